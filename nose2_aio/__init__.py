@@ -1,0 +1,18 @@
+"""Run coroutine tests for real: a nose2 plugin, and two engines for any runner."""
+
+from nose2_aio.decorators import run_forever, run_until_complete
+from nose2_aio.errors import AioError
+from nose2_aio.loops import child_loop, current_loop
+from nose2_aio.plugin import AioPlugin
+from nose2_aio.tags import sleep, timeout
+
+__all__ = [
+    "AioError",
+    "AioPlugin",
+    "child_loop",
+    "current_loop",
+    "run_forever",
+    "run_until_complete",
+    "sleep",
+    "timeout",
+]

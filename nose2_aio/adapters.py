@@ -1,0 +1,210 @@
+"""Where unittest calls what may give an awaitable: see what it gives, and run that.
+
+unittest runs every test through four seams of the test case, made for IsolatedAsyncioTestCase
+(`TestCase._callTestMethod` is the one for the test itself; stable since Python 3.8). `attach`
+puts our own in its place, on the one instance that is about to run:
+
+1. What the seam was to call is called as ever.
+2. Only where that gives an awaitable we step in, and run it to its end. Declarations are not
+   asked: a class that wraps its coroutine tests by itself, wherever it does that, gives none.
+3. A class that has a seam of its own keeps it. Of these we know IsolatedAsyncioTestCase, and
+   add time limits to it.
+
+Some kinds of test case drop what the test gives (test functions, test classes, scenarios).
+For those `_KINDS` knows what they are about to call, and that is called in their stead.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+import warnings
+from collections.abc import Awaitable, Callable
+from functools import partial
+from types import GeneratorType
+from typing import Any, NamedTuple
+from unittest import IsolatedAsyncioTestCase, TestCase
+
+from nose2_aio import coroutines, deadlines, decorators, generators, plans, stacks
+from nose2_aio.engines import Engine, Execution
+from nose2_aio.runners import Runner
+from nose2_aio.settings import Settings
+
+__unittest = True
+
+__all__ = ["attach"]
+
+_SEAM = "_callTestMethod"
+_PLAIN_SEAM = getattr(TestCase, _SEAM)
+_ISOLATED_SEAM = getattr(IsolatedAsyncioTestCase, _SEAM)
+
+
+class Called(NamedTuple):
+    """What a test case is about to call."""
+
+    call: Callable[[], Any]
+    """Calls it, and returns what it gives."""
+    function: Any
+    """The user's function or method, which has the tags."""
+    owner: type
+    """The user's class, where there is one, or else `object`."""
+    case: Any
+    """What a callback gets that takes an argument."""
+
+
+def attach(test: TestCase, settings: Settings) -> None:
+    """Have a test case run its test for real, the next time that it runs, if it is a coroutine."""
+    seam = getattr(type(test), _SEAM, None)
+    if seam is _PLAIN_SEAM:
+        test.__dict__[_SEAM] = partial(_call_plain, settings, test)
+    elif seam is _ISOLATED_SEAM:
+        test.__dict__[_SEAM] = partial(_call_isolated, settings, test)
+
+
+def _call_plain(settings: Settings, test: TestCase, method: Callable[[], Any]) -> None:
+    del test.__dict__[_SEAM]
+    called = _special(test, method)
+    mark = decorators.decoration(method if called is None else called.function)
+    if mark is not None and mark.shares_loop:
+        called = called or _plain(test, method)
+        with decorators.hosted(mark, partial(_run, settings, called, mark.engine)):
+            value = called.call()
+    else:
+        value = method() if called is None else called.call()
+    if value is None:
+        return
+    value = _outcome(settings, called or _plain(test, method), value)
+    if value is not None and called is None:
+        _warn_of(value, test, method)
+
+
+def _outcome(settings: Settings, called: Called, value: Any) -> Any:
+    """Return what a test comes to: where it gave an awaitable, run that."""
+    if inspect.isgenerator(value) and not inspect.isawaitable(value):
+        value = _called_again(settings, called, value)
+    if inspect.isawaitable(value):
+        return _run(settings, called, Engine.BY_RESULT, value)
+    return coroutines.checked(value, called.function)
+
+
+def _called_again(settings: Settings, called: Called, generator: GeneratorType) -> Any:
+    """Call a test anew whose generator nobody has begun, if it is a coroutine test.
+
+    It came from under a decorator (``mock.patch``), a partial or a scenario, where nothing that
+    looks at the test's function sees that it is a generator function.
+    """
+    function = coroutines.innermost(called.function)
+    if getattr(function, "__code__", None) is not generator.gi_code:
+        return generator
+    if not generators.is_coroutine(function, settings.generators):
+        return generator
+    generator.close()
+    types.coroutine(function)
+    return coroutines.explained(called.call(), function)
+
+
+def _run(
+    settings: Settings, called: Called, engine: Engine, body: Awaitable[Any]
+) -> Any:
+    plan = plans.made(engine, called.function, called.owner, settings)
+    execution = Execution(body, plan, called.case)
+    with Runner(debug=settings.debug) as runner:
+        return runner.run(execution.main(), execution.stopped, last=True)
+
+
+def _call_isolated(settings: Settings, test: TestCase, method: Callable[[], Any]) -> None:
+    del test.__dict__[_SEAM]
+    if inspect.isasyncgenfunction(method):
+        coroutines.checked(method(), method)
+    limit = plans.made(Engine.UNTIL_COMPLETE, method, type(test), settings).limit
+    if not limit.seconds or not inspect.iscoroutinefunction(method):
+        return _ISOLATED_SEAM(test, method)
+
+    @functools.wraps(method)
+    async def bounded() -> Any:
+        return await deadlines.bounded(method(), limit)
+
+    try:
+        return _ISOLATED_SEAM(test, bounded)
+    except BaseException as error:
+        raise stacks.trimmed(error)  # noqa: B904 -- the same error, without our frames
+
+
+def _warn_of(value: Any, test: TestCase, method: Callable[[], Any]) -> None:
+    """Have unittest say in its own words, and at its own place, that a test returned a value."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        _PLAIN_SEAM(test, _Returned(value, method))
+    for warning in said:
+        warnings.warn(warning.message, stacklevel=4)
+
+
+class _Returned:
+    """Stands for a test method that was called already."""
+
+    def __init__(self, value: Any, method: Callable[[], Any]) -> None:
+        self._value = value
+        self._method = method
+
+    def __call__(self) -> Any:
+        return self._value
+
+    def __repr__(self) -> str:
+        return repr(self._method)
+
+
+def _plain(test: TestCase, method: Callable[[], Any]) -> Called:
+    return Called(method, method, type(test), test)
+
+
+def _special(test: TestCase, method: Callable[[], Any]) -> Called | None:
+    kind = _KINDS.get(getattr(method, "__qualname__", ""))
+    if kind is None or kind[0] != method.__module__:
+        return None
+    return kind[1](test, method)
+
+
+def _function(test: Any, method: Callable[[], Any]) -> Called:
+    return Called(test._testFunc, test._testFunc, object, test)
+
+
+def _test_class(test: Any, method: Callable[[], Any]) -> Called:
+    function = getattr(test.obj, test.method)
+    return Called(function, function, type(test.obj), test.obj)
+
+
+def _scenario(test: TestCase, method: Any) -> Called:
+    """A ``such`` case: it has the user's function and calls it with what it takes."""
+    case, function = method.case, method.case.func
+
+    def call() -> Any:
+        given: list[Any] = []
+
+        @functools.wraps(function)
+        def keep(*args: Any) -> None:
+            given.append(function(*args))
+
+        keep.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+        case.func = keep
+        try:
+            method()
+        finally:
+            case.func = function
+        return given[0] if given else None
+
+    return Called(call, function, object, test)
+
+
+_KINDS: dict[str, tuple[str, Callable[[Any, Any], Called]]] = {
+    "FunctionTestCase.runTest": ("unittest.case", _function),
+    "MethodTestCase.<locals>._MethodTestCase.runTest": (
+        "nose2.plugins.loader.testclasses",
+        _test_class,
+    ),
+    "Scenario._makeTestCase.<locals>._make_test_func.<locals>._test": (
+        "nose2.tools.such",
+        _scenario,
+    ),
+}
+"""The test methods that drop what the user's function gives, by name and module."""

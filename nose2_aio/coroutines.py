@@ -1,0 +1,140 @@
+"""Is this a coroutine test, and how does one become a coroutine function.
+
+A generator function is a coroutine test when it is tagged, or when its body has ``yield from``
+and no plain ``yield``. The source's syntax tree tells: bytecode is no basis for it (the
+instruction that would is gone in Python 3.15).
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import linecache
+import types
+from collections.abc import Awaitable, Callable, Iterator
+from types import CodeType, FunctionType
+from typing import Any
+
+from nose2_aio import places
+from nose2_aio.errors import DefinitionError
+
+__unittest = True
+
+__all__ = [
+    "as_coroutine_function",
+    "called",
+    "checked",
+    "delegates",
+    "explained",
+    "innermost",
+]
+
+
+def innermost(function: Any) -> Any:
+    """Return the function under bound methods, `functools.partial` and `functools.wraps`."""
+    while True:
+        if isinstance(function, functools.partial):
+            inner = function.func
+        elif inspect.ismethod(function):
+            inner = function.__func__
+        else:
+            inner = getattr(function, "__dict__", {}).get("__wrapped__")
+        if inner is None:
+            return function
+        function = inner
+
+
+def as_coroutine_function(function: FunctionType) -> FunctionType:
+    """Return a coroutine function that runs the generator function ``function``.
+
+    ``function`` itself becomes a generator-based coroutine (`types.coroutine`), so that whoever
+    reaches it otherwise (``super().test_x()``, a decorator around it) gets an awaitable too.
+    """
+    types.coroutine(function)
+
+    @functools.wraps(function)
+    async def face(*args: Any, **kwargs: Any) -> Any:
+        return await explained(function(*args, **kwargs), function)
+
+    face.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return face  # type: ignore[return-value]
+
+
+async def called(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call any kind of function inside the running loop, and await what it gives if it can be.
+
+    Any generator function counts as a coroutine here. Raises `DefinitionError` for an async
+    generator function.
+    """
+    inner = innermost(function)
+    if inspect.isgeneratorfunction(inner):
+        types.coroutine(inner)
+    result = checked(function(*args, **kwargs), function)
+    if inspect.isawaitable(result):
+        return await explained(result, function)
+    return result
+
+
+def checked(result: Any, function: Callable[..., Any]) -> Any:
+    """Return what ``function`` gave; raise `DefinitionError` if that is an async generator."""
+    if isinstance(result, types.AsyncGeneratorType):
+        raise DefinitionError(
+            "an async generator function can't be a test: nobody would run its body. Take the "
+            "'yield' out of it, or make it a helper that a test iterates with 'async for' "
+            f"({places.describe(function)})"
+        )
+    return result
+
+
+def delegates(code: CodeType) -> bool:
+    """Tell whether a body has ``yield from`` and no plain ``yield``.
+
+    False where the source can't be read.
+    """
+    return {type(node) for node in _yields(_definition(code))} == {ast.YieldFrom}
+
+
+async def explained(awaitable: Awaitable[Any], function: Callable[..., Any]) -> Any:
+    """Await; where the loop was handed a value that it can't wait for, say what that means."""
+    try:
+        return await awaitable
+    except RuntimeError as error:
+        # asyncio's own words, from Task.__step
+        if not str(error).startswith("Task got bad yield: "):
+            raise
+        yielded = str(error).partition(": ")[2]
+        raise DefinitionError(
+            f"a generator function that is run as a coroutine yielded {yielded}. If it generates "
+            "tests for nose2, use a plain 'yield' in its body and no tag, or set "
+            f"'generators = nose2' in [aio] ({places.describe(function)})"
+        ) from None
+
+
+def _definition(code: CodeType) -> ast.FunctionDef | None:
+    for node in ast.walk(_module(code.co_filename)):
+        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+            lines = [node.lineno, *(decorator.lineno for decorator in node.decorator_list)]
+            if min(lines) == code.co_firstlineno:
+                return node
+    return None
+
+
+@functools.lru_cache(maxsize=8)
+def _module(filename: str) -> ast.Module:
+    try:
+        return ast.parse("".join(linecache.getlines(filename)))
+    except (SyntaxError, ValueError):
+        return ast.Module(body=[], type_ignores=[])
+
+
+def _yields(definition: ast.FunctionDef | None) -> Iterator[ast.AST]:
+    """The ``yield`` and ``yield from`` nodes of a function's own body."""
+    scopes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+    waiting: list[ast.AST] = list(definition.body) if definition else []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Yield | ast.YieldFrom):
+            yield node
+        if not isinstance(node, scopes):
+            waiting += ast.iter_child_nodes(node)

@@ -1,0 +1,188 @@
+"""`run_until_complete` and `run_forever`: test functions that run themselves, under any runner.
+
+A decorated function is a plain function that makes a loop, runs its body there and closes the
+loop again. Called while a loop runs, it gives a coroutine instead, as the body itself would.
+Under the plugin a decoration without ``loop=`` is a tag too: the plugin announces itself with
+`hosted`, and the next call of that function hands its body over instead of making a loop.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+from nose2_aio import coroutines, loops, places, plans, seconds, stacks
+from nose2_aio.engines import NO_CASE, Engine, Execution
+from nose2_aio.errors import InvalidTypeError
+from nose2_aio.loops import LoopContext
+from nose2_aio.runners import Runner
+from nose2_aio.settings import Settings
+
+__unittest = True
+
+__all__ = ["Decoration", "decoration", "hosted", "run_forever", "run_until_complete"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_ATTRIBUTE = "__nose2_aio_decoration__"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoration:
+    """What a decorated function carries: its engine, and the context that gives its loop."""
+
+    engine: Engine
+    loop: LoopContext
+
+    @property
+    def shares_loop(self) -> bool:
+        """Whether nobody chose a loop, so that the plugin may."""
+        return self.loop is loops.child_loop
+
+
+_Host = Callable[[Awaitable[Any]], Any]
+_announced: ContextVar[tuple[Decoration, _Host] | None] = ContextVar("announced", default=None)
+
+
+@overload
+def run_until_complete(function: Callable[..., Any], /) -> Callable[..., Any]: ...
+@overload
+def run_until_complete(*, loop: LoopContext = ...) -> _Decorator: ...
+def run_until_complete(
+    function: Callable[..., Any] | None = None, /, *, loop: LoopContext = loops.child_loop
+) -> Any:
+    """Decorate a test so that each call runs it on an event loop to its end.
+
+    Works bare and called, on coroutine, generator and plain functions; a plain function's body
+    runs inside the running loop. The decorated function returns what the body returns.
+
+    ``loop`` is a callable without arguments that returns a context manager giving the event
+    loop: `child_loop` (the default) makes a fresh one for each call, `current_loop` gives the
+    current one. The loop of any other than `child_loop` is left open.
+
+    `timeout` tagged on the test is its time limit in seconds.
+
+    The call raises what the body raises; `DefinitionError`, a `TypeError`, if the body returns
+    a callable, since that would never run; `LoopStoppedError` if the body stops the loop;
+    `TimeLimitError` at the time limit.
+    """
+    return _decorator("run_until_complete", function, Decoration(Engine.UNTIL_COMPLETE, loop), {})
+
+
+@overload
+def run_forever(function: Callable[..., Any], /) -> Callable[..., Any]: ...
+@overload
+def run_forever(
+    *, timeout: float | None = ..., sleep: float | None = ..., loop: LoopContext = ...
+) -> _Decorator: ...
+def run_forever(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    timeout: float | None = None,
+    sleep: float | None = None,
+    loop: LoopContext = loops.child_loop,
+) -> Any:
+    """Decorate a test so that each call runs it on an event loop that keeps running behind it.
+
+    The body runs; the loop runs on for ``timeout`` seconds (default: 1); what the body returned,
+    if it is callable, is called and awaited, with the test case if it takes an argument; the
+    loop runs on for ``sleep`` seconds (default: 0).
+
+    ``timeout`` and ``sleep`` are the tags of these names; ``loop`` is as for
+    `run_until_complete`.
+
+    The call raises what fails in the body, in the callback, or in anything else that runs on
+    the loop meanwhile, several failures as one exception group; `LoopStoppedError` if the
+    loop is stopped before the callback ran.
+    """
+    waits = {"timeout": timeout, "sleep": sleep}
+    given = {name: value for name, value in waits.items() if value is not None}
+    return _decorator("run_forever", function, Decoration(Engine.FOREVER, loop), given)
+
+
+def decoration(function: object) -> Decoration | None:
+    """Return what `run_until_complete` or `run_forever` left on a function, if one of them did."""
+    found: Decoration | None = getattr(function, "__dict__", {}).get(_ATTRIBUTE)
+    return found
+
+
+@contextmanager
+def hosted(mark: Decoration, host: _Host) -> Iterator[None]:
+    """Have the next call of the function that carries ``mark`` hand its body to ``host``.
+
+    Only that one: if the test calls another decorated function by hand, or itself again, that
+    runs on a loop of its own.
+    """
+    token = _announced.set((mark, host))
+    try:
+        yield
+    finally:
+        _announced.reset(token)
+
+
+def _decorator(
+    name: str, function: Callable[..., Any] | None, mark: Decoration, tagged: dict[str, float]
+) -> Any:
+    place = f"@{name}, {places.of_caller()}"
+    if not callable(mark.loop):
+        raise InvalidTypeError(
+            "loop= must be a callable without arguments that returns a context manager giving "
+            f"an event loop, got {mark.loop!r} ({place})"
+        )
+    for tag, value in tagged.items():
+        seconds.checked(value, name=tag, place=place)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        if not callable(function) or isinstance(function, type):
+            raise InvalidTypeError(
+                f"@{name} is for functions, got {function!r}; its settings are given by name ({place})"
+            )
+        return _decorated(function, mark, tagged)
+
+    return decorate if function is None else decorate(function)
+
+
+def _decorated(
+    function: Callable[..., Any], mark: Decoration, tagged: dict[str, float]
+) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        host = _taken_host(mark)
+        if host is not None:
+            return host(coroutines.called(function, *args, **kwargs))
+        case = args[0] if args else NO_CASE
+        plan = plans.made(mark.engine, run, type(case), Settings())
+        body = coroutines.called(function, *args, **kwargs)
+        return _run_by_hand(Execution(body, plan, case), mark.loop)
+
+    run.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    setattr(run, _ATTRIBUTE, mark)
+    vars(run).update(tagged)
+    return run
+
+
+def _taken_host(mark: Decoration) -> _Host | None:
+    announced = _announced.get()
+    if announced is None or announced[0] is not mark:
+        return None
+    _announced.set(None)
+    return announced[1]
+
+
+def _run_by_hand(execution: Execution, context: LoopContext) -> Any:
+    __tracebackhide__ = True
+    if loops.is_running():
+        return execution.main()
+    try:
+        with loops.given(context) as loop, Runner(loop) as runner:
+            return runner.run(execution.main(), execution.stopped, last=True)
+    except BaseException as error:
+        raise stacks.trimmed(error)  # noqa: B904 -- the same error, without our frames

@@ -1,0 +1,47 @@
+"""What can go wrong, as a tree: every exception of ours is an `AioError`.
+
+Each carries its whole message as its one argument, so that it survives pickling on its
+way back from a worker process.
+"""
+
+from __future__ import annotations
+
+__unittest = True
+
+__all__ = [
+    "AioError",
+    "DefinitionError",
+    "InvalidTypeError",
+    "InvalidValueError",
+    "LoopError",
+    "LoopStoppedError",
+    "TimeLimitError",
+]
+
+
+class AioError(Exception):
+    """The root of the tree."""
+
+
+class InvalidValueError(AioError, ValueError):
+    """A setting, a tag or an argument has a value that it can't have."""
+
+
+class InvalidTypeError(InvalidValueError, TypeError):
+    """A setting, a tag or an argument has a value of the wrong type."""
+
+
+class DefinitionError(AioError, TypeError):
+    """A test can't run the way it is written: its body, or a part of it, would never run."""
+
+
+class LoopError(AioError, RuntimeError):
+    """There is no usable event loop where one was asked for."""
+
+
+class LoopStoppedError(LoopError):
+    """The tested code stopped the event loop before the test had run."""
+
+
+class TimeLimitError(AioError, TimeoutError):
+    """A test took longer than its time limit."""

@@ -1,0 +1,187 @@
+"""Event loops: contexts that give one, which one is current, and how one is shut down."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from nose2_aio import places
+from nose2_aio.errors import InvalidTypeError, LoopError
+
+__unittest = True
+
+__all__ = [
+    "LoopContext",
+    "child_loop",
+    "current",
+    "current_loop",
+    "given",
+    "is_running",
+    "make_current",
+    "new",
+    "shut_down",
+]
+
+LoopContext = Callable[[], AbstractContextManager[AbstractEventLoop]]
+
+
+@contextmanager
+def child_loop() -> Iterator[AbstractEventLoop]:
+    """Give a fresh event loop that is current inside the block, and close it behind it.
+
+    Tasks that are left over are cancelled and run to their end first; then async generators and
+    the default executor are shut down. The loop that was current before is current again.
+    """
+    loop = new()
+    restore = make_current(loop)
+    try:
+        yield loop
+    finally:
+        try:
+            if not loop.is_closed():
+                loop.run_until_complete(shut_down(loop))
+        finally:
+            restore()
+            loop.close()
+
+
+@contextmanager
+def current_loop() -> Iterator[AbstractEventLoop]:
+    """Give the current event loop, and leave it open behind the block.
+
+    Raises `LoopError` where there is no current event loop.
+    """
+    loop = current()
+    if loop is None:
+        raise LoopError(
+            "there is no current event loop for current_loop to give: make one in a fixture, "
+            "with asyncio.set_event_loop(asyncio.new_event_loop()), or leave out loop="
+        )
+    yield loop
+
+
+@contextmanager
+def given(context: LoopContext) -> Iterator[AbstractEventLoop]:
+    """Give the loop of a user's ``loop=``, made current inside the block.
+
+    Raises `InvalidTypeError` where it gives something else, `LoopError` for a loop that is
+    closed or that runs already.
+    """
+    manager = context()
+    if not hasattr(type(manager), "__enter__") or not hasattr(type(manager), "__exit__"):
+        raise InvalidTypeError(
+            f"loop= must return a context manager that gives an event loop, got {manager!r} "
+            f"({places.describe(context)})"
+        )
+    with manager as loop:
+        _check(loop, context)
+        restore = make_current(loop)
+        try:
+            yield loop
+        finally:
+            restore()
+
+
+def new(*, debug: bool = False) -> AbstractEventLoop:
+    """Return a new event loop."""
+    loop = asyncio.new_event_loop()
+    if debug:
+        loop.set_debug(True)
+    return loop
+
+
+def is_running() -> bool:
+    """Tell whether an event loop runs in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+async def shut_down(loop: AbstractEventLoop) -> None:
+    """Cancel what is left over on the running loop and run it to its end.
+
+    What a cancelled task raises instead goes to the loop's exception handler, as
+    `asyncio.Runner` has it.
+    """
+    leftover = asyncio.all_tasks(loop) - {asyncio.current_task()}
+    for task in leftover:
+        task.cancel()
+    if leftover:
+        await asyncio.gather(*leftover, return_exceptions=True)
+    for task in leftover:
+        if not task.cancelled() and task.exception() is not None:
+            loop.call_exception_handler(
+                {
+                    "message": "unhandled exception while a test's leftover task was cancelled",
+                    "exception": task.exception(),
+                    "task": task,
+                }
+            )
+    await loop.shutdown_asyncgens()
+    await loop.shutdown_default_executor()
+
+
+def _check(loop: Any, context: LoopContext) -> None:
+    place = places.describe(context)
+    if not isinstance(loop, AbstractEventLoop):
+        raise InvalidTypeError(
+            f"the context manager of loop= must give an event loop, got {loop!r} ({place})"
+        )
+    if loop.is_closed():
+        raise LoopError(f"the context manager of loop= gave a closed event loop ({place})")
+    if loop.is_running():
+        raise LoopError(f"the context manager of loop= gave a loop that runs already ({place})")
+
+
+def current() -> AbstractEventLoop | None:
+    """Return the current event loop, or None; never make one."""
+    state = _thread_state()
+    if state is not None and not is_running():
+        loop: AbstractEventLoop | None = state._loop
+        return loop
+    try:
+        return asyncio.get_event_loop()
+    except RuntimeError:
+        return None
+
+
+def make_current(loop: AbstractEventLoop) -> Callable[[], None]:
+    """Make a loop current; return what makes current again what was before."""
+    state = _thread_state()
+    if state is None:
+        return _make_current(loop, current())
+    was_set = state._set_called
+    restore = _make_current(loop, state._loop)
+    if was_set:
+        return restore
+
+    def unset() -> None:
+        restore()
+        state._set_called = False
+
+    return unset
+
+
+def _make_current(
+    loop: AbstractEventLoop, before: AbstractEventLoop | None
+) -> Callable[[], None]:
+    asyncio.set_event_loop(loop)
+    return functools.partial(asyncio.set_event_loop, before)
+
+
+def _thread_state() -> Any:
+    """What asyncio knows of this thread's current loop, where asking it would change it.
+
+    Up to Python 3.13, to ask for the current loop makes one where none was ever set, and to set
+    one (even None) ends that: nothing public reads that state or restores it.
+    """
+    if sys.version_info >= (3, 14):
+        return None
+    return getattr(asyncio.get_event_loop_policy(), "_local", None)

@@ -1,0 +1,37 @@
+"""From tags and settings to the plan of one test: the tag on it wins over both."""
+
+from __future__ import annotations
+
+import functools
+
+from nose2_aio import tags
+from nose2_aio.deadlines import Limit
+from nose2_aio.engines import Engine, Plan
+from nose2_aio.settings import Settings
+from nose2_aio.tags import Tags
+
+__unittest = True
+
+__all__ = ["made"]
+
+
+def made(engine: Engine, function: object, owner: type, settings: Settings) -> Plan:
+    """Return how the test ``function``, of the class ``owner``, is to be run by ``engine``.
+
+    Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to no number.
+    """
+    return _made(engine, tags.read(function, owner), settings)
+
+
+@functools.lru_cache
+def _made(engine: Engine, tagged: Tags, settings: Settings) -> Plan:
+    overall = Limit(settings.time_limit, settings.places.get("time_limit", ""))
+    waits = engine is Engine.FOREVER
+    own = overall if tagged.timeout is None or waits else Limit(tagged.timeout, "@timeout")
+    return Plan(
+        engine=engine,
+        timeout=Plan.timeout if tagged.timeout is None else tagged.timeout,
+        sleep=Plan.sleep if tagged.sleep is None else tagged.sleep,
+        limit=own,
+        callback_limit=overall,
+    )

@@ -1,0 +1,163 @@
+"""A runner: one event loop, and the one task on it that all of a test runs in.
+
+1. The runner is made for a loop; nothing runs yet.
+2. The first `Runner.run` starts the *host task* on the loop and hands it a coroutine. The loop
+   runs until the host has brought that to its end, and is halted there; the host waits.
+3. Every further `run` wakes the host with the next coroutine. So all of them share one task
+   and one `contextvars.Context`, though plain synchronous code runs in between.
+4. `Runner.close` wakes the host for the last time, unless the last `run` was known to be it. On a loop of the runner's own, the host shuts
+   down what is left over, the loop is closed, and the loop that was current before is current
+   again. A loop that was given is left as it is.
+
+What a coroutine raises is caught in the host and raised again outside of the loop, so that no
+frame of asyncio's comes between the test and its caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Self
+
+from nose2_aio import loops, stacks
+
+__unittest = True
+
+__all__ = ["Runner"]
+
+
+class State(enum.Enum):
+    """The life of a runner."""
+
+    NEW = "new"
+    OPEN = "open"
+    CLOSED = "closed"
+    """No further coroutine comes."""
+
+
+class Runner:
+    """Runs coroutines on one loop, in one task.
+
+    With ``loop``, on that one, which is left open; without, on a new one, which is current
+    until it is closed with the runner.
+    """
+
+    def __init__(self, loop: AbstractEventLoop | None = None, *, debug: bool = False) -> None:
+        self._state = State.NEW
+        self._restore: Callable[[], None] | None = None
+        if loop is None:
+            loop = loops.new(debug=debug)
+            self._restore = loops.make_current(loop)
+        self._loop = loop
+        self._host: asyncio.Task[None] | None = None
+        self._job: Coroutine[Any, Any, Any] | None = None
+        self._wake: asyncio.Future[None] | None = None
+        self._value: Any = None
+        self._error: BaseException | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._state.value} {self._loop!r}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def run(
+        self, job: Coroutine[Any, Any, Any], stopped: Callable[[], None], *, last: bool = False
+    ) -> Any:
+        """Run a coroutine to its end and return its value, or raise what it raised.
+
+        With ``last``, it is the last one: the host ends right behind it, which saves a pass of
+        the loop. ``stopped`` is called whenever the tested code has stopped the loop before that. Where it
+        returns, the loop runs on; where it raises, the coroutine is cancelled and run to its end.
+        """
+        self._start(job, State.CLOSED if last else State.OPEN)
+        try:
+            self._loop.run_forever()
+            while self._job is not None:
+                stopped()
+                self._loop.run_forever()
+        except BaseException:
+            self._cancel()
+            raise
+        value, error = self._value, self._error
+        self._value = self._error = None
+        if error is None:
+            return value
+        try:
+            raise stacks.trimmed(error)
+        finally:
+            del error
+
+    def close(self) -> None:
+        """End the host task; shut down and close the loop if it is the runner's own."""
+        self._state = State.CLOSED
+        try:
+            if self._host is not None and not self._loop.is_closed():
+                self._dismiss(self._host)
+        finally:
+            if self._restore is not None:
+                self._restore()
+                self._loop.close()
+
+    def _start(self, job: Coroutine[Any, Any, Any], state: State) -> None:
+        self._job = job
+        self._state = state
+        if self._host is None:
+            self._host = self._loop.create_task(self._serve())
+        elif self._wake is not None:
+            self._wake.set_result(None)
+
+    def _cancel(self) -> None:
+        while self._job is not None and self._host is not None and not self._host.done():
+            self._host.cancel()
+            self._loop.run_forever()
+        self._value = self._error = None
+
+    def _dismiss(self, host: asyncio.Task[None]) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+        while not host.done():
+            self._loop.run_forever()
+
+    async def _serve(self) -> None:
+        """The host task: bring one job after the other to its end, then shut down."""
+        while self._job is not None:
+            try:
+                self._value = await self._job
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                self._error = error
+            self._job = None
+            if self._state is State.OPEN:
+                self._loop.stop()
+                await self._woken()
+        if self._restore is not None:
+            await loops.shut_down(self._loop)
+        self._loop.stop()
+
+    async def _woken(self) -> None:
+        """Wait for the next job, or for the runner's end; hand a cancellation on to the job."""
+        cancelled = False
+        while self._job is None and self._state is State.OPEN:
+            self._wake = self._loop.create_future()
+            try:
+                await self._wake
+            except asyncio.CancelledError:
+                cancelled = True
+        if cancelled and self._job is not None:
+            host = asyncio.current_task()
+            assert host is not None
+            host.uncancel()
+            host.cancel()

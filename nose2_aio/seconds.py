@@ -1,0 +1,41 @@
+"""The one rule for a number of seconds, wherever it is given."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+from nose2_aio.errors import InvalidTypeError, InvalidValueError
+
+__unittest = True
+
+__all__ = ["checked", "parsed"]
+
+_RULE = "{name} must be a finite number of seconds >= 0, got {value!r} ({place})"
+
+
+def checked(value: object, *, name: str, place: str) -> float:
+    """Return ``value`` if it is a finite real number >= 0 and no `bool`.
+
+    ``name`` says what it is for and ``place`` where it was given.
+    Raises `InvalidTypeError` for what is no number, `InvalidValueError` for the others.
+    """
+    message = _RULE.format(name=name, value=value, place=place)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise InvalidTypeError(message)
+    try:
+        valid = math.isfinite(value) and value >= 0
+    except OverflowError:  # an int beyond the floats
+        valid = False
+    if not valid:
+        raise InvalidValueError(message)
+    return value  # type: ignore[return-value]
+
+
+def parsed(text: str, *, name: str, place: str) -> float:
+    """Return the seconds that ``text`` spells, by the same rule as `checked`."""
+    try:
+        return checked(float(text), name=name, place=place)
+    except ValueError:
+        message = _RULE.format(name=name, value=text, place=place)
+        raise InvalidValueError(message) from None

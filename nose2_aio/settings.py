@@ -1,0 +1,127 @@
+"""The settings of a run: one frozen `Settings`, resolved once from file and command line.
+
+Each row of `OPTIONS` is a key of the ``[aio]`` section and, with ``--aio-`` before it, a switch
+of the command line, which wins over the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from nose2_aio import seconds
+from nose2_aio.errors import InvalidValueError
+
+__unittest = True
+
+__all__ = ["OPTIONS", "SECTION", "Option", "Settings", "resolve"]
+
+SECTION = "aio"
+GENERATORS = ("auto", "coroutine", "nose2")
+_TRUE = ("1", "t", "true", "on", "yes", "y")
+_FALSE = ("0", "f", "false", "off", "no", "n")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settings:
+    """What holds for all tests of a run, unless a tag says otherwise for one of them.
+
+    Two settings are the same only where they are one object, so that what is derived from one
+    can be kept.
+    """
+
+    generators: str = "auto"
+    """Which generator functions are coroutine tests: by their body, all of them, or none."""
+    time_limit: float = 0.0
+    """Seconds that a coroutine test may take; 0 for no limit."""
+    debug: bool = False
+    """Whether loops run in asyncio's debug mode."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Where each value that was given came from, by the name of its field."""
+
+
+class Option(NamedTuple):
+    """One setting: its key, how its text is read, and what ``--help`` says of it."""
+
+    key: str
+    parse: Callable[[str, str, str], Any]
+    metavar: str | None
+    help: str
+
+    @property
+    def name(self) -> str:
+        """The name of the `Settings` field."""
+        return self.key.replace("-", "_")
+
+
+def resolve(file: Mapping[str, str], command_line: Mapping[str, str]) -> Settings:
+    """Return the settings that the texts in the ``[aio]`` section and on the command line give.
+
+    Both map keys (``time-limit``) to texts. Raises `InvalidValueError`, naming value, place
+    and what would be valid, for the first value that is none, and for unknown keys.
+    """
+    _check_keys(file)
+    values: dict[str, Any] = {}
+    where: dict[str, str] = {}
+    for option in OPTIONS:
+        for texts, place in (
+            (file, f"[{SECTION}] {option.key}"),
+            (command_line, f"--{SECTION}-{option.key}"),
+        ):
+            if option.key in texts:
+                values[option.name] = option.parse(texts[option.key], option.key, place)
+                where[option.name] = place
+    return Settings(**values, places=where)
+
+
+def _check_keys(file: Mapping[str, str]) -> None:
+    known = ["always-on", *(option.key for option in OPTIONS)]
+    for key in file:
+        if key not in known:
+            nearest = difflib.get_close_matches(key.replace("_", "-"), known, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
+            raise InvalidValueError(f"unknown key {key!r} in [{SECTION}]: {hint}")
+    if "always-on" in file:
+        _switch(file["always-on"], "always-on", f"[{SECTION}] always-on")
+
+
+def _switch(text: str, name: str, place: str) -> bool:
+    word = text.strip().lower()
+    if word not in _TRUE + _FALSE:
+        raise InvalidValueError(f"{name} must be true or false, got {text!r} ({place})")
+    return word in _TRUE
+
+
+def _choice(text: str, name: str, place: str) -> str:
+    if text.strip() in GENERATORS:
+        return text.strip()
+    raise InvalidValueError(f"{name} must be {_either(GENERATORS)}, got {text!r} ({place})")
+
+
+def _either(words: Iterable[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} or {last}"
+
+
+def _seconds(text: str, name: str, place: str) -> float:
+    return seconds.parsed(text, name=name, place=place)
+
+
+OPTIONS = (
+    Option(
+        "generators",
+        _choice,
+        "|".join(GENERATORS),
+        "Which generator functions are coroutine tests: those with 'yield from' and no plain "
+        "'yield' (auto, the default), all (coroutine) or none (nose2)",
+    ),
+    Option(
+        "time-limit",
+        _seconds,
+        "SECONDS",
+        "Fail a coroutine test that takes longer (default 0: no limit)",
+    ),
+    Option("debug", _switch, None, "Run event loops in asyncio's debug mode (default: off)"),
+)

@@ -1,0 +1,56 @@
+"""Tracebacks as the user wants to read them: from the test's own line, without our frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TypeVar
+
+__unittest = True
+
+__all__ = ["trimmed"]
+
+_PACKAGE = __name__.partition(".")[0]
+_Error = TypeVar("_Error", bound=BaseException)
+
+
+def trimmed(error: _Error) -> _Error:
+    """Leave our frames out of the traceback of ``error``, and asyncio's at its head.
+
+    The same is done to all that is reported with it: causes, contexts, and the members of
+    exception groups. Returns ``error``.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException] = [error]
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        one.__traceback__ = _relinked(one.__traceback__)
+        waiting += [other for other in (one.__cause__, one.__context__) if other is not None]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+    return error
+
+
+def _relinked(traceback: TracebackType | None) -> TracebackType | None:
+    kept = [entry for entry in _entries(traceback) if _package(entry) != _PACKAGE]
+    while kept and _package(kept[0]) == "asyncio":
+        del kept[0]
+    following = None
+    for entry in reversed(kept):
+        entry.tb_next = following
+        following = entry
+    return following
+
+
+def _entries(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
+
+
+def _package(entry: TracebackType) -> str:
+    name: str = entry.tb_frame.f_globals.get("__name__") or ""
+    return name.partition(".")[0]

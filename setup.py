@@ -1,0 +1,5 @@
+"""A shim for tools that look for one: the metadata is in pyproject.toml."""
+
+from setuptools import setup
+
+setup()
