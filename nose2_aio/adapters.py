@@ -16,6 +16,7 @@ For those `_KINDS` knows what they are about to call, and that is called in thei
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import types
@@ -109,7 +110,8 @@ def _run(
 ) -> Any:
     plan = plans.made(engine, called.function, called.owner, settings)
     execution = Execution(body, plan, called.case)
-    with Runner(debug=settings.debug) as runner:
+    loop = body.get_loop() if isinstance(body, asyncio.Future) else None
+    with Runner(loop, debug=settings.debug) as runner:
         return runner.run(execution.main(), execution.stopped, last=True)
 
 

@@ -80,9 +80,9 @@ def checked(result: Any, function: Callable[..., Any]) -> Any:
     """Return what ``function`` gave; raise `DefinitionError` if that is an async generator."""
     if isinstance(result, types.AsyncGeneratorType):
         raise DefinitionError(
-            "an async generator function can't be a test: nobody would run its body. Take the "
-            "'yield' out of it, or make it a helper that a test iterates with 'async for' "
-            f"({places.describe(function)})"
+            f"{places.describe(function)}: an async generator function can't be a test, "
+            "its body would never run.\n"
+            "Take the 'yield' out of it, or make it a helper that a test iterates."
         )
     return result
 
@@ -105,9 +105,9 @@ async def explained(awaitable: Awaitable[Any], function: Callable[..., Any]) -> 
             raise
         yielded = str(error).partition(": ")[2]
         raise DefinitionError(
-            f"a generator function that is run as a coroutine yielded {yielded}. If it generates "
-            "tests for nose2, use a plain 'yield' in its body and no tag, or set "
-            f"'generators = nose2' in [aio] ({places.describe(function)})"
+            f"{places.describe(function)}: run as a coroutine, it yielded {yielded}.\n"
+            "If it generates tests for nose2, use a plain 'yield' in its body and no tag, "
+            "or set 'generators = nose2' in [aio]."
         ) from None
 
 

@@ -106,8 +106,8 @@ class Execution:
         value = await _limited(self._body, plan.limit)
         if callable(value) and plan.engine is Engine.UNTIL_COMPLETE:
             raise DefinitionError(
-                f"the test returned {_name(value)}, which run_until_complete would never call: "
-                "use run_forever, or await it in the test"
+                f"the test returned {_name(value)}, which run_until_complete would never call.\n"
+                "Use run_forever, or await it in the test."
             )
         self._forever = self._forever or callable(value)
         if not self._forever:
@@ -125,8 +125,8 @@ class Execution:
             return function
         if self._case is NO_CASE:
             raise DefinitionError(
-                f"{_name(function)} takes an argument, but there is no test case to give it: "
-                "the test itself was called without one"
+                f"{_name(function)} takes an argument, but there is no test case to give it.\n"
+                "Let it take none, or make the test a method."
             )
         return functools.partial(function, self._case)
 

@@ -1,0 +1,201 @@
+"""Every kind of coroutine test runs for real."""
+
+from __future__ import annotations
+
+from unittest import TestCase
+
+from tests.runs import SCENARIOS, Project, nose2, python
+
+KINDS = SCENARIOS / "kinds"
+
+BY_INDEX = {
+    "test_kinds.Case.test_params:1": "ok",
+    "test_kinds.Case.test_params:2": "FAIL",
+    "test_kinds.Case.test_generator_params:1": "ok",
+    "test_kinds.Case.test_generator_params:2": "FAIL",
+    "test_kinds.Case.test_yields:1": "ok",
+    "test_kinds.Case.test_yields:2": "FAIL",
+    "test_kinds.TestClass.test_params:1": "ok",
+    "test_kinds.TestClass.test_params:2": "FAIL",
+    "test_kinds.TestClass.test_yields:1": "ok",
+    "test_kinds.TestClass.test_yields:2": "FAIL",
+    "test_kinds.test_params:1": "ok",
+    "test_kinds.test_params:2": "FAIL",
+    "test_kinds.test_yields:1": "ok",
+    "test_kinds.test_yields:2": "FAIL",
+    "test_kinds.test_yields:3": "ok",
+    "test_kinds.test_yields:4": "FAIL",
+    "test_kinds.test_yields:5": "FAIL",
+}
+BY_ENDING = {
+    "passes": "ok",
+    "fails": "FAIL",
+    "errs": "ERROR",
+    "skipped": "skipped",
+    "unexpected": "unexpected success",
+    "expected": "expected failure",
+}
+
+
+def expected(name: str) -> str:
+    """What the scenario says that must become of a test."""
+    return BY_INDEX.get(name) or BY_ENDING[name.rpartition("_")[2]]
+
+
+class Kinds(TestCase):
+    """The scenario that has them all."""
+
+    def test_discovered(self) -> None:
+        """Discovered, each test has the verdict that its name says."""
+        run = nose2("-v", folder=KINDS)
+        self.assertEqual(run.verdicts, {name: expected(name) for name in run.verdicts})
+        self.assertLessEqual(set(BY_INDEX), set(run.verdicts))
+        self.assertEqual(len(run.verdicts), run.ran)
+
+    def test_alone_most_pass_unseen(self) -> None:
+        """Without the plugin the same suite is mostly green: the scenario is no strawman."""
+        run = python("-W", "ignore", "-m", "nose2", "-v", "test_kinds.Derived", folder=KINDS)
+        verdicts = run.verdicts
+        self.assertEqual(verdicts["test_kinds.Derived.test_mixin_fails"], "ok")
+        self.assertEqual(verdicts["test_kinds.Derived.test_inherited_fails"], "ok")
+
+    def test_named(self) -> None:
+        """Named on the command line, module, class, test or index, the verdicts are the same."""
+        names = [
+            "test_kinds.Derived",
+            "test_kinds.Case.test_generator_fails",
+            "test_kinds.Case.test_patched_generator_fails",
+            "test_kinds.Case.test_params:2",
+            "test_kinds.Case.test_yields:2",
+            "test_kinds.Isolated.test_generator_fails",
+            "test_kinds.TestClass.test_generator_fails",
+            "test_kinds.TestClass.test_yields:2",
+            "test_kinds.test_generator_fails",
+            "test_kinds.test_params:1",
+            "test_kinds.test_yields:4",
+        ]
+        run = nose2("-v", *names, folder=KINDS)
+        self.assertEqual(run.verdicts, {name: expected(name) for name in run.verdicts})
+        self.assertEqual(run.ran, 14)
+
+    def test_workers(self) -> None:
+        """In two worker processes, the verdicts are the same, and so are the reports."""
+        spread = nose2("-v", "--plugin", "nose2.plugins.mp", "-N", "2", "test_kinds", folder=KINDS)
+        alone = nose2("-v", "test_kinds", folder=KINDS)
+        self.maxDiff = None
+        self.assertEqual(spread.verdicts, alone.verdicts)
+        self.assertEqual(sorted(spread.reports), sorted(alone.reports))
+
+
+class Scenarios(TestCase):
+    """``such``."""
+
+    def test_cases(self) -> None:
+        """Its cases run for real, with and without an argument, generators and decorated ones."""
+        project = Project(
+            self,
+            test_such="""
+            import asyncio
+            from nose2.tools import such
+            from nose2.tools.params import params
+            import nose2_aio as aio
+
+            with such.A("scenario") as it:
+                @it.should("fail with the case")
+                async def test(case):
+                    await asyncio.sleep(0)
+                    case.fail()
+
+                @it.should("fail without it")
+                async def test():
+                    assert False
+
+                @it.should("fail as a generator")
+                def test(case):
+                    yield from asyncio.sleep(0)
+                    case.fail()
+
+                @it.should("take parameters")
+                @params(1, 2)
+                async def test(case, number):
+                    case.assertEqual(number, 1)
+
+                @it.should("call back")
+                @aio.run_forever(timeout=0)
+                def test(case):
+                    async def callback(same):
+                        assert same is case
+                        case.fail()
+                    return callback
+
+                @it.should("pass")
+                async def test(case):
+                    case.assertEqual(await asyncio.sleep(0, 5), 5)
+
+                it.createTests(globals())
+            """,
+        )
+        run = project.nose2("-v", "--plugin", "nose2.plugins.layers")
+        verdicts = {name.rpartition(": ")[2]: verdict for name, verdict in run.verdicts.items()}
+        self.assertEqual(
+            verdicts,
+            {
+                "should fail with the case": "FAIL",
+                "should fail without it": "FAIL",
+                "should fail as a generator": "FAIL",
+                "should take parameters:1": "ok",
+                "should take parameters:2": "FAIL",
+                "should call back": "FAIL",
+                "should pass": "ok",
+            },
+        )
+
+
+class Generators(TestCase):
+    """Which generator functions are coroutine tests."""
+
+    def setUp(self) -> None:
+        """A plain ``yield`` in the body, and a ``yield from`` that delegates to one."""
+        self.project = Project(
+            self,
+            test_generators="""
+            import asyncio
+
+            def check(number):
+                assert number
+
+            def test_plain():
+                yield check, 1
+
+            def cases():
+                yield check, 1
+
+            def test_delegating():
+                yield from cases()
+
+            def test_coroutine():
+                yield from asyncio.sleep(0)
+            """,
+        )
+
+    def verdicts(self, *arguments: str) -> dict[str, str]:
+        """Run the project."""
+        return self.project.nose2("-v", *arguments).verdicts
+
+    def test_auto(self) -> None:
+        """Those with a plain ``yield`` generate tests; the others are coroutines."""
+        verdicts = self.verdicts()
+        self.assertEqual(verdicts["test_generators.test_plain:1"], "ok")
+        self.assertEqual(verdicts["test_generators.test_coroutine"], "ok")
+        self.assertEqual(verdicts["test_generators.test_delegating"], "ERROR")
+
+    def test_nose2(self) -> None:
+        """All of them generate tests."""
+        verdicts = self.verdicts("--aio-generators", "nose2", "test_generators.test_delegating")
+        self.assertEqual(verdicts, {"test_generators.test_delegating:1": "ok"})
+
+    def test_coroutine(self) -> None:
+        """All of them are coroutines, and one that isn't says so."""
+        verdicts = self.verdicts("--aio-generators=coroutine")
+        self.assertEqual(verdicts["test_generators.test_coroutine"], "ok")
+        self.assertEqual(verdicts["test_generators.test_plain"], "ERROR")

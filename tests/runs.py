@@ -1,0 +1,102 @@
+"""Run a test runner on a small project, in a process of its own, as a user would."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+from typing import NamedTuple
+
+TOP = Path(__file__).parent.parent
+SCENARIOS = Path(__file__).parent / "support" / "scenario"
+
+_ENTRY = re.compile(
+    r"(?P<name>.*?) \.\.\. (?P<verdict>ok|FAIL|ERROR|skipped .*?|expected failure|unexpected success)$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+class Run(NamedTuple):
+    """What a run came to."""
+
+    returncode: int
+    output: str
+    """What it printed, on stdout and then on stderr."""
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """The verdicts that ``-v`` prints, by ``module.Class.test:index``."""
+        found = {}
+        for entry in _ENTRY.finditer(self.output):
+            name = entry["name"].strip().rpartition(" ... ")[2]
+            qualified = re.search(r" \(([^\n()]*)", name)
+            name = qualified[1] if qualified else name
+            verdict = entry["verdict"]
+            found[name.splitlines()[0]] = "skipped" if verdict.startswith("skipped") else verdict
+        return found
+
+    @property
+    def reports(self) -> list[str]:
+        """What is printed of each failure, with its traceback."""
+        return self.output.partition("\n" + "-" * 70 + "\nRan ")[0].split("\n" + "=" * 70 + "\n")[1:]
+
+    @property
+    def ran(self) -> int:
+        """How many tests ran."""
+        found = re.findall(r"^Ran (\d+) test", self.output, re.MULTILINE)
+        return int(found[-1]) if found else -1
+
+
+def nose2(*arguments: str, folder: Path, plugin: bool = True) -> Run:
+    """Run nose2 in a folder, with the plugin unless that is configured there."""
+    load = ["--plugin", "nose2_aio"] if plugin else []
+    return python("-m", "nose2", "--no-user-config", *load, *arguments, folder=folder)
+
+
+def python(*arguments: str, folder: Path) -> Run:
+    """Run Python in a folder."""
+    process = start(*arguments, folder=folder)
+    printed, _ = process.communicate(timeout=60)
+    return Run(process.returncode, printed)
+
+
+def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    """Start Python in a folder; its stderr goes to its stdout."""
+    path = os.pathsep.join(filter(None, [str(TOP), os.environ.get("PYTHONPATH", "")]))
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path, "NO_COLOR": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+class Project:
+    """A folder with a test project in it, gone at the end of the test."""
+
+    def __init__(self, case: object, **files: str) -> None:
+        folder = tempfile.TemporaryDirectory()
+        case.addCleanup(folder.cleanup)  # type: ignore[attr-defined]
+        self.folder = Path(folder.name).resolve()
+        for name, text in files.items():
+            self.write(f"{name}.py", text)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file, its text dedented."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text).lstrip("\n"))
+
+    def nose2(self, *arguments: str, plugin: bool = True) -> Run:
+        """Run nose2 in the folder."""
+        return nose2(*arguments, folder=self.folder, plugin=plugin)
+
+    def python(self, *arguments: str) -> Run:
+        """Run Python in the folder."""
+        return python(*arguments, folder=self.folder)
