@@ -31,7 +31,7 @@ class Base(unittest.TestCase):
         await asyncio.sleep(0)
         self.fail()
 
-    async def test_overridden_passes(self):
+    async def test_overridden(self):
         self.fail()
 
     def test_generator_overridden_fails(self):
@@ -40,9 +40,9 @@ class Base(unittest.TestCase):
 
 
 class Derived(Mixin, Base):
-    async def test_overridden_passes(self):
+    async def test_overridden(self):
         with self.assertRaises(AssertionError):
-            await super().test_overridden_passes()
+            await super().test_overridden()
 
     def test_generator_overridden_fails(self):
         yield from super().test_generator_overridden_fails()
