@@ -1,0 +1,76 @@
+"""What needs nothing from us behaves to the letter as without us."""
+
+from __future__ import annotations
+
+import re
+from unittest import TestCase
+
+from tests.runs import SCENARIOS, Run, nose2, python
+
+
+def comparable(run: Run) -> str:
+    """What a run printed, without times and addresses."""
+    return re.sub(r"0x[0-9a-f]+|in \d+\.\d+s", "", run.output)
+
+
+class Synchronous(TestCase):
+    """A suite without a coroutine test."""
+
+    maxDiff = None
+
+    def assert_same(self, *arguments: str) -> None:
+        """The output is the same with and without the plugin."""
+        with_it = nose2(*arguments, folder=SCENARIOS / "mixed")
+        without = nose2(*arguments, folder=SCENARIOS / "mixed", plugin=False)
+        self.assertEqual(comparable(with_it), comparable(without))
+        self.assertEqual(with_it.returncode, without.returncode)
+
+    def test_verbose(self) -> None:
+        """Verdicts, reports and order."""
+        self.assert_same("-v")
+
+    def test_plugins_of_nose2(self) -> None:
+        """With buffering, captured logs, pretty assertions, layers."""
+        self.assert_same("-B", "--log-capture", "--pretty-assert")
+        self.assert_same("-v", "--plugin", "nose2.plugins.layers")
+
+    def test_fail_fast(self) -> None:
+        """-F stops at the same test."""
+        self.assert_same("-v", "-F")
+
+    def test_named(self) -> None:
+        """By name and by index, and where a name means nothing."""
+        self.assert_same("-v", "test_sync.Case.test_params:2", "test_sync.TestClass.test_generates:2")
+        self.assert_same("-v", "test_sync.Case.test_none", "test_none", "test_sync.py")
+
+    def test_warnings(self) -> None:
+        """A returned value is warned of in unittest's words, at unittest's place, and as an error."""
+        for action in ("always", "error"):
+            run = ["-W", action, "-m", "nose2", "-v", "test_sync.Case"]
+            without = python(*run, folder=SCENARIOS / "mixed")
+            with_it = python(*run, "--plugin", "nose2_aio", folder=SCENARIOS / "mixed")
+            self.assertEqual(comparable(with_it), comparable(without))
+            self.assertIn("DeprecationWarning", with_it.output)
+
+
+class SelfRunning(TestCase):
+    """Classes that run their own coroutine tests."""
+
+    maxDiff = None
+
+    def test_same(self) -> None:
+        """Results, order, loops and reports are nose2's without the plugin, and unittest's."""
+        arguments = ["-v", "test_owners"]
+        with_it = nose2(*arguments, folder=SCENARIOS / "owners")
+        without = nose2(*arguments, folder=SCENARIOS / "owners", plugin=False)
+        alone = python("-m", "unittest", *arguments, folder=SCENARIOS / "owners")
+        self.assertEqual(comparable(with_it), comparable(without))
+        self.assertEqual(with_it.verdicts, alone.verdicts)
+        self.assertNotIn("somebody else", with_it.output)
+
+    def test_generators_anyway(self) -> None:
+        """The same with every generator function taken for a coroutine test."""
+        arguments = ["-v", "test_owners", "--aio-generators=coroutine"]
+        with_it = nose2(*arguments, folder=SCENARIOS / "owners")
+        without = nose2("-v", "test_owners", folder=SCENARIOS / "owners", plugin=False)
+        self.assertEqual(comparable(with_it), comparable(without))
