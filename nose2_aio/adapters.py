@@ -69,8 +69,7 @@ def _call_plain(settings: Settings, test: TestCase, method: Callable[[], Any]) -
     mark = decorators.decoration(method if called is None else called.function)
     if mark is not None and mark.shares_loop:
         called = called or _plain(test, method)
-        with decorators.hosted(mark, partial(_run, settings, called, mark.engine)):
-            value = called.call()
+        value = _host(settings, called, mark)
     else:
         value = method() if called is None else called.call()
     if value is None:
@@ -78,6 +77,14 @@ def _call_plain(settings: Settings, test: TestCase, method: Callable[[], Any]) -
     value = _outcome(settings, called or _plain(test, method), value)
     if value is not None and called is None:
         _warn_of(value, test, method)
+
+
+def _host(settings: Settings, called: Called, mark: decorators.Decoration) -> Any:
+    try:
+        with decorators.hosted(mark, partial(_run, settings, called, mark.engine)):
+            return called.call()
+    except BaseException as error:
+        raise stacks.trimmed(error)  # noqa: B904 -- the same error, without our frames
 
 
 def _outcome(settings: Settings, called: Called, value: Any) -> Any:

@@ -161,7 +161,10 @@ def _decorated(
         case = args[0] if args else NO_CASE
         plan = plans.made(mark.engine, run, type(case), Settings())
         body = coroutines.called(function, *args, **kwargs)
-        return _run_by_hand(Execution(body, plan, case), mark.loop)
+        try:
+            return _run_by_hand(Execution(body, plan, case), mark.loop)
+        except BaseException as error:
+            raise stacks.trimmed(error)  # noqa: B904 -- the same error, without our frames
 
     run.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     setattr(run, _ATTRIBUTE, mark)
@@ -178,11 +181,7 @@ def _taken_host(mark: Decoration) -> _Host | None:
 
 
 def _run_by_hand(execution: Execution, context: LoopContext) -> Any:
-    __tracebackhide__ = True
     if loops.is_running():
         return execution.main()
-    try:
-        with loops.given(context) as loop, Runner(loop) as runner:
-            return runner.run(execution.main(), execution.stopped, last=True)
-    except BaseException as error:
-        raise stacks.trimmed(error)  # noqa: B904 -- the same error, without our frames
+    with loops.given(context) as loop, Runner(loop) as runner:
+        return runner.run(execution.main(), execution.stopped, last=True)

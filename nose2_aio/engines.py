@@ -33,8 +33,12 @@ from nose2_aio.errors import DefinitionError, LoopStoppedError
 
 __unittest = True
 
-__all__ = ["NO_CASE", "Engine", "Execution", "Plan"]
+__all__ = ["NO_CASE", "SLEEP", "TIMEOUT", "Engine", "Execution", "Plan"]
 
+TIMEOUT = 1.0
+"""Seconds that run forever waits for before it calls back."""
+SLEEP = 0.0
+"""Seconds for which it runs on behind that."""
 NO_CASE = object()
 """Stands for the test case where there is none."""
 
@@ -51,8 +55,8 @@ class Plan(NamedTuple):
     """How one test is to be run; times in seconds."""
 
     engine: Engine = Engine.BY_RESULT
-    timeout: float = 1
-    sleep: float = 0
+    timeout: float = TIMEOUT
+    sleep: float = SLEEP
     limit: Limit = NO_LIMIT
     """For the body."""
     callback_limit: Limit = NO_LIMIT

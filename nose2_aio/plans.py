@@ -6,7 +6,7 @@ import functools
 
 from nose2_aio import tags
 from nose2_aio.deadlines import Limit
-from nose2_aio.engines import Engine, Plan
+from nose2_aio.engines import SLEEP, TIMEOUT, Engine, Plan
 from nose2_aio.settings import Settings
 from nose2_aio.tags import Tags
 
@@ -30,8 +30,8 @@ def _made(engine: Engine, tagged: Tags, settings: Settings) -> Plan:
     own = overall if tagged.timeout is None or waits else Limit(tagged.timeout, "@timeout")
     return Plan(
         engine=engine,
-        timeout=Plan.timeout if tagged.timeout is None else tagged.timeout,
-        sleep=Plan.sleep if tagged.sleep is None else tagged.sleep,
+        timeout=TIMEOUT if tagged.timeout is None else tagged.timeout,
+        sleep=SLEEP if tagged.sleep is None else tagged.sleep,
         limit=own,
         callback_limit=overall,
     )

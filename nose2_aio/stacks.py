@@ -1,7 +1,8 @@
-"""Tracebacks as the user wants to read them: from the test's own line, without our frames."""
+"""Tracebacks as the user wants to read them: from the test's own line on, without our frames."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TypeVar
@@ -11,11 +12,12 @@ __unittest = True
 __all__ = ["trimmed"]
 
 _PACKAGE = __name__.partition(".")[0]
+_RUNNERS = ("asyncio", "unittest")
 _Error = TypeVar("_Error", bound=BaseException)
 
 
 def trimmed(error: _Error) -> _Error:
-    """Leave our frames out of the traceback of ``error``, and asyncio's at its head.
+    """Leave our frames out of the traceback of ``error``, and the runners' at its head.
 
     The same is done to all that is reported with it: causes, contexts, and the members of
     exception groups. Returns ``error``.
@@ -35,11 +37,10 @@ def trimmed(error: _Error) -> _Error:
 
 
 def _relinked(traceback: TracebackType | None) -> TracebackType | None:
-    kept = [entry for entry in _entries(traceback) if _package(entry) != _PACKAGE]
-    while kept and _package(kept[0]) == "asyncio":
-        del kept[0]
+    entries = [entry for entry in _entries(traceback) if _package(entry) != _PACKAGE]
+    users = list(itertools.dropwhile(lambda entry: _package(entry) in _RUNNERS, entries))
     following = None
-    for entry in reversed(kept):
+    for entry in reversed(users or entries):
         entry.tb_next = following
         following = entry
     return following

@@ -54,7 +54,9 @@ class Run(NamedTuple):
 def nose2(*arguments: str, folder: Path, plugin: bool = True) -> Run:
     """Run nose2 in a folder, with the plugin unless that is configured there."""
     load = ["--plugin", "nose2_aio"] if plugin else []
-    return python("-m", "nose2", "--no-user-config", *load, *arguments, folder=folder)
+    # what nose2 drops without the plugin is nobody's surprise here
+    quiet = [] if plugin else ["-W", "ignore::RuntimeWarning"]
+    return python(*quiet, "-m", "nose2", "--no-user-config", *load, *arguments, folder=folder)
 
 
 def python(*arguments: str, folder: Path) -> Run:

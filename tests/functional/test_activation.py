@@ -1,0 +1,126 @@
+"""The four ways to load the plugin, its switches, and turning it off."""
+
+from __future__ import annotations
+
+from unittest import TestCase
+
+from tests.runs import Project
+
+FAILING = """
+import asyncio
+
+async def test_fails():
+    await asyncio.sleep(0)
+    raise AssertionError
+"""
+
+
+class Loading(TestCase):
+    """Where the plugin is named."""
+
+    def setUp(self) -> None:
+        """A suite that is green where the plugin isn't loaded."""
+        self.project = Project(self, test_it=FAILING)
+
+    def assert_runs(self, runs: bool, *arguments: str) -> None:
+        """The failing test fails, or passes unseen."""
+        run = self.project.nose2("-v", *arguments, plugin=False)
+        self.assertEqual(run.verdicts, {"test_it.test_fails": "FAIL" if runs else "ok"}, run.output)
+
+    def test_not_at_all(self) -> None:
+        """Without it the test passes unseen."""
+        self.assert_runs(False)
+
+    def test_command_line(self) -> None:
+        """--plugin nose2_aio."""
+        self.assert_runs(True, "--plugin", "nose2_aio")
+
+    def test_unittest_cfg(self) -> None:
+        """plugins in unittest.cfg."""
+        self.project.write("unittest.cfg", "[unittest]\nplugins = nose2_aio\n")
+        self.assert_runs(True)
+
+    def test_nose2_cfg(self) -> None:
+        """plugins in nose2.cfg, among others."""
+        self.project.write("nose2.cfg", "[unittest]\nplugins = nose2.plugins.mp\n  nose2_aio\n")
+        self.assert_runs(True)
+
+    def test_pyproject(self) -> None:
+        """plugins as a string in pyproject.toml, settings with TOML's own types."""
+        self.project.write(
+            "pyproject.toml",
+            """
+            [tool.nose2.unittest]
+            plugins = "nose2_aio"
+            [tool.nose2.aio]
+            debug = true
+            time-limit = 5
+            """,
+        )
+        self.assert_runs(True)
+
+    def test_off_and_on(self) -> None:
+        """always-on = false turns it off, --aio on again, also in workers."""
+        self.project.write(
+            "unittest.cfg", "[unittest]\nplugins = nose2_aio\n[aio]\nalways-on = false\n"
+        )
+        self.assert_runs(False)
+        self.assert_runs(True, "--aio")
+        self.assert_runs(True, "--aio", "--plugin", "nose2.plugins.mp", "-N", "2")
+
+    def test_twice(self) -> None:
+        """On the command line and in the file."""
+        self.project.write("unittest.cfg", "[unittest]\nplugins = nose2_aio\n")
+        self.assert_runs(True, "--plugin", "nose2_aio")
+
+
+class Switches(TestCase):
+    """Settings on the command line and in the file."""
+
+    def test_help(self) -> None:
+        """Every setting has a switch that --help shows."""
+        run = Project(self).nose2("--help")
+        for switch in ("--aio ", "--aio-generators", "--aio-time-limit SECONDS", "--aio-debug"):
+            self.assertIn(f"  {switch}", run.output)
+
+    def test_command_line_wins(self) -> None:
+        """It wins over the file, and reaches worker processes."""
+        project = Project(
+            self,
+            test_it="""
+            import asyncio
+
+            async def test_debug_is_off():
+                assert not asyncio.get_running_loop().get_debug()
+
+            async def test_sleeps():
+                await asyncio.sleep(0.05)
+            """,
+        )
+        project.write("unittest.cfg", "[aio]\ndebug = yes\ntime-limit = 0.01\n")
+        self.assertEqual(project.nose2("-v").output.count("... FAIL"), 1)
+        self.assertEqual(project.nose2("-v").output.count("... ERROR"), 1)
+        wins = ("--no-aio-debug", "--aio-time-limit=5")
+        for arguments in (wins, (*wins, "--plugin", "nose2.plugins.mp", "-N", "2")):
+            run = project.nose2("-v", *arguments)
+            self.assertEqual(set(run.verdicts.values()), {"ok"}, run.output)
+
+    def test_debug(self) -> None:
+        """--aio-debug turns asyncio's debug mode on."""
+        project = Project(
+            self,
+            test_it="""
+            import asyncio
+
+            async def test_debug():
+                assert asyncio.get_running_loop().get_debug()
+            """,
+        )
+        self.assertEqual(project.nose2().returncode, 1)
+        self.assertEqual(project.nose2("--aio-debug").returncode, 0)
+
+    def test_defaults_section(self) -> None:
+        """Keys of a [DEFAULT] section are nobody's mistake."""
+        project = Project(self, test_it="async def test_it(): pass")
+        project.write("unittest.cfg", "[DEFAULT]\nhome = here\n[aio]\ndebug = no\n")
+        self.assertEqual(project.nose2().returncode, 0)

@@ -1,0 +1,164 @@
+"""A failure shows the user's own lines: none of ours, none of asyncio's runners."""
+
+from __future__ import annotations
+
+import re
+from unittest import TestCase
+
+from tests.runs import Project, Run
+
+SUITE = """
+import asyncio
+import functools
+import unittest
+
+import nose2_aio as aio
+
+
+async def helper():
+    await asyncio.sleep(0)
+    raise LookupError("lost")
+
+
+def outer(function):
+    @functools.wraps(function)
+    def wrapper(self):
+        return function(self)
+    return wrapper
+
+
+class Case(unittest.TestCase):
+    @aio.run_until_complete
+    async def test_decorated(self):
+        await helper()
+
+    @outer
+    @aio.run_until_complete
+    async def test_decorated_twice(self):
+        await helper()
+
+    @aio.run_until_complete(loop=aio.child_loop)
+    async def test_own_loop(self):
+        await helper()
+
+    @aio.run_forever(timeout=0)
+    def test_callback(self):
+        return helper
+
+    @aio.run_until_complete
+    async def test_chained(self):
+        try:
+            await helper()
+        except LookupError as error:
+            raise ValueError from error
+
+    @aio.run_until_complete
+    async def test_asserts(self):
+        self.assertEqual(1, 2)
+"""
+BARE = re.sub(r"    @(aio|outer).*\n", "", SUITE.replace("def test_callback", "async def test_callback"))
+
+LINES = {
+    "test_decorated": ["test_decorated", "helper"],
+    "test_decorated_twice": ["test_decorated_twice", "helper"],
+    "test_own_loop": ["test_own_loop", "helper"],
+    "test_callback": ["helper"],
+    "test_chained": ["test_chained", "helper", "test_chained"],
+    "test_asserts": ["test_asserts"],
+}
+
+
+class Frames(TestCase):
+    """The functions that a report shows, outermost first."""
+
+    maxDiff = None
+
+    def assert_frames(self, run: Run, **other: list[str]) -> None:
+        """Each report shows the test's own frames and no others."""
+        frames = {}
+        for report in run.reports:
+            name = re.search(r"(?<=: )test_\w+", report)
+            assert name is not None
+            frames[name[0]] = re.findall(r'^  File ".*", line \d+, in (\w+)$', report, re.MULTILINE)
+        self.assertEqual(frames, {**LINES, **other}, run.output)
+
+    def test_plugin(self) -> None:
+        """Under the plugin, undecorated."""
+        project = Project(self, test_it=BARE)
+        project.write("unittest.cfg", "[aio]\ntime-limit = 5\n")
+        self.assert_frames(project.nose2())
+
+    def test_plugin_decorated(self) -> None:
+        """Under the plugin, decorated; a decorator of the user's own stays in sight."""
+        run = Project(self, test_it=SUITE).nose2()
+        twice = ["wrapper", "test_decorated_twice", "helper"]
+        self.assert_frames(run, test_decorated_twice=twice)
+
+    def test_workers(self) -> None:
+        """The same from worker processes."""
+        run = Project(self, test_it=BARE).nose2("--plugin", "nose2.plugins.mp", "-N", "2")
+        self.assert_frames(run)
+
+    def test_unittest(self) -> None:
+        """Under unittest alone, decorated."""
+        run = Project(self, test_it=SUITE).python("-m", "unittest", "test_it")
+        # between two frames of the user's, the one in between can't be hidden from unittest
+        twice = ["wrapper", "run", "test_decorated_twice", "helper"]
+        self.assert_frames(run, test_decorated_twice=twice)
+
+    def test_groups(self) -> None:
+        """Members of an exception group are trimmed too."""
+        run = Project(
+            self,
+            test_it="""
+            import asyncio
+
+            async def fails(number):
+                raise LookupError(number)
+
+            async def test_group():
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(fails(1))
+                    group.create_task(fails(2))
+
+            async def test_forever():
+                asyncio.get_running_loop().call_soon(int, "no number")
+                asyncio.create_task(fails(3))
+                return lambda: fails(4)
+
+            test_forever.timeout = 0
+            """,
+        ).nose2("-B")
+        self.assertNotIn("nose2_aio", run.output)
+        self.assertIn("ExceptionGroup: 3 things failed while the loop ran forever", run.output)
+        for ending in ("LookupError: 1", "LookupError: 2", "LookupError: 3", "LookupError: 4"):
+            self.assertIn(ending, run.output)
+        self.assertIn("ValueError: invalid literal for int() with base 10: 'no number'", run.output)
+
+    def test_time_limit(self) -> None:
+        """At its limit, a test shows the lines where it waited."""
+        run = Project(
+            self,
+            test_it="""
+            import asyncio
+            import unittest
+            import nose2_aio as aio
+
+            async def helper():
+                await asyncio.sleep(60)
+
+            class Plain(unittest.TestCase):
+                @aio.timeout(0.02)
+                async def test_plain(self):
+                    await helper()
+
+            class Isolated(unittest.IsolatedAsyncioTestCase):
+                @aio.timeout(0.02)
+                async def test_isolated(self):
+                    await helper()
+            """,
+        ).nose2()
+        for report, name in zip(run.reports, ("test_isolated", "test_plain"), strict=True):
+            frames = re.findall(r"^  File .*, in (\w+)$", report, re.MULTILINE)
+            self.assertEqual(frames, [name, "helper", "sleep"], run.output)
+            self.assertIn("TimeLimitError: not done within its time limit of 0.02 s (@timeout)", report)

@@ -1,0 +1,108 @@
+"""nose2's own switches work with coroutine tests as with others."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from unittest import TestCase
+
+from tests.runs import Project
+
+SUITE = """
+import asyncio
+import logging
+import unittest
+
+import nose2_aio as aio
+
+
+class Case(unittest.TestCase):
+    @aio.timeout(5)
+    async def test_tagged(self):
+        await asyncio.sleep(0)
+
+    async def test_by_hand(self):
+        await asyncio.sleep(0)
+
+    test_by_hand.timeout = 7
+    test_by_hand.slow = True
+
+    @aio.run_forever(timeout=0, sleep=0.01)
+    async def test_decorated(self):
+        pass
+
+    async def test_untagged(self):
+        print("printed")
+        logging.getLogger("suite").warning("logged")
+        await asyncio.sleep(0)
+        self.fail()
+
+
+async def test_fails():
+    number = 1
+    assert number == 2
+"""
+
+
+class Selection(TestCase):
+    """What runs, and what is told of it."""
+
+    def setUp(self) -> None:
+        """A suite with tags."""
+        self.project = Project(self, test_it=SUITE)
+
+    def selected(self, *arguments: str) -> set[str]:
+        """Names of the tests that a selection runs."""
+        verdicts = self.project.nose2("-v", "--plugin", "nose2.plugins.attrib", *arguments).verdicts
+        return {name.rpartition(".")[2] for name in verdicts}
+
+    def test_attributes(self) -> None:
+        """-A and -E see tags as they see other attributes."""
+        self.assertEqual(self.selected("-A", "timeout=5"), {"test_tagged"})
+        self.assertEqual(self.selected("-A", "slow"), {"test_by_hand"})
+        self.assertEqual(self.selected("-A", "timeout"), {"test_tagged", "test_by_hand"})
+        self.assertEqual(self.selected("-E", "timeout and timeout > 5"), {"test_by_hand"})
+        self.assertEqual(self.selected("-E", "sleep == 0.01"), {"test_decorated"})
+
+    def test_fail_fast(self) -> None:
+        """-F stops at the first coroutine test that fails."""
+        run = self.project.nose2("-v", "-F")
+        self.assertEqual(run.verdicts, {"test_it.test_fails": "FAIL"})
+
+    def test_buffer_and_logs(self) -> None:
+        """-B and --log-capture attach to the test what it printed and logged while it ran."""
+        run = self.project.nose2("-B", "--log-capture", "test_it.Case.test_untagged")
+        self.assertIn("begin captured stdout", run.reports[0])
+        self.assertIn("printed", run.reports[0])
+        self.assertIn("suite: WARNING: logged", run.reports[0])
+
+    def test_junit(self) -> None:
+        """The JUnit file has the tests, and the failures with their tracebacks."""
+        self.project.nose2("--plugin", "nose2.plugins.junitxml", "--junit-xml")
+        cases = list(ET.parse(self.project.folder / "nose2-junit.xml").getroot().iter("testcase"))
+        self.assertEqual(len(cases), 5)
+        failures = {case.get("name"): case.find("failure") for case in cases}
+        failed = {name: found.text for name, found in failures.items() if found is not None}
+        self.assertEqual(set(failed), {"test_fails", "test_untagged"})
+        self.assertIn("assert number == 2", str(failed["test_fails"]))
+
+    def test_pretty_assert(self) -> None:
+        """--pretty-assert explains the assert statement of a coroutine test."""
+        run = self.project.nose2("--pretty-assert", "test_it.test_fails")
+        self.assertIn("number = 1", run.reports[0])
+
+    def test_debugger(self) -> None:
+        """-D stops in the frame of the test that failed."""
+        self.project.write(
+            "steer.py",
+            """
+            import sys
+            sys.stdin = open("commands")
+            from nose2 import discover
+            discover()
+            """,
+        )
+        self.project.write("commands", "p 'number is', number\nq\n")
+        run = self.project.python(
+            "steer.py", "--plugin", "nose2_aio", "-D", "test_it.test_fails"
+        )
+        self.assertIn("('number is', 1)", run.output)
