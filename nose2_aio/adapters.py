@@ -27,7 +27,7 @@ from types import GeneratorType
 from typing import Any, NamedTuple
 from unittest import IsolatedAsyncioTestCase, TestCase
 
-from nose2_aio import coroutines, deadlines, decorators, generators, plans, stacks
+from nose2_aio import coroutines, deadlines, decorators, generators, places, plans, stacks
 from nose2_aio.engines import Engine, Execution
 from nose2_aio.runners import Runner
 from nose2_aio.settings import Settings
@@ -92,7 +92,8 @@ def _outcome(settings: Settings, called: Called, value: Any) -> Any:
     if inspect.isgenerator(value) and not inspect.isawaitable(value):
         value = _called_again(settings, called, value)
     if inspect.isawaitable(value):
-        return _run(settings, called, Engine.BY_RESULT, value)
+        loop = value.get_loop() if isinstance(value, asyncio.Future) else None
+        return _run(settings, called, Engine.BY_RESULT, lambda: value, loop)
     return coroutines.checked(value, called.function)
 
 
@@ -102,7 +103,7 @@ def _called_again(settings: Settings, called: Called, generator: GeneratorType) 
     It came from under a decorator (``mock.patch``), a partial or a scenario, where nothing that
     looks at the test's function sees that it is a generator function.
     """
-    function = coroutines.innermost(called.function)
+    function = places.innermost(called.function)
     if getattr(function, "__code__", None) is not generator.gi_code:
         return generator
     if not generators.is_coroutine(function, settings.generators):
@@ -113,11 +114,14 @@ def _called_again(settings: Settings, called: Called, generator: GeneratorType) 
 
 
 def _run(
-    settings: Settings, called: Called, engine: Engine, body: Awaitable[Any]
+    settings: Settings,
+    called: Called,
+    engine: Engine,
+    body: Callable[[], Awaitable[Any]],
+    loop: asyncio.AbstractEventLoop | None = None,
 ) -> Any:
     plan = plans.made(engine, called.function, called.owner, settings)
     execution = Execution(body, plan, called.case)
-    loop = body.get_loop() if isinstance(body, asyncio.Future) else None
     with Runner(loop, debug=settings.debug) as runner:
         return runner.run(execution.main(), execution.stopped, last=True)
 

@@ -27,22 +27,7 @@ __all__ = [
     "checked",
     "delegates",
     "explained",
-    "innermost",
 ]
-
-
-def innermost(function: Any) -> Any:
-    """Return the function under bound methods, `functools.partial` and `functools.wraps`."""
-    while True:
-        if isinstance(function, functools.partial):
-            inner = function.func
-        elif inspect.ismethod(function):
-            inner = function.__func__
-        else:
-            inner = getattr(function, "__dict__", {}).get("__wrapped__")
-        if inner is None:
-            return function
-        function = inner
 
 
 def as_coroutine_function(function: FunctionType) -> FunctionType:
@@ -67,7 +52,7 @@ async def called(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 
     Any generator function counts as a coroutine here. Raises `DefinitionError` for an async
     generator function.
     """
-    inner = innermost(function)
+    inner = places.innermost(function)
     if inspect.isgeneratorfunction(inner):
         types.coroutine(inner)
     result = checked(function(*args, **kwargs), function)

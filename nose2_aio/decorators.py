@@ -46,7 +46,8 @@ class Decoration:
         return self.loop is loops.child_loop
 
 
-_Host = Callable[[Awaitable[Any]], Any]
+_Body = Callable[[], Awaitable[Any]]
+_Host = Callable[[_Body], Any]
 _announced: ContextVar[tuple[Decoration, _Host] | None] = ContextVar("announced", default=None)
 
 
@@ -155,12 +156,12 @@ def _decorated(
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
+        body = functools.partial(coroutines.called, function, *args, **kwargs)
         host = _taken_host(mark)
         if host is not None:
-            return host(coroutines.called(function, *args, **kwargs))
+            return host(body)
         case = args[0] if args else NO_CASE
         plan = plans.made(mark.engine, run, type(case), Settings())
-        body = coroutines.called(function, *args, **kwargs)
         try:
             return _run_by_hand(Execution(body, plan, case), mark.loop)
         except BaseException as error:

@@ -65,7 +65,9 @@ class Plan(NamedTuple):
 class Execution:
     """One run of a test: `main` is what runs on the loop."""
 
-    def __init__(self, body: Awaitable[Any], plan: Plan, case: object = NO_CASE) -> None:
+    def __init__(
+        self, body: Callable[[], Awaitable[Any]], plan: Plan, case: object = NO_CASE
+    ) -> None:
         self._body = body
         self._plan = plan
         self._case = case
@@ -107,7 +109,7 @@ class Execution:
 
     async def _phases(self) -> Any:
         plan = self._plan
-        value = await _limited(self._body, plan.limit)
+        value = await _limited(self._body(), plan.limit)
         if callable(value) and plan.engine is Engine.UNTIL_COMPLETE:
             raise DefinitionError(
                 f"the test returned {_name(value)}, which run_until_complete would never call.\n"

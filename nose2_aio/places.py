@@ -1,24 +1,19 @@
-"""Where something stands in the user's code, as ``file:line`` for messages."""
+"""Which function of the user's it is, and where it stands: ``file:line``, for messages."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import sys
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 __unittest = True
 
-__all__ = ["describe", "of_caller", "of_code"]
+__all__ = ["describe", "innermost", "of_caller"]
 
 _PACKAGE = __name__.partition(".")[0]
-
-
-def of_code(code: CodeType) -> str:
-    """Return ``file:line`` of the code's first line, the file relative where that is shorter."""
-    return _place(code.co_filename, code.co_firstlineno)
 
 
 def of_caller() -> str:
@@ -31,11 +26,25 @@ def of_caller() -> str:
 
 def describe(function: Any) -> str:
     """Return ``name, file:line`` of a function, or its `repr` where it has no code."""
-    innermost = inspect.unwrap(getattr(function, "__func__", function))
-    code = getattr(innermost, "__code__", None)
+    inner = innermost(function)
+    code = getattr(inner, "__code__", None)
     if code is None:
         return repr(function)
-    return f"{innermost.__name__}, {of_code(code)}"
+    return f"{inner.__name__}, {_place(code.co_filename, code.co_firstlineno)}"
+
+
+def innermost(function: Any) -> Any:
+    """Return the function under bound methods, `functools.partial` and `functools.wraps`."""
+    while True:
+        if isinstance(function, functools.partial):
+            inner = function.func
+        elif inspect.ismethod(function):
+            inner = function.__func__
+        else:
+            inner = getattr(function, "__dict__", {}).get("__wrapped__")
+        if inner is None:
+            return function
+        function = inner
 
 
 def _place(filename: str, line: int) -> str:

@@ -1,0 +1,138 @@
+"""nose2_aio.background"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Coroutine
+from typing import Any
+from unittest import TestCase
+
+from nose2_aio.background import Background
+
+
+async def fails(number: int) -> None:
+    """Fail."""
+    await asyncio.sleep(0)
+    raise LookupError(number)
+
+
+class Failures(TestCase):
+    """What fails beside a test."""
+
+    async def watched(self) -> Background:
+        """A background that is watched until the end of the test."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, report: self.reports.append(report))
+        background = Background(loop)
+        background.watch()
+        self.addCleanup(background.release)
+        return background
+
+    def setUp(self) -> None:
+        """The user's own handler collects what it is told."""
+        self.reports: list[dict[str, Any]] = []
+
+    def numbers(self, background: Background) -> list[str]:
+        """The failures, as texts, in order."""
+        return sorted(str(error) for error in background.failures())
+
+    async def test_task(self) -> None:
+        """A task that failed is known though it is still referenced, once."""
+        background = await self.watched()
+        task = asyncio.create_task(fails(1))
+        await asyncio.sleep(0.001)
+        self.assertTrue(task.done())
+        self.assertEqual(self.numbers(background), ["1"])
+        self.assertEqual(self.numbers(background), [])
+
+    async def test_forgotten_task(self) -> None:
+        """So is one that nobody references any more."""
+        background = await self.watched()
+        asyncio.create_task(fails(2))  # noqa: RUF006
+        await asyncio.sleep(0.001)
+        gc.collect()
+        self.assertEqual(self.numbers(background), ["2"])
+
+    async def test_dealt_with(self) -> None:
+        """A failure that the test has seen, a cancelled task and a running one are none."""
+        background = await self.watched()
+        seen = asyncio.create_task(fails(3))
+        with self.assertRaises(LookupError):
+            await seen
+        cancelled = asyncio.create_task(asyncio.sleep(3600))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        running = asyncio.create_task(asyncio.sleep(0.01))
+        await asyncio.sleep(0.001)
+        self.assertFalse(running.done())
+        self.assertEqual(self.numbers(background), [])
+
+    async def test_callback(self) -> None:
+        """A callback that failed is known, and the user's own handler is told as ever."""
+        background = await self.watched()
+        asyncio.get_running_loop().call_soon(int, "4")
+        asyncio.get_running_loop().call_soon(int, "no number")
+        await asyncio.sleep(0.001)
+        self.assertEqual(
+            self.numbers(background), ["invalid literal for int() with base 10: 'no number'"]
+        )
+        self.assertEqual(len(self.reports), 1)
+
+    async def test_no_exception(self) -> None:
+        """A report without an exception is only passed on."""
+        background = await self.watched()
+        asyncio.get_running_loop().call_exception_handler({"message": "so"})
+        self.assertEqual(self.reports, [{"message": "so"}])
+        self.assertEqual(background.failures(), [])
+
+    async def test_default_handler(self) -> None:
+        """Without a handler of the user's, asyncio logs it as ever."""
+        loop = asyncio.get_running_loop()
+        background = Background(loop)
+        background.watch()
+        with self.assertLogs("asyncio") as logs:
+            loop.call_soon(int, "no number")
+            await asyncio.sleep(0.001)
+        background.release()
+        self.assertIn("Exception in callback int('no number')", logs.output[0])
+
+    async def test_users_factory(self) -> None:
+        """The user's own task factory makes the tasks, and gets all their options."""
+        loop = asyncio.get_running_loop()
+        made = []
+
+        def factory(
+            loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
+        ) -> asyncio.Task[Any]:
+            made.append(options)
+            return asyncio.Task(coroutine, loop=loop, **options)
+
+        loop.set_task_factory(factory)  # type: ignore[arg-type]
+        background = await self.watched()
+        task = loop.create_task(fails(5), name="named")
+        await asyncio.sleep(0.001)
+        self.assertEqual((len(made), task.get_name()), (1, "named"))
+        self.assertEqual(self.numbers(background), ["5"])
+        background.release()
+        self.assertIs(loop.get_task_factory(), factory)
+
+    async def test_replaced(self) -> None:
+        """Handler and factory that the test has set meanwhile stay."""
+        loop = asyncio.get_running_loop()
+        background = Background(loop)
+        background.watch()
+        factory, handler = asyncio.Task, self.reports.append
+        loop.set_task_factory(factory)  # type: ignore[arg-type]
+        loop.set_exception_handler(handler)  # type: ignore[arg-type]
+        background.release()
+        self.assertIs(loop.get_task_factory(), factory)
+        self.assertEqual(loop.get_exception_handler(), handler)
+
+    async def test_asyncio_still_tells(self) -> None:
+        """asyncio's tasks still have the attribute that says whether anybody asked."""
+        task = asyncio.create_task(fails(6))
+        await asyncio.sleep(0.001)
+        self.assertIs(task._log_traceback, True)  # type: ignore[attr-defined]
+        task.exception()
+        self.assertIs(task._log_traceback, False)  # type: ignore[attr-defined]

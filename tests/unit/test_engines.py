@@ -1,0 +1,286 @@
+"""nose2_aio.engines"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from unittest import SkipTest, TestCase, mock
+
+from nose2_aio.deadlines import Limit
+from nose2_aio.engines import NO_CASE, Engine, Execution, Plan
+from nose2_aio.errors import DefinitionError, LoopStoppedError, TimeLimitError
+from nose2_aio.runners import Runner
+
+FOREVER = Plan(Engine.FOREVER, timeout=0, sleep=0)
+COMPLETE = Plan(Engine.UNTIL_COMPLETE)
+
+
+def execute(body: Awaitable[Any], plan: Plan, case: object = NO_CASE) -> Any:
+    """Run a test on a loop of its own."""
+    execution = Execution(lambda: body, plan, case)
+    with Runner() as runner:
+        return runner.run(execution.main(), execution.stopped)
+
+
+async def gives(value: Any = None) -> Any:
+    """Return the value."""
+    return value
+
+
+async def fails(error: BaseException) -> None:
+    """Raise the error."""
+    raise error
+
+
+def soon(function: Callable[..., Any], *args: Any) -> None:
+    """Call from the running loop."""
+    asyncio.get_running_loop().call_soon(function, *args)
+
+
+class UntilComplete(TestCase):
+    """Run until complete."""
+
+    def test_value(self) -> None:
+        """The body's value, or its error."""
+        self.assertEqual(execute(gives(5), COMPLETE), 5)
+        self.assertEqual(execute(gives(5), Plan()), 5)
+        with self.assertRaises(LookupError):
+            execute(fails(LookupError()), COMPLETE)
+
+    def test_callable(self) -> None:
+        """A callable would never run: a TypeError that names it."""
+        with self.assertRaises(DefinitionError) as caught:
+            execute(gives(gives), COMPLETE)
+        self.assertEqual(
+            str(caught.exception),
+            "the test returned gives, which run_until_complete would never call.\n"
+            "Use run_forever, or await it in the test.",
+        )
+
+    def test_stopped(self) -> None:
+        """A body that stops the loop fails."""
+
+        async def stops() -> None:
+            asyncio.get_running_loop().stop()
+            await asyncio.sleep(0.01)
+
+        for plan in (COMPLETE, Plan()):
+            with self.assertRaisesRegex(LoopStoppedError, "^the loop was stopped before the test ran$"):
+                execute(stops(), plan)
+
+    def test_background(self) -> None:
+        """What fails beside the body is left to asyncio to tell."""
+
+        async def body() -> None:
+            soon(int, "no number")
+            await asyncio.sleep(0.001)
+
+        with self.assertLogs("asyncio"):
+            execute(body(), COMPLETE)
+
+    def test_limit(self) -> None:
+        """A limit holds for the body."""
+        with self.assertRaises(TimeLimitError):
+            execute(asyncio.sleep(5), COMPLETE._replace(limit=Limit(0.001, "here")))
+
+
+class Forever(TestCase):
+    """Run forever."""
+
+    def test_waits(self) -> None:
+        """Wait, call back, sleep; meanwhile the loop runs."""
+        times = []
+
+        async def body() -> Callable[[], None]:
+            asyncio.get_running_loop().call_later(0.01, lambda: times.append("background"))
+            times.append("body")
+            return lambda: times.append("callback")
+
+        start = time.monotonic()
+        self.assertIsNone(execute(body(), Plan(Engine.FOREVER, 0.02, 0.03)))
+        self.assertGreaterEqual(time.monotonic() - start, 0.05)
+        self.assertEqual(times, ["body", "background", "callback"])
+
+    def test_untagged(self) -> None:
+        """A test that nobody decorated runs forever if it returns a callable."""
+        callback = mock.AsyncMock()
+        execute(gives(callback), Plan(timeout=0))
+        callback.assert_awaited_once_with()
+
+    def test_no_callback(self) -> None:
+        """Without a callback, it only waits."""
+        self.assertIsNone(execute(gives(5), FOREVER))
+
+    def test_callbacks(self) -> None:
+        """Any kind of function is called and awaited."""
+        called = []
+
+        def generator() -> Any:
+            yield from asyncio.sleep(0)
+            called.append("generator")
+
+        async def native() -> None:
+            await asyncio.sleep(0)
+            called.append("native")
+
+        for callback in (
+            generator,
+            native,
+            lambda: called.append("plain"),
+            functools.partial(called.append, "builtin"),
+            functools.partial(native),
+        ):
+            execute(gives(callback), FOREVER)
+        self.assertEqual(called, ["generator", "native", "plain", "builtin", "native"])
+
+    def test_argument(self) -> None:
+        """A callback that takes an argument gets the test case; defaults are its own affair."""
+        for callback in (
+            lambda case: self.assertIs(case, self),
+            lambda case, /: self.assertIs(case, self),
+            lambda: None,
+            lambda own=1: self.assertEqual(own, 1),
+            lambda *args: self.assertEqual(args, ()),
+            functools.partial(lambda one, case: self.assertEqual((one, case), (1, self)), 1),
+            dict,
+            self.bound,
+        ):
+            execute(gives(callback), FOREVER, self)
+
+    def bound(self, case: object) -> None:
+        """Take the case, as a method."""
+        self.assertIs(case, self)
+
+    def test_no_case(self) -> None:
+        """Where there is none to give, the callback is named."""
+        with self.assertRaises(DefinitionError) as caught:
+            execute(gives(self.bound), FOREVER)
+        self.assertEqual(
+            str(caught.exception),
+            "Forever.bound takes an argument, but there is no test case to give it.\n"
+            "Let it take none, or make the test a method.",
+        )
+        with self.assertRaisesRegex(DefinitionError, r"^functools\.partial"):
+            execute(gives(functools.partial(self.bound)), FOREVER)
+
+    def test_no_signature(self) -> None:
+        """A callback that has no signature is called without an argument."""
+        with mock.patch("inspect.signature", side_effect=ValueError):
+            execute(gives(lambda: None), FOREVER, self)
+
+    def test_callback_fails(self) -> None:
+        """The callback's error is the test's."""
+        with self.assertRaises(LookupError):
+            execute(gives(lambda: fails(LookupError())), FOREVER)
+
+    def test_background_task_fails(self) -> None:
+        """So is that of a task, referenced or not, when the body and callback are fine."""
+
+        async def body() -> None:
+            self.task = asyncio.create_task(fails(LookupError("task")))
+
+        with self.assertRaisesRegex(LookupError, "task"):
+            execute(body(), Plan(Engine.FOREVER, 0.001, 0))
+
+    def test_untagged_background(self) -> None:
+        """The same for an undecorated test, also for what failed before it returned."""
+
+        async def body() -> Callable[[], None]:
+            self.task = asyncio.create_task(fails(LookupError("task")))
+            await asyncio.sleep(0.001)
+            return lambda: None
+
+        with self.assertRaisesRegex(LookupError, "task"):
+            execute(body(), Plan(timeout=0))
+
+    def test_several(self) -> None:
+        """Several come as one group, the test's own first."""
+
+        async def body() -> Callable[[], Awaitable[None]]:
+            soon(int, "no number")
+            return lambda: fails(LookupError())
+
+        with self.assertLogs("asyncio"), self.assertRaises(ExceptionGroup) as caught:
+            execute(body(), Plan(Engine.FOREVER, 0.001, 0))
+        self.assertEqual(caught.exception.message, "2 things failed while the loop ran forever")
+        self.assertEqual([type(e) for e in caught.exception.exceptions], [LookupError, ValueError])
+
+    def test_once(self) -> None:
+        """An error that is the test's and a task's is one error."""
+
+        async def body() -> None:
+            self.task = asyncio.create_task(fails(LookupError()))
+            await asyncio.shield(self.task)
+
+        with self.assertRaises(LookupError):
+            execute(body(), FOREVER)
+
+    def test_skip(self) -> None:
+        """A skip stays a skip, an interrupt an interrupt."""
+
+        async def body(error: BaseException) -> None:
+            soon(int, "no number")
+            await asyncio.sleep(0.001)
+            raise error
+
+        for error in (SkipTest(), KeyboardInterrupt(), SystemExit()):
+            with self.assertLogs("asyncio"), self.assertRaises(type(error)):
+                execute(body(error), FOREVER)
+
+    def test_limits(self) -> None:
+        """The limit holds for body and callback, not for the waits."""
+        plan = Plan(Engine.FOREVER, 0.03, 0.03, Limit(0.02, "body"), Limit(0.02, "callback"))
+        execute(gives(gives), plan)
+        with self.assertRaisesRegex(TimeLimitError, "callback"):
+            execute(gives(lambda: asyncio.sleep(5)), plan)
+        with self.assertRaisesRegex(TimeLimitError, "body"):
+            execute(asyncio.sleep(5), plan)
+
+
+class ForeverStopped(TestCase):
+    """A loop that is stopped while it runs forever."""
+
+    async def body(self, callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
+        """Stop the loop soon after the body."""
+        asyncio.get_running_loop().call_later(0.001, asyncio.get_running_loop().stop)
+        return callback
+
+    def test_before_the_callback(self) -> None:
+        """Before the callback ran, it fails the test."""
+        plan = Plan(Engine.FOREVER, 5, 0)
+        with self.assertRaisesRegex(LoopStoppedError, "^the loop was stopped before the test ran$"):
+            execute(self.body(lambda: None), plan)
+
+    def test_no_callback(self) -> None:
+        """Without a callback, it ends the wait."""
+        start = time.monotonic()
+        execute(self.body(None), Plan(Engine.FOREVER, 30, 30))
+        self.assertLess(time.monotonic() - start, 10)
+
+    def test_in_the_callback(self) -> None:
+        """In the callback, the callback runs to its end, and nothing sleeps behind it."""
+        ended = []
+
+        async def callback() -> None:
+            asyncio.get_running_loop().stop()
+            await asyncio.sleep(0.001)
+            ended.append("callback")
+
+        start = time.monotonic()
+        execute(gives(callback), Plan(Engine.FOREVER, 0, 30))
+        self.assertEqual(ended, ["callback"])
+        self.assertLess(time.monotonic() - start, 10)
+
+    def test_in_the_sleep(self) -> None:
+        """Behind the callback, it ends the sleep; twice is no more than once."""
+
+        async def callback() -> None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(0.001, lambda: (loop.stop(), loop.call_soon(loop.stop)))
+
+        start = time.monotonic()
+        execute(gives(callback), Plan(Engine.FOREVER, 0, 30))
+        self.assertLess(time.monotonic() - start, 10)

@@ -1,0 +1,35 @@
+"""nose2_aio.errors"""
+
+from __future__ import annotations
+
+import pickle
+from unittest import TestCase
+
+from nose2_aio import errors
+
+
+class Tree(TestCase):
+    """The exceptions."""
+
+    def test_root(self) -> None:
+        """Each is an AioError, and one of the built-in kind that its users expect."""
+        kinds = {
+            errors.InvalidValueError: ValueError,
+            errors.InvalidTypeError: TypeError,
+            errors.DefinitionError: TypeError,
+            errors.LoopError: RuntimeError,
+            errors.LoopStoppedError: errors.LoopError,
+            errors.TimeLimitError: TimeoutError,
+        }
+        for ours, builtin in kinds.items():
+            self.assertTrue(issubclass(ours, errors.AioError), ours)
+            self.assertTrue(issubclass(ours, builtin), ours)
+        self.assertEqual({errors.AioError, *kinds}, {getattr(errors, n) for n in errors.__all__})
+
+    def test_pickle(self) -> None:
+        """Each survives the way back from a worker process."""
+        for name in errors.__all__:
+            error = getattr(errors, name)("what, where")
+            again = pickle.loads(pickle.dumps(error))
+            self.assertIs(type(again), type(error))
+            self.assertEqual(str(again), "what, where")

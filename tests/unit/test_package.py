@@ -1,0 +1,113 @@
+"""The shape of the package."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import io
+import tokenize
+from pathlib import Path
+from unittest import TestCase
+
+import nose2_aio
+
+FOLDER = Path(nose2_aio.__file__).parent
+MODULES = {path.stem: path for path in FOLDER.glob("*.py")}
+
+
+def imported(path: Path) -> set[str]:
+    """Names of the package's modules that a module imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "nose2_aio":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nose2_aio."):
+            found.add(str(node.module).partition(".")[2])
+    return found
+
+
+class Ladder(TestCase):
+    """Who may import whom."""
+
+    def test_downward(self) -> None:
+        """Imports go strictly downward: what imports one another can be put in a line."""
+        waiting = {name: imported(path) for name, path in MODULES.items()}
+        line: list[str] = []
+        while waiting:
+            free = sorted(name for name, needs in waiting.items() if needs <= set(line))
+            self.assertTrue(free, f"a ring of imports: {waiting}")
+            line += free
+            for name in free:
+                del waiting[name]
+        self.assertEqual(line[-2:], ["plugin", "__init__"])
+
+    def test_nose2(self) -> None:
+        """Only plugin.py knows nose2."""
+        knowing = {
+            name
+            for name, path in MODULES.items()
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            and any(
+                (part or "").split(".")[0] == "nose2"
+                for part in [getattr(node, "module", ""), *(alias.name for alias in node.names)]
+            )
+        }
+        self.assertEqual(knowing, {"plugin"})
+
+
+class Modules(TestCase):
+    """What each module has."""
+
+    def test_names(self) -> None:
+        """Each says what it exports, in order, and has it."""
+        for name in MODULES:
+            module = importlib.import_module(f"nose2_aio.{name}" if name != "__init__" else "nose2_aio")
+            exported = module.__all__
+            self.assertEqual(len(exported), len(set(exported)), name)
+            for one in exported:
+                self.assertTrue(hasattr(module, one), (name, one))
+
+    def test_public(self) -> None:
+        """No public name would be collected as a test where it is imported."""
+        for name in nose2_aio.__all__:
+            self.assertFalse(name.lower().startswith("test"), name)
+            self.assertTrue(getattr(nose2_aio, name).__doc__, name)
+
+    def test_hidden(self) -> None:
+        """unittest hides the frames of each module that has any."""
+        for name, path in MODULES.items():
+            if name != "__init__":
+                self.assertIn("\n__unittest = True\n", path.read_text(), name)
+
+    def test_private_parts(self) -> None:
+        """Private parts of unittest, nose2 and asyncio are used in these places and no others."""
+        private = {
+            "_local",
+            "_loop",
+            "_set_called",
+            "_log_traceback",
+            "_callTestMethod",
+            "_testFunc",
+            "_register_cb",
+        }
+        found = set()
+        for name, path in MODULES.items():
+            for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
+                text = token.string.strip("\"'")
+                if text in private and token.type in (tokenize.NAME, tokenize.STRING):
+                    found.add((name, text))
+        found.discard(("runners", "_loop"))  # the runner's own
+        found.discard(("background", "_loop"))  # the background's own
+        self.assertEqual(
+            found,
+            {
+                ("loops", "_local"),
+                ("loops", "_loop"),
+                ("loops", "_set_called"),
+                ("background", "_log_traceback"),
+                ("adapters", "_callTestMethod"),
+                ("adapters", "_testFunc"),
+                ("plugin", "_register_cb"),
+            },
+        )

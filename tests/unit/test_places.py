@@ -1,0 +1,80 @@
+"""nose2_aio.places"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import types
+from pathlib import Path
+from unittest import TestCase, mock
+
+from nose2_aio import places
+
+HERE = Path(__file__)
+
+
+def function() -> None:
+    """Stands on line 16."""
+
+
+class Describe(TestCase):
+    """Name and place of a function."""
+
+    def test_function(self) -> None:
+        """A function below the current folder has a relative path."""
+        with contextlib.chdir(HERE.parent):
+            self.assertEqual(places.describe(function), "function, test_places.py:16")
+
+    def test_elsewhere(self) -> None:
+        """One elsewhere has its whole path."""
+        with contextlib.chdir("/"):
+            self.assertEqual(places.describe(function), f"function, {str(HERE).lstrip('/')}:16")
+        with contextlib.chdir(HERE.parent.parent / "functional"):
+            self.assertEqual(places.describe(function), f"function, {HERE}:16")
+
+    def test_wrapped(self) -> None:
+        """What is told is the user's function, not the decorator's."""
+        wrapped = functools.wraps(function)(lambda: None)
+        self.assertEqual(places.describe(wrapped), places.describe(function))
+        self.assertIn("test_wrapped, ", places.describe(self.test_wrapped))
+        self.assertEqual(
+            places.describe(functools.partial(function)), places.describe(function)
+        )
+
+    def test_no_code(self) -> None:
+        """What has no code is shown as it is."""
+        self.assertEqual(places.describe(print), "<built-in function print>")
+
+
+class Innermost(TestCase):
+    """The function under wrappers."""
+
+    def test_layers(self) -> None:
+        """Through partials, methods and functools.wraps, in any order."""
+        wrapped = functools.wraps(function)(lambda: None)
+        for layered in (
+            function,
+            functools.partial(function),
+            functools.partial(wrapped),
+            types.MethodType(wrapped, self),
+            functools.wraps(wrapped)(functools.partial(wrapped)),
+        ):
+            self.assertIs(places.innermost(layered), function)
+
+    def test_mocks(self) -> None:
+        """A mock, which has every attribute, is its own end."""
+        for made in (mock.MagicMock(), mock.AsyncMock()):
+            self.assertIs(places.innermost(made), made)
+
+    def test_no_function(self) -> None:
+        """Other callables end it."""
+        self.assertIs(places.innermost(print), print)
+
+
+class Caller(TestCase):
+    """Place of the caller."""
+
+    def test_caller(self) -> None:
+        """It is the line that calls."""
+        with contextlib.chdir(HERE.parent):
+            self.assertRegex(places.of_caller(), r"^test_places\.py:\d+$")

@@ -1,0 +1,281 @@
+"""nose2_aio.runners"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import gc
+import traceback
+import types
+import weakref
+from collections.abc import Generator
+from typing import Any, NoReturn
+from unittest import TestCase
+
+from nose2_aio import loops
+from nose2_aio.runners import Runner
+
+variable = contextvars.ContextVar("variable", default="unset")
+
+
+def never() -> NoReturn:
+    """Stand for ``stopped`` where nobody stops the loop."""
+    raise AssertionError
+
+
+async def here() -> tuple[Any, Any]:
+    """Loop and task."""
+    return asyncio.get_running_loop(), asyncio.current_task()
+
+
+class Running(TestCase):
+    """Coroutines on one loop, in one task."""
+
+    def test_value_and_error(self) -> None:
+        """A coroutine's value is returned, its error raised, both without a trace afterwards."""
+
+        async def fails() -> None:
+            raise LookupError
+
+        with Runner() as runner:
+            self.assertEqual(runner.run(asyncio.sleep(0, 5), never), 5)
+            with self.assertRaises(LookupError):
+                runner.run(fails(), never)
+            self.assertIsNone(runner.run(asyncio.sleep(0), never))
+
+    def test_frames(self) -> None:
+        """An error's traceback goes from the caller straight to the coroutine."""
+
+        async def fails() -> None:
+            raise LookupError
+
+        with Runner() as runner:
+            try:
+                runner.run(fails(), never)
+            except LookupError as error:
+                names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+        self.assertEqual(names, ["test_frames", "run", "fails"])
+
+    def test_one_task_and_context(self) -> None:
+        """All share one task, the only one on the loop, and one context of their own."""
+
+        async def set_variable() -> Any:
+            variable.set("inside")
+            self.assertEqual(asyncio.all_tasks(), {asyncio.current_task()})
+            return await here()
+
+        async def read() -> Any:
+            return variable.get(), await here()
+
+        with Runner() as runner:
+            place = runner.run(set_variable(), never)
+            self.assertEqual(runner.run(read(), never), ("inside", place))
+        self.assertEqual(variable.get(), "unset")
+
+    def test_last(self) -> None:
+        """The last one may be known as such; the loop is shut down the same."""
+
+        async def start() -> asyncio.Task[None]:
+            return asyncio.create_task(asyncio.sleep(3600))
+
+        for last in (True, False):
+            with Runner() as runner:
+                task = runner.run(start(), never, last=last)
+            self.assertTrue(task.cancelled())
+
+    def test_debug(self) -> None:
+        """debug makes the loop's debug mode."""
+        with Runner(debug=True) as runner:
+            loop, _ = runner.run(here(), never)
+            self.assertTrue(loop.get_debug())
+
+    def test_states(self) -> None:
+        """Its repr says whether it is new, open or closed."""
+        runner = Runner()
+        self.assertRegex(repr(runner), "^<Runner new <.*EventLoop ")
+        runner.run(here(), never)
+        self.assertRegex(repr(runner), "^<Runner open ")
+        runner.close()
+        self.assertRegex(repr(runner), "^<Runner closed ")
+
+    def test_current(self) -> None:
+        """Its own loop is current until it is closed; then what was before."""
+        before = loops.current()
+        with Runner() as runner:
+            loop, _ = runner.run(here(), never)
+            self.assertIs(loops.current(), loop)
+        self.assertIs(loops.current(), before)
+        self.assertTrue(loop.is_closed())
+
+    def test_never_used(self) -> None:
+        """Closed unused, it closes its loop."""
+        with Runner() as runner:
+            pass
+        self.assertIn("closed=True", repr(runner))
+
+    def test_given_loop(self) -> None:
+        """A given loop is left open, with other people's tasks untouched."""
+        with contextlib.closing(asyncio.new_event_loop()) as loop:
+            theirs = loop.create_task(asyncio.sleep(3600))
+            with Runner(loop) as runner:
+                self.assertIs(runner.run(here(), never)[0], loop)
+            self.assertFalse(theirs.done())
+            self.assertEqual(asyncio.all_tasks(loop), {theirs})
+            theirs.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                loop.run_until_complete(theirs)
+
+    def test_no_garbage(self) -> None:
+        """Nothing is left for the garbage collector, also after an error."""
+
+        class Lost(LookupError):
+            """Built-in exceptions can't be referenced weakly."""
+
+        async def fails() -> None:
+            raise Lost
+
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        with Runner() as runner:
+            loop = weakref.ref(runner.run(here(), never)[0])
+            try:
+                runner.run(fails(), never)
+            except LookupError as error:
+                raised = weakref.ref(error)
+        del runner
+        self.assertIsNone(raised())
+        self.assertIsNone(loop())
+
+    def test_abandoned(self) -> None:
+        """If the host is given up in the middle, the coroutine is closed without a word."""
+        ended = []
+
+        @types.coroutine
+        def suspend() -> Generator[None, None, None]:
+            yield
+
+        async def waits() -> None:
+            try:
+                await suspend()
+            finally:
+                ended.append("closed")
+
+        with Runner() as runner:
+            runner._job = waits()
+            host = runner._serve()
+            host.send(None)
+            host.close()
+        self.assertEqual(ended, ["closed"])
+
+
+class Stopped(TestCase):
+    """A loop that is stopped by the tested code, or left by an exception."""
+
+    def test_runs_on(self) -> None:
+        """Where ``stopped`` returns, the loop runs on."""
+        stops = []
+
+        async def stops_twice() -> str:
+            for _ in range(2):
+                asyncio.get_running_loop().stop()
+                await asyncio.sleep(0.001)
+            return "done"
+
+        with Runner() as runner:
+            self.assertEqual(runner.run(stops_twice(), lambda: stops.append(1)), "done")
+        self.assertEqual(len(stops), 2)
+
+    def test_cancelled(self) -> None:
+        """Where it raises, the coroutine is cancelled, run to its end, and the next one runs."""
+        ended = []
+
+        async def stops() -> None:
+            asyncio.get_running_loop().stop()
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                await asyncio.sleep(0)
+                ended.append("cleaned up")
+
+        with Runner() as runner:
+            with self.assertRaises(AssertionError):
+                runner.run(stops(), never)
+            self.assertEqual(ended, ["cleaned up"])
+            self.assertEqual(runner.run(asyncio.sleep(0, 5), never), 5)
+
+    def test_stopped_at_its_end(self) -> None:
+        """To stop the loop with the last step is no stop before the end."""
+
+        async def stops() -> int:
+            asyncio.get_running_loop().stop()
+            asyncio.get_running_loop().call_soon(asyncio.get_running_loop().stop)
+            return 5
+
+        with Runner() as runner:
+            self.assertEqual(runner.run(stops(), never), 5)
+            self.assertEqual(runner.run(asyncio.sleep(0.001, 6), lambda: None), 6)
+
+    def test_interrupted(self) -> None:
+        """What leaves the loop goes on, once the coroutine has been cancelled."""
+        ended = []
+
+        def interrupt() -> NoReturn:
+            raise KeyboardInterrupt
+
+        async def waits() -> None:
+            asyncio.get_running_loop().call_soon(interrupt)
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                ended.append("cleaned up")
+
+        with self.assertRaises(KeyboardInterrupt), Runner() as runner:
+            runner.run(waits(), never)
+        self.assertEqual(ended, ["cleaned up"])
+
+    def test_raised_inside(self) -> None:
+        """An interrupt inside of the coroutine comes out as it is."""
+
+        async def interrupts() -> None:
+            raise KeyboardInterrupt
+
+        with self.assertRaises(KeyboardInterrupt), Runner() as runner:
+            runner.run(interrupts(), never)
+
+
+class Cancelled(TestCase):
+    """A cancellation that comes between two coroutines."""
+
+    def test_handed_on(self) -> None:
+        """The next coroutine gets it, counted once."""
+
+        async def cancels_soon() -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            asyncio.get_running_loop().call_soon(task.cancel)
+
+        async def waits() -> int:
+            task = asyncio.current_task()
+            assert task is not None
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                return task.cancelling()
+            return -1
+
+        with Runner() as runner:
+            runner.run(cancels_soon(), never)
+            self.assertEqual(runner.run(waits(), never), 1)
+
+    def test_none_follows(self) -> None:
+        """Where none follows, it is forgotten."""
+
+        async def cancels_itself() -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+
+        with Runner() as runner:
+            runner.run(cancels_itself(), never)

@@ -1,0 +1,94 @@
+"""nose2_aio.settings"""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from unittest import TestCase
+
+from nose2_aio import settings
+from nose2_aio.errors import InvalidValueError
+
+
+class Resolve(TestCase):
+    """From texts to settings."""
+
+    def test_defaults(self) -> None:
+        """Nothing given: by the body, no limit, no debug mode."""
+        found = settings.resolve({}, {})
+        self.assertEqual(
+            (found.generators, found.time_limit, found.debug, found.places),
+            ("auto", 0, False, {}),
+        )
+
+    def test_order(self) -> None:
+        """The command line wins over the file, and each value has its place."""
+        found = settings.resolve(
+            {"generators": "nose2", "time-limit": "5", "always-on": "no"},
+            {"time-limit": "2.5", "debug": "True"},
+        )
+        self.assertEqual(found.generators, "nose2")
+        self.assertEqual(found.time_limit, 2.5)
+        self.assertTrue(found.debug)
+        self.assertEqual(
+            found.places,
+            {
+                "generators": "[aio] generators",
+                "time_limit": "--aio-time-limit",
+                "debug": "--aio-debug",
+            },
+        )
+
+    def test_frozen(self) -> None:
+        """Nobody changes them afterwards."""
+        with self.assertRaises(FrozenInstanceError):
+            settings.resolve({}, {}).debug = True  # type: ignore[misc]
+
+    def test_words(self) -> None:
+        """Booleans are what nose2 takes for one, in any case; nothing else is silently false."""
+        for word in ("1", "t", "True", "ON", "yes", "y"):
+            self.assertTrue(settings.resolve({"debug": word}, {}).debug)
+        for word in ("0", "f", "False", "OFF", "no", "n"):
+            self.assertFalse(settings.resolve({"debug": word}, {}).debug)
+
+    def test_invalid(self) -> None:
+        """Each bad value is named with its place and what would be valid."""
+        for file, command_line, message in (
+            (
+                {"generators": "all"},
+                {},
+                "generators must be auto, coroutine or nose2, got 'all' ([aio] generators)",
+            ),
+            (
+                {},
+                {"generators": ""},
+                "generators must be auto, coroutine or nose2, got '' (--aio-generators)",
+            ),
+            (
+                {"time-limit": "soon"},
+                {},
+                "time-limit must be a finite number of seconds >= 0, got 'soon' "
+                "([aio] time-limit)",
+            ),
+            (
+                {"time-limit": "soon"},
+                {"time-limit": "5"},
+                "time-limit must be a finite number of seconds >= 0, got 'soon' "
+                "([aio] time-limit)",
+            ),
+            ({"debug": "maybe"}, {}, "debug must be true or false, got 'maybe' ([aio] debug)"),
+            (
+                {"always-on": "maybe"},
+                {},
+                "always-on must be true or false, got 'maybe' ([aio] always-on)",
+            ),
+            ({"time_limit": "5"}, {}, "unknown key 'time_limit' in [aio]: did you mean 'time-limit'?"),
+            ({"generator": "5"}, {}, "unknown key 'generator' in [aio]: did you mean 'generators'?"),
+            (
+                {"colour": "red"},
+                {},
+                "unknown key 'colour' in [aio]: known: always-on, generators, time-limit, debug",
+            ),
+        ):
+            with self.subTest(message), self.assertRaises(InvalidValueError) as caught:
+                settings.resolve(file, command_line)
+            self.assertEqual(str(caught.exception), message)

@@ -1,0 +1,133 @@
+"""nose2_aio.tags"""
+
+from __future__ import annotations
+
+from unittest import TestCase
+
+import nose2_aio as aio
+from nose2_aio import tags
+from nose2_aio.errors import InvalidTypeError, InvalidValueError
+from nose2_aio.tags import Tags
+
+
+def function() -> None:
+    """Do nothing."""
+
+
+class Recording(TestCase):
+    """What a tag leaves behind."""
+
+    def test_function(self) -> None:
+        """On a function, one plain attribute of its name; the function stays itself."""
+
+        def tagged() -> None:
+            pass
+
+        self.assertIs(aio.timeout(5)(aio.sleep(0.5)(tagged)), tagged)
+        self.assertEqual(vars(tagged), {"timeout": 5, "sleep": 0.5})
+
+    def test_class(self) -> None:
+        """On a class, nothing that could be taken for an attribute of its own."""
+
+        @aio.timeout(5)
+        @aio.sleep(1)
+        class Tagged:
+            timeout = 3
+
+        self.assertEqual(Tagged.timeout, 3)
+        self.assertFalse(hasattr(Tagged, "sleep"))
+        self.assertEqual(tags.read(function, Tagged), Tags(timeout=5, sleep=1))
+
+    def test_is_tagged(self) -> None:
+        """A function is tagged by decorator or by hand; None is no tag."""
+
+        def by_hand() -> None:
+            pass
+
+        self.assertFalse(tags.is_tagged(by_hand))
+        by_hand.timeout = None  # type: ignore[attr-defined]
+        self.assertFalse(tags.is_tagged(by_hand))
+        by_hand.sleep = 0  # type: ignore[attr-defined]
+        self.assertTrue(tags.is_tagged(by_hand))
+
+    def test_invalid(self) -> None:
+        """A bad value is refused where it is given, with value, place and rule."""
+        with self.assertRaises(InvalidValueError) as caught:
+            aio.timeout(-1)
+        self.assertRegex(
+            str(caught.exception),
+            r"^timeout must be a finite number of seconds >= 0, got -1 "
+            r"\(@timeout, .*test_tags\.py:\d+\)$",
+        )
+        with self.assertRaisesRegex(InvalidTypeError, r"^sleep .* got 'long' \(@sleep, "):
+            aio.sleep("long")  # type: ignore[arg-type]
+        with self.assertRaisesRegex(InvalidTypeError, r"^timeout .* got <function"):
+            aio.timeout(function)  # type: ignore[arg-type]
+
+    def test_on_nothing(self) -> None:
+        """What is neither function nor class can't be tagged."""
+        with self.assertRaisesRegex(
+            InvalidTypeError, r"^@timeout is for functions and classes, got 7 \(@timeout, "
+        ):
+            aio.timeout(5)(7)  # type: ignore[type-var]
+
+
+class Reading(TestCase):
+    """Which tag holds for a test."""
+
+    def test_none(self) -> None:
+        """No tags, and a class's own attribute of a tag's name isn't one."""
+
+        class Untagged:
+            timeout = 3
+
+            def method(self) -> None:
+                pass
+
+        self.assertEqual(tags.read(Untagged().method, Untagged), Tags(None, None))
+        self.assertEqual(tags.read(function, object), Tags(None, None))
+        self.assertEqual(tags.read(print, object), Tags(None, None))
+
+    def test_function_over_class(self) -> None:
+        """The function's tag wins over its class's; other tags of the class hold."""
+
+        @aio.timeout(1)
+        @aio.sleep(2)
+        class Tagged:
+            @aio.timeout(3)
+            def method(self) -> None:
+                pass
+
+        self.assertEqual(tags.read(Tagged().method, Tagged), Tags(timeout=3, sleep=2))
+
+    def test_inherited(self) -> None:
+        """Tags of bases hold, the nearest first."""
+
+        @aio.timeout(1)
+        class Base: ...
+
+        @aio.sleep(2)
+        class Mixin: ...
+
+        class Both(Mixin, Base): ...
+
+        @aio.timeout(4)
+        class Nearest(Both): ...
+
+        self.assertEqual(tags.read(function, Both), Tags(timeout=1, sleep=2))
+        self.assertEqual(tags.read(function, Nearest), Tags(timeout=4, sleep=2))
+        self.assertEqual(tags.read(function, Base), Tags(timeout=1))
+
+    def test_by_hand(self) -> None:
+        """An attribute set by hand counts, and a bad one is refused with its place."""
+
+        def by_hand() -> None:
+            pass
+
+        by_hand.timeout = 7  # type: ignore[attr-defined]
+        self.assertEqual(tags.read(by_hand, object), Tags(timeout=7))
+        by_hand.timeout = "7"  # type: ignore[attr-defined]
+        with self.assertRaisesRegex(
+            InvalidTypeError, r"got '7' \(attribute timeout of by_hand, .*test_tags\.py:\d+\)$"
+        ):
+            tags.read(by_hand, object)
