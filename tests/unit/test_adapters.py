@@ -7,7 +7,7 @@ import contextlib
 import unittest
 import warnings
 from typing import Any
-from unittest import FunctionTestCase, TestCase
+from unittest import TestCase
 
 import nose2_aio as aio
 from nose2_aio import adapters
@@ -218,7 +218,7 @@ class Decorated(TestCase):
         def test() -> Any:
             return seen.append
 
-        case = FunctionTestCase(test)
+        case = unittest.FunctionTestCase(test)
         self.assertTrue(run(case).wasSuccessful())
         self.assertEqual(seen, [case])
 
