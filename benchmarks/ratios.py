@@ -48,7 +48,15 @@ BY_HAND = """\
             loop.close()
 """
 BODY = "async def body():\n    pass\n\n"
-ANYIO = "pytestmark = pytest.mark.anyio\n\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
+ANYIO = """\
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+"""
 
 WAYS = {
     "a": Way("sync, nose2", "", "unittest.TestCase", SYNC, NOSE2),
@@ -56,12 +64,18 @@ WAYS = {
         "sync, nose2 + plugin", "", "unittest.TestCase", SYNC, [*NOSE2, "--plugin", "nose2_aio"]
     ),
     "b": Way("loop by hand, nose2", BODY, "unittest.TestCase", BY_HAND, NOSE2),
-    "c": Way("coroutine, nose2_aio", "", "unittest.TestCase", ASYNC, [*NOSE2, "--plugin", "nose2_aio"]),
+    "c": Way(
+        "coroutine, nose2_aio", "", "unittest.TestCase", ASYNC, [*NOSE2, "--plugin", "nose2_aio"]
+    ),
     "d": Way("IsolatedAsyncioTestCase", "", "unittest.IsolatedAsyncioTestCase", ASYNC, NOSE2),
     "e": Way(
-        "pytest-asyncio, auto", "", "", ASYNC, [*PYTEST, "-p", "no:anyio", "-o", "asyncio_mode=auto"]
+        "pytest-asyncio, auto",
+        "",
+        "",
+        ASYNC,
+        [*PYTEST, "-p", "no:anyio", "-o", "asyncio_mode=auto"],
     ),
-    "f": Way("anyio's plugin", "import pytest\n" + ANYIO, "", ASYNC, [*PYTEST, "-p", "no:asyncio"]),
+    "f": Way("anyio's plugin", ANYIO, "", ASYNC, [*PYTEST, "-p", "no:asyncio"]),
     "g": Way("aiounittest", "import aiounittest\n", "aiounittest.AsyncTestCase", ASYNC, NOSE2),
 }
 
@@ -116,7 +130,10 @@ def times(folder: Path, tests: int, rounds: int) -> None:
         for key, way in WAYS.items():
             taken[key].append(run(folder / key, way, tests)[0] / tests * 1e6)
     medians = {key: statistics.median(values) for key, values in taken.items()}
-    print(f"{tests} empty tests, medians of {rounds} alternating runs, Python {sys.version.split()[0]}\n")
+    print(
+        f"{tests} empty tests, medians of {rounds} alternating runs, "
+        f"Python {sys.version.split()[0]}\n"
+    )
     print(f"{'':4}{'':26}{'us/test':>9}{'x a':>8}{'x b':>8}{'x d':>8}")
     for key, way in WAYS.items():
         ratios = "".join(f"{ratio(taken[key], taken[other]):8.2f}" for other in "abd")
@@ -155,7 +172,9 @@ def run(folder: Path, way: Way, tests: int) -> tuple[float, int]:
     """Run a suite; return its seconds, and the KiB that the process grew."""
     command = [sys.executable, *way.command]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     printed = done.stdout + done.stderr
     ran = f"Ran {tests} tests" in printed or f"{tests} passed" in printed
     lines = [line for line in printed.splitlines() if line.startswith("STOPWATCH")]

@@ -97,7 +97,9 @@ def _outcome(settings: Settings, called: Called, value: Any) -> Any:
     return coroutines.checked(value, called.function)
 
 
-def _called_again(settings: Settings, called: Called, generator: GeneratorType) -> Any:
+def _called_again(
+    settings: Settings, called: Called, generator: GeneratorType[Any, Any, Any]
+) -> Any:
     """Call a test anew whose generator nobody has begun, if it is a coroutine test.
 
     It came from under a decorator (``mock.patch``), a partial or a scenario, where nothing that
@@ -132,14 +134,15 @@ def _call_isolated(settings: Settings, test: TestCase, method: Callable[[], Any]
         coroutines.checked(method(), method)
     limit = plans.made(Engine.UNTIL_COMPLETE, method, type(test), settings).limit
     if not limit.seconds or not inspect.iscoroutinefunction(method):
-        return _ISOLATED_SEAM(test, method)
+        _ISOLATED_SEAM(test, method)
+        return
 
     @functools.wraps(method)
     async def bounded() -> Any:
         return await deadlines.bounded(method(), limit)
 
     try:
-        return _ISOLATED_SEAM(test, bounded)
+        _ISOLATED_SEAM(test, bounded)
     except BaseException as error:
         raise stacks.trimmed(error)  # noqa: B904 -- the same error, without our frames
 
@@ -178,11 +181,11 @@ def _special(test: TestCase, method: Callable[[], Any]) -> Called | None:
     return kind[1](test, method)
 
 
-def _function(test: Any, method: Callable[[], Any]) -> Called:
+def _function(test: Any, _: Callable[[], Any]) -> Called:
     return Called(test._testFunc, test._testFunc, object, test)
 
 
-def _test_class(test: Any, method: Callable[[], Any]) -> Called:
+def _test_class(test: Any, _: Callable[[], Any]) -> Called:
     function = getattr(test.obj, test.method)
     return Called(function, function, type(test.obj), test.obj)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import weakref
 from asyncio import AbstractEventLoop
-from collections.abc import Coroutine
 from typing import Any
 
 __unittest = True
@@ -62,7 +61,7 @@ class Background:
             loop.default_exception_handler(report)
 
     def _make_task(
-        self, loop: AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
+        self, loop: AbstractEventLoop, coroutine: Any, /, **options: Any
     ) -> asyncio.Future[Any]:
         task: asyncio.Future[Any]
         if self._factory is None:

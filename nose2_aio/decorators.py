@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, overload
 
 from nose2_aio import coroutines, loops, places, plans, seconds, stacks
 from nose2_aio.engines import NO_CASE, Engine, Execution
@@ -27,7 +27,6 @@ __unittest = True
 
 __all__ = ["Decoration", "decoration", "hosted", "run_forever", "run_until_complete"]
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _ATTRIBUTE = "__nose2_aio_decoration__"
@@ -143,7 +142,8 @@ def _decorator(
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         if not callable(function) or isinstance(function, type):
             raise InvalidTypeError(
-                f"@{name} is for functions, got {function!r}; its settings are given by name ({place})"
+                f"@{name} is for functions, got {function!r}; "
+                f"its settings are given by name ({place})"
             )
         return _decorated(function, mark, tagged)
 

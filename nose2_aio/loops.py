@@ -169,9 +169,7 @@ def make_current(loop: AbstractEventLoop) -> Callable[[], None]:
     return unset
 
 
-def _make_current(
-    loop: AbstractEventLoop, before: AbstractEventLoop | None
-) -> Callable[[], None]:
+def _make_current(loop: AbstractEventLoop, before: AbstractEventLoop | None) -> Callable[[], None]:
     asyncio.set_event_loop(loop)
     return functools.partial(asyncio.set_event_loop, before)
 

@@ -36,6 +36,7 @@ def describe(function: Any) -> str:
 def innermost(function: Any) -> Any:
     """Return the function under bound methods, `functools.partial` and `functools.wraps`."""
     while True:
+        inner: Any
         if isinstance(function, functools.partial):
             inner = function.func
         elif inspect.ismethod(function):

@@ -46,7 +46,7 @@ __unittest = True
 __all__ = ["AioPlugin"]
 
 
-class AioPlugin(Plugin):
+class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     """Runs coroutine and generator tests on an event loop."""
 
     configSection = SECTION
@@ -103,7 +103,7 @@ class AioPlugin(Plugin):
         """Convert the generator test that is named, or those of the class that is."""
         try:
             found = util.test_from_name(event.name, event.module)
-        except Exception:  # noqa: BLE001 -- nose2's own loaders will say what is wrong with it
+        except Exception:
             return
         if found is not None:
             parent, named = found[:2]

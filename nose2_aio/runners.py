@@ -5,9 +5,9 @@
    runs until the host has brought that to its end, and is halted there; the host waits.
 3. Every further `run` wakes the host with the next coroutine. So all of them share one task
    and one `contextvars.Context`, though plain synchronous code runs in between.
-4. `Runner.close` wakes the host for the last time, unless the last `run` was known to be it. On a loop of the runner's own, the host shuts
-   down what is left over, the loop is closed, and the loop that was current before is current
-   again. A loop that was given is left as it is.
+4. `Runner.close` wakes the host for the last time, unless the last `run` was known to be it. On
+   a loop of the runner's own, the host shuts down what is left over, the loop is closed, and the
+   loop that was current before is current again. A loop that was given is left as it is.
 
 What a coroutine raises is caught in the host and raised again outside of the loop, so that no
 frame of asyncio's comes between the test and its caller.
@@ -77,9 +77,11 @@ class Runner:
     ) -> Any:
         """Run a coroutine to its end and return its value, or raise what it raised.
 
-        With ``last``, it is the last one: the host ends right behind it, which saves a pass of
-        the loop. ``stopped`` is called whenever the tested code has stopped the loop before that. Where it
+        ``stopped`` is called whenever the tested code has stopped the loop before that. Where it
         returns, the loop runs on; where it raises, the coroutine is cancelled and run to its end.
+
+        With ``last``, no other follows: the host ends right behind it, which saves a pass of the
+        loop.
         """
         self._start(job, State.CLOSED if last else State.OPEN)
         try:

@@ -24,12 +24,12 @@ def checked(value: object, *, name: str, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise InvalidTypeError(message)
     try:
-        valid = math.isfinite(value) and value >= 0
+        valid = math.isfinite(value) and float(value) >= 0
     except OverflowError:  # an int beyond the floats
         valid = False
     if not valid:
         raise InvalidValueError(message)
-    return value  # type: ignore[return-value]
+    return value  # type: ignore[return-value]  # as it was given, for nose2's -A
 
 
 def parsed(text: str, *, name: str, place: str) -> float:

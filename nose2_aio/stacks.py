@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TypeVar
 
+from nose2_aio.errors import AioError
+
 __unittest = True
 
 __all__ = ["trimmed"]
 
 _PACKAGE = __name__.partition(".")[0]
-_RUNNERS = ("asyncio", "unittest")
+_RUNNERS = ("asyncio", "contextlib", "unittest")
 _Error = TypeVar("_Error", bound=BaseException)
 
 
@@ -29,18 +31,24 @@ def trimmed(error: _Error) -> _Error:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        one.__traceback__ = _relinked(one.__traceback__)
+        one.__traceback__ = _relinked(_kept(one))
         waiting += [other for other in (one.__cause__, one.__context__) if other is not None]
         if isinstance(one, BaseExceptionGroup):
             waiting += one.exceptions
     return error
 
 
-def _relinked(traceback: TracebackType | None) -> TracebackType | None:
-    entries = [entry for entry in _entries(traceback) if _package(entry) != _PACKAGE]
+def _kept(error: BaseException) -> list[TracebackType]:
+    entries = [entry for entry in _entries(error.__traceback__) if _package(entry) != _PACKAGE]
     users = list(itertools.dropwhile(lambda entry: _package(entry) in _RUNNERS, entries))
+    if users or isinstance(error, AioError):
+        return users
+    return entries  # an error of the runner itself
+
+
+def _relinked(entries: list[TracebackType]) -> TracebackType | None:
     following = None
-    for entry in reversed(users or entries):
+    for entry in reversed(entries):
         entry.tb_next = following
         following = entry
     return following

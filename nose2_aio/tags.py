@@ -90,7 +90,9 @@ def _tag(name: str, value: float) -> Callable[[_Tagged], _Tagged]:
         elif callable(tagged):
             setattr(tagged, name, value)
         else:
-            raise InvalidTypeError(f"@{name} is for functions and classes, got {tagged!r} ({place})")
+            raise InvalidTypeError(
+                f"@{name} is for functions and classes, got {tagged!r} ({place})"
+            )
         return tagged
 
     return tag

@@ -15,7 +15,8 @@ TOP = Path(__file__).parent.parent
 SCENARIOS = Path(__file__).parent / "support" / "scenario"
 
 _ENTRY = re.compile(
-    r"(?P<name>.*?) \.\.\. (?P<verdict>ok|FAIL|ERROR|skipped .*?|expected failure|unexpected success)$",
+    r"(?P<name>.*?) \.\.\. "
+    r"(?P<verdict>ok|FAIL|ERROR|skipped .*?|expected failure|unexpected success)$",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -42,7 +43,9 @@ class Run(NamedTuple):
     @property
     def reports(self) -> list[str]:
         """What is printed of each failure, with its traceback."""
-        return self.output.partition("\n" + "-" * 70 + "\nRan ")[0].split("\n" + "=" * 70 + "\n")[1:]
+        return self.output.partition("\n" + "-" * 70 + "\nRan ")[0].split("\n" + "=" * 70 + "\n")[
+            1:
+        ]
 
     @property
     def ran(self) -> int:
@@ -84,7 +87,7 @@ class Project:
 
     def __init__(self, case: object, **files: str) -> None:
         folder = tempfile.TemporaryDirectory()
-        case.addCleanup(folder.cleanup)  # type: ignore[attr-defined]
+        case.addCleanup(folder.cleanup)
         self.folder = Path(folder.name).resolve()
         for name, text in files.items():
             self.write(f"{name}.py", text)

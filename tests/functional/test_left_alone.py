@@ -40,11 +40,13 @@ class Synchronous(TestCase):
 
     def test_named(self) -> None:
         """By name and by index, and where a name means nothing."""
-        self.assert_same("-v", "test_sync.Case.test_params:2", "test_sync.TestClass.test_generates:2")
+        self.assert_same(
+            "-v", "test_sync.Case.test_params:2", "test_sync.TestClass.test_generates:2"
+        )
         self.assert_same("-v", "test_sync.Case.test_none", "test_none", "test_sync.py")
 
     def test_warnings(self) -> None:
-        """A returned value is warned of in unittest's words, at unittest's place, and as an error."""
+        """A returned value is warned of in unittest's words and place, and as an error."""
         for action in ("always", "error"):
             run = ["-W", action, "-m", "nose2", "-v", "test_sync.Case"]
             without = python(*run, folder=SCENARIOS / "mixed")

@@ -56,7 +56,9 @@ class Case(unittest.TestCase):
     async def test_asserts(self):
         self.assertEqual(1, 2)
 """
-BARE = re.sub(r"    @(aio|outer).*\n", "", SUITE.replace("def test_callback", "async def test_callback"))
+BARE = re.sub(
+    r"    @(aio|outer).*\n", "", SUITE.replace("def test_callback", "async def test_callback")
+)
 
 LINES = {
     "test_decorated": ["test_decorated", "helper"],
@@ -161,4 +163,6 @@ class Frames(TestCase):
         for report, name in zip(run.reports, ("test_isolated", "test_plain"), strict=True):
             frames = re.findall(r"^  File .*, in (\w+)$", report, re.MULTILINE)
             self.assertEqual(frames, [name, "helper", "sleep"], run.output)
-            self.assertIn("TimeLimitError: not done within its time limit of 0.02 s (@timeout)", report)
+            self.assertIn(
+                "TimeLimitError: not done within its time limit of 0.02 s (@timeout)", report
+            )

@@ -102,7 +102,5 @@ class Selection(TestCase):
             """,
         )
         self.project.write("commands", "p 'number is', number\nq\n")
-        run = self.project.python(
-            "steer.py", "--plugin", "nose2_aio", "-D", "test_it.test_fails"
-        )
+        run = self.project.python("steer.py", "--plugin", "nose2_aio", "-D", "test_it.test_fails")
         self.assertIn("('number is', 1)", run.output)

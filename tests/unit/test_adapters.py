@@ -74,13 +74,13 @@ class Seams(TestCase):
                 raise AssertionError
 
         self.assertTrue(run(Case("test")).wasSuccessful())
-        adapters.attach(object(), Settings())  # type: ignore[arg-type]
+        adapters.attach(object(), Settings())
 
     def test_seam_of_unittest(self) -> None:
         """unittest still runs a test through that seam."""
-        self.assertTrue(callable(TestCase._callTestMethod))  # type: ignore[attr-defined]
-        isolated = unittest.IsolatedAsyncioTestCase._callTestMethod  # type: ignore[attr-defined]
-        self.assertIsNot(isolated, TestCase._callTestMethod)  # type: ignore[attr-defined]
+        self.assertTrue(callable(TestCase._callTestMethod))
+        isolated = unittest.IsolatedAsyncioTestCase._callTestMethod
+        self.assertIsNot(isolated, TestCase._callTestMethod)
 
     def test_future(self) -> None:
         """A future that a test returns is awaited on the loop that it belongs to."""
@@ -105,7 +105,7 @@ class Seams(TestCase):
         class Case(TestCase):
             async def test(self) -> None: ...
 
-            test.timeout = "5"  # type: ignore[attr-defined]
+            test.timeout = "5"
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
@@ -164,12 +164,14 @@ class Generators(TestCase):
         def wrapped(self: TestCase) -> Any:
             return generates(self)
 
-        wrapped.__wrapped__ = generates  # type: ignore[attr-defined]
+        wrapped.__wrapped__ = generates
         case = type("Case", (TestCase,), {"test": wrapped})("test")
         with self.assertWarns(DeprecationWarning):
             self.assertTrue(run(case).wasSuccessful())
         case = type("Case", (TestCase,), {"test": wrapped})("test")
-        self.assertIn("yielded 1", "".join(run(case, Settings(generators="coroutine")).errors[0][1]))
+        self.assertIn(
+            "yielded 1", "".join(run(case, Settings(generators="coroutine")).errors[0][1])
+        )
 
 
 class Decorated(TestCase):

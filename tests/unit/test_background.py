@@ -108,7 +108,7 @@ class Failures(TestCase):
             made.append(options)
             return asyncio.Task(coroutine, loop=loop, **options)
 
-        loop.set_task_factory(factory)  # type: ignore[arg-type]
+        loop.set_task_factory(factory)
         background = await self.watched()
         task = loop.create_task(fails(5), name="named")
         await asyncio.sleep(0.001)
@@ -123,8 +123,8 @@ class Failures(TestCase):
         background = Background(loop)
         background.watch()
         factory, handler = asyncio.Task, self.reports.append
-        loop.set_task_factory(factory)  # type: ignore[arg-type]
-        loop.set_exception_handler(handler)  # type: ignore[arg-type]
+        loop.set_task_factory(factory)
+        loop.set_exception_handler(handler)
         background.release()
         self.assertIs(loop.get_task_factory(), factory)
         self.assertEqual(loop.get_exception_handler(), handler)
@@ -133,6 +133,6 @@ class Failures(TestCase):
         """asyncio's tasks still have the attribute that says whether anybody asked."""
         task = asyncio.create_task(fails(6))
         await asyncio.sleep(0.001)
-        self.assertIs(task._log_traceback, True)  # type: ignore[attr-defined]
+        self.assertIs(task._log_traceback, True)
         task.exception()
-        self.assertIs(task._log_traceback, False)  # type: ignore[attr-defined]
+        self.assertIs(task._log_traceback, False)

@@ -53,7 +53,7 @@ def same_name() -> Iterator[Any]:
 first = same_name
 
 
-def same_name() -> Iterator[Any]:  # type: ignore[no-redef]  # noqa: F811
+def same_name() -> Iterator[Any]:
     yield from ()
 
 

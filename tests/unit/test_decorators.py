@@ -114,10 +114,10 @@ class Calling(TestCase):
         async def function(self: object, one: int, *, two: int = 2) -> None:
             """Do nothing."""
 
-        function.kept = True  # type: ignore[attr-defined]
+        function.kept = True
         signature = inspect.signature(function)
         for decorate in (aio.run_until_complete, aio.run_forever, aio.run_forever(timeout=1)):
-            decorated = decorate(function)  # type: ignore[operator]
+            decorated = decorate(function)
             self.assertEqual(decorated.__name__, "function")
             self.assertEqual(decorated.__doc__, "Do nothing.")
             self.assertEqual(inspect.signature(decorated), signature)
@@ -214,7 +214,7 @@ class Calling(TestCase):
         @aio.run_forever(timeout=0.5, sleep=0.25)
         async def test() -> None: ...
 
-        self.assertEqual((test.timeout, test.sleep), (0.5, 0.25))  # type: ignore[attr-defined]
+        self.assertEqual((test.timeout, test.sleep), (0.5, 0.25))
 
         @aio.run_forever
         async def bare() -> None: ...
@@ -292,7 +292,7 @@ class Loops(TestCase):
         for decorate in (aio.run_until_complete, aio.run_forever):
             for value in (None, self.loop):
                 with self.assertRaises(InvalidTypeError) as caught:
-                    decorate(loop=value)  # type: ignore[call-overload]
+                    decorate(loop=value)
                 self.assertRegex(
                     str(caught.exception),
                     r"^loop= must be a callable without arguments that returns a context manager "
@@ -311,7 +311,7 @@ class Mistakes(TestCase):
                 InvalidValueError,
                 rf"^{name} must be .* got -1 \(@run_forever, .*test_decorators\.py:\d+\)$",
             ):
-                aio.run_forever(**{name: -1})  # type: ignore[call-overload]
+                aio.run_forever(**{name: -1})
 
     def test_no_function(self) -> None:
         """A value in place of the function, and a class, are named."""
@@ -319,7 +319,7 @@ class Mistakes(TestCase):
             with self.assertRaisesRegex(
                 InvalidTypeError, r"^@run_forever is for functions, got .*; its settings are given "
             ):
-                aio.run_forever(value)  # type: ignore[call-overload]
+                aio.run_forever(value)
 
 
 class Hosted(TestCase):

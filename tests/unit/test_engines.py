@@ -68,7 +68,9 @@ class UntilComplete(TestCase):
             await asyncio.sleep(0.01)
 
         for plan in (COMPLETE, Plan()):
-            with self.assertRaisesRegex(LoopStoppedError, "^the loop was stopped before the test ran$"):
+            with self.assertRaisesRegex(
+                LoopStoppedError, "^the loop was stopped before the test ran$"
+            ):
                 execute(stops(), plan)
 
     def test_background(self) -> None:

@@ -37,7 +37,9 @@ class IsCoroutine(TestCase):
         self.assertEqual(
             [generators.is_coroutine(delegating, mode) for mode in modes], [True, True, False]
         )
-        self.assertEqual([generators.is_coroutine(plain, mode) for mode in modes], [False, True, False])
+        self.assertEqual(
+            [generators.is_coroutine(plain, mode) for mode in modes], [False, True, False]
+        )
 
     def test_declared(self) -> None:
         """A tag, or types.coroutine, wins over every mode."""
@@ -66,7 +68,10 @@ class Convert(TestCase):
             name
             for name, value in [
                 *vars(module).items(),
-                *((f"{n}.test_it", vars(module)[n].test_it) for n in ("TestClass", "Case", "Other")),
+                *(
+                    (f"{n}.test_it", vars(module)[n].test_it)
+                    for n in ("TestClass", "Case", "Other")
+                ),
             ]
             if inspect.iscoroutinefunction(value)
         }
@@ -81,7 +86,7 @@ class Convert(TestCase):
 
         class Derived(Base):
             test_static = staticmethod(copy(delegating))
-            test_class = classmethod(copy(delegating))  # type: ignore[var-annotated]
+            test_class = classmethod(copy(delegating))
 
         for _ in range(2):
             generators.convert(Derived, "test", "auto")

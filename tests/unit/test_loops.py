@@ -175,13 +175,13 @@ class Given(TestCase):
     def test_own(self) -> None:
         """A loop of the user's is made current, and left to its context manager."""
         loop = asyncio.new_event_loop()
-        with loops.given(lambda: contextlib.closing(loop)):  # type: ignore[arg-type]
+        with loops.given(lambda: contextlib.closing(loop)):
             self.assertIs(loops.current(), loop)
         self.assertTrue(loop.is_closed())
 
     def assert_refused(self, value: object, kind: type[Exception], message: str) -> None:
         """A context manager that gives ``value`` is refused."""
-        with self.assertRaises(kind) as caught, loops.given(lambda: contextlib.nullcontext(value)):  # type: ignore[arg-type]
+        with self.assertRaises(kind) as caught, loops.given(lambda: contextlib.nullcontext(value)):
             pass
         self.assertRegex(str(caught.exception), message)
 
@@ -202,9 +202,9 @@ class Given(TestCase):
         """What returns no context manager is refused, with the value."""
         loop = asyncio.new_event_loop()
         self.addCleanup(loop.close)
-        for value in (5, loop, contextlib.asynccontextmanager(lambda: None)):  # type: ignore[arg-type]
+        for value in (5, loop, contextlib.asynccontextmanager(lambda: None)):
             with self.assertRaisesRegex(
                 InvalidTypeError, "^loop= must return a context manager that gives an event loop"
             ):
-                with loops.given(lambda: value):  # type: ignore[arg-type, return-value]  # noqa: B023
+                with loops.given(lambda: value):  # noqa: B023
                     pass

@@ -62,7 +62,9 @@ class Modules(TestCase):
     def test_names(self) -> None:
         """Each says what it exports, in order, and has it."""
         for name in MODULES:
-            module = importlib.import_module(f"nose2_aio.{name}" if name != "__init__" else "nose2_aio")
+            module = importlib.import_module(
+                f"nose2_aio.{name}" if name != "__init__" else "nose2_aio"
+            )
             exported = module.__all__
             self.assertEqual(len(exported), len(set(exported)), name)
             for one in exported:

@@ -37,9 +37,7 @@ class Describe(TestCase):
         wrapped = functools.wraps(function)(lambda: None)
         self.assertEqual(places.describe(wrapped), places.describe(function))
         self.assertIn("test_wrapped, ", places.describe(self.test_wrapped))
-        self.assertEqual(
-            places.describe(functools.partial(function)), places.describe(function)
-        )
+        self.assertEqual(places.describe(functools.partial(function)), places.describe(function))
 
     def test_no_code(self) -> None:
         """What has no code is shown as it is."""

@@ -129,11 +129,11 @@ class Running(TestCase):
     def test_no_garbage(self) -> None:
         """Nothing is left for the garbage collector, also after an error."""
 
-        class Lost(LookupError):
+        class LostError(LookupError):
             """Built-in exceptions can't be referenced weakly."""
 
         async def fails() -> None:
-            raise Lost
+            raise LostError
 
         gc.collect()
         gc.disable()

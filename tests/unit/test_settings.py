@@ -41,7 +41,7 @@ class Resolve(TestCase):
     def test_frozen(self) -> None:
         """Nobody changes them afterwards."""
         with self.assertRaises(FrozenInstanceError):
-            settings.resolve({}, {}).debug = True  # type: ignore[misc]
+            settings.resolve({}, {}).debug = True
 
     def test_words(self) -> None:
         """Booleans are what nose2 takes for one, in any case; nothing else is silently false."""
@@ -66,14 +66,12 @@ class Resolve(TestCase):
             (
                 {"time-limit": "soon"},
                 {},
-                "time-limit must be a finite number of seconds >= 0, got 'soon' "
-                "([aio] time-limit)",
+                "time-limit must be a finite number of seconds >= 0, got 'soon' ([aio] time-limit)",
             ),
             (
                 {"time-limit": "soon"},
                 {"time-limit": "5"},
-                "time-limit must be a finite number of seconds >= 0, got 'soon' "
-                "([aio] time-limit)",
+                "time-limit must be a finite number of seconds >= 0, got 'soon' ([aio] time-limit)",
             ),
             ({"debug": "maybe"}, {}, "debug must be true or false, got 'maybe' ([aio] debug)"),
             (
@@ -81,8 +79,16 @@ class Resolve(TestCase):
                 {},
                 "always-on must be true or false, got 'maybe' ([aio] always-on)",
             ),
-            ({"time_limit": "5"}, {}, "unknown key 'time_limit' in [aio]: did you mean 'time-limit'?"),
-            ({"generator": "5"}, {}, "unknown key 'generator' in [aio]: did you mean 'generators'?"),
+            (
+                {"time_limit": "5"},
+                {},
+                "unknown key 'time_limit' in [aio]: did you mean 'time-limit'?",
+            ),
+            (
+                {"generator": "5"},
+                {},
+                "unknown key 'generator' in [aio]: did you mean 'generators'?",
+            ),
             (
                 {"colour": "red"},
                 {},

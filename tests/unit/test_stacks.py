@@ -33,7 +33,7 @@ class Trimmed(TestCase):
     def caught(self, coroutine: object) -> BaseException:
         """What a coroutine raises out of asyncio.run."""
         try:
-            asyncio.run(coroutines.called(coroutine))  # type: ignore[arg-type]
+            asyncio.run(coroutines.called(coroutine))
         except Exception as error:
             return error
         raise AssertionError
@@ -45,7 +45,9 @@ class Trimmed(TestCase):
         self.assertIn("called", before)
         self.assertIn("run_until_complete", before)
         self.assertIs(stacks.trimmed(error), error)
-        self.assertEqual(frames(error), ["caught", "run", "run_until_complete", "fails"][:1] + frames(error)[1:])
+        self.assertEqual(
+            frames(error), ["caught", "run", "run_until_complete", "fails"][:1] + frames(error)[1:]
+        )
         self.assertNotIn("called", frames(error))
 
     def test_head(self) -> None:
@@ -66,7 +68,7 @@ class Trimmed(TestCase):
     def test_groups(self) -> None:
         """So are the members of exception groups."""
         member = self.caught(fails)
-        stacks.trimmed(ExceptionGroup("several", [member]))  # type: ignore[type-var]
+        stacks.trimmed(ExceptionGroup("several", [member]))
         self.assertNotIn("called", frames(member))
 
     def test_runners_only(self) -> None:
@@ -78,7 +80,7 @@ class Trimmed(TestCase):
         none.__traceback__ = None
         self.assertEqual(frames(stacks.trimmed(none)), [])
         try:
-            asyncio.run(5)  # type: ignore[arg-type]
+            asyncio.run(5)
         except Exception as error:
             raised = error
         assert raised.__traceback__ is not None

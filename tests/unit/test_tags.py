@@ -45,9 +45,9 @@ class Recording(TestCase):
             pass
 
         self.assertFalse(tags.is_tagged(by_hand))
-        by_hand.timeout = None  # type: ignore[attr-defined]
+        by_hand.timeout = None
         self.assertFalse(tags.is_tagged(by_hand))
-        by_hand.sleep = 0  # type: ignore[attr-defined]
+        by_hand.sleep = 0
         self.assertTrue(tags.is_tagged(by_hand))
 
     def test_invalid(self) -> None:
@@ -60,16 +60,16 @@ class Recording(TestCase):
             r"\(@timeout, .*test_tags\.py:\d+\)$",
         )
         with self.assertRaisesRegex(InvalidTypeError, r"^sleep .* got 'long' \(@sleep, "):
-            aio.sleep("long")  # type: ignore[arg-type]
+            aio.sleep("long")
         with self.assertRaisesRegex(InvalidTypeError, r"^timeout .* got <function"):
-            aio.timeout(function)  # type: ignore[arg-type]
+            aio.timeout(function)
 
     def test_on_nothing(self) -> None:
         """What is neither function nor class can't be tagged."""
         with self.assertRaisesRegex(
             InvalidTypeError, r"^@timeout is for functions and classes, got 7 \(@timeout, "
         ):
-            aio.timeout(5)(7)  # type: ignore[type-var]
+            aio.timeout(5)(7)
 
 
 class Reading(TestCase):
@@ -124,9 +124,9 @@ class Reading(TestCase):
         def by_hand() -> None:
             pass
 
-        by_hand.timeout = 7  # type: ignore[attr-defined]
+        by_hand.timeout = 7
         self.assertEqual(tags.read(by_hand, object), Tags(timeout=7))
-        by_hand.timeout = "7"  # type: ignore[attr-defined]
+        by_hand.timeout = "7"
         with self.assertRaisesRegex(
             InvalidTypeError, r"got '7' \(attribute timeout of by_hand, .*test_tags\.py:\d+\)$"
         ):

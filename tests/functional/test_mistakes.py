@@ -1,0 +1,265 @@
+"""Every mistake that a user can make, with the full text of what we say."""
+
+from __future__ import annotations
+
+from unittest import TestCase
+
+from tests.runs import Project, Run
+
+
+class Settings(TestCase):
+    """Bad settings end the run before any test."""
+
+    def assert_refused(self, run: Run, message: str) -> None:
+        """The run is ended with one line and code 2, before anything is loaded."""
+        self.assertEqual(run.output, f"nose2: error: {message}\n")
+        self.assertEqual(run.returncode, 2)
+
+    def project(self, *lines: str) -> Project:
+        """A project with settings, whose tests must not even be imported."""
+        project = Project(self, test_it="print('imported')\ndef test_it(): pass")
+        project.write("unittest.cfg", "\n".join(["[aio]", *lines, ""]))
+        return project
+
+    def test_file(self) -> None:
+        """In the file."""
+        for line, message in {
+            "generators = all": (
+                "generators must be auto, coroutine or nose2, got 'all' ([aio] generators)"
+            ),
+            "time-limit = -1": (
+                "time-limit must be a finite number of seconds >= 0, got '-1' ([aio] time-limit)"
+            ),
+            "time-limit = inf": (
+                "time-limit must be a finite number of seconds >= 0, got 'inf' ([aio] time-limit)"
+            ),
+            "time-limit = 5 s": (
+                "time-limit must be a finite number of seconds >= 0, got '5 s' ([aio] time-limit)"
+            ),
+            "debug = maybe": "debug must be true or false, got 'maybe' ([aio] debug)",
+            "always-on = nope": "always-on must be true or false, got 'nope' ([aio] always-on)",
+            "timelimit = 5": "unknown key 'timelimit' in [aio]: did you mean 'time-limit'?",
+            "colour = red": (
+                "unknown key 'colour' in [aio]: known: always-on, generators, time-limit, debug"
+            ),
+        }.items():
+            with self.subTest(line):
+                self.assert_refused(self.project(line).nose2(), message)
+
+    def test_command_line(self) -> None:
+        """On the command line."""
+        for switch, message in {
+            "--aio-generators=all": (
+                "generators must be auto, coroutine or nose2, got 'all' (--aio-generators)"
+            ),
+            "--aio-time-limit=-1": (
+                "time-limit must be a finite number of seconds >= 0, got '-1' (--aio-time-limit)"
+            ),
+            "--aio-time-limit=soon": (
+                "time-limit must be a finite number of seconds >= 0, got 'soon' (--aio-time-limit)"
+            ),
+        }.items():
+            with self.subTest(switch):
+                self.assert_refused(self.project().nose2(switch), message)
+
+    def test_interpolation(self) -> None:
+        """A value that the file's own syntax can't have."""
+        run = self.project("time-limit = 5%").nose2()
+        self.assertNotEqual(run.returncode, 0)
+        self.assertNotIn("imported", run.output)
+
+
+class Tests(TestCase):
+    """Tests that can't run the way they are written fail, and say why."""
+
+    def message(self, source: str) -> str:
+        """The error of a project's only test."""
+        run = Project(self, test_it=source).nose2()
+        self.assertEqual((run.ran, run.returncode), (1, 1), run.output)
+        (report,) = run.reports
+        self.assertNotIn("Traceback", report)
+        return report.partition("-" * 70 + "\n")[2].rstrip()
+
+    def test_async_generator(self) -> None:
+        """An async generator function."""
+        self.assertEqual(
+            self.message("async def test_it():\n    yield 1\n"),
+            "nose2_aio.errors.DefinitionError: test_it, test_it.py:1: an async generator function "
+            "can't be a test, its body would never run.\n"
+            "Take the 'yield' out of it, or make it a helper that a test iterates.",
+        )
+
+    def test_generates_tests(self) -> None:
+        """A generator of tests that is taken for a coroutine."""
+        self.assertEqual(
+            self.message(
+                """
+                def cases():
+                    yield len, ()
+
+                def test_it():
+                    yield from cases()
+                """
+            ),
+            "nose2_aio.errors.DefinitionError: test_it, test_it.py:4: run as a coroutine, "
+            "it yielded (<built-in function len>, ()).\n"
+            "If it generates tests for nose2, use a plain 'yield' in its body and no tag, "
+            "or set 'generators = nose2' in [aio].",
+        )
+
+    def test_returned_callable(self) -> None:
+        """A callable returned to run_until_complete."""
+        self.assertEqual(
+            self.message(
+                """
+                import nose2_aio as aio
+
+                @aio.run_until_complete
+                async def test_it():
+                    return print
+                """
+            ),
+            "nose2_aio.errors.DefinitionError: the test returned print, "
+            "which run_until_complete would never call.\n"
+            "Use run_forever, or await it in the test.",
+        )
+
+    def test_stopped(self) -> None:
+        """A test that stops its loop."""
+        self.assertEqual(
+            self.message(
+                """
+                import asyncio
+
+                async def test_it():
+                    asyncio.get_running_loop().stop()
+                    await asyncio.sleep(1)
+                """
+            ),
+            "nose2_aio.errors.LoopStoppedError: the loop was stopped before the test ran",
+        )
+
+    def test_no_current_loop(self) -> None:
+        """current_loop where there is none."""
+        self.assertEqual(
+            self.message(
+                """
+                import nose2_aio as aio
+
+                @aio.run_until_complete(loop=aio.current_loop)
+                async def test_it():
+                    pass
+                """
+            ),
+            "nose2_aio.errors.LoopError: there is no current event loop for current_loop to give: "
+            "make one in a fixture, with asyncio.set_event_loop(asyncio.new_event_loop()), "
+            "or leave out loop=",
+        )
+
+    def test_loop_factory(self) -> None:
+        """A loop factory where a context manager's is wanted."""
+        message = self.message(
+            """
+            import asyncio
+            import nose2_aio as aio
+
+            @aio.run_until_complete(loop=asyncio.new_event_loop)
+            async def test_it():
+                pass
+            """
+        )
+        self.assertRegex(
+            message,
+            r"^nose2_aio\.errors\.InvalidTypeError: loop= must return a context manager that "
+            r"gives an event loop, got <_UnixSelectorEventLoop .*> \(new_event_loop, .*:\d+\)",
+        )
+
+    def test_closed_loop(self) -> None:
+        """A context manager that gives a closed loop, or none."""
+        for given, message in {
+            "loop": "LoopError: the context manager of loop= gave a closed event loop",
+            "None": "InvalidTypeError: the context manager of loop= must give an event loop, "
+            "got None",
+        }.items():
+            source = f"""
+                import asyncio
+                import contextlib
+                import nose2_aio as aio
+
+                loop = asyncio.new_event_loop()
+                loop.close()
+
+                @contextlib.contextmanager
+                def context():
+                    yield {given}
+
+                @aio.run_until_complete(loop=context)
+                async def test_it():
+                    pass
+                """
+            self.assertEqual(
+                self.message(source), f"nose2_aio.errors.{message} (context, test_it.py:8)"
+            )
+
+    def test_tag_by_hand(self) -> None:
+        """An attribute that is no number."""
+        self.assertEqual(
+            self.message(
+                """
+                async def test_it():
+                    pass
+
+                test_it.timeout = "5"
+                """
+            ).splitlines()[-1],
+            "nose2_aio.errors.InvalidTypeError: timeout must be a finite number of seconds >= 0, "
+            "got '5' (attribute timeout of test_it, test_it.py:1)",
+        )
+
+
+class Imports(TestCase):
+    """What is wrong where a test is defined keeps its module from being imported."""
+
+    def assert_refused(self, line: str, message: str) -> None:
+        """A module with the line isn't imported, and the message says why."""
+        source = f"import nose2_aio as aio\n\n{line}\nasync def test_it():\n    pass\n"
+        run = Project(self, test_it=source).nose2()
+        self.assertIn(f"nose2_aio.errors.{message}", run.output)
+        self.assertEqual(run.returncode, 1)
+
+    def test_values(self) -> None:
+        """Tags with values that they can't have."""
+        rule = "must be a finite number of seconds >= 0, got"
+        for line, message in {
+            "@aio.timeout(-1)": f"InvalidValueError: timeout {rule} -1 (@timeout, test_it.py:3)",
+            "@aio.timeout(True)": f"InvalidTypeError: timeout {rule} True (@timeout, test_it.py:3)",
+            "@aio.sleep('1')": f"InvalidTypeError: sleep {rule} '1' (@sleep, test_it.py:3)",
+            "@aio.sleep(float('nan'))": (
+                f"InvalidValueError: sleep {rule} nan (@sleep, test_it.py:3)"
+            ),
+            "@aio.run_forever(timeout=-1)": (
+                f"InvalidValueError: timeout {rule} -1 (@run_forever, test_it.py:3)"
+            ),
+        }.items():
+            with self.subTest(line):
+                self.assert_refused(line, message)
+
+    def test_missing_call(self) -> None:
+        """A tag without its value, a decorator with its value in the wrong place."""
+        self.assert_refused(
+            "@aio.run_forever(5)",
+            "InvalidTypeError: @run_forever is for functions, got 5; "
+            "its settings are given by name (@run_forever, test_it.py:3)",
+        )
+        self.assert_refused(
+            "@aio.timeout",
+            "InvalidTypeError: timeout must be a finite number of seconds >= 0, got <function",
+        )
+
+    def test_loop(self) -> None:
+        """A loop= that can't be called."""
+        self.assert_refused(
+            "@aio.run_until_complete(loop=None)",
+            "InvalidTypeError: loop= must be a callable without arguments that returns a context "
+            "manager giving an event loop, got None (@run_until_complete, test_it.py:3)",
+        )

@@ -1,0 +1,79 @@
+"""README.rst says nothing that doesn't hold."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from unittest import TestCase
+
+from tests.runs import TOP, Project, nose2, python
+
+TEXT = (TOP / "README.rst").read_text()
+
+
+def block(language: str) -> str:
+    """The README's code block in a language."""
+    found = re.search(rf"\.\. code-block:: {language}\n\n((?:    .*\n|\n)+)", TEXT)
+    assert found is not None
+    return textwrap.dedent(found[1])
+
+
+def comparable(printed: str) -> str:
+    """A report without what differs from machine to machine and from Python to Python."""
+    printed = re.sub(r'File ".*/', 'File "', printed)
+    printed = re.sub(r"in \d+\.\d+s", "in 0.001s", printed)
+    return re.sub(r"^ +[~^]+\n", "", printed, flags=re.MULTILINE).strip()
+
+
+class Readme(TestCase):
+    """Its examples."""
+
+    maxDiff = None
+
+    def test_doctest(self) -> None:
+        """Its doctests pass, where no loop was ever current, where one is, and where none is."""
+        run = "import doctest; print(doctest.testfile('README.rst', module_relative=False))"
+        for before in ("None", "asyncio.new_event_loop()", ""):
+            prepare = f"import asyncio; asyncio.set_event_loop({before});" if before else ""
+            printed = python("-c", prepare + run, folder=TOP).output
+            self.assertRegex(printed, r"^TestResults\(failed=0, attempted=\d\d\)")
+
+    def test_first_example(self) -> None:
+        """The suite in it is green with nose2 alone, and prints with us what it shows."""
+        project = Project(self, test_account=block("python"))
+        alone = project.nose2(plugin=False)
+        self.assertEqual((alone.returncode, alone.ran), (0, 2))
+        shown = block("console").partition("\n")[2]
+        self.assertEqual(comparable(project.nose2().output), comparable(shown))
+
+    def test_configuration(self) -> None:
+        """Its configuration files load the plugin."""
+        for name, language in (("unittest.cfg", "ini"), ("pyproject.toml", "toml")):
+            project = Project(self, test_account=block("python"))
+            project.write(name, block(language))
+            self.assertEqual(project.nose2(plugin=False).returncode, 1)
+
+    def test_settings(self) -> None:
+        """It names every switch that there is."""
+        switches = set(re.findall(r"--aio[a-z-]*", Project(self).nose2("--help").output))
+        self.assertEqual(
+            set(re.findall(r"``(--aio[a-z-]*)``", TEXT)), switches - {"--no-aio-debug"}
+        )
+
+
+class Examples(TestCase):
+    """The example suites, run as README.rst says."""
+
+    def test_green(self) -> None:
+        """The main one is green."""
+        run = nose2("-v", "-s", "examples", folder=TOP, plugin=False)
+        self.assertEqual((run.returncode, run.ran), (0, 11), run.output)
+
+    def test_silent(self) -> None:
+        """The other one fails as a whole, and is green without us."""
+        run = nose2("-v", "-s", "examples/silent", folder=TOP, plugin=False)
+        self.assertEqual(set(run.verdicts.values()), {"FAIL", "ERROR"}, run.output)
+        alone = nose2(
+            "-v", "-s", "examples/silent", "--exclude-plugin", "nose2_aio", folder=TOP, plugin=False
+        )
+        self.assertEqual((alone.ran, set(alone.verdicts.values())), (3, {"ok"}))
