@@ -93,7 +93,11 @@ def _outcome(settings: Settings, called: Called, value: Any) -> Any:
         value = _called_again(settings, called, value)
     if inspect.isawaitable(value):
         loop = value.get_loop() if isinstance(value, asyncio.Future) else None
-        return _run(settings, called, Engine.BY_RESULT, lambda: value, loop)
+        try:
+            return _run(settings, called, Engine.BY_RESULT, lambda: value, loop)
+        finally:
+            if inspect.iscoroutine(value):
+                value.close()  # where it could not even be begun
     return coroutines.checked(value, called.function)
 
 

@@ -104,8 +104,8 @@ class Execution:
         if not self._ran:
             raise LoopStoppedError("the loop was stopped before the test ran")
         self._ending = True
-        if self._pause is not None and not self._pause.done():
-            self._pause.set_result(None)
+        if self._pause is not None:
+            _finish(self._pause)
 
     async def _phases(self) -> Any:
         plan = self._plan
@@ -155,8 +155,8 @@ class Execution:
         if len(failures) > 1:
             message = f"{len(failures)} things failed while the loop ran forever"
             raise BaseExceptionGroup(message, failures) from None
-        for failure in failures:
-            raise failure
+        if failures:
+            raise failures[0]
 
 
 def _limited(awaitable: Awaitable[Any], limit: Limit) -> Awaitable[Any]:

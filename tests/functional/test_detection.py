@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unittest import TestCase
 
-from tests.runs import SCENARIOS, Project, nose2
+from tests.runs import SCENARIOS, Project, Run, nose2
 
 KINDS = SCENARIOS / "kinds"
 
@@ -42,6 +42,11 @@ BY_ENDING = {
 def expected(name: str) -> str:
     """What the scenario says that must become of a test."""
     return BY_NAME.get(name) or BY_ENDING[name.rpartition("_")[2]]
+
+
+def told(run: Run) -> dict[str, str]:
+    """Return the verdicts without those of skipped tests, which Python 3.12.1 doesn't start."""
+    return {name: verdict for name, verdict in run.verdicts.items() if verdict != "skipped"}
 
 
 class Kinds(TestCase):
@@ -84,7 +89,7 @@ class Kinds(TestCase):
         spread = nose2("-v", "--plugin", "nose2.plugins.mp", "-N", "2", "test_kinds", folder=KINDS)
         alone = nose2("-v", "test_kinds", folder=KINDS)
         self.maxDiff = None
-        self.assertEqual(spread.verdicts, alone.verdicts)
+        self.assertEqual(told(spread), told(alone))
         self.assertEqual(sorted(spread.reports), sorted(alone.reports))
 
 

@@ -108,7 +108,7 @@ class Seams(TestCase):
             test.timeout = "5"
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
+            warnings.simplefilter("error", RuntimeWarning)
             self.assertIn(InvalidTypeError.__name__, error(run(Case("test"))))
 
     def test_value(self) -> None:
