@@ -104,8 +104,8 @@ class Execution:
         if not self._ran:
             raise LoopStoppedError("the loop was stopped before the test ran")
         self._ending = True
-        if self._pause is not None:
-            _finish(self._pause)
+        assert self._pause is not None
+        _finish(self._pause)
 
     async def _phases(self) -> Any:
         plan = self._plan

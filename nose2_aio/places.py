@@ -52,6 +52,6 @@ def _place(filename: str, line: int) -> str:
     path = Path(filename)
     try:
         relative = os.path.relpath(path)
-    except ValueError:  # another drive, on Windows
+    except ValueError:  # pragma: no cover -- another drive, on Windows
         relative = filename
     return f"{relative if not relative.startswith('..') else filename}:{line}"

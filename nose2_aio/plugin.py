@@ -102,12 +102,10 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def loadTestsFromName(self, event: Any) -> None:
         """Convert the generator test that is named, or those of the class that is."""
         try:
-            found = util.test_from_name(event.name, event.module)
-        except Exception:
+            parent, named, *_ = util.test_from_name(event.name, event.module)
+        except Exception:  # nose2's own loaders will say what is wrong with it
             return
-        if found is not None:
-            parent, named = found[:2]
-            self._convert(named if isinstance(named, type) or parent is None else parent)
+        self._convert(named if isinstance(named, type) or parent is None else parent)
 
     def startTest(self, event: Any) -> None:
         """Step in where the test gives an awaitable."""

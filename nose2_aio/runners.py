@@ -117,8 +117,8 @@ class Runner:
         self._state = state
         if self._host is None:
             self._host = self._loop.create_task(self._serve())
-        elif self._wake is not None:
-            self._wake.set_result(None)
+        else:
+            self._wake_host()
 
     def _cancel(self) -> None:
         while self._job is not None and self._host is not None and not self._host.done():
@@ -127,10 +127,13 @@ class Runner:
         self._value = self._error = None
 
     def _dismiss(self, host: asyncio.Task[None]) -> None:
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+        self._wake_host()
         while not host.done():
             self._loop.run_forever()
+
+    def _wake_host(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
 
     async def _serve(self) -> None:
         """The host task: bring one job after the other to its end, then shut down."""
