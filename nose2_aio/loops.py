@@ -22,9 +22,11 @@ __all__ = [
     "current_loop",
     "given",
     "is_running",
+    "leftover",
     "make_current",
     "new",
     "shut_down",
+    "shut_down_helpers",
 ]
 
 LoopContext = Callable[[], AbstractContextManager[AbstractEventLoop]]
@@ -104,18 +106,25 @@ def is_running() -> bool:
     return True
 
 
+def leftover(loop: AbstractEventLoop) -> set[asyncio.Task[Any]]:
+    """Return the tasks on the running loop, but for the one that asks."""
+    tasks = asyncio.all_tasks(loop)
+    tasks.discard(asyncio.current_task())  # type: ignore[arg-type]  # None is none of them
+    return tasks
+
+
 async def shut_down(loop: AbstractEventLoop) -> None:
-    """Cancel what is left over on the running loop and run it to its end.
+    """Cancel what is left over on the running loop and run it to its end; shut down helpers.
 
     What a cancelled task raises instead goes to the loop's exception handler, as
     `asyncio.Runner` has it.
     """
-    leftover = asyncio.all_tasks(loop) - {asyncio.current_task()}
-    for task in leftover:
+    tasks = leftover(loop)
+    for task in tasks:
         task.cancel()
-    if leftover:
-        await asyncio.gather(*leftover, return_exceptions=True)
-    for task in leftover:
+    if tasks:
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
         if not task.cancelled() and task.exception() is not None:
             loop.call_exception_handler(
                 {
@@ -124,6 +133,11 @@ async def shut_down(loop: AbstractEventLoop) -> None:
                     "task": task,
                 }
             )
+    await shut_down_helpers(loop)
+
+
+async def shut_down_helpers(loop: AbstractEventLoop) -> None:
+    """Shut down the running loop's async generators and default executor."""
     await loop.shutdown_asyncgens()
     await loop.shutdown_default_executor()
 

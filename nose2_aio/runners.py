@@ -5,9 +5,12 @@
    runs until the host has brought that to its end, and is halted there; the host waits.
 3. Every further `run` wakes the host with the next coroutine. So all of them share one task
    and one `contextvars.Context`, though plain synchronous code runs in between.
-4. `Runner.close` wakes the host for the last time, unless the last `run` was known to be it. On
-   a loop of the runner's own, the host shuts down what is left over, the loop is closed, and the
-   loop that was current before is current again. A loop that was given is left as it is.
+4. `Runner.close` wakes the host for the last time, unless a `run` was known to be the last. The
+   host ends; what its last step has scheduled (a transport's closing, callbacks of the task) runs.
+5. On a loop of the runner's own, a task of its own then shuts down what is left over, since that
+   may wait for the host. Where nothing is, the host does it itself, which saves a task. The loop
+   is closed, and the loop that was current before is current again. A loop that was given is
+   left as it is.
 
 What a coroutine raises is caught in the host and raised again outside of the loop, so that no
 frame of asyncio's comes between the test and its caller.
@@ -34,8 +37,9 @@ class State(enum.Enum):
 
     NEW = "new"
     OPEN = "open"
-    CLOSED = "closed"
+    CLOSING = "closing"
     """No further coroutine comes."""
+    CLOSED = "closed"
 
 
 class Runner:
@@ -57,6 +61,7 @@ class Runner:
         self._wake: asyncio.Future[None] | None = None
         self._value: Any = None
         self._error: BaseException | None = None
+        self._is_shut_down = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._state.value} {self._loop!r}>"
@@ -80,10 +85,11 @@ class Runner:
         ``stopped`` is called whenever the tested code has stopped the loop before that. Where it
         returns, the loop runs on; where it raises, the coroutine is cancelled and run to its end.
 
-        With ``last``, no other follows: the host ends right behind it, which saves a pass of the
-        loop.
+        With ``last``, no other follows, and the loop need not be halted before the runner ends.
         """
-        self._start(job, State.CLOSED if last else State.OPEN)
+        self._job = job
+        self._state = State.CLOSING if last else State.OPEN
+        self._wake_host()
         try:
             self._loop.run_forever()
             while self._job is not None:
@@ -103,22 +109,24 @@ class Runner:
 
     def close(self) -> None:
         """End the host task; shut down and close the loop if it is the runner's own."""
-        self._state = State.CLOSED
+        if self._state is State.OPEN:
+            self._state = State.CLOSING
+            self._wake_host()
         try:
-            if self._host is not None and not self._loop.is_closed():
-                self._dismiss(self._host)
+            while self._state is State.CLOSING and not self._loop.is_closed():
+                self._loop.run_forever()
         finally:
+            self._state = State.CLOSED
             if self._restore is not None:
                 self._restore()
                 self._loop.close()
 
-    def _start(self, job: Coroutine[Any, Any, Any], state: State) -> None:
-        self._job = job
-        self._state = state
+    def _wake_host(self) -> None:
         if self._host is None:
             self._host = self._loop.create_task(self._serve())
-        else:
-            self._wake_host()
+            self._host.add_done_callback(self._end)
+        elif self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
 
     def _cancel(self) -> None:
         while self._job is not None and self._host is not None and not self._host.done():
@@ -126,17 +134,8 @@ class Runner:
             self._loop.run_forever()
         self._value = self._error = None
 
-    def _dismiss(self, host: asyncio.Task[None]) -> None:
-        self._wake_host()
-        while not host.done():
-            self._loop.run_forever()
-
-    def _wake_host(self) -> None:
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
-
     async def _serve(self) -> None:
-        """The host task: bring one job after the other to its end, then shut down."""
+        """The host task: bring one job after the other to its end."""
         while self._job is not None:
             try:
                 self._value = await self._job
@@ -148,9 +147,9 @@ class Runner:
             if self._state is State.OPEN:
                 self._loop.stop()
                 await self._woken()
-        if self._restore is not None:
-            await loops.shut_down(self._loop)
-        self._loop.stop()
+        if self._restore is not None and not loops.leftover(self._loop):
+            await loops.shut_down_helpers(self._loop)
+            self._is_shut_down = True
 
     async def _woken(self) -> None:
         """Wait for the next job, or for the runner's end; hand a cancellation on to the job."""
@@ -166,3 +165,16 @@ class Runner:
             assert host is not None
             host.uncancel()
             host.cancel()
+
+    def _end(self, _: asyncio.Task[None]) -> None:
+        """Halt the loop, behind its shutdown if that is still to come."""
+        if self._restore is None or self._is_shut_down:
+            self._halt()
+        else:
+            # not by a task factory of the user's: what is left of the test must not matter here
+            ending = asyncio.Task(loops.shut_down(self._loop), loop=self._loop)
+            ending.add_done_callback(self._halt)
+
+    def _halt(self, _: asyncio.Task[None] | None = None) -> None:
+        self._state = State.CLOSED
+        self._loop.stop()
