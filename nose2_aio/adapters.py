@@ -89,15 +89,16 @@ def _host(settings: Settings, called: Called, mark: decorators.Decoration) -> An
 
 def _outcome(settings: Settings, called: Called, value: Any) -> Any:
     """Return what a test comes to: where it gave an awaitable, run that."""
+    if inspect.iscoroutine(value):
+        try:
+            return _run(settings, called, Engine.BY_RESULT, lambda: value)
+        finally:
+            value.close()  # where it could not even be begun
     if inspect.isgenerator(value) and not inspect.isawaitable(value):
         value = _called_again(settings, called, value)
     if inspect.isawaitable(value):
         loop = value.get_loop() if isinstance(value, asyncio.Future) else None
-        try:
-            return _run(settings, called, Engine.BY_RESULT, lambda: value, loop)
-        finally:
-            if inspect.iscoroutine(value):
-                value.close()  # where it could not even be begun
+        return _run(settings, called, Engine.BY_RESULT, lambda: value, loop)
     return coroutines.checked(value, called.function)
 
 

@@ -34,7 +34,7 @@ class Background:
         self._loop.set_task_factory(self._make_task)
 
     def failures(self) -> list[BaseException]:
-        """Return what has failed until now, each exception once, and consider it dealt with."""
+        """Return what has failed until now, and consider it dealt with."""
         found, self._reported = self._reported, []
         for reference in self._tasks:
             task = reference()
@@ -43,7 +43,7 @@ class Background:
                 error = task.exception()
                 assert error is not None
                 found.append(error)
-        return list({id(error): error for error in found}.values())
+        return found
 
     def release(self) -> None:
         """Cease to collect."""

@@ -43,7 +43,7 @@ NO_CASE = object()
 """Stands for the test case where there is none."""
 
 
-class Engine(enum.Enum):
+class Engine(enum.StrEnum):
     """How a test is run."""
 
     UNTIL_COMPLETE = "run until complete"
@@ -65,6 +65,13 @@ class Plan(NamedTuple):
 class Execution:
     """One run of a test: `main` is what runs on the loop."""
 
+    _ran = False
+    """Whether all that the test has to run was begun."""
+    _ending = False
+    """Whether the tested code has stopped the loop since."""
+    _pause: asyncio.Future[None] | None = None
+    """What a wait waits for."""
+
     def __init__(
         self, body: Callable[[], Awaitable[Any]], plan: Plan, case: object = NO_CASE
     ) -> None:
@@ -72,10 +79,6 @@ class Execution:
         self._plan = plan
         self._case = case
         self._forever = plan.engine is Engine.FOREVER
-        self._ran = False
-        """Whether all that the test has to run was begun."""
-        self._ending = False
-        self._pause: asyncio.Future[None] | None = None
 
     async def main(self) -> Any:
         """Run the test on the running loop and return its value.
@@ -85,13 +88,18 @@ class Execution:
         background = Background(asyncio.get_running_loop())
         background.watch()
         try:
-            value = await self._phases()
+            value = await _limited(self._body(), self._plan.limit)
+            if self._forever or callable(value):
+                value = await self._run_forever(value)
         except (SkipTest, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            self._fail(error, background)
+            if not self._forever:
+                raise
+            self._fail([error, *background.failures()])
         else:
-            self._fail(None, background)
+            if self._forever:
+                self._fail(background.failures())
             return value
         finally:
             background.release()
@@ -107,24 +115,21 @@ class Execution:
         assert self._pause is not None
         _finish(self._pause)
 
-    async def _phases(self) -> Any:
+    async def _run_forever(self, value: Any) -> None:
+        """Go on with step 2, with what the body returned."""
         plan = self._plan
-        value = await _limited(self._body(), plan.limit)
-        if callable(value) and plan.engine is Engine.UNTIL_COMPLETE:
+        if plan.engine is Engine.UNTIL_COMPLETE:
             raise DefinitionError(
                 f"the test returned {_name(value)}, which run_until_complete would never call.\n"
                 "Use run_forever, or await it in the test."
             )
-        self._forever = self._forever or callable(value)
-        if not self._forever:
-            return value
+        self._forever = True
         self._ran = not callable(value)
         await self._run_on(plan.timeout)
         self._ran = True
         if callable(value):
             await _limited(called(self._callback(value)), plan.callback_limit)
         await self._run_on(plan.sleep)
-        return None
 
     def _callback(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if not _takes_argument(function):
@@ -147,11 +152,9 @@ class Execution:
         finally:
             timer.cancel()
 
-    def _fail(self, error: BaseException | None, background: Background) -> None:
-        """Raise what the test and, where it ran forever, the loop beside it came to."""
-        failures = [] if error is None else [error]
-        if self._forever:
-            failures += [other for other in background.failures() if other is not error]
+    def _fail(self, errors: list[BaseException]) -> None:
+        """Raise what failed while the loop ran forever, each error once."""
+        failures = list({id(error): error for error in errors}.values())
         if len(failures) > 1:
             message = f"{len(failures)} things failed while the loop ran forever"
             raise BaseExceptionGroup(message, failures) from None

@@ -22,11 +22,9 @@ __all__ = [
     "current_loop",
     "given",
     "is_running",
-    "leftover",
     "make_current",
     "new",
     "shut_down",
-    "shut_down_helpers",
 ]
 
 LoopContext = Callable[[], AbstractContextManager[AbstractEventLoop]]
@@ -106,20 +104,13 @@ def is_running() -> bool:
     return True
 
 
-def leftover(loop: AbstractEventLoop) -> set[asyncio.Task[Any]]:
-    """Return the tasks on the running loop, but for the one that asks."""
-    tasks = asyncio.all_tasks(loop)
-    tasks.discard(asyncio.current_task())  # type: ignore[arg-type]  # None is none of them
-    return tasks
-
-
 async def shut_down(loop: AbstractEventLoop) -> None:
-    """Cancel what is left over on the running loop and run it to its end; shut down helpers.
+    """Cancel what is left over on the running loop and run it to its end.
 
-    What a cancelled task raises instead goes to the loop's exception handler, as
+    Async generators and the default executor are shut down then. What a cancelled task raises instead goes to the loop's exception handler, as
     `asyncio.Runner` has it.
     """
-    tasks = leftover(loop)
+    tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
     if tasks:
@@ -133,11 +124,6 @@ async def shut_down(loop: AbstractEventLoop) -> None:
                     "task": task,
                 }
             )
-    await shut_down_helpers(loop)
-
-
-async def shut_down_helpers(loop: AbstractEventLoop) -> None:
-    """Shut down the running loop's async generators and default executor."""
     await loop.shutdown_asyncgens()
     await loop.shutdown_default_executor()
 

@@ -49,19 +49,21 @@ class Runner:
     until it is closed with the runner.
     """
 
+    _state = State.NEW
+    _restore: Callable[[], None] | None = None
+    """Makes the loop current that was before; None where the loop isn't the runner's own."""
+    _host: asyncio.Task[None] | None = None
+    _job: Coroutine[Any, Any, Any] | None = None
+    _wake: asyncio.Future[None] | None = None
+    _value: Any = None
+    _error: BaseException | None = None
+    _is_shut_down = False
+
     def __init__(self, loop: AbstractEventLoop | None = None, *, debug: bool = False) -> None:
-        self._state = State.NEW
-        self._restore: Callable[[], None] | None = None
         if loop is None:
             loop = loops.new(debug=debug)
             self._restore = loops.make_current(loop)
         self._loop = loop
-        self._host: asyncio.Task[None] | None = None
-        self._job: Coroutine[Any, Any, Any] | None = None
-        self._wake: asyncio.Future[None] | None = None
-        self._value: Any = None
-        self._error: BaseException | None = None
-        self._is_shut_down = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._state.value} {self._loop!r}>"
@@ -124,7 +126,6 @@ class Runner:
     def _wake_host(self) -> None:
         if self._host is None:
             self._host = self._loop.create_task(self._serve())
-            self._host.add_done_callback(self._end)
         elif self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
@@ -136,20 +137,26 @@ class Runner:
 
     async def _serve(self) -> None:
         """The host task: bring one job after the other to its end."""
-        while self._job is not None:
-            try:
-                self._value = await self._job
-            except GeneratorExit:
-                raise
-            except BaseException as error:
-                self._error = error
-            self._job = None
-            if self._state is State.OPEN:
-                self._loop.stop()
-                await self._woken()
-        if self._restore is not None and not loops.leftover(self._loop):
-            await loops.shut_down_helpers(self._loop)
+        try:
+            while self._job is not None:
+                try:
+                    self._value = await self._job
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    self._error = error
+                self._job = None
+                if self._state is State.OPEN:
+                    self._loop.stop()
+                    await self._woken()
+            if self._restore is not None and len(asyncio.all_tasks(self._loop)) > 1:
+                return
+            if self._restore is not None:
+                await self._loop.shutdown_asyncgens()
+                await self._loop.shutdown_default_executor()
             self._is_shut_down = True
+        finally:
+            self._loop.call_soon(self._end)
 
     async def _woken(self) -> None:
         """Wait for the next job, or for the runner's end; hand a cancellation on to the job."""
@@ -166,9 +173,9 @@ class Runner:
             host.uncancel()
             host.cancel()
 
-    def _end(self, _: asyncio.Task[None]) -> None:
-        """Halt the loop, behind its shutdown if that is still to come."""
-        if self._restore is None or self._is_shut_down:
+    def _end(self) -> None:
+        """Halt the loop, behind the host's end, and behind the shutdown if that is to come."""
+        if self._is_shut_down:
             self._halt()
         else:
             # not by a task factory of the user's: what is left of the test must not matter here

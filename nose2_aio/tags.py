@@ -19,7 +19,7 @@ __all__ = ["Tags", "is_tagged", "read", "sleep", "timeout"]
 
 _Tagged = TypeVar("_Tagged", bound=Callable[..., Any])
 
-_NAMES = ("timeout", "sleep")
+_NAMES = frozenset({"timeout", "sleep"})
 _ON_CLASS = "__nose2_aio_tags__"
 
 
@@ -67,13 +67,13 @@ def read(function: object, owner: type) -> Tags:
 
     ``owner`` is the user's class, or any class without tags where there is none.
     """
+    own = getattr(function, "__dict__", {})
     found = {}
     if hasattr(owner, _ON_CLASS):
         for base in reversed(owner.__mro__):
             found.update(vars(base).get(_ON_CLASS, {}))
-    own = getattr(function, "__dict__", {})
-    for name in _NAMES:
-        value = own.get(name)
+    for name in own.keys() & _NAMES:
+        value = own[name]
         if value is not None:
             place = f"attribute {name} of {places.describe(function)}"
             found[name] = seconds.checked(value, name=name, place=place)
