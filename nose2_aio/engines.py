@@ -90,7 +90,8 @@ class Execution:
         try:
             value = await _limited(self._body(), self._plan.limit)
             if self._forever or callable(value):
-                value = await self._run_forever(value)
+                await self._run_forever(value)
+                value = None
         except (SkipTest, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:

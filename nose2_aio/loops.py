@@ -107,8 +107,8 @@ def is_running() -> bool:
 async def shut_down(loop: AbstractEventLoop) -> None:
     """Cancel what is left over on the running loop and run it to its end.
 
-    Async generators and the default executor are shut down then. What a cancelled task raises instead goes to the loop's exception handler, as
-    `asyncio.Runner` has it.
+    Async generators and the default executor are shut down then. What a cancelled task raises
+    instead goes to the loop's exception handler, as `asyncio.Runner` has it.
     """
     tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
     for task in tasks:

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import contextvars
 import gc
+import socket
 import traceback
 import types
 import weakref
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator, Iterator
 from typing import Any, NoReturn
 from unittest import TestCase
 
@@ -243,6 +244,88 @@ class Stopped(TestCase):
 
         with self.assertRaises(KeyboardInterrupt), Runner() as runner:
             runner.run(interrupts(), never)
+
+
+class Ending(TestCase):
+    """What still happens when the last coroutine has ended."""
+
+    def run_last(self, job: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine as the last one, known as such or not."""
+        with Runner() as runner:
+            runner.run(job, never, last=self.last)
+
+    def both_ways(self) -> Iterator[None]:
+        """Once known as the last one, once not."""
+        for self.last in (True, False):
+            with self.subTest(last=self.last):
+                yield
+
+    def test_leftover_waits_for_the_host(self) -> None:
+        """A leftover task may wait for the task that all ran in."""
+
+        async def starts() -> asyncio.Task[None]:
+            me = asyncio.current_task()
+            assert me is not None
+
+            async def waits() -> None:
+                await me
+
+            async def gathers() -> None:
+                await asyncio.gather(me, return_exceptions=True)
+
+            tasks.extend([asyncio.create_task(waits()), asyncio.create_task(gathers())])
+            await asyncio.sleep(0)
+
+        for _ in self.both_ways():
+            tasks: list[asyncio.Task[None]] = []
+            self.run_last(starts())
+            self.assertTrue(all(task.done() for task in tasks))
+
+    def test_callbacks(self) -> None:
+        """Callbacks of the task, and those that the last step has scheduled, are called."""
+
+        async def schedules() -> None:
+            me = asyncio.current_task()
+            assert me is not None
+            me.add_done_callback(lambda _: called.append("done"))
+            asyncio.get_running_loop().call_soon(called.append, "soon")
+
+        for _ in self.both_ways():
+            called: list[str] = []
+            self.run_last(schedules())
+            self.assertEqual(sorted(called), ["done", "soon"])
+
+    def test_transports(self) -> None:
+        """A transport that the last step has closed is closed."""
+
+        class Protocol(asyncio.Protocol):
+            def connection_lost(self, _: Exception | None) -> None:
+                lost.append(True)
+
+        async def closes() -> None:
+            loop = asyncio.get_running_loop()
+            transport, _ = await loop.create_connection(Protocol, sock=ours)
+            transport.close()
+
+        for _ in self.both_ways():
+            lost: list[bool] = []
+            ours, theirs = socket.socketpair()
+            with theirs:
+                self.run_last(closes())
+            self.assertEqual(lost, [True])
+
+    def test_broken_task_factory(self) -> None:
+        """What the test did to its loop doesn't keep it from being shut down."""
+
+        async def breaks() -> None:
+            task = asyncio.create_task(asyncio.sleep(3600))
+            tasks.append(task)
+            asyncio.get_running_loop().set_task_factory(len)
+
+        for _ in self.both_ways():
+            tasks: list[asyncio.Task[None]] = []
+            self.run_last(breaks())
+            self.assertTrue(tasks[0].cancelled())
 
 
 class Cancelled(TestCase):
