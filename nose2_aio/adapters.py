@@ -1,8 +1,7 @@
 """Where unittest calls what may give an awaitable: see what it gives, and run that.
 
-unittest runs every test through four seams of the test case, made for IsolatedAsyncioTestCase
-(`TestCase._callTestMethod` is the one for the test itself; stable since Python 3.8). `attach`
-puts our own in its place, on the one instance that is about to run:
+unittest calls every test through a seam of its test case (`seams`). `attach` puts our own in its
+place, on the one instance that is about to run:
 
 1. What the seam was to call is called as ever.
 2. Only where that gives an awaitable we step in, and run it to its end. Declarations are not
@@ -25,9 +24,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from types import GeneratorType
 from typing import Any, NamedTuple
-from unittest import IsolatedAsyncioTestCase, TestCase
+from unittest import TestCase
 
-from nose2_aio import coroutines, deadlines, decorators, generators, places, plans, stacks
+from nose2_aio import coroutines, deadlines, decorators, generators, places, plans, seams, stacks
+from nose2_aio.decorators import Decoration
 from nose2_aio.engines import Engine, Execution
 from nose2_aio.runners import Runner
 from nose2_aio.settings import Settings
@@ -35,10 +35,6 @@ from nose2_aio.settings import Settings
 __unittest = True
 
 __all__ = ["attach"]
-
-_SEAM = "_callTestMethod"
-_PLAIN_SEAM = getattr(TestCase, _SEAM)
-_ISOLATED_SEAM = getattr(IsolatedAsyncioTestCase, _SEAM)
 
 
 class Called(NamedTuple):
@@ -52,53 +48,50 @@ class Called(NamedTuple):
     """The user's class, where there is one, or else `object`."""
     case: Any
     """What a callback gets that takes an argument."""
+    speaks: bool = False
+    """Whether unittest looks at what it returns, and speaks up if that isn't None."""
 
 
 def attach(test: TestCase, settings: Settings) -> None:
     """Have a test case run its test for real, the next time that it runs, if it is a coroutine."""
-    seam = getattr(type(test), _SEAM, None)
-    if seam is _PLAIN_SEAM:
-        test.__dict__[_SEAM] = partial(_call_plain, settings, test)
-    elif seam is _ISOLATED_SEAM:
-        test.__dict__[_SEAM] = partial(_call_isolated, settings, test)
+    seam = getattr(type(test), seams.NAME, None)
+    if seam is seams.PLAIN:
+        test.__dict__[seams.NAME] = partial(_call_plain, settings, test)
+    elif seam is seams.ISOLATED:
+        test.__dict__[seams.NAME] = partial(_call_isolated, settings, test)
 
 
 def _call_plain(settings: Settings, test: TestCase, method: Callable[[], Any]) -> None:
-    del test.__dict__[_SEAM]
+    del test.__dict__[seams.NAME]
     called = _special(test, method)
-    mark = decorators.decoration(method if called is None else called.function)
-    if mark is not None and mark.shares_loop:
-        called = called or _plain(test, method)
-        value = _host(settings, called, mark)
-    else:
-        value = method() if called is None else called.call()
-    if value is None:
-        return
-    value = _outcome(settings, called or _plain(test, method), value)
-    if value is not None and called is None:
-        _warn_of(value, test, method)
-
-
-def _host(settings: Settings, called: Called, mark: decorators.Decoration) -> Any:
     try:
-        with decorators.hosted(mark, partial(_run, settings, called, mark.engine)):
-            return called.call()
+        mark = decorators.decoration(method if called is None else called.function)
+        if mark is not None:
+            called = called or _plain(test, method)
+            with decorators.hosted(mark, partial(_run, settings, called, mark)):
+                value = called.call()
+        else:
+            value = method() if called is None else called.call()
+        if value is not None:
+            value = _outcome(settings, called or _plain(test, method), value)
     except BaseException as error:
-        raise stacks.trimmed(error)  # noqa: B904 -- the same error, without our frames
+        raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
+    if value is not None and (called is None or called.speaks):
+        _warn_of(value, test, method)
 
 
 def _outcome(settings: Settings, called: Called, value: Any) -> Any:
     """Return what a test comes to: where it gave an awaitable, run that."""
     if inspect.iscoroutine(value):
         try:
-            return _run(settings, called, Engine.BY_RESULT, lambda: value)
+            return _run(settings, called, None, lambda: value)
         finally:
             value.close()  # where it could not even be begun
     if inspect.isgenerator(value) and not inspect.isawaitable(value):
         value = _called_again(settings, called, value)
     if inspect.isawaitable(value):
         loop = value.get_loop() if isinstance(value, asyncio.Future) else None
-        return _run(settings, called, Engine.BY_RESULT, lambda: value, loop)
+        return _run(settings, called, None, lambda: value, loop)
     return coroutines.checked(value, called.function)
 
 
@@ -108,10 +101,13 @@ def _called_again(
     """Call a test anew whose generator nobody has begun, if it is a coroutine test.
 
     It came from under a decorator (``mock.patch``), a partial or a scenario, where nothing that
-    looks at the test's function sees that it is a generator function.
+    looks at the test's function sees that it is a generator function. A generator can't become
+    a coroutine, only its function can: so the decorator is called twice, the body runs once.
     """
     function = places.innermost(called.function)
     if getattr(function, "__code__", None) is not generator.gi_code:
+        return generator
+    if inspect.getgeneratorstate(generator) != inspect.GEN_CREATED:
         return generator
     if not generators.is_coroutine(function, settings.generators):
         return generator
@@ -123,40 +119,54 @@ def _called_again(
 def _run(
     settings: Settings,
     called: Called,
-    engine: Engine,
+    mark: Decoration | None,
     body: Callable[[], Awaitable[Any]],
     loop: asyncio.AbstractEventLoop | None = None,
 ) -> Any:
+    engine = Engine.BY_RESULT if mark is None else mark.engine
     plan = plans.made(engine, called.function, called.owner, settings)
     execution = Execution(body, plan, called.case)
-    with Runner(loop, debug=settings.debug) as runner:
+    own = Runner(loop, debug=settings.debug) if mark is None or mark.shares_loop else mark.runner()
+    with own as runner:
         return runner.run(execution.main(), execution.stopped, last=True)
 
 
 def _call_isolated(settings: Settings, test: TestCase, method: Callable[[], Any]) -> None:
-    del test.__dict__[_SEAM]
-    if inspect.isasyncgenfunction(method):
-        coroutines.checked(method(), method)
+    del test.__dict__[seams.NAME]
+    try:
+        seams.ISOLATED(test, _isolated(settings, test, method))
+    except BaseException as error:
+        raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
+
+
+def _isolated(settings: Settings, test: TestCase, method: Callable[[], Any]) -> Callable[[], Any]:
+    """Return what IsolatedAsyncioTestCase has to call for a test method."""
     limit = plans.made(Engine.UNTIL_COMPLETE, method, type(test), settings).limit
-    if not limit.seconds or not inspect.iscoroutinefunction(method):
-        _ISOLATED_SEAM(test, method)
-        return
+    if inspect.iscoroutinefunction(method):
+        call: Callable[[], Any] = method
+        if not limit.seconds:
+            return method
+    else:
+        function = places.innermost(method)
+        generates = inspect.isgeneratorfunction(function) and generators.is_coroutine(
+            function, settings.generators
+        )
+        if not generates and not inspect.isasyncgenfunction(function):
+            return method
+        call = partial(coroutines.called, method)
 
     @functools.wraps(method)
-    async def bounded() -> Any:
-        return await deadlines.bounded(method(), limit)
+    async def run() -> Any:
+        return await (deadlines.bounded(call(), limit) if limit.seconds else call())
 
-    try:
-        _ISOLATED_SEAM(test, bounded)
-    except BaseException as error:
-        raise stacks.trimmed(error)  # noqa: B904 -- the same error, without our frames
+    return run
 
 
 def _warn_of(value: Any, test: TestCase, method: Callable[[], Any]) -> None:
     """Have unittest say in its own words, and at its own place, that a test returned a value."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        _PLAIN_SEAM(test, _Returned(value, method))
+        seams.PLAIN(test, _Returned(value, method))
     for warning in said:
         warnings.warn(warning.message, stacklevel=4)
 
@@ -176,7 +186,7 @@ class _Returned:
 
 
 def _plain(test: TestCase, method: Callable[[], Any]) -> Called:
-    return Called(method, method, type(test), test)
+    return Called(method, method, type(test), test, speaks=True)
 
 
 def _special(test: TestCase, method: Callable[[], Any]) -> Called | None:
@@ -187,7 +197,11 @@ def _special(test: TestCase, method: Callable[[], Any]) -> Called | None:
 
 
 def _function(test: Any, _: Callable[[], Any]) -> Called:
-    return Called(test._testFunc, test._testFunc, object, test)
+    function = test._testFunc
+    # a test class's method that one of its test generators has yielded
+    method = getattr(function, "__wrapped__", function)
+    owner = type(method.__self__) if inspect.ismethod(method) else object
+    return Called(function, function, owner, test)
 
 
 def _test_class(test: Any, _: Callable[[], Any]) -> Called:

@@ -19,8 +19,6 @@ from typing import Any
 from nose2_aio import places
 from nose2_aio.errors import DefinitionError
 
-__unittest = True
-
 __all__ = [
     "as_coroutine_function",
     "called",
@@ -58,11 +56,17 @@ async def called(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 
     result = checked(function(*args, **kwargs), function)
     if inspect.isawaitable(result):
         return await explained(result, function)
+    if inspect.isgenerator(result):
+        raise DefinitionError(
+            f"{places.describe(function)}: it gave the generator {result.__qualname__}, "
+            "which nobody would run.\n"
+            f"Decorate {result.__name__} with types.coroutine."
+        )
     return result
 
 
 def checked(result: Any, function: Callable[..., Any]) -> Any:
-    """Return what ``function`` gave; raise `DefinitionError` if that is an async generator."""
+    """Return what a test gave; raise `DefinitionError` if that is an async generator."""
     if isinstance(result, types.AsyncGeneratorType):
         raise DefinitionError(
             f"{places.describe(function)}: an async generator function can't be a test, "
@@ -77,7 +81,10 @@ def delegates(code: CodeType) -> bool:
 
     False where the source can't be read.
     """
-    return {type(node) for node in _yields(_definition(code))} == {ast.YieldFrom}
+    return {
+        type(node)
+        for node in _yields(_definitions(code.co_filename).get((code.co_name, code.co_firstlineno)))
+    } == {ast.YieldFrom}
 
 
 async def explained(awaitable: Awaitable[Any], function: Callable[..., Any]) -> Any:
@@ -96,21 +103,18 @@ async def explained(awaitable: Awaitable[Any], function: Callable[..., Any]) -> 
         ) from None
 
 
-def _definition(code: CodeType) -> ast.FunctionDef | None:
-    for node in ast.walk(_module(code.co_filename)):
-        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
-            lines = [node.lineno, *(decorator.lineno for decorator in node.decorator_list)]
-            if min(lines) == code.co_firstlineno:
-                return node
-    return None
-
-
 @functools.lru_cache(maxsize=8)
-def _module(filename: str) -> ast.Module:
+def _definitions(filename: str) -> dict[tuple[str, int], ast.FunctionDef]:
+    """Functions of a file by name and first line, which is that of the first decorator."""
     try:
-        return ast.parse("".join(linecache.getlines(filename)))
+        module = ast.parse("".join(linecache.getlines(filename)))
     except (SyntaxError, ValueError):
-        return ast.Module(body=[], type_ignores=[])
+        return {}
+    functions = [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)]
+    return {
+        (node.name, min([node.lineno, *(one.lineno for one in node.decorator_list)])): node
+        for node in functions
+    }
 
 
 def _yields(definition: ast.FunctionDef | None) -> Iterator[ast.AST]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, overload
@@ -44,6 +45,15 @@ class Decoration:
         """Whether nobody chose a loop, so that the plugin may."""
         return self.loop is loops.child_loop
 
+    @contextmanager
+    def runner(self) -> Iterator[Runner]:
+        """Give a runner on the loop that was chosen."""
+        with loops.given(self.loop) as loop, Runner(loop) as runner:
+            yield runner
+
+
+_BY_HAND = Settings()
+"""What holds where no plugin has settings."""
 
 _Body = Callable[[], Awaitable[Any]]
 _Host = Callable[[_Body], Any]
@@ -131,7 +141,7 @@ def _decorator(
     name: str, function: Callable[..., Any] | None, mark: Decoration, tagged: dict[str, float]
 ) -> Any:
     place = f"@{name}, {places.of_caller()}"
-    if not callable(mark.loop):
+    if not _is_callable_without_arguments(mark.loop):
         raise InvalidTypeError(
             "loop= must be a callable without arguments that returns a context manager giving "
             f"an event loop, got {mark.loop!r} ({place})"
@@ -150,6 +160,18 @@ def _decorator(
     return decorate if function is None else decorate(function)
 
 
+def _is_callable_without_arguments(value: object) -> bool:
+    if not callable(value) or isinstance(value, AbstractContextManager):
+        return False
+    try:
+        inspect.signature(value).bind()
+    except TypeError:
+        return False
+    except ValueError:  # some builtins have no signature
+        return True
+    return True
+
+
 def _decorated(
     function: Callable[..., Any], mark: Decoration, tagged: dict[str, float]
 ) -> Callable[..., Any]:
@@ -161,10 +183,15 @@ def _decorated(
         if host is not None:
             return host(body)
         case = args[0] if args else NO_CASE
-        plan = plans.made(mark.engine, run, type(case), Settings())
+        plan = plans.made(mark.engine, run, type(case), _BY_HAND)
+        execution = Execution(body, plan, case)
+        if loops.is_running():
+            return _named(execution.main(), function)
         try:
-            return _run_by_hand(Execution(body, plan, case), mark.loop)
+            with mark.runner() as runner:
+                return runner.run(execution.main(), execution.stopped, last=True)
         except BaseException as error:
+            _hide_from_unittest(at_head="__unittest" in sys._getframe(1).f_globals)
             raise stacks.trimmed(error)  # noqa: B904 -- the same error, without our frames
 
     run.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
@@ -181,8 +208,19 @@ def _taken_host(mark: Decoration) -> _Host | None:
     return announced[1]
 
 
-def _run_by_hand(execution: Execution, context: LoopContext) -> Any:
-    if loops.is_running():
-        return execution.main()
-    with loops.given(context) as loop, Runner(loop) as runner:
-        return runner.run(execution.main(), execution.stopped, last=True)
+def _named(coroutine: Any, function: Callable[..., Any]) -> Any:
+    """Give a coroutine the name of the user's, for the warning if nobody awaits it."""
+    coroutine.__qualname__ = getattr(function, "__qualname__", coroutine.__qualname__)
+    return coroutine
+
+
+def _hide_from_unittest(*, at_head: bool) -> None:
+    """Have unittest hide the frame of `run` in the report that it is about to make, or not.
+
+    unittest leaves out such frames at the head of a report. Below a frame of the user's, it
+    would leave out all that follows on one, up to the line that failed.
+    """
+    if at_head:
+        globals()["__unittest"] = True
+    else:
+        globals().pop("__unittest", None)

@@ -23,6 +23,7 @@ import enum
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, NamedTuple
 from unittest import SkipTest
 
@@ -30,8 +31,6 @@ from nose2_aio.background import Background
 from nose2_aio.coroutines import called
 from nose2_aio.deadlines import NO_LIMIT, Limit, bounded
 from nose2_aio.errors import DefinitionError, LoopStoppedError
-
-__unittest = True
 
 __all__ = ["NO_CASE", "SLEEP", "TIMEOUT", "Engine", "Execution", "Plan"]
 
@@ -88,16 +87,17 @@ class Execution:
         background = Background(asyncio.get_running_loop())
         background.watch()
         try:
-            value = await _limited(self._body(), self._plan.limit)
+            value = _begun(await _limited(self._body(), self._plan.limit))
             if self._forever or callable(value):
                 await self._run_forever(value)
                 value = None
-        except (SkipTest, KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            if not self._forever:
+            failures = background.failures() if self._forever else []
+            if not failures:
                 raise
-            self._fail([error, *background.failures()])
+            self._fail(failures if isinstance(error, SkipTest) else [error, *failures])
         else:
             if self._forever:
                 self._fail(background.failures())
@@ -161,6 +161,22 @@ class Execution:
             raise BaseExceptionGroup(message, failures) from None
         if failures:
             raise failures[0]
+
+
+def _begun(value: Any) -> Any:
+    """Return what a test returned, unless that is something that nobody would ever run.
+
+    Raises `DefinitionError` for a coroutine, a generator or an async generator.
+    """
+    if isinstance(value, CoroutineType | GeneratorType | AsyncGeneratorType):
+        if isinstance(value, CoroutineType):
+            value.close()
+        raise DefinitionError(
+            f"the test returned the {type(value).__name__.replace('_', ' ')} "
+            f"{value.__qualname__}, which nobody would run.\n"
+            "Await it in the test."
+        )
+    return value
 
 
 def _limited(awaitable: Awaitable[Any], limit: Limit) -> Awaitable[Any]:

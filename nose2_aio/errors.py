@@ -6,8 +6,6 @@ way back from a worker process.
 
 from __future__ import annotations
 
-__unittest = True
-
 __all__ = [
     "AioError",
     "DefinitionError",

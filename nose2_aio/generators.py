@@ -11,9 +11,7 @@ import types
 from typing import Any
 from unittest import TestCase
 
-from nose2_aio import coroutines, tags
-
-__unittest = True
+from nose2_aio import coroutines, seams, tags
 
 __all__ = ["convert", "is_coroutine"]
 
@@ -23,11 +21,12 @@ def convert(namespace: object, prefix: str, mode: str) -> None:
 
     Tests are what has a name that begins with ``prefix``; ``mode`` is the setting
     `Settings.generators`. In a module, its test classes are converted too; in a class, what it
-    inherits.
+    inherits. A class that runs its tests by itself is left alone.
     """
     if isinstance(namespace, type):
-        for base in namespace.__mro__:
-            _convert_functions(base, prefix, mode)
+        if not issubclass(namespace, TestCase) or seams.is_unittests(namespace):
+            for base in namespace.__mro__:
+                _convert_functions(base, prefix, mode)
         return
     _convert_functions(namespace, prefix, mode)
     for name, value in list(vars(namespace).items()):

@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__unittest = True
-
 __all__ = ["describe", "innermost", "of_caller"]
 
 _PACKAGE = __name__.partition(".")[0]

@@ -10,8 +10,6 @@ from nose2_aio.engines import SLEEP, TIMEOUT, Engine, Plan
 from nose2_aio.settings import Settings
 from nose2_aio.tags import Tags
 
-__unittest = True
-
 __all__ = ["made"]
 
 

@@ -24,26 +24,27 @@ or, in :file:`unittest.cfg` or :file:`nose2.cfg`,
     time-limit = 5
 
 Name ``nose2_aio``, not ``nose2_aio.plugin``: with both, each option would be defined twice.
-Once loaded, the plugin is on. ``always-on = false`` in ``[aio]`` turns it off, and ``--aio``
-on again.
+Once loaded, the plugin is on. ``always-on = false`` in ``[aio]`` or ``--no-aio`` turns it off,
+``--aio`` on again.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import sys
+from types import ModuleType
 from typing import Any
 
-from nose2 import util
 from nose2.events import Plugin
 
 from nose2_aio import adapters, generators
 from nose2_aio.errors import InvalidValueError
-from nose2_aio.settings import OPTIONS, SECTION, Option, Settings, resolve
-
-__unittest = True
+from nose2_aio.settings import OPTIONS, SECTION, Settings, resolve
 
 __all__ = ["AioPlugin"]
+
+_DISCOVERY = "nose2.plugins.loader.discovery"
 
 
 class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
@@ -53,38 +54,44 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     alwaysOn = True
 
     def __init__(self) -> None:
+        self._add_switch(None, help="Run coroutine tests (default: on)")
         for option in OPTIONS:
             self.config.as_str(option.key)
-            action: dict[str, Any] = {"metavar": option.metavar}
-            if option.metavar is None:
-                action = {"action": argparse.BooleanOptionalAction}
-            self.session.pluginargs.add_argument(_switch(option), help=option.help, **action)
-        self.addFlag(self._register_cb, None, SECTION, "Run coroutine tests (on by default)")
+            self._add_switch(option.key, metavar=option.metavar, help=option.help)
         self.command_line: dict[str, str] = {}
 
     @functools.cached_property
     def settings(self) -> Settings:
         """What file and command line say; the file alone in a worker process."""
-        return resolve(_section(self.session), self.command_line)
+        config = self.session.config
+        file = dict(config.items(SECTION)) if config.has_section(SECTION) else {}
+        return resolve(file, self.command_line, everywhere=config.defaults())
 
     def register(self) -> None:
-        """Register before nose2's own loaders: they iterate generator functions."""
+        """Register before nose2's own loaders of tests: they iterate generator functions."""
         super().register()
-        for hook in ("loadTestsFromModule", "loadTestsFromName"):
-            plugins = self.session.hooks.hooks[hook].plugins
+        for name in ("loadTestsFromModule", "loadTestsFromName"):
+            plugins = self.session.hooks.hooks[name].plugins
             plugins.remove(self)
-            plugins.insert(0, self)
+            # what is named is imported there, once
+            discovery = [p for p in plugins if type(p).__module__ == _DISCOVERY]
+            plugins.insert(plugins.index(discovery[0]) + 1 if discovery else 0, self)
 
     def handleArgs(self, event: Any) -> None:
         """End the run before any test where a setting has a value that it can't have."""
         for option in OPTIONS:
-            value = getattr(event.args, f"{SECTION}_{option.name}", None)
+            value = getattr(event.args, f"{SECTION}_{option.name}")
             if value is not None:
                 self.command_line[option.key] = str(value)
         try:
             self.settings  # noqa: B018 -- resolved here, once
         except InvalidValueError as error:
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
+        switched = getattr(event.args, SECTION)
+        if switched and not self.registered:
+            self.register()
+        if switched is False:
+            self._unregister()
 
     def registerInSubprocess(self, event: Any) -> None:
         """Come along to worker processes; what the command line said comes in the config."""
@@ -100,29 +107,30 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._convert(event.module)
 
     def loadTestsFromName(self, event: Any) -> None:
-        """Convert the generator test that is named, or those of the class that is."""
-        try:
-            parent, named, *_ = util.test_from_name(event.name, event.module)
-        except Exception:  # nose2's own loaders will say what is wrong with it
-            return
-        self._convert(named if isinstance(named, type) or parent is None else parent)
+        """Convert those of the module that has what is named, which discovery has imported."""
+        parts = event.name.partition(":")[0].split(".")
+        prefixes = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+        imported = [sys.modules[prefix] for prefix in prefixes if prefix in sys.modules]
+        for module in [event.module] if event.module else imported[:1]:
+            self._convert(module)
 
     def startTest(self, event: Any) -> None:
         """Step in where the test gives an awaitable."""
         adapters.attach(event.test, self.settings)
 
-    def _convert(self, namespace: object) -> None:
-        generators.convert(namespace, self.session.testMethodPrefix, self.settings.generators)
+    def _convert(self, module: ModuleType) -> None:
+        generators.convert(module, self.session.testMethodPrefix, self.settings.generators)
 
+    def _add_switch(self, key: str | None, *, help: str, metavar: str | None = None) -> None:  # noqa: A002
+        """Add ``--aio`` or ``--aio-key``; without a metavar, with its ``--no-`` form."""
+        name = f"--{SECTION}-{key}" if key else f"--{SECTION}"
+        options: dict[str, Any] = {"metavar": metavar}
+        if metavar is None:
+            options = {"action": argparse.BooleanOptionalAction}
+        self.session.pluginargs.add_argument(name, help=help, **options)
 
-def _switch(option: Option) -> str:
-    return f"--{SECTION}-{option.key}"
-
-
-def _section(session: Any) -> dict[str, str]:
-    """The texts of our section, without those of a section of defaults."""
-    if not session.config.has_section(SECTION):
-        return {}
-    defaults = session.config.defaults()
-    items = session.config.items(SECTION)
-    return {key: text for key, text in items if defaults.get(key) != text}
+    def _unregister(self) -> None:
+        for hook in self.session.hooks.hooks.values():
+            if self in hook.plugins:
+                hook.plugins.remove(self)
+        self.registered = False

@@ -26,8 +26,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from nose2_aio import loops, stacks
-
-__unittest = True
+from nose2_aio.errors import LoopError
 
 __all__ = ["Runner"]
 
@@ -47,6 +46,8 @@ class Runner:
 
     With ``loop``, on that one, which is left open; without, on a new one, which is current
     until it is closed with the runner.
+
+    Raises `LoopError` where a loop runs in this thread already, or where ``loop`` runs in another.
     """
 
     _state = State.NEW
@@ -60,6 +61,10 @@ class Runner:
     _is_shut_down = False
 
     def __init__(self, loop: AbstractEventLoop | None = None, *, debug: bool = False) -> None:
+        if loops.is_running():
+            raise LoopError("a test can't be run by a loop of its own while another loop runs here")
+        if loop is not None and loop.is_running():
+            raise LoopError(f"the loop that the test is to run on runs elsewhere: {loop!r}")
         if loop is None:
             loop = loops.new(debug=debug)
             self._restore = loops.make_current(loop)
@@ -91,15 +96,15 @@ class Runner:
         """
         self._job = job
         self._state = State.CLOSING if last else State.OPEN
-        self._wake_host()
         try:
+            self._wake_host()
             self._loop.run_forever()
             while self._job is not None:
                 stopped()
                 self._loop.run_forever()
-        except BaseException:
-            self._cancel()
-            raise
+        except BaseException as error:
+            self._give_up()
+            raise stacks.trimmed(error)  # noqa: B904 -- the same error, without the runner's frames
         value, error = self._value, self._error
         self._value = self._error = None
         if error is None:
@@ -111,12 +116,10 @@ class Runner:
 
     def close(self) -> None:
         """End the host task; shut down and close the loop if it is the runner's own."""
-        if self._state is State.OPEN:
-            self._state = State.CLOSING
-            self._wake_host()
         try:
-            while self._state is State.CLOSING and not self._loop.is_closed():
-                self._loop.run_forever()
+            if self._state is not State.NEW and not self._loop.is_closed():
+                self._give_up()
+                self._finish()
         finally:
             self._state = State.CLOSED
             if self._restore is not None:
@@ -124,16 +127,30 @@ class Runner:
                 self._loop.close()
 
     def _wake_host(self) -> None:
-        if self._host is None:
-            self._host = self._loop.create_task(self._serve())
+        if self._host is None or self._host.done():
+            # not by a task factory of the user's: nothing of the test must matter here
+            self._host = asyncio.Task(self._serve(), loop=self._loop)
         elif self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    def _cancel(self) -> None:
+    def _give_up(self) -> None:
+        """Cancel the coroutine that runs, if one does, and run it to its end."""
         while self._job is not None and self._host is not None and not self._host.done():
             self._host.cancel()
+            self._host.add_done_callback(self._stop)  # it may not even have begun
             self._loop.run_forever()
-        self._value = self._error = None
+        if self._job is not None:
+            self._job.close()
+        self._job = self._value = self._error = None
+
+    def _finish(self) -> None:
+        if self._state is State.OPEN:
+            self._state = State.CLOSING
+            self._wake_host()
+        elif self._state is State.CLOSING and self._host is not None and self._host.done():
+            self._loop.call_soon(self._end)
+        while self._state is State.CLOSING:
+            self._loop.run_forever()
 
     async def _serve(self) -> None:
         """The host task: bring one job after the other to its end."""
@@ -141,22 +158,22 @@ class Runner:
             while self._job is not None:
                 try:
                     self._value = await self._job
-                except GeneratorExit:
-                    raise
                 except BaseException as error:
                     self._error = error
-                self._job = None
+                    if isinstance(error, GeneratorExit):
+                        return  # it may be this task that is closed: no more awaiting
+                finally:
+                    self._job = None
                 if self._state is State.OPEN:
                     self._loop.stop()
                     await self._woken()
-            if self._restore is not None and len(asyncio.all_tasks(self._loop)) > 1:
-                return
-            if self._restore is not None:
+            if self._restore is not None and len(asyncio.all_tasks(self._loop)) == 1:
                 await self._loop.shutdown_asyncgens()
                 await self._loop.shutdown_default_executor()
-            self._is_shut_down = True
+                self._is_shut_down = True
         finally:
-            self._loop.call_soon(self._end)
+            if not self._loop.is_closed():
+                self._loop.call_soon(self._end)
 
     async def _woken(self) -> None:
         """Wait for the next job, or for the runner's end; hand a cancellation on to the job."""
@@ -175,13 +192,17 @@ class Runner:
 
     def _end(self) -> None:
         """Halt the loop, behind the host's end, and behind the shutdown if that is to come."""
-        if self._is_shut_down:
+        if self._state is State.OPEN:
+            self._loop.stop()
+        elif self._is_shut_down or self._restore is None:
             self._halt()
         else:
-            # not by a task factory of the user's: what is left of the test must not matter here
             ending = asyncio.Task(loops.shut_down(self._loop), loop=self._loop)
             ending.add_done_callback(self._halt)
 
     def _halt(self, _: asyncio.Task[None] | None = None) -> None:
         self._state = State.CLOSED
+        self._loop.stop()
+
+    def _stop(self, _: asyncio.Task[None]) -> None:
         self._loop.stop()

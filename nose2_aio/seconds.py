@@ -7,8 +7,6 @@ import numbers
 
 from nose2_aio.errors import InvalidTypeError, InvalidValueError
 
-__unittest = True
-
 __all__ = ["checked", "parsed"]
 
 _RULE = "{name} must be a finite number of seconds >= 0, got {value!r} ({place})"

@@ -7,14 +7,12 @@ of the command line, which wins over the file.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from nose2_aio import seconds
 from nose2_aio.errors import InvalidValueError
-
-__unittest = True
 
 __all__ = ["OPTIONS", "SECTION", "Option", "Settings", "resolve"]
 
@@ -56,13 +54,20 @@ class Option(NamedTuple):
         return self.key.replace("-", "_")
 
 
-def resolve(file: Mapping[str, str], command_line: Mapping[str, str]) -> Settings:
+def resolve(
+    file: Mapping[str, str],
+    command_line: Mapping[str, str],
+    everywhere: Collection[str] = (),
+) -> Settings:
     """Return the settings that the texts in the ``[aio]`` section and on the command line give.
 
-    Both map keys (``time-limit``) to texts. Raises `InvalidValueError`, naming value, place
-    and what would be valid, for the first value that is none, and for unknown keys.
+    Both map keys (``time-limit``) to texts; ``everywhere`` are the keys that every section of the
+    file has, from its ``[DEFAULT]``, and that may mean nothing here.
+
+    Raises `InvalidValueError`, naming value, place and what would be valid, for the first value
+    that is none, and for unknown keys.
     """
-    _check_keys(file)
+    _check_keys(file, everywhere)
     values: dict[str, Any] = {}
     where: dict[str, str] = {}
     for option in OPTIONS:
@@ -76,10 +81,10 @@ def resolve(file: Mapping[str, str], command_line: Mapping[str, str]) -> Setting
     return Settings(**values, places=where)
 
 
-def _check_keys(file: Mapping[str, str]) -> None:
+def _check_keys(file: Mapping[str, str], everywhere: Collection[str]) -> None:
     known = ["always-on", *(option.key for option in OPTIONS)]
     for key in file:
-        if key not in known:
+        if key not in known and key not in everywhere:
             nearest = difflib.get_close_matches(key.replace("_", "-"), known, n=1)
             hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
             raise InvalidValueError(f"unknown key {key!r} in [{SECTION}]: {hint}")

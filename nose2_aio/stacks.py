@@ -9,8 +9,6 @@ from typing import TypeVar
 
 from nose2_aio.errors import AioError
 
-__unittest = True
-
 __all__ = ["trimmed"]
 
 _PACKAGE = __name__.partition(".")[0]
@@ -18,11 +16,11 @@ _RUNNERS = ("asyncio", "contextlib", "unittest")
 _Error = TypeVar("_Error", bound=BaseException)
 
 
-def trimmed(error: _Error) -> _Error:
-    """Leave our frames out of the traceback of ``error``, and the runners' at its head.
+def trimmed(error: _Error, *, head: bool = True) -> _Error:
+    """Leave our frames out of the traceback of ``error``, and with ``head`` the runners' before it.
 
     The same is done to all that is reported with it: causes, contexts, and the members of
-    exception groups. Returns ``error``.
+    exception groups. An error of ours keeps the user's frames only. Returns ``error``.
     """
     seen: set[int] = set()
     waiting: list[BaseException] = [error]
@@ -31,15 +29,17 @@ def trimmed(error: _Error) -> _Error:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        one.__traceback__ = _relinked(_kept(one))
+        one.__traceback__ = _relinked(_kept(one, head=head))
         waiting += [other for other in (one.__cause__, one.__context__) if other is not None]
         if isinstance(one, BaseExceptionGroup):
             waiting += one.exceptions
     return error
 
 
-def _kept(error: BaseException) -> list[TracebackType]:
+def _kept(error: BaseException, *, head: bool) -> list[TracebackType]:
     entries = [entry for entry in _entries(error.__traceback__) if _package(entry) != _PACKAGE]
+    if not head and not isinstance(error, AioError):
+        return entries
     users = list(itertools.dropwhile(lambda entry: _package(entry) in _RUNNERS, entries))
     if users or isinstance(error, AioError):
         return users

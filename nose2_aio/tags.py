@@ -7,13 +7,12 @@ of our own, so that an unrelated ``timeout = 3`` of the class is never taken for
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from nose2_aio import places, seconds
 from nose2_aio.errors import InvalidTypeError
-
-__unittest = True
 
 __all__ = ["Tags", "is_tagged", "read", "sleep", "timeout"]
 
@@ -58,7 +57,7 @@ def sleep(duration: float, /) -> Callable[[_Tagged], _Tagged]:
 
 def is_tagged(function: object) -> bool:
     """Tell whether a function itself carries a tag."""
-    own = getattr(function, "__dict__", {})
+    own = _attributes(function)
     return any(own.get(name) is not None for name in _NAMES)
 
 
@@ -67,7 +66,7 @@ def read(function: object, owner: type) -> Tags:
 
     ``owner`` is the user's class, or any class without tags where there is none.
     """
-    own = getattr(function, "__dict__", {})
+    own = _attributes(function)
     found = {}
     if hasattr(owner, _ON_CLASS):
         for base in reversed(owner.__mro__):
@@ -80,6 +79,13 @@ def read(function: object, owner: type) -> Tags:
     return Tags(**found) if found else _NONE
 
 
+def _attributes(function: object) -> dict[str, Any]:
+    """The attributes of a function, also under `functools.partial`."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__dict__", {})
+
+
 def _tag(name: str, value: float) -> Callable[[_Tagged], _Tagged]:
     place = f"@{name}, {places.of_caller()}"
     seconds.checked(value, name=name, place=place)
@@ -87,6 +93,8 @@ def _tag(name: str, value: float) -> Callable[[_Tagged], _Tagged]:
     def tag(tagged: _Tagged) -> _Tagged:
         if isinstance(tagged, type):
             setattr(tagged, _ON_CLASS, {**vars(tagged).get(_ON_CLASS, {}), name: value})
+        elif isinstance(tagged, staticmethod | classmethod):
+            setattr(tagged.__func__, name, value)
         elif callable(tagged):
             setattr(tagged, name, value)
         else:

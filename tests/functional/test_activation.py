@@ -68,6 +68,15 @@ class Loading(TestCase):
         self.assert_runs(True, "--aio")
         self.assert_runs(True, "--aio", "--plugin", "nose2.plugins.mp", "-N", "2")
 
+    def test_off_on_the_command_line(self) -> None:
+        """--no-aio turns it off, in spite of the file."""
+        self.project.write("unittest.cfg", "[unittest]\nplugins = nose2_aio\n")
+        self.assert_runs(False, "--no-aio")
+        self.project.write(
+            "unittest.cfg", "[unittest]\nplugins = nose2_aio\n[aio]\nalways-on = false\n"
+        )
+        self.assert_runs(False, "--no-aio")
+
     def test_twice(self) -> None:
         """On the command line and in the file."""
         self.project.write("unittest.cfg", "[unittest]\nplugins = nose2_aio\n")
@@ -80,7 +89,12 @@ class Switches(TestCase):
     def test_help(self) -> None:
         """Every setting has a switch that --help shows."""
         run = Project(self).nose2("--help")
-        for switch in ("--aio ", "--aio-generators", "--aio-time-limit SECONDS", "--aio-debug"):
+        for switch in (
+            "--aio, --no-aio ",
+            "--aio-generators",
+            "--aio-time-limit SECONDS",
+            "--aio-debug",
+        ):
             self.assertIn(f"  {switch}", run.output)
 
     def test_command_line_wins(self) -> None:
@@ -120,7 +134,12 @@ class Switches(TestCase):
         self.assertEqual(project.nose2("--aio-debug").returncode, 0)
 
     def test_defaults_section(self) -> None:
-        """Keys of a [DEFAULT] section are nobody's mistake."""
-        project = Project(self, test_it="async def test_it(): pass")
-        project.write("unittest.cfg", "[DEFAULT]\nhome = here\n[aio]\ndebug = no\n")
+        """Keys of a [DEFAULT] section are nobody's mistake; those that mean something hold."""
+        project = Project(
+            self, test_it="import asyncio\nasync def test_it(): await asyncio.sleep(0.1)"
+        )
+        defaults = "[DEFAULT]\nhome = here\ntime-limit = 0.01\n"
+        project.write("unittest.cfg", f"{defaults}[aio]\ntime-limit = 0.01\n")
+        self.assertEqual(project.nose2().returncode, 1)
+        project.write("unittest.cfg", f"{defaults}[aio]\ntime-limit = 5\n")
         self.assertEqual(project.nose2().returncode, 0)

@@ -93,6 +93,55 @@ class Kinds(TestCase):
         self.assertEqual(sorted(spread.reports), sorted(alone.reports))
 
 
+class Named(TestCase):
+    """Names on the command line."""
+
+    def test_objects(self) -> None:
+        """A name that leads through any object is nose2's affair, as without the plugin."""
+        project = Project(
+            self,
+            test_it="""
+            class Slots:
+                __slots__ = ()
+                def test_it(self): pass
+
+            obj = Slots()
+            """,
+        )
+        name = "test_it.obj.test_it"
+        self.assertEqual(
+            project.nose2(name).returncode, project.nose2(name, plugin=False).returncode
+        )
+
+    def test_imported_as_often(self) -> None:
+        """A module that can't be imported is tried as often as without the plugin."""
+        project = Project(self, test_it="print('imported')\nraise LookupError")
+        counts = {
+            project.nose2("test_it.test_it", plugin=plugin).output.count("imported\n")
+            for plugin in (True, False)
+        }
+        self.assertEqual(len(counts), 1)
+
+    def test_class_tags(self) -> None:
+        """A tag on a test class holds for what its test generators yield."""
+        project = Project(
+            self,
+            test_it="""
+            import asyncio
+            import nose2_aio as aio
+
+            @aio.timeout(0.01)
+            class TestClass:
+                def test_yields(self):
+                    yield self.check, 5
+
+                async def check(self, seconds):
+                    await asyncio.sleep(seconds)
+            """,
+        )
+        self.assertIn("TimeLimitError", project.nose2().output)
+
+
 class Scenarios(TestCase):
     """``such``."""
 

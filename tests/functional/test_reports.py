@@ -108,6 +108,49 @@ class Frames(TestCase):
         twice = ["wrapper", "run", "test_decorated_twice", "helper"]
         self.assert_frames(run, test_decorated_twice=twice)
 
+    def test_below_the_users(self) -> None:
+        """Where a frame of the user's stands above ours, the line that failed is still shown."""
+        source = """
+            import asyncio
+            import os
+            import unittest
+            from unittest import mock
+
+            import nose2_aio as aio
+
+            class Case(unittest.TestCase):
+                @mock.patch("os.getcwd")
+                @aio.run_until_complete
+                async def test_patched(self, _):
+                    self.fail("here")
+
+                @aio.run_until_complete
+                async def helper(self):
+                    self.fail("here")
+
+                def test_sync(self):
+                    self.helper()
+
+            class Isolated(unittest.IsolatedAsyncioTestCase):
+                @aio.run_until_complete
+                async def test_decorated(self):
+                    self.fail("here")
+
+                GENERATOR
+            """
+        generator = "def test_generator(self): yield from self.helper_()"
+        helper = "async def helper_(self): self.fail('here')"
+        project = Project(self, test_it=source.replace("GENERATOR", ""))
+        run = project.python("-m", "unittest", "test_it")
+        self.assertEqual(run.output.count('self.fail("here")\n'), 3, run.output)
+        project.write(
+            "test_it.py", source.replace("GENERATOR", f"{generator}\n                {helper}")
+        )
+        run = project.nose2()
+        self.assertEqual(run.output.count("in helper_\n"), 1, run.output)
+        self.assertEqual(run.output.count('self.fail("here")\n'), 3, run.output)
+        self.assertNotIn("nose2_aio", run.output)
+
     def test_groups(self) -> None:
         """Members of an exception group are trimmed too."""
         run = Project(

@@ -7,11 +7,11 @@ import contextlib
 import unittest
 import warnings
 from typing import Any
-from unittest import TestCase
+from unittest import TestCase, mock
 
 import nose2_aio as aio
 from nose2_aio import adapters
-from nose2_aio.errors import DefinitionError, InvalidTypeError, TimeLimitError
+from nose2_aio.errors import DefinitionError, InvalidTypeError
 from nose2_aio.settings import Settings
 
 
@@ -173,6 +173,26 @@ class Generators(TestCase):
             "yielded 1", "".join(run(case, Settings(generators="coroutine")).errors[0][1])
         )
 
+    def test_begun(self) -> None:
+        """One that somebody has begun isn't run a second time."""
+        steps = []
+
+        def test(self: TestCase) -> Any:
+            steps.append("begun")
+            yield from asyncio.sleep(0)
+
+        def begins(self: TestCase) -> Any:
+            generator = test(self)
+            with contextlib.suppress(TypeError):
+                next(generator)
+            return generator
+
+        begins.__wrapped__ = test
+        case = type("Case", (TestCase,), {"test": begins})("test")
+        with self.assertWarns(DeprecationWarning):
+            self.assertTrue(run(case).wasSuccessful())
+        self.assertEqual(steps, ["begun"])
+
 
 class Decorated(TestCase):
     """Decorated tests are coroutine tests like any other."""
@@ -211,6 +231,17 @@ class Decorated(TestCase):
                 self.assertIs(asyncio.get_running_loop(), outer.loop)
 
         self.assertTrue(run(Case("test"), Settings(debug=True)).wasSuccessful())
+
+    def test_limit_on_own_loop(self) -> None:
+        """The run's time limit holds there too."""
+
+        class Case(TestCase):
+            @aio.run_until_complete(loop=lambda: contextlib.closing(asyncio.new_event_loop()))
+            async def test(self) -> None:
+                await asyncio.sleep(5)
+
+        limited = Settings(time_limit=0.01, places={"time_limit": "here"})
+        self.assertIn("time limit of 0.01 s (here)", error(run(Case("test"), limited)))
 
     def test_function(self) -> None:
         """A decorated function's callback gets its test case."""
@@ -251,13 +282,24 @@ class Isolated(TestCase):
         for name in ("test_in_time", "test_sync"):
             self.assertTrue(run(Case(name), limited).wasSuccessful())
 
-    def test_async_generator(self) -> None:
-        """An async generator function is refused."""
+    def test_generators(self) -> None:
+        """Async generator functions are refused, generator tests run, also under decorators."""
 
         class Case(unittest.IsolatedAsyncioTestCase):
-            async def test(self) -> Any:
+            async def test_plain(self) -> Any:
                 yield
 
-        ((_, report),) = run(Case("test")).errors
-        self.assertIn(DefinitionError.__name__, report)
-        self.assertNotIn(TimeLimitError.__name__, report)
+            @mock.patch("os.getcwd")
+            async def test_patched(self, _: object) -> Any:
+                yield
+
+            @mock.patch("os.getcwd")
+            def test_patched_generator(self, _: object) -> Any:
+                yield from asyncio.sleep(0)
+                raise LookupError
+
+        for settings in (Settings(), Settings(time_limit=5)):
+            for name in ("test_plain", "test_patched"):
+                ((_, report),) = run(Case(name), settings).errors
+                self.assertIn(DefinitionError.__name__, report)
+            self.assertEqual(error(run(Case("test_patched_generator"), settings)), "LookupError")

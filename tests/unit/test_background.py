@@ -97,6 +97,18 @@ class Failures(TestCase):
         background.release()
         self.assertIn("Exception in callback int(", logs.output[0])
 
+    async def test_replaced_handler(self) -> None:
+        """A handler or a factory that the test sets meanwhile hides nothing."""
+        background = await self.watched()
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda *_: None)
+        loop.set_task_factory(lambda loop, coro, **o: asyncio.Task(coro, loop=loop, **o))
+        loop.call_soon(int, "no number")
+        task = asyncio.create_task(fails(7))
+        await asyncio.sleep(0.001)
+        self.assertTrue(task.done())
+        self.assertEqual(len(background.failures()), 2)
+
     async def test_users_factory(self) -> None:
         """The user's own task factory makes the tasks, and gets all their options."""
         loop = asyncio.get_running_loop()
@@ -117,17 +129,17 @@ class Failures(TestCase):
         background.release()
         self.assertIs(loop.get_task_factory(), factory)
 
-    async def test_replaced(self) -> None:
-        """Handler and factory that the test has set meanwhile stay."""
+    async def test_untouched(self) -> None:
+        """Handler and factory are the user's own, and tasks have the names they always had."""
         loop = asyncio.get_running_loop()
         background = Background(loop)
         background.watch()
-        factory, handler = asyncio.Task, self.reports.append
-        loop.set_task_factory(factory)
-        loop.set_exception_handler(handler)
+        self.assertIsNone(loop.get_task_factory())
+        self.assertIsNone(loop.get_exception_handler())
+        task = loop.create_task(asyncio.sleep(0))
+        self.assertRegex(task.get_name(), r"^Task-\d+$")
+        await task
         background.release()
-        self.assertIs(loop.get_task_factory(), factory)
-        self.assertEqual(loop.get_exception_handler(), handler)
 
     async def test_asyncio_still_tells(self) -> None:
         """asyncio's tasks still have the attribute that says whether anybody asked."""

@@ -87,10 +87,10 @@ class Delegates(TestCase):
         names: dict[str, Any] = {}
         exec("def nowhere():\n    yield from ()", names)
         self.assertFalse(coroutines.delegates(names["nowhere"].__code__))
-        coroutines._module.cache_clear()
+        coroutines._definitions.cache_clear()
         with mock.patch("linecache.getlines", return_value=["def ("]):
             self.assertFalse(coroutines.delegates(delegating.__code__))
-        coroutines._module.cache_clear()
+        coroutines._definitions.cache_clear()
 
 
 class Faces(TestCase):
@@ -172,6 +172,21 @@ class Called(TestCase):
         ]
         for kind in kinds:
             self.assertEqual(await coroutines.called(kind, 5), 5, kind)
+
+    async def test_generator_object(self) -> None:
+        """A generator that comes out of another function would never run: it is refused."""
+
+        def generator() -> Any:
+            yield from asyncio.sleep(0)
+
+        with self.assertRaises(DefinitionError) as caught:
+            await coroutines.called(lambda: generator())
+        self.assertRegex(
+            str(caught.exception),
+            r"^<lambda>, .*test_coroutines\.py:\d+: it gave the generator "
+            r"Called\.test_generator_object\.<locals>\.generator, which nobody would run\.\n"
+            r"Decorate generator with types\.coroutine\.$",
+        )
 
     async def test_async_generator(self) -> None:
         """An async generator function is refused with its name, place and remedy."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from unittest import TestCase
 
@@ -46,8 +47,23 @@ class Bounded(TestCase):
             await bounded(self.swallows(), SOON)
         self.assertEqual(
             caught.exception.__notes__,
-            ["The test caught its cancellation and ended as if nothing had happened."],
+            ["It ended all the same: it blocked the loop, or caught its cancellation."],
         )
+
+    async def test_blocked(self) -> None:
+        """So does one that blocks the loop until its time is over, with or without an error."""
+
+        async def blocks() -> None:
+            time.sleep(0.02)
+
+        async def fails() -> None:
+            time.sleep(0.02)
+            raise LookupError
+
+        with self.assertRaises(TimeLimitError):
+            await bounded(blocks(), SOON)
+        with self.assertRaises(LookupError):
+            await bounded(fails(), SOON)
 
     async def swallows(self) -> None:
         """Take the cancellation for granted."""

@@ -166,6 +166,19 @@ class Calling(TestCase):
         self.assertTrue(self.task.cancelled())
         self.assert_restored()
 
+    def test_never_awaited(self) -> None:
+        """If nobody awaits it there, the warning has its name."""
+
+        @aio.run_until_complete
+        async def forgotten() -> None: ...
+
+        @aio.run_until_complete
+        def forgets() -> None:
+            forgotten()
+
+        with self.assertWarnsRegex(RuntimeWarning, r"test_never_awaited\.<locals>\.forgotten"):
+            forgets()
+
     def test_inside_a_loop(self) -> None:
         """Called while a loop runs, it gives a coroutine."""
 
@@ -290,7 +303,7 @@ class Loops(TestCase):
     def test_not_callable(self) -> None:
         """What can't be called is refused when the test is decorated, with its place."""
         for decorate in (aio.run_until_complete, aio.run_forever):
-            for value in (None, self.loop):
+            for value in (None, self.loop, aio.child_loop(), lambda loop: loop):
                 with self.assertRaises(InvalidTypeError) as caught:
                     decorate(loop=value)
                 self.assertRegex(
@@ -299,6 +312,11 @@ class Loops(TestCase):
                     rf"giving an event loop, got .* \(@{decorate.__name__}, "
                     r".*test_decorators\.py:\d+\)$",
                 )
+
+    def test_no_signature(self) -> None:
+        """A callable that has no signature is taken as it is."""
+        with mock.patch("inspect.signature", side_effect=ValueError):
+            self.assertTrue(decorators._is_callable_without_arguments(int))
 
 
 class Mistakes(TestCase):

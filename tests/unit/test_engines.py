@@ -60,6 +60,25 @@ class UntilComplete(TestCase):
             "Use run_forever, or await it in the test.",
         )
 
+    def test_never_run(self) -> None:
+        """A coroutine or a generator that is returned would never run: an error that names it."""
+
+        def generator() -> Any:
+            yield
+
+        async def async_generator() -> Any:
+            yield
+
+        for value, kind in (
+            (gives(), "coroutine gives"),
+            (generator(), "generator UntilComplete.test_never_run.<locals>.generator"),
+            (async_generator(), "async generator UntilComplete.test_never_run.<locals>.async_g"),
+        ):
+            for plan in (COMPLETE, Plan(), FOREVER):
+                with self.assertRaises(DefinitionError) as caught:
+                    execute(gives(value), plan)
+                self.assertIn(f"the test returned the {kind}", str(caught.exception))
+
     def test_stopped(self) -> None:
         """A body that stops the loop fails."""
 
@@ -221,14 +240,28 @@ class Forever(TestCase):
             execute(body(), FOREVER)
 
     def test_skip(self) -> None:
-        """A skip stays a skip, an interrupt an interrupt."""
+        """A skip stays a skip, unless something has failed beside it."""
+        for engine in (FOREVER, Plan()):
+            with self.assertRaises(SkipTest):
+                execute(fails(SkipTest()), engine)
+
+        async def body() -> None:
+            soon(int, "no number")
+            await asyncio.sleep(0.001)
+            raise SkipTest
+
+        with self.assertLogs("asyncio"), self.assertRaises(ValueError):
+            execute(body(), FOREVER)
+
+    def test_interrupt(self) -> None:
+        """An interrupt stays one, whatever has failed beside it."""
 
         async def body(error: BaseException) -> None:
             soon(int, "no number")
             await asyncio.sleep(0.001)
             raise error
 
-        for error in (SkipTest(), KeyboardInterrupt(), SystemExit()):
+        for error in (KeyboardInterrupt(), SystemExit()):
             with self.assertLogs("asyncio"), self.assertRaises(type(error)):
                 execute(body(error), FOREVER)
 

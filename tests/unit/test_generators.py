@@ -77,6 +77,15 @@ class Convert(TestCase):
         }
         self.assertEqual(converted, {"test_it", "alias", "TestClass.test_it", "Case.test_it"})
 
+    def test_left_alone(self) -> None:
+        """A class that runs its tests by itself keeps its generator functions."""
+        by_seam = {"_callTestMethod": lambda self, method: None, "test_it": copy(delegating)}
+        by_run = {"run": lambda self, result=None: None, "test_it": copy(delegating)}
+        for members in (by_seam, by_run):
+            case = type("Case", (TestCase,), members)
+            generators.convert(case, "test", "coroutine")
+            self.assertTrue(inspect.isgeneratorfunction(case.test_it))
+
     def test_class(self) -> None:
         """A class with what it inherits, static and class methods in their kind; once."""
 

@@ -155,6 +155,24 @@ class Child(TestCase):
         self.assertEqual([str(report["exception"]) for report in reports], ["while cancelled"])
         self.assertIsNotNone(generator)
 
+    def test_leftovers_of_leftovers(self) -> None:
+        """A task that a leftover task starts while it is cancelled is cancelled too."""
+        tasks = []
+
+        async def starts_another() -> None:
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                tasks.append(asyncio.create_task(asyncio.sleep(3600)))
+
+        async def begin() -> None:
+            tasks.append(asyncio.create_task(starts_another()))
+            await asyncio.sleep(0)
+
+        with loops.child_loop() as loop:
+            loop.run_until_complete(begin())
+        self.assertEqual([task.cancelled() for task in tasks], [True, True])
+
 
 class Given(TestCase):
     """The loop of a user's ``loop=``."""

@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import gc
 import socket
+import threading
 import traceback
 import types
 import weakref
@@ -15,6 +16,7 @@ from typing import Any, NoReturn
 from unittest import TestCase
 
 from nose2_aio import loops
+from nose2_aio.errors import LoopError
 from nose2_aio.runners import Runner
 
 variable = contextvars.ContextVar("variable", default="unset")
@@ -326,6 +328,101 @@ class Ending(TestCase):
             tasks: list[asyncio.Task[None]] = []
             self.run_last(breaks())
             self.assertTrue(tasks[0].cancelled())
+
+
+class Odd(TestCase):
+    """Coroutines that end in odd ways, none of which holds up the run."""
+
+    def test_generator_exit(self) -> None:
+        """GeneratorExit is an error as any other, and the next coroutine runs."""
+
+        async def exits() -> None:
+            raise GeneratorExit
+
+        for last in (True, False):
+            with Runner() as runner:
+                with self.assertRaises(GeneratorExit):
+                    runner.run(exits(), never, last=last)
+                if not last:
+                    self.assertEqual(runner.run(asyncio.sleep(0, 5), never), 5)
+
+    def test_cancels_itself(self) -> None:
+        """A cancellation that comes when all is done doesn't keep leftovers from their end."""
+
+        async def cancels_itself() -> None:
+            tasks.append(asyncio.create_task(asyncio.sleep(3600)))
+            await asyncio.to_thread(int)
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+
+        async def is_cancelled() -> None:
+            me = asyncio.current_task()
+            assert me is not None
+
+            async def child() -> None:
+                try:
+                    await asyncio.sleep(3600)
+                finally:
+                    me.cancel()
+
+            tasks.append(asyncio.create_task(child()))
+            await asyncio.sleep(0)
+
+        for function in (cancels_itself, is_cancelled):
+            for last in (True, False):
+                tasks: list[asyncio.Task[None]] = []
+                with Runner() as runner:
+                    runner.run(function(), never, last=last)
+                self.assertTrue(all(task.cancelled() for task in tasks))
+
+    def test_interrupted_before_it_began(self) -> None:
+        """If the loop breaks before the first step, the coroutine is closed unbegun."""
+
+        def interrupt() -> NoReturn:
+            raise KeyboardInterrupt
+
+        with contextlib.closing(asyncio.new_event_loop()) as loop:
+            loop.call_soon(interrupt)
+            with self.assertRaises(KeyboardInterrupt), Runner(loop) as runner:
+                runner.run(asyncio.sleep(5), never)
+
+    def test_interrupted_twice(self) -> None:
+        """A second interrupt cancels what has swallowed the first."""
+        swallowed = []
+
+        def interrupt() -> NoReturn:
+            raise KeyboardInterrupt
+
+        async def swallows() -> None:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(interrupt)
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                swallowed.append(1)
+            loop.call_soon(interrupt)
+            await asyncio.sleep(3600)
+
+        with self.assertRaises(KeyboardInterrupt), Runner() as runner:
+            runner.run(swallows(), never)
+        self.assertEqual(swallowed, [1])
+
+    async def test_inside_a_running_loop(self) -> None:
+        """Where a loop runs already, none is made."""
+        with self.assertRaisesRegex(LoopError, "^a test can't be run .* while another loop runs"):
+            Runner()
+
+    def test_loop_of_another_thread(self) -> None:
+        """A loop that runs in another thread is left to that."""
+        with contextlib.closing(asyncio.new_event_loop()) as loop:
+            thread = threading.Thread(target=loop.run_forever)
+            thread.start()
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()
+            with self.assertRaisesRegex(LoopError, "^the loop that the test is to run on runs el"):
+                Runner(loop)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
 
 
 class Cancelled(TestCase):

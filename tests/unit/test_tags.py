@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from unittest import TestCase
 
 import nose2_aio as aio
@@ -37,6 +38,27 @@ class Recording(TestCase):
         self.assertEqual(Tagged.timeout, 3)
         self.assertFalse(hasattr(Tagged, "sleep"))
         self.assertEqual(tags.read(function, Tagged), Tags(timeout=5, sleep=1))
+
+    def test_static(self) -> None:
+        """On a static or class method, it is the function's."""
+
+        class Tagged:
+            @aio.timeout(1)
+            @staticmethod
+            def static() -> None: ...
+
+            @aio.timeout(2)
+            @classmethod
+            def class_method(cls) -> None: ...
+
+        self.assertEqual(tags.read(Tagged.static, Tagged), Tags(timeout=1))
+        self.assertEqual(tags.read(Tagged.class_method, Tagged), Tags(timeout=2))
+
+    def test_partial(self) -> None:
+        """A partial has the tags of its function."""
+        tagged = functools.partial(functools.partial(aio.timeout(1)(lambda *_: None), 1), 2)
+        self.assertEqual(tags.read(tagged, object), Tags(timeout=1))
+        self.assertTrue(tags.is_tagged(tagged))
 
     def test_is_tagged(self) -> None:
         """A function is tagged by decorator or by hand; None is no tag."""
