@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import weakref
 from asyncio import AbstractEventLoop
+from collections.abc import Iterator
 from typing import Any
 
 __all__ = ["Background"]
@@ -13,49 +15,59 @@ __all__ = ["Background"]
 class Background:
     """Watches a loop from `watch` to `release`, and knows what failed on it meanwhile.
 
-    A failure counts when nobody has dealt with it: it was reported to the loop, or it stands in
-    a finished task that nobody asked for its exception, though the task may still be referenced
-    (asyncio reports those only when they are collected).
+    A failure counts when nobody has dealt with it: it reached the loop's exception handler, or
+    it stands in a finished task that nobody asked for its exception, though the task may still
+    be referenced. asyncio reports those only when they are collected, and forgets about finished
+    tasks: the garbage collector still knows them.
 
-    It stands before two methods of the loop. The exception handler and the task factory are not
-    touched: whatever the user sets there works as ever, and hides nothing.
+    An exception handler of the user's works as ever; one that the test sets itself deals with
+    what it is told.
     """
 
     def __init__(self, loop: AbstractEventLoop) -> None:
-        self._loop: Any = loop
-        self._tasks: list[weakref.ref[asyncio.Future[Any]]] = []
+        self._loop = loop
         self._reported: list[BaseException] = []
+        self._overlooked: weakref.WeakSet[asyncio.Task[Any]] | None = None
 
     def watch(self) -> None:
         """Begin to collect."""
-        self._report = self._loop.call_exception_handler
-        self._create_task = self._loop.create_task
-        self._loop.call_exception_handler = self._collect
-        self._loop.create_task = self._remember
+        self._handler = self._loop.get_exception_handler()
+        self._loop.set_exception_handler(self._collect)
 
     def release(self) -> None:
         """Cease to collect."""
-        self._loop.call_exception_handler = self._report
-        self._loop.create_task = self._create_task
+        if self._loop.get_exception_handler() == self._collect:
+            self._loop.set_exception_handler(self._handler)
+
+    def overlook(self) -> None:
+        """Leave out the tasks that have failed until now: they are somebody else's."""
+        self._overlooked = weakref.WeakSet(self._failed_tasks())
 
     def failures(self) -> list[BaseException]:
         """Return what has failed until now, and consider it dealt with."""
         found, self._reported = self._reported, []
-        for reference in self._tasks:
-            task = reference()
-            # nothing public says whether somebody has asked for a task's exception
-            if task is not None and task.done() and getattr(task, "_log_traceback", False):
+        for task in self._failed_tasks():
+            if self._overlooked is None or task not in self._overlooked:
                 error = task.exception()
                 assert error is not None
                 found.append(error)
         return found
 
-    def _collect(self, report: dict[str, Any]) -> None:
+    def _failed_tasks(self) -> Iterator[asyncio.Task[Any]]:
+        for task in gc.get_objects():
+            if (
+                issubclass(type(task), asyncio.Task)
+                and task.get_loop() is self._loop
+                and task.done()
+                # nothing public says whether somebody has asked for a task's exception
+                and task._log_traceback
+            ):
+                yield task
+
+    def _collect(self, loop: AbstractEventLoop, report: dict[str, Any]) -> None:
         if report.get("exception") is not None:
             self._reported.append(report["exception"])
-        self._report(report)
-
-    def _remember(self, *args: Any, **kwargs: Any) -> Any:
-        task = self._create_task(*args, **kwargs)
-        self._tasks.append(weakref.ref(task))
-        return task
+        if self._handler is not None:
+            self._handler(loop, report)
+        else:
+            loop.default_exception_handler(report)

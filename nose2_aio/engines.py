@@ -86,8 +86,12 @@ class Execution:
         """
         background = Background(asyncio.get_running_loop())
         background.watch()
+        if self._forever:
+            background.overlook()
         try:
-            value = _begun(await _limited(self._body(), self._plan.limit))
+            value = await _limited(self._body(), self._plan.limit)
+            if value is not None:
+                _check_begun(value)
             if self._forever or callable(value):
                 await self._run_forever(value)
                 value = None
@@ -163,11 +167,8 @@ class Execution:
             raise failures[0]
 
 
-def _begun(value: Any) -> Any:
-    """Return what a test returned, unless that is something that nobody would ever run.
-
-    Raises `DefinitionError` for a coroutine, a generator or an async generator.
-    """
+def _check_begun(value: Any) -> None:
+    """Raise `DefinitionError` if a test returned what nobody would ever run."""
     if isinstance(value, CoroutineType | GeneratorType | AsyncGeneratorType):
         if isinstance(value, CoroutineType):
             value.close()
@@ -176,7 +177,6 @@ def _begun(value: Any) -> Any:
             f"{value.__qualname__}, which nobody would run.\n"
             "Await it in the test."
         )
-    return value
 
 
 def _limited(awaitable: Awaitable[Any], limit: Limit) -> Awaitable[Any]:

@@ -157,23 +157,15 @@ def current() -> AbstractEventLoop | None:
 def make_current(loop: AbstractEventLoop) -> Callable[[], None]:
     """Make a loop current; return what makes current again what was before."""
     state = _thread_state()
-    if state is None:
-        return _make_current(loop, current())
-    was_set = state._set_called
-    restore = _make_current(loop, state._loop)
+    before, was_set = (current(), True) if state is None else (state._loop, state._set_called)
+    asyncio.set_event_loop(loop)
     if was_set:
-        return restore
+        return functools.partial(asyncio.set_event_loop, before)
 
     def unset() -> None:
-        restore()
-        state._set_called = False
+        state._loop, state._set_called = None, False
 
     return unset
-
-
-def _make_current(loop: AbstractEventLoop, before: AbstractEventLoop | None) -> Callable[[], None]:
-    asyncio.set_event_loop(loop)
-    return functools.partial(asyncio.set_event_loop, before)
 
 
 def _thread_state() -> Any:

@@ -117,7 +117,7 @@ class Runner:
     def close(self) -> None:
         """End the host task; shut down and close the loop if it is the runner's own."""
         try:
-            if self._state is not State.NEW and not self._loop.is_closed():
+            if self._state in (State.OPEN, State.CLOSING) and not self._loop.is_closed():
                 self._give_up()
                 self._finish()
         finally:
@@ -173,7 +173,7 @@ class Runner:
                 self._is_shut_down = True
         finally:
             if not self._loop.is_closed():
-                self._loop.call_soon(self._end)
+                self._loop.call_soon(self._halt if self._is_shut_down else self._end)
 
     async def _woken(self) -> None:
         """Wait for the next job, or for the runner's end; hand a cancellation on to the job."""
@@ -194,7 +194,7 @@ class Runner:
         """Halt the loop, behind the host's end, and behind the shutdown if that is to come."""
         if self._state is State.OPEN:
             self._loop.stop()
-        elif self._is_shut_down or self._restore is None:
+        elif self._restore is None:
             self._halt()
         else:
             ending = asyncio.Task(loops.shut_down(self._loop), loop=self._loop)

@@ -98,16 +98,29 @@ class Failures(TestCase):
         self.assertIn("Exception in callback int(", logs.output[0])
 
     async def test_replaced_handler(self) -> None:
-        """A handler or a factory that the test sets meanwhile hides nothing."""
+        """A handler that the test sets deals with callbacks; tasks fail all the same."""
         background = await self.watched()
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda *_: None)
-        loop.set_task_factory(lambda loop, coro, **o: asyncio.Task(coro, loop=loop, **o))
+        handler = self.reports.append
+        loop.set_exception_handler(lambda _, report: handler(report))
         loop.call_soon(int, "no number")
         task = asyncio.create_task(fails(7))
         await asyncio.sleep(0.001)
         self.assertTrue(task.done())
-        self.assertEqual(len(background.failures()), 2)
+        self.assertEqual(self.numbers(background), ["7"])
+        self.assertEqual(len(self.reports), 1)
+
+    async def test_overlooked(self) -> None:
+        """Tasks that had failed before are somebody else's."""
+        theirs = asyncio.create_task(fails(8))
+        await asyncio.sleep(0.001)
+        background = await self.watched()
+        background.overlook()
+        ours = asyncio.create_task(fails(9))
+        await asyncio.sleep(0.001)
+        self.assertEqual(self.numbers(background), ["9"])
+        self.assertTrue(theirs.done() and ours.done())
+        self.assertEqual(str(theirs.exception()), "8")
 
     async def test_users_factory(self) -> None:
         """The user's own task factory makes the tasks, and gets all their options."""
@@ -132,14 +145,15 @@ class Failures(TestCase):
     async def test_untouched(self) -> None:
         """Handler and factory are the user's own, and tasks have the names they always had."""
         loop = asyncio.get_running_loop()
+        before = loop.get_exception_handler()
         background = Background(loop)
         background.watch()
         self.assertIsNone(loop.get_task_factory())
-        self.assertIsNone(loop.get_exception_handler())
         task = loop.create_task(asyncio.sleep(0))
         self.assertRegex(task.get_name(), r"^Task-\d+$")
         await task
         background.release()
+        self.assertEqual(loop.get_exception_handler(), before)
 
     async def test_asyncio_still_tells(self) -> None:
         """asyncio's tasks still have the attribute that says whether anybody asked."""
