@@ -59,6 +59,8 @@ class Runner:
     _value: Any = None
     _error: BaseException | None = None
     _is_shut_down = False
+    _ending: asyncio.Task[None] | None = None
+    """Shuts down where the host can't."""
 
     def __init__(self, loop: AbstractEventLoop | None = None, *, debug: bool = False) -> None:
         if loops.is_running():
@@ -196,9 +198,9 @@ class Runner:
             self._loop.stop()
         elif self._restore is None:
             self._halt()
-        else:
-            ending = asyncio.Task(loops.shut_down(self._loop), loop=self._loop)
-            ending.add_done_callback(self._halt)
+        elif self._ending is None:
+            self._ending = asyncio.Task(loops.shut_down(self._loop), loop=self._loop)
+            self._ending.add_done_callback(self._halt)
 
     def _halt(self, _: asyncio.Task[None] | None = None) -> None:
         self._state = State.CLOSED

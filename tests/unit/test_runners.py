@@ -165,12 +165,16 @@ class Running(TestCase):
             finally:
                 ended.append("closed")
 
-        with Runner() as runner:
-            runner._job = waits()
-            host = runner._serve()
-            host.send(None)
-            host.close()
-        self.assertEqual(ended, ["closed"])
+        for is_closed in (False, True):
+            with Runner() as runner:
+                runner._job = waits()
+                host = runner._serve()
+                host.send(None)
+                if is_closed:
+                    runner.close()
+                    runner._loop.close()
+                host.close()
+        self.assertEqual(ended, ["closed", "closed"])
 
 
 class Stopped(TestCase):
@@ -316,6 +320,18 @@ class Ending(TestCase):
                 self.run_last(closes())
             self.assertEqual(lost, [True])
 
+    def test_stopped_by_its_last_step(self) -> None:
+        """The loop that the last step has stopped is shut down to the end."""
+        threads = []
+
+        async def stops() -> None:
+            threads.append(await asyncio.to_thread(threading.current_thread))
+            asyncio.get_running_loop().stop()
+
+        for _ in self.both_ways():
+            self.run_last(stops())
+        self.assertEqual([thread.is_alive() for thread in threads], [False, False])
+
     def test_broken_task_factory(self) -> None:
         """What the test did to its loop doesn't keep it from being shut down."""
 
@@ -382,10 +398,34 @@ class Odd(TestCase):
         def interrupt() -> NoReturn:
             raise KeyboardInterrupt
 
-        with contextlib.closing(asyncio.new_event_loop()) as loop:
-            loop.call_soon(interrupt)
-            with self.assertRaises(KeyboardInterrupt), Runner(loop) as runner:
-                runner.run(asyncio.sleep(5), never)
+        for last in (True, False):
+            with contextlib.closing(asyncio.new_event_loop()) as loop:
+                loop.call_soon(interrupt)
+                with self.assertRaises(KeyboardInterrupt), Runner(loop) as runner:
+                    runner.run(asyncio.sleep(5), never, last=last)
+
+    def test_interrupted_while_it_is_shut_down(self) -> None:
+        """An interrupt at the very end doesn't keep leftovers from theirs."""
+        ended = []
+
+        def interrupt() -> NoReturn:
+            raise KeyboardInterrupt
+
+        async def leftover() -> None:
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                asyncio.get_running_loop().call_soon(interrupt)
+                await asyncio.sleep(0.001)
+                ended.append(1)
+
+        async def starts() -> None:
+            self.task = asyncio.create_task(leftover())
+            await asyncio.sleep(0)
+
+        with self.assertRaises(KeyboardInterrupt), Runner() as runner:
+            runner.run(starts(), never, last=True)
+        self.assertEqual(ended, [1])
 
     def test_interrupted_twice(self) -> None:
         """A second interrupt cancels what has swallowed the first."""

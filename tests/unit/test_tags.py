@@ -146,6 +146,8 @@ class Reading(TestCase):
         def by_hand() -> None:
             pass
 
+        by_hand.timeout = None
+        self.assertEqual(tags.read(by_hand, object), Tags())
         by_hand.timeout = 7
         self.assertEqual(tags.read(by_hand, object), Tags(timeout=7))
         by_hand.timeout = "7"
