@@ -12,7 +12,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, overload
@@ -161,7 +161,7 @@ def _decorator(
 
 
 def _is_callable_without_arguments(value: object) -> bool:
-    if not callable(value) or isinstance(value, AbstractContextManager):
+    if not callable(value):
         return False
     try:
         inspect.signature(value).bind()

@@ -59,6 +59,15 @@ def number():
 async def test_fixture(number, other):
     await asyncio.sleep(0)
     assert number == other
+
+
+@aio.run_until_complete
+async def helper():
+    raise LookupError
+
+
+def test_helper():
+    helper()
 """
 
 
@@ -83,7 +92,7 @@ class Runners(TestCase):
         """pytest, with fixtures and parameters; its report hides our frame."""
         project = Project(self, test_it=SUITE, test_fixtures=PYTEST_SUITE)
         run = project.python("-m", "pytest", "-q", "-p", "no:cacheprovider")
-        self.assertIn("4 failed, 3 passed", run.output)
+        self.assertIn("5 failed, 3 passed", run.output)
         self.assertIn("assert number == other", run.output)
         self.assertNotIn("nose2_aio/", run.output)
 

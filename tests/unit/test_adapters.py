@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import unittest
 import warnings
 from typing import Any
@@ -107,9 +108,11 @@ class Seams(TestCase):
 
             test.timeout = "5"
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", RuntimeWarning)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
             self.assertIn(InvalidTypeError.__name__, error(run(Case("test"))))
+            gc.collect()
+        self.assertEqual(warned, [])
 
     def test_value(self) -> None:
         """A value that a coroutine test returns is warned of as any other."""

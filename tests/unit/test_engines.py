@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections.abc import Awaitable, Callable
@@ -230,14 +231,30 @@ class Forever(TestCase):
         self.assertEqual([type(e) for e in caught.exception.exceptions], [LookupError, ValueError])
 
     def test_once(self) -> None:
-        """An error that is the test's and a task's is one error."""
+        """An error that is the test's and a callback's or a task's is one error."""
+        error = LookupError()
+
+        def callback() -> None:
+            raise error
 
         async def body() -> None:
-            self.task = asyncio.create_task(fails(LookupError()))
-            await asyncio.shield(self.task)
+            soon(callback)
+            self.task = asyncio.create_task(fails(error))
+            await asyncio.sleep(0.001)
+            raise error
 
-        with self.assertRaises(LookupError):
+        with self.assertLogs("asyncio"), self.assertRaises(LookupError):
             execute(body(), FOREVER)
+
+    def test_somebody_elses(self) -> None:
+        """What had failed on the loop before isn't the test's."""
+        with contextlib.closing(asyncio.new_event_loop()) as loop:
+            theirs = loop.create_task(fails(LookupError()))
+            loop.run_until_complete(asyncio.sleep(0))
+            execution = Execution(gives, FOREVER)
+            with Runner(loop) as runner:
+                runner.run(execution.main(), execution.stopped)
+            self.assertIsInstance(theirs.exception(), LookupError)
 
     def test_skip(self) -> None:
         """A skip stays a skip, unless something has failed beside it."""

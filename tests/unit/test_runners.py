@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import gc
+import inspect
 import socket
 import threading
 import traceback
@@ -17,7 +18,7 @@ from unittest import TestCase
 
 from nose2_aio import loops
 from nose2_aio.errors import LoopError
-from nose2_aio.runners import Runner
+from nose2_aio.runners import Runner, State
 
 variable = contextvars.ContextVar("variable", default="unset")
 
@@ -167,13 +168,14 @@ class Running(TestCase):
 
         for is_closed in (False, True):
             with Runner() as runner:
-                runner._job = waits()
+                runner._job, runner._state = waits(), State.OPEN
                 host = runner._serve()
                 host.send(None)
                 if is_closed:
                     runner.close()
                     runner._loop.close()
                 host.close()
+                runner._state = State.NEW
         self.assertEqual(ended, ["closed", "closed"])
 
 
@@ -401,8 +403,10 @@ class Odd(TestCase):
         for last in (True, False):
             with contextlib.closing(asyncio.new_event_loop()) as loop:
                 loop.call_soon(interrupt)
+                job = asyncio.sleep(5)
                 with self.assertRaises(KeyboardInterrupt), Runner(loop) as runner:
-                    runner.run(asyncio.sleep(5), never, last=last)
+                    runner.run(job, never, last=last)
+                self.assertEqual(inspect.getcoroutinestate(job), inspect.CORO_CLOSED)
 
     def test_interrupted_while_it_is_shut_down(self) -> None:
         """An interrupt at the very end doesn't keep leftovers from theirs."""

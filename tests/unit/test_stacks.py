@@ -45,9 +45,7 @@ class Trimmed(TestCase):
         self.assertIn("called", before)
         self.assertIn("run_until_complete", before)
         self.assertIs(stacks.trimmed(error), error)
-        self.assertEqual(
-            frames(error), ["caught", "run", "run_until_complete", "fails"][:1] + frames(error)[1:]
-        )
+        self.assertEqual((frames(error)[0], frames(error)[-1]), ("caught", "fails"))
         self.assertNotIn("called", frames(error))
 
     def test_head(self) -> None:
