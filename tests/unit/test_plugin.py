@@ -1,0 +1,58 @@
+"""nose2_aio.plugin"""
+
+from __future__ import annotations
+
+from configparser import ConfigParser
+from types import SimpleNamespace
+from typing import Any
+from unittest import TestCase
+
+from nose2.session import Session
+
+from nose2_aio import AioPlugin
+from nose2_aio.settings import OPTIONS
+
+
+class Documentation(TestCase):
+    """nose2's own directive for its manual makes the plugin with a session that it fakes."""
+
+    def test_autoplugin(self) -> None:
+        """It finds every setting and every switch."""
+        asked: list[str] = []
+        added: list[str] = []
+
+        class Config:
+            section = None
+
+            def __call__(self, items: Any) -> Any:
+                return self
+
+            def has_section(self, section: str) -> bool:
+                return False
+
+            def as_bool(self, key: str, default: Any = None) -> Any:
+                return default
+
+            def as_str(self, key: str, default: Any = None) -> Any:
+                asked.append(key)
+                return default
+
+        session = Session()
+        session.configClass = session.config = Config()
+        session.pluginargs = SimpleNamespace(add_argument=lambda name, **_: added.append(name))
+        AioPlugin(session=session)
+        self.assertEqual(asked, [option.key for option in OPTIONS])
+        self.assertEqual(added, ["--aio", *(f"--aio-{option.key}" for option in OPTIONS)])
+
+
+class Hooks(TestCase):
+    """Where the plugin stands among nose2's own."""
+
+    def test_without_discovery(self) -> None:
+        """Where nobody discovers, it comes first."""
+        session = Session()
+        session.config = ConfigParser()
+        other = SimpleNamespace(loadTestsFromName=None)
+        session.hooks.register("loadTestsFromName", other)
+        plugin = AioPlugin(session=session)
+        self.assertEqual(session.hooks.hooks["loadTestsFromName"].plugins, [plugin, other])
