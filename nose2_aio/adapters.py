@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 from unittest import TestCase
 
 from nose2_aio import coroutines, deadlines, decorators, generators, places, plans, seams, stacks
+from nose2_aio.deadlines import Limit
 from nose2_aio.decorators import Decoration
 from nose2_aio.engines import Engine, Execution
 from nose2_aio.runners import Runner
@@ -133,33 +134,52 @@ def _run(
 
 def _call_isolated(settings: Settings, test: TestCase, method: Callable[[], Any]) -> None:
     del test.__dict__[seams.NAME]
+    limit = plans.made(Engine.UNTIL_COMPLETE, method, type(test), settings).limit
     try:
-        seams.ISOLATED(test, _isolated(settings, test, method))
+        if inspect.iscoroutinefunction(method):
+            seams.ISOLATED(test, _limited(method, limit) if limit.seconds else method)
+            return
+        called = _IsolatedCall(method, settings)
+        seams.ISOLATED(test, called)
+        if called.given is not None:
+            given = called.given
+            seams.ISOLATED(test, _limited(lambda: given, limit))
     except BaseException as error:
         raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
 
 
-def _isolated(settings: Settings, test: TestCase, method: Callable[[], Any]) -> Callable[[], Any]:
-    """Return what IsolatedAsyncioTestCase has to call for a test method."""
-    limit = plans.made(Engine.UNTIL_COMPLETE, method, type(test), settings).limit
-    if inspect.iscoroutinefunction(method):
-        call: Callable[[], Any] = method
-        if not limit.seconds:
-            return method
-    else:
-        function = places.innermost(method)
-        generates = inspect.isgeneratorfunction(function) and generators.is_coroutine(
-            function, settings.generators
-        )
-        if not generates and not inspect.isasyncgenfunction(function):
-            return method
-        call = partial(coroutines.called, method)
+def _limited(body: Callable[[], Awaitable[Any]], limit: Limit) -> Callable[[], Awaitable[Any]]:
+    """Return a coroutine function, as IsolatedAsyncioTestCase runs only what is declared one."""
 
-    @functools.wraps(method)
     async def run() -> Any:
-        return await (deadlines.bounded(call(), limit) if limit.seconds else call())
+        return await (deadlines.bounded(body(), limit) if limit.seconds else body())
 
     return run
+
+
+class _IsolatedCall:
+    """Calls a test method of IsolatedAsyncioTestCase that isn't declared a coroutine function.
+
+    What that gives, if it is an awaitable, would be dropped: it is kept in ``given``.
+    """
+
+    def __init__(self, method: Callable[[], Any], settings: Settings) -> None:
+        self._method = method
+        self._settings = settings
+        self.given: Awaitable[Any] | None = None
+
+    def __call__(self) -> Any:
+        called = Called(self._method, self._method, object, None)
+        value = self._method()
+        if inspect.isgenerator(value) and not inspect.isawaitable(value):
+            value = _called_again(self._settings, called, value)
+        if inspect.isawaitable(value):
+            self.given = value
+            return None
+        return coroutines.checked(value, self._method)
+
+    def __repr__(self) -> str:
+        return repr(self._method)
 
 
 def _warn_of(value: Any, test: TestCase, method: Callable[[], Any]) -> None:

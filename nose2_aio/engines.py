@@ -65,7 +65,7 @@ class Execution:
     """One run of a test: `main` is what runs on the loop."""
 
     _ran = False
-    """Whether all that the test has to run was begun."""
+    """Whether all that the test has to run has run."""
     _ending = False
     """Whether the tested code has stopped the loop since."""
     _pause: asyncio.Future[None] | None = None
@@ -131,9 +131,10 @@ class Execution:
         self._forever = True
         self._ran = not callable(value)
         await self._run_on(plan.timeout)
-        self._ran = True
         if callable(value):
-            await _limited(called(self._callback(value)), plan.callback_limit)
+            callback = called(self._callback(value))
+            _check_begun(await _limited(callback, plan.callback_limit))
+        self._ran = True
         await self._run_on(plan.sleep)
 
     def _callback(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -168,15 +169,19 @@ class Execution:
 
 
 def _check_begun(value: Any) -> None:
-    """Raise `DefinitionError` if a test returned what nobody would ever run."""
-    if isinstance(value, CoroutineType | GeneratorType | AsyncGeneratorType):
+    """Raise `DefinitionError` if a test returned what nobody would ever run or wait for."""
+    if isinstance(value, asyncio.Task):
+        value.cancel()
+        kind, name = "task", getattr(value.get_coro(), "__qualname__", repr(value))
+    elif isinstance(value, CoroutineType | GeneratorType | AsyncGeneratorType):
         if isinstance(value, CoroutineType):
             value.close()
-        raise DefinitionError(
-            f"the test returned the {type(value).__name__.replace('_', ' ')} "
-            f"{value.__qualname__}, which nobody would run.\n"
-            "Await it in the test."
-        )
+        kind, name = type(value).__name__.replace("_", " "), value.__qualname__
+    else:
+        return
+    raise DefinitionError(
+        f"the test returned the {kind} {name}, which nobody would wait for.\nAwait it in the test."
+    )
 
 
 def _limited(awaitable: Awaitable[Any], limit: Limit) -> Awaitable[Any]:

@@ -19,6 +19,7 @@ frame of asyncio's comes between the test and its caller.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
@@ -169,13 +170,20 @@ class Runner:
                 if self._state is State.OPEN:
                     self._loop.stop()
                     await self._woken()
+            if self._restore is not None:
+                await self._pass()
             if self._restore is not None and len(asyncio.all_tasks(self._loop)) == 1:
                 await self._loop.shutdown_asyncgens()
                 await self._loop.shutdown_default_executor()
                 self._is_shut_down = True
         finally:
             if not self._loop.is_closed():
-                self._loop.call_soon(self._halt if self._is_shut_down else self._end)
+                self._loop.call_soon(self._end)
+
+    async def _pass(self) -> None:
+        """Let pass what the last step has scheduled: it may start tasks."""
+        with contextlib.suppress(asyncio.CancelledError):  # it comes too late for the test
+            await asyncio.sleep(0)
 
     async def _woken(self) -> None:
         """Wait for the next job, or for the runner's end; hand a cancellation on to the job."""
@@ -196,7 +204,7 @@ class Runner:
         """Halt the loop, behind the host's end, and behind the shutdown if that is to come."""
         if self._state is State.OPEN:
             self._loop.stop()
-        elif self._restore is None:
+        elif self._restore is None or self._is_shut_down or self._state is State.CLOSED:
             self._halt()
         elif self._ending is None:
             self._ending = asyncio.Task(loops.shut_down(self._loop), loop=self._loop)

@@ -29,7 +29,8 @@ def trimmed(error: _Error, *, head: bool = True) -> _Error:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        one.__traceback__ = _relinked(_kept(one, head=head))
+        # an exception class of the user's may forbid to set attributes
+        BaseException.with_traceback(one, _relinked(_kept(one, head=head)))
         waiting += [other for other in (one.__cause__, one.__context__) if other is not None]
         if isinstance(one, BaseExceptionGroup):
             waiting += one.exceptions

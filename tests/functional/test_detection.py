@@ -17,6 +17,8 @@ BY_NAME = {
     "test_kinds.Case.test_generator_params:2": "FAIL",
     "test_kinds.Case.test_yields:1": "ok",
     "test_kinds.Case.test_yields:2": "FAIL",
+    "test_kinds.Isolated.test_params:1": "ok",
+    "test_kinds.Isolated.test_params:2": "FAIL",
     "test_kinds.TestClass.test_params:1": "ok",
     "test_kinds.TestClass.test_params:2": "FAIL",
     "test_kinds.TestClass.test_yields:1": "ok",

@@ -296,6 +296,13 @@ class Isolated(TestCase):
             async def test_patched(self, _: object) -> Any:
                 yield
 
+            def test_returns(self) -> Any:
+                return self.fails()
+
+            async def fails(self) -> None:
+                await asyncio.sleep(0)
+                raise LookupError
+
             @mock.patch("os.getcwd")
             def test_patched_generator(self, _: object) -> Any:
                 yield from asyncio.sleep(0)
@@ -305,4 +312,5 @@ class Isolated(TestCase):
             for name in ("test_plain", "test_patched"):
                 ((_, report),) = run(Case(name), settings).errors
                 self.assertIn(DefinitionError.__name__, report)
-            self.assertEqual(error(run(Case("test_patched_generator"), settings)), "LookupError")
+            for name in ("test_patched_generator", "test_returns"):
+                self.assertEqual(error(run(Case(name), settings)), "LookupError")

@@ -46,6 +46,16 @@ class Failures(TestCase):
         self.assertEqual(self.numbers(background), ["1"])
         self.assertEqual(self.numbers(background), [])
 
+    async def test_future(self) -> None:
+        """So is a future, such as that of a job in a thread."""
+        background = await self.watched()
+        job = asyncio.get_running_loop().run_in_executor(None, int, "no number")
+        while not job.done():
+            await asyncio.sleep(0.001)
+        self.assertEqual(
+            self.numbers(background), ["invalid literal for int() with base 10: 'no number'"]
+        )
+
     async def test_forgotten_task(self) -> None:
         """So is one that nobody references any more."""
         background = await self.watched()

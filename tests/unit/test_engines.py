@@ -80,6 +80,27 @@ class UntilComplete(TestCase):
                     execute(gives(value), plan)
                 self.assertIn(f"the test returned the {kind}", str(caught.exception))
 
+    def test_returned_task(self) -> None:
+        """A task that is returned is cancelled, and named."""
+
+        async def body() -> Any:
+            self.task = asyncio.create_task(gives())
+            return self.task
+
+        for plan in (COMPLETE, Plan(), FOREVER):
+            with self.assertRaisesRegex(DefinitionError, "^the test returned the task gives, "):
+                execute(body(), plan)
+            self.assertTrue(self.task.cancelled())
+
+    def test_returned_by_callback(self) -> None:
+        """What the callback returns must not get lost either."""
+
+        async def callback() -> Any:
+            return gives()
+
+        with self.assertRaisesRegex(DefinitionError, "^the test returned the coroutine gives, "):
+            execute(gives(callback), FOREVER)
+
     def test_stopped(self) -> None:
         """A body that stops the loop fails."""
 
@@ -312,19 +333,27 @@ class ForeverStopped(TestCase):
         execute(self.body(None), Plan(Engine.FOREVER, 30, 30))
         self.assertLess(time.monotonic() - start, 10)
 
-    def test_in_the_callback(self) -> None:
-        """In the callback, the callback runs to its end, and nothing sleeps behind it."""
-        ended = []
+    def test_by_the_callback(self) -> None:
+        """By the callback's last step, it ends the test, and nothing sleeps behind it."""
 
         async def callback() -> None:
+            await asyncio.sleep(0)
             asyncio.get_running_loop().stop()
-            await asyncio.sleep(0.001)
-            ended.append("callback")
 
         start = time.monotonic()
         execute(gives(callback), Plan(Engine.FOREVER, 0, 30))
-        self.assertEqual(ended, ["callback"])
         self.assertLess(time.monotonic() - start, 10)
+
+    def test_in_the_callback(self) -> None:
+        """Before the callback has ended, it fails the test, which doesn't hang."""
+
+        async def callback() -> None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(0.001, loop.stop)
+            await asyncio.Event().wait()
+
+        with self.assertRaises(LoopStoppedError):
+            execute(gives(callback), FOREVER)
 
     def test_in_the_sleep(self) -> None:
         """Behind the callback, it ends the sleep; twice is no more than once."""

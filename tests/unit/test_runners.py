@@ -11,8 +11,9 @@ import socket
 import threading
 import traceback
 import types
+import warnings
 import weakref
-from collections.abc import Coroutine, Generator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
 from typing import Any, NoReturn
 from unittest import TestCase
 
@@ -333,6 +334,38 @@ class Ending(TestCase):
         for _ in self.both_ways():
             self.run_last(stops())
         self.assertEqual([thread.is_alive() for thread in threads], [False, False])
+
+    def test_generator_left_by_its_last_step(self) -> None:
+        """An async generator that the last step has left is closed, its cleanup awaited."""
+
+        async def generator() -> AsyncIterator[int]:
+            try:
+                yield 1
+            finally:
+                await asyncio.sleep(0)
+                ended.append(1)
+
+        async def leaves() -> None:
+            async for _ in generator():
+                break
+
+        ended: list[int] = []
+        for _ in self.both_ways():
+            self.run_last(leaves())
+        self.assertEqual(ended, [1, 1])
+
+    def test_stopped_without_a_word(self) -> None:
+        """To stop the loop with the last step leaves no coroutine of ours behind."""
+
+        async def stops() -> None:
+            asyncio.get_running_loop().stop()
+
+        with warnings.catch_warnings(record=True) as warned, self.assertNoLogs("asyncio"):
+            warnings.simplefilter("always")
+            for _ in self.both_ways():
+                self.run_last(stops())
+            gc.collect()
+        self.assertEqual(warned, [])
 
     def test_broken_task_factory(self) -> None:
         """What the test did to its loop doesn't keep it from being shut down."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import traceback
 from unittest import TestCase
 
@@ -62,6 +63,19 @@ class Trimmed(TestCase):
         error.__cause__.__context__ = error
         stacks.trimmed(error)
         self.assertEqual(frames(error.__cause__), ["chains", "fails"])
+
+    def test_read_only(self) -> None:
+        """An exception that forbids to set attributes is no trap."""
+
+        @dataclasses.dataclass(frozen=True)
+        class FrozenError(Exception):
+            number: int
+
+        async def raises() -> None:
+            raise FrozenError(1)
+
+        error = self.caught(raises)
+        self.assertNotIn("called", frames(stacks.trimmed(error)))
 
     def test_groups(self) -> None:
         """So are the members of exception groups."""

@@ -178,6 +178,10 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
     async def test_async_generator_errs(self):
         yield
 
+    @params(1, 2)
+    async def test_params(self, value):
+        self.assertEqual(value, 1)
+
 
 class TestClass:
     async def test_fails(self):
