@@ -172,7 +172,7 @@ def _check_begun(value: Any) -> None:
     """Raise `DefinitionError` if a test returned what nobody would ever run or wait for."""
     if isinstance(value, asyncio.Task):
         value.cancel()
-        kind, name = "task", getattr(value.get_coro(), "__qualname__", repr(value))
+        kind, name = "task", value.get_name()
     elif isinstance(value, CoroutineType | GeneratorType | AsyncGeneratorType):
         if isinstance(value, CoroutineType):
             value.close()

@@ -25,6 +25,8 @@ __all__ = [
     "shut_down",
 ]
 
+_PASSES = 3
+"""How many passes of the loop what is about to end gets to do so, before it is cancelled."""
 _ROUNDS = 10
 """How often to cancel what is left over: tasks that are cancelled may start others."""
 
@@ -108,6 +110,8 @@ async def shut_down(loop: AbstractEventLoop) -> None:
     Async generators and the default executor are shut down then. What a cancelled task raises
     instead goes to the loop's exception handler, as `asyncio.Runner` has it.
     """
+    for _ in range(_PASSES):
+        await asyncio.sleep(0)
     for _ in range(_ROUNDS):
         await _cancel(asyncio.all_tasks(loop) - {asyncio.current_task()})
     await loop.shutdown_asyncgens()

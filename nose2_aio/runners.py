@@ -19,7 +19,6 @@ frame of asyncio's comes between the test and its caller.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
@@ -171,19 +170,24 @@ class Runner:
                     self._loop.stop()
                     await self._woken()
             if self._restore is not None:
-                await self._pass()
-            if self._restore is not None and len(asyncio.all_tasks(self._loop)) == 1:
-                await self._loop.shutdown_asyncgens()
-                await self._loop.shutdown_default_executor()
-                self._is_shut_down = True
+                await self._shut_down_alone()
         finally:
             if not self._loop.is_closed():
                 self._loop.call_soon(self._end)
 
-    async def _pass(self) -> None:
-        """Let pass what the last step has scheduled: it may start tasks."""
-        with contextlib.suppress(asyncio.CancelledError):  # it comes too late for the test
-            await asyncio.sleep(0)
+    async def _shut_down_alone(self) -> None:
+        """Shut down, unless something is left over."""
+        if len(asyncio.all_tasks(self._loop)) > 1:
+            return
+        await self._loop.shutdown_asyncgens()
+        await self._loop.shutdown_default_executor()
+        self._is_shut_down = True
+        # what the last step has scheduled runs after this one, and may start tasks
+        self._loop.set_task_factory(self._make_late_task)
+
+    def _make_late_task(self, loop: AbstractEventLoop, job: Any, /, **options: Any) -> Any:
+        self._is_shut_down = False
+        return asyncio.Task(job, loop=loop, **options)
 
     async def _woken(self) -> None:
         """Wait for the next job, or for the runner's end; hand a cancellation on to the job."""
@@ -212,6 +216,8 @@ class Runner:
 
     def _halt(self, _: asyncio.Task[None] | None = None) -> None:
         self._state = State.CLOSED
+        if self._restore is not None:
+            self._loop.set_task_factory(None)
         self._loop.stop()
 
     def _stop(self, _: asyncio.Task[None]) -> None:

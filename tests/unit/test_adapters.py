@@ -299,6 +299,9 @@ class Isolated(TestCase):
             def test_returns(self) -> Any:
                 return self.fails()
 
+            def test_returns_a_value(self) -> Any:
+                return 5
+
             async def fails(self) -> None:
                 await asyncio.sleep(0)
                 raise LookupError
@@ -312,5 +315,7 @@ class Isolated(TestCase):
             for name in ("test_plain", "test_patched"):
                 ((_, report),) = run(Case(name), settings).errors
                 self.assertIn(DefinitionError.__name__, report)
+            with self.assertWarnsRegex(DeprecationWarning, r"Case\.test_returns_a_value"):
+                run(Case("test_returns_a_value"), settings)
             for name in ("test_patched_generator", "test_returns"):
                 self.assertEqual(error(run(Case(name), settings)), "LookupError")

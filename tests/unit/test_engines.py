@@ -84,11 +84,11 @@ class UntilComplete(TestCase):
         """A task that is returned is cancelled, and named."""
 
         async def body() -> Any:
-            self.task = asyncio.create_task(gives())
+            self.task = asyncio.create_task(gives(), name="named")
             return self.task
 
         for plan in (COMPLETE, Plan(), FOREVER):
-            with self.assertRaisesRegex(DefinitionError, "^the test returned the task gives, "):
+            with self.assertRaisesRegex(DefinitionError, "^the test returned the task named, "):
                 execute(body(), plan)
             self.assertTrue(self.task.cancelled())
 
