@@ -333,6 +333,16 @@ class ForeverStopped(TestCase):
         execute(self.body(None), Plan(Engine.FOREVER, 30, 30))
         self.assertLess(time.monotonic() - start, 10)
 
+    def test_when_the_wait_ends(self) -> None:
+        """In the very moment that the wait ends, it makes no difference."""
+
+        async def body() -> None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(0.001, loop.stop)
+            loop.call_soon(time.sleep, 0.01)
+
+        self.assertIsNone(execute(body(), Plan(Engine.FOREVER, 0.002, 0)))
+
     def test_by_the_callback(self) -> None:
         """By the callback's last step, it ends the test, and nothing sleeps behind it."""
 
