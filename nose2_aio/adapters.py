@@ -6,8 +6,8 @@ place, on the one instance that is about to run:
 1. What the seam was to call is called as ever.
 2. Only where that gives an awaitable we step in, and run it to its end. Declarations are not
    asked: a class that wraps its coroutine tests by itself, wherever it does that, gives none.
-3. A class that has a seam of its own keeps it. Of these we know IsolatedAsyncioTestCase, and
-   add time limits to it.
+3. A class that has a seam of its own keeps it. Of these we know IsolatedAsyncioTestCase: it gets
+   time limits, and runs what it would drop, since it asks for declarations.
 
 Some kinds of test case drop what the test gives (test functions, test classes, scenarios).
 For those `_KINDS` knows what they are about to call, and that is called in their stead.

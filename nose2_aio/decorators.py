@@ -2,8 +2,9 @@
 
 A decorated function is a plain function that makes a loop, runs its body there and closes the
 loop again. Called while a loop runs, it gives a coroutine instead, as the body itself would.
-Under the plugin a decoration without ``loop=`` is a tag too: the plugin announces itself with
-`hosted`, and the next call of that function hands its body over instead of making a loop.
+Under the plugin a decoration is a tag too: the plugin announces itself with `hosted`, and the next
+call of that function hands its body over, to be run under the settings of the run, and on the
+plugin's loop unless ``loop=`` chose another.
 """
 
 from __future__ import annotations

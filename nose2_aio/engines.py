@@ -82,7 +82,7 @@ class Execution:
     async def main(self) -> Any:
         """Run the test on the running loop and return its value.
 
-        Raises what the test raised; `DefinitionError` for a test whose callback would never run.
+        Raises what the test raised; `DefinitionError` where what it returned would never run.
         """
         background = Background(asyncio.get_running_loop())
         background.watch()
