@@ -1,16 +1,25 @@
 """Run coroutine tests for real: a nose2 plugin, and two engines for any runner."""
 
+from nose2_aio.contexts import (
+    enter_async_context,
+    enter_class_async_context,
+    enter_module_async_context,
+)
 from nose2_aio.decorators import run_forever, run_until_complete
 from nose2_aio.errors import AioError
 from nose2_aio.loops import child_loop, current_loop
 from nose2_aio.plugin import AioPlugin
-from nose2_aio.tags import sleep, timeout
+from nose2_aio.tags import loop_scope, sleep, timeout
 
 __all__ = [
     "AioError",
     "AioPlugin",
     "child_loop",
     "current_loop",
+    "enter_async_context",
+    "enter_class_async_context",
+    "enter_module_async_context",
+    "loop_scope",
     "run_forever",
     "run_until_complete",
     "sleep",

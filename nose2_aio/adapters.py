@@ -1,99 +1,274 @@
 """Where unittest calls what may give an awaitable: see what it gives, and run that.
 
-unittest calls every test through a seam of its test case (`seams`). `attach` puts our own in its
-place, on the one instance that is about to run:
+unittest calls each test, and each fixture of it, through seams of its test case (`seams`). `attach`
+puts ours in their place, on the one instance that is about to run:
 
 1. What the seam was to call is called as ever.
-2. Only where that gives an awaitable we step in, and run it to its end. Declarations are not
-   asked: a class that wraps its coroutine tests by itself, wherever it does that, gives none.
-3. A class that has a seam of its own keeps it. Of these we know IsolatedAsyncioTestCase: it gets
+2. Only where that gives an awaitable we step in, and run it to its end, in the test's scope:
+   ``setUp``, the test, ``tearDown`` and cleanups share one task. Declarations are not asked: a
+   class that wraps its coroutine tests by itself, wherever it does that, gives none.
+3. Where nothing can follow the test, its scope ends with it. Otherwise a cleanup behind all
+   others ends it, so that what goes wrong there is the test's own error.
+4. A class that has a seam of its own keeps it. Of these we know IsolatedAsyncioTestCase: it gets
    time limits, and runs what it would drop, since it asks for declarations.
 
-Some kinds of test case drop what the test gives (test functions, test classes, scenarios).
-For those `_KINDS` knows what they are about to call, and that is called in their stead.
+Some kinds of test case drop what the user's functions give (`kinds`). For those we know what they
+are about to call, and that is called in their stead.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import inspect
 import types
 import warnings
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from types import GeneratorType
-from typing import Any, NamedTuple
+from typing import Any
 from unittest import TestCase
 
-from nose2_aio import coroutines, deadlines, decorators, generators, places, plans, seams, stacks
+from nose2_aio import (
+    coroutines,
+    deadlines,
+    decorators,
+    generators,
+    given,
+    kinds,
+    places,
+    plans,
+    positions,
+    seams,
+    stacks,
+)
 from nose2_aio.deadlines import Limit
 from nose2_aio.decorators import Decoration
 from nose2_aio.engines import Engine, Execution
-from nose2_aio.runners import Runner
+from nose2_aio.errors import DefinitionError
+from nose2_aio.fixtures import Fixtures
+from nose2_aio.kinds import Called
+from nose2_aio.runners import Runner, always
+from nose2_aio.scopes import Position, Scopes
 from nose2_aio.settings import Settings
 
 __unittest = True
 
-__all__ = ["attach"]
+__all__ = ["Adapter"]
 
 
-class Called(NamedTuple):
-    """What a test case is about to call."""
+class Adapter:
+    """Steps in at the seams of test cases, one test at a time."""
 
-    call: Callable[[], Any]
-    """Calls it, and returns what it gives."""
-    function: Any
-    """The user's function or method, which has the tags."""
-    owner: type
-    """The user's class, where there is one, or else `object`."""
-    case: Any
-    """What a callback gets that takes an argument."""
-    speaks: bool = False
-    """Whether unittest looks at what it returns, and speaks up if that isn't None."""
+    _position: Position | None = None
+    _ends = False
+    """Whether the end of its scope is seen to."""
 
+    def __init__(self, settings: Settings, scopes: Scopes) -> None:
+        self._settings = settings
+        self._scopes = scopes
+        self._fixtures = Fixtures(settings, scopes)
 
-def attach(test: TestCase, settings: Settings) -> None:
-    """Have a test case run its test for real, the next time that it runs, if it is a coroutine."""
-    seam = getattr(type(test), seams.NAME, None)
-    if seam is seams.PLAIN:
-        test.__dict__[seams.NAME] = partial(_call_plain, settings, test)
-    elif seam is seams.ISOLATED:
-        test.__dict__[seams.NAME] = partial(_call_isolated, settings, test)
+    def attach(self, test: TestCase) -> None:
+        """Have a test case run its test and fixtures for real, the next time that it runs."""
+        case = type(test)
+        self._scopes.module = case.__module__
+        seam = getattr(case, seams.TEST, None)
+        if seam is seams.PLAIN:
+            self._attach_plain(test)
+        elif seam is seams.ISOLATED:
+            self._attach_isolated(test)
+        if self._scopes.are_open:
+            self._scopes.arrive(positions.of_test(test, self._settings))
 
+    def begin_layered(self, test: TestCase) -> None:
+        """Arrive at a test for which layers have fixtures, before these are called."""
+        self._scopes.layered = test
+        self._scopes.arrive(positions.of_test(test, self._settings))
 
-def _call_plain(settings: Settings, test: TestCase, method: Callable[[], Any]) -> None:
-    del test.__dict__[seams.NAME]
-    called = _special(test, method)
-    try:
-        mark = decorators.decoration(method if called is None else called.function)
-        if mark is not None:
-            called = called or _plain(test, method)
-            with decorators.hosted(mark, partial(_run, settings, called, mark)):
-                value = called.call()
-        else:
-            value = method() if called is None else called.call()
-        if value is not None:
-            value = _outcome(settings, called or _plain(test, method), value)
-    except BaseException as error:
-        raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
-    if value is not None and (called is None or called.speaks):
-        _warn_of(value, test, method)
+    def end_layered(self, test: TestCase) -> None:
+        """Leave a test behind the fixtures that layers have for it."""
+        self._scopes.layered = None
+        self._scopes.leave(positions.of_test(test, self._settings))
 
+    def _attach_plain(self, test: TestCase) -> None:
+        self._test = test
+        self._position = None
+        self._ends = test is self._scopes.layered
+        own = test.__dict__
+        own[seams.TEST] = partial(self._call_test, test)
+        if kinds.has_fixture(test, "setUp"):
+            own[seams.SET_UP] = partial(self._call_fixture, test, seams.SET_UP, "setUp")
 
-def _outcome(settings: Settings, called: Called, value: Any) -> Any:
-    """Return what a test comes to: where it gave an awaitable, run that."""
-    if inspect.iscoroutine(value):
+    def _attach_isolated(self, test: TestCase) -> None:
+        own = test.__dict__
+        own[seams.TEST] = partial(_call_isolated, self._settings, test)
+        for name in ("setUp", "tearDown"):
+            fixture = getattr(test, name)
+            if inspect.iscoroutinefunction(fixture):
+                own[seams.SET_UP] = partial(_refuse, test, fixture)
+
+    def _at(self) -> Position:
+        """Where the test stands."""
+        if self._position is None:
+            self._position = positions.of_test(self._test, self._settings)
+        return self._position
+
+    def _call_fixture(self, test: TestCase, seam: str, name: str) -> None:
+        """What stands for ``_callSetUp`` and ``_callTearDown``."""
+        del test.__dict__[seam]
         try:
-            return _run(settings, called, None, lambda: value)
+            if name == "setUp" and self._is_coroutine_test(test):
+                self._scopes.runner(self._at())  # its loop is current while setUp runs
+            kinds.run_fixture(partial(self._fixtures.call, self._at()), test, name)
+        except BaseException as error:
+            self._see_to_cleanups(test)
+            raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
+        if name == "setUp":
+            self._see_to_end(test)
+        else:
+            self._see_to_cleanups(test)
+
+    def _call_cleanup(
+        self, test: TestCase, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> None:
+        """What stands for ``_callCleanup``."""
+        try:
+            if function == self._end:
+                self._end()
+            else:
+                self._fixtures.call(self._at(), function, *args, **kwargs)
+        except BaseException as error:
+            raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
         finally:
-            value.close()  # where it could not even be begun
-    if inspect.isgenerator(value) and not inspect.isawaitable(value):
-        value = _called_again(settings, called, value)
-    if inspect.isawaitable(value):
-        loop = value.get_loop() if isinstance(value, asyncio.Future) else None
-        return _run(settings, called, None, lambda: value, loop)
-    return coroutines.checked(value, called.function)
+            self._see_to_cleanups(test)
+
+    def _end(self) -> None:
+        self._scopes.leave(self._at())
+
+    def _see_to_end(self, test: TestCase) -> None:
+        """Have the scope of the test end behind all its cleanups, if it is open."""
+        if not self._ends and self._scopes.are_open and self._scopes.is_open(self._at()):
+            self._ends = True
+            seams.add_last_cleanup(test, self._end)
+
+    def _see_to_cleanups(self, test: TestCase) -> None:
+        """Step in at the cleanups, if there are any."""
+        self._see_to_end(test)
+        if seams.has_cleanups(test):
+            test.__dict__[seams.CLEANUP] = partial(self._call_cleanup, test)
+        else:
+            test.__dict__.pop(seams.CLEANUP, None)
+
+    def _is_last(self) -> bool:
+        """Tell whether nothing can follow the test in its scope."""
+        test = self._test
+        return not (self._ends or seams.has_cleanups(test) or kinds.has_fixture(test, "tearDown"))
+
+    def _call_test(self, test: TestCase, method: Callable[[], Any]) -> None:
+        """What stands for ``_callTestMethod``."""
+        del test.__dict__[seams.TEST]
+        called = kinds.called(test, method)
+        function = method if called is None else called.function
+        mark = decorators.decoration(function)
+        try:
+            if mark is not None:
+                called = called or _plain(test, method)
+                with decorators.hosted(mark, partial(self._run, called, mark)):
+                    value = called.call()
+            elif given.has_examples(function, called.case if called else test):
+                called = called or _plain(test, method)
+                value = self._call_with_examples(called)
+            else:
+                call = method if called is None else called.call
+                runner = self._scopes.around(self._at()) if self._scopes.are_open else None
+                value = call() if runner is None else runner.call(call)
+            if value is not None:
+                value = self._outcome(called or _plain(test, method), value)
+        except BaseException as error:
+            raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
+        finally:
+            if kinds.has_fixture(test, "tearDown"):
+                test.__dict__[seams.TEAR_DOWN] = partial(
+                    self._call_fixture, test, seams.TEAR_DOWN, "tearDown"
+                )
+            self._see_to_cleanups(test)
+        if value is not None and (called is None or called.speaks):
+            _warn_of(value, test, method)
+
+    def _call_with_examples(self, called: Called) -> Any:
+        self._scopes.runner(self._at())
+        self._see_to_end(self._test)
+        with given.examples(called.function, partial(self._run, called, None)):
+            return called.call()
+
+    def _outcome(self, called: Called, value: Any) -> Any:
+        """Return what a test comes to: where it gave an awaitable, run that."""
+        if inspect.iscoroutine(value):
+            try:
+                return self._run(called, None, lambda: value)
+            finally:
+                value.close()  # where it could not even be begun
+        if inspect.isgenerator(value) and not inspect.isawaitable(value):
+            value = _called_again(self._settings, called, value)
+        if inspect.isawaitable(value):
+            loop = value.get_loop() if isinstance(value, asyncio.Future) else None
+            return self._run(called, None, lambda: value, loop)
+        return coroutines.checked(value, called.function)
+
+    def _run(
+        self,
+        called: Called,
+        mark: Decoration | None,
+        body: Callable[[], Awaitable[Any]],
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> Any:
+        engine = Engine.BY_RESULT if mark is None else mark.engine
+        plan = plans.made(engine, called.function, called.owner, self._settings)
+        execution = Execution(body, plan, called.case)
+        own = self._own_runner(mark, loop)
+        if own is not None:
+            with own as runner:
+                return runner.run(execution.main(), execution.stopped, is_last=always)
+        runner = self._scopes.runner(self._at())
+        try:
+            return runner.run(execution.main(), execution.stopped, is_last=self._is_last)
+        finally:
+            if self._is_last():
+                self._end()
+
+    def _own_runner(
+        self, mark: Decoration | None, loop: asyncio.AbstractEventLoop | None
+    ) -> AbstractContextManager[Runner] | None:
+        """Return a runner for the test alone, where its scope's is not for it."""
+        if mark is not None:
+            if not mark.shares_loop:
+                return mark.runner()
+            if self._scopes.are_open and self._scopes.runner(self._at()).is_given:
+                return Runner(debug=self._settings.debug)  # who decorates it wants a fresh one
+        if loop is not None and not self._scopes.has(loop):
+            return Runner(loop)
+        return None
+
+    def _is_coroutine_test(self, test: TestCase) -> bool:
+        """Tell whether a test is declared to be a coroutine, and nobody chose a loop for it."""
+        method = getattr(test, seams.method_name(test))
+        called = kinds.called(test, method)
+        function = method if called is None else called.function
+        mark = decorators.decoration(function)
+        if mark is not None:
+            return mark.shares_loop
+        return inspect.iscoroutinefunction(function) or given.has_examples(function, test)
+
+
+def _refuse(test: TestCase, fixture: Any) -> None:
+    del test.__dict__[seams.SET_UP]
+    name = fixture.__name__
+    raise DefinitionError(
+        f"{places.describe(fixture)}: IsolatedAsyncioTestCase calls {name} outside of its loop, "
+        "and drops what it gives.\n"
+        f"Name it async{name[0].upper()}{name[1:]}."
+    )
 
 
 def _called_again(
@@ -117,33 +292,22 @@ def _called_again(
     return coroutines.explained(called.call(), function)
 
 
-def _run(
-    settings: Settings,
-    called: Called,
-    mark: Decoration | None,
-    body: Callable[[], Awaitable[Any]],
-    loop: asyncio.AbstractEventLoop | None = None,
-) -> Any:
-    engine = Engine.BY_RESULT if mark is None else mark.engine
-    plan = plans.made(engine, called.function, called.owner, settings)
-    execution = Execution(body, plan, called.case)
-    own = Runner(loop, debug=settings.debug) if mark is None or mark.shares_loop else mark.runner()
-    with own as runner:
-        return runner.run(execution.main(), execution.stopped, last=True)
-
-
 def _call_isolated(settings: Settings, test: TestCase, method: Callable[[], Any]) -> None:
-    del test.__dict__[seams.NAME]
+    del test.__dict__[seams.TEST]
     limit = plans.made(Engine.UNTIL_COMPLETE, method, type(test), settings).limit
     try:
         if inspect.iscoroutinefunction(method):
             seams.ISOLATED(test, _limited(method, limit) if limit.seconds else method)
             return
+        if given.has_examples(method, test):
+            with given.examples(method, lambda body: seams.ISOLATED(test, _limited(body, limit))):
+                method()
+            return
         called = _IsolatedCall(method, settings)
         seams.ISOLATED(test, called)
         if called.given is not None:
-            given = called.given
-            seams.ISOLATED(test, _limited(lambda: given, limit))
+            awaitable = called.given
+            seams.ISOLATED(test, _limited(lambda: awaitable, limit))
     except BaseException as error:
         raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
 
@@ -207,59 +371,3 @@ class _Returned:
 
 def _plain(test: TestCase, method: Callable[[], Any]) -> Called:
     return Called(method, method, type(test), test, speaks=True)
-
-
-def _special(test: TestCase, method: Callable[[], Any]) -> Called | None:
-    kind = _KINDS.get(getattr(method, "__qualname__", ""))
-    if kind is None or kind[0] != method.__module__:
-        return None
-    return kind[1](test, method)
-
-
-def _function(test: Any, _: Callable[[], Any]) -> Called:
-    function = test._testFunc
-    # a test class's method that one of its test generators has yielded
-    method = getattr(function, "__wrapped__", function)
-    owner = type(method.__self__) if inspect.ismethod(method) else object
-    return Called(function, function, owner, test)
-
-
-def _test_class(test: Any, _: Callable[[], Any]) -> Called:
-    function = getattr(test.obj, test.method)
-    return Called(function, function, type(test.obj), test.obj)
-
-
-def _scenario(test: TestCase, method: Any) -> Called:
-    """A ``such`` case: it has the user's function and calls it with what it takes."""
-    case, function = method.case, method.case.func
-
-    def call() -> Any:
-        given: list[Any] = []
-
-        @functools.wraps(function)
-        def keep(*args: Any) -> None:
-            given.append(function(*args))
-
-        keep.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-        case.func = keep
-        try:
-            method()
-        finally:
-            case.func = function
-        return given[0] if given else None
-
-    return Called(call, function, object, test)
-
-
-_KINDS: dict[str, tuple[str, Callable[[Any, Any], Called]]] = {
-    "FunctionTestCase.runTest": ("unittest.case", _function),
-    "MethodTestCase.<locals>._MethodTestCase.runTest": (
-        "nose2.plugins.loader.testclasses",
-        _test_class,
-    ),
-    "Scenario._makeTestCase.<locals>._make_test_func.<locals>._test": (
-        "nose2.tools.such",
-        _scenario,
-    ),
-}
-"""The test methods that drop what the user's function gives, by name and module."""

@@ -22,7 +22,7 @@ from nose2_aio import coroutines, loops, places, plans, seconds, stacks
 from nose2_aio.engines import NO_CASE, Engine, Execution
 from nose2_aio.errors import InvalidTypeError
 from nose2_aio.loops import LoopContext
-from nose2_aio.runners import Runner
+from nose2_aio.runners import Runner, always
 from nose2_aio.settings import Settings
 
 __unittest = True
@@ -190,7 +190,7 @@ def _decorated(
             return _named(execution.main(), function)
         try:
             with mark.runner() as runner:
-                return runner.run(execution.main(), execution.stopped, last=True)
+                return runner.run(execution.main(), execution.stopped, is_last=always)
         except BaseException as error:
             _hide_from_unittest(at_head="__unittest" in sys._getframe(1).f_globals)
             raise stacks.trimmed(error)  # noqa: B904 -- the same error, without our frames

@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = [
     "AioError",
     "DefinitionError",
+    "FixtureCancelledError",
     "InvalidTypeError",
     "InvalidValueError",
     "LoopError",
@@ -43,3 +44,10 @@ class LoopStoppedError(LoopError):
 
 class TimeLimitError(AioError, TimeoutError):
     """A test took longer than its time limit."""
+
+
+class FixtureCancelledError(AioError):
+    """A fixture of a class or a module was cancelled.
+
+    unittest lets a `BaseException` there, such as `asyncio.CancelledError`, end the whole run.
+    """

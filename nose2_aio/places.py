@@ -7,9 +7,10 @@ import inspect
 import os
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-__all__ = ["describe", "innermost", "of_caller"]
+__all__ = ["describe", "innermost", "of_caller", "of_frame"]
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -44,6 +45,11 @@ def innermost(function: Any) -> Any:
         if inner is None:
             return function
         function = inner
+
+
+def of_frame(frame: FrameType, line: int) -> str:
+    """Return ``name, file:line`` of a line in a function that runs."""
+    return f"{frame.f_code.co_name}, {_place(frame.f_code.co_filename, line)}"
 
 
 def _place(filename: str, line: int) -> str:

@@ -38,8 +38,11 @@ from typing import Any
 
 from nose2.events import Plugin
 
-from nose2_aio import adapters, generators
+from nose2_aio import generators
+from nose2_aio.adapters import Adapter
 from nose2_aio.errors import InvalidValueError
+from nose2_aio.faces import Faces
+from nose2_aio.scopes import Scopes
 from nose2_aio.settings import OPTIONS, SECTION, Settings, resolve
 
 __all__ = ["AioPlugin"]
@@ -66,6 +69,18 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         config = self.session.config
         file = dict(config.items(SECTION)) if config.has_section(SECTION) else {}
         return resolve(file, self.command_line, everywhere=config.defaults())
+
+    @functools.cached_property
+    def _scopes(self) -> Scopes:
+        return Scopes(self.settings)
+
+    @functools.cached_property
+    def _adapter(self) -> Adapter:
+        return Adapter(self.settings, self._scopes)
+
+    @functools.cached_property
+    def _faces(self) -> Faces:
+        return Faces(self.settings, self._scopes)
 
     def register(self) -> None:
         """Register before nose2's own loaders of tests: they iterate generator functions."""
@@ -94,7 +109,11 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self._unregister()
 
     def registerInSubprocess(self, event: Any) -> None:
-        """Come along to worker processes; what the command line said comes in the config."""
+        """Come along to worker processes; what the command line said comes in the config.
+
+        The faces that stand here don't come along: each process puts on its own.
+        """
+        self._faces.take_off()
         event.pluginClasses.append(type(self))
         config = self.session.config
         if not config.has_section(SECTION):
@@ -114,9 +133,48 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         for module in [event.module] if event.module else imported[:1]:
             self._convert(module)
 
+    def startTestRun(self, event: Any) -> None:
+        """Cover the fixtures of all that is run, and close what was opened for it."""
+        event.executeTests = functools.partial(self._execute, event.executeTests)
+
+    def stopTestRun(self, _: Any) -> None:
+        """Close the loop of the run."""
+        self._scopes.close()
+
+    def startSubprocess(self, event: Any) -> None:
+        """Do in a worker process, for each of its shares, what is done for a run."""
+        event.executeTests = functools.partial(self._execute, event.executeTests)
+
+    def stopSubprocess(self, _: Any) -> None:
+        """Close the loop that the shares of a worker process have in common."""
+        self._scopes.close()
+
     def startTest(self, event: Any) -> None:
-        """Step in where the test gives an awaitable."""
-        adapters.attach(event.test, self.settings)
+        """Step in where the test or a fixture of it gives an awaitable."""
+        self._adapter.attach(event.test)
+
+    def startLayerSetup(self, event: Any) -> None:
+        """Arrive at a layer."""
+        self._faces.begin_layer(event.layer)
+
+    def stopLayerTeardown(self, event: Any) -> None:
+        """Leave a layer; one without ``tearDown`` as well."""
+        self._faces.end_layer(event.layer)
+
+    def startLayerSetupTest(self, event: Any) -> None:
+        """Arrive at a test, ahead of what its layers do for it."""
+        self._adapter.begin_layered(event.test)
+
+    def stopLayerTeardownTest(self, event: Any) -> None:
+        """Leave a test, behind what its layers do for it."""
+        self._adapter.end_layered(event.test)
+
+    def _execute(self, execute: Any, suite: Any, result: Any) -> Any:
+        try:
+            with self._faces.on(suite):
+                return execute(suite, result)
+        finally:
+            self._scopes.close(but_run=True)
 
     def _convert(self, module: ModuleType) -> None:
         generators.convert(module, self.session.testMethodPrefix, self.settings.generators)

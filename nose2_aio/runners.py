@@ -4,10 +4,16 @@
 2. The first `Runner.run` starts the *host task* on the loop and hands it a coroutine. The loop
    runs until the host has brought that to its end, and is halted there; the host waits.
 3. Every further `run` wakes the host with the next coroutine. So all of them share one task
-   and one `contextvars.Context`, though plain synchronous code runs in between.
-4. `Runner.close` wakes the host for the last time, unless a `run` was known to be the last. The
-   host ends; what its last step has scheduled (a transport's closing, callbacks of the task) runs.
-5. On a loop of the runner's own, a task of its own then shuts down what is left over, since that
+   and one `contextvars.Context`, though plain synchronous code runs in between; `Runner.call` runs
+   that in the same context.
+4. A runner inside another (a test in its class, a class in its module) has a host of its own on
+   the same loop, in a copy of the outer context. The outer host's job is to await the inner host.
+   So what cancels the outer one, such as a task group that was entered in ``setUpClass`` and
+   whose task has crashed, cancels what runs inside.
+5. `Runner.close` wakes the host for the last time, unless a `run` turned out to be the last. The
+   host ends, and the outer one, if there is one, is free for the next; what the last step has
+   scheduled (a transport's closing, callbacks of the task) runs.
+6. On a loop of the runner's own, a task of its own then shuts down what is left over, since that
    may wait for the host. Where nothing is, the host does it itself, which saves a task. The loop
    is closed, and the loop that was current before is current again. A loop that was given is
    left as it is.
@@ -19,16 +25,29 @@ frame of asyncio's comes between the test and its caller.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import enum
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Self
 
 from nose2_aio import loops, stacks
 from nose2_aio.errors import LoopError
+from nose2_aio.hosts import Host
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "always", "never"]
+
+
+def always() -> bool:
+    """Say that a coroutine is the last one."""
+    return True
+
+
+def never() -> bool:
+    """Say that others may follow."""
+    return False
 
 
 class State(enum.Enum):
@@ -42,38 +61,56 @@ class State(enum.Enum):
 
 
 class Runner:
-    """Runs coroutines on one loop, in one task.
+    """Runs coroutines on one loop, in one task and one context.
 
-    With ``loop``, on that one, which is left open; without, on a new one, which is current
-    until it is closed with the runner.
+    With ``loop``, on that one, which is left open; inside the runner ``outer``, on its loop;
+    without either, on a new one, which is current until it is closed with the runner.
+
+    What runs, runs in ``context``, or else in a copy of the outer or the current one.
 
     Raises `LoopError` where a loop runs in this thread already, or where ``loop`` runs in another.
     """
 
     _state = State.NEW
+    _outer: Runner | None = None
     _restore: Callable[[], None] | None = None
     """Makes the loop current that was before; None where the loop isn't the runner's own."""
-    _host: asyncio.Task[None] | None = None
+    _host: Host | None = None
     _job: Coroutine[Any, Any, Any] | None = None
+    _is_last: Callable[[], bool] = staticmethod(never)
     _wake: asyncio.Future[None] | None = None
     _value: Any = None
     _error: BaseException | None = None
+    _is_calling = False
     _is_shut_down = False
     _ending: asyncio.Task[None] | None = None
     """Shuts down where the host can't."""
 
-    def __init__(self, loop: AbstractEventLoop | None = None, *, debug: bool = False) -> None:
+    def __init__(
+        self,
+        loop: AbstractEventLoop | None = None,
+        *,
+        outer: Runner | None = None,
+        context: contextvars.Context | None = None,
+        debug: bool = False,
+    ) -> None:
         if loops.is_running():
             raise LoopError("a test can't be run by a loop of its own while another loop runs here")
+        if outer is not None:
+            self._outer = outer
+            self.loop: AbstractEventLoop = outer.loop
+            self.context: contextvars.Context = outer.context.copy()
+            return
         if loop is not None and loop.is_running():
             raise LoopError(f"the loop that the test is to run on runs elsewhere: {loop!r}")
         if loop is None:
             loop = loops.new(debug=debug)
             self._restore = loops.make_current(loop)
-        self._loop = loop
+        self.loop = loop
+        self.context = contextvars.copy_context() if context is None else context
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._state.value} {self._loop!r}>"
+        return f"<{type(self).__name__} {self._state.value} {self.loop!r}>"
 
     def __enter__(self) -> Self:
         return self
@@ -86,73 +123,154 @@ class Runner:
     ) -> None:
         self.close()
 
+    @property
+    def is_given(self) -> bool:
+        """Whether its loop was given, to it or to the outermost."""
+        return all(runner._restore is None for runner in self._lineage())
+
     def run(
-        self, job: Coroutine[Any, Any, Any], stopped: Callable[[], None], *, last: bool = False
+        self,
+        job: Coroutine[Any, Any, Any],
+        stopped: Callable[[], None],
+        *,
+        is_last: Callable[[], bool] = never,
     ) -> Any:
         """Run a coroutine to its end and return its value, or raise what it raised.
 
         ``stopped`` is called whenever the tested code has stopped the loop before that. Where it
         returns, the loop runs on; where it raises, the coroutine is cancelled and run to its end.
 
-        With ``last``, no other follows, and the loop need not be halted before the runner ends.
+        ``is_last`` is asked at the end. If it says so, the runner ends in the same go.
+
+        While `call` runs, the context is taken: a coroutine gets a task and a copy of its own.
+
+        What a task group cancels because one of its tasks has failed raises what that task raised.
         """
-        self._job = job
-        self._state = State.CLOSING if last else State.OPEN
+        if self._is_calling:
+            with Runner(self.loop, context=self.context.copy()) as own:
+                return own.run(job, stopped, is_last=always)
         try:
-            self._wake_host()
-            self._loop.run_forever()
+            self._begin(job, is_last)
+            self.loop.run_forever()
             while self._job is not None:
                 stopped()
-                self._loop.run_forever()
+                self.loop.run_forever()
         except BaseException as error:
             self._give_up()
             raise stacks.trimmed(error)  # noqa: B904 -- the same error, without the runner's frames
-        value, error = self._value, self._error
+        value, failure = self._value, self._error
         self._value = self._error = None
-        if error is None:
+        if failure is None:
             return value
         try:
-            raise stacks.trimmed(error)
+            raise stacks.trimmed(self._explained(failure))
         finally:
-            del error
+            del failure
+
+    def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call plain code between two coroutines, in their context, and return what it returns.
+
+        It may run the loop by itself, and sees no task of ours on it.
+        """
+        self._ensure_current()
+        self._is_calling = True
+        hosts = [runner._host for runner in self._lineage()]
+        hidden = [host for host in hosts if host is not None and not host.done()]
+        for host in hidden:
+            asyncio._unregister_task(host)
+        try:
+            return self.context.run(function, *args, **kwargs)
+        finally:
+            self._is_calling = False
+            for host in hidden:
+                asyncio._register_task(host)
 
     def close(self) -> None:
         """End the host task; shut down and close the loop if it is the runner's own."""
         try:
-            if self._state in (State.OPEN, State.CLOSING) and not self._loop.is_closed():
-                self._give_up()
-                self._finish()
+            if self._state in (State.OPEN, State.CLOSING):
+                if self.loop.is_closed():
+                    self._drop()
+                else:
+                    self._give_up()
+                    self._finish()
         finally:
             self._state = State.CLOSED
+            self._host = None
             if self._restore is not None:
                 self._restore()
-                self._loop.close()
+                self.loop.close()
+
+    def _lineage(self) -> Iterator[Runner]:
+        runner: Runner | None = self
+        while runner is not None:
+            yield runner
+            runner = runner._outer
+
+    def _ensure_current(self) -> None:
+        if loops.current() is not self.loop:
+            asyncio.set_event_loop(self.loop)
+
+    def _begin(self, job: Coroutine[Any, Any, Any], is_last: Callable[[], bool]) -> None:
+        """Have the host do a job when the loop runs."""
+        if self._outer is not None or self._state is not State.NEW:
+            self._ensure_current()
+        self._state = State.OPEN
+        self._job = job
+        self._is_last = is_last
+        if self._host is not None and not self._host.done():
+            self._wake_host()
+            return
+        # not by a task factory of the user's: nothing of the test must matter here
+        self._host = Host(self._serve(), loop=self.loop, context=self.context)
+        if self._outer is not None:
+            self._outer._begin(_awaited(self._host), never)
 
     def _wake_host(self) -> None:
-        if self._host is None or self._host.done():
-            # not by a task factory of the user's: nothing of the test must matter here
-            self._host = asyncio.Task(self._serve(), loop=self._loop)
-        elif self._wake is not None and not self._wake.done():
+        if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
+
+    def _explained(self, error: BaseException) -> BaseException:
+        """What a job failed with: for a cancellation, what that was for, if we know."""
+        assert self._host is not None
+        cause, self._host.cause = self._host.cause, None
+        if cause is None or not isinstance(error, asyncio.CancelledError):
+            return error
+        if cause.__traceback__ is None:
+            return cause.with_traceback(error.__traceback__)
+        place = stacks.innermost_place(error)
+        if place:
+            cause.add_note(f"It was raised in the background. The test was cancelled at {place}")
+        return cause
 
     def _give_up(self) -> None:
         """Cancel the coroutine that runs, if one does, and run it to its end."""
         while self._job is not None and self._host is not None and not self._host.done():
             self._host.cancel()
             self._host.add_done_callback(self._stop)  # it may not even have begun
-            self._loop.run_forever()
+            self.loop.run_forever()
         if self._job is not None:
             self._job.close()
         self._job = self._value = self._error = None
 
     def _finish(self) -> None:
-        if self._state is State.OPEN:
-            self._state = State.CLOSING
-            self._wake_host()
-        elif self._state is State.CLOSING and self._host is not None and self._host.done():
-            self._loop.call_soon(self._end)
+        self._state = State.CLOSING
+        self._wake_host()
+        if self._outer is not None:
+            while self._outer._job is not None:
+                self.loop.run_forever()
+            return
+        if self._host is None or self._host.done():
+            self.loop.call_soon(self._end)
         while self._state is State.CLOSING:
-            self._loop.run_forever()
+            self.loop.run_forever()
+
+    def _drop(self) -> None:
+        """Forget the host, where somebody has closed the loop under it."""
+        if self._host is not None and not self._host.done():
+            self._host.get_coro().close()
+            # nothing public says that we know that it will never end
+            self._host._log_destroy_pending = False  # type: ignore[attr-defined]
 
     async def _serve(self) -> None:
         """The host task: bring one job after the other to its end."""
@@ -167,23 +285,26 @@ class Runner:
                 finally:
                     self._job = None
                 if self._state is State.OPEN:
-                    self._loop.stop()
-                    await self._woken()
+                    if self._is_last():
+                        self._state = State.CLOSING
+                    else:
+                        self.loop.stop()
+                        await self._woken()
             if self._restore is not None:
                 await self._shut_down_alone()
         finally:
-            if not self._loop.is_closed():
-                self._loop.call_soon(self._end)
+            if self._outer is None and not self.loop.is_closed():
+                self.loop.call_soon(self._end)
 
     async def _shut_down_alone(self) -> None:
         """Shut down, unless something is left over."""
-        if len(asyncio.all_tasks(self._loop)) > 1:
+        if len(asyncio.all_tasks(self.loop)) > 1:
             return
-        await self._loop.shutdown_asyncgens()
-        await self._loop.shutdown_default_executor()
+        await self.loop.shutdown_asyncgens()
+        await self.loop.shutdown_default_executor()
         self._is_shut_down = True
         # what the last step has scheduled runs after this one, and may start tasks
-        self._loop.set_task_factory(self._make_late_task)
+        self.loop.set_task_factory(self._make_late_task)
 
     def _make_late_task(self, loop: AbstractEventLoop, job: Any, /, **options: Any) -> Any:
         self._is_shut_down = False
@@ -191,34 +312,38 @@ class Runner:
 
     async def _woken(self) -> None:
         """Wait for the next job, or for the runner's end; hand a cancellation on to the job."""
-        cancelled = False
-        while self._job is None and self._state is State.OPEN:
-            self._wake = self._loop.create_future()
-            try:
-                await self._wake
-            except asyncio.CancelledError:
-                cancelled = True
-        if cancelled and self._job is not None:
-            host = asyncio.current_task()
-            assert host is not None
-            host.uncancel()
-            host.cancel()
+        host = self._host
+        assert host is not None
+        host.is_idle = True
+        self._wake = self.loop.create_future()
+        await self._wake
+        host.is_idle = False
+        if host.was_cancelled:
+            host.was_cancelled = False
+            if self._job is not None:
+                host.cancel()
 
     def _end(self) -> None:
         """Halt the loop, behind the host's end, and behind the shutdown if that is to come."""
         if self._state is State.OPEN:
-            self._loop.stop()
+            self.loop.stop()
         elif self._restore is None or self._is_shut_down or self._state is State.CLOSED:
             self._halt()
         elif self._ending is None:
-            self._ending = asyncio.Task(loops.shut_down(self._loop), loop=self._loop)
+            self._ending = asyncio.Task(loops.shut_down(self.loop), loop=self.loop)
             self._ending.add_done_callback(self._halt)
 
     def _halt(self, _: asyncio.Task[None] | None = None) -> None:
         self._state = State.CLOSED
         if self._restore is not None:
-            self._loop.set_task_factory(None)
-        self._loop.stop()
+            self.loop.set_task_factory(None)
+        self.loop.stop()
 
     def _stop(self, _: asyncio.Task[None]) -> None:
-        self._loop.stop()
+        self.loop.stop()
+
+
+async def _awaited(inner: Host) -> None:
+    """The job of a host while another one is inside it."""
+    with contextlib.suppress(asyncio.CancelledError):  # its own: this one's went there
+        await inner

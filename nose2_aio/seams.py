@@ -1,25 +1,72 @@
-"""The seam through which unittest calls a test, and which classes keep unittest's own.
+"""The seams through which unittest calls a test and its fixtures, and which classes keep them.
 
-`TestCase._callTestMethod` was made for IsolatedAsyncioTestCase, and is stable since Python 3.8.
-A class that overrides it, or ``run``, runs its tests by itself.
+`TestCase._callTestMethod` and its like were made for IsolatedAsyncioTestCase, and are stable since
+Python 3.8. A class that overrides that one, or ``run``, runs its tests by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import unittest
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import IsolatedAsyncioTestCase, TestCase
 
-__all__ = ["ISOLATED", "NAME", "PLAIN", "is_unittests"]
+__all__ = [
+    "CLEANUP",
+    "ISOLATED",
+    "PLAIN",
+    "SET_UP",
+    "TEAR_DOWN",
+    "TEST",
+    "add_last_cleanup",
+    "class_cleanups",
+    "has_cleanups",
+    "is_unittests",
+    "method_name",
+    "module_cleanups",
+]
 
-NAME = "_callTestMethod"
-PLAIN: Callable[..., Any] = getattr(TestCase, NAME)
-ISOLATED: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, NAME)
+SET_UP, TEST, TEAR_DOWN, CLEANUP = "_callSetUp", "_callTestMethod", "_callTearDown", "_callCleanup"
+PLAIN: Callable[..., Any] = getattr(TestCase, TEST)
+ISOLATED: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST)
+
+Cleanup = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+"""What is to be called, with its arguments."""
 
 
 def is_unittests(case: type[TestCase]) -> bool:
     """Tell whether a class leaves it to unittest to call its tests."""
-    return getattr(case, NAME) in (PLAIN, ISOLATED) and case.run in (
+    return getattr(case, TEST) in (PLAIN, ISOLATED) and case.run in (
         TestCase.run,
         IsolatedAsyncioTestCase.run,
     )
+
+
+def method_name(test: TestCase) -> str:
+    """Return the name of the method that is the test."""
+    return test._testMethodName
+
+
+def has_cleanups(test: TestCase) -> bool:
+    """Tell whether cleanups of a test are waiting: nothing public does."""
+    return bool(test._cleanups)  # type: ignore[attr-defined]
+
+
+def class_cleanups(case: type[TestCase]) -> Iterator[Cleanup]:
+    """Take the cleanups of a class off it, the last one first."""
+    return _popped(case._class_cleanups)  # type: ignore[attr-defined]
+
+
+def module_cleanups() -> Iterator[Cleanup]:
+    """Take the cleanups of a module off their list, the last one first."""
+    return _popped(unittest.case._module_cleanups)  # type: ignore[attr-defined]
+
+
+def _popped(cleanups: list[Cleanup]) -> Iterator[Cleanup]:
+    while cleanups:
+        yield cleanups.pop()
+
+
+def add_last_cleanup(test: TestCase, function: Callable[[], Any]) -> None:
+    """Have a cleanup called behind all others: ``addCleanup`` puts it in front of them."""
+    test._cleanups.insert(0, (function, (), {}))  # type: ignore[attr-defined]

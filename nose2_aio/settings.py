@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 from nose2_aio import seconds
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["OPTIONS", "SECTION", "Option", "Settings", "resolve"]
+__all__ = ["LOOP_SCOPES", "OPTIONS", "SECTION", "Option", "Settings", "either", "resolve"]
 
 SECTION = "aio"
 GENERATORS = ("auto", "coroutine", "nose2")
+LOOP_SCOPES = ("test", "class", "module", "run")
+"""What may share a loop though no async fixture makes it, the narrowest first."""
 _TRUE = ("1", "t", "true", "on", "yes", "y")
 _FALSE = ("0", "f", "false", "off", "no", "n")
 
@@ -34,6 +36,8 @@ class Settings:
     """Which generator functions are coroutine tests: by their body, all of them, or none."""
     time_limit: float = 0.0
     """Seconds that a coroutine test may take; 0 for no limit."""
+    loop_scope: str = "test"
+    """What shares a loop, at least: one of `LOOP_SCOPES`."""
     debug: bool = False
     """Whether loops run in asyncio's debug mode."""
     places: Mapping[str, str] = field(default_factory=dict)
@@ -99,15 +103,19 @@ def _switch(text: str, name: str, place: str) -> bool:
     return word in _TRUE
 
 
-def _choice(text: str, name: str, place: str) -> str:
-    if text.strip() in GENERATORS:
-        return text.strip()
-    raise InvalidValueError(f"{name} must be {_either(GENERATORS)}, got {text!r} ({place})")
-
-
-def _either(words: Iterable[str]) -> str:
+def either(words: Iterable[str]) -> str:
+    """Return words as a choice, for messages."""
     *most, last = words
     return f"{', '.join(most)} or {last}"
+
+
+def _choice(words: Collection[str]) -> Callable[[str, str, str], str]:
+    def parse(text: str, name: str, place: str) -> str:
+        if text.strip() in words:
+            return text.strip()
+        raise InvalidValueError(f"{name} must be {either(words)}, got {text!r} ({place})")
+
+    return parse
 
 
 def _seconds(text: str, name: str, place: str) -> float:
@@ -117,7 +125,7 @@ def _seconds(text: str, name: str, place: str) -> float:
 OPTIONS = (
     Option(
         "generators",
-        _choice,
+        _choice(GENERATORS),
         "|".join(GENERATORS),
         "Which generator functions are coroutine tests: those with 'yield from' and no plain "
         "'yield' (auto, the default), all (coroutine) or none (nose2)",
@@ -127,6 +135,13 @@ OPTIONS = (
         _seconds,
         "SECONDS",
         "Fail a coroutine test that takes longer (default 0: no limit)",
+    ),
+    Option(
+        "loop-scope",
+        _choice(LOOP_SCOPES),
+        "|".join(LOOP_SCOPES),
+        "Let all coroutine tests of a class, of a module or of the run share a loop (default "
+        "test: each has its own, unless an async fixture is wider)",
     ),
     Option("debug", _switch, None, "Run event loops in asyncio's debug mode (default: off)"),
 )

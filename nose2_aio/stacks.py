@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TypeVar
 
+from nose2_aio import places
 from nose2_aio.errors import AioError
 
-__all__ = ["trimmed"]
+__all__ = ["innermost_place", "trimmed"]
 
 _PACKAGE = __name__.partition(".")[0]
 _RUNNERS = ("asyncio", "contextlib", "unittest")
@@ -35,6 +36,14 @@ def trimmed(error: _Error, *, head: bool = True) -> _Error:
         if isinstance(one, BaseExceptionGroup):
             waiting += one.exceptions
     return error
+
+
+def innermost_place(error: BaseException) -> str:
+    """Return ``name, file:line`` of the innermost of the user's functions; "" if there is none."""
+    for entry in reversed(_kept(error, head=True)):
+        if _package(entry) not in _RUNNERS:
+            return places.of_frame(entry.tb_frame, entry.tb_lineno)
+    return ""
 
 
 def _kept(error: BaseException, *, head: bool) -> list[TracebackType]:

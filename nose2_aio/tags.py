@@ -11,12 +11,14 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-from nose2_aio import places, seconds
-from nose2_aio.errors import InvalidTypeError
+from nose2_aio import places, seconds, settings
+from nose2_aio.errors import InvalidTypeError, InvalidValueError
 
-__all__ = ["Tags", "is_tagged", "read", "sleep", "timeout"]
+__all__ = ["Tags", "is_tagged", "loop_scope", "read", "read_loop_scope", "sleep", "timeout"]
 
 _Tagged = TypeVar("_Tagged", bound=Callable[..., Any])
+
+_TaggedClass = TypeVar("_TaggedClass", bound=type)
 
 _NAMES = frozenset({"timeout", "sleep"})
 _ON_CLASS = "__nose2_aio_tags__"
@@ -55,6 +57,42 @@ def sleep(duration: float, /) -> Callable[[_Tagged], _Tagged]:
     return _tag("sleep", duration)
 
 
+def loop_scope(scope: str, /) -> Callable[[_TaggedClass], _TaggedClass]:
+    """Tag a class with what its coroutine tests share a loop with.
+
+    ``"class"``: the other tests of the class; ``"module"``: those of the module; ``"run"``: all;
+    ``"test"``: none, also where the setting ``loop-scope`` says otherwise. An async fixture of a
+    wider scope lends its loop in any case.
+
+    Raises `InvalidValueError` for any other value, `InvalidTypeError` for what is no string and
+    where it stands on a function.
+    """
+    place = f"@loop_scope, {places.of_caller()}"
+    if not isinstance(scope, str):
+        raise InvalidTypeError(
+            f"loop_scope must be {settings.either(settings.LOOP_SCOPES)}, got {scope!r} ({place})"
+        )
+    if scope not in settings.LOOP_SCOPES:
+        raise InvalidValueError(
+            f"loop_scope must be {settings.either(settings.LOOP_SCOPES)}, got {scope!r} ({place})"
+        )
+
+    def tag(tagged: _TaggedClass) -> _TaggedClass:
+        if not isinstance(tagged, type):
+            raise InvalidTypeError(
+                f"@loop_scope is for classes, got {tagged!r}; what is no method has a loop of its "
+                f"own, or that of a wider async fixture ({place})"
+            )
+        return _tag_class(tagged, "loop_scope", scope)
+
+    return tag
+
+
+def read_loop_scope(owner: type) -> str | None:
+    """Return what `loop_scope` says of a class or its bases; None where it stands nowhere."""
+    return _of_class(owner).get("loop_scope")
+
+
 def is_tagged(function: object) -> bool:
     """Tell whether a function itself carries a tag."""
     own = _attributes(function)
@@ -67,16 +105,27 @@ def read(function: object, owner: type) -> Tags:
     ``owner`` is the user's class, or any class without tags where there is none.
     """
     own = _attributes(function)
-    found = {}
-    if hasattr(owner, _ON_CLASS):
-        for base in reversed(owner.__mro__):
-            found.update(vars(base).get(_ON_CLASS, {}))
+    found = {name: value for name, value in _of_class(owner).items() if name in _NAMES}
     for name in own.keys() & _NAMES:
         value = own[name]
         if value is not None:
             place = f"attribute {name} of {places.describe(function)}"
             found[name] = seconds.checked(value, name=name, place=place)
     return Tags(**found) if found else _NONE
+
+
+def _of_class(owner: type) -> dict[str, Any]:
+    """The tags of a class, its own before those of its bases."""
+    found: dict[str, Any] = {}
+    if hasattr(owner, _ON_CLASS):
+        for base in reversed(owner.__mro__):
+            found.update(vars(base).get(_ON_CLASS, {}))
+    return found
+
+
+def _tag_class(tagged: _TaggedClass, name: str, value: object) -> _TaggedClass:
+    setattr(tagged, _ON_CLASS, {**vars(tagged).get(_ON_CLASS, {}), name: value})
+    return tagged
 
 
 def _attributes(function: object) -> dict[str, Any]:
@@ -92,7 +141,7 @@ def _tag(name: str, value: float) -> Callable[[_Tagged], _Tagged]:
 
     def tag(tagged: _Tagged) -> _Tagged:
         if isinstance(tagged, type):
-            setattr(tagged, _ON_CLASS, {**vars(tagged).get(_ON_CLASS, {}), name: value})
+            _tag_class(tagged, name, value)
         elif isinstance(tagged, staticmethod | classmethod):
             setattr(tagged.__func__, name, value)
         elif callable(tagged):

@@ -11,18 +11,21 @@ from typing import Any
 from unittest import TestCase, mock
 
 import nose2_aio as aio
-from nose2_aio import adapters
+from nose2_aio.adapters import Adapter
 from nose2_aio.errors import DefinitionError, InvalidTypeError
+from nose2_aio.scopes import Scopes
 from nose2_aio.settings import Settings
 
 
 def run(case: TestCase, settings: Settings | None = None) -> unittest.TestResult:
     """Run a test case as nose2 does with the plugin."""
+    settings = settings or Settings()
+    adapter = Adapter(settings, Scopes(settings))
 
     class Result(unittest.TestResult):
         def startTest(self, test: TestCase) -> None:
             super().startTest(test)
-            adapters.attach(test, settings or Settings())
+            adapter.attach(test)
 
     result = Result()
     case.run(result)
@@ -75,7 +78,7 @@ class Seams(TestCase):
                 raise AssertionError
 
         self.assertTrue(run(Case("test")).wasSuccessful())
-        adapters.attach(object(), Settings())
+        Adapter(Settings(), Scopes(Settings())).attach(object())
 
     def test_seam_of_unittest(self) -> None:
         """unittest still runs a test through that seam."""

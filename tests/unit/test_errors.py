@@ -17,6 +17,7 @@ class Tree(TestCase):
             errors.InvalidValueError: ValueError,
             errors.InvalidTypeError: TypeError,
             errors.DefinitionError: TypeError,
+            errors.FixtureCancelledError: Exception,
             errors.LoopError: RuntimeError,
             errors.LoopStoppedError: errors.LoopError,
             errors.TimeLimitError: TimeoutError,

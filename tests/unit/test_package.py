@@ -82,7 +82,7 @@ class Modules(TestCase):
         It would cut off what follows on the frame of any other.
         """
         hidden = {n for n, path in MODULES.items() if "\n__unittest = True\n" in path.read_text()}
-        self.assertEqual(hidden, {"adapters", "decorators"})
+        self.assertEqual(hidden, {"adapters", "decorators", "faces"})
 
     def test_private_parts(self) -> None:
         """Private parts of unittest, nose2 and asyncio are used in these places and no others."""
@@ -93,6 +93,14 @@ class Modules(TestCase):
             "_log_traceback",
             "_callTestMethod",
             "_testFunc",
+            "_testMethodName",
+            "_cleanups",
+            "_class_cleanups",
+            "_module_cleanups",
+            "_callSetUp",
+            "_callTearDown",
+            "_callCleanup",
+            "_log_destroy_pending",
             "_get_running_loop",
         }
         found = set()
@@ -112,6 +120,15 @@ class Modules(TestCase):
                 ("background", "_log_traceback"),
                 ("loops", "_get_running_loop"),
                 ("seams", "_callTestMethod"),
-                ("adapters", "_testFunc"),
+                ("hosts", "_log_traceback"),
+                ("kinds", "_testFunc"),
+                ("runners", "_log_destroy_pending"),
+                ("seams", "_callCleanup"),
+                ("seams", "_callSetUp"),
+                ("seams", "_callTearDown"),
+                ("seams", "_class_cleanups"),
+                ("seams", "_cleanups"),
+                ("seams", "_module_cleanups"),
+                ("seams", "_testMethodName"),
             },
         )

@@ -19,8 +19,10 @@ from unittest import TestCase
 
 from nose2_aio import loops
 from nose2_aio.errors import LoopError
-from nose2_aio.runners import Runner, State
+from nose2_aio.runners import Runner, State, always
+from nose2_aio.runners import never as not_last
 
+said = {True: always, False: not_last}
 variable = contextvars.ContextVar("variable", default="unset")
 
 
@@ -86,7 +88,7 @@ class Running(TestCase):
 
         for last in (True, False):
             with Runner() as runner:
-                task = runner.run(start(), never, last=last)
+                task = runner.run(start(), never, is_last=said[last])
             self.assertTrue(task.cancelled())
 
     def test_debug(self) -> None:
@@ -174,7 +176,7 @@ class Running(TestCase):
                 host.send(None)
                 if is_closed:
                     runner.close()
-                    runner._loop.close()
+                    runner.loop.close()
                 host.close()
                 runner._state = State.NEW
         self.assertEqual(ended, ["closed", "closed"])
@@ -261,7 +263,7 @@ class Ending(TestCase):
     def run_last(self, job: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine as the last one, known as such or not."""
         with Runner() as runner:
-            runner.run(job, never, last=self.last)
+            runner.run(job, never, is_last=said[self.last])
 
     def both_ways(self) -> Iterator[None]:
         """Once known as the last one, once not."""
@@ -393,7 +395,7 @@ class Odd(TestCase):
         for last in (True, False):
             with Runner() as runner:
                 with self.assertRaises(GeneratorExit):
-                    runner.run(exits(), never, last=last)
+                    runner.run(exits(), never, is_last=said[last])
                 if not last:
                     self.assertEqual(runner.run(asyncio.sleep(0, 5), never), 5)
 
@@ -424,7 +426,7 @@ class Odd(TestCase):
             for last in (True, False):
                 tasks: list[asyncio.Task[None]] = []
                 with Runner() as runner:
-                    runner.run(function(), never, last=last)
+                    runner.run(function(), never, is_last=said[last])
                 self.assertTrue(all(task.cancelled() for task in tasks))
 
     def test_interrupted_before_it_began(self) -> None:
@@ -438,7 +440,7 @@ class Odd(TestCase):
                 loop.call_soon(interrupt)
                 job = asyncio.sleep(5)
                 with self.assertRaises(KeyboardInterrupt), Runner(loop) as runner:
-                    runner.run(job, never, last=last)
+                    runner.run(job, never, is_last=said[last])
                 self.assertEqual(inspect.getcoroutinestate(job), inspect.CORO_CLOSED)
 
     def test_interrupted_while_it_is_shut_down(self) -> None:
@@ -461,7 +463,7 @@ class Odd(TestCase):
             await asyncio.sleep(0)
 
         with self.assertRaises(KeyboardInterrupt), Runner() as runner:
-            runner.run(starts(), never, last=True)
+            runner.run(starts(), never, is_last=always)
         self.assertEqual(ended, [1])
 
     def test_interrupted_twice(self) -> None:

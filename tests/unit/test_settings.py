@@ -92,7 +92,7 @@ class Resolve(TestCase):
             (
                 {"colour": "red"},
                 {},
-                "unknown key 'colour' in [aio]: known: always-on, generators, time-limit, debug",
+                "unknown key 'colour' in [aio]: known: always-on, generators, time-limit, loop-scope, debug",
             ),
         ):
             with self.subTest(message), self.assertRaises(InvalidValueError) as caught:

@@ -62,7 +62,7 @@ class Case(unittest.TestCase):
         except LookupError as error:
             raise ValueError("second") from error
 
-    untouched = sorted([*vars(unittest.TestCase()), "_outcome"])
+    untouched = sorted({*vars(unittest.TestCase()), "_outcome"})
 
 
 class FailingSetUp(unittest.TestCase):

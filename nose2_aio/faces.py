@@ -1,0 +1,239 @@
+"""Faces for the fixtures of classes, modules and layers, which nobody looks at when they return.
+
+While the tests of a suite run, a face stands in the place of each such fixture: it calls what it
+stands for, and sees to what that gives (`fixtures`). Two functions of unittest's have one too,
+since they call the cleanups of classes and modules; their end is the end of the scope.
+
+A face that is called while a loop runs gives what it stands for gives: so
+``await super().setUpClass()`` works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import sys
+import unittest
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from typing import Any
+from unittest import TestCase
+
+from nose2_aio import kinds, loops, places, positions, seams, stacks
+from nose2_aio.errors import FixtureCancelledError
+from nose2_aio.fixtures import Fixtures
+from nose2_aio.scopes import Position, Scopes
+from nose2_aio.settings import Settings
+
+__unittest = True
+
+__all__ = ["Faces"]
+
+_Call = Callable[..., Any]
+_MARK = "__nose2_aio_face__"
+
+
+class Faces:
+    """Puts faces on what a suite will call, and takes them off again."""
+
+    def __init__(self, settings: Settings, scopes: Scopes) -> None:
+        self._settings = settings
+        self._scopes = scopes
+        self._fixtures = Fixtures(settings, scopes)
+        self._off = ExitStack()
+
+    @contextmanager
+    def on(self, suite: Iterable[Any]) -> Iterator[None]:
+        """Have faces on all fixtures of a suite inside the block."""
+        with ExitStack() as off:
+            self._off = off
+            put = partial(_put, off)
+
+            def do_class_cleanups(case: type[TestCase]) -> None:
+                self._do_class_cleanups(case)
+
+            put(TestCase, "doClassCleanups", classmethod(do_class_cleanups))
+            put(unittest.case, "doModuleCleanups", self._do_module_cleanups)
+            seen: set[object] = set()
+            for one in _flattened(suite):
+                case = type(one)
+                if case not in seen and isinstance(one, TestCase):
+                    seen.add(case)
+                    self._cover_class(put, case)
+                    if case.__module__ not in seen:
+                        seen.add(case.__module__)
+                        self._cover_module(put, case.__module__)
+                elif isinstance(layer := getattr(one, "layer", None), type) and layer not in seen:
+                    seen.add(layer)
+                    self._cover_layer(put, layer)
+            yield
+
+    def take_off(self) -> None:
+        """Take all faces off before the end of the block."""
+        self._off.close()
+
+    def begin_layer(self, layer: type) -> None:
+        """Arrive at a layer, before its fixtures are called."""
+        position = positions.of_layer(layer, self._settings)
+        self._scopes.arrive(position)
+        if self._scopes.is_declared(position):
+            self._scopes.runner(position)
+
+    def end_layer(self, layer: type) -> None:
+        """Leave a layer, behind its fixtures."""
+        self._scopes.leave(positions.of_layer(layer, self._settings))
+
+    def _cover_module(self, put: _Call, name: str) -> None:
+        module = sys.modules.get(name)
+        position = positions.of_module(name, self._settings)
+        for fixture in ("setUpModule", "tearDownModule"):
+            function = getattr(module, fixture, None)
+            if function is not None and not hasattr(function, _MARK):
+                self._declare(position, function)
+                put(
+                    module,
+                    fixture,
+                    _faced(partial(self._call_in_module, position, function), function),
+                )
+
+    def _call_in_module(self, position: Position, function: _Call) -> Any:
+        if loops.is_running():
+            return function()
+        self._scopes.arrive(position)
+        return self._call(position, function)
+
+    def _cover_class(self, put: _Call, case: type[TestCase]) -> None:
+        for name in ("setUpClass", "tearDownClass"):
+            found = inspect.getattr_static(case, name)
+            if found is vars(TestCase)[name]:
+                continue
+            function = getattr(found, "__func__", found)
+            self._declare(positions.of_class(case, self._settings), function)
+            if not hasattr(function, _MARK):
+                put(case, name, classmethod(_faced(partial(self._call_in_class, found), function)))
+
+    def _call_in_class(self, found: Any, case: type[TestCase]) -> Any:
+        method = found.__get__(None, case)
+        if loops.is_running():
+            return method()
+        position = positions.of_class(case, self._settings)
+        self._scopes.arrive(position)
+        return kinds.run_class_fixture(partial(self._call, position), case, method)
+
+    def _cover_layer(self, put: _Call, layer: type) -> None:
+        for name, call in (
+            ("setUp", self._set_up_layer),
+            ("tearDown", self._tear_down_layer),
+            ("testSetUp", self._call_for_test),
+            ("testTearDown", self._call_for_test),
+        ):
+            found = vars(layer).get(name)
+            # nose2 takes nothing else, and says so
+            if isinstance(found, classmethod) and not hasattr(found.__func__, _MARK):
+                put(layer, name, classmethod(_faced(partial(call, found), found.__func__)))
+                if name == "tearDown":
+                    for function in kinds.class_fixtures(layer, found.__func__):
+                        self._declare(positions.of_layer(layer, self._settings), function)
+
+    def _set_up_layer(self, found: Any, layer: type) -> Any:
+        try:
+            return self._call_in_layer(found, layer)
+        except BaseException:
+            self.end_layer(layer)
+            raise
+
+    def _tear_down_layer(self, found: Any, layer: type) -> Any:
+        try:
+            return self._call_in_layer(found, layer)
+        finally:
+            if not loops.is_running():
+                self.end_layer(layer)
+
+    def _call_in_layer(self, found: Any, layer: type) -> Any:
+        method = found.__get__(None, layer)
+        if loops.is_running():
+            return method()
+        position = positions.of_layer(layer, self._settings)
+        return kinds.run_class_fixture(partial(self._fixtures.call, position), layer, method)
+
+    def _call_for_test(self, found: Any, layer: type, *args: Any) -> Any:
+        method = found.__get__(None, layer)
+        test = self._scopes.layered
+        if loops.is_running() or test is None:
+            return method(*args)
+        return self._fixtures.call(positions.of_test(test, self._settings), method, *args)
+
+    def _do_class_cleanups(self, case: type[TestCase]) -> None:
+        """What stands for `TestCase.doClassCleanups`."""
+        position = positions.of_class(case, self._settings)
+        errors: list[Any] = []
+        case.tearDown_exceptions = errors  # type: ignore[attr-defined]
+        for function, args, kwargs in seams.class_cleanups(case):
+            try:
+                self._call(position, function, *args, **kwargs)
+            except Exception as error:
+                stacks.trimmed(error, head=False)
+                errors.append((type(error), error, error.__traceback__))
+        self._scopes.leave(position)
+
+    def _do_module_cleanups(self) -> None:
+        """What stands for `unittest.case.doModuleCleanups`: raises the first error."""
+        position = positions.of_module(self._scopes.module, self._settings)
+        errors = []
+        for function, args, kwargs in seams.module_cleanups():
+            try:
+                self._call(position, function, *args, **kwargs)
+            except Exception as error:
+                errors.append(error)
+        self._scopes.leave(position)
+        if errors:
+            raise stacks.trimmed(errors[0], head=False)
+
+    def _call(self, position: Position, function: _Call, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a fixture of a class or a module, where unittest takes no BaseException."""
+        assert position.module is not None
+        self._scopes.module = position.module
+        try:
+            return self._fixtures.call(position, function, *args, **kwargs)
+        except asyncio.CancelledError as error:
+            raise FixtureCancelledError(f"{places.describe(function)}: it was cancelled") from error
+
+    def _declare(self, position: Position, function: Any) -> None:
+        if inspect.iscoroutinefunction(places.innermost(function)):
+            self._scopes.declare(position)
+
+
+def _flattened(suite: Any) -> Iterator[Any]:
+    """Give a suite and all that is in it, suites and tests."""
+    waiting = [suite]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        with suppress(TypeError):
+            waiting += one
+
+
+def _put(off: ExitStack, target: Any, name: str, face: Any) -> None:
+    """Put a face on a class or a module, and have it taken off at the end."""
+    own = vars(target)
+    if name in own:
+        off.callback(setattr, target, name, own[name])
+    else:
+        off.callback(delattr, target, name)
+    setattr(target, name, face)
+
+
+def _faced(face: _Call, function: Any) -> _Call:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return face(*args, **kwargs)
+        except BaseException as error:
+            raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
+
+    # nose2 counts the arguments of layers' fixtures
+    call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    setattr(call, _MARK, True)
+    return call

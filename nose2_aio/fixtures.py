@@ -1,0 +1,120 @@
+"""Calling one fixture: what gives an awaitable is run in its scope.
+
+A fixture is any function of the user's that is called around tests: ``setUp``, a cleanup, a
+layer's ``testSetUp``. What it gives decides, as it does with tests: nobody asks what it is
+declared to be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import types
+from asyncio import AbstractEventLoop
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from nose2_aio import coroutines, deadlines, generators, loops, places
+from nose2_aio.deadlines import Limit
+from nose2_aio.errors import DefinitionError, LoopStoppedError
+from nose2_aio.runners import Runner, always
+from nose2_aio.scopes import Position, Scopes
+from nose2_aio.settings import Settings
+
+__all__ = ["Fixtures"]
+
+
+class Fixtures:
+    """Calls fixtures, each in its scope."""
+
+    def __init__(self, settings: Settings, scopes: Scopes) -> None:
+        self.scopes = scopes
+        self._limit = Limit(settings.time_limit, settings.places.get("time_limit", ""))
+
+    def call(
+        self, position: Position, function: Callable[..., Any], /, *args: Any, **kw: Any
+    ) -> Any:
+        """Call a fixture that stands at ``position``, and return what it comes to.
+
+        Where it gives an awaitable, that is run in the scope of the position. A loop that it
+        makes current by itself is that scope's from then on.
+
+        While a loop runs, somebody else awaits what it gives, and it is returned as it is.
+
+        Raises `DefinitionError` for a generator function that is no coroutine.
+        """
+        if loops.is_running():
+            return function(*args, **kw)
+        runner = self.scopes.around(position)
+        if runner is None:
+            before = loops.current()
+            value = function(*args, **kw)
+        else:
+            before = runner.loop
+            value = runner.call(function, *args, **kw)
+        if value is None:
+            self._note_loop(position, before)
+            return None
+        awaitable = _awaitable(value, function, args, kw)
+        return value if awaitable is None else self._run(position, function, awaitable)
+
+    def _note_loop(self, position: Position, before: AbstractEventLoop | None) -> None:
+        loop = loops.current()
+        if loop is not None and loop is not before and not loop.is_closed():
+            self.scopes.give(position, loop)
+
+    def _run(self, position: Position, function: Any, awaitable: Awaitable[Any]) -> Any:
+        def stopped() -> None:
+            raise LoopStoppedError(
+                f"{places.describe(function)}: the loop was stopped before the fixture was done"
+            )
+
+        job = _awaited(awaitable, function, self._limit)
+        try:
+            runner = self.scopes.runner(position)
+            loop = awaitable.get_loop() if isinstance(awaitable, asyncio.Future) else runner.loop
+            if loop is runner.loop:
+                return runner.run(job, stopped)
+            with Runner(loop) as own:
+                return own.run(job, stopped, is_last=always)
+        finally:
+            job.close()  # where it could not even be begun
+            if inspect.iscoroutine(awaitable):
+                awaitable.close()
+
+
+async def _awaited(awaitable: Awaitable[Any], function: Any, limit: Limit) -> Any:
+    value = await (deadlines.bounded(awaitable, limit) if limit.seconds else awaitable)
+    _check(value, function)
+    return value
+
+
+def _awaitable(
+    value: Any, function: Callable[..., Any], args: tuple[Any, ...], kw: dict[str, Any]
+) -> Awaitable[Any] | None:
+    """Return what a fixture gave as something to await, or None if it is nothing of the kind."""
+    if inspect.isawaitable(value):
+        return value
+    inner = places.innermost(function)
+    if isinstance(value, types.GeneratorType) and value.gi_code is getattr(inner, "__code__", None):
+        value.close()
+        if not generators.is_coroutine(inner, "auto"):
+            raise _undrivable(function, "a generator function")
+        types.coroutine(inner)
+        return coroutines.explained(function(*args, **kw), function)
+    _check(value, function)
+    return None
+
+
+def _check(value: Any, function: Any) -> None:
+    if isinstance(value, types.AsyncGeneratorType):
+        raise _undrivable(function, "an async generator function")
+
+
+def _undrivable(function: Any, kind: str) -> DefinitionError:
+    return DefinitionError(
+        f"{places.describe(function)}: {kind} can't be a fixture, "
+        "its body would never run.\n"
+        "Put what follows the 'yield' into a fixture of its own, or enter a context manager "
+        "with aio.enter_async_context."
+    )

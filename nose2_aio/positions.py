@@ -1,0 +1,46 @@
+"""Where tests and fixtures of unittest's stand: their module, their class, and what is tagged."""
+
+from __future__ import annotations
+
+import sys
+from unittest import TestCase
+
+from nose2_aio import kinds, tags
+from nose2_aio.scopes import Level, Position
+from nose2_aio.settings import Settings
+
+__all__ = ["of_class", "of_layer", "of_module", "of_test"]
+
+
+def of_test(test: TestCase, settings: Settings) -> Position:
+    """Return where a test stands, with its ``setUp``, ``tearDown`` and cleanups."""
+    case = type(test)
+    return Position(
+        None,
+        sys.intern(case.__module__),
+        kinds.owner(case, test),
+        test,
+        _wanted(case, test, settings),
+    )
+
+
+def of_class(case: type[TestCase], settings: Settings) -> Position:
+    """Return where ``setUpClass`` and its like stand."""
+    return Position(None, sys.intern(case.__module__), case, None, _wanted(case, None, settings))
+
+
+def of_module(name: str, settings: Settings) -> Position:
+    """Return where ``setUpModule`` and its like stand."""
+    return Position(None, sys.intern(name), None, None, _LEVELS[settings.loop_scope])
+
+
+def of_layer(layer: type, settings: Settings) -> Position:
+    """Return where a layer's ``setUp`` and ``tearDown`` stand."""
+    return Position(layer, None, None, None, _LEVELS[settings.loop_scope])
+
+
+def _wanted(case: type[TestCase], test: TestCase | None, settings: Settings) -> Level:
+    return _LEVELS[tags.read_loop_scope(kinds.tagged_class(case, test)) or settings.loop_scope]
+
+
+_LEVELS = {level.name.lower(): level for level in Level}

@@ -1,0 +1,205 @@
+"""Scopes: which runner what the user wrote belongs to, and when that is closed.
+
+A run has layers, modules, classes and tests, one inside the other. Each is a scope: it may have
+a runner (`runners` says how they nest).
+
+1. A scope is opened when the first of its own fixtures gives an awaitable, or makes a loop
+   current; or, ahead of the first thing inside it, where one of its fixtures is declared
+   to be a coroutine function, or where ``loop-scope`` says so. No other has a runner.
+2. It is opened inside of the nearest open scope around it, and shares its loop. Where there is
+   none it has a loop of its own, which lives until the scope is closed. So the loop lives as long
+   as the widest async fixture in effect.
+3. A scope that only ``loop-scope`` has opened is passed over by what has a narrower one tagged.
+4. To arrive somewhere closes all scopes that this is outside of. Those of layers are closed by
+   their end; those of classes and modules by the end of their cleanups, and the run's by its own.
+
+Only what is open is known here, the widest first: a run without async fixtures knows nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from asyncio import AbstractEventLoop
+from typing import Any, NamedTuple
+from unittest import TestCase
+
+from nose2_aio.runners import Runner
+from nose2_aio.settings import Settings
+
+__all__ = ["Level", "Position", "Scopes"]
+
+
+class Level(enum.IntEnum):
+    """How wide a scope is: the less, the wider."""
+
+    RUN = 0
+    LAYER = 1
+    MODULE = 2
+    CLASS = 3
+    TEST = 4
+
+
+class Position(NamedTuple):
+    """Where something of the user's stands: in which module, in which class of it, in which test.
+
+    A layer's fixture stands in the layer alone.
+    """
+
+    layer: type | None = None
+    module: str | None = None
+    case: type | None = None
+    test: object = None
+    wanted: Level = Level.TEST
+    """The scope that ``loop-scope`` gives it."""
+
+    @property
+    def level(self) -> Level:
+        """The scope that it belongs to itself."""
+        if self.layer is not None:
+            return Level.LAYER
+        if self.test is not None:
+            return Level.TEST
+        return Level.MODULE if self.case is None else Level.CLASS
+
+    def owner(self, level: Level) -> object:
+        """What makes a scope at that level another than the next: the module, say."""
+        return (None, self.layer, self.module, self.case, self.test)[level]
+
+
+_LEVELS = tuple(Level)
+
+
+class Scope:
+    """An open scope."""
+
+    __slots__ = ("is_wanted_only", "level", "owner", "runner")
+
+    def __init__(self, level: Level, owner: object, runner: Runner) -> None:
+        self.level = level
+        self.owner = owner
+        self.runner = runner
+        self.is_wanted_only = False
+        """Whether ``loop-scope`` has opened it, not a fixture."""
+
+    def contains(self, position: Position) -> bool:
+        """Tell whether a position lies in it, or may: layers are left by their own end."""
+        return self.level <= Level.LAYER or position.owner(self.level) is self.owner
+
+
+class Scopes:
+    """The scopes that are open in a run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open: list[Scope] = []
+        self._declared: set[tuple[Level, Any]] = set()
+        self.module = ""
+        """The module of what was called last."""
+        self.layered: TestCase | None = None
+        """The test that layers have fixtures for: they end its scope."""
+
+    @property
+    def are_open(self) -> bool:
+        """Whether any scope is open."""
+        return bool(self._open)
+
+    def is_open(self, position: Position) -> bool:
+        """Whether the scope of a position is open."""
+        return self._at(position.level, position) is not None
+
+    def has(self, loop: AbstractEventLoop) -> bool:
+        """Whether a loop is that of the innermost open scope."""
+        return bool(self._open) and self._open[-1].runner.loop is loop
+
+    def declare(self, position: Position) -> None:
+        """Note that a fixture of a scope is a coroutine function."""
+        self._declared.add((position.level, position.owner(position.level)))
+
+    def is_declared(self, position: Position) -> bool:
+        """Whether a fixture of a scope is a coroutine function."""
+        return (position.level, position.owner(position.level)) in self._declared
+
+    def arrive(self, position: Position) -> None:
+        """Close the scopes that a position is outside of."""
+        while self._open and not self._open[-1].contains(position):
+            self._close_last()
+
+    def leave(self, position: Position) -> None:
+        """Close the scope of a position, where it is open, with all inside."""
+        if self._at(position.level, position) is not None:
+            while self._close_last().level is not position.level:
+                pass
+
+    def close(self, *, but_run: bool = False) -> None:
+        """Close all scopes, or all but that of the run."""
+        while self._open and not (but_run and self._open[-1].level is Level.RUN):
+            self._close_last()
+
+    def runner(self, position: Position) -> Runner:
+        """Return the runner of a position; open its scope if need be, and those around it."""
+        self._close_dead()
+        if self._declared or position.wanted is not Level.TEST:
+            for level in _LEVELS[: position.level]:
+                self._open_ahead(level, position)
+        scope = self._at(position.level, position) or self._opened(position.level, position)
+        scope.is_wanted_only = False
+        return scope.runner
+
+    def around(self, position: Position) -> Runner | None:
+        """Return the runner of a position if its scope, or one around it, is open."""
+        self._close_dead()
+        if self._open and (
+            self._at(position.level, position) or self._outer(position.level, position)
+        ):
+            return self.runner(position)
+        return None
+
+    def give(self, position: Position, loop: AbstractEventLoop) -> None:
+        """Have the scope of a position run on a loop that the user has made, and will close."""
+        scope = self._at(position.level, position)
+        outer = self._outer(position.level, position) if scope is None else scope.runner
+        context = None if outer is None else outer.context.copy()
+        if scope is not None:
+            self.leave(position)
+            asyncio.set_event_loop(loop)
+        runner = Runner(loop, context=context)
+        self._open.append(Scope(position.level, position.owner(position.level), runner))
+
+    def _open_ahead(self, level: Level, position: Position) -> None:
+        owner = position.owner(level)
+        is_declared = (level, owner) in self._declared
+        is_wanted = level is position.wanted and (owner is not None or level is Level.RUN)
+        if (is_declared or is_wanted) and self._at(level, position) is None:
+            self._opened(level, position).is_wanted_only = not is_declared
+
+    def _opened(self, level: Level, position: Position) -> Scope:
+        outer = self._outer(level, position)
+        runner = Runner(outer=outer, debug=self._settings.debug)
+        scope = Scope(level, position.owner(level), runner)
+        self._open.append(scope)
+        return scope
+
+    def _at(self, level: Level, position: Position) -> Scope | None:
+        for scope in reversed(self._open):
+            if scope.level is level and scope.owner is position.owner(level):
+                return scope
+        return None
+
+    def _outer(self, level: Level, position: Position) -> Runner | None:
+        for scope in reversed(self._open):
+            if scope.level >= level and level is not Level.LAYER:
+                continue
+            if not scope.is_wanted_only or scope.level >= position.wanted:
+                return scope.runner
+        return None
+
+    def _close_dead(self) -> None:
+        """Close the scopes whose loop somebody has closed."""
+        while self._open and self._open[-1].runner.loop.is_closed():
+            self._close_last()
+
+    def _close_last(self) -> Scope:
+        scope = self._open.pop()
+        scope.runner.close()
+        return scope
