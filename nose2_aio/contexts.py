@@ -1,7 +1,13 @@
-"""Async context managers in fixtures: entered now, left with the cleanups, the last one first."""
+"""Async context managers in fixtures: entered now, left with the cleanups, the last one first.
+
+Where what ran inside was cancelled, such as by the manager itself, it is told so when it is left,
+as ``async with`` would: a timeout has to know, a task group has to take its cancellation back.
+What it raises then, if it was reported with the test, is not reported again.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import unittest
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -9,6 +15,7 @@ from typing import Any, TypeVar
 from unittest import IsolatedAsyncioTestCase, TestCase
 
 from nose2_aio.errors import InvalidTypeError
+from nose2_aio.hosts import Host
 
 __all__ = ["enter_async_context", "enter_class_async_context", "enter_module_async_context"]
 
@@ -66,8 +73,31 @@ async def _entered(
         raise InvalidTypeError(f"not an async context manager: {manager!r}")
 
     async def leave() -> None:
-        await kind.__aexit__(manager, None, None, None)
+        cancellation = _cancellation()
+        try:
+            if cancellation is None:
+                await kind.__aexit__(manager, None, None, None)
+            else:
+                await kind.__aexit__(
+                    manager, type(cancellation), cancellation, cancellation.__traceback__
+                )
+        except BaseException as error:
+            if cancellation is None or not _is_told(error, cancellation):
+                raise
 
     value = await kind.__aenter__(manager)
     add_cleanup(leave)
     return value
+
+
+def _cancellation() -> asyncio.CancelledError | None:
+    task = asyncio.current_task()
+    return task.cancellation if isinstance(task, Host) else None
+
+
+def _is_told(error: BaseException, cancellation: asyncio.CancelledError) -> bool:
+    """Tell whether an error says no more than a cancellation that was reported with its cause."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_told(one, cancellation) for one in error.exceptions)
+    known = (cancellation, cancellation.__cause__)
+    return error in known or error.__cause__ is cancellation

@@ -156,6 +156,7 @@ class Faces:
         if loops.is_running():
             return method()
         position = positions.of_layer(layer, self._settings)
+        self._scopes.arrive(position)
         return kinds.run_class_fixture(partial(self._fixtures.call, position), layer, method)
 
     def _call_for_test(self, found: Any, layer: type, *args: Any) -> Any:

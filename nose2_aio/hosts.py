@@ -12,6 +12,8 @@ import sys
 from types import FrameType
 from typing import Any
 
+from nose2_aio import stacks
+
 __all__ = ["Host"]
 
 
@@ -23,12 +25,33 @@ class Host(asyncio.Task[None]):
     """Whether somebody cancelled it while it was idle."""
     cause: BaseException | None = None
     """What the task failed with whose failure made somebody cancel this one, or a timeout."""
+    cancellation: asyncio.CancelledError | None = None
+    """What the last job that was cancelled has raised."""
+
+    def explained(self, error: BaseException) -> BaseException:
+        """Return what a job failed with: for a cancellation, what that was for, if we know."""
+        cause, self.cause = self.cause, None
+        if not isinstance(error, asyncio.CancelledError):
+            return error
+        self.cancellation = error
+        self.was_cancelled = False
+        if cause is None:
+            return error
+        error.__cause__ = cause  # so that what leaves a context can tell
+        if cause.__traceback__ is None:
+            return cause.with_traceback(error.__traceback__)
+        place = stacks.innermost_place(error)
+        note = f"It failed in the background. What ran was cancelled: {place}"
+        if place and note not in getattr(cause, "__notes__", ()):
+            cause.add_note(note)
+        return cause
 
     def cancel(self, msg: Any = None) -> bool:
         """Cancel the job that runs, or else the next one."""
         self.cause = _cause(sys._getframe(1)) or self.cause
         if self.is_idle:
-            self.was_cancelled = True
+            # who cancels until the scope is left, as anyio does, will do so again
+            self.was_cancelled = self.cancellation is None
             return True
         return super().cancel(msg)
 

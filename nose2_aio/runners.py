@@ -81,7 +81,8 @@ class Runner:
     _wake: asyncio.Future[None] | None = None
     _value: Any = None
     _error: BaseException | None = None
-    _is_calling = False
+    is_calling = False
+    """Whether `call` runs."""
     _is_shut_down = False
     _ending: asyncio.Task[None] | None = None
     """Shuts down where the host can't."""
@@ -142,11 +143,12 @@ class Runner:
 
         ``is_last`` is asked at the end. If it says so, the runner ends in the same go.
 
-        While `call` runs, the context is taken: a coroutine gets a task and a copy of its own.
+        While `call` runs here or an inner runner is open, task and context are taken: then a
+        coroutine gets a task of its own, and a copy of the context.
 
         What a task group cancels because one of its tasks has failed raises what that task raised.
         """
-        if self._is_calling:
+        if self.is_calling or self._job is not None:
             with Runner(self.loop, context=self.context.copy()) as own:
                 return own.run(job, stopped, is_last=always)
         try:
@@ -163,7 +165,8 @@ class Runner:
         if failure is None:
             return value
         try:
-            raise stacks.trimmed(self._explained(failure))
+            assert self._host is not None
+            raise stacks.trimmed(self._host.explained(failure))
         finally:
             del failure
 
@@ -173,7 +176,7 @@ class Runner:
         It may run the loop by itself, and sees no task of ours on it.
         """
         self._ensure_current()
-        self._is_calling = True
+        self.is_calling = True
         hosts = [runner._host for runner in self._lineage()]
         hidden = [host for host in hosts if host is not None and not host.done()]
         for host in hidden:
@@ -181,7 +184,7 @@ class Runner:
         try:
             return self.context.run(function, *args, **kwargs)
         finally:
-            self._is_calling = False
+            self.is_calling = False
             for host in hidden:
                 asyncio._register_task(host)
 
@@ -229,19 +232,6 @@ class Runner:
     def _wake_host(self) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
-
-    def _explained(self, error: BaseException) -> BaseException:
-        """What a job failed with: for a cancellation, what that was for, if we know."""
-        assert self._host is not None
-        cause, self._host.cause = self._host.cause, None
-        if cause is None or not isinstance(error, asyncio.CancelledError):
-            return error
-        if cause.__traceback__ is None:
-            return cause.with_traceback(error.__traceback__)
-        place = stacks.innermost_place(error)
-        if place:
-            cause.add_note(f"It was raised in the background. The test was cancelled at {place}")
-        return cause
 
     def _give_up(self) -> None:
         """Cancel the coroutine that runs, if one does, and run it to its end."""

@@ -121,8 +121,13 @@ class Scopes:
         return (position.level, position.owner(position.level)) in self._declared
 
     def arrive(self, position: Position) -> None:
-        """Close the scopes that a position is outside of."""
-        while self._open and not self._open[-1].contains(position):
+        """Close the scopes that a position is outside of.
+
+        A test or a fixture that calls another by hand is not left for that.
+        """
+        while self._open and not (
+            self._open[-1].contains(position) or self._open[-1].runner.is_calling
+        ):
             self._close_last()
 
     def leave(self, position: Position) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sysconfig
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TypeVar
@@ -14,6 +15,7 @@ __all__ = ["innermost_place", "trimmed"]
 
 _PACKAGE = __name__.partition(".")[0]
 _RUNNERS = ("asyncio", "contextlib", "unittest")
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 _Error = TypeVar("_Error", bound=BaseException)
 
 
@@ -41,7 +43,7 @@ def trimmed(error: _Error, *, head: bool = True) -> _Error:
 def innermost_place(error: BaseException) -> str:
     """Return ``name, file:line`` of the innermost of the user's functions; "" if there is none."""
     for entry in reversed(_kept(error, head=True)):
-        if _package(entry) not in _RUNNERS:
+        if not entry.tb_frame.f_code.co_filename.startswith(_LIBRARIES):
             return places.of_frame(entry.tb_frame, entry.tb_lineno)
     return ""
 

@@ -40,7 +40,8 @@ class Settings(TestCase):
             "always-on = nope": "always-on must be true or false, got 'nope' ([aio] always-on)",
             "timelimit = 5": "unknown key 'timelimit' in [aio]: did you mean 'time-limit'?",
             "colour = red": (
-                "unknown key 'colour' in [aio]: known: always-on, generators, time-limit, loop-scope, debug"
+                "unknown key 'colour' in [aio]: "
+                "known: always-on, generators, time-limit, loop-scope, debug"
             ),
         }.items():
             with self.subTest(line):

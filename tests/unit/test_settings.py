@@ -92,7 +92,10 @@ class Resolve(TestCase):
             (
                 {"colour": "red"},
                 {},
-                "unknown key 'colour' in [aio]: known: always-on, generators, time-limit, loop-scope, debug",
+                (
+                    "unknown key 'colour' in [aio]: "
+                    "known: always-on, generators, time-limit, loop-scope, debug"
+                ),
             ),
         ):
             with self.subTest(message), self.assertRaises(InvalidValueError) as caught:
