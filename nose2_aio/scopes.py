@@ -9,7 +9,7 @@ a runner (`runners` says how they nest).
 2. It is opened inside of the nearest open scope around it, and shares its loop. Where there is
    none it has a loop of its own, which lives until the scope is closed. So the loop lives as long
    as the widest async fixture in effect.
-3. A scope that only ``loop-scope`` has opened is passed over by what has a narrower one tagged.
+3. A scope that only ``loop-scope`` has opened is passed over by what has another one tagged.
 4. To arrive somewhere closes all scopes that this is outside of. Those of layers are closed by
    their end; those of classes and modules by the end of their cleanups, and the run's by its own.
 
@@ -195,7 +195,7 @@ class Scopes:
         for scope in reversed(self._open):
             if scope.level >= level and level is not Level.LAYER:
                 continue
-            if not scope.is_wanted_only or scope.level >= position.wanted:
+            if not scope.is_wanted_only or scope.level is position.wanted:
                 return scope.runner
         return None
 
