@@ -36,6 +36,7 @@ from nose2_aio import (
     generators,
     given,
     kinds,
+    loops,
     places,
     plans,
     positions,
@@ -48,13 +49,16 @@ from nose2_aio.engines import Engine, Execution
 from nose2_aio.errors import DefinitionError
 from nose2_aio.fixtures import Fixtures
 from nose2_aio.kinds import Called
-from nose2_aio.runners import Runner, always
-from nose2_aio.scopes import Position, Scopes
+from nose2_aio.runners import Runner, always, never
+from nose2_aio.scopes import UNKNOWN, Position, Scopes
 from nose2_aio.settings import Settings
 
 __unittest = True
 
 __all__ = ["Adapter"]
+
+_NO_SET_UP = TestCase.setUp
+_NO_TEAR_DOWN = TestCase.tearDown
 
 
 class Adapter:
@@ -63,6 +67,8 @@ class Adapter:
     _position: Position | None = None
     _ends = False
     """Whether the end of its scope is seen to."""
+    _tear_down_follows = False
+    """Whether a ``tearDown`` of its own is still to be called."""
 
     def __init__(self, settings: Settings, scopes: Scopes) -> None:
         self._settings = settings
@@ -78,7 +84,7 @@ class Adapter:
             self._attach_plain(test)
         elif seam is seams.ISOLATED:
             self._attach_isolated(test)
-        if self._scopes.are_open:
+        if self._scopes.open:
             self._scopes.arrive(positions.of_test(test, self._settings))
 
     def begin_layered(self, test: TestCase) -> None:
@@ -92,13 +98,15 @@ class Adapter:
         self._scopes.leave(positions.of_test(test, self._settings))
 
     def _attach_plain(self, test: TestCase) -> None:
+        scopes = self._scopes
         self._test = test
         self._position = None
-        self._ends = test is self._scopes.layered
-        own = test.__dict__
-        own[seams.TEST] = partial(self._call_test, test)
-        if kinds.has_fixture(test, "setUp"):
-            own[seams.SET_UP] = partial(self._call_fixture, test, seams.SET_UP, "setUp")
+        self._ends = test is scopes.layered
+        self._tear_down_follows = _has_tear_down(test)
+        scopes.current_before = UNKNOWN
+        test.__dict__[seams.TEST] = partial(self._call_test, test)
+        if type(test).setUp is not _NO_SET_UP and kinds.has_fixture(test, "setUp"):
+            test.__dict__[seams.SET_UP] = partial(self._call_set_up, test)
 
     def _attach_isolated(self, test: TestCase) -> None:
         own = test.__dict__
@@ -114,20 +122,46 @@ class Adapter:
             self._position = positions.of_test(self._test, self._settings)
         return self._position
 
-    def _call_fixture(self, test: TestCase, seam: str, name: str) -> None:
-        """What stands for ``_callSetUp`` and ``_callTearDown``."""
-        del test.__dict__[seam]
+    def _call_set_up(self, test: TestCase) -> None:
+        """What stands for ``_callSetUp``."""
+        del test.__dict__[seams.SET_UP]
+        scopes = self._scopes
         try:
-            if name == "setUp" and self._is_coroutine_test(test):
-                self._scopes.runner(self._at())  # its loop is current while setUp runs
-            kinds.run_fixture(partial(self._fixtures.call, self._at()), test, name)
+            if self._is_coroutine_test(test):
+                scopes.runner(self._at())  # its loop is current while setUp runs
+            elif not scopes.open:
+                scopes.current_before = loops.current()
+            self._call_fixture(test, "setUp")
         except BaseException as error:
             self._see_to_cleanups(test)
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
-        if name == "setUp":
+        if scopes.open:
             self._see_to_end(test)
-        else:
-            self._see_to_cleanups(test)
+
+    def _call_tear_down(self, test: TestCase) -> None:
+        """What stands for ``_callTearDown``."""
+        del test.__dict__[seams.TEAR_DOWN]
+        self._tear_down_follows = False
+        try:
+            self._call_fixture(test, "tearDown")
+        except BaseException as error:
+            raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
+        finally:
+            if self._scopes.open or seams.count_cleanups(test):
+                self._see_to_cleanups(test)
+
+    def _call_fixture(self, test: TestCase, name: str) -> None:
+        if kinds.is_one(test):
+            kinds.run_fixture(partial(self._fixtures.call, self._at(), never), test, name)
+            return
+        fixture = getattr(test, name)
+        is_last = self._is_last if name == "tearDown" else never
+        if self._scopes.open:
+            self._fixtures.call(self._at(), is_last, fixture)
+            return
+        value = fixture()
+        if value is not None:
+            self._fixtures.settle(self._at(), is_last, value, fixture)
 
     def _call_cleanup(
         self, test: TestCase, function: Callable[..., Any], /, *args: Any, **kwargs: Any
@@ -137,7 +171,7 @@ class Adapter:
             if function == self._end:
                 self._end()
             else:
-                self._fixtures.call(self._at(), function, *args, **kwargs)
+                self._fixtures.call(self._at(), never, function, *args, **kwargs)
         except BaseException as error:
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
         finally:
@@ -148,14 +182,14 @@ class Adapter:
 
     def _see_to_end(self, test: TestCase) -> None:
         """Have the scope of the test end behind all its cleanups, if it is open."""
-        if not self._ends and self._scopes.are_open and self._scopes.is_open(self._at()):
+        if not self._ends and self._scopes.is_open(self._at()):
             self._ends = True
             seams.add_last_cleanup(test, self._end)
 
     def _see_to_cleanups(self, test: TestCase) -> None:
         """Step in at the cleanups, if there are any."""
         self._see_to_end(test)
-        if seams.has_cleanups(test):
+        if seams.count_cleanups(test):
             test.__dict__[seams.CLEANUP] = partial(self._call_cleanup, test)
         else:
             test.__dict__.pop(seams.CLEANUP, None)
@@ -163,44 +197,53 @@ class Adapter:
     def _is_last(self) -> bool:
         """Tell whether nothing can follow the test in its scope."""
         test = self._test
-        return not (self._ends or seams.has_cleanups(test) or kinds.has_fixture(test, "tearDown"))
+        cleanups = seams.count_cleanups(test)
+        if self._ends:
+            cleanups -= 1  # ours
+        return cleanups == 0 and test is not self._scopes.layered and not self._tear_down_follows
 
     def _call_test(self, test: TestCase, method: Callable[[], Any]) -> None:
         """What stands for ``_callTestMethod``."""
         del test.__dict__[seams.TEST]
         called = kinds.called(test, method)
         function = method if called is None else called.function
-        mark = decorators.decoration(function)
         try:
-            if mark is not None:
+            if getattr(function, "__dict__", None):
                 called = called or _plain(test, method)
-                with decorators.hosted(mark, partial(self._run, called, mark)):
-                    value = called.call()
-            elif given.has_examples(function, called.case if called else test):
-                called = called or _plain(test, method)
-                value = self._call_with_examples(called)
+                value = self._call_marked(called)
+            elif self._scopes.open:
+                value = self._call_inside(method if called is None else called.call)
             else:
-                call = method if called is None else called.call
-                runner = self._scopes.around(self._at()) if self._scopes.are_open else None
-                value = call() if runner is None else runner.call(call)
+                value = method() if called is None else called.call()
             if value is not None:
                 value = self._outcome(called or _plain(test, method), value)
         except BaseException as error:
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
         finally:
-            if kinds.has_fixture(test, "tearDown"):
-                test.__dict__[seams.TEAR_DOWN] = partial(
-                    self._call_fixture, test, seams.TEAR_DOWN, "tearDown"
-                )
-            self._see_to_cleanups(test)
+            if self._tear_down_follows:
+                test.__dict__[seams.TEAR_DOWN] = partial(self._call_tear_down, test)
+            if self._scopes.open or seams.count_cleanups(test):
+                self._see_to_cleanups(test)
         if value is not None and (called is None or called.speaks):
             _warn_of(value, test, method)
 
-    def _call_with_examples(self, called: Called) -> Any:
-        self._scopes.runner(self._at())
-        self._see_to_end(self._test)
-        with given.examples(called.function, partial(self._run, called, None)):
-            return called.call()
+    def _call_inside(self, call: Callable[[], Any]) -> Any:
+        """Call plain code, in the context of the scope that is open around it."""
+        runner = None if coroutines.is_declared(call) else self._scopes.around(self._at())
+        return call() if runner is None else runner.call(call)
+
+    def _call_marked(self, called: Called) -> Any:
+        """Call a test that may be decorated by one of ours, or by Hypothesis."""
+        mark = decorators.decoration(called.function)
+        if mark is not None:
+            with decorators.hosted(mark, partial(self._run, called, mark)):
+                return called.call()
+        if given.has_examples(called.function, called.case):
+            self._scopes.runner(self._at())
+            self._see_to_end(self._test)
+            with given.examples(called.function, partial(self._run, called, None)):
+                return called.call()
+        return self._call_inside(called.call)
 
     def _outcome(self, called: Called, value: Any) -> Any:
         """Return what a test comes to: where it gave an awaitable, run that."""
@@ -234,7 +277,7 @@ class Adapter:
         try:
             return runner.run(execution.main(), execution.stopped, is_last=self._is_last)
         finally:
-            if self._is_last():
+            if not runner.is_open:
                 self._end()
 
     def _own_runner(
@@ -244,7 +287,7 @@ class Adapter:
         if mark is not None:
             if not mark.shares_loop:
                 return mark.runner()
-            if self._scopes.are_open and self._scopes.runner(self._at()).is_given:
+            if self._scopes.open and self._scopes.runner(self._at()).is_given:
                 return Runner(debug=self._settings.debug)  # who decorates it wants a fresh one
         if loop is not None and not self._scopes.has(loop):
             return Runner(loop)
@@ -255,10 +298,17 @@ class Adapter:
         method = getattr(test, seams.method_name(test))
         called = kinds.called(test, method)
         function = method if called is None else called.function
-        mark = decorators.decoration(function)
-        if mark is not None:
-            return mark.shares_loop
-        return inspect.iscoroutinefunction(function) or given.has_examples(function, test)
+        if getattr(function, "__dict__", None):
+            mark = decorators.decoration(function)
+            if mark is not None:
+                return mark.shares_loop
+            if given.has_examples(function, test):
+                return True
+        return inspect.iscoroutinefunction(function)
+
+
+def _has_tear_down(test: TestCase) -> bool:
+    return type(test).tearDown is not _NO_TEAR_DOWN and kinds.has_fixture(test, "tearDown")
 
 
 def _refuse(test: TestCase, fixture: Any) -> None:

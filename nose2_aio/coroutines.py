@@ -25,6 +25,7 @@ __all__ = [
     "checked",
     "delegates",
     "explained",
+    "is_declared",
 ]
 
 
@@ -63,6 +64,12 @@ async def called(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 
             f"Decorate {result.__name__} with types.coroutine."
         )
     return result
+
+
+def is_declared(function: Any) -> bool:
+    """Tell whether a function or method is defined with ``async def``, with nothing around it."""
+    code = getattr(function, "__code__", None)
+    return code is not None and bool(code.co_flags & inspect.CO_COROUTINE)
 
 
 def checked(result: Any, function: Callable[..., Any]) -> Any:

@@ -24,6 +24,7 @@ from unittest import TestCase
 from nose2_aio import kinds, loops, places, positions, seams, stacks
 from nose2_aio.errors import FixtureCancelledError
 from nose2_aio.fixtures import Fixtures
+from nose2_aio.runners import never
 from nose2_aio.scopes import Position, Scopes
 from nose2_aio.settings import Settings
 
@@ -157,14 +158,14 @@ class Faces:
             return method()
         position = positions.of_layer(layer, self._settings)
         self._scopes.arrive(position)
-        return kinds.run_class_fixture(partial(self._fixtures.call, position), layer, method)
+        return kinds.run_class_fixture(partial(self._fixtures.call, position, never), layer, method)
 
     def _call_for_test(self, found: Any, layer: type, *args: Any) -> Any:
         method = found.__get__(None, layer)
         test = self._scopes.layered
         if loops.is_running() or test is None:
             return method(*args)
-        return self._fixtures.call(positions.of_test(test, self._settings), method, *args)
+        return self._fixtures.call(positions.of_test(test, self._settings), never, method, *args)
 
     def _do_class_cleanups(self, case: type[TestCase]) -> None:
         """What stands for `TestCase.doClassCleanups`."""
@@ -197,7 +198,7 @@ class Faces:
         assert position.module is not None
         self._scopes.module = position.module
         try:
-            return self._fixtures.call(position, function, *args, **kwargs)
+            return self._fixtures.call(position, never, function, *args, **kwargs)
         except asyncio.CancelledError as error:
             raise FixtureCancelledError(f"{places.describe(function)}: it was cancelled") from error
 

@@ -32,12 +32,20 @@ class Fixtures:
         self._limit = Limit(settings.time_limit, settings.places.get("time_limit", ""))
 
     def call(
-        self, position: Position, function: Callable[..., Any], /, *args: Any, **kw: Any
+        self,
+        position: Position,
+        is_last: Callable[[], bool],
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        **kw: Any,
     ) -> Any:
         """Call a fixture that stands at ``position``, and return what it comes to.
 
         Where it gives an awaitable, that is run in the scope of the position. A loop that it
         makes current by itself is that scope's from then on.
+
+        ``is_last`` says, when that has ended, whether anything can follow in the scope.
 
         While a loop runs, somebody else awaits what it gives, and it is returned as it is.
 
@@ -45,6 +53,8 @@ class Fixtures:
         """
         if loops.is_running():
             return function(*args, **kw)
+        if coroutines.is_declared(function):
+            return self._run(position, is_last, function, function(*args, **kw))
         runner = self.scopes.around(position)
         if runner is None:
             before = loops.current()
@@ -55,15 +65,34 @@ class Fixtures:
         if value is None:
             self._note_loop(position, before)
             return None
+        return self.settle(position, is_last, value, function, *args, **kw)
+
+    def settle(
+        self,
+        position: Position,
+        is_last: Callable[[], bool],
+        value: Any,
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        **kw: Any,
+    ) -> Any:
+        """Return what a fixture comes to that was called and gave a value: see `call`."""
         awaitable = _awaitable(value, function, args, kw)
-        return value if awaitable is None else self._run(position, function, awaitable)
+        return value if awaitable is None else self._run(position, is_last, function, awaitable)
 
     def _note_loop(self, position: Position, before: AbstractEventLoop | None) -> None:
         loop = loops.current()
         if loop is not None and loop is not before and not loop.is_closed():
             self.scopes.give(position, loop)
 
-    def _run(self, position: Position, function: Any, awaitable: Awaitable[Any]) -> Any:
+    def _run(
+        self,
+        position: Position,
+        is_last: Callable[[], bool],
+        function: Any,
+        awaitable: Awaitable[Any],
+    ) -> Any:
         def stopped() -> None:
             raise LoopStoppedError(
                 f"{places.describe(function)}: the loop was stopped before the fixture was done"
@@ -74,7 +103,7 @@ class Fixtures:
             runner = self.scopes.runner(position)
             loop = awaitable.get_loop() if isinstance(awaitable, asyncio.Future) else runner.loop
             if loop is runner.loop:
-                return runner.run(job, stopped)
+                return runner.run(job, stopped, is_last=is_last)
             with Runner(loop) as own:
                 return own.run(job, stopped, is_last=always)
         finally:

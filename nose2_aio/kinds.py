@@ -12,12 +12,14 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
-from unittest import FunctionTestCase, TestCase
+from unittest import TestCase
 
 __all__ = [
     "Called",
     "called",
+    "class_fixtures",
     "has_fixture",
+    "is_one",
     "owner",
     "run_class_fixture",
     "run_fixture",
@@ -75,20 +77,25 @@ def class_fixtures(case: Any, function: Any) -> list[Any]:
     return [function]
 
 
-def has_fixture(test: TestCase, name: str) -> bool:
-    """Tell whether a test case may have anything to call for ``setUp`` or ``tearDown``."""
+def is_one(test: TestCase) -> bool:
+    """Tell whether a test case is of one of these kinds."""
+    return _name(type(test).setUp) in _FIXTURES or _name(type(test).tearDown) in _FIXTURES
+
+
+def has_fixture(test: Any, name: str) -> bool:
+    """Tell whether a test case has anything to call for a ``setUp`` or ``tearDown`` of its own."""
     method = getattr(type(test), name)
-    if method is _NOTHING[name]:
-        return False
-    if method is _FUNCTIONS[name]:
+    kind = _found(_FIXTURES, method)
+    if kind is _function_fixture:
         return getattr(test, f"_{name}Func") is not None
-    return True
+    return kind is not _test_class_fixture or hasattr(test.obj, name)
 
 
-def tagged_class(case: type[TestCase], test: TestCase | None = None) -> type:
+def tagged_class(case: type[TestCase], test: Any = None) -> type:
     """Return the class of a test case, or the user's where nose2 has made one around that."""
-    inner = getattr(test, "obj", None)
-    return type(inner) if _name(case.setUp) in _FIXTURES and inner is not None else case
+    if case.__name__ == "_MethodTestCase" and _found(_FIXTURES, case.setUp) is not None:
+        return case if test is None else type(test.obj)
+    return case
 
 
 def owner(case: type[TestCase], test: TestCase) -> type:
@@ -224,5 +231,3 @@ _CLASS_FIXTURES: dict[str, tuple[str, Callable[[Run, type, Any], None]]] = {
     "Scenario._makeLayer.<locals>.tearDown": (_SUCH, _scenario_layer_fixture),
 }
 """The same for classes and layers."""
-_NOTHING = {name: getattr(TestCase, name) for name in ("setUp", "tearDown")}
-_FUNCTIONS = {name: getattr(FunctionTestCase, name) for name in ("setUp", "tearDown")}

@@ -16,6 +16,7 @@ def of_test(test: TestCase, settings: Settings) -> Position:
     """Return where a test stands, with its ``setUp``, ``tearDown`` and cleanups."""
     case = type(test)
     return Position(
+        Level.TEST,
         None,
         sys.intern(case.__module__),
         kinds.owner(case, test),
@@ -26,17 +27,19 @@ def of_test(test: TestCase, settings: Settings) -> Position:
 
 def of_class(case: type[TestCase], settings: Settings) -> Position:
     """Return where ``setUpClass`` and its like stand."""
-    return Position(None, sys.intern(case.__module__), case, None, _wanted(case, None, settings))
+    return Position(
+        Level.CLASS, None, sys.intern(case.__module__), case, None, _wanted(case, None, settings)
+    )
 
 
 def of_module(name: str, settings: Settings) -> Position:
     """Return where ``setUpModule`` and its like stand."""
-    return Position(None, sys.intern(name), None, None, _LEVELS[settings.loop_scope])
+    return Position(Level.MODULE, None, sys.intern(name), None, None, _LEVELS[settings.loop_scope])
 
 
 def of_layer(layer: type, settings: Settings) -> Position:
     """Return where a layer's ``setUp`` and ``tearDown`` stand."""
-    return Position(layer, None, None, None, _LEVELS[settings.loop_scope])
+    return Position(Level.LAYER, layer, None, None, None, _LEVELS[settings.loop_scope])
 
 
 def _wanted(case: type[TestCase], test: TestCase | None, settings: Settings) -> Level:

@@ -125,6 +125,11 @@ class Runner:
         self.close()
 
     @property
+    def is_open(self) -> bool:
+        """Whether a coroutine may still come."""
+        return self._state is State.NEW or self._state is State.OPEN
+
+    @property
     def is_given(self) -> bool:
         """Whether its loop was given, to it or to the outermost."""
         return all(runner._restore is None for runner in self._lineage())

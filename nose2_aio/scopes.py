@@ -24,10 +24,11 @@ from asyncio import AbstractEventLoop
 from typing import Any, NamedTuple
 from unittest import TestCase
 
+from nose2_aio import loops
 from nose2_aio.runners import Runner
 from nose2_aio.settings import Settings
 
-__all__ = ["Level", "Position", "Scopes"]
+__all__ = ["UNKNOWN", "Level", "Position", "Scopes"]
 
 
 class Level(enum.IntEnum):
@@ -46,6 +47,8 @@ class Position(NamedTuple):
     A layer's fixture stands in the layer alone.
     """
 
+    level: Level
+    """The scope that it belongs to itself."""
     layer: type | None = None
     module: str | None = None
     case: type | None = None
@@ -53,21 +56,15 @@ class Position(NamedTuple):
     wanted: Level = Level.TEST
     """The scope that ``loop-scope`` gives it."""
 
-    @property
-    def level(self) -> Level:
-        """The scope that it belongs to itself."""
-        if self.layer is not None:
-            return Level.LAYER
-        if self.test is not None:
-            return Level.TEST
-        return Level.MODULE if self.case is None else Level.CLASS
-
     def owner(self, level: Level) -> object:
         """What makes a scope at that level another than the next: the module, say."""
         return (None, self.layer, self.module, self.case, self.test)[level]
 
 
 _LEVELS = tuple(Level)
+
+
+UNKNOWN = object()
 
 
 class Scope:
@@ -92,17 +89,15 @@ class Scopes:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._open: list[Scope] = []
+        self.open: list[Scope] = []
+        """The widest first."""
         self._declared: set[tuple[Level, Any]] = set()
         self.module = ""
         """The module of what was called last."""
         self.layered: TestCase | None = None
         """The test that layers have fixtures for: they end its scope."""
-
-    @property
-    def are_open(self) -> bool:
-        """Whether any scope is open."""
-        return bool(self._open)
+        self.current_before: object = UNKNOWN
+        """The loop that was current when a test began, if it matters."""
 
     def is_open(self, position: Position) -> bool:
         """Whether the scope of a position is open."""
@@ -110,7 +105,7 @@ class Scopes:
 
     def has(self, loop: AbstractEventLoop) -> bool:
         """Whether a loop is that of the innermost open scope."""
-        return bool(self._open) and self._open[-1].runner.loop is loop
+        return bool(self.open) and self.open[-1].runner.loop is loop
 
     def declare(self, position: Position) -> None:
         """Note that a fixture of a scope is a coroutine function."""
@@ -125,8 +120,8 @@ class Scopes:
 
         A test or a fixture that calls another by hand is not left for that.
         """
-        while self._open and not (
-            self._open[-1].contains(position) or self._open[-1].runner.is_calling
+        while self.open and not (
+            self.open[-1].contains(position) or self.open[-1].runner.is_calling
         ):
             self._close_last()
 
@@ -138,11 +133,14 @@ class Scopes:
 
     def close(self, *, but_run: bool = False) -> None:
         """Close all scopes, or all but that of the run."""
-        while self._open and not (but_run and self._open[-1].level is Level.RUN):
+        while self.open and not (but_run and self.open[-1].level is Level.RUN):
             self._close_last()
 
     def runner(self, position: Position) -> Runner:
         """Return the runner of a position; open its scope if need be, and those around it."""
+        found = self._innermost(position)
+        if found is not None:
+            return found
         self._close_dead()
         if self._declared or position.wanted is not Level.TEST:
             for level in _LEVELS[: position.level]:
@@ -153,8 +151,11 @@ class Scopes:
 
     def around(self, position: Position) -> Runner | None:
         """Return the runner of a position if its scope, or one around it, is open."""
+        found = self._innermost(position)
+        if found is not None:
+            return found
         self._close_dead()
-        if self._open and (
+        if self.open and (
             self._at(position.level, position) or self._outer(position.level, position)
         ):
             return self.runner(position)
@@ -169,7 +170,15 @@ class Scopes:
             self.leave(position)
             asyncio.set_event_loop(loop)
         runner = Runner(loop, context=context)
-        self._open.append(Scope(position.level, position.owner(position.level), runner))
+        self.open.append(Scope(position.level, position.owner(position.level), runner))
+
+    def _innermost(self, position: Position) -> Runner | None:
+        """Return the runner of a test, if that is where we are."""
+        if self.open and position.test is not None:
+            scope = self.open[-1]
+            if scope.owner is position.test and not scope.runner.loop.is_closed():
+                return scope.runner
+        return None
 
     def _open_ahead(self, level: Level, position: Position) -> None:
         owner = position.owner(level)
@@ -180,19 +189,34 @@ class Scopes:
 
     def _opened(self, level: Level, position: Position) -> Scope:
         outer = self._outer(level, position)
-        runner = Runner(outer=outer, debug=self._settings.debug)
+        loop = self._made_current() if level is Level.TEST else None
+        if loop is None:
+            runner = Runner(outer=outer, debug=self._settings.debug)
+        else:
+            runner = Runner(loop, context=None if outer is None else outer.context.copy())
         scope = Scope(level, position.owner(level), runner)
-        self._open.append(scope)
+        self.open.append(scope)
         return scope
 
+    def _made_current(self) -> AbstractEventLoop | None:
+        """Return the loop that was made current since the test began, if one was."""
+        if self.current_before is UNKNOWN:
+            return None
+        loop = loops.current()
+        if loop is None or loop is self.current_before or loop.is_closed():
+            return None
+        return loop
+
     def _at(self, level: Level, position: Position) -> Scope | None:
-        for scope in reversed(self._open):
-            if scope.level is level and scope.owner is position.owner(level):
-                return scope
+        if self.open:
+            owner = position.owner(level)
+            for scope in reversed(self.open):
+                if scope.level is level and scope.owner is owner:
+                    return scope
         return None
 
     def _outer(self, level: Level, position: Position) -> Runner | None:
-        for scope in reversed(self._open):
+        for scope in reversed(self.open):
             if scope.level >= level and level is not Level.LAYER:
                 continue
             if not scope.is_wanted_only or scope.level is position.wanted:
@@ -201,10 +225,10 @@ class Scopes:
 
     def _close_dead(self) -> None:
         """Close the scopes whose loop somebody has closed."""
-        while self._open and self._open[-1].runner.loop.is_closed():
+        while self.open and self.open[-1].runner.loop.is_closed():
             self._close_last()
 
     def _close_last(self) -> Scope:
-        scope = self._open.pop()
+        scope = self.open.pop()
         scope.runner.close()
         return scope

@@ -20,7 +20,7 @@ __all__ = [
     "TEST",
     "add_last_cleanup",
     "class_cleanups",
-    "has_cleanups",
+    "count_cleanups",
     "is_unittests",
     "method_name",
     "module_cleanups",
@@ -47,9 +47,9 @@ def method_name(test: TestCase) -> str:
     return test._testMethodName
 
 
-def has_cleanups(test: TestCase) -> bool:
-    """Tell whether cleanups of a test are waiting: nothing public does."""
-    return bool(test._cleanups)  # type: ignore[attr-defined]
+def count_cleanups(test: TestCase) -> int:
+    """Return how many cleanups of a test are waiting: nothing public does."""
+    return len(test._cleanups)  # type: ignore[attr-defined]
 
 
 def class_cleanups(case: type[TestCase]) -> Iterator[Cleanup]:
