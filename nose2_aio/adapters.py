@@ -42,6 +42,7 @@ from nose2_aio import (
     positions,
     seams,
     stacks,
+    tags,
 )
 from nose2_aio.deadlines import Limit
 from nose2_aio.decorators import Decoration
@@ -64,11 +65,12 @@ _NO_TEAR_DOWN = TestCase.tearDown
 class Adapter:
     """Steps in at the seams of test cases, one test at a time."""
 
-    _position: Position | None = None
-    _ends = False
-    """Whether the end of its scope is seen to."""
-    _tear_down_follows = False
-    """Whether a ``tearDown`` of its own is still to be called."""
+    _test: TestCase | None = None
+    """The test that runs."""
+    _here: Position | None = None
+    """Where the test stands that needed to know last."""
+    _ended: TestCase | None = None
+    """The test whose scope a cleanup is going to end."""
 
     def __init__(self, settings: Settings, scopes: Scopes) -> None:
         self._settings = settings
@@ -78,14 +80,22 @@ class Adapter:
     def attach(self, test: TestCase) -> None:
         """Have a test case run its test and fixtures for real, the next time that it runs."""
         case = type(test)
-        self._scopes.module = case.__module__
         seam = getattr(case, seams.TEST, None)
         if seam is seams.PLAIN:
-            self._attach_plain(test)
+            own = test.__dict__
+            own[seams.TEST] = partial(self._call_test, test)
+            if case.setUp is not _NO_SET_UP and kinds.has_fixture(test, "setUp"):
+                own[seams.SET_UP] = partial(self._call_set_up, test)
+            if case.tearDown is not _NO_TEAR_DOWN and kinds.has_fixture(test, "tearDown"):
+                own[seams.TEAR_DOWN] = partial(self._call_tear_down, test)
         elif seam is seams.ISOLATED:
             self._attach_isolated(test)
-        if self._scopes.open:
-            self._scopes.arrive(positions.of_test(test, self._settings))
+        self._test = test
+        scopes = self._scopes
+        scopes.last = test
+        scopes.current_before = UNKNOWN
+        if scopes.open:
+            scopes.arrive(positions.of_test(test, self._settings))
 
     def begin_layered(self, test: TestCase) -> None:
         """Arrive at a test for which layers have fixtures, before these are called."""
@@ -97,17 +107,6 @@ class Adapter:
         self._scopes.layered = None
         self._scopes.leave(positions.of_test(test, self._settings))
 
-    def _attach_plain(self, test: TestCase) -> None:
-        scopes = self._scopes
-        self._test = test
-        self._position = None
-        self._ends = test is scopes.layered
-        self._tear_down_follows = _has_tear_down(test)
-        scopes.current_before = UNKNOWN
-        test.__dict__[seams.TEST] = partial(self._call_test, test)
-        if type(test).setUp is not _NO_SET_UP and kinds.has_fixture(test, "setUp"):
-            test.__dict__[seams.SET_UP] = partial(self._call_set_up, test)
-
     def _attach_isolated(self, test: TestCase) -> None:
         own = test.__dict__
         own[seams.TEST] = partial(_call_isolated, self._settings, test)
@@ -116,11 +115,11 @@ class Adapter:
             if inspect.iscoroutinefunction(fixture):
                 own[seams.SET_UP] = partial(_refuse, test, fixture)
 
-    def _at(self) -> Position:
-        """Where the test stands."""
-        if self._position is None:
-            self._position = positions.of_test(self._test, self._settings)
-        return self._position
+    def _at(self, test: TestCase) -> Position:
+        """Where a test stands."""
+        if self._here is None or self._here.test is not test:
+            self._here = positions.of_test(test, self._settings)
+        return self._here
 
     def _call_set_up(self, test: TestCase) -> None:
         """What stands for ``_callSetUp``."""
@@ -128,11 +127,12 @@ class Adapter:
         scopes = self._scopes
         try:
             if self._is_coroutine_test(test):
-                scopes.runner(self._at())  # its loop is current while setUp runs
+                scopes.runner(self._at(test))  # its loop is current while setUp runs
             elif not scopes.open:
                 scopes.current_before = loops.current()
             self._call_fixture(test, "setUp")
         except BaseException as error:
+            test.__dict__.pop(seams.TEAR_DOWN, None)
             self._see_to_cleanups(test)
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
         if scopes.open:
@@ -141,7 +141,6 @@ class Adapter:
     def _call_tear_down(self, test: TestCase) -> None:
         """What stands for ``_callTearDown``."""
         del test.__dict__[seams.TEAR_DOWN]
-        self._tear_down_follows = False
         try:
             self._call_fixture(test, "tearDown")
         except BaseException as error:
@@ -151,17 +150,18 @@ class Adapter:
                 self._see_to_cleanups(test)
 
     def _call_fixture(self, test: TestCase, name: str) -> None:
-        if kinds.is_one(test):
-            kinds.run_fixture(partial(self._fixtures.call, self._at(), never), test, name)
-            return
         fixture = getattr(test, name)
+        kind = kinds.fixture(fixture)
+        if kind is not None:
+            kind(partial(self._fixtures.call, self._at(test), never), test, fixture)
+            return
         is_last = self._is_last if name == "tearDown" else never
         if self._scopes.open:
-            self._fixtures.call(self._at(), is_last, fixture)
+            self._fixtures.call(self._at(test), is_last, fixture)
             return
         value = fixture()
         if value is not None:
-            self._fixtures.settle(self._at(), is_last, value, fixture)
+            self._fixtures.settle(self._at(test), is_last, value, fixture)
 
     def _call_cleanup(
         self, test: TestCase, function: Callable[..., Any], /, *args: Any, **kwargs: Any
@@ -171,19 +171,22 @@ class Adapter:
             if function == self._end:
                 self._end()
             else:
-                self._fixtures.call(self._at(), never, function, *args, **kwargs)
+                self._fixtures.call(self._at(test), never, function, *args, **kwargs)
         except BaseException as error:
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
         finally:
             self._see_to_cleanups(test)
 
     def _end(self) -> None:
-        self._scopes.leave(self._at())
+        if self._here is not None:
+            self._scopes.leave(self._here)
 
     def _see_to_end(self, test: TestCase) -> None:
         """Have the scope of the test end behind all its cleanups, if it is open."""
-        if not self._ends and self._scopes.is_open(self._at()):
-            self._ends = True
+        if test is self._ended or test is self._scopes.layered:
+            return
+        if self._scopes.is_open(self._at(test)):
+            self._ended = test
             seams.add_last_cleanup(test, self._end)
 
     def _see_to_cleanups(self, test: TestCase) -> None:
@@ -195,12 +198,15 @@ class Adapter:
             test.__dict__.pop(seams.CLEANUP, None)
 
     def _is_last(self) -> bool:
-        """Tell whether nothing can follow the test in its scope."""
+        """Tell whether nothing can follow the test, or its ``tearDown``, in its scope."""
         test = self._test
-        cleanups = seams.count_cleanups(test)
-        if self._ends:
-            cleanups -= 1  # ours
-        return cleanups == 0 and test is not self._scopes.layered and not self._tear_down_follows
+        assert test is not None
+        ours = 1 if test is self._ended else 0
+        return (
+            seams.count_cleanups(test) == ours
+            and seams.TEAR_DOWN not in test.__dict__
+            and test is not self._scopes.layered
+        )
 
     def _call_test(self, test: TestCase, method: Callable[[], Any]) -> None:
         """What stands for ``_callTestMethod``."""
@@ -210,84 +216,92 @@ class Adapter:
         try:
             if getattr(function, "__dict__", None):
                 called = called or _plain(test, method)
-                value = self._call_marked(called)
+                value = self._call_marked(test, called)
             elif self._scopes.open:
-                value = self._call_inside(method if called is None else called.call)
+                value = self._call_inside(test, method if called is None else called.call)
             else:
                 value = method() if called is None else called.call()
             if value is not None:
-                value = self._outcome(called or _plain(test, method), value)
+                value = self._outcome(test, called or _plain(test, method), value)
         except BaseException as error:
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
         finally:
-            if self._tear_down_follows:
-                test.__dict__[seams.TEAR_DOWN] = partial(self._call_tear_down, test)
             if self._scopes.open or seams.count_cleanups(test):
                 self._see_to_cleanups(test)
         if value is not None and (called is None or called.speaks):
             _warn_of(value, test, method)
 
-    def _call_inside(self, call: Callable[[], Any]) -> Any:
+    def _call_inside(self, test: TestCase, call: Callable[[], Any]) -> Any:
         """Call plain code, in the context of the scope that is open around it."""
-        runner = None if coroutines.is_declared(call) else self._scopes.around(self._at())
+        runner = None if coroutines.is_declared(call) else self._scopes.around(self._at(test))
         return call() if runner is None else runner.call(call)
 
-    def _call_marked(self, called: Called) -> Any:
+    def _call_marked(self, test: TestCase, called: Called) -> Any:
         """Call a test that may be decorated by one of ours, or by Hypothesis."""
         mark = decorators.decoration(called.function)
         if mark is not None:
-            with decorators.hosted(mark, partial(self._run, called, mark)):
+            with decorators.hosted(mark, partial(self._run, test, called, mark)):
                 return called.call()
         if given.has_examples(called.function, called.case):
-            self._scopes.runner(self._at())
-            self._see_to_end(self._test)
-            with given.examples(called.function, partial(self._run, called, None)):
+            self._scopes.runner(self._at(test))
+            self._see_to_end(test)
+            with given.examples(called.function, partial(self._run, test, called, None)):
                 return called.call()
-        return self._call_inside(called.call)
+        return self._call_inside(test, called.call)
 
-    def _outcome(self, called: Called, value: Any) -> Any:
+    def _outcome(self, test: TestCase, called: Called, value: Any) -> Any:
         """Return what a test comes to: where it gave an awaitable, run that."""
         if inspect.iscoroutine(value):
             try:
-                return self._run(called, None, lambda: value)
+                return self._run(test, called, None, lambda: value)
             finally:
                 value.close()  # where it could not even be begun
         if inspect.isgenerator(value) and not inspect.isawaitable(value):
             value = _called_again(self._settings, called, value)
         if inspect.isawaitable(value):
             loop = value.get_loop() if isinstance(value, asyncio.Future) else None
-            return self._run(called, None, lambda: value, loop)
+            return self._run(test, called, None, lambda: value, loop)
         return coroutines.checked(value, called.function)
 
     def _run(
         self,
+        test: TestCase,
         called: Called,
         mark: Decoration | None,
         body: Callable[[], Awaitable[Any]],
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> Any:
         engine = Engine.BY_RESULT if mark is None else mark.engine
-        plan = plans.made(engine, called.function, called.owner, self._settings)
+        settings = self._settings
+        plan = plans.made(engine, called.function, called.owner, settings)
         execution = Execution(body, plan, called.case)
-        own = self._own_runner(mark, loop)
-        if own is not None:
-            with own as runner:
-                return runner.run(execution.main(), execution.stopped, is_last=always)
-        runner = self._scopes.runner(self._at())
+        if mark is not None or loop is not None:
+            own = self._own_runner(test, mark, loop)
+            if own is not None:
+                with own as runner:
+                    return runner.run(execution.main(), execution.stopped, is_last=always)
+        scopes = self._scopes
+        is_alone = scopes.are_idle and not tags.are_on(type(test))
+        runner = Runner(debug=settings.debug) if is_alone else scopes.runner(self._at(test))
         try:
             return runner.run(execution.main(), execution.stopped, is_last=self._is_last)
         finally:
-            if not runner.is_open:
-                self._end()
+            if not is_alone:
+                if not runner.is_open:
+                    self._end()
+            elif runner.is_open:
+                scopes.keep(self._at(test), runner)
+            else:
+                runner.close()
 
     def _own_runner(
-        self, mark: Decoration | None, loop: asyncio.AbstractEventLoop | None
+        self, test: TestCase, mark: Decoration | None, loop: asyncio.AbstractEventLoop | None
     ) -> AbstractContextManager[Runner] | None:
         """Return a runner for the test alone, where its scope's is not for it."""
         if mark is not None:
             if not mark.shares_loop:
                 return mark.runner()
-            if self._scopes.open and self._scopes.runner(self._at()).is_given:
+            if self._scopes.open and self._scopes.runner(self._at(test)).is_given:
                 return Runner(debug=self._settings.debug)  # who decorates it wants a fresh one
         if loop is not None and not self._scopes.has(loop):
             return Runner(loop)
@@ -304,11 +318,7 @@ class Adapter:
                 return mark.shares_loop
             if given.has_examples(function, test):
                 return True
-        return inspect.iscoroutinefunction(function)
-
-
-def _has_tear_down(test: TestCase) -> bool:
-    return type(test).tearDown is not _NO_TEAR_DOWN and kinds.has_fixture(test, "tearDown")
+        return coroutines.is_declared(function)
 
 
 def _refuse(test: TestCase, fixture: Any) -> None:

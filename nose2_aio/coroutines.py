@@ -67,9 +67,11 @@ async def called(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 
 
 
 def is_declared(function: Any) -> bool:
-    """Tell whether a function or method is defined with ``async def``, with nothing around it."""
+    """Tell whether a function or method is defined with ``async def``, also under a partial."""
     code = getattr(function, "__code__", None)
-    return code is not None and bool(code.co_flags & inspect.CO_COROUTINE)
+    if code is None or function.__dict__:
+        return inspect.iscoroutinefunction(function)
+    return bool(code.co_flags & inspect.CO_COROUTINE)
 
 
 def checked(result: Any, function: Callable[..., Any]) -> Any:

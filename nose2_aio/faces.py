@@ -107,9 +107,9 @@ class Faces:
 
     def _cover_class(self, put: _Call, case: type[TestCase]) -> None:
         for name in ("setUpClass", "tearDownClass"):
-            found = inspect.getattr_static(case, name)
-            if found is vars(TestCase)[name]:
+            if getattr(getattr(case, name), "__func__", None) is getattr(TestCase, name).__func__:
                 continue
+            found = inspect.getattr_static(case, name)
             function = getattr(found, "__func__", found)
             self._declare(positions.of_class(case, self._settings), function)
             if not hasattr(function, _MARK):
@@ -169,9 +169,11 @@ class Faces:
 
     def _do_class_cleanups(self, case: type[TestCase]) -> None:
         """What stands for `TestCase.doClassCleanups`."""
-        position = positions.of_class(case, self._settings)
         errors: list[Any] = []
         case.tearDown_exceptions = errors  # type: ignore[attr-defined]
+        if not self._scopes.open and not seams.has_class_cleanups(case):
+            return
+        position = positions.of_class(case, self._settings)
         for function, args, kwargs in seams.class_cleanups(case):
             try:
                 self._call(position, function, *args, **kwargs)
@@ -196,7 +198,7 @@ class Faces:
     def _call(self, position: Position, function: _Call, /, *args: Any, **kwargs: Any) -> Any:
         """Call a fixture of a class or a module, where unittest takes no BaseException."""
         assert position.module is not None
-        self._scopes.module = position.module
+        self._scopes.last = position.module
         try:
             return self._fixtures.call(position, never, function, *args, **kwargs)
         except asyncio.CancelledError as error:

@@ -18,12 +18,10 @@ __all__ = [
     "Called",
     "called",
     "class_fixtures",
+    "fixture",
     "has_fixture",
-    "is_one",
-    "owner",
     "run_class_fixture",
-    "run_fixture",
-    "tagged_class",
+    "users_class",
 ]
 
 Run = Callable[..., Any]
@@ -47,18 +45,17 @@ class Called(NamedTuple):
 
 def called(test: TestCase, method: Callable[[], Any]) -> Called | None:
     """Return what the test method of one of these kinds is about to call; None for any other."""
-    kind = _found(_TESTS, method)
-    return None if kind is None else kind(test, method)
+    kind = _TESTS.get(getattr(method, "__qualname__", ""))  # called for each test: no detours
+    return None if kind is None or kind[0] != method.__module__ else kind[1](test, method)
 
 
-def run_fixture(run: Run, test: TestCase, name: str) -> None:
-    """Hand ``run`` what the ``setUp`` or ``tearDown`` of a test case calls."""
-    method = getattr(test, name)
-    kind = _found(_FIXTURES, method)
-    if kind is None:
-        run(method)
-    else:
-        kind(run, test, method)
+def fixture(method: Callable[[], Any]) -> Callable[[Run, Any, Any], None] | None:
+    """Return what calls, through ``Run``, what such a ``setUp`` or ``tearDown`` is about to call.
+
+    It takes the test case and the method too. None for any other method.
+    """
+    kind: Callable[[Run, Any, Any], None] | None = _found(_FIXTURES, method)
+    return kind
 
 
 def run_class_fixture(run: Run, case: type, method: Callable[..., Any], *args: Any) -> None:
@@ -77,33 +74,23 @@ def class_fixtures(case: Any, function: Any) -> list[Any]:
     return [function]
 
 
-def is_one(test: TestCase) -> bool:
-    """Tell whether a test case is of one of these kinds."""
-    return _name(type(test).setUp) in _FIXTURES or _name(type(test).tearDown) in _FIXTURES
-
-
 def has_fixture(test: Any, name: str) -> bool:
     """Tell whether a test case has anything to call for a ``setUp`` or ``tearDown`` of its own."""
     method = getattr(type(test), name)
     kind = _found(_FIXTURES, method)
+    if kind is None:
+        return True
     if kind is _function_fixture:
         return getattr(test, f"_{name}Func") is not None
     return kind is not _test_class_fixture or hasattr(test.obj, name)
 
 
-def tagged_class(case: type[TestCase], test: Any = None) -> type:
+def users_class(test: Any) -> type:
     """Return the class of a test case, or the user's where nose2 has made one around that."""
+    case = type(test)
     if case.__name__ == "_MethodTestCase" and _found(_FIXTURES, case.setUp) is not None:
-        return case if test is None else type(test.obj)
+        return type(test.obj)
     return case
-
-
-def owner(case: type[TestCase], test: TestCase) -> type:
-    """Return the class that shares its loop with a test: nose2 makes a class of its own for each.
-
-    Unless it has fixtures, which then run for each test.
-    """
-    return case if "setUpClass" in vars(case) else tagged_class(case, test)
 
 
 def _function(test: Any, _: Callable[[], Any]) -> Called:
@@ -192,12 +179,8 @@ def _enclosed(method: Any, name: str) -> Any:
 
 
 def _found(kinds: dict[str, tuple[str, Any]], method: Any) -> Any:
-    kind = kinds.get(_name(method))
-    return kind[1] if kind is not None and kind[0] == method.__module__ else None
-
-
-def _name(method: Any) -> str:
-    return getattr(method, "__qualname__", "")
+    kind = kinds.get(getattr(method, "__qualname__", ""))
+    return None if kind is None or kind[0] != method.__module__ else kind[1]
 
 
 _SCENARIO_LISTS = {"setUp": "setups", "tearDown": "teardowns"}

@@ -15,20 +15,18 @@ __all__ = ["of_class", "of_layer", "of_module", "of_test"]
 def of_test(test: TestCase, settings: Settings) -> Position:
     """Return where a test stands, with its ``setUp``, ``tearDown`` and cleanups."""
     case = type(test)
+    users = kinds.users_class(test)
+    # nose2 makes a class of its own for each test of a test class; one with fixtures runs them each
+    owner = case if "setUpClass" in vars(case) else users
     return Position(
-        Level.TEST,
-        None,
-        sys.intern(case.__module__),
-        kinds.owner(case, test),
-        test,
-        _wanted(case, test, settings),
+        Level.TEST, None, sys.intern(case.__module__), owner, test, _wanted(users, settings)
     )
 
 
 def of_class(case: type[TestCase], settings: Settings) -> Position:
     """Return where ``setUpClass`` and its like stand."""
     return Position(
-        Level.CLASS, None, sys.intern(case.__module__), case, None, _wanted(case, None, settings)
+        Level.CLASS, None, sys.intern(case.__module__), case, None, _wanted(case, settings)
     )
 
 
@@ -42,8 +40,8 @@ def of_layer(layer: type, settings: Settings) -> Position:
     return Position(Level.LAYER, layer, None, None, None, _LEVELS[settings.loop_scope])
 
 
-def _wanted(case: type[TestCase], test: TestCase | None, settings: Settings) -> Level:
-    return _LEVELS[tags.read_loop_scope(kinds.tagged_class(case, test)) or settings.loop_scope]
+def _wanted(case: type, settings: Settings) -> Level:
+    return _LEVELS[tags.read_loop_scope(case) or settings.loop_scope]
 
 
 _LEVELS = {level.name.lower(): level for level in Level}

@@ -92,12 +92,14 @@ class Scopes:
         self.open: list[Scope] = []
         """The widest first."""
         self._declared: set[tuple[Level, Any]] = set()
-        self.module = ""
-        """The module of what was called last."""
+        self._is_widened = settings.loop_scope != "test"
+        """Whether a scope may have to be opened ahead, class tags aside."""
+        self.last: TestCase | str = ""
+        """The last test, or the module of the last fixture of a class or a module."""
         self.layered: TestCase | None = None
         """The test that layers have fixtures for: they end its scope."""
         self.current_before: object = UNKNOWN
-        """The loop that was current when a test began, if it matters."""
+        """The loop that was current when the test began, where that matters."""
 
     def is_open(self, position: Position) -> bool:
         """Whether the scope of a position is open."""
@@ -107,9 +109,20 @@ class Scopes:
         """Whether a loop is that of the innermost open scope."""
         return bool(self.open) and self.open[-1].runner.loop is loop
 
+    @property
+    def are_idle(self) -> bool:
+        """Whether there is nothing to know: a test without fixtures has a loop of its own."""
+        return not self.open and not self._is_widened and self.current_before is UNKNOWN
+
+    @property
+    def module(self) -> str:
+        """The module that we are in."""
+        return self.last if isinstance(self.last, str) else type(self.last).__module__
+
     def declare(self, position: Position) -> None:
         """Note that a fixture of a scope is a coroutine function."""
         self._declared.add((position.level, position.owner(position.level)))
+        self._is_widened = True
 
     def is_declared(self, position: Position) -> bool:
         """Whether a fixture of a scope is a coroutine function."""
@@ -161,6 +174,10 @@ class Scopes:
             return self.runner(position)
         return None
 
+    def keep(self, position: Position, runner: Runner) -> None:
+        """Have a runner that was made for a position be that of its scope."""
+        self.open.append(Scope(position.level, position.owner(position.level), runner))
+
     def give(self, position: Position, loop: AbstractEventLoop) -> None:
         """Have the scope of a position run on a loop that the user has made, and will close."""
         scope = self._at(position.level, position)
@@ -169,8 +186,7 @@ class Scopes:
         if scope is not None:
             self.leave(position)
             asyncio.set_event_loop(loop)
-        runner = Runner(loop, context=context)
-        self.open.append(Scope(position.level, position.owner(position.level), runner))
+        self.keep(position, Runner(loop, context=context))
 
     def _innermost(self, position: Position) -> Runner | None:
         """Return the runner of a test, if that is where we are."""

@@ -21,6 +21,7 @@ __all__ = [
     "add_last_cleanup",
     "class_cleanups",
     "count_cleanups",
+    "has_class_cleanups",
     "is_unittests",
     "method_name",
     "module_cleanups",
@@ -50,6 +51,11 @@ def method_name(test: TestCase) -> str:
 def count_cleanups(test: TestCase) -> int:
     """Return how many cleanups of a test are waiting: nothing public does."""
     return len(test._cleanups)  # type: ignore[attr-defined]
+
+
+def has_class_cleanups(case: type[TestCase]) -> bool:
+    """Tell whether cleanups of a class are waiting."""
+    return bool(case._class_cleanups)  # type: ignore[attr-defined]
 
 
 def class_cleanups(case: type[TestCase]) -> Iterator[Cleanup]:

@@ -14,7 +14,16 @@ from typing import Any, NamedTuple, TypeVar
 from nose2_aio import places, seconds, settings
 from nose2_aio.errors import InvalidTypeError, InvalidValueError
 
-__all__ = ["Tags", "is_tagged", "loop_scope", "read", "read_loop_scope", "sleep", "timeout"]
+__all__ = [
+    "Tags",
+    "are_on",
+    "is_tagged",
+    "loop_scope",
+    "read",
+    "read_loop_scope",
+    "sleep",
+    "timeout",
+]
 
 _Tagged = TypeVar("_Tagged", bound=Callable[..., Any])
 
@@ -88,9 +97,14 @@ def loop_scope(scope: str, /) -> Callable[[_TaggedClass], _TaggedClass]:
     return tag
 
 
+def are_on(owner: type) -> bool:
+    """Tell whether a class or one of its bases has tags."""
+    return hasattr(owner, _ON_CLASS)
+
+
 def read_loop_scope(owner: type) -> str | None:
     """Return what `loop_scope` says of a class or its bases; None where it stands nowhere."""
-    return _of_class(owner).get("loop_scope")
+    return _of_class(owner).get("loop_scope") if are_on(owner) else None
 
 
 def is_tagged(function: object) -> bool:
@@ -105,6 +119,8 @@ def read(function: object, owner: type) -> Tags:
     ``owner`` is the user's class, or any class without tags where there is none.
     """
     own = _attributes(function)
+    if not own and not are_on(owner):
+        return _NONE
     found = {name: value for name, value in _of_class(owner).items() if name in _NAMES}
     for name in own.keys() & _NAMES:
         value = own[name]
@@ -117,7 +133,7 @@ def read(function: object, owner: type) -> Tags:
 def _of_class(owner: type) -> dict[str, Any]:
     """The tags of a class, its own before those of its bases."""
     found: dict[str, Any] = {}
-    if hasattr(owner, _ON_CLASS):
+    if are_on(owner):
         for base in reversed(owner.__mro__):
             found.update(vars(base).get(_ON_CLASS, {}))
     return found
