@@ -20,21 +20,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import types
 import warnings
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 from functools import partial
-from types import GeneratorType
 from typing import Any
 from unittest import TestCase
 
 from nose2_aio import (
     coroutines,
-    deadlines,
     decorators,
     generators,
     given,
+    isolated,
     kinds,
     loops,
     places,
@@ -44,7 +41,6 @@ from nose2_aio import (
     stacks,
     tags,
 )
-from nose2_aio.deadlines import Limit
 from nose2_aio.decorators import Decoration
 from nose2_aio.engines import Engine, Execution
 from nose2_aio.errors import DefinitionError
@@ -72,10 +68,15 @@ class Adapter:
     _ended: TestCase | None = None
     """The test whose scope a cleanup is going to end."""
 
-    def __init__(self, settings: Settings, scopes: Scopes) -> None:
+    _is_inside = False
+    """Whether a fixture or the test runs: whoever calls cleanups does so by hand."""
+
+    def __init__(self, settings: Settings, scopes: Scopes, fixtures: Fixtures) -> None:
         self._settings = settings
         self._scopes = scopes
-        self._fixtures = Fixtures(settings, scopes)
+        self._fixtures = fixtures
+        self._cleanup = self._call_cleanup
+        self._end = self._end_scope
 
     def attach(self, test: TestCase) -> None:
         """Have a test case run its test and fixtures for real, the next time that it runs."""
@@ -84,18 +85,28 @@ class Adapter:
         if seam is seams.PLAIN:
             own = test.__dict__
             own[seams.TEST] = partial(self._call_test, test)
+            if seams.keeps(case, seams.CLEANUP):
+                own[seams.CLEANUP] = self._cleanup
             if case.setUp is not _NO_SET_UP and kinds.has_fixture(test, "setUp"):
-                own[seams.SET_UP] = partial(self._call_set_up, test)
+                self._take(test, seams.SET_UP, self._call_set_up)
             if case.tearDown is not _NO_TEAR_DOWN and kinds.has_fixture(test, "tearDown"):
-                own[seams.TEAR_DOWN] = partial(self._call_tear_down, test)
+                self._take(test, seams.TEAR_DOWN, self._call_tear_down)
+                if coroutines.is_declared(case.tearDown):  # its task and context begin with setUp
+                    self._take(test, seams.SET_UP, self._call_set_up)
         elif seam is seams.ISOLATED:
-            self._attach_isolated(test)
+            isolated.attach(test, self._settings)
+        elif seam is not None:
+            _check_fixtures(test)
         self._test = test
         scopes = self._scopes
         scopes.last = test
         scopes.current_before = UNKNOWN
         if scopes.open:
             scopes.arrive(positions.of_test(test, self._settings))
+
+    def _take(self, test: TestCase, seam: str, call: Callable[[TestCase], None]) -> None:
+        if seams.keeps(type(test), seam):
+            test.__dict__[seam] = partial(call, test)
 
     def begin_layered(self, test: TestCase) -> None:
         """Arrive at a test for which layers have fixtures, before these are called."""
@@ -107,14 +118,6 @@ class Adapter:
         self._scopes.layered = None
         self._scopes.leave(positions.of_test(test, self._settings))
 
-    def _attach_isolated(self, test: TestCase) -> None:
-        own = test.__dict__
-        own[seams.TEST] = partial(_call_isolated, self._settings, test)
-        for name in ("setUp", "tearDown"):
-            fixture = getattr(test, name)
-            if inspect.iscoroutinefunction(fixture):
-                own[seams.SET_UP] = partial(_refuse, test, fixture)
-
     def _at(self, test: TestCase) -> Position:
         """Where a test stands."""
         if self._here is None or self._here.test is not test:
@@ -125,29 +128,33 @@ class Adapter:
         """What stands for ``_callSetUp``."""
         del test.__dict__[seams.SET_UP]
         scopes = self._scopes
+        self._is_inside = True
         try:
-            if self._is_coroutine_test(test):
+            if self._is_coroutine_test(test) or coroutines.is_declared(type(test).tearDown):
                 scopes.runner(self._at(test))  # its loop is current while setUp runs
             elif not scopes.open:
                 scopes.current_before = loops.current()
             self._call_fixture(test, "setUp")
         except BaseException as error:
             test.__dict__.pop(seams.TEAR_DOWN, None)
-            self._see_to_cleanups(test)
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
-        if scopes.open:
-            self._see_to_end(test)
+        finally:
+            self._is_inside = False
+            if scopes.open:
+                self._see_to_end(test)
 
     def _call_tear_down(self, test: TestCase) -> None:
         """What stands for ``_callTearDown``."""
         del test.__dict__[seams.TEAR_DOWN]
+        self._is_inside = True
         try:
             self._call_fixture(test, "tearDown")
         except BaseException as error:
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
         finally:
-            if self._scopes.open or seams.count_cleanups(test):
-                self._see_to_cleanups(test)
+            self._is_inside = False
+            if self._scopes.open:
+                self._see_to_end(test)
 
     def _call_fixture(self, test: TestCase, name: str) -> None:
         fixture = getattr(test, name)
@@ -163,39 +170,34 @@ class Adapter:
         if value is not None:
             self._fixtures.settle(self._at(test), is_last, value, fixture)
 
-    def _call_cleanup(
-        self, test: TestCase, function: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> None:
+    def _call_cleanup(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """What stands for ``_callCleanup``."""
+        test = self._test
+        assert test is not None
         try:
-            if function == self._end:
-                self._end()
+            if function is self._end:
+                function()
             else:
                 self._fixtures.call(self._at(test), never, function, *args, **kwargs)
         except BaseException as error:
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
         finally:
-            self._see_to_cleanups(test)
+            if self._scopes.open:
+                self._see_to_end(test)
 
-    def _end(self) -> None:
-        if self._here is not None:
+    def _end_scope(self) -> None:
+        """End the scope of the test; or later, if that has called its cleanups by hand."""
+        self._ended = None
+        if self._here is not None and not self._is_inside:
             self._scopes.leave(self._here)
 
     def _see_to_end(self, test: TestCase) -> None:
         """Have the scope of the test end behind all its cleanups, if it is open."""
-        if test is self._ended or test is self._scopes.layered:
+        if self._is_inside or test is self._ended or test is self._scopes.layered:
             return
         if self._scopes.is_open(self._at(test)):
             self._ended = test
             seams.add_last_cleanup(test, self._end)
-
-    def _see_to_cleanups(self, test: TestCase) -> None:
-        """Step in at the cleanups, if there are any."""
-        self._see_to_end(test)
-        if seams.count_cleanups(test):
-            test.__dict__[seams.CLEANUP] = partial(self._call_cleanup, test)
-        else:
-            test.__dict__.pop(seams.CLEANUP, None)
 
     def _is_last(self) -> bool:
         """Tell whether nothing can follow the test, or its ``tearDown``, in its scope."""
@@ -211,6 +213,7 @@ class Adapter:
     def _call_test(self, test: TestCase, method: Callable[[], Any]) -> None:
         """What stands for ``_callTestMethod``."""
         del test.__dict__[seams.TEST]
+        self._is_inside = True
         called = kinds.called(test, method)
         function = method if called is None else called.function
         try:
@@ -226,8 +229,9 @@ class Adapter:
         except BaseException as error:
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
         finally:
-            if self._scopes.open or seams.count_cleanups(test):
-                self._see_to_cleanups(test)
+            self._is_inside = False
+            if self._scopes.open:
+                self._see_to_end(test)
         if value is not None and (called is None or called.speaks):
             _warn_of(value, test, method)
 
@@ -243,9 +247,8 @@ class Adapter:
             with decorators.hosted(mark, partial(self._run, test, called, mark)):
                 return called.call()
         if given.has_examples(called.function, called.case):
-            self._scopes.runner(self._at(test))
-            self._see_to_end(test)
-            with given.examples(called.function, partial(self._run, test, called, None)):
+            run = partial(self._run_example, test, called)
+            with given.examples(called.function, run):
                 return called.call()
         return self._call_inside(test, called.call)
 
@@ -257,55 +260,69 @@ class Adapter:
             finally:
                 value.close()  # where it could not even be begun
         if inspect.isgenerator(value) and not inspect.isawaitable(value):
-            value = _called_again(self._settings, called, value)
+            mode = self._settings.generators
+            value = generators.called_again(called.call, called.function, value, mode)
         if inspect.isawaitable(value):
             loop = value.get_loop() if isinstance(value, asyncio.Future) else None
             return self._run(test, called, None, lambda: value, loop)
         return coroutines.checked(value, called.function)
 
-    def _run(
+    def _run(  # noqa: PLR0913 -- what a test is run with
         self,
         test: TestCase,
         called: Called,
         mark: Decoration | None,
         body: Callable[[], Awaitable[Any]],
         loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        is_last: Callable[[], bool] | None = None,
     ) -> Any:
         engine = Engine.BY_RESULT if mark is None else mark.engine
         settings = self._settings
         plan = plans.made(engine, called.function, called.owner, settings)
         execution = Execution(body, plan, called.case)
-        if mark is not None or loop is not None:
-            own = self._own_runner(test, mark, loop)
-            if own is not None:
-                with own as runner:
-                    return runner.run(execution.main(), execution.stopped, is_last=always)
+        if mark is not None and not mark.shares_loop:
+            with loops.given(mark.loop) as chosen:
+                return self._run_on(test, chosen, execution)
+        if mark is not None and self._is_on_given_loop(test):
+            return self._run_on(test, None, execution)  # who decorates it wants a fresh one
+        if loop is not None:
+            return self._run_on(test, loop, execution)
         scopes = self._scopes
         is_alone = scopes.are_idle and not tags.are_on(type(test))
         runner = Runner(debug=settings.debug) if is_alone else scopes.runner(self._at(test))
         try:
-            return runner.run(execution.main(), execution.stopped, is_last=self._is_last)
+            return runner.run(execution.main(), execution.stopped, is_last=is_last or self._is_last)
         finally:
             if not is_alone:
                 if not runner.is_open:
-                    self._end()
+                    scopes.leave(self._at(test))
             elif runner.is_open:
                 scopes.keep(self._at(test), runner)
             else:
                 runner.close()
 
-    def _own_runner(
-        self, test: TestCase, mark: Decoration | None, loop: asyncio.AbstractEventLoop | None
-    ) -> AbstractContextManager[Runner] | None:
-        """Return a runner for the test alone, where its scope's is not for it."""
-        if mark is not None:
-            if not mark.shares_loop:
-                return mark.runner()
-            if self._scopes.open and self._scopes.runner(self._at(test)).is_given:
-                return Runner(debug=self._settings.debug)  # who decorates it wants a fresh one
-        if loop is not None and not self._scopes.has(loop):
-            return Runner(loop)
-        return None
+    def _run_on(
+        self, test: TestCase, loop: asyncio.AbstractEventLoop | None, execution: Execution
+    ) -> Any:
+        """Run a test on a loop, or on a fresh one; in its own task if that is on the same loop."""
+        around = self._scopes.around(self._at(test))
+        if around is not None and around.loop is loop:
+            return around.run(execution.main(), execution.stopped)
+        with Runner(loop, debug=self._settings.debug) as runner:
+            return runner.run(execution.main(), execution.stopped, is_last=always)
+
+    def _is_on_given_loop(self, test: TestCase) -> bool:
+        return bool(self._scopes.open) and self._scopes.runner(self._at(test)).is_given
+
+    def _run_example(
+        self, test: TestCase, called: Called, body: Callable[[], Awaitable[Any]]
+    ) -> Any:
+        """Run one of the examples that Hypothesis has for a test, as long as that isn't over."""
+        ended_for = self._scopes.runner(self._at(test)).ended_for
+        if ended_for is not None:
+            raise ended_for
+        return self._run(test, called, None, body, is_last=never)
 
     def _is_coroutine_test(self, test: TestCase) -> bool:
         """Tell whether a test is declared to be a coroutine, and nobody chose a loop for it."""
@@ -321,89 +338,21 @@ class Adapter:
         return coroutines.is_declared(function)
 
 
+def _check_fixtures(test: TestCase) -> None:
+    """Have a test fail whose class calls its tests by itself, if it has an async fixture."""
+    for name in ("setUp", "tearDown"):
+        fixture = getattr(test, name)
+        if seams.calls_fixtures(type(test)) and coroutines.is_declared(fixture):
+            test.__dict__[seams.SET_UP] = partial(_refuse, test, fixture)
+
+
 def _refuse(test: TestCase, fixture: Any) -> None:
     del test.__dict__[seams.SET_UP]
-    name = fixture.__name__
     raise DefinitionError(
-        f"{places.describe(fixture)}: IsolatedAsyncioTestCase calls {name} outside of its loop, "
-        "and drops what it gives.\n"
-        f"Name it async{name[0].upper()}{name[1:]}."
+        f"{places.describe(fixture)}: {type(test).__name__} overrides {seams.TEST} to call its "
+        "tests by itself, so its fixtures are not awaited.\n"
+        "Take that away, or make the fixture a plain function."
     )
-
-
-def _called_again(
-    settings: Settings, called: Called, generator: GeneratorType[Any, Any, Any]
-) -> Any:
-    """Call a test anew whose generator nobody has begun, if it is a coroutine test.
-
-    It came from under a decorator (``mock.patch``), a partial or a scenario, where nothing that
-    looks at the test's function sees that it is a generator function. A generator can't become
-    a coroutine, only its function can: so the decorator is called twice, the body runs once.
-    """
-    function = places.innermost(called.function)
-    if getattr(function, "__code__", None) is not generator.gi_code:
-        return generator
-    if inspect.getgeneratorstate(generator) != inspect.GEN_CREATED:
-        return generator
-    if not generators.is_coroutine(function, settings.generators):
-        return generator
-    generator.close()
-    types.coroutine(function)
-    return coroutines.explained(called.call(), function)
-
-
-def _call_isolated(settings: Settings, test: TestCase, method: Callable[[], Any]) -> None:
-    del test.__dict__[seams.TEST]
-    limit = plans.made(Engine.UNTIL_COMPLETE, method, type(test), settings).limit
-    try:
-        if inspect.iscoroutinefunction(method):
-            seams.ISOLATED(test, _limited(method, limit) if limit.seconds else method)
-            return
-        if given.has_examples(method, test):
-            with given.examples(method, lambda body: seams.ISOLATED(test, _limited(body, limit))):
-                method()
-            return
-        called = _IsolatedCall(method, settings)
-        seams.ISOLATED(test, called)
-        if called.given is not None:
-            awaitable = called.given
-            seams.ISOLATED(test, _limited(lambda: awaitable, limit))
-    except BaseException as error:
-        raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
-
-
-def _limited(body: Callable[[], Awaitable[Any]], limit: Limit) -> Callable[[], Awaitable[Any]]:
-    """Return a coroutine function, as IsolatedAsyncioTestCase runs only what is declared one."""
-
-    async def run() -> Any:
-        return await (deadlines.bounded(body(), limit) if limit.seconds else body())
-
-    return run
-
-
-class _IsolatedCall:
-    """Calls a test method of IsolatedAsyncioTestCase that isn't declared a coroutine function.
-
-    What that gives, if it is an awaitable, would be dropped: it is kept in ``given``.
-    """
-
-    def __init__(self, method: Callable[[], Any], settings: Settings) -> None:
-        self._method = method
-        self._settings = settings
-        self.given: Awaitable[Any] | None = None
-
-    def __call__(self) -> Any:
-        called = Called(self._method, self._method, object, None)
-        value = self._method()
-        if inspect.isgenerator(value) and not inspect.isawaitable(value):
-            value = _called_again(self._settings, called, value)
-        if inspect.isawaitable(value):
-            self.given = value
-            return None
-        return coroutines.checked(value, self._method)
-
-    def __repr__(self) -> str:
-        return repr(self._method)
 
 
 def _warn_of(value: Any, test: TestCase, method: Callable[[], Any]) -> None:

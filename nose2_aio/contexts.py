@@ -99,5 +99,7 @@ def _is_told(error: BaseException, cancellation: asyncio.CancelledError) -> bool
     """Tell whether an error says no more than a cancellation that was reported with its cause."""
     if isinstance(error, BaseExceptionGroup):
         return all(_is_told(one, cancellation) for one in error.exceptions)
-    known = (cancellation, cancellation.__cause__)
-    return error in known or error.__cause__ is cancellation
+    if error is cancellation or error is cancellation.__cause__:
+        return True
+    # a timeout says in its own way what it has cancelled for
+    return isinstance(error, TimeoutError) and cancellation in (error.__cause__, error.__context__)

@@ -39,10 +39,10 @@ _MARK = "__nose2_aio_face__"
 class Faces:
     """Puts faces on what a suite will call, and takes them off again."""
 
-    def __init__(self, settings: Settings, scopes: Scopes) -> None:
+    def __init__(self, settings: Settings, scopes: Scopes, fixtures: Fixtures) -> None:
         self._settings = settings
         self._scopes = scopes
-        self._fixtures = Fixtures(settings, scopes)
+        self._fixtures = fixtures
         self._off = ExitStack()
 
     @contextmanager
@@ -57,6 +57,7 @@ class Faces:
 
             put(TestCase, "doClassCleanups", classmethod(do_class_cleanups))
             put(unittest.case, "doModuleCleanups", self._do_module_cleanups)
+            put(unittest, "doModuleCleanups", self._do_module_cleanups)
             seen: set[object] = set()
             for one in _flattened(suite):
                 case = type(one)
@@ -109,14 +110,18 @@ class Faces:
         for name in ("setUpClass", "tearDownClass"):
             if getattr(getattr(case, name), "__func__", None) is getattr(TestCase, name).__func__:
                 continue
-            found = inspect.getattr_static(case, name)
-            function = getattr(found, "__func__", found)
-            self._declare(positions.of_class(case, self._settings), function)
-            if not hasattr(function, _MARK):
-                put(case, name, classmethod(_faced(partial(self._call_in_class, found), function)))
+            for base in reversed(case.__mro__):  # who calls its super() calls that as well
+                found = vars(base).get(name)
+                function = getattr(found, "__func__", found)
+                if base is TestCase or not _is_fixture(function):
+                    continue
+                self._declare(positions.of_class(case, self._settings), function)
+                if not hasattr(function, _MARK):
+                    face = _faced(partial(self._call_in_class, found), function)
+                    put(base, name, classmethod(face))
 
     def _call_in_class(self, found: Any, case: type[TestCase]) -> Any:
-        method = found.__get__(None, case)
+        method = found.__get__(None, case) if hasattr(found, "__get__") else found
         if loops.is_running():
             return method()
         position = positions.of_class(case, self._settings)
@@ -178,8 +183,9 @@ class Faces:
             try:
                 self._call(position, function, *args, **kwargs)
             except Exception as error:
+                whole = error.__traceback__  # nose2 needs one, where the user has no part in it
                 stacks.trimmed(error, head=False)
-                errors.append((type(error), error, error.__traceback__))
+                errors.append((type(error), error, error.__traceback__ or whole))
         self._scopes.leave(position)
 
     def _do_module_cleanups(self) -> None:
@@ -207,6 +213,11 @@ class Faces:
     def _declare(self, position: Position, function: Any) -> None:
         if inspect.iscoroutinefunction(places.innermost(function)):
             self._scopes.declare(position)
+
+
+def _is_fixture(function: Any) -> bool:
+    """Tell whether it is to be covered: a mock, say, wants to be found where it is."""
+    return inspect.isfunction(function) or inspect.iscoroutinefunction(function)
 
 
 def _flattened(suite: Any) -> Iterator[Any]:
@@ -237,7 +248,8 @@ def _faced(face: _Call, function: Any) -> _Call:
         except BaseException as error:
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
 
-    # nose2 counts the arguments of layers' fixtures
-    call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    with suppress(ValueError):  # some builtins have none
+        # nose2 counts the arguments of layers' fixtures
+        call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     setattr(call, _MARK, True)
     return call

@@ -12,6 +12,7 @@ import inspect
 import types
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from nose2_aio import coroutines, deadlines, generators, loops, places
@@ -28,7 +29,7 @@ class Fixtures:
     """Calls fixtures, each in its scope."""
 
     def __init__(self, settings: Settings, scopes: Scopes) -> None:
-        self.scopes = scopes
+        self._scopes = scopes
         self._limit = Limit(settings.time_limit, settings.places.get("time_limit", ""))
 
     def call(
@@ -47,15 +48,16 @@ class Fixtures:
 
         ``is_last`` says, when that has ended, whether anything can follow in the scope.
 
-        While a loop runs, somebody else awaits what it gives, and it is returned as it is.
-
-        Raises `DefinitionError` for a generator function that is no coroutine.
+        Raises `DefinitionError` for a generator function that is no coroutine, and for an awaitable
+        while a loop runs: nobody would await it.
         """
         if loops.is_running():
-            return function(*args, **kw)
+            return _refused(function(*args, **kw), function)
         if coroutines.is_declared(function):
             return self._run(position, is_last, function, function(*args, **kw))
-        runner = self.scopes.around(position)
+        runner = self._scopes.around(position)
+        if runner is None and self._scopes.is_declared(position):
+            runner = self._scopes.runner(position)
         if runner is None:
             before = loops.current()
             value = function(*args, **kw)
@@ -82,9 +84,9 @@ class Fixtures:
         return value if awaitable is None else self._run(position, is_last, function, awaitable)
 
     def _note_loop(self, position: Position, before: AbstractEventLoop | None) -> None:
-        loop = loops.current()
-        if loop is not None and loop is not before and not loop.is_closed():
-            self.scopes.give(position, loop)
+        loop = self._scopes.made_current(before)
+        if loop is not None:
+            self._scopes.give(position, loop)
 
     def _run(
         self,
@@ -100,7 +102,7 @@ class Fixtures:
 
         job = _awaited(awaitable, function, self._limit)
         try:
-            runner = self.scopes.runner(position)
+            runner = self._scopes.runner(position)
             loop = awaitable.get_loop() if isinstance(awaitable, asyncio.Future) else runner.loop
             if loop is runner.loop:
                 return runner.run(job, stopped, is_last=is_last)
@@ -124,15 +126,25 @@ def _awaitable(
     """Return what a fixture gave as something to await, or None if it is nothing of the kind."""
     if inspect.isawaitable(value):
         return value
-    inner = places.innermost(function)
-    if isinstance(value, types.GeneratorType) and value.gi_code is getattr(inner, "__code__", None):
-        value.close()
-        if not generators.is_coroutine(inner, "auto"):
+    if isinstance(value, types.GeneratorType):
+        again = generators.called_again(partial(function, *args, **kw), function, value, "auto")
+        if again is not value:
+            return again  # type: ignore[no-any-return]
+        if value.gi_code is getattr(places.innermost(function), "__code__", None):
             raise _undrivable(function, "a generator function")
-        types.coroutine(inner)
-        return coroutines.explained(function(*args, **kw), function)
     _check(value, function)
     return None
+
+
+def _refused(value: Any, function: Any) -> Any:
+    if not inspect.isawaitable(value):
+        return value
+    if inspect.iscoroutine(value):
+        value.close()
+    raise DefinitionError(
+        f"{places.describe(function)}: an async cleanup can't be run while a loop runs.\n"
+        "Let unittest call it, or await it instead of calling doCleanups()."
+    )
 
 
 def _check(value: Any, function: Any) -> None:

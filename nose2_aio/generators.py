@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import inspect
 import types
+from collections.abc import Callable
 from typing import Any
 from unittest import TestCase
 
-from nose2_aio import coroutines, seams, tags
+from nose2_aio import coroutines, places, seams, tags
 
-__all__ = ["convert", "is_coroutine"]
+__all__ = ["called_again", "convert", "is_coroutine"]
 
 
 def convert(namespace: object, prefix: str, mode: str) -> None:
@@ -41,6 +42,27 @@ def is_coroutine(function: types.FunctionType, mode: str) -> bool:
     if mode == "auto":
         return coroutines.delegates(function.__code__)
     return mode == "coroutine"
+
+
+def called_again(
+    call: Callable[[], Any], function: Any, generator: types.GeneratorType[Any, Any, Any], mode: str
+) -> Any:
+    """Call anew what gave a generator that nobody has begun, if it is a coroutine; or return that.
+
+    It came from under a decorator (``mock.patch``), a partial or a scenario, where nothing that
+    looks at the function sees that it is a generator function. A generator can't become a
+    coroutine, only its function can: so the decorator is called twice, the body runs once.
+    """
+    inner = places.innermost(function)
+    if getattr(inner, "__code__", None) is not generator.gi_code:
+        return generator
+    if inspect.getgeneratorstate(generator) != inspect.GEN_CREATED:
+        return generator
+    if not is_coroutine(inner, mode):
+        return generator
+    generator.close()
+    types.coroutine(inner)
+    return coroutines.explained(call(), function)
 
 
 def _convert_functions(namespace: object, prefix: str, mode: str) -> None:

@@ -8,6 +8,7 @@ is cancelled. And the one that was cancelled wants to know why.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 from types import FrameType
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 from nose2_aio import stacks
 
 __all__ = ["Host"]
+
+_PACKAGE = __name__.partition(".")[0]
+_COROUTINE = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
 class Host(asyncio.Task[None]):
@@ -28,9 +32,36 @@ class Host(asyncio.Task[None]):
     cancellation: asyncio.CancelledError | None = None
     """What the last job that was cancelled has raised."""
 
+    def cancel(self, msg: Any = None) -> bool:
+        """Cancel the job that runs, or else the next one."""
+        cause = _cause(sys._getframe(1))
+        if cause is not None:
+            self.cause = cause
+            if msg is None:
+                msg = f"for {type(cause).__name__}: {cause}"
+        if self.is_idle:
+            self.note_cancellation()
+            return True
+        return super().cancel(msg)
+
+    def uncancel(self) -> int:
+        """Take a cancellation back: who was cancelled has dealt with it."""
+        remaining = super().uncancel()
+        if not remaining:
+            self.cause = None
+        return remaining
+
+    def note_cancellation(self) -> None:
+        """Have the next job be cancelled.
+
+        But not where one was: who cancels until the scope is left, as anyio does, will do so
+        again, and ``tearDown`` is to run.
+        """
+        self.was_cancelled = self.cancellation is None
+
     def explained(self, error: BaseException) -> BaseException:
         """Return what a job failed with: for a cancellation, what that was for, if we know."""
-        cause, self.cause = self.cause, None
+        cause = self.cause
         if not isinstance(error, asyncio.CancelledError):
             return error
         self.cancellation = error
@@ -46,32 +77,41 @@ class Host(asyncio.Task[None]):
             cause.add_note(note)
         return cause
 
-    def cancel(self, msg: Any = None) -> bool:
-        """Cancel the job that runs, or else the next one."""
-        self.cause = _cause(sys._getframe(1)) or self.cause
-        if self.is_idle:
-            # who cancels until the scope is left, as anyio does, will do so again
-            self.was_cancelled = self.cancellation is None
-            return True
-        return super().cancel(msg)
-
 
 def _cause(frame: FrameType | None) -> BaseException | None:
-    """Find what a cancellation is for, among those who call for it.
+    """Find what a cancellation is for, in the callback that the loop has called.
 
-    A task group cancels its parent in the callback of the task that has failed, and a timeout
-    does in a method of its own. Nothing public tells, and later the failed task may be gone.
+    A task group cancels its parent when it is told that a task has failed, and a timeout in a
+    method of its own; an outer host hands on what it was told. Nothing public says, and later the
+    failed task may be gone.
     """
-    while frame is not None:
-        for value in frame.f_locals.values():
-            if isinstance(value, asyncio.Timeout):
-                return TimeoutError("an asyncio.timeout that was entered in a fixture has expired")
-            # to ask for an exception that nobody has asked for would hide that
-            if isinstance(value, asyncio.Future) and value.done() and not value._log_traceback:
-                error = None if value.cancelled() else value.exception()
-                if error is not None:
-                    return error
+    while frame is not None and not _is_of_loop(frame.f_back):
+        if frame.f_globals.get("__name__") == __name__:
+            host = frame.f_locals.get("self")
+            if isinstance(host, Host) and host.cause is not None:
+                return host.cause
         frame = frame.f_back
-        if frame is not None and frame.f_code.co_filename == asyncio.events.__file__:
-            return None  # the loop itself
+    if frame is None or frame.f_code.co_flags & _COROUTINE:
+        return None  # somebody's own code
+    for name in frame.f_code.co_varnames[: frame.f_code.co_argcount]:
+        error = _failure(frame.f_locals.get(name))
+        if error is not None:
+            return error
     return None
+
+
+def _failure(value: Any) -> BaseException | None:
+    if issubclass(type(value), asyncio.Timeout):
+        return TimeoutError("an asyncio.timeout that was entered in a fixture has expired")
+    if not issubclass(type(value), asyncio.Future) or not value.done() or value.cancelled():
+        return None
+    # to ask for an exception that nobody has asked for would hide that
+    return None if value._log_traceback else value.exception()
+
+
+def _is_of_loop(frame: FrameType | None) -> bool:
+    """Tell whether a frame is that of the loop, or, for a loop that has none, of its caller."""
+    if frame is None:
+        return False
+    name: str = frame.f_globals.get("__name__", "")
+    return name in ("asyncio.events", f"{_PACKAGE}.runners")

@@ -185,6 +185,7 @@ def _found(kinds: dict[str, tuple[str, Any]], method: Any) -> Any:
 
 _SCENARIO_LISTS = {"setUp": "setups", "tearDown": "teardowns"}
 _TEST_CLASSES = "nose2.plugins.loader.testclasses"
+_GENERATORS = "nose2.plugins.loader.generators"
 _SUCH = "nose2.tools.such"
 _TESTS: dict[str, tuple[str, Callable[[Any, Any], Called]]] = {
     "FunctionTestCase.runTest": ("unittest.case", _function),
@@ -208,6 +209,14 @@ _CLASS_FIXTURES: dict[str, tuple[str, Callable[[Run, type, Any], None]]] = {
     ),
     "MethodTestCase.<locals>._MethodTestCase.tearDownClass": (
         _TEST_CLASSES,
+        _test_class_class_fixture,
+    ),
+    "GeneratorMethodCase.<locals>._GeneratorMethodCase.setUpClass": (
+        _GENERATORS,
+        _test_class_class_fixture,
+    ),
+    "GeneratorMethodCase.<locals>._GeneratorMethodCase.tearDownClass": (
+        _GENERATORS,
         _test_class_class_fixture,
     ),
     "Scenario._makeLayer.<locals>.setUp": (_SUCH, _scenario_layer_fixture),

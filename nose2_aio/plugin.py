@@ -42,6 +42,7 @@ from nose2_aio import generators
 from nose2_aio.adapters import Adapter
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.faces import Faces
+from nose2_aio.fixtures import Fixtures
 from nose2_aio.scopes import Scopes
 from nose2_aio.settings import OPTIONS, SECTION, Settings, resolve
 
@@ -75,12 +76,16 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         return Scopes(self.settings)
 
     @functools.cached_property
+    def _fixtures(self) -> Fixtures:
+        return Fixtures(self.settings, self._scopes)
+
+    @functools.cached_property
     def _adapter(self) -> Adapter:
-        return Adapter(self.settings, self._scopes)
+        return Adapter(self.settings, self._scopes, self._fixtures)
 
     @functools.cached_property
     def _faces(self) -> Faces:
-        return Faces(self.settings, self._scopes)
+        return Faces(self.settings, self._scopes, self._fixtures)
 
     def register(self) -> None:
         """Register before nose2's own loaders of tests: they iterate generator functions."""
@@ -143,7 +148,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startSubprocess(self, event: Any) -> None:
         """Do in a worker process, for each of its shares, what is done for a run."""
-        event.executeTests = functools.partial(self._execute, event.executeTests)
+        event.executeTests = functools.partial(self._execute_share, event.executeTests)
 
     def stopSubprocess(self, _: Any) -> None:
         """Close the loop that the shares of a worker process have in common."""
@@ -175,6 +180,13 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
                 return execute(suite, result)
         finally:
             self._scopes.close(but_run=True)
+
+    def _execute_share(self, execute: Any, suite: Any, result: Any) -> Any:
+        try:
+            return self._execute(execute, suite, result)
+        finally:
+            # or unittest would tear the class and the module down again, in the next share
+            result._previousTestClass = None
 
     def _convert(self, module: ModuleType) -> None:
         generators.convert(module, self.session.testMethodPrefix, self.settings.generators)

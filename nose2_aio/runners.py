@@ -130,6 +130,12 @@ class Runner:
         return self._state is State.NEW or self._state is State.OPEN
 
     @property
+    def ended_for(self) -> BaseException | None:
+        """What a coroutine was cancelled for, if one was: what is entered there is over."""
+        cancellation = None if self._host is None else self._host.cancellation
+        return None if cancellation is None else cancellation.__cause__
+
+    @property
     def is_given(self) -> bool:
         """Whether its loop was given, to it or to the outermost."""
         return all(runner._restore is None for runner in self._lineage())
@@ -166,7 +172,9 @@ class Runner:
             self._give_up()
             raise stacks.trimmed(error)  # noqa: B904 -- the same error, without the runner's frames
         value, failure = self._value, self._error
-        self._value = self._error = None
+        for runner in self._lineage():
+            failure = failure or runner._error  # an interrupt that has hit an outer host
+            runner._value = runner._error = None
         if failure is None:
             return value
         try:
@@ -180,18 +188,16 @@ class Runner:
 
         It may run the loop by itself, and sees no task of ours on it.
         """
+        if self.is_calling:
+            return function(*args, **kwargs)
         self._ensure_current()
         self.is_calling = True
-        hosts = [runner._host for runner in self._lineage()]
-        hidden = [host for host in hosts if host is not None and not host.done()]
-        for host in hidden:
-            asyncio._unregister_task(host)
+        hidden = _hidden(self._host) if self._job is None else contextlib.nullcontext()
         try:
-            return self.context.run(function, *args, **kwargs)
+            with hidden:
+                return self.context.run(function, *args, **kwargs)
         finally:
             self.is_calling = False
-            for host in hidden:
-                asyncio._register_task(host)
 
     def close(self) -> None:
         """End the host task; shut down and close the loop if it is the runner's own."""
@@ -224,6 +230,7 @@ class Runner:
         if self._outer is not None or self._state is not State.NEW:
             self._ensure_current()
         self._state = State.OPEN
+        self._value = self._error = None
         self._job = job
         self._is_last = is_last
         if self._host is not None and not self._host.done():
@@ -232,7 +239,11 @@ class Runner:
         # not by a task factory of the user's: nothing of the test must matter here
         self._host = Host(self._serve(), loop=self.loop, context=self.context)
         if self._outer is not None:
-            self._outer._begin(_awaited(self._host), never)
+            outer = self._outer
+            outer._begin(_awaited(self._host), never)
+            assert outer._host is not None
+            # who waits for all tasks is one of those that this one is going to wait for
+            asyncio._unregister_task(outer._host)
 
     def _wake_host(self) -> None:
         if self._wake is not None and not self._wake.done():
@@ -241,7 +252,7 @@ class Runner:
     def _give_up(self) -> None:
         """Cancel the coroutine that runs, if one does, and run it to its end."""
         while self._job is not None and self._host is not None and not self._host.done():
-            self._host.cancel()
+            asyncio.Task.cancel(self._host)
             self._host.add_done_callback(self._stop)  # it may not even have begun
             self.loop.run_forever()
         if self._job is not None:
@@ -310,8 +321,12 @@ class Runner:
         host = self._host
         assert host is not None
         host.is_idle = True
-        self._wake = self.loop.create_future()
-        await self._wake
+        while self._job is None and self._state is State.OPEN:
+            self._wake = self.loop.create_future()
+            try:
+                await self._wake
+            except asyncio.CancelledError:  # that came with the last step
+                host.note_cancellation()
         host.is_idle = False
         if host.was_cancelled:
             host.was_cancelled = False
@@ -340,5 +355,24 @@ class Runner:
 
 async def _awaited(inner: Host) -> None:
     """The job of a host while another one is inside it."""
-    with contextlib.suppress(asyncio.CancelledError):  # its own: this one's went there
-        await inner
+    try:
+        with contextlib.suppress(asyncio.CancelledError):  # its own: this one's went there
+            await inner
+    finally:
+        host = asyncio.current_task(inner.get_loop())
+        if host is not None:
+            asyncio._register_task(host)
+
+
+@contextlib.contextmanager
+def _hidden(host: asyncio.Task[None] | None) -> Iterator[None]:
+    """Keep a task out of what `asyncio.all_tasks` returns."""
+    if host is None or host.done():
+        yield
+        return
+    asyncio._unregister_task(host)
+    try:
+        yield
+    finally:
+        if not host.done():
+            asyncio._register_task(host)

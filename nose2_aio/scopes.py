@@ -106,8 +106,8 @@ class Scopes:
         return self._at(position.level, position) is not None
 
     def has(self, loop: AbstractEventLoop) -> bool:
-        """Whether a loop is that of the innermost open scope."""
-        return bool(self.open) and self.open[-1].runner.loop is loop
+        """Whether a loop is that of an open scope."""
+        return any(scope.runner.loop is loop for scope in self.open)
 
     @property
     def are_idle(self) -> bool:
@@ -140,14 +140,23 @@ class Scopes:
 
     def leave(self, position: Position) -> None:
         """Close the scope of a position, where it is open, with all inside."""
-        if self._at(position.level, position) is not None:
-            while self._close_last().level is not position.level:
-                pass
+        scope = self._at(position.level, position)
+        if scope is None or loops.is_running():
+            return
+        inside = self.open[self.open.index(scope) :]
+        if any(one.runner.is_calling for one in inside):
+            return  # what runs there has called this by hand
+        while scope in self.open:
+            self._close_last()
 
     def close(self, *, but_run: bool = False) -> None:
         """Close all scopes, or all but that of the run."""
         while self.open and not (but_run and self.open[-1].level is Level.RUN):
-            self._close_last()
+            try:
+                self._close_last()
+            except BaseException:
+                self.close(but_run=but_run)
+                raise
 
     def runner(self, position: Position) -> Runner:
         """Return the runner of a position; open its scope if need be, and those around it."""
@@ -155,9 +164,7 @@ class Scopes:
         if found is not None:
             return found
         self._close_dead()
-        if self._declared or position.wanted is not Level.TEST:
-            for level in _LEVELS[: position.level]:
-                self._open_ahead(level, position)
+        self._open_around(position)
         scope = self._at(position.level, position) or self._opened(position.level, position)
         scope.is_wanted_only = False
         return scope.runner
@@ -180,6 +187,7 @@ class Scopes:
 
     def give(self, position: Position, loop: AbstractEventLoop) -> None:
         """Have the scope of a position run on a loop that the user has made, and will close."""
+        self._open_around(position)
         scope = self._at(position.level, position)
         outer = self._outer(position.level, position) if scope is None else scope.runner
         context = None if outer is None else outer.context.copy()
@@ -188,6 +196,13 @@ class Scopes:
             asyncio.set_event_loop(loop)
         self.keep(position, Runner(loop, context=context))
 
+    def made_current(self, before: object) -> AbstractEventLoop | None:
+        """Return the loop that the user has made current since ``before`` was, for us to run on."""
+        loop = loops.current()
+        if loop is None or loop is before or loop.is_closed() or loop.is_running():
+            return None
+        return None if self.has(loop) else loop
+
     def _innermost(self, position: Position) -> Runner | None:
         """Return the runner of a test, if that is where we are."""
         if self.open and position.test is not None:
@@ -195,6 +210,12 @@ class Scopes:
             if scope.owner is position.test and not scope.runner.loop.is_closed():
                 return scope.runner
         return None
+
+    def _open_around(self, position: Position) -> None:
+        """Open the scopes around a position that are to be opened ahead."""
+        if self._declared or position.wanted is not Level.TEST:
+            for level in _LEVELS[: position.level]:
+                self._open_ahead(level, position)
 
     def _open_ahead(self, level: Level, position: Position) -> None:
         owner = position.owner(level)
@@ -218,10 +239,7 @@ class Scopes:
         """Return the loop that was made current since the test began, if one was."""
         if self.current_before is UNKNOWN:
             return None
-        loop = loops.current()
-        if loop is None or loop is self.current_before or loop.is_closed():
-            return None
-        return loop
+        return self.made_current(self.current_before)
 
     def _at(self, level: Level, position: Position) -> Scope | None:
         if self.open:

@@ -19,10 +19,12 @@ __all__ = [
     "TEAR_DOWN",
     "TEST",
     "add_last_cleanup",
+    "calls_fixtures",
     "class_cleanups",
     "count_cleanups",
     "has_class_cleanups",
     "is_unittests",
+    "keeps",
     "method_name",
     "module_cleanups",
 ]
@@ -30,6 +32,7 @@ __all__ = [
 SET_UP, TEST, TEAR_DOWN, CLEANUP = "_callSetUp", "_callTestMethod", "_callTearDown", "_callCleanup"
 PLAIN: Callable[..., Any] = getattr(TestCase, TEST)
 ISOLATED: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST)
+_PLAIN = {seam: getattr(TestCase, seam) for seam in (SET_UP, TEAR_DOWN, CLEANUP)}
 
 Cleanup = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 """What is to be called, with its arguments."""
@@ -41,6 +44,16 @@ def is_unittests(case: type[TestCase]) -> bool:
         TestCase.run,
         IsolatedAsyncioTestCase.run,
     )
+
+
+def keeps(case: type[TestCase], seam: str) -> bool:
+    """Tell whether a class has a seam as TestCase has it."""
+    return getattr(case, seam) is _PLAIN[seam]
+
+
+def calls_fixtures(case: type[TestCase]) -> bool:
+    """Tell whether a class leaves it to unittest to call ``setUp`` and ``tearDown``."""
+    return case.run is TestCase.run and keeps(case, SET_UP)
 
 
 def method_name(test: TestCase) -> str:

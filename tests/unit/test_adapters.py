@@ -13,6 +13,7 @@ from unittest import TestCase, mock
 import nose2_aio as aio
 from nose2_aio.adapters import Adapter
 from nose2_aio.errors import DefinitionError, InvalidTypeError
+from nose2_aio.fixtures import Fixtures
 from nose2_aio.scopes import Scopes
 from nose2_aio.settings import Settings
 
@@ -20,7 +21,8 @@ from nose2_aio.settings import Settings
 def run(case: TestCase, settings: Settings | None = None) -> unittest.TestResult:
     """Run a test case as nose2 does with the plugin."""
     settings = settings or Settings()
-    adapter = Adapter(settings, Scopes(settings))
+    scopes = Scopes(settings)
+    adapter = Adapter(settings, scopes, Fixtures(settings, scopes))
 
     class Result(unittest.TestResult):
         def startTest(self, test: TestCase) -> None:
@@ -78,7 +80,8 @@ class Seams(TestCase):
                 raise AssertionError
 
         self.assertTrue(run(Case("test")).wasSuccessful())
-        Adapter(Settings(), Scopes(Settings())).attach(object())
+        scopes = Scopes(Settings())
+        Adapter(Settings(), scopes, Fixtures(Settings(), scopes)).attach(object())
 
     def test_seam_of_unittest(self) -> None:
         """unittest still runs a test through that seam."""

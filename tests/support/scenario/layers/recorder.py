@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import os
 
 loops = []
 tasks = []
@@ -16,7 +17,9 @@ def note(name):
         loop = task = None
     seen = trail.get()
     trail.set(seen + name[0])
-    print(f"@ {name}; loop {number(loop, loops)}; task {number(task, tasks)}; after {seen or '-'}")
+    where = f"loop {number(loop, loops)}; task {number(task, tasks)}"
+    # in one go, as worker processes may print at the same time
+    os.write(1, f"@ {name}; {where}; after {seen or '-'}\n".encode())
 
 
 def number(one, known):

@@ -1,0 +1,504 @@
+"""Async fixtures, wherever nose2 and unittest have fixtures."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from unittest import TestCase
+
+from tests.runs import SCENARIOS, Project, Run, nose2
+
+LAYERS = ["--plugin", "nose2.plugins.layers"]
+
+
+class Call(NamedTuple):
+    """A call that a scenario has recorded."""
+
+    name: str
+    loop: str
+    task: str
+    trail: str
+    """What the functions before it left in a context variable."""
+
+
+def calls(run: Run) -> list[Call]:
+    """All recorded calls, in order."""
+    found = re.findall(r"@ (.*); loop (.*); task (.*); after (.*)", run.output)
+    return [Call(*one) for one in found]
+
+
+class Order(TestCase):
+    """Async fixtures run in the order of sync ones."""
+
+    def assert_same(self, scenario: str, *arguments: str) -> None:
+        """Compare with the same fixtures, made sync, and without the plugin."""
+        folder = SCENARIOS / scenario
+        sync = Project(self)
+        for path in folder.glob("*.py"):
+            sync.write(path.name, made_sync(path.read_text()))
+        with_it = nose2("-v", *arguments, folder=folder)
+        without = sync.nose2("-v", *arguments, plugin=False)
+        self.assertEqual(
+            [call.name for call in calls(with_it)], [call.name for call in calls(without)]
+        )
+        self.assertEqual(verdicts(with_it), verdicts(without))
+        self.assertEqual(reasons(with_it), reasons(without))
+        self.assertNotIn("@ never", with_it.output)
+        self.assertNotIn("nose2_aio/", with_it.output)
+        self.assertNotIn("Warning", with_it.output)
+        self.assertGreater(len(calls(with_it)), 50)
+
+    def test_classes_and_modules(self) -> None:
+        """Of modules, classes, tests, test classes and functions; failing and skipping ones."""
+        self.assert_same("fixtures")
+
+    def test_layers(self) -> None:
+        """Of layers and scenarios."""
+        self.assert_same("layers", *LAYERS)
+
+
+def made_sync(text: str) -> str:
+    """Make a scenario's coroutine functions plain ones, but for IsolatedAsyncioTestCase's."""
+    parts = re.split(r"(?m)^(?=\S)", text)
+    return "".join(
+        part if "IsolatedAsyncioTestCase" in part else part.replace("async def", "def")
+        for part in parts
+    )
+
+
+def verdicts(run: Run) -> list[str]:
+    """What was said of each test, without the calls that are printed in between."""
+    text = re.sub(r"@ .*\n", "", run.output)
+    return sorted(re.findall(r"(\w+) \((.*?)\) \.\.\. (\w+)", text))
+
+
+def reasons(run: Run) -> list[str]:
+    """The last lines of all reports."""
+    return sorted(report.strip().splitlines()[-1] for report in run.reports)
+
+
+class Tasks(TestCase):
+    """What belongs to a test runs in one task; what is around it lends the loop."""
+
+    def setUp(self) -> None:
+        self.addTypeEqualityFunc(list, self.assertListEqual)
+
+    def of(self, found: list[Call], prefix: str) -> list[Call]:
+        """The async calls whose names begin like that."""
+        return [call for call in found if call.name.startswith(prefix) and call.loop != "-"]
+
+    def test_cases(self) -> None:
+        """One loop for the module; a task for it, for each class, and for each test."""
+        found = calls(nose2("test_cases", folder=SCENARIOS / "fixtures"))
+        shared = [call for call in found if not call.name.startswith("Isolated")]
+        self.assertEqual({call.loop for call in shared} - {"-"}, {"0"})
+        self.assertEqual(len({call.loop for call in self.of(found, "Isolated")} - {"0"}), 1)
+        names = [call.name for call in found]
+        first = found[names.index("First.setUp") : names.index("First cleanup 1") + 1]
+        self.assertEqual(len({call.task for call in first if call.loop != "-"}), 1)
+        self.assertEqual([call.trail for call in first][:3], ["sF", "sFF", "sFFF"])
+        module = self.of(found, "setUpModule") + self.of(found, "tearDownModule")
+        module += self.of(found, "module cleanup")
+        self.assertEqual(len({call.task for call in module}), 1)
+        klass = self.of(found, "First.setUpClass") + self.of(found, "First class cleanup")
+        self.assertEqual(len({call.task for call in klass}), 1)
+        tests = [call.task for call in self.of(found, "Plain.test")]
+        self.assertEqual(len(set(tests)), 2)
+        self.assertEqual({call.trail for call in self.of(found, "Plain.test")}, {"s"})
+
+    def test_sync_parts(self) -> None:
+        """A sync test with async fixtures, and a sync cleanup, see the context of these."""
+        every = calls(nose2("test_cases", folder=SCENARIOS / "fixtures"))
+        found = {call.name: call for call in reversed(every)}
+        self.assertEqual(found["First.test_sync"].trail, "sFF")
+        self.assertEqual(found["First sync cleanup"].trail[:4], "sFFF")
+        self.assertEqual(found["test_sync_function"].trail, "sf")
+
+    def test_layers(self) -> None:
+        """A layer's fixtures for a test are in its task; layers nest as tasks on one loop."""
+        found = calls(nose2("test_layers", *LAYERS, folder=SCENARIOS / "layers"))
+        names = [call.name for call in found]
+        test = found[
+            names.index("Outer.testSetUp test_async") : names.index("Outer.testTearDown") + 1
+        ]
+        self.assertEqual(len({call.task for call in test if call.loop != "-"}), 1, test)
+        outer = self.of(found, "Outer") + self.of(found, "Mixin") + self.of(found, "InInner")
+        self.assertEqual(len({call.loop for call in outer}), 1, outer)
+        late = self.of(found, "InLate") + self.of(found, "Late")
+        self.assertEqual(len({call.loop for call in late}), 1)
+        only = self.of(found, "OnlyTests")
+        self.assertEqual(len({call.loop for call in only}), 2)
+        self.assertNotEqual(outer[0].loop, late[0].loop)
+        self.assertEqual(found[names.index("InInner.test")].trail, "OMIOMI")
+
+    def test_scenarios(self) -> None:
+        """Fixtures of a scenario and of the layer that it uses share its loop."""
+        found = calls(nose2("test_such", *LAYERS, folder=SCENARIOS / "layers"))
+        self.assertEqual({call.loop for call in found} - {"-"}, {"0"})
+        tests = [call for call in found if call.name in ("test setup", "test", "test teardown")]
+        self.assertEqual(len({call.task for call in tests[:3]}), 1)
+        self.assertEqual(len({call.task for call in tests}), 3)
+
+
+class Selected(TestCase):
+    """Fixtures run however tests are selected."""
+
+    def test_by_name(self) -> None:
+        """A test that is named has the fixtures of its class and module."""
+        run = nose2("test_cases.First.test_async", folder=SCENARIOS / "fixtures")
+        names = [call.name for call in calls(run)]
+        self.assertEqual(
+            names[:4], ["setUpModule", "First.setUpClass", "First.setUp", "First.test_async"]
+        )
+        self.assertEqual(
+            names[-5:],
+            [
+                "First class cleanup 2",
+                "First class cleanup 1",
+                "tearDownModule",
+                "module cleanup 2",
+                "module cleanup 1",
+            ],
+        )
+        self.assertEqual({call.loop for call in calls(run)} - {"-"}, {"0"})
+
+    def test_processes(self) -> None:
+        """A module with fixtures is one unit of a worker process."""
+        mp = ["--plugin", "nose2.plugins.mp", "-N", "2"]
+        run = nose2("-v", *mp, folder=SCENARIOS / "fixtures")
+        alone = nose2("-v", folder=SCENARIOS / "fixtures")
+        self.assertEqual(
+            sorted(call.name for call in calls(run)), sorted(call.name for call in calls(alone))
+        )
+        self.assertEqual(run.ran, alone.ran)
+        self.assertNotIn("never awaited", run.output)
+
+    def test_fail_fast(self) -> None:
+        """With -F, what was set up is torn down."""
+        run = nose2("-F", "test_cases", folder=SCENARIOS / "fixtures")
+        names = [call.name for call in calls(run)]
+        self.assertNotIn("Plain.test_one", names)
+        self.assertEqual(names[-4:-2], ["First class cleanup 1", "tearDownModule"])
+
+
+class Kinds(TestCase):
+    """What counts as async."""
+
+    def test_awaitables(self) -> None:
+        """Whatever gives an awaitable, and generators with yield from."""
+        project = Project(
+            self,
+            test_it="""
+            import asyncio, functools, types, unittest
+            from unittest import mock
+
+            done = []
+
+            class Waits:
+                def __await__(self):
+                    yield from asyncio.sleep(0).__await__()
+                    done.append("awaitable")
+
+            class Case(unittest.TestCase):
+                def setUp(self):
+                    self.addCleanup(Waits)
+                    self.addCleanup(functools.partial(self.note, "partial"))
+                    self.addCleanup(self.generator, "generator")
+                    self.addCleanup(self.coroutine, name="generator coroutine")
+                    self.addCleanup(lambda: self.note("lambda"))
+                    self.addCleanup(self.patched)
+                    self.mocked = mock.AsyncMock()
+                    self.addCleanup(self.mocked, 1)
+                    return self.note("setUp")
+
+                async def note(self, name):
+                    await asyncio.sleep(0)
+                    done.append(name)
+
+                def generator(self, name):
+                    yield from asyncio.sleep(0).__await__()
+                    done.append(name)
+
+                @types.coroutine
+                def coroutine(self, name):
+                    yield
+                    done.append(name)
+
+                @mock.patch("os.getpid", return_value=5)
+                async def patched(self, getpid):
+                    import os
+                    done.append(f"patched {os.getpid()}")
+
+                def tearDown(self):
+                    task = asyncio.get_event_loop().create_task(self.note("task"))
+                    return task
+
+                async def test(self):
+                    pass
+
+            def tearDownModule():
+                print(done)
+            """,
+        )
+        run = project.nose2()
+        self.assertEqual(run.returncode, 0, run.output)
+        self.assertIn(
+            "['setUp', 'task', 'patched 5', 'lambda', 'generator coroutine', 'generator', "
+            "'partial', 'awaitable']",
+            run.output,
+        )
+
+    def test_inherited(self) -> None:
+        """A fixture can await what it overrides; a sync one that only calls it runs it."""
+        project = Project(
+            self,
+            test_it="""
+            import asyncio, unittest
+
+            class Base(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls):
+                    await asyncio.sleep(0)
+                    cls.base = cls.__name__
+
+                async def setUp(self):
+                    await asyncio.sleep(0)
+                    self.ready = True
+
+                async def test(self):
+                    self.assertEqual((self.base, self.ready), (type(self).__name__, True))
+
+            class Awaits(Base):
+                @classmethod
+                async def setUpClass(cls):
+                    await super().setUpClass()
+
+                async def setUp(self):
+                    await super().setUp()
+
+            class Returns(Base):
+                @classmethod
+                def setUpClass(cls):
+                    return super().setUpClass()
+
+                def setUp(self):
+                    return super().setUp()
+
+            class Calls(Base):
+                @classmethod
+                def setUpClass(cls):
+                    super().setUpClass()
+                    assert cls.base == "Calls"
+
+            class Static(Base):
+                @staticmethod
+                async def setUpClass():
+                    await asyncio.sleep(0)
+                    Static.base = "Static"
+            """,
+        )
+        run = project.nose2("-v")
+        self.assertEqual(run.returncode, 0, run.output)
+        self.assertEqual(run.ran, 5)
+
+
+class Left(TestCase):
+    """What is put on for a run is taken off again."""
+
+    def test_faces(self) -> None:
+        """Modules, classes and unittest are as they were, behind the run."""
+        project = Project(
+            self,
+            test_it="""
+            import atexit, inspect, unittest
+
+            async def setUpModule(): ...
+
+            class Base(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls): ...
+
+            class Case(Base):
+                async def test(self): ...
+
+            def places():
+                return [
+                    setUpModule,
+                    vars(Base)["setUpClass"],
+                    vars(unittest.TestCase)["doClassCleanups"],
+                    unittest.case.doModuleCleanups,
+                    unittest.doModuleCleanups,
+                ]
+
+            before = places()
+
+            @atexit.register
+            def compare():
+                print("same", before == places(), "setUpClass" in vars(Case))
+            """,
+        )
+        self.assertIn("same True False", project.nose2().output)
+
+
+class Mistakes(TestCase):
+    """Fixtures that can't run, and what is said of them."""
+
+    def assert_said(self, text: str, *messages: str) -> None:
+        """Run a module, and find what was said."""
+        run = Project(self, test_it=text).nose2("-v")
+        self.assertNotEqual(run.returncode, 0, run.output)
+        for message in messages:
+            self.assertIn(message, run.output)
+        self.assertNotIn("never awaited", run.output)
+        self.assertNotIn("nose2_aio/", run.output)
+
+    def test_generators(self) -> None:
+        """An async generator, and a generator that is none of nose2's."""
+        self.assert_said(
+            """
+            import unittest
+
+            class Case(unittest.TestCase):
+                async def setUp(self):
+                    yield
+
+                async def test(self): ...
+
+            class Plain(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls):
+                    yield 1
+
+                def test(self): ...
+
+            class Cleanup(unittest.TestCase):
+                def test(self):
+                    self.addCleanup(self.clean)
+
+                async def clean(self):
+                    yield
+            """,
+            "setUp, test_it.py:4: an async generator function can't be a fixture, "
+            "its body would never run.",
+            "setUpClass, test_it.py:10: a generator function can't be a fixture, ",
+            "clean, test_it.py:20: an async generator function can't be a fixture, ",
+            "aio.enter_async_context",
+        )
+
+    def test_isolated(self) -> None:
+        """IsolatedAsyncioTestCase has other names for them."""
+        self.assert_said(
+            """
+            import unittest
+
+            class Case(unittest.IsolatedAsyncioTestCase):
+                async def setUp(self): ...
+
+                async def test(self): ...
+
+            class Down(unittest.IsolatedAsyncioTestCase):
+                async def tearDown(self): ...
+
+                async def test(self): ...
+            """,
+            "setUp, test_it.py:4: IsolatedAsyncioTestCase calls setUp outside of its loop, "
+            "and drops what it gives.\nName it asyncSetUp.",
+            "Name it asyncTearDown.",
+        )
+
+    def test_stopped(self) -> None:
+        """A fixture that stops its loop."""
+        self.assert_said(
+            """
+            import asyncio, unittest
+
+            class Case(unittest.TestCase):
+                async def setUp(self):
+                    asyncio.get_running_loop().stop()
+                    await asyncio.sleep(30)
+
+                async def test(self): ...
+            """,
+            "setUp, test_it.py:4: the loop was stopped before the fixture was done",
+        )
+
+    def test_cancelled(self) -> None:
+        """One of a class that is cancelled fails as any other; the run goes on."""
+        self.assert_said(
+            """
+            import asyncio, unittest
+
+            class Case(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls):
+                    asyncio.current_task().cancel()
+                    await asyncio.sleep(0)
+
+                async def test(self): ...
+
+            class Next(unittest.TestCase):
+                async def test(self): ...
+            """,
+            "FixtureCancelledError: setUpClass, test_it.py:4: it was cancelled",
+            "test (test_it.Next.test) ... ok",
+        )
+
+    def test_limit(self) -> None:
+        """The time limit holds for each fixture."""
+        project = Project(
+            self,
+            test_it="""
+            import asyncio, unittest
+
+            class Case(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls):
+                    await asyncio.sleep(30)
+
+                async def test(self): ...
+            """,
+        )
+        run = project.nose2("--aio-time-limit", "0.05")
+        self.assertIn("not done within its time limit of 0.05 s", run.output)
+
+
+class Resources(TestCase):
+    """Nothing piles up."""
+
+    def test_classes(self) -> None:
+        """1,000 classes with async fixtures leave no file open, and no loop."""
+        project = Project(
+            self,
+            test_it="""
+            import asyncio, gc, os, sys, unittest, weakref
+
+            loops = weakref.WeakSet()
+            most = 0
+
+            class Base:
+                @classmethod
+                async def setUpClass(cls):
+                    loops.add(asyncio.get_running_loop())
+
+                async def test(self):
+                    global most
+                    most = max(most, sum(not loop.is_closed() for loop in loops))
+
+            for number in range(1000):
+                name = f"Case{number}"
+                globals()[name] = type(name, (Base, unittest.TestCase), {"__module__": __name__})
+
+            def opened():
+                probe = os.dup(0)
+                os.close(probe)
+                return probe
+
+            before = opened()
+
+            def tearDownModule():
+                print("most", most, "more open", opened() - before)
+            """,
+        )
+        run = project.nose2()
+        self.assertEqual((run.returncode, run.ran), (0, 1000), run.output)
+        self.assertIn("most 1 more open 0", run.output)

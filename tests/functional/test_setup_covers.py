@@ -1,0 +1,595 @@
+"""Setup covers the test: one task, one context, and what was entered there bounds the test."""
+
+from __future__ import annotations
+
+from unittest import TestCase
+
+from tests.runs import Project, Run
+
+
+class Covered(TestCase):
+    """Runs of small suites."""
+
+    def run_it(self, text: str, *arguments: str) -> Run:
+        """Run a module."""
+        return Project(self, test_it=text).nose2("-v", *arguments)
+
+    def assert_ok(self, text: str, *arguments: str) -> Run:
+        """Run a module that passes, without a word on stderr but nose2's."""
+        run = self.run_it(text, *arguments)
+        self.assertEqual(run.returncode, 0, run.output)
+        self.assertNotIn("Warning", run.output)
+        self.assertNotIn("destroyed", run.output)
+        return run
+
+
+class Task(Covered):
+    """One task, and nothing of ours beside it."""
+
+    def test_alone(self) -> None:
+        """On a test's own loop there is its task, the same in all of its parts."""
+        self.assert_ok(
+            """
+            import asyncio, unittest
+
+            class Case(unittest.TestCase):
+                async def setUp(self):
+                    self.task = asyncio.current_task()
+                    self.assertEqual(asyncio.all_tasks(), {self.task})
+                    self.addCleanup(self.check)
+
+                async def check(self):
+                    self.assertIs(asyncio.current_task(), self.task)
+                    self.assertEqual(asyncio.all_tasks(), {self.task})
+
+                async def test(self):
+                    await self.check()
+
+                def tearDown(self):
+                    self.assertEqual(asyncio.all_tasks(asyncio.get_event_loop()), set())
+
+            class Late(unittest.TestCase):
+                async def test(self):
+                    self.task = asyncio.current_task()
+                    self.addCleanup(self.check)
+
+                async def check(self):
+                    self.assertIs(asyncio.current_task(), self.task)
+            """
+        )
+
+    def test_gathered(self) -> None:
+        """Who waits for all other tasks of a class's loop doesn't wait for the class."""
+        self.assert_ok(
+            """
+            import asyncio, unittest
+
+            class Case(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls):
+                    cls.served = asyncio.create_task(asyncio.sleep(0.01))
+
+                async def test(self):
+                    others = asyncio.all_tasks() - {asyncio.current_task()}
+                    self.assertEqual(others, {self.served})
+                    await asyncio.gather(*others)
+
+                def tearDown(self):
+                    loop = asyncio.get_event_loop()
+                    tasks = asyncio.all_tasks(loop)
+                    for task in tasks:
+                        task.cancel()
+                    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            """
+        )
+
+    def test_late_cancellation(self) -> None:
+        """One that comes with the last step of the test reaches what follows."""
+        run = self.run_it(
+            """
+            import asyncio, unittest
+
+            class Case(unittest.TestCase):
+                async def test(self):
+                    asyncio.current_task().cancel()
+
+                async def tearDown(self):
+                    await asyncio.sleep(0)
+
+            class Next(unittest.TestCase):
+                async def test(self): ...
+            """
+        )
+        self.assertIn("CancelledError", run.reports[0])
+        self.assertNotIn("stopped", run.output)
+        self.assertIn("test (test_it.Next.test) ... ok", run.output)
+
+
+class Context(Covered):
+    """Context variables."""
+
+    def test_nested(self) -> None:
+        """A wider fixture's values are seen inside; a test's own don't get out."""
+        self.assert_ok(
+            """
+            import contextvars, unittest
+
+            var = contextvars.ContextVar("var", default="nothing")
+
+            async def setUpModule():
+                var.set("module")
+
+            class Case(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls):
+                    assert var.get() == "module"
+                    var.set("class")
+
+                async def setUp(self):
+                    self.assertEqual(var.get(), "class")
+                    self.token = var.set("test")
+                    self.addCleanup(var.reset, self.token)
+
+                async def test_one(self):
+                    self.assertEqual(var.get(), "test")
+                    var.set("one")
+
+                def test_two(self):
+                    self.assertEqual(var.get(), "test")
+                    var.set("two")
+
+                def tearDown(self):
+                    self.assertIn(var.get(), ("one", "two"))
+
+                @classmethod
+                def tearDownClass(cls):
+                    assert var.get() == "class"
+
+            class Other(unittest.TestCase):
+                def test_sync(self):
+                    self.assertEqual(var.get(), "module")
+
+                async def test_async(self):
+                    self.assertEqual(var.get(), "module")
+            """
+        )
+
+    def test_sync_setup(self) -> None:
+        """What a sync setUp sets is seen by the test, and by no other."""
+        self.assert_ok(
+            """
+            import contextvars, unittest
+
+            var = contextvars.ContextVar("var", default="nothing")
+
+            class Async(unittest.TestCase):
+                def setUp(self):
+                    self.token = var.set("setUp")
+
+                async def test(self):
+                    self.assertEqual(var.get(), "setUp")
+                    var.reset(self.token)
+                    var.set("test")
+
+            class AsyncTearDown(unittest.TestCase):
+                def setUp(self):
+                    self.assertEqual(var.get(), "nothing")
+                    self.token = var.set("setUp")
+
+                def test(self):
+                    var.set("test")
+
+                async def tearDown(self):
+                    var.reset(self.token)
+
+            class AsyncTearDownClass(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls):
+                    cls.token = var.set("class")
+
+                @classmethod
+                async def tearDownClass(cls):
+                    var.reset(cls.token)
+
+                async def test(self):
+                    self.assertEqual(var.get(), "class")
+
+            class Last(unittest.TestCase):
+                async def test(self):
+                    self.assertEqual(var.get(), "nothing")
+            """
+        )
+
+
+class Bounded(Covered):
+    """Task groups, timeouts and cancel scopes."""
+
+    CRASH = """
+        import asyncio, unittest
+        import nose2_aio as aio
+
+        async def crash():
+            await asyncio.sleep(0.01)
+            raise LookupError("in the background")
+        """
+
+    def of(self, text: str) -> Run:
+        """Run a module in which a background task crashes."""
+        return self.run_it(self.CRASH + text)
+
+    def test_group_of_a_test(self) -> None:
+        """A crash ends the test at once, with the task's own error; the rest still runs."""
+        run = self.of(
+            """
+        class Case(unittest.TestCase):
+            async def setUp(self):
+                self.group = await aio.enter_async_context(self, asyncio.TaskGroup())
+                self.group.create_task(crash())
+
+            async def tearDown(self):
+                await asyncio.sleep(0)
+                print("torn down")
+
+            async def test(self):
+                await asyncio.sleep(30)
+
+        class Next(unittest.TestCase):
+            async def test(self):
+                await asyncio.sleep(0.02)
+        """
+        )
+        self.assertIn("torn down", run.output)
+        self.assertIn("test (test_it.Next.test) ... ok", run.output)
+        (report,) = run.reports
+        self.assertIn(", in crash\n", report)
+        self.assertIn("LookupError: in the background\n", report)
+        self.assertIn("What ran was cancelled: test, test_it.py:18", report)
+        self.assertNotIn("CancelledError", report)
+
+    def test_group_by_hand(self) -> None:
+        """The same in two halves; who leaves the group gets its errors."""
+        run = self.of(
+            """
+        class Case(unittest.TestCase):
+            async def setUp(self):
+                self.group = asyncio.TaskGroup()
+                await self.group.__aenter__()
+                self.group.create_task(crash())
+
+            async def tearDown(self):
+                with self.assertRaises(ExceptionGroup):
+                    await self.group.__aexit__(None, None, None)
+                await asyncio.sleep(0)
+
+            async def test(self):
+                await asyncio.sleep(30)
+        """
+        )
+        (report,) = run.reports
+        self.assertIn("LookupError: in the background\n", report)
+
+    def test_group_of_a_class(self) -> None:
+        """A crash ends the test that runs; the next one runs."""
+        run = self.of(
+            """
+        class Case(unittest.TestCase):
+            @classmethod
+            async def setUpClass(cls):
+                cls.group = asyncio.TaskGroup()
+                await cls.group.__aenter__()
+
+            @classmethod
+            async def tearDownClass(cls):
+                try:
+                    await cls.group.__aexit__(None, None, None)
+                except* LookupError:
+                    print("told")
+
+            async def test_1(self):
+                self.group.create_task(crash())
+                await asyncio.sleep(30)
+
+            async def test_2(self):
+                await asyncio.sleep(0.02)
+        """
+        )
+        self.assertIn("told", run.output)
+        self.assertIn("test_2 (test_it.Case.test_2) ... ok", run.output)
+        (report,) = run.reports
+        self.assertIn("LookupError: in the background\n", report)
+        self.assertIn("What ran was cancelled: test_1, test_it.py", report)
+
+    def test_timeout(self) -> None:
+        """A timeout entered in setUp bounds the test, and is reported once."""
+        run = self.of(
+            """
+        class Entered(unittest.TestCase):
+            async def setUp(self):
+                await aio.enter_async_context(self, asyncio.timeout(0.01))
+
+            async def test(self):
+                await asyncio.sleep(30)
+
+        class ByHand(unittest.TestCase):
+            async def setUp(self):
+                self.timeout = asyncio.timeout(0.01)
+                await self.timeout.__aenter__()
+
+            async def tearDown(self):
+                await self.timeout.__aexit__(None, None, None)
+
+            async def test(self):
+                await asyncio.sleep(30)
+
+        class InTime(unittest.TestCase):
+            async def setUp(self):
+                await aio.enter_async_context(self, asyncio.timeout(30))
+
+            async def test(self): ...
+        """
+        )
+        self.assertEqual(len(run.reports), 2, run.output)
+        for report in run.reports:
+            self.assertIn("await asyncio.sleep(30)", report)
+            self.assertIn("TimeoutError: an asyncio.timeout that was entered in a fixture", report)
+
+    def test_group_in_a_timeout(self) -> None:
+        """Where the group's task fails while it is cancelled, both are left as they should be."""
+        run = self.of(
+            """
+        class Case(unittest.TestCase):
+            async def setUp(self):
+                await aio.enter_async_context(self, asyncio.timeout(0.01))
+                group = await aio.enter_async_context(self, asyncio.TaskGroup())
+                group.create_task(self.fails_late())
+
+            async def fails_late(self):
+                try:
+                    await asyncio.sleep(30)
+                finally:
+                    raise ValueError("while it was cancelled")
+
+            async def test(self):
+                await asyncio.sleep(30)
+        """
+        )
+        self.assertNotIn("stopped", run.output)
+        self.assertIn("ValueError: while it was cancelled", run.output)
+        self.assertIn("TimeoutError: an asyncio.timeout", run.output)
+
+    def test_no_false_cause(self) -> None:
+        """A test that is cancelled for another reason is not said to be for the first."""
+        run = self.of(
+            """
+        class Case(unittest.TestCase):
+            async def test_timeout(self):
+                try:
+                    async with asyncio.timeout(0.001):
+                        await asyncio.sleep(30)
+                except TimeoutError:
+                    pass
+                future = asyncio.get_running_loop().create_future()
+                future.cancel()
+                await future
+
+            async def test_task(self):
+                task = asyncio.create_task(crash())
+                try:
+                    await task
+                except LookupError:
+                    pass
+                asyncio.current_task().cancel()
+                await asyncio.sleep(0)
+        """
+        )
+        self.assertEqual(len(run.reports), 2)
+        for report in run.reports:
+            self.assertIn("CancelledError", report.splitlines()[-2] + report.splitlines()[-1])
+
+    def test_swallowed(self) -> None:
+        """Where unittest takes the cancellation, that says what it was for."""
+        run = self.of(
+            """
+        class Case(unittest.TestCase):
+            async def setUp(self):
+                self.group = await aio.enter_async_context(self, asyncio.TaskGroup())
+                self.group.create_task(crash())
+
+            async def test(self):
+                with self.subTest(1):
+                    await asyncio.sleep(30)
+        """
+        )
+        self.assertIn("CancelledError: for LookupError: in the background", run.output)
+
+    def test_anyio(self) -> None:
+        """Its groups and scopes bound the test as well."""
+        run = self.of(
+            """
+        import anyio
+
+        class Group(unittest.TestCase):
+            async def setUp(self):
+                self.group = await aio.enter_async_context(self, anyio.create_task_group())
+                self.group.start_soon(crash)
+
+            async def test(self):
+                await anyio.sleep(30)
+
+        class OfAClass(unittest.TestCase):
+            @classmethod
+            async def setUpClass(cls):
+                cls.group = await aio.enter_class_async_context(cls, anyio.create_task_group())
+                cls.group.start_soon(crash)
+
+            async def test_1(self):
+                await anyio.sleep(30)
+
+            async def test_2(self):
+                await anyio.sleep(30)
+
+        class Passing(unittest.TestCase):
+            async def setUp(self):
+                self.group = await aio.enter_async_context(self, anyio.create_task_group())
+                await aio.enter_async_context(self, anyio.fail_after(30).__class__ and Later())
+                self.group.start_soon(anyio.sleep, 0.001)
+
+            async def test(self):
+                await anyio.sleep(0)
+
+        class Later:
+            async def __aenter__(self): ...
+            async def __aexit__(self, *_): ...
+        """
+        )
+        self.assertIn("test (test_it.Passing.test) ... ok", run.output)
+        tests = [report for report in run.reports if "_ErrorHolder" not in report]
+        self.assertEqual(len(tests), 3, run.output)
+        for report in tests:
+            self.assertIn("LookupError: in the background", report)
+            self.assertNotIn("CancelledError", report)
+
+
+class CleanupsByHand(Covered):
+    """doCleanups() and its like, called by the user, as unittest's documentation offers."""
+
+    def test_sync_tear_down(self) -> None:
+        """Cleanups of all kinds run then; the scope goes on to its end."""
+        self.assert_ok(
+            """
+            import asyncio, unittest
+
+            class Case(unittest.TestCase):
+                async def setUp(self):
+                    self.called = []
+                    self.addCleanup(self.note)
+                    self.addCleanup(self.called.append, 1)
+
+                async def note(self):
+                    await asyncio.sleep(0)
+                    self.called.append(2)
+
+                async def test(self):
+                    self.loop = asyncio.get_running_loop()
+
+                def tearDown(self):
+                    self.doCleanups()
+                    self.assertEqual(self.called, [1, 2])
+                    self.assertFalse(self.loop.is_closed())
+                    self.addCleanup(self.note)
+
+            class InATest(Case):
+                def test(self):
+                    self.loop = asyncio.get_event_loop()
+                    self.doCleanups()
+
+            class NoScope(unittest.TestCase):
+                def setUp(self):
+                    self.called = []
+                    self.addCleanup(self.note)
+
+                note = Case.note
+
+                def test(self):
+                    self.doCleanups()
+                    self.assertEqual(self.called, [2])
+
+            class Old(unittest.TestCase):
+                def setUp(self):
+                    self.loop = asyncio.new_event_loop()
+                    asyncio.set_event_loop(self.loop)
+                    self.addCleanup(self.loop.close)
+
+                def test(self):
+                    self.loop.run_until_complete(asyncio.sleep(0))
+
+                def tearDown(self):
+                    self.doCleanups()
+                    asyncio.set_event_loop(None)
+            """
+        )
+
+    def test_in_a_coroutine(self) -> None:
+        """A coroutine can have sync ones called; nobody could await an async one."""
+        run = self.run_it(
+            """
+            import asyncio, unittest
+
+            class Sync(unittest.TestCase):
+                async def setUp(self):
+                    self.addCleanup(print, "cleaned up")
+
+                async def test(self):
+                    self.doCleanups()
+                    await asyncio.sleep(0)
+
+            class Async(unittest.TestCase):
+                async def test(self):
+                    self.addCleanup(self.clean)
+                    self.doCleanups()
+
+                async def clean(self): ...
+            """
+        )
+        self.assertIn("cleaned up", run.output)
+        self.assertIn("test (test_it.Sync.test) ... cleaned up\nok", run.output)
+        (report,) = run.reports
+        self.assertIn("clean, test_it.py:16: an async cleanup can't be run while a loop", report)
+        self.assertNotIn("never awaited", run.output)
+
+    def test_classes_and_modules(self) -> None:
+        """Of a class and of a module; their scopes end behind that."""
+        self.assert_ok(
+            """
+            import asyncio, unittest
+
+            called = []
+
+            async def note(name):
+                await asyncio.sleep(0)
+                called.append(name)
+
+            def setUpModule():
+                unittest.addModuleCleanup(note, "module")
+
+            def tearDownModule():
+                unittest.doModuleCleanups()
+                assert called == ["class", "module"], called
+
+            class Case(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls):
+                    cls.loop = asyncio.get_running_loop()
+                    cls.addClassCleanup(note, "class")
+
+                @classmethod
+                def tearDownClass(cls):
+                    cls.doClassCleanups()
+                    assert not cls.loop.is_closed()
+
+                async def test(self):
+                    self.assertIs(asyncio.get_running_loop(), self.loop)
+            """
+        )
+
+    def test_a_suite_in_a_test(self) -> None:
+        """A test that runs a suite by itself keeps the loop of its module."""
+        self.assert_ok(
+            """
+            import asyncio, unittest
+
+            async def setUpModule():
+                global loop
+                loop = asyncio.get_running_loop()
+
+            class Case(unittest.TestCase):
+                def test_1(self):
+                    class Inner(unittest.TestCase):
+                        def test(self): ...
+
+                    unittest.TestSuite([Inner("test")]).run(unittest.TestResult())
+
+                async def test_2(self):
+                    self.assertIs(asyncio.get_running_loop(), loop)
+            """
+        )
