@@ -68,9 +68,6 @@ class Adapter:
     _ended: TestCase | None = None
     """The test whose scope a cleanup is going to end."""
 
-    _is_inside = False
-    """Whether a fixture or the test runs: whoever calls cleanups does so by hand."""
-
     def __init__(self, settings: Settings, scopes: Scopes, fixtures: Fixtures) -> None:
         self._settings = settings
         self._scopes = scopes
@@ -85,7 +82,7 @@ class Adapter:
         if seam is seams.PLAIN:
             own = test.__dict__
             own[seams.TEST] = partial(self._call_test, test)
-            if seams.keeps(case, seams.CLEANUP):
+            if getattr(case, seams.CLEANUP) is seams.PLAIN_CLEANUP:
                 own[seams.CLEANUP] = self._cleanup
             if case.setUp is not _NO_SET_UP and kinds.has_fixture(test, "setUp"):
                 self._take(test, seams.SET_UP, self._call_set_up)
@@ -128,7 +125,6 @@ class Adapter:
         """What stands for ``_callSetUp``."""
         del test.__dict__[seams.SET_UP]
         scopes = self._scopes
-        self._is_inside = True
         try:
             if self._is_coroutine_test(test) or coroutines.is_declared(type(test).tearDown):
                 scopes.runner(self._at(test))  # its loop is current while setUp runs
@@ -139,20 +135,17 @@ class Adapter:
             test.__dict__.pop(seams.TEAR_DOWN, None)
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
         finally:
-            self._is_inside = False
             if scopes.open:
                 self._see_to_end(test)
 
     def _call_tear_down(self, test: TestCase) -> None:
         """What stands for ``_callTearDown``."""
         del test.__dict__[seams.TEAR_DOWN]
-        self._is_inside = True
         try:
             self._call_fixture(test, "tearDown")
         except BaseException as error:
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
         finally:
-            self._is_inside = False
             if self._scopes.open:
                 self._see_to_end(test)
 
@@ -188,14 +181,15 @@ class Adapter:
     def _end_scope(self) -> None:
         """End the scope of the test; or later, if that has called its cleanups by hand."""
         self._ended = None
-        if self._here is not None and not self._is_inside:
+        if self._here is not None:
             self._scopes.leave(self._here)
 
     def _see_to_end(self, test: TestCase) -> None:
         """Have the scope of the test end behind all its cleanups, if it is open."""
-        if self._is_inside or test is self._ended or test is self._scopes.layered:
+        scopes = self._scopes
+        if test is self._ended or test is scopes.layered or scopes.are_taken:
             return
-        if self._scopes.is_open(self._at(test)):
+        if scopes.is_open(self._at(test)):
             self._ended = test
             seams.add_last_cleanup(test, self._end)
 
@@ -213,7 +207,6 @@ class Adapter:
     def _call_test(self, test: TestCase, method: Callable[[], Any]) -> None:
         """What stands for ``_callTestMethod``."""
         del test.__dict__[seams.TEST]
-        self._is_inside = True
         called = kinds.called(test, method)
         function = method if called is None else called.function
         try:
@@ -229,7 +222,6 @@ class Adapter:
         except BaseException as error:
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
         finally:
-            self._is_inside = False
             if self._scopes.open:
                 self._see_to_end(test)
         if value is not None and (called is None or called.speaks):
@@ -278,8 +270,7 @@ class Adapter:
         is_last: Callable[[], bool] | None = None,
     ) -> Any:
         engine = Engine.BY_RESULT if mark is None else mark.engine
-        settings = self._settings
-        plan = plans.made(engine, called.function, called.owner, settings)
+        plan = plans.made(engine, called.function, called.owner, self._settings)
         execution = Execution(body, plan, called.case)
         if mark is not None and not mark.shares_loop:
             with loops.given(mark.loop) as chosen:
@@ -289,16 +280,23 @@ class Adapter:
         if loop is not None:
             return self._run_on(test, loop, execution)
         scopes = self._scopes
-        is_alone = scopes.are_idle and not tags.are_on(type(test))
-        runner = Runner(debug=settings.debug) if is_alone else scopes.runner(self._at(test))
+        if scopes.are_idle and not tags.are_on(called.owner):
+            return self._run_alone(test, execution, is_last or self._is_last)
+        runner = scopes.runner(self._at(test))
         try:
             return runner.run(execution.main(), execution.stopped, is_last=is_last or self._is_last)
         finally:
-            if not is_alone:
-                if not runner.is_open:
-                    scopes.leave(self._at(test))
-            elif runner.is_open:
-                scopes.keep(self._at(test), runner)
+            if not runner.is_open:
+                scopes.leave(self._at(test))
+
+    def _run_alone(self, test: TestCase, execution: Execution, is_last: Callable[[], bool]) -> Any:
+        """Run a test with no fixture, and none around it: it needs no scope unless it goes on."""
+        runner = Runner(debug=self._settings.debug)
+        try:
+            return runner.run(execution.main(), execution.stopped, is_last=is_last)
+        finally:
+            if runner.is_open:
+                self._scopes.keep(self._at(test), runner)
             else:
                 runner.close()
 

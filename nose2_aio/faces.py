@@ -61,7 +61,9 @@ class Faces:
             seen: set[object] = set()
             for one in _flattened(suite):
                 case = type(one)
-                if case not in seen and isinstance(one, TestCase):
+                if case in seen:
+                    continue
+                if isinstance(one, TestCase):
                     seen.add(case)
                     self._cover_class(put, case)
                     if case.__module__ not in seen:
@@ -226,7 +228,7 @@ def _flattened(suite: Any) -> Iterator[Any]:
     while waiting:
         one = waiting.pop()
         yield one
-        with suppress(TypeError):
+        if hasattr(type(one), "__iter__"):
             waiting += one
 
 

@@ -172,9 +172,9 @@ class Runner:
             self._give_up()
             raise stacks.trimmed(error)  # noqa: B904 -- the same error, without the runner's frames
         value, failure = self._value, self._error
-        for runner in self._lineage():
-            failure = failure or runner._error  # an interrupt that has hit an outer host
-            runner._value = runner._error = None
+        self._value = self._error = None
+        if self._outer is not None:
+            failure = failure or self._outer._interrupt()
         if failure is None:
             return value
         try:
@@ -214,6 +214,11 @@ class Runner:
             if self._restore is not None:
                 self._restore()
                 self.loop.close()
+
+    def _interrupt(self) -> BaseException | None:
+        """Return the interrupt that has hit this host, or an outer one, while an inner one ran."""
+        found, self._error = self._error, None
+        return found or (None if self._outer is None else self._outer._interrupt())
 
     def _lineage(self) -> Iterator[Runner]:
         runner: Runner | None = self

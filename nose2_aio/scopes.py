@@ -115,6 +115,11 @@ class Scopes:
         return not self.open and not self._is_widened and self.current_before is UNKNOWN
 
     @property
+    def are_taken(self) -> bool:
+        """Whether a test or a fixture runs in the innermost one, or a loop does."""
+        return bool(self.open) and (self.open[-1].runner.is_calling or loops.is_running())
+
+    @property
     def module(self) -> str:
         """The module that we are in."""
         return self.last if isinstance(self.last, str) else type(self.last).__module__
@@ -129,25 +134,19 @@ class Scopes:
         return (position.level, position.owner(position.level)) in self._declared
 
     def arrive(self, position: Position) -> None:
-        """Close the scopes that a position is outside of.
-
-        A test or a fixture that calls another by hand is not left for that.
-        """
-        while self.open and not (
-            self.open[-1].contains(position) or self.open[-1].runner.is_calling
-        ):
+        """Close the scopes that a position is outside of, unless something runs there."""
+        while self.open and not (self.open[-1].contains(position) or self.are_taken):
             self._close_last()
 
     def leave(self, position: Position) -> None:
-        """Close the scope of a position, where it is open, with all inside."""
+        """Close the scope of a position, where it is open, with all inside.
+
+        But not where what runs there has called for it by hand.
+        """
         scope = self._at(position.level, position)
-        if scope is None or loops.is_running():
-            return
-        inside = self.open[self.open.index(scope) :]
-        if any(one.runner.is_calling for one in inside):
-            return  # what runs there has called this by hand
-        while scope in self.open:
-            self._close_last()
+        if scope is not None and not self.are_taken:
+            while scope in self.open:
+                self._close_last()
 
     def close(self, *, but_run: bool = False) -> None:
         """Close all scopes, or all but that of the run."""

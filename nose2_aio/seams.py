@@ -15,6 +15,7 @@ __all__ = [
     "CLEANUP",
     "ISOLATED",
     "PLAIN",
+    "PLAIN_CLEANUP",
     "SET_UP",
     "TEAR_DOWN",
     "TEST",
@@ -32,6 +33,7 @@ __all__ = [
 SET_UP, TEST, TEAR_DOWN, CLEANUP = "_callSetUp", "_callTestMethod", "_callTearDown", "_callCleanup"
 PLAIN: Callable[..., Any] = getattr(TestCase, TEST)
 ISOLATED: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST)
+PLAIN_CLEANUP: Callable[..., Any] = getattr(TestCase, CLEANUP)
 _PLAIN = {seam: getattr(TestCase, seam) for seam in (SET_UP, TEAR_DOWN, CLEANUP)}
 
 Cleanup = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
