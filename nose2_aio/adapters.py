@@ -7,6 +7,7 @@ puts ours in their place, on the one instance that is about to run:
 2. Only where that gives an awaitable we step in, and run it to its end, in the test's scope:
    ``setUp``, the test, ``tearDown`` and cleanups share one task. Declarations are not asked: a
    class that wraps its coroutine tests by itself, wherever it does that, gives none.
+   Cleanups can be called by hand too, so there the class has ours as long as the run lasts.
 3. Where nothing can follow the test, its scope ends with it. Otherwise a cleanup behind all
    others ends it, so that what goes wrong there is the test's own error.
 4. A class that has a seam of its own keeps it. Of these we know IsolatedAsyncioTestCase: it gets
@@ -21,7 +22,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from unittest import TestCase
@@ -72,8 +74,24 @@ class Adapter:
         self._settings = settings
         self._scopes = scopes
         self._fixtures = fixtures
-        self._cleanup = self._call_cleanup
         self._end = self._end_scope
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Step in at the cleanups of tests inside the block, whenever these are called."""
+
+        def call_cleanup(test: TestCase, function: Any, /, *args: Any, **kwargs: Any) -> None:
+            if test is self._test:
+                self._call_cleanup(test, function, *args, **kwargs)
+            else:
+                seams.PLAIN_CLEANUP(test, function, *args, **kwargs)
+
+        before = getattr(TestCase, seams.CLEANUP)
+        setattr(TestCase, seams.CLEANUP, call_cleanup)
+        try:
+            yield
+        finally:
+            setattr(TestCase, seams.CLEANUP, before)
 
     def attach(self, test: TestCase) -> None:
         """Have a test case run its test and fixtures for real, the next time that it runs."""
@@ -82,8 +100,6 @@ class Adapter:
         if seam is seams.PLAIN:
             own = test.__dict__
             own[seams.TEST] = partial(self._call_test, test)
-            if getattr(case, seams.CLEANUP) is seams.PLAIN_CLEANUP:
-                own[seams.CLEANUP] = self._cleanup
             if case.setUp is not _NO_SET_UP and kinds.has_fixture(test, "setUp"):
                 self._take(test, seams.SET_UP, self._call_set_up)
             if case.tearDown is not _NO_TEAR_DOWN and kinds.has_fixture(test, "tearDown"):
@@ -163,10 +179,10 @@ class Adapter:
         if value is not None:
             self._fixtures.settle(self._at(test), is_last, value, fixture)
 
-    def _call_cleanup(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+    def _call_cleanup(
+        self, test: TestCase, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> None:
         """What stands for ``_callCleanup``."""
-        test = self._test
-        assert test is not None
         try:
             if function is self._end:
                 function()

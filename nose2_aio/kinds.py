@@ -102,7 +102,9 @@ def _function(test: Any, _: Callable[[], Any]) -> Called:
 
 
 def _function_fixture(run: Run, test: Any, method: Callable[[], Any]) -> None:
-    run(getattr(test, f"_{method.__name__}Func"))
+    function = getattr(test, f"_{method.__name__}Func")
+    if function is not None:
+        run(function)
 
 
 def _test_class(test: Any, _: Callable[[], Any]) -> Called:

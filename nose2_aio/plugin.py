@@ -176,7 +176,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def _execute(self, execute: Any, suite: Any, result: Any) -> Any:
         try:
-            with self._faces.on(suite):
+            with self._faces.on(suite), self._adapter.on():
                 return execute(suite, result)
         finally:
             self._scopes.close(but_run=True)

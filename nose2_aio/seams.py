@@ -34,7 +34,7 @@ SET_UP, TEST, TEAR_DOWN, CLEANUP = "_callSetUp", "_callTestMethod", "_callTearDo
 PLAIN: Callable[..., Any] = getattr(TestCase, TEST)
 ISOLATED: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST)
 PLAIN_CLEANUP: Callable[..., Any] = getattr(TestCase, CLEANUP)
-_PLAIN = {seam: getattr(TestCase, seam) for seam in (SET_UP, TEAR_DOWN, CLEANUP)}
+_PLAIN = {seam: getattr(TestCase, seam) for seam in (SET_UP, TEAR_DOWN)}
 
 Cleanup = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 """What is to be called, with its arguments."""

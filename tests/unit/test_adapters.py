@@ -30,7 +30,8 @@ def run(case: TestCase, settings: Settings | None = None) -> unittest.TestResult
             adapter.attach(test)
 
     result = Result()
-    case.run(result)
+    with adapter.on():
+        case.run(result)
     return result
 
 
