@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import textwrap
 from unittest import TestCase
@@ -46,6 +47,14 @@ class Readme(TestCase):
         shown = block("console").partition("\n")[2]
         self.assertEqual(comparable(project.nose2().output), comparable(shown))
 
+    def test_fixtures(self) -> None:
+        """The class with fixtures passes, as it stands there."""
+        section = TEXT.partition("\nFixtures\n")[2].partition("\nTime limits\n")[0]
+        examples = doctest.DocTestParser().get_examples(section)
+        project = Project(self, test_it="\n".join(example.source for example in examples))
+        run = project.nose2("-v")
+        self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
+
     def test_configuration(self) -> None:
         """Its configuration files load the plugin."""
         for name, language in (("unittest.cfg", "ini"), ("pyproject.toml", "toml")):
@@ -59,6 +68,46 @@ class Readme(TestCase):
         self.assertEqual(
             set(re.findall(r"``(--aio[a-z-]*)``", TEXT)), switches - {"--no-aio-debug", "--no-aio"}
         )
+
+
+class Fixtures(TestCase):
+    """docs/fixtures.rst"""
+
+    TEXT = (TOP / "docs" / "fixtures.rst").read_text()
+
+    def test_report(self) -> None:
+        """What it shows of a crash is what is printed."""
+        project = Project(
+            self,
+            test_service="""
+            import asyncio, unittest
+            import nose2_aio as aio
+
+            async def serve():
+                await asyncio.sleep(0)
+                raise LookupError("no such table")
+
+            class Service(unittest.TestCase):
+                async def setUp(self):
+                    await aio.enter_async_context(self, asyncio.timeout(5))
+                    self.group = await aio.enter_async_context(self, asyncio.TaskGroup())
+                    self.group.create_task(serve())
+
+                async def test_answer(self):
+                    await asyncio.sleep(5)
+            """,
+        )
+        shown = self.TEXT[self.TEXT.index("    ERROR: test_answer") :].partition("\n\n")[0]
+        (report,) = project.nose2().reports
+        self.assertEqual(comparable(report), comparable(textwrap.dedent(shown)))
+
+    def test_examples(self) -> None:
+        """Its examples are Python, and the last one passes."""
+        blocks = re.findall(r"code-block:: python\n\n((?:    .*\n|\n)+)", self.TEXT)
+        for one in blocks:
+            compile(textwrap.dedent(one), "example", "exec")
+        old = "import asyncio, unittest\n" + textwrap.dedent(blocks[-1])
+        self.assertEqual(Project(self, test_it=old).nose2().returncode, 0)
 
 
 class Examples(TestCase):

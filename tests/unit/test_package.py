@@ -101,6 +101,7 @@ class Modules(TestCase):
             "_callTearDown",
             "_callCleanup",
             "_log_destroy_pending",
+            "_previousTestClass",
             "_get_running_loop",
         }
         found = set()
@@ -122,6 +123,7 @@ class Modules(TestCase):
                 ("seams", "_callTestMethod"),
                 ("hosts", "_log_traceback"),
                 ("kinds", "_testFunc"),
+                ("plugin", "_previousTestClass"),
                 ("runners", "_log_destroy_pending"),
                 ("seams", "_callCleanup"),
                 ("seams", "_callSetUp"),
