@@ -4,7 +4,7 @@ usage: python benchmarks/ratios.py [--tests N] [--rounds N] [--memory-tests N]
 
 Needs the package and its [bench] extra:  python -m pip install -e '.[bench]'
 
-Writes the same suite of empty tests in seven ways, runs each in a process of its own, in turn,
+Writes the same suite of empty tests in several ways, runs each in a process of its own, in turn,
 and prints the median time a test of each, with its ratio to the others. Only the running is
 timed, not the starting and loading. Absolute times say little on a shared machine: compare
 the ratios.
@@ -33,6 +33,8 @@ class Way(NamedTuple):
     base: str
     test: str
     command: list[str]
+    fixtures: str = ""
+    """Of each class."""
 
 
 SYNC = "    def test_{n}(self):\n        pass\n"
@@ -46,6 +48,31 @@ BY_HAND = """\
         finally:
             asyncio.set_event_loop(None)
             loop.close()
+"""
+FIXTURES_BY_HAND = """\
+    def test_{n}(self):
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(body())
+            try:
+                loop.run_until_complete(body())
+            finally:
+                loop.run_until_complete(body())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+"""
+FIXTURES = """\
+    async def setUp(self):
+        pass
+    async def tearDown(self):
+        pass
+"""
+CLASS_FIXTURE = """\
+    @classmethod
+    async def setUpClass(cls):
+        pass
 """
 BODY = "async def body():\n    pass\n\n"
 ANYIO = """\
@@ -68,6 +95,23 @@ WAYS = {
         "coroutine, nose2_aio", "", "unittest.TestCase", ASYNC, [*NOSE2, "--plugin", "nose2_aio"]
     ),
     "d": Way("IsolatedAsyncioTestCase", "", "unittest.IsolatedAsyncioTestCase", ASYNC, NOSE2),
+    "h": Way("fixtures by hand, nose2", BODY, "unittest.TestCase", FIXTURES_BY_HAND, NOSE2),
+    "i": Way(
+        "async setUp, tearDown",
+        "",
+        "unittest.TestCase",
+        ASYNC,
+        [*NOSE2, "--plugin", "nose2_aio"],
+        FIXTURES,
+    ),
+    "j": Way(
+        "async setUpClass",
+        "",
+        "unittest.TestCase",
+        ASYNC,
+        [*NOSE2, "--plugin", "nose2_aio"],
+        CLASS_FIXTURE,
+    ),
     "e": Way(
         "pytest-asyncio, auto",
         "",
@@ -134,9 +178,9 @@ def times(folder: Path, tests: int, rounds: int) -> None:
         f"{tests} empty tests, medians of {rounds} alternating runs, "
         f"Python {sys.version.split()[0]}\n"
     )
-    print(f"{'':4}{'':26}{'us/test':>9}{'x a':>8}{'x b':>8}{'x d':>8}")
+    print(f"{'':4}{'':26}{'us/test':>9}{'x a':>8}{'x b':>8}{'x d':>8}{'x h':>8}{'x c':>8}")
     for key, way in WAYS.items():
-        ratios = "".join(f"{ratio(taken[key], taken[other]):8.2f}" for other in "abd")
+        ratios = "".join(f"{ratio(taken[key], taken[other]):8.2f}" for other in "abdhc")
         print(f"{key:4}{way.name:26}{medians[key]:9.1f}{ratios}")
 
 
@@ -160,7 +204,7 @@ def write(folder: Path, way: Way, tests: int, a_class: int = 100) -> None:
     lines = [f"import asyncio, unittest\n{way.head}\n"]
     for number in range(tests):
         if number % a_class == 0:
-            lines.append(f"\nclass Test{number // a_class}({way.base}):\n")
+            lines.append(f"\nclass Test{number // a_class}({way.base}):\n{way.fixtures}")
         lines.append(way.test.format(n=number))
     (folder / "test_empty.py").write_text("".join(lines))
     (folder / "stopwatch.py").write_text(STOPWATCH)

@@ -115,7 +115,7 @@ class Adapter:
         scopes.last = test
         scopes.current_before = UNKNOWN
         if scopes.open:
-            scopes.arrive(positions.of_test(test, self._settings))
+            scopes.arrive(self._at(test))
 
     def _take(self, test: TestCase, seam: str, call: Callable[[TestCase], None]) -> None:
         if seams.keeps(type(test), seam):

@@ -162,6 +162,8 @@ class Runner:
         if self.is_calling or self._job is not None:
             with Runner(self.loop, context=self.context.copy()) as own:
                 return own.run(job, stopped, is_last=always)
+        if self._outer is not None or self._state is not State.NEW:
+            self._ensure_current()
         try:
             self._begin(job, is_last)
             self.loop.run_forever()
@@ -202,6 +204,8 @@ class Runner:
     def close(self) -> None:
         """End the host task; shut down and close the loop if it is the runner's own."""
         try:
+            if self._outer is not None and self._state is State.CLOSING and self._is_left():
+                return
             if self._state in (State.OPEN, State.CLOSING):
                 if self.loop.is_closed():
                     self._drop()
@@ -220,6 +224,10 @@ class Runner:
         found, self._error = self._error, None
         return found or (None if self._outer is None else self._outer._interrupt())
 
+    def _is_left(self) -> bool:
+        """Tell whether the host has ended, and the outer one is free."""
+        return self._job is None and self._outer is not None and self._outer._job is None
+
     def _lineage(self) -> Iterator[Runner]:
         runner: Runner | None = self
         while runner is not None:
@@ -232,8 +240,6 @@ class Runner:
 
     def _begin(self, job: Coroutine[Any, Any, Any], is_last: Callable[[], bool]) -> None:
         """Have the host do a job when the loop runs."""
-        if self._outer is not None or self._state is not State.NEW:
-            self._ensure_current()
         self._state = State.OPEN
         self._value = self._error = None
         self._job = job
@@ -361,8 +367,9 @@ class Runner:
 async def _awaited(inner: Host) -> None:
     """The job of a host while another one is inside it."""
     try:
-        with contextlib.suppress(asyncio.CancelledError):  # its own: this one's went there
-            await inner
+        await inner
+    except asyncio.CancelledError:
+        pass  # its own: this one's went there
     finally:
         host = asyncio.current_task(inner.get_loop())
         if host is not None:

@@ -143,7 +143,7 @@ class Scopes:
 
         But not where what runs there has called for it by hand.
         """
-        scope = self._at(position.level, position)
+        scope = self._at(position.level, position) if self.open else None
         if scope is not None and not self.are_taken:
             while scope in self.open:
                 self._close_last()
@@ -212,6 +212,8 @@ class Scopes:
 
     def _open_around(self, position: Position) -> None:
         """Open the scopes around a position that are to be opened ahead."""
+        if self.open and self.open[-1].owner is position.case is not None:
+            return  # all has been opened with the class
         if self._declared or position.wanted is not Level.TEST:
             for level in _LEVELS[: position.level]:
                 self._open_ahead(level, position)
