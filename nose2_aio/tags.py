@@ -89,8 +89,8 @@ def loop_scope(scope: str, /) -> Callable[[_TaggedClass], _TaggedClass]:
     def tag(tagged: _TaggedClass) -> _TaggedClass:
         if not isinstance(tagged, type):
             raise InvalidTypeError(
-                f"@loop_scope is for classes, got {tagged!r}; what is no method has a loop of its "
-                f"own, or that of a wider async fixture ({place})"
+                f"@loop_scope is for classes, got {tagged!r}: tag the class that the test is in "
+                f"({place})"
             )
         return _tag_class(tagged, "loop_scope", scope)
 

@@ -155,3 +155,43 @@ class Reading(TestCase):
             InvalidTypeError, r"got '7' \(attribute timeout of by_hand, .*test_tags\.py:\d+\)$"
         ):
             tags.read(by_hand, object)
+
+
+class LoopScope(TestCase):
+    """loop_scope, on classes only."""
+
+    def test_classes(self) -> None:
+        """It is read from the class, or else from its bases; beside other tags."""
+
+        @aio.loop_scope("class")
+        @aio.timeout(5)
+        class Base: ...
+
+        class Inherits(Base): ...
+
+        @aio.loop_scope("run")
+        class Own(Base): ...
+
+        for owner, scope in ((Base, "class"), (Inherits, "class"), (Own, "run"), (object, None)):
+            self.assertEqual(tags.read_loop_scope(owner), scope)
+        self.assertEqual(tags.read(None, Own).timeout, 5)
+
+    def test_values(self) -> None:
+        """Any other value is refused, with its place."""
+        for value, kind in (("package", InvalidValueError), (5, InvalidTypeError)):
+            with self.assertRaises(kind) as caught:
+                aio.loop_scope(value)  # type: ignore[arg-type]
+            self.assertRegex(
+                str(caught.exception),
+                rf"^loop_scope must be test, class, module or run, got {value!r} "
+                r"\(@loop_scope, .*test_tags\.py:\d+\)$",
+            )
+
+    def test_functions(self) -> None:
+        """It is nothing for a function."""
+        with self.assertRaisesRegex(
+            InvalidTypeError, r"^@loop_scope is for classes, got <function"
+        ):
+
+            @aio.loop_scope("class")  # type: ignore[type-var]
+            def test() -> None: ...
