@@ -196,9 +196,9 @@ class Adapter:
 
     def _end_scope(self) -> None:
         """End the scope of the test; or later, if that has called its cleanups by hand."""
+        assert self._here is not None
         self._ended = None
-        if self._here is not None:
-            self._scopes.leave(self._here)
+        self._scopes.leave(self._here)
 
     def _see_to_end(self, test: TestCase) -> None:
         """Have the scope of the test end behind all its cleanups, if it is open."""

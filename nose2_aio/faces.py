@@ -234,11 +234,7 @@ def _flattened(suite: Any) -> Iterator[Any]:
 
 def _put(off: ExitStack, target: Any, name: str, face: Any) -> None:
     """Put a face on a class or a module, and have it taken off at the end."""
-    own = vars(target)
-    if name in own:
-        off.callback(setattr, target, name, own[name])
-    else:
-        off.callback(delattr, target, name)
+    off.callback(setattr, target, name, vars(target)[name])
     setattr(target, name, face)
 
 

@@ -71,10 +71,8 @@ class Host(asyncio.Task[None]):
         error.__cause__ = cause  # so that what leaves a context can tell
         if cause.__traceback__ is None:
             return cause.with_traceback(error.__traceback__)
-        place = stacks.innermost_place(error)
-        note = f"It failed in the background. What ran was cancelled: {place}"
-        if place and note not in getattr(cause, "__notes__", ()):
-            cause.add_note(note)
+        place = stacks.innermost_place(error) or "where none of your code was"
+        cause.add_note(f"It failed in the background. What ran was cancelled: {place}")
         return cause
 
 

@@ -113,9 +113,7 @@ def _test_class(test: Any, _: Callable[[], Any]) -> Called:
 
 
 def _test_class_fixture(run: Run, test: Any, method: Callable[[], Any]) -> None:
-    function = getattr(test.obj, method.__name__, None)
-    if function is not None:
-        run(function)
+    run(getattr(test.obj, method.__name__))
 
 
 def _test_class_class_fixture(run: Run, _: type, method: Any) -> None:

@@ -266,6 +266,9 @@ class Runner:
             asyncio.Task.cancel(self._host)
             self._host.add_done_callback(self._stop)  # it may not even have begun
             self.loop.run_forever()
+            if self._outer is not None:
+                self.loop.call_soon(self.loop.stop)  # with the other one, if that is to come
+                self.loop.run_forever()
         if self._job is not None:
             self._job.close()
         self._job = self._value = self._error = None
@@ -284,10 +287,11 @@ class Runner:
 
     def _drop(self) -> None:
         """Forget the host, where somebody has closed the loop under it."""
-        if self._host is not None and not self._host.done():
-            self._host.get_coro().close()
-            # nothing public says that we know that it will never end
-            self._host._log_destroy_pending = False  # type: ignore[attr-defined]
+        assert self._host is not None
+        coroutine: Any = self._host.get_coro()
+        coroutine.close()
+        # nothing public says that we know that it will never end
+        self._host._log_destroy_pending = False  # type: ignore[attr-defined]
 
     async def _serve(self) -> None:
         """The host task: bring one job after the other to its end."""
@@ -301,12 +305,11 @@ class Runner:
                         return  # it may be this task that is closed: no more awaiting
                 finally:
                     self._job = None
-                if self._state is State.OPEN:
-                    if self._is_last():
-                        self._state = State.CLOSING
-                    else:
-                        self.loop.stop()
-                        await self._woken()
+                if self._is_last():
+                    self._state = State.CLOSING
+                else:
+                    self.loop.stop()
+                    await self._woken()
             if self._restore is not None:
                 await self._shut_down_alone()
         finally:
@@ -369,7 +372,7 @@ async def _awaited(inner: Host) -> None:
     try:
         await inner
     except asyncio.CancelledError:
-        pass  # its own: this one's went there
+        pass  # its own, before it began: this one's went there
     finally:
         host = asyncio.current_task(inner.get_loop())
         if host is not None:
@@ -386,5 +389,4 @@ def _hidden(host: asyncio.Task[None] | None) -> Iterator[None]:
     try:
         yield
     finally:
-        if not host.done():
-            asyncio._register_task(host)
+        asyncio._register_task(host)

@@ -42,10 +42,12 @@ def trimmed(error: _Error, *, head: bool = True) -> _Error:
 
 def innermost_place(error: BaseException) -> str:
     """Return ``name, file:line`` of the innermost of the user's functions; "" if there is none."""
-    for entry in reversed(_kept(error, head=True)):
-        if not entry.tb_frame.f_code.co_filename.startswith(_LIBRARIES):
-            return places.of_frame(entry.tb_frame, entry.tb_lineno)
-    return ""
+    own = [
+        entry
+        for entry in _kept(error, head=True)
+        if not entry.tb_frame.f_code.co_filename.startswith(_LIBRARIES)
+    ]
+    return places.of_frame(own[-1].tb_frame, own[-1].tb_lineno) if own else ""
 
 
 def _kept(error: BaseException, *, head: bool) -> list[TracebackType]:

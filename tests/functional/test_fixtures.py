@@ -301,6 +301,130 @@ class Kinds(TestCase):
         self.assertEqual(run.returncode, 0, run.output)
         self.assertEqual(run.ran, 5)
 
+    def test_called(self) -> None:
+        """A fixture that a coroutine calls gives what it gives; a future is awaited where it is."""
+        project = Project(
+            self,
+            test_it="""
+            import asyncio, unittest
+
+            loop = asyncio.new_event_loop()
+            called = []
+
+            async def setUpModule():
+                called.append("module")
+
+            def tearDownModule():
+                loop.close()
+
+            class Outer:
+                @classmethod
+                async def setUp(cls): called.append("outer")
+                @classmethod
+                async def testSetUp(cls): called.append("outer test")
+
+            class Inner(Outer):
+                @classmethod
+                async def setUp(cls): await super().setUp()
+                @classmethod
+                async def testSetUp(cls): await super().testSetUp()
+
+            class Layered(unittest.TestCase):
+                layer = Inner
+
+                async def test(self):
+                    self.assertEqual(called, ["outer"] * 2 + ["outer test"] * 2)
+                    called.clear()
+
+            class Case(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls): called.append("class")
+
+                def setUp(self):
+                    self.addCleanup(loop.create_task, self.later())
+                    self.addCleanup(lambda: (number for number in range(3)))
+
+                async def later(self):
+                    assert asyncio.get_running_loop() is loop
+
+                async def test(self):
+                    await setUpModule()
+                    await self.setUpClass()
+                    self.assertEqual(called, ["module", "class"] * 2)
+                    called.clear()
+            """,
+        )
+        run = project.nose2("-v", *LAYERS)
+        self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
+
+    def test_parts(self) -> None:
+        """A function or a test class may have one fixture without the other."""
+        project = Project(
+            self,
+            test_it="""
+            import unittest
+
+            done = []
+
+            class TestSetUpClass:
+                @classmethod
+                async def setUpClass(cls): done.append("setUpClass")
+                def test(self): ...
+
+            class TestTearDownClass:
+                @classmethod
+                async def tearDownClass(cls): done.append("tearDownClass")
+                def test(self): ...
+
+            class TestGenerated:
+                @classmethod
+                async def setUpClass(cls): done.append("generated")
+                def test(self):
+                    yield self.check, 1
+                async def check(self, number): ...
+
+            def load_tests(loader, tests, pattern):
+                class Function(unittest.FunctionTestCase):
+                    async def tearDown(self):
+                        done.append("tearDown")
+
+                tests.addTest(Function(lambda: None))
+                return tests
+
+            def tearDownModule():
+                print(sorted(done))
+            """,
+        )
+        run = project.nose2("-v", "--plugin", "nose2.plugins.loader.loadtests")
+        self.assertEqual(run.returncode, 0, run.output)
+        self.assertIn("['generated', 'setUpClass', 'tearDown', 'tearDownClass']", run.output)
+
+    def test_mocks(self) -> None:
+        """A mock for a fixture is left where it is; one for a coroutine function runs."""
+        project = Project(
+            self,
+            test_it="""
+            import unittest
+            from unittest import mock
+
+            class Mocked(unittest.TestCase):
+                setUpClass = mock.Mock()
+                def test(self):
+                    self.setUpClass.assert_called_once()
+
+            awaited = mock.AsyncMock()
+
+            class Async(unittest.TestCase):
+                setUpClass = awaited
+                def test(self):
+                    awaited.assert_awaited_once()
+
+            setUpModule = dict
+            """,
+        )
+        run = project.nose2("-v")
+        self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
+
 
 class Left(TestCase):
     """What is put on for a run is taken off again."""

@@ -529,12 +529,18 @@ class CleanupsByHand(Covered):
                     self.doCleanups()
 
                 async def clean(self): ...
+
+            class Future(unittest.TestCase):
+                async def test(self):
+                    self.addCleanup(asyncio.get_running_loop().create_future)
+                    self.doCleanups()
             """
         )
         self.assertIn("cleaned up", run.output)
         self.assertIn("test (test_it.Sync.test) ... cleaned up\nok", run.output)
-        (report,) = run.reports
+        report, future = run.reports
         self.assertIn("clean, test_it.py:16: an async cleanup can't be run while a loop", report)
+        self.assertIn("create_future", future)
         self.assertNotIn("never awaited", run.output)
 
     def test_classes_and_modules(self) -> None:
@@ -585,7 +591,8 @@ class CleanupsByHand(Covered):
             class Case(unittest.TestCase):
                 def test_1(self):
                     class Inner(unittest.TestCase):
-                        def test(self): ...
+                        def test(self):
+                            self.addCleanup(print)
 
                     unittest.TestSuite([Inner("test")]).run(unittest.TestResult())
 

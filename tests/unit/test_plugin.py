@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from configparser import ConfigParser
 from types import SimpleNamespace
 from typing import Any
-from unittest import TestCase
+from unittest import TestCase, TestResult, TestSuite
 
 from nose2.session import Session
 
@@ -56,3 +57,34 @@ class Hooks(TestCase):
         session.hooks.register("loadTestsFromName", other)
         plugin = AioPlugin(session=session)
         self.assertEqual(session.hooks.hooks["loadTestsFromName"].plugins, [plugin, other])
+
+    def test_worker(self) -> None:
+        """In a worker process each share has its faces, and all have the loop of the run."""
+
+        class Case(TestCase):
+            async def test(self) -> None: ...
+
+        session = Session()
+        session.config = ConfigParser()
+        session.config.read_dict({"aio": {"loop-scope": "run"}})
+        plugin = AioPlugin(session=session)
+        event = SimpleNamespace(executeTests=lambda suite, result: suite(result))
+        plugin.startSubprocess(event)
+        loops = []
+
+        class Result(TestResult):
+            def startTest(self, test: TestCase) -> None:
+                plugin.startTest(SimpleNamespace(test=test))
+
+            def stopTest(self, test: TestCase) -> None:
+                loops.append(asyncio.get_event_loop())
+
+        result = Result()
+        for _ in range(2):
+            event.executeTests(TestSuite([Case("test")]), result)
+            self.assertIsNone(result._previousTestClass)
+        self.assertEqual(len(set(loops)), 1)
+        self.assertFalse(loops[0].is_closed())
+        plugin.stopSubprocess(SimpleNamespace())
+        self.assertTrue(loops[0].is_closed())
+        self.assertEqual(result.errors, [])

@@ -538,3 +538,176 @@ class Cancelled(TestCase):
 
         with Runner() as runner:
             runner.run(cancels_itself(), never)
+
+
+class Nested(TestCase):
+    """A runner inside another, on its loop."""
+
+    def setUp(self) -> None:
+        self.outer = Runner()
+        self.addCleanup(self.outer.close)
+
+    def test_inside(self) -> None:
+        """A task of its own in a copy of the context; the outer one goes on behind it."""
+
+        async def set_variable(value: str) -> Any:
+            before = variable.get()
+            variable.set(value)
+            self.assertEqual(asyncio.all_tasks(), {asyncio.current_task()})
+            return before, *await here()
+
+        before, loop, task = self.outer.run(set_variable("outer"), never)
+        self.assertEqual(before, "unset")
+        for last in (True, False):
+            with Runner(outer=self.outer) as inner:
+                before, inner_loop, inner_task = inner.run(
+                    set_variable("inner"), never, is_last=said[last]
+                )
+            self.assertEqual((before, inner_loop), ("outer", loop))
+            self.assertIsNot(inner_task, task)
+            self.assertTrue(inner_task.done())
+        self.assertEqual(self.outer.run(set_variable("again"), never), ("outer", loop, task))
+
+    def test_awaited(self) -> None:
+        """To cancel the outer task is to cancel the inner coroutine."""
+        _, task = self.outer.run(here(), never)
+
+        async def cancels() -> None:
+            task.cancel()
+
+        async def waits(cancel: Any) -> None:
+            cancel()
+            await asyncio.sleep(30)
+
+        with Runner(outer=self.outer) as inner:
+            for cancel in (
+                lambda: task.get_loop().call_soon(task.cancel),
+                lambda: asyncio.create_task(cancels()),
+            ):
+                with self.assertRaises(asyncio.CancelledError):
+                    inner.run(waits(cancel), never)
+            self.assertEqual(inner.run(asyncio.sleep(0, 5), never), 5)
+        self.assertEqual(self.outer.run(asyncio.sleep(0, 6), never), 6)
+
+    def test_cancelled_while_idle(self) -> None:
+        """A cancellation between two coroutines is the next one's."""
+        _, task = self.outer.run(here(), never)
+        task.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            self.outer.run(asyncio.sleep(0), never)
+        task.cancel()  # one is enough
+        self.assertEqual(self.outer.run(asyncio.sleep(0, 5), never), 5)
+
+    def test_cancelled_in_the_end(self) -> None:
+        """Where no other follows, it is nobody's."""
+        _, task = self.outer.run(here(), never)
+        task.cancel()
+
+    def test_interrupted(self) -> None:
+        """An interrupt before the first step leaves the outer one free."""
+
+        def interrupt() -> NoReturn:
+            raise KeyboardInterrupt
+
+        self.outer.run(here(), never)
+        with Runner(outer=self.outer) as inner:
+            self.outer.loop.call_soon(interrupt)
+            with self.assertRaises(KeyboardInterrupt):
+                inner.run(asyncio.sleep(0), never)
+        self.assertEqual(self.outer.run(asyncio.sleep(0, 5), never), 5)
+
+    def test_interrupted_outside(self) -> None:
+        """An interrupt that hits the outer host comes out where the inner one was run."""
+        self.outer.run(here(), never)
+        with Runner(outer=self.outer) as inner:
+            self.outer._error = KeyboardInterrupt()
+
+            async def fails() -> None:
+                self.outer._error = KeyboardInterrupt()
+
+            with self.assertRaises(KeyboardInterrupt):
+                inner.run(fails(), never)
+
+    def test_stopped(self) -> None:
+        """A loop that is stopped with the last step is left in order."""
+
+        async def stops() -> int:
+            asyncio.get_running_loop().stop()
+            return 5
+
+        for last in (True, False):
+            with Runner(outer=self.outer) as inner:
+                self.assertEqual(inner.run(stops(), never, is_last=said[last]), 5)
+            self.assertEqual(self.outer.run(asyncio.sleep(0, 6), never), 6)
+
+    def test_loop_closed(self) -> None:
+        """If the loop is closed under both, both are forgotten without a word."""
+        self.outer.run(here(), never)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            with self.assertNoLogs("asyncio"):
+                with Runner(outer=self.outer) as inner:
+                    inner.run(here(), never)
+                    self.outer.loop.close()
+                self.outer.close()
+                del inner
+                gc.collect()
+        self.assertEqual(warned, [])
+
+    def test_taken(self) -> None:
+        """While an inner one is open, a coroutine of the outer one gets a task of its own."""
+        _, task = self.outer.run(here(), never)
+        with Runner(outer=self.outer) as inner:
+            inner.run(here(), never)
+            self.assertIsNot(self.outer.run(here(), never)[1], task)
+
+    def test_no_garbage(self) -> None:
+        """Nothing is left for the garbage collector."""
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        with Runner(outer=self.outer) as inner:
+            _, task = inner.run(here(), never)
+        kept = weakref.ref(task)
+        del inner, task
+        self.outer.run(asyncio.sleep(0), never)
+        self.assertIsNone(kept())
+
+
+class Calling(TestCase):
+    """Plain code between coroutines."""
+
+    def test_call(self) -> None:
+        """It runs in their context, with the loop current, and sees no task."""
+
+        async def set_variable() -> None:
+            variable.set("inside")
+
+        def look(*args: Any, **kwargs: Any) -> Any:
+            loop = asyncio.get_event_loop()
+            loop.run_until_complete(asyncio.sleep(0))
+            return args, kwargs, variable.get(), asyncio.all_tasks(loop)
+
+        with Runner() as runner:
+            runner.run(set_variable(), never)
+            asyncio.set_event_loop(None)
+            self.assertEqual(runner.call(look, 1, a=2), ((1,), {"a": 2}, "inside", set()))
+            runner.run(set_variable(), never)
+        self.assertEqual(variable.get(), "unset")
+
+    def test_nested(self) -> None:
+        """It may call, and run, by the same runner."""
+
+        async def read() -> Any:
+            return variable.get()
+
+        with Runner() as runner:
+            inner = runner.call(lambda: runner.call(lambda: (variable.set("set"), variable.get())))
+            self.assertEqual(inner[1], "set")
+            self.assertEqual(runner.call(lambda: runner.run(read(), never)), "set")
+
+    def test_ended(self) -> None:
+        """After the host has ended too."""
+        with Runner() as runner:
+            runner.run(here(), never, is_last=always)
+            self.assertEqual(runner.context.run(len, "abc"), 3)
