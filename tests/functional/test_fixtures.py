@@ -8,6 +8,8 @@ from unittest import TestCase
 
 from tests.runs import SCENARIOS, Project, Run, nose2
 
+FOLDER = SCENARIOS / "fixtures"
+CASES = ["test_cases", "test_failing", "test_failing_module"]
 LAYERS = ["--plugin", "nose2.plugins.layers"]
 
 
@@ -30,13 +32,12 @@ def calls(run: Run) -> list[Call]:
 class Order(TestCase):
     """Async fixtures run in the order of sync ones."""
 
-    def assert_same(self, scenario: str, *arguments: str) -> None:
+    def assert_same(self, *arguments: str) -> None:
         """Compare with the same fixtures, made sync, and without the plugin."""
-        folder = SCENARIOS / scenario
         sync = Project(self)
-        for path in folder.glob("*.py"):
+        for path in FOLDER.glob("*.py"):
             sync.write(path.name, made_sync(path.read_text()))
-        with_it = nose2("-v", *arguments, folder=folder)
+        with_it = nose2("-v", *arguments, folder=FOLDER)
         without = sync.nose2("-v", *arguments, plugin=False)
         self.assertEqual(
             [call.name for call in calls(with_it)], [call.name for call in calls(without)]
@@ -50,11 +51,11 @@ class Order(TestCase):
 
     def test_classes_and_modules(self) -> None:
         """Of modules, classes, tests, test classes and functions; failing and skipping ones."""
-        self.assert_same("fixtures")
+        self.assert_same(*CASES)
 
     def test_layers(self) -> None:
         """Of layers and scenarios."""
-        self.assert_same("layers", *LAYERS)
+        self.assert_same("test_layers", "test_such", *LAYERS)
 
 
 def made_sync(text: str) -> str:
@@ -89,7 +90,7 @@ class Tasks(TestCase):
 
     def test_cases(self) -> None:
         """One loop for the module; a task for it, for each class, and for each test."""
-        found = calls(nose2("test_cases", folder=SCENARIOS / "fixtures"))
+        found = calls(nose2("test_cases", folder=FOLDER))
         shared = [call for call in found if not call.name.startswith("Isolated")]
         self.assertEqual({call.loop for call in shared} - {"-"}, {"0"})
         self.assertEqual(len({call.loop for call in self.of(found, "Isolated")} - {"0"}), 1)
@@ -108,7 +109,7 @@ class Tasks(TestCase):
 
     def test_sync_parts(self) -> None:
         """A sync test with async fixtures, and a sync cleanup, see the context of these."""
-        every = calls(nose2("test_cases", folder=SCENARIOS / "fixtures"))
+        every = calls(nose2("test_cases", folder=FOLDER))
         found = {call.name: call for call in reversed(every)}
         self.assertEqual(found["First.test_sync"].trail, "sFF")
         self.assertEqual(found["First sync cleanup"].trail[:4], "sFFF")
@@ -116,7 +117,7 @@ class Tasks(TestCase):
 
     def test_layers(self) -> None:
         """A layer's fixtures for a test are in its task; layers nest as tasks on one loop."""
-        found = calls(nose2("test_layers", *LAYERS, folder=SCENARIOS / "layers"))
+        found = calls(nose2("test_layers", *LAYERS, folder=FOLDER))
         names = [call.name for call in found]
         test = found[
             names.index("Outer.testSetUp test_async") : names.index("Outer.testTearDown") + 1
@@ -133,7 +134,7 @@ class Tasks(TestCase):
 
     def test_scenarios(self) -> None:
         """Fixtures of a scenario and of the layer that it uses share its loop."""
-        found = calls(nose2("test_such", *LAYERS, folder=SCENARIOS / "layers"))
+        found = calls(nose2("test_such", *LAYERS, folder=FOLDER))
         self.assertEqual({call.loop for call in found} - {"-"}, {"0"})
         tests = [call for call in found if call.name in ("test setup", "test", "test teardown")]
         self.assertEqual(len({call.task for call in tests[:3]}), 1)
@@ -145,7 +146,7 @@ class Selected(TestCase):
 
     def test_by_name(self) -> None:
         """A test that is named has the fixtures of its class and module."""
-        run = nose2("test_cases.First.test_async", folder=SCENARIOS / "fixtures")
+        run = nose2("test_cases.First.test_async", folder=FOLDER)
         names = [call.name for call in calls(run)]
         self.assertEqual(
             names[:4], ["setUpModule", "First.setUpClass", "First.setUp", "First.test_async"]
@@ -165,8 +166,8 @@ class Selected(TestCase):
     def test_processes(self) -> None:
         """A module with fixtures is one unit of a worker process."""
         mp = ["--plugin", "nose2.plugins.mp", "-N", "2"]
-        run = nose2("-v", *mp, folder=SCENARIOS / "fixtures")
-        alone = nose2("-v", folder=SCENARIOS / "fixtures")
+        run = nose2("-v", *mp, *CASES, folder=FOLDER)
+        alone = nose2("-v", *CASES, folder=FOLDER)
         self.assertEqual(
             sorted(call.name for call in calls(run)), sorted(call.name for call in calls(alone))
         )
@@ -175,7 +176,7 @@ class Selected(TestCase):
 
     def test_fail_fast(self) -> None:
         """With -F, what was set up is torn down."""
-        run = nose2("-F", "test_cases", folder=SCENARIOS / "fixtures")
+        run = nose2("-F", "test_cases", folder=FOLDER)
         names = [call.name for call in calls(run)]
         self.assertNotIn("Plain.test_one", names)
         self.assertEqual(names[-4:-2], ["First class cleanup 1", "tearDownModule"])
