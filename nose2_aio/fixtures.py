@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from nose2_aio import coroutines, deadlines, generators, loops, places
+from nose2_aio import coroutines, deadlines, generators, loops, places, tags
 from nose2_aio.deadlines import Limit
 from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.runners import Runner, always
@@ -100,7 +100,9 @@ class Fixtures:
                 f"{places.describe(function)}: the loop was stopped before the fixture was done"
             )
 
-        job = _awaited(awaitable, function, self._limit)
+        tagged = tags.read(function, object).timeout
+        limit = self._limit if tagged is None else Limit(tagged, "@timeout")
+        job = _awaited(awaitable, function, limit)
         try:
             runner = self._scopes.runner(position)
             loop = awaitable.get_loop() if isinstance(awaitable, asyncio.Future) else runner.loop

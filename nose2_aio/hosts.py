@@ -37,7 +37,9 @@ class Host(asyncio.Task[None]):
         cause = _cause(sys._getframe(1))
         if cause is not None:
             self.cause = cause
-            if msg is None:
+            if (
+                msg is None and cause.__traceback__ is not None
+            ):  # a timeout of the test's own speaks
                 msg = f"for {type(cause).__name__}: {cause}"
         if self.is_idle:
             self.note_cancellation()

@@ -584,7 +584,24 @@ class Mistakes(TestCase):
             """,
         )
         run = project.nose2("--aio-time-limit", "0.05")
-        self.assertIn("not done within its time limit of 0.05 s", run.output)
+        self.assertIn("not done within its time limit of 0.05 s (--aio-time-limit)", run.output)
+
+    def test_tagged(self) -> None:
+        """A fixture may have one of its own."""
+        self.assert_said(
+            """
+            import asyncio, unittest
+            import nose2_aio as aio
+
+            class Case(unittest.TestCase):
+                @aio.timeout(0.05)
+                async def setUp(self):
+                    await asyncio.sleep(30)
+
+                async def test(self): ...
+            """,
+            "not done within its time limit of 0.05 s (@timeout)",
+        )
 
 
 class Resources(TestCase):

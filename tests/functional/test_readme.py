@@ -75,38 +75,24 @@ class Fixtures(TestCase):
 
     TEXT = (TOP / "docs" / "fixtures.rst").read_text()
 
+    def blocks(self) -> list[str]:
+        """Its examples."""
+        found = re.findall(r"code-block:: python\n\n((?:    .*\n|\n)+)", self.TEXT)
+        return [textwrap.dedent(one) for one in found]
+
     def test_report(self) -> None:
         """What it shows of a crash is what is printed."""
-        project = Project(
-            self,
-            test_service="""
-            import asyncio, unittest
-            import nose2_aio as aio
-
-            async def serve():
-                await asyncio.sleep(0)
-                raise LookupError("no such table")
-
-            class Service(unittest.TestCase):
-                async def setUp(self):
-                    await aio.enter_async_context(self, asyncio.timeout(5))
-                    self.group = await aio.enter_async_context(self, asyncio.TaskGroup())
-                    self.group.create_task(serve())
-
-                async def test_answer(self):
-                    await asyncio.sleep(5)
-            """,
-        )
+        (code,) = [block for block in self.blocks() if "def serve" in block]
+        project = Project(self, test_service=code)
         shown = self.TEXT[self.TEXT.index("    ERROR: test_answer") :].partition("\n\n")[0]
         (report,) = project.nose2().reports
         self.assertEqual(comparable(report), comparable(textwrap.dedent(shown)))
 
     def test_examples(self) -> None:
         """Its examples are Python, and the last one passes."""
-        blocks = re.findall(r"code-block:: python\n\n((?:    .*\n|\n)+)", self.TEXT)
-        for one in blocks:
-            compile(textwrap.dedent(one), "example", "exec")
-        old = "import asyncio, unittest\n" + textwrap.dedent(blocks[-1])
+        for one in self.blocks():
+            compile(one, "example", "exec")
+        old = "import asyncio, unittest\n" + self.blocks()[-1]
         self.assertEqual(Project(self, test_it=old).nose2().returncode, 0)
 
 

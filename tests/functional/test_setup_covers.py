@@ -380,10 +380,15 @@ class Bounded(Covered):
                     pass
                 asyncio.current_task().cancel()
                 await asyncio.sleep(0)
+
+            async def test_timeout_of_its_own(self):
+                async with asyncio.timeout(0.001):
+                    await asyncio.sleep(30)
         """
         )
-        self.assertEqual(len(run.reports), 2)
-        for report in run.reports:
+        self.assertEqual(len(run.reports), 3)
+        self.assertNotIn("fixture", run.output)
+        for report in run.reports[:2]:
             self.assertIn("CancelledError", report.splitlines()[-2] + report.splitlines()[-1])
 
     def test_swallowed(self) -> None:
