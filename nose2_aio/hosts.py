@@ -25,6 +25,7 @@ class Host(asyncio.Task[None]):
     """A task that is idle between its jobs."""
 
     is_idle = False
+    is_hidden = False
     was_cancelled = False
     """Whether somebody cancelled it while it was idle."""
     cause: BaseException | None = None
@@ -45,6 +46,18 @@ class Host(asyncio.Task[None]):
             self.note_cancellation()
             return True
         return super().cancel(msg)
+
+    def hide(self) -> None:
+        """Keep it out of what `asyncio.all_tasks` returns: who waits for all would never end."""
+        if not self.is_hidden:
+            self.is_hidden = True
+            asyncio._unregister_task(self)
+
+    def show(self) -> None:
+        """Have it in there again, as any other task."""
+        if self.is_hidden:
+            self.is_hidden = False
+            asyncio._register_task(self)
 
     def uncancel(self) -> int:
         """Take a cancellation back: who was cancelled has dealt with it."""
@@ -74,7 +87,8 @@ class Host(asyncio.Task[None]):
         if cause.__traceback__ is None:
             return cause.with_traceback(error.__traceback__)
         place = stacks.innermost_place(error) or "where none of your code was"
-        cause.add_note(f"It failed in the background. What ran was cancelled: {place}")
+        if not hasattr(cause, "__notes__"):
+            cause.add_note(f"It failed in the background. What ran was cancelled: {place}")
         return cause
 
 

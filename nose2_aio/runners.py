@@ -9,7 +9,8 @@
 4. A runner inside another (a test in its class, a class in its module) has a host of its own on
    the same loop, in a copy of the outer context. The outer host's job is to await the inner host.
    So what cancels the outer one, such as a task group that was entered in ``setUpClass`` and
-   whose task has crashed, cancels what runs inside.
+   whose task has crashed, cancels what runs inside. A host that is idle, or awaits an inner
+   one, is out of sight for `asyncio.all_tasks`: who waits for all tasks would never end.
 5. `Runner.close` wakes the host for the last time, unless a `run` turned out to be the last. The
    host ends, and the outer one, if there is one, is free for the next; what the last step has
    scheduled (a transport's closing, callbacks of the task) runs.
@@ -81,6 +82,8 @@ class Runner:
     _wake: asyncio.Future[None] | None = None
     _value: Any = None
     _error: BaseException | None = None
+    _is_attending = False
+    """Whether the host's job is to await an inner one."""
     is_calling = False
     """Whether `call` runs."""
     _is_shut_down = False
@@ -164,6 +167,7 @@ class Runner:
                 return own.run(job, stopped, is_last=always)
         if self._outer is not None or self._state is not State.NEW:
             self._ensure_current()
+        self._is_attending = False
         try:
             self._begin(job, is_last)
             self.loop.run_forever()
@@ -194,10 +198,8 @@ class Runner:
             return function(*args, **kwargs)
         self._ensure_current()
         self.is_calling = True
-        hidden = _hidden(self._host) if self._job is None else contextlib.nullcontext()
         try:
-            with hidden:
-                return self.context.run(function, *args, **kwargs)
+            return self.context.run(function, *args, **kwargs)
         finally:
             self.is_calling = False
 
@@ -250,11 +252,14 @@ class Runner:
         # not by a task factory of the user's: nothing of the test must matter here
         self._host = Host(self._serve(), loop=self.loop, context=self.context)
         if self._outer is not None:
-            outer = self._outer
-            outer._begin(_awaited(self._host), never)
-            assert outer._host is not None
-            # who waits for all tasks is one of those that this one is going to wait for
-            asyncio._unregister_task(outer._host)
+            self._outer._attend(self._host)
+
+    def _attend(self, inner: Host) -> None:
+        """Have the host await that of an inner runner, when the loop runs; out of sight."""
+        self._is_attending = True
+        self._begin(_awaited(inner), never)
+        assert self._host is not None
+        self._host.hide()
 
     def _wake_host(self) -> None:
         if self._wake is not None and not self._wake.done():
@@ -318,7 +323,7 @@ class Runner:
 
     async def _shut_down_alone(self) -> None:
         """Shut down, unless something is left over."""
-        if len(asyncio.all_tasks(self.loop)) > 1:
+        if asyncio.all_tasks(self.loop) - {self._host}:
             return
         await self.loop.shutdown_asyncgens()
         await self.loop.shutdown_default_executor()
@@ -335,6 +340,7 @@ class Runner:
         host = self._host
         assert host is not None
         host.is_idle = True
+        host.hide()
         while self._job is None and self._state is State.OPEN:
             self._wake = self.loop.create_future()
             try:
@@ -342,6 +348,8 @@ class Runner:
             except asyncio.CancelledError:  # that came with the last step
                 host.note_cancellation()
         host.is_idle = False
+        if not self._is_attending:
+            host.show()
         if host.was_cancelled:
             host.was_cancelled = False
             if self._job is not None:
@@ -369,24 +377,5 @@ class Runner:
 
 async def _awaited(inner: Host) -> None:
     """The job of a host while another one is inside it."""
-    try:
+    with contextlib.suppress(asyncio.CancelledError):  # its own: this one's went there
         await inner
-    except asyncio.CancelledError:
-        pass  # its own, before it began: this one's went there
-    finally:
-        host = asyncio.current_task(inner.get_loop())
-        if host is not None:
-            asyncio._register_task(host)
-
-
-@contextlib.contextmanager
-def _hidden(host: asyncio.Task[None] | None) -> Iterator[None]:
-    """Keep a task out of what `asyncio.all_tasks` returns."""
-    if host is None or host.done():
-        yield
-        return
-    asyncio._unregister_task(host)
-    try:
-        yield
-    finally:
-        asyncio._register_task(host)

@@ -102,6 +102,8 @@ class Modules(TestCase):
             "_callCleanup",
             "_log_destroy_pending",
             "_previousTestClass",
+            "_unregister_task",
+            "_register_task",
             "_get_running_loop",
         }
         found = set()
@@ -122,6 +124,8 @@ class Modules(TestCase):
                 ("loops", "_get_running_loop"),
                 ("seams", "_callTestMethod"),
                 ("hosts", "_log_traceback"),
+                ("hosts", "_register_task"),
+                ("hosts", "_unregister_task"),
                 ("kinds", "_testFunc"),
                 ("plugin", "_previousTestClass"),
                 ("runners", "_log_destroy_pending"),
