@@ -112,12 +112,14 @@ class Faces:
         for name in ("setUpClass", "tearDownClass"):
             if getattr(getattr(case, name), "__func__", None) is getattr(TestCase, name).__func__:
                 continue
-            for base in reversed(case.__mro__):  # who calls its super() calls that as well
-                found = vars(base).get(name)
+            defined = [base for base in case.__mro__ if name in vars(base) and base is not TestCase]
+            for base in defined:  # who calls its super() calls what it overrides as well
+                found = vars(base)[name]
                 function = getattr(found, "__func__", found)
-                if base is TestCase or not _is_fixture(function):
+                if not _is_fixture(function):
                     continue
-                self._declare(positions.of_class(case, self._settings), function)
+                if base is defined[0]:
+                    self._declare(positions.of_class(case, self._settings), function)
                 if not hasattr(function, _MARK):
                     face = _faced(partial(self._call_in_class, found), function)
                     put(base, name, classmethod(face))

@@ -291,6 +291,19 @@ class Kinds(TestCase):
                     super().setUpClass()
                     assert cls.base == "Calls"
 
+            class Overrides(Base):
+                loops = set()
+
+                @classmethod
+                def setUpClass(cls):
+                    cls.base = "Overrides"
+
+                async def test_loop(self):
+                    self.assertNotIn(asyncio.get_running_loop(), self.loops)
+                    self.loops.add(asyncio.get_running_loop())
+
+                test_other_loop = test_loop
+
             class Static(Base):
                 @staticmethod
                 async def setUpClass():
@@ -300,7 +313,7 @@ class Kinds(TestCase):
         )
         run = project.nose2("-v")
         self.assertEqual(run.returncode, 0, run.output)
-        self.assertEqual(run.ran, 5)
+        self.assertEqual(run.ran, 8)
 
     def test_called(self) -> None:
         """A fixture that a coroutine calls gives what it gives; a future is awaited where it is."""
