@@ -55,9 +55,8 @@ class Host(asyncio.Task[None]):
 
     def show(self) -> None:
         """Have it in there again, as any other task."""
-        if self.is_hidden:
-            self.is_hidden = False
-            asyncio._register_task(self)
+        self.is_hidden = False
+        asyncio._register_task(self)
 
     def uncancel(self) -> int:
         """Take a cancellation back: who was cancelled has dealt with it."""
