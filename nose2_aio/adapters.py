@@ -114,7 +114,7 @@ class Adapter:
         scopes = self._scopes
         scopes.last = test
         scopes.current_before = UNKNOWN
-        if scopes.open:
+        if scopes.open and not scopes.is_innermost(case):
             scopes.arrive(self._at(test))
 
     def _take(self, test: TestCase, seam: str, call: Callable[[TestCase], None]) -> None:
@@ -238,7 +238,7 @@ class Adapter:
         except BaseException as error:
             raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
         finally:
-            if self._scopes.open:
+            if self._scopes.is_innermost(test):
                 self._see_to_end(test)
         if value is not None and (called is None or called.speaks):
             _warn_of(value, test, method)
@@ -295,19 +295,28 @@ class Adapter:
             return self._run_on(test, None, execution)  # who decorates it wants a fresh one
         if loop is not None:
             return self._run_on(test, loop, execution)
+        is_last = is_last or self._is_last
         scopes = self._scopes
         if scopes.are_idle and not tags.are_on(called.owner):
-            return self._run_alone(test, execution, is_last or self._is_last)
+            return self._run_bare(test, execution, is_last, None)
+        if scopes.current_before is UNKNOWN and scopes.is_innermost(type(test)):
+            return self._run_bare(test, execution, is_last, scopes.open[-1].runner)
         runner = scopes.runner(self._at(test))
         try:
-            return runner.run(execution.main(), execution.stopped, is_last=is_last or self._is_last)
+            return runner.run(execution.main(), execution.stopped, is_last=is_last)
         finally:
             if not runner.is_open:
                 scopes.leave(self._at(test))
 
-    def _run_alone(self, test: TestCase, execution: Execution, is_last: Callable[[], bool]) -> Any:
-        """Run a test with no fixture, and none around it: it needs no scope unless it goes on."""
-        runner = Runner(debug=self._settings.debug)
+    def _run_bare(
+        self,
+        test: TestCase,
+        execution: Execution,
+        is_last: Callable[[], bool],
+        outer: Runner | None,
+    ) -> Any:
+        """Run a test that has no fixture of its own: it needs no scope unless it goes on."""
+        runner = Runner(outer=outer, debug=self._settings.debug)
         try:
             return runner.run(execution.main(), execution.stopped, is_last=is_last)
         finally:

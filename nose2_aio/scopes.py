@@ -101,6 +101,13 @@ class Scopes:
         self.current_before: object = UNKNOWN
         """The loop that was current when the test began, where that matters."""
 
+    def is_innermost(self, owner: object) -> bool:
+        """Whether the innermost scope is that of a test, or of a class with an open loop."""
+        if not self.open or self.open[-1].owner is not owner:
+            return False
+        scope = self.open[-1]
+        return not scope.is_wanted_only and not scope.runner.loop.is_closed()
+
     def is_open(self, position: Position) -> bool:
         """Whether the scope of a position is open."""
         return self._at(position.level, position) is not None
