@@ -182,6 +182,8 @@ def times(folder: Path, tests: int, rounds: int) -> None:
     for key, way in WAYS.items():
         ratios = "".join(f"{ratio(taken[key], taken[other]):8.2f}" for other in "abdhc")
         print(f"{key:4}{way.name:26}{medians[key]:9.1f}{ratios}")
+    above = {key: [t - s for t, s in zip(taken[key], taken["a+"], strict=True)] for key in "jc"}
+    print(f"\nabove a sync test (a+), j costs {ratio(above['j'], above['c']):.2f} of c")
 
 
 def ratio(ones: list[float], others: list[float]) -> float:
