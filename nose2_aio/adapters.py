@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -39,6 +38,7 @@ from nose2_aio import (
     places,
     plans,
     positions,
+    returned,
     seams,
     stacks,
     tags,
@@ -241,7 +241,7 @@ class Adapter:
             if self._scopes.is_innermost(test):
                 self._see_to_end(test)
         if value is not None and (called is None or called.speaks):
-            _warn_of(value, test, method)
+            returned.warn_of(value, test, method)
 
     def _call_inside(self, test: TestCase, call: Callable[[], Any]) -> Any:
         """Call plain code, in the context of the scope that is open around it."""
@@ -376,29 +376,6 @@ def _refuse(test: TestCase, fixture: Any) -> None:
         "tests by itself, so its fixtures are not awaited.\n"
         "Take that away, or make the fixture a plain function."
     )
-
-
-def _warn_of(value: Any, test: TestCase, method: Callable[[], Any]) -> None:
-    """Have unittest say in its own words, and at its own place, that a test returned a value."""
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        seams.PLAIN(test, _Returned(value, method))
-    for warning in said:
-        warnings.warn(warning.message, stacklevel=4)
-
-
-class _Returned:
-    """Stands for a test method that was called already."""
-
-    def __init__(self, value: Any, method: Callable[[], Any]) -> None:
-        self._value = value
-        self._method = method
-
-    def __call__(self) -> Any:
-        return self._value
-
-    def __repr__(self) -> str:
-        return repr(self._method)
 
 
 def _plain(test: TestCase, method: Callable[[], Any]) -> Called:

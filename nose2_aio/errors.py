@@ -31,7 +31,7 @@ class InvalidTypeError(InvalidValueError, TypeError):
 
 
 class DefinitionError(AioError, TypeError):
-    """A test can't run the way it is written: its body, or a part of it, would never run."""
+    """A test or a fixture can't run the way it is written: it, or a part of it, never would."""
 
 
 class LoopError(AioError, RuntimeError):
@@ -39,11 +39,11 @@ class LoopError(AioError, RuntimeError):
 
 
 class LoopStoppedError(LoopError):
-    """The tested code stopped the event loop before the test had run."""
+    """The tested code stopped the event loop before the test, or the fixture, had run."""
 
 
 class TimeLimitError(AioError, TimeoutError):
-    """A test took longer than its time limit."""
+    """A test, or a fixture, took longer than its time limit."""
 
 
 class FixtureCancelledError(AioError):

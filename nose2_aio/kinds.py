@@ -58,11 +58,11 @@ def fixture(method: Callable[[], Any]) -> Callable[[Run, Any, Any], None] | None
     return kind
 
 
-def run_class_fixture(run: Run, case: type, method: Callable[..., Any], *args: Any) -> None:
+def run_class_fixture(run: Run, case: type, method: Callable[..., Any]) -> None:
     """Hand ``run`` what the ``setUpClass`` of a class, or the ``setUp`` of a layer, calls."""
     kind = _found(_CLASS_FIXTURES, method)
     if kind is None:
-        run(method, *args)
+        run(method)
     else:
         kind(run, case, method)
 

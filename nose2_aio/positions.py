@@ -32,16 +32,15 @@ def of_class(case: type[TestCase], settings: Settings) -> Position:
 
 def of_module(name: str, settings: Settings) -> Position:
     """Return where ``setUpModule`` and its like stand."""
-    return Position(Level.MODULE, None, sys.intern(name), None, None, _LEVELS[settings.loop_scope])
+    return Position(
+        Level.MODULE, None, sys.intern(name), None, None, Level[settings.loop_scope.upper()]
+    )
 
 
 def of_layer(layer: type, settings: Settings) -> Position:
     """Return where a layer's ``setUp`` and ``tearDown`` stand."""
-    return Position(Level.LAYER, layer, None, None, None, _LEVELS[settings.loop_scope])
+    return Position(Level.LAYER, layer, None, None, None, Level[settings.loop_scope.upper()])
 
 
 def _wanted(case: type, settings: Settings) -> Level:
-    return _LEVELS[tags.read_loop_scope(case) or settings.loop_scope]
-
-
-_LEVELS = {level.name.lower(): level for level in Level}
+    return Level[(tags.read_loop_scope(case) or settings.loop_scope).upper()]
