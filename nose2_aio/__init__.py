@@ -9,11 +9,12 @@ from nose2_aio.decorators import run_forever, run_until_complete
 from nose2_aio.errors import AioError
 from nose2_aio.loops import child_loop, current_loop
 from nose2_aio.plugin import AioPlugin
-from nose2_aio.tags import loop_scope, sleep, timeout
+from nose2_aio.tags import checks, loop_scope, sleep, timeout
 
 __all__ = [
     "AioError",
     "AioPlugin",
+    "checks",
     "child_loop",
     "current_loop",
     "enter_async_context",

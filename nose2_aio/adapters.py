@@ -21,6 +21,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
+import time
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -34,23 +37,27 @@ from nose2_aio import (
     given,
     isolated,
     kinds,
+    ledgers,
     loops,
     places,
     plans,
     positions,
     returned,
     seams,
-    stacks,
     tags,
+    unawaited,
 )
+from nose2_aio.deadlines import Limit
 from nose2_aio.decorators import Decoration
 from nose2_aio.engines import Engine, Execution
-from nose2_aio.errors import DefinitionError
+from nose2_aio.errors import DefinitionError, InvalidValueError
 from nose2_aio.fixtures import Fixtures
 from nose2_aio.kinds import Called
+from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Runner, always, never
 from nose2_aio.scopes import UNKNOWN, Position, Scopes
 from nose2_aio.settings import Settings
+from nose2_aio.verdicts import Verdicts
 
 __unittest = True
 
@@ -64,21 +71,29 @@ class Adapter:
     """Steps in at the seams of test cases, one test at a time."""
 
     _test: TestCase | None = None
-    """The test that runs."""
+    """The test that runs, or that ran last."""
+    _ledger: Ledger | None = None
+    """What is charged to it."""
+    _filters: object = None
+    """The filters of warnings when it began."""
     _here: Position | None = None
     """Where the test stands that needed to know last."""
-    _ended: TestCase | None = None
-    """The test whose scope a cleanup is going to end."""
+    _began = 0.0
 
-    def __init__(self, settings: Settings, scopes: Scopes, fixtures: Fixtures) -> None:
+    def __init__(
+        self, settings: Settings, scopes: Scopes, fixtures: Fixtures, verdicts: Verdicts
+    ) -> None:
         self._settings = settings
         self._scopes = scopes
         self._fixtures = fixtures
-        self._end = self._end_scope
+        self._verdicts = verdicts
+        self._keeper = scopes.rules.keeper
+        self._overall = plans.overall(settings)
+        self._guards = isolated.Guards(settings, scopes.rules, fixtures.explained)
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """Step in at the cleanups of tests inside the block, whenever these are called."""
+        """Step in at the cleanups of tests inside the block, and at what nobody awaits."""
 
         def call_cleanup(test: TestCase, function: Any, /, *args: Any, **kwargs: Any) -> None:
             if test is self._test:
@@ -89,16 +104,32 @@ class Adapter:
         before = getattr(TestCase, seams.CLEANUP)
         setattr(TestCase, seams.CLEANUP, call_cleanup)
         try:
-            yield
+            with unawaited.noted(self._note_unawaited):
+                yield
         finally:
             setattr(TestCase, seams.CLEANUP, before)
+            self._judge_late()
+            self._test = None
+            self._keeper.close()
 
     def attach(self, test: TestCase) -> None:
         """Have a test case run its test and fixtures for real, the next time that it runs."""
+        if self._ledger is not None and vars(self._ledger):
+            self._judge_late()
         case = type(test)
         seam = getattr(case, seams.TEST, None)
+        self._test = test
+        scopes = self._scopes
+        scopes.ledger = self._ledger = Ledger()
+        scopes.last = test
+        scopes.current_before = UNKNOWN
+        self._filters = warnings.filters
+        self._began = time.monotonic()
+        if seam is None:
+            return
+        own = test.__dict__
+        own[seams.DO_CLEANUPS] = partial(self._do_cleanups, test)
         if seam is seams.PLAIN:
-            own = test.__dict__
             own[seams.TEST] = partial(self._call_test, test)
             if case.setUp is not _NO_SET_UP and kinds.has_fixture(test, "setUp"):
                 self._take(test, seams.SET_UP, self._call_set_up)
@@ -107,15 +138,34 @@ class Adapter:
                 if coroutines.is_declared(case.tearDown):  # its task and context begin with setUp
                     self._take(test, seams.SET_UP, self._call_set_up)
         elif seam is seams.ISOLATED:
-            isolated.attach(test, self._settings)
-        elif seam is not None:
+            self._guards.attach(test, self._ledger)
+        else:
             _check_fixtures(test)
-        self._test = test
-        scopes = self._scopes
-        scopes.last = test
-        scopes.current_before = UNKNOWN
         if scopes.open and not scopes.is_innermost(case):
             scopes.arrive(self._at(test))
+        method = getattr(test, seams.method_name(test), None)
+        if self._overall.seconds or tags.are_on(case) or getattr(method, "__dict__", None):
+            self._keeper.begin(self._limit(test, method))
+
+    def detach(self) -> None:
+        """Note that unittest is done with the test."""
+        if self._keeper.deadline is not None:
+            self._keeper.end()
+
+    def running(self) -> tuple[str, float] | None:
+        """Return the name of the test that runs, and for how many seconds it has."""
+        if self._test is None:
+            return None
+        return self._test.id(), time.monotonic() - self._began
+
+    def _limit(self, test: TestCase, method: Any) -> Limit:
+        called = kinds.called(test, method) or _plain(test, method)
+        mark = decorators.decoration(called.function)
+        engine = Engine.BY_RESULT if mark is None else mark.engine
+        try:
+            return plans.limit(engine, called.function, called.owner, self._settings)
+        except InvalidValueError:  # the test itself is going to say so
+            return self._overall
 
     def _take(self, test: TestCase, seam: str, call: Callable[[TestCase], None]) -> None:
         if seams.keeps(type(test), seam):
@@ -149,10 +199,7 @@ class Adapter:
             self._call_fixture(test, "setUp")
         except BaseException as error:
             test.__dict__.pop(seams.TEAR_DOWN, None)
-            raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
-        finally:
-            if scopes.open:
-                self._see_to_end(test)
+            raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
 
     def _call_tear_down(self, test: TestCase) -> None:
         """What stands for ``_callTearDown``."""
@@ -160,10 +207,7 @@ class Adapter:
         try:
             self._call_fixture(test, "tearDown")
         except BaseException as error:
-            raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
-        finally:
-            if self._scopes.open:
-                self._see_to_end(test)
+            raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
 
     def _call_fixture(self, test: TestCase, name: str) -> None:
         fixture = getattr(test, name)
@@ -184,38 +228,85 @@ class Adapter:
     ) -> None:
         """What stands for ``_callCleanup``."""
         try:
-            if function is self._end:
-                function()
-            else:
-                self._fixtures.call(self._at(test), never, function, *args, **kwargs)
+            self._fixtures.call(self._at(test), never, function, *args, **kwargs)
         except BaseException as error:
-            raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
-        finally:
-            if self._scopes.open:
-                self._see_to_end(test)
+            raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
 
-    def _end_scope(self) -> None:
-        """End the scope of the test; or later, if that has called its cleanups by hand."""
-        assert self._here is not None
-        self._ended = None
-        self._scopes.leave(self._here)
+    def _do_cleanups(self, test: TestCase) -> Any:
+        """What stands for ``doCleanups``: behind it, unittest is done with the test.
 
-    def _see_to_end(self, test: TestCase) -> None:
-        """Have the scope of the test end behind all its cleanups, if it is open."""
-        scopes = self._scopes
-        if test is self._ended or test is scopes.layered or scopes.are_taken:
+        A test may call it by hand as well.
+        """
+        done = type(test).doCleanups(test)
+        if not seams.is_called_by_unittest(sys._getframe(1)):
+            return done
+        del test.__dict__[seams.DO_CLEANUPS]
+        errors = [self._failure(end, test) for end in (self._end_scope, self._guards.end)]
+        if self._ledger is not None and (vars(self._ledger) or unawaited.keeps_any(test)):
+            errors.append(self._failure(partial(self._judge, is_passed=done), test))
+        for error in filter(None, errors):
+            seams.fail(test, error)
+            done = type(test).doCleanups(test)
+        return done
+
+    def _failure(self, end: Callable[[TestCase], None], test: TestCase) -> BaseException | None:
+        """Return what goes wrong at an end of the test."""
+        try:
+            end(test)
+        except BaseException as error:
+            return self._fixtures.explained(error)
+        return None
+
+    def _end_scope(self, test: TestCase) -> None:
+        if self._scopes.open and test is not self._scopes.layered:
+            self._scopes.leave(self._at(test))
+
+    def _judge(self, test: TestCase, *, is_passed: bool) -> None:
+        """Raise what the checks fail the test with; note what is only told."""
+        ledger = self._ledger
+        assert ledger is not None
+        if not self._is_checked(test):
             return
-        if scopes.is_open(self._at(test)):
-            self._ended = test
-            seams.add_last_cleanup(test, self._end)
+        for coroutine in unawaited.kept_in(kinds.users_object(test)):
+            ledger.unawaited += (unawaited.described(coroutine),)
+            coroutine.close()
+        error = self._verdicts.judge(test.id(), ledger, self._modes(test), can_fail=is_passed)
+        if error is not None:
+            raise error
+
+    def _judge_late(self) -> None:
+        """Note what was found of the last test when unittest was done with it."""
+        if self._test is not None and self._ledger is not None and vars(self._ledger):
+            self._verdicts.judge(
+                self._test.id(), self._ledger, self._modes(self._test), can_fail=False
+            )
+        self._ledger = None
+
+    def _modes(self, test: TestCase) -> dict[str, str]:
+        method = getattr(test, seams.method_name(test), None)
+        called = kinds.called(test, method) or _plain(test, method)
+        return tags.read_checks(called.function, called.owner)
+
+    def _is_checked(self, test: TestCase) -> bool:
+        return self._settings.are_isolated_checked or not seams.is_isolated(type(test))
+
+    def _note_unawaited(self, coroutine: Any) -> bool:
+        """Charge a coroutine that was dropped to whoever drops it; leave it to who catches it."""
+        test = self._test
+        if test is None or warnings.filters is not self._filters or not self._is_checked(test):
+            return False
+        ledger = ledgers.current.get() or self._ledger
+        if ledger is None:
+            ledger = self._ledger = Ledger()
+        ledger.unawaited += (unawaited.described(coroutine),)
+        return True
 
     def _is_last(self) -> bool:
         """Tell whether nothing can follow the test, or its ``tearDown``, in its scope."""
         test = self._test
         assert test is not None
-        ours = 1 if test is self._ended else 0
         return (
-            seams.count_cleanups(test) == ours
+            seams.count_cleanups(test) == 0
             and seams.TEAR_DOWN not in test.__dict__
             and test is not self._scopes.layered
         )
@@ -236,10 +327,7 @@ class Adapter:
             if value is not None:
                 value = self._outcome(test, called or _plain(test, method), value)
         except BaseException as error:
-            raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
-        finally:
-            if self._scopes.is_innermost(test):
-                self._see_to_end(test)
+            raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
         if value is not None and (called is None or called.speaks):
             returned.warn_of(value, test, method)
 
@@ -286,8 +374,9 @@ class Adapter:
         is_last: Callable[[], bool] | None = None,
     ) -> Any:
         engine = Engine.BY_RESULT if mark is None else mark.engine
-        plan = plans.made(engine, called.function, called.owner, self._settings)
+        plan = plans.made(engine, called.function, called.owner)
         execution = Execution(body, plan, called.case)
+        execution.deadline = self._keeper.deadline
         if mark is not None and not mark.shares_loop:
             with loops.given(mark.loop) as chosen:
                 return self._run_on(test, chosen, execution)
@@ -316,10 +405,12 @@ class Adapter:
         outer: Runner | None,
     ) -> Any:
         """Run a test that has no fixture of its own: it needs no scope unless it goes on."""
-        runner = Runner(outer=outer, debug=self._settings.debug)
+        runner = Runner(outer=outer, rules=self._scopes.rules, ledger=self._ledger)
         try:
             return runner.run(execution.main(), execution.stopped, is_last=is_last)
         finally:
+            if runner.is_abandoned:
+                self._scopes.lost.add(test)
             if runner.is_open:
                 self._scopes.keep(self._at(test), runner)
             else:
@@ -332,7 +423,7 @@ class Adapter:
         around = self._scopes.around(self._at(test))
         if around is not None and around.loop is loop:
             return around.run(execution.main(), execution.stopped)
-        with Runner(loop, debug=self._settings.debug) as runner:
+        with Runner(loop, rules=self._scopes.rules, ledger=self._ledger) as runner:
             return runner.run(execution.main(), execution.stopped, is_last=always)
 
     def _is_on_given_loop(self, test: TestCase) -> bool:

@@ -1,14 +1,41 @@
-"""Time limits: what takes longer is cancelled, and fails with the lines where it waited."""
+"""Time limits: how long a test or a fixture may take, and what happens at the limit.
+
+1. A `Timekeeper` has one deadline at a time: that of the test with all its fixtures, or of one
+   fixture of a class, a module or a layer. What runs on a loop is under its eye there (`runners`).
+2. What doesn't await is under the eye of an alarm (`alarms`), which is set a bit later. If it rings
+   while code of the user's runs, that is interrupted by an `Overrun`, again and again.
+3. Behind its limit a test has the same time once more, for what is left of it: its ``tearDown`` and
+   cleanups.
+
+Under a debugger nothing is limited.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any, NamedTuple
+import sys
+import sysconfig
+import time
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NamedTuple
 
+from nose2_aio import loops, places, reports
+from nose2_aio.alarms import Alarm
 from nose2_aio.errors import TimeLimitError
 
-__all__ = ["NO_LIMIT", "Limit", "bounded"]
+__all__ = ["NO_LIMIT", "Deadline", "Limit", "Overrun", "Timekeeper", "is_debugged"]
+
+_SLACK = 0.1
+"""Seconds that code gets beyond its limit to give the loop a chance, before it is interrupted."""
+_AGAIN = 0.02
+"""Seconds until the alarm rings again, where nothing could be interrupted."""
+_PATIENCE = 1.0
+"""Seconds until it rings again, where something was, and goes on all the same."""
+_RUNNERS = ("asyncio", "nose2", "nose2_aio", "unittest")
+_DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle", "pydevd_frame_evaluator", "debugpy")
 
 
 class Limit(NamedTuple):
@@ -21,39 +48,137 @@ class Limit(NamedTuple):
 NO_LIMIT = Limit()
 
 
-async def bounded(awaitable: Awaitable[Any], limit: Limit) -> Any:
-    """Await under a limit of more than 0 seconds.
-
-    Raises `TimeLimitError` at the limit, with the traceback of the place that was cancelled.
-    """
-    ended: BaseException | None = None
-    value = None
-    try:
-        async with asyncio.timeout(limit.seconds) as deadline:
-            value = await awaitable
-    except BaseException as error:
-        if not deadline.expired():
-            raise
-        ended = error
-    if not deadline.expired() and not _is_late(deadline):
-        return value
-    raise _exceeded(limit, ended)
+class Overrun(BaseException):
+    """Interrupts code that doesn't await, at its limit."""
 
 
-def _is_late(deadline: asyncio.Timeout) -> bool:
-    """Tell whether a limit passed unseen, while the loop was blocked."""
-    when = deadline.when()
-    return when is not None and asyncio.get_running_loop().time() > when
+class Deadline:
+    """The time until which a test, or a fixture, has to be done."""
+
+    report = ""
+    """What was going on at the limit."""
+    loop: AbstractEventLoop | None = None
+    """The loop that runs under its eye."""
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self.when = time.monotonic() + limit.seconds
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the limit has passed."""
+        return time.monotonic() >= self.when and not is_debugged()
+
+    def extend(self, seconds: float) -> None:
+        """Give it more time."""
+        self.when += seconds
+
+    def error(self) -> TimeLimitError:
+        """Return the error for what wasn't done in time."""
+        limit = self.limit
+        message = f"not done within its time limit of {limit.seconds:g} s ({limit.place})"
+        return TimeLimitError(f"{message}\n\n{self.report}" if self.report else message)
 
 
-def _exceeded(limit: Limit, ended: BaseException | None) -> TimeLimitError:
-    """The error for a limit, where ``ended`` is how the test left it."""
-    error = TimeLimitError(f"not done within its time limit of {limit.seconds:g} s ({limit.place})")
-    if isinstance(ended, TimeoutError) and isinstance(ended.__cause__, asyncio.CancelledError):
-        error.__traceback__ = ended.__cause__.__traceback__
-        error.__suppress_context__ = True
-    elif ended is None:
-        error.add_note("It ended all the same: it blocked the loop, or caught its cancellation.")
-    else:
-        error.__cause__ = ended
-    return error
+class Timekeeper:
+    """Keeps the deadlines of what runs in one thread."""
+
+    deadline: Deadline | None = None
+    _is_set = False
+    is_off: Callable[[], bool] = staticmethod(lambda: False)
+
+    def __init__(self) -> None:
+        self._alarm = Alarm()
+
+    def begin(self, limit: Limit) -> None:
+        """Begin the time of a test, or of a fixture, if it has a limit."""
+        self.deadline = Deadline(limit) if limit.seconds and not self.is_off() else None
+        self._set_alarm()
+
+    def end(self) -> None:
+        """End it."""
+        self.deadline = None
+        self._set_alarm()
+
+    def close(self) -> None:
+        """End what is left of it, with the run."""
+        self.deadline = None
+        self._alarm.close()
+
+    def renew(self) -> None:
+        """Give what comes next the same time once more, if the limit has passed."""
+        if self.deadline is not None and self.deadline.is_over:
+            self.begin(self.deadline.limit)
+
+    @contextmanager
+    def within(self, limit: Limit) -> Iterator[Deadline | None]:
+        """Limit what runs inside the block, in place of what was limited before."""
+        before = self.deadline
+        self.begin(limit)
+        try:
+            yield self.deadline
+        finally:
+            self.deadline = before
+            self._set_alarm()
+
+    def explained(self, error: BaseException) -> BaseException:
+        """Return the error for what an `Overrun` has interrupted; any other as it is."""
+        deadline = self.deadline
+        if not isinstance(error, Overrun) or deadline is None:
+            return error
+        found = deadline.error().with_traceback(error.__traceback__)
+        self.renew()
+        return found
+
+    def _set_alarm(self) -> None:
+        if self.deadline is None:
+            if self._is_set:
+                self._alarm.set(None)
+                self._is_set = False
+        else:
+            self._alarm.set((self.deadline.when + _SLACK, self._ring))
+            self._is_set = True
+
+    def _ring(self, frame: FrameType | None) -> BaseException | None:
+        """Interrupt what runs, if it is the user's and doesn't await."""
+        deadline = self.deadline
+        if deadline is None or is_debugged():
+            return None
+        if time.monotonic() < deadline.when:  # it was extended
+            self._set_alarm()
+            return None
+        loop = loops.running()
+        if not _is_interruptible(frame, is_awaiting=loop is not None and loop is deadline.loop):
+            self._alarm.set((time.monotonic() + _AGAIN, self._ring))
+            return None
+        self._alarm.set((time.monotonic() + _PATIENCE, self._ring))
+        deadline.report = deadline.report or reports.hang(loop, stack=frame)
+        return Overrun()
+
+
+def is_debugged() -> bool:
+    """Tell whether a debugger is at work in this thread, or has asked to be."""
+    tracer = sys.gettrace()
+    module = getattr(tracer, "__module__", None) or type(tracer).__module__
+    if tracer is not None and module.partition(".")[0] in _DEBUGGERS:
+        return True
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
+
+
+def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
+    """Tell whether to interrupt a stack: nothing of ours, of unittest's or of the loop's itself."""
+    while frame is not None:
+        package = places.package(frame)
+        if frame.f_code is _CALLBACK:
+            return True
+        if package in _RUNNERS and not frame.f_globals["__name__"].startswith("unittest.mock"):
+            return package == "asyncio" and not is_awaiting
+        if not frame.f_code.co_filename.startswith(_LIBRARY):
+            return True
+        frame = frame.f_back
+    return False
+
+
+_CALLBACK = asyncio.Handle._run.__code__
+_LIBRARY = sysconfig.get_path("stdlib")

@@ -184,12 +184,13 @@ def _decorated(
         if host is not None:
             return host(body)
         case = args[0] if args else NO_CASE
-        plan = plans.made(mark.engine, run, type(case), _BY_HAND)
-        execution = Execution(body, plan, case)
+        execution = Execution(body, plans.made(mark.engine, run, type(case)), case)
         if loops.is_running():
             return _named(execution.main(), function)
         try:
-            with mark.runner() as runner:
+            limit = plans.limit(mark.engine, run, type(case), _BY_HAND)
+            with mark.runner() as runner, runner.rules.keeper.within(limit) as deadline:
+                execution.deadline = deadline
                 return runner.run(execution.main(), execution.stopped, is_last=always)
         except BaseException as error:
             _hide_from_unittest(at_head="__unittest" in sys._getframe(1).f_globals)

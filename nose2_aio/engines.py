@@ -27,9 +27,9 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, NamedTuple
 from unittest import SkipTest
 
-from nose2_aio.background import Background
+from nose2_aio import checks, ledgers
 from nose2_aio.coroutines import called
-from nose2_aio.deadlines import NO_LIMIT, Limit, bounded
+from nose2_aio.deadlines import Deadline
 from nose2_aio.errors import DefinitionError, LoopStoppedError
 
 __all__ = ["NO_CASE", "SLEEP", "TIMEOUT", "Engine", "Execution", "Plan"]
@@ -56,9 +56,6 @@ class Plan(NamedTuple):
     engine: Engine = Engine.BY_RESULT
     timeout: float = TIMEOUT
     sleep: float = SLEEP
-    limit: Limit = NO_LIMIT
-    """For the body."""
-    callback_limit: Limit = NO_LIMIT
 
 
 class Execution:
@@ -68,6 +65,8 @@ class Execution:
     """Whether all that the test has to run has run."""
     _ending = False
     """Whether the tested code has stopped the loop since."""
+    deadline: Deadline | None = None
+    """What limits it, if anything does: the waits don't count."""
     _pause: asyncio.Future[None] | None = None
     """What a wait waits for."""
 
@@ -84,12 +83,8 @@ class Execution:
 
         Raises what the test raised; `DefinitionError` where what it returned would never run.
         """
-        background = Background(asyncio.get_running_loop())
-        background.watch()
-        if self._forever:
-            background.overlook()
         try:
-            value = await _limited(self._body(), self._plan.limit)
+            value = await self._body()
             if value is not None:
                 _check_begun(value)
             if self._forever or callable(value):
@@ -98,16 +93,14 @@ class Execution:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            failures = background.failures() if self._forever else []
+            failures = _failures() if self._forever else []
             if not failures:
                 raise
             self._fail(failures if isinstance(error, SkipTest) else [error, *failures])
         else:
             if self._forever:
-                self._fail(background.failures())
+                self._fail(_failures())
             return value
-        finally:
-            background.release()
 
     def stopped(self) -> None:
         """Note that the tested code has stopped the loop: what still waits need not.
@@ -129,11 +122,12 @@ class Execution:
                 "Use run_forever, or await it in the test."
             )
         self._forever = True
+        if self.deadline is not None:
+            self.deadline.extend(plan.timeout + plan.sleep)
         self._ran = not callable(value)
         await self._run_on(plan.timeout)
         if callable(value):
-            callback = called(self._callback(value))
-            _check_begun(await _limited(callback, plan.callback_limit))
+            _check_begun(await called(self._callback(value)))
         self._ran = True
         await self._run_on(plan.sleep)
 
@@ -184,8 +178,11 @@ def _check_begun(value: Any) -> None:
     )
 
 
-def _limited(awaitable: Awaitable[Any], limit: Limit) -> Awaitable[Any]:
-    return bounded(awaitable, limit) if limit.seconds else awaitable
+def _failures() -> list[BaseException]:
+    """Return what failed on the running loop beside the test, and nobody dealt with."""
+    loop = asyncio.get_running_loop()
+    ledger = ledgers.current.get() or getattr(loop, "ledger", None)
+    return [] if ledger is None else checks.lost(loop, ledger)
 
 
 def _finish(pause: asyncio.Future[None]) -> None:

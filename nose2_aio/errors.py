@@ -7,9 +7,13 @@ way back from a worker process.
 from __future__ import annotations
 
 __all__ = [
+    "AbandonedLoopError",
     "AioError",
+    "CheckError",
+    "DeadlockError",
     "DefinitionError",
     "FixtureCancelledError",
+    "InterruptedRunError",
     "InvalidTypeError",
     "InvalidValueError",
     "LoopError",
@@ -44,6 +48,22 @@ class LoopStoppedError(LoopError):
 
 class TimeLimitError(AioError, TimeoutError):
     """A test, or a fixture, took longer than its time limit."""
+
+
+class DeadlockError(AioError):
+    """A test, or a fixture, could never have finished: nothing could have woken its loop."""
+
+
+class AbandonedLoopError(LoopError):
+    """A task that nobody waited for would not end, so its event loop had to be left behind."""
+
+
+class InterruptedRunError(AioError):
+    """A test, or a fixture, was interrupted by Ctrl-C."""
+
+
+class CheckError(AioError, AssertionError):
+    """A test has left something behind: see `nose2_aio.checks`."""
 
 
 class FixtureCancelledError(AioError):

@@ -22,7 +22,7 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio import kinds, loops, places, positions, seams, stacks
-from nose2_aio.errors import FixtureCancelledError
+from nose2_aio.errors import AioError, FixtureCancelledError
 from nose2_aio.fixtures import Fixtures
 from nose2_aio.runners import never
 from nose2_aio.scopes import Position, Scopes
@@ -190,7 +190,10 @@ class Faces:
                 whole = error.__traceback__  # nose2 needs one, where the user has no part in it
                 stacks.trimmed(error, head=False)
                 errors.append((type(error), error, error.__traceback__ or whole))
-        self._scopes.leave(position)
+        try:
+            self._scopes.leave(position)
+        except AioError as error:
+            errors.append((type(error), error, error.__traceback__))
 
     def _do_module_cleanups(self) -> None:
         """What stands for `unittest.case.doModuleCleanups`: raises the first error."""
@@ -201,7 +204,10 @@ class Faces:
                 self._call(position, function, *args, **kwargs)
             except Exception as error:
                 errors.append(error)
-        self._scopes.leave(position)
+        try:
+            self._scopes.leave(position)
+        except AioError as error:
+            errors.append(error)
         if errors:
             raise stacks.trimmed(errors[0], head=False)
 

@@ -15,9 +15,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from nose2_aio import coroutines, deadlines, generators, loops, places, tags
+from nose2_aio import coroutines, generators, loops, places, plans, stacks, tags
 from nose2_aio.deadlines import Limit
 from nose2_aio.errors import DefinitionError, LoopStoppedError
+from nose2_aio.interrupts import Interrupts
 from nose2_aio.runners import Runner, always
 from nose2_aio.scopes import Position, Scopes
 from nose2_aio.settings import Settings
@@ -28,11 +29,45 @@ __all__ = ["Fixtures"]
 class Fixtures:
     """Calls fixtures, each in its scope."""
 
-    def __init__(self, settings: Settings, scopes: Scopes) -> None:
+    def __init__(self, settings: Settings, scopes: Scopes, interrupts: Interrupts) -> None:
         self._scopes = scopes
-        self._limit = Limit(settings.time_limit, settings.places.get("time_limit", ""))
+        self._limit = plans.overall(settings)
+        self._interrupts = interrupts
+
+    def explained(self, error: BaseException) -> BaseException:
+        """Return what a test or a fixture failed with: for what has interrupted it, what that was.
+
+        In its traceback there is no frame of ours.
+        """
+        error = self._scopes.rules.keeper.explained(error)
+        return stacks.trimmed(self._interrupts.explained(error), head=False)
 
     def call(
+        self,
+        position: Position,
+        is_last: Callable[[], bool],
+        function: Callable[..., Any],
+        /,
+        *args: Any,
+        **kw: Any,
+    ) -> Any:
+        """Call a fixture under its time limit: that of its test, unless it has one of its own.
+
+        See `_call` for the rest.
+        """
+        tagged = None
+        if "timeout" in getattr(function, "__dict__", ()):
+            tagged = tags.read(function, object).timeout
+        if tagged is None and position.test is not None:
+            return self._call(position, is_last, function, *args, **kw)
+        limit = self._limit if tagged is None else Limit(tagged, "@timeout")
+        with self._scopes.rules.keeper.within(limit):
+            try:
+                return self._call(position, is_last, function, *args, **kw)
+            except BaseException as error:
+                raise self.explained(error)  # noqa: B904 -- the same, or one that says it all
+
+    def _call(
         self,
         position: Position,
         is_last: Callable[[], bool],
@@ -83,6 +118,10 @@ class Fixtures:
         awaitable = _awaitable(value, function, args, kw)
         return value if awaitable is None else self._run(position, is_last, function, awaitable)
 
+    def _is_lost(self, position: Position) -> bool:
+        """Tell whether the loop that a fixture belongs to had to be abandoned."""
+        return position.owner(position.level) in self._scopes.lost
+
     def _note_loop(self, position: Position, before: AbstractEventLoop | None) -> None:
         loop = self._scopes.made_current(before)
         if loop is not None:
@@ -100,24 +139,27 @@ class Fixtures:
                 f"{places.describe(function)}: the loop was stopped before the fixture was done"
             )
 
-        tagged = tags.read(function, object).timeout
-        limit = self._limit if tagged is None else Limit(tagged, "@timeout")
-        job = _awaited(awaitable, function, limit)
+        job = _awaited(awaitable, function)
+        runner = None
         try:
+            if self._is_lost(position):
+                return None
             runner = self._scopes.runner(position)
             loop = awaitable.get_loop() if isinstance(awaitable, asyncio.Future) else runner.loop
             if loop is runner.loop:
                 return runner.run(job, stopped, is_last=is_last)
-            with Runner(loop) as own:
+            with Runner(loop, rules=self._scopes.rules) as own:
                 return own.run(job, stopped, is_last=always)
         finally:
+            if runner is not None and runner.is_abandoned:
+                self._scopes.lost.add(position.owner(position.level))
             job.close()  # where it could not even be begun
             if inspect.iscoroutine(awaitable):
                 awaitable.close()
 
 
-async def _awaited(awaitable: Awaitable[Any], function: Any, limit: Limit) -> Any:
-    value = await (deadlines.bounded(awaitable, limit) if limit.seconds else awaitable)
+async def _awaited(awaitable: Awaitable[Any], function: Any) -> Any:
+    value = await awaitable
     _check(value, function)
     return value
 

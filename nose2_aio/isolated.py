@@ -1,35 +1,228 @@
-"""IsolatedAsyncioTestCase: it runs itself, on loops of its own, and gets our tags and limits.
+"""IsolatedAsyncioTestCase: it runs itself, on loops of its own, and gets our limits and checks.
 
 It asks for declarations: what gives an awaitable but isn't declared a coroutine function it would
 drop. A test of that kind is run all the same; a fixture fails with what to write instead.
+
+It runs each fixture in a go of its own. Where one hangs, the task that the loop was started for is
+cancelled, twice if need be; then the error is raised out of the loop.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import time
+from asyncio import AbstractEventLoop, Task
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 from unittest import TestCase
 
-from nose2_aio import coroutines, deadlines, generators, given, places, plans, seams, stacks
-from nose2_aio.deadlines import Limit
-from nose2_aio.engines import Engine
-from nose2_aio.errors import DefinitionError
+from nose2_aio import checks, coroutines, generators, given, places, reports, seams, watched
+from nose2_aio.deadlines import is_debugged
+from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
+from nose2_aio.ledgers import Ledger
+from nose2_aio.runners import Rules
 from nose2_aio.settings import Settings
+from nose2_aio.watched import Watched
 
 __unittest = True
 
-__all__ = ["attach"]
+__all__ = ["Guards"]
+
+_TIMES = 2
+"""How often to cancel before the loop is left."""
+
+_Explained = Callable[[BaseException], BaseException]
 
 
-def attach(test: TestCase, settings: Settings) -> None:
-    """Step in at the seams of a test case, the next time that it runs."""
-    test.__dict__[seams.TEST] = partial(_call_test, settings, test)
-    for name in ("setUp", "tearDown"):
-        fixture = getattr(test, name)
-        if coroutines.is_declared(fixture):
-            test.__dict__[seams.SET_UP] = partial(_refuse, test, fixture)
+class Guards:
+    """Guards the tests of such classes, one after the other."""
+
+    def __init__(self, settings: Settings, rules: Rules, explained: _Explained) -> None:
+        self._settings = settings
+        self._rules = rules
+        self._explained = explained
+        self._guard: _Guard | None = None
+
+    def attach(self, test: TestCase, ledger: Ledger) -> None:
+        """Step in at the seams of a test case, the next time that it runs."""
+        own = test.__dict__
+        guard = _Guard(test, self._rules, ledger if self._settings.are_isolated_checked else None)
+        self._guard = guard
+        own[seams.TEST] = partial(self._call, seams.TEST, partial(self._call_test, test))
+        for seam in (seams.SET_UP, seams.TEAR_DOWN, seams.CLEANUP):
+            own[seam] = partial(self._call, seam, partial(getattr(type(test), seam), test))
+        for name in ("setUp", "tearDown"):
+            fixture = getattr(test, name)
+            if coroutines.is_declared(fixture):
+                own[seams.SET_UP] = partial(_refuse, test, fixture)
+        if seams.closes_runner(type(test)):
+            own[seams.CLOSE_RUNNER] = partial(self._close, test)
+
+    def end(self, test: TestCase) -> None:
+        """Look for what a test has left behind, when its cleanups are done."""
+        if self._guard is not None and self._guard.test is test:
+            self._guard.inspect()
+
+    def _call(self, seam: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        guard = self._guard
+        assert guard is not None
+        if seam is seams.SET_UP:
+            guard.begin()
+        try:
+            with guard.on():
+                function(*args, **kwargs)
+        except BaseException as error:
+            raise self._explained(guard.explained(error))  # noqa: B904 -- the same, or what it means
+
+    def _close(self, test: TestCase) -> None:
+        """What stands for ``_tearDownAsyncioRunner``: nothing may come out of it."""
+        del test.__dict__[seams.CLOSE_RUNNER]
+        guard, self._guard = self._guard, None
+        assert guard is not None
+        guard.close(partial(getattr(type(test), seams.CLOSE_RUNNER), test))
+
+    def _call_test(self, test: TestCase, method: Callable[[], Any]) -> None:
+        del test.__dict__[seams.TEST]
+        if inspect.iscoroutinefunction(method):
+            seams.ISOLATED(test, method)
+            return
+        if given.has_examples(method, test):
+            with given.examples(method, lambda body: seams.ISOLATED(test, _declared(body))):
+                method()
+            return
+        called = _Call(method, self._settings)
+        seams.ISOLATED(test, called)
+        if called.given is not None:
+            awaitable = called.given
+            seams.ISOLATED(test, _declared(lambda: awaitable))
+
+
+class _Guard:
+    """Guards one test."""
+
+    loop: AbstractEventLoop | None = None
+    _error: BaseException | None = None
+    """What to fail with that which was cancelled."""
+    _cancelled = 0
+    _grace = 1.0
+
+    def __init__(self, test: TestCase, rules: Rules, ledger: Ledger | None) -> None:
+        self.test = test
+        self._rules = rules
+        self._ledger = ledger
+        self._watching = ExitStack()
+
+    def begin(self) -> None:
+        """Watch the loop of the test."""
+        loop = seams.isolated_loop(self.test)
+        if loop is None or loop.is_running():
+            return
+        self._watching.enter_context(watched.on(loop))
+        self.loop = loop
+        if isinstance(loop, Watched):
+            loop.ledger = self._ledger
+            if self._rules.fails_deadlocks:
+                loop.on_deadlock = self._find_deadlock
+
+    def on(self) -> ExitStack:
+        """Limit what runs inside the block."""
+        self._error, self._cancelled = None, 0
+        block = ExitStack()
+        deadline = self._rules.keeper.deadline
+        if deadline is not None and self.loop is not None:
+            deadline.loop = self.loop
+            watched.set_alarm(self.loop, deadline.when, self._expire)
+            block.callback(watched.set_alarm, self.loop, None, None)
+            block.callback(setattr, deadline, "loop", None)
+        return block
+
+    def explained(self, error: BaseException) -> BaseException:
+        """Return what something failed with that may have been cancelled by us."""
+        if self._error is None or error is self._error:
+            return error
+        self._rules.keeper.renew()
+        found, self._error = self._error, None
+        if not isinstance(error, asyncio.CancelledError):
+            found.__cause__ = error
+        return found.with_traceback(error.__traceback__)
+
+    def inspect(self) -> None:
+        """Look for what the test has left behind."""
+        loop, ledger = self.loop, self._ledger
+        if ledger is None or loop is None or loop.is_closed() or not isinstance(loop, Watched):
+            return
+        if not loop.made:
+            return
+        loop.run_until_complete(_passes())  # type: ignore[attr-defined]
+        checks.inspect_pending(loop, ledger, checks.pending(loop, ledger))
+        checks.inspect_rest(loop, ledger)
+
+    def close(self, close: Callable[[], Any]) -> None:
+        """Have asyncio's runner closed, and the loop abandoned if that takes too long."""
+        loop = self.loop
+        if loop is not None:
+            end = time.monotonic() + 2 * self._rules.grace
+            watched.set_alarm(loop, end, self._abandon)
+            if isinstance(loop, Watched):
+                loop.on_deadlock = None
+        try:
+            close()
+        except AbandonedLoopError:
+            pass
+        finally:
+            self._watching.close()
+
+    def _find_deadlock(self) -> None:
+        message = "it can never finish: nothing is left that could wake its event loop"
+        self._interrupt(lambda report: DeadlockError(f"{message}\n\n{report}"))
+
+    def _expire(self) -> None:
+        deadline = self._rules.keeper.deadline
+        if deadline is None or is_debugged():
+            return
+
+        def error(report: str) -> BaseException:
+            deadline.report = report
+            return deadline.error()
+
+        self._interrupt(error)
+
+    def _interrupt(self, make: Callable[[str], BaseException]) -> None:
+        """Cancel what runs; at the third time, raise out of the loop."""
+        loop = self.loop
+        assert loop is not None
+        task = _main_task(loop)
+        if self._error is None:
+            self._error = make(reports.hang(loop, task, executor=getattr(loop, "executor", None)))
+        if task is None or self._cancelled >= _TIMES:
+            raise self._error
+        self._cancelled += 1
+        task.cancel()
+        watched.set_alarm(loop, time.monotonic() + self._rules.grace, self._again)
+
+    def _again(self) -> None:
+        self._interrupt(lambda _: DeadlockError(""))
+
+    def _abandon(self) -> None:
+        raise AbandonedLoopError("a task did not end")
+
+
+def _main_task(loop: AbstractEventLoop) -> Task[Any] | None:
+    """Return the task that a loop was started for, until it is done."""
+    for task in asyncio.all_tasks(loop):
+        # nothing public says
+        for callback, _ in getattr(task, "_callbacks", None) or ():
+            if getattr(callback, "__name__", "") == "_run_until_complete_cb":
+                return task
+    return None
+
+
+async def _passes() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def _refuse(test: TestCase, fixture: Any) -> None:
@@ -42,31 +235,11 @@ def _refuse(test: TestCase, fixture: Any) -> None:
     )
 
 
-def _call_test(settings: Settings, test: TestCase, method: Callable[[], Any]) -> None:
-    del test.__dict__[seams.TEST]
-    limit = plans.made(Engine.UNTIL_COMPLETE, method, type(test), settings).limit
-    try:
-        if inspect.iscoroutinefunction(method):
-            seams.ISOLATED(test, _limited(method, limit) if limit.seconds else method)
-            return
-        if given.has_examples(method, test):
-            with given.examples(method, lambda body: seams.ISOLATED(test, _limited(body, limit))):
-                method()
-            return
-        called = _Call(method, settings)
-        seams.ISOLATED(test, called)
-        if called.given is not None:
-            awaitable = called.given
-            seams.ISOLATED(test, _limited(lambda: awaitable, limit))
-    except BaseException as error:
-        raise stacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
-
-
-def _limited(body: Callable[[], Awaitable[Any]], limit: Limit) -> Callable[[], Awaitable[Any]]:
+def _declared(body: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:
     """Return a coroutine function, which is all that is run."""
 
     async def run() -> Any:
-        return await (deadlines.bounded(body(), limit) if limit.seconds else body())
+        return await body()
 
     return run
 

@@ -22,6 +22,7 @@ __all__ = [
     "has_fixture",
     "run_class_fixture",
     "users_class",
+    "users_object",
 ]
 
 Run = Callable[..., Any]
@@ -91,6 +92,11 @@ def users_class(test: Any) -> type:
     if case.__name__ == "_MethodTestCase" and _found(_FIXTURES, case.setUp) is not None:
         return type(test.obj)
     return case
+
+
+def users_object(test: Any) -> object:
+    """Return a test case, or the object of the user's class that nose2 has made one around."""
+    return getattr(test, "obj", test) if users_class(test) is not type(test) else test
 
 
 def _function(test: Any, _: Callable[[], Any]) -> Called:

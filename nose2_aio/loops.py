@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from nose2_aio import places
+from nose2_aio import endings, places
 from nose2_aio.errors import InvalidTypeError, LoopError
+from nose2_aio.watched import WatchedLoop
 
 __all__ = [
     "LoopContext",
@@ -22,13 +23,8 @@ __all__ = [
     "is_running",
     "make_current",
     "new",
-    "shut_down",
+    "running",
 ]
-
-_PASSES = 3
-"""How many passes of the loop what is about to end gets to do so, before it is cancelled."""
-_ROUNDS = 10
-"""How often to cancel what is left over: tasks that are cancelled may start others."""
 
 LoopContext = Callable[[], AbstractContextManager[AbstractEventLoop]]
 
@@ -46,8 +42,7 @@ def child_loop() -> Iterator[AbstractEventLoop]:
         yield loop
     finally:
         try:
-            if not loop.is_closed():
-                loop.run_until_complete(shut_down(loop))
+            endings.end(loop)
         finally:
             restore()
             loop.close()
@@ -91,47 +86,31 @@ def given(context: LoopContext) -> Iterator[AbstractEventLoop]:
 
 
 def new(*, debug: bool = False) -> AbstractEventLoop:
-    """Return a new event loop."""
-    loop = asyncio.new_event_loop()
+    """Return a new event loop: a watched one, unless an event loop policy says otherwise."""
+    loop = WatchedLoop() if _is_default() else asyncio.new_event_loop()
     if debug:
         loop.set_debug(True)
     return loop
 
 
+def _is_default() -> bool:
+    """Tell whether `asyncio.new_event_loop` would give a plain `asyncio.SelectorEventLoop`."""
+    # the public function warns from Python 3.14 on; 3.16 is to have no policies
+    policy = getattr(asyncio.events, "_event_loop_policy", None)
+    return sys.platform != "win32" and (
+        policy is None or type(policy).__module__ == "asyncio.unix_events"
+    )
+
+
+def running() -> AbstractEventLoop | None:
+    """Return the event loop that runs in this thread, or None."""
+    # the public function raises where none runs, which takes ten times as long
+    return asyncio._get_running_loop()
+
+
 def is_running() -> bool:
     """Tell whether an event loop runs in this thread."""
-    # the public function raises where none runs, which takes ten times as long
-    return asyncio._get_running_loop() is not None
-
-
-async def shut_down(loop: AbstractEventLoop) -> None:
-    """Cancel what is left over on the running loop and run it to its end.
-
-    Async generators and the default executor are shut down then. What a cancelled task raises
-    instead goes to the loop's exception handler, as `asyncio.Runner` has it.
-    """
-    for _ in range(_PASSES):
-        await asyncio.sleep(0)
-    for _ in range(_ROUNDS):
-        await _cancel(asyncio.all_tasks(loop) - {asyncio.current_task()})
-    await loop.shutdown_asyncgens()
-    await loop.shutdown_default_executor()
-
-
-async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in tasks:
-        if not task.cancelled() and task.exception() is not None:
-            task.get_loop().call_exception_handler(
-                {
-                    "message": "unhandled exception while a test's leftover task was cancelled",
-                    "exception": task.exception(),
-                    "task": task,
-                }
-            )
+    return running() is not None
 
 
 def _check(loop: Any, context: LoopContext) -> None:

@@ -10,26 +10,37 @@ from nose2_aio.engines import SLEEP, TIMEOUT, Engine, Plan
 from nose2_aio.settings import Settings
 from nose2_aio.tags import Tags
 
-__all__ = ["made"]
+__all__ = ["limit", "made", "overall"]
 
 
-def made(engine: Engine, function: object, owner: type, settings: Settings) -> Plan:
+def made(engine: Engine, function: object, owner: type) -> Plan:
     """Return how the test ``function``, of the class ``owner``, is to be run by ``engine``.
 
     Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to no number.
     """
-    return _made(engine, tags.read(function, owner), settings)
+    return _made(engine, tags.read(function, owner))
+
+
+def limit(engine: Engine, function: object, owner: type, settings: Settings) -> Limit:
+    """Return the time limit of such a test, with all its fixtures.
+
+    Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to no number.
+    """
+    tagged = tags.read(function, owner).timeout
+    if tagged is None or engine is Engine.FOREVER:
+        return overall(settings)
+    return Limit(tagged, "@timeout")
+
+
+def overall(settings: Settings) -> Limit:
+    """Return the time limit of what has none of its own."""
+    return Limit(settings.time_limit, settings.places.get("time_limit", ""))
 
 
 @functools.lru_cache
-def _made(engine: Engine, tagged: Tags, settings: Settings) -> Plan:
-    overall = Limit(settings.time_limit, settings.places.get("time_limit", ""))
-    waits = engine is Engine.FOREVER
-    own = overall if tagged.timeout is None or waits else Limit(tagged.timeout, "@timeout")
+def _made(engine: Engine, tagged: Tags) -> Plan:
     return Plan(
         engine=engine,
         timeout=TIMEOUT if tagged.timeout is None else tagged.timeout,
         sleep=SLEEP if tagged.sleep is None else tagged.sleep,
-        limit=own,
-        callback_limit=overall,
     )

@@ -33,21 +33,24 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from nose2.events import Plugin
 
-from nose2_aio import generators
+from nose2_aio import deadlocks, generators, interrupts, loops, reports, tags
 from nose2_aio.adapters import Adapter
-from nose2_aio.errors import InvalidValueError
+from nose2_aio.errors import AioError, InvalidValueError
 from nose2_aio.faces import Faces
 from nose2_aio.fixtures import Fixtures
-from nose2_aio.scopes import Scopes
+from nose2_aio.interrupts import Interrupts
+from nose2_aio.scopes import Level, Scope, Scopes
 from nose2_aio.settings import OPTIONS, SECTION, Settings, resolve
+from nose2_aio.verdicts import Told, Verdicts
 
 __all__ = ["AioPlugin"]
 
+_FINDINGS = "nose2_aio"
 _DISCOVERY = "nose2.plugins.loader.discovery"
 
 
@@ -63,6 +66,10 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self.config.as_str(option.key)
             self._add_switch(option.key, metavar=option.metavar, help=option.help)
         self.command_line: dict[str, str] = {}
+        self._interrupts = Interrupts()
+        self._last_stop: Any = None
+        self._told: list[Told] = []
+        self._is_replaying = False
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -73,15 +80,22 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     @functools.cached_property
     def _scopes(self) -> Scopes:
-        return Scopes(self.settings)
+        scopes = Scopes(self.settings)
+        scopes.judge = self._judge
+        scopes.rules.keeper.is_off = self._is_debugging
+        return scopes
+
+    @functools.cached_property
+    def _verdicts(self) -> Verdicts:
+        return Verdicts(self.settings)
 
     @functools.cached_property
     def _fixtures(self) -> Fixtures:
-        return Fixtures(self.settings, self._scopes)
+        return Fixtures(self.settings, self._scopes, self._interrupts)
 
     @functools.cached_property
     def _adapter(self) -> Adapter:
-        return Adapter(self.settings, self._scopes, self._fixtures)
+        return Adapter(self.settings, self._scopes, self._fixtures, self._verdicts)
 
     @functools.cached_property
     def _faces(self) -> Faces:
@@ -119,6 +133,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         The faces that stand here don't come along: each process puts on its own.
         """
         self._faces.take_off()
+        self._is_replaying = True
         event.pluginClasses.append(type(self))
         config = self.session.config
         if not config.has_section(SECTION):
@@ -140,14 +155,17 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startTestRun(self, event: Any) -> None:
         """Cover the fixtures of all that is run, and close what was opened for it."""
+        self._interrupts.stop = event.result.stop
         event.executeTests = functools.partial(self._execute, event.executeTests)
 
     def stopTestRun(self, _: Any) -> None:
         """Close the loop of the run."""
         self._scopes.close()
+        self._told += self._verdicts.take()
 
     def startSubprocess(self, event: Any) -> None:
         """Do in a worker process, for each of its shares, what is done for a run."""
+        self._interrupts.stop = event.result.stop
         event.executeTests = functools.partial(self._execute_share, event.executeTests)
 
     def stopSubprocess(self, _: Any) -> None:
@@ -156,7 +174,21 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startTest(self, event: Any) -> None:
         """Step in where the test or a fixture of it gives an awaitable."""
-        self._adapter.attach(event.test)
+        if not self._is_replaying:
+            self._adapter.attach(event.test)
+
+    def stopTest(self, event: Any) -> None:
+        """Take what the checks have found of a test, which may have run in a worker process."""
+        if self._is_replaying:
+            self._told += event.metadata.get(_FINDINGS, ())
+        else:
+            self._adapter.detach()
+            self._last_stop = event
+
+    def beforeSummaryReport(self, event: Any) -> None:
+        """Tell what was found and has failed no test."""
+        for line in self._verdicts.report(self._told):
+            event.stream.writeln(line)
 
     def startLayerSetup(self, event: Any) -> None:
         """Arrive at a layer."""
@@ -175,11 +207,15 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._adapter.end_layered(event.test)
 
     def _execute(self, execute: Any, suite: Any, result: Any) -> Any:
+        deadlocks.note_threads()
         try:
-            with self._faces.on(suite), self._adapter.on():
-                return execute(suite, result)
+            with interrupts.telling(self._tell), self._faces.on(suite), self._adapter.on():
+                try:
+                    return execute(suite, result)
+                finally:
+                    self._scopes.close(but_run=True)
         finally:
-            self._scopes.close(but_run=True)
+            self._told += self._verdicts.take()
 
     def _execute_share(self, execute: Any, suite: Any, result: Any) -> Any:
         try:
@@ -187,6 +223,34 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         finally:
             # or unittest would tear the class and the module down again, in the next share
             result._previousTestClass = None
+            if self._last_stop is not None:  # it is going to be sent only now
+                self._last_stop.metadata[_FINDINGS] = self._told
+                self._told = []
+
+    def _judge(self, scope: Scope) -> AioError | None:
+        """Judge what was found in a scope that is wider than a test."""
+        owner = scope.owner
+        name = f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else owner
+        modes = tags.read_checks(None, owner if isinstance(owner, type) else object)
+        can_fail = scope.level in (Level.MODULE, Level.CLASS)
+        return self._verdicts.judge(
+            str(name or "the run"), scope.runner.ledger, modes, can_fail=can_fail
+        )
+
+    def _is_debugging(self) -> bool:
+        """Tell whether a failing test ends in a debugger."""
+        return any(
+            plugin.registered and type(plugin).__module__ == "nose2.plugins.debugger"
+            for plugin in self.session.plugins
+        )
+
+    def _tell(self, frame: FrameType | None) -> str:
+        """Tell what is going on."""
+        running = self._adapter.running()
+        name = "no test runs" if running is None else f"{running[0]} runs for {running[1]:.2f} s"
+        loop = loops.running()
+        executor = getattr(loop, "executor", None)
+        return f"\n{name}\n\n{reports.hang(loop, stack=frame, executor=executor)}\n"
 
     def _convert(self, module: ModuleType) -> None:
         generators.convert(module, self.session.testMethodPrefix, self.settings.generators)

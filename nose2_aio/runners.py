@@ -14,10 +14,13 @@
 5. `Runner.close` wakes the host for the last time, unless a `run` turned out to be the last. The
    host ends, and the outer one, if there is one, is free for the next; what the last step has
    scheduled (a transport's closing, callbacks of the task) runs.
-6. On a loop of the runner's own, a task of its own then shuts down what is left over, since that
-   may wait for the host. Where nothing is, the host does it itself, which saves a task. The loop
-   is closed, and the loop that was current before is current again. A loop that was given is
-   left as it is.
+6. On a loop of the runner's own, a task of its own then shuts down what is left over (`endings`),
+   since that may wait for the host; where nothing was made on the loop, nothing is. The loop is
+   closed, and the loop that was current before is current again. A loop that was given is left as
+   it is. On that of an outer runner the tasks are cancelled that were made in this one.
+7. Where a coroutine is interrupted (at its limit, in a deadlock, by Ctrl-C), it is told where it
+   waits first. Then the host is cancelled, and after a grace cancelled once more. One that is
+   not done then is left behind, and the loop with it.
 
 What a coroutine raises is caught in the host and raised again outside of the loop, so that no
 frame of asyncio's comes between the test and its caller.
@@ -29,16 +32,32 @@ import asyncio
 import contextlib
 import contextvars
 import enum
+import functools
+import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from nose2_aio import loops, stacks
-from nose2_aio.errors import LoopError
+from nose2_aio import checks, endings, ledgers, loops, reports, stacks, watched
+from nose2_aio.deadlines import Limit, Timekeeper, is_debugged
+from nose2_aio.errors import AbandonedLoopError, DeadlockError, LoopError
 from nose2_aio.hosts import Host
+from nose2_aio.ledgers import Ledger
+from nose2_aio.watched import Watched
 
-__all__ = ["Runner", "always", "never"]
+__all__ = ["Rules", "Runner", "always", "never"]
+
+
+class Rules(NamedTuple):
+    """What holds for all runners of a run."""
+
+    keeper: Timekeeper
+    grace: float = endings.GRACE
+    """Seconds that what is cancelled has to end."""
+    fails_deadlocks: bool = True
+    debug: bool = False
+    """Whether loops run in asyncio's debug mode."""
 
 
 def always() -> bool:
@@ -49,6 +68,11 @@ def always() -> bool:
 def never() -> bool:
     """Say that others may follow."""
     return False
+
+
+_LATE = "It ended all the same: it blocked the loop, or caught its cancellation."
+_ENDINGS = 5
+"""How many graces the end of a loop may take, where what is left over blocks it."""
 
 
 class State(enum.Enum):
@@ -86,9 +110,12 @@ class Runner:
     """Whether the host's job is to await an inner one."""
     is_calling = False
     """Whether `call` runs."""
-    _is_shut_down = False
-    _ending: asyncio.Task[None] | None = None
-    """Shuts down where the host can't."""
+    _ending: asyncio.Task[set[asyncio.Task[Any]]] | None = None
+    """Shuts down what is left over."""
+    _interruption: BaseException | None = None
+    """What the coroutine is to be interrupted with."""
+    is_abandoned = False
+    """Whether the loop was left behind."""
 
     def __init__(
         self,
@@ -96,22 +123,32 @@ class Runner:
         *,
         outer: Runner | None = None,
         context: contextvars.Context | None = None,
-        debug: bool = False,
+        rules: Rules | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         if loops.is_running():
             raise LoopError("a test can't be run by a loop of its own while another loop runs here")
+        self.rules = rules or (Rules(Timekeeper()) if outer is None else outer.rules)
+        self.ledger = ledger or Ledger()
+        self._watching = contextlib.ExitStack()
         if outer is not None:
             self._outer = outer
             self.loop: AbstractEventLoop = outer.loop
             self.context: contextvars.Context = outer.context.copy()
+            self.context.run(ledgers.current.set, self.ledger)
             return
         if loop is not None and loop.is_running():
             raise LoopError(f"the loop that the test is to run on runs elsewhere: {loop!r}")
-        if loop is None:
-            loop = loops.new(debug=debug)
-            self._restore = loops.make_current(loop)
-        self.loop = loop
         self.context = contextvars.copy_context() if context is None else context
+        if loop is None:
+            loop = loops.new(debug=self.rules.debug)
+            self._restore = loops.make_current(loop)
+            if isinstance(loop, Watched):
+                loop.ledger = self.ledger
+        if not isinstance(loop, Watched):
+            self._watching.enter_context(watched.on(loop))
+            self.context.run(ledgers.current.set, self.ledger)
+        self.loop = loop
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._state.value} {self.loop!r}>"
@@ -126,6 +163,8 @@ class Runner:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+        if self.ledger.stubborn and error is None:
+            raise AbandonedLoopError(self.ledger.stubborn)
 
     @property
     def is_open(self) -> bool:
@@ -163,28 +202,42 @@ class Runner:
         What a task group cancels because one of its tasks has failed raises what that task raised.
         """
         if self.is_calling or self._job is not None:
-            with Runner(self.loop, context=self.context.copy()) as own:
+            with Runner(self.loop, context=self.context.copy(), rules=self.rules) as own:
                 return own.run(job, stopped, is_last=always)
         if self._outer is not None or self._state is not State.NEW:
             self._ensure_current()
         self._is_attending = False
+        deadline = self.rules.keeper.deadline
         try:
             self._begin(job, is_last)
+            if deadline is not None:
+                deadline.loop = self.loop
+                watched.set_alarm(self.loop, deadline.when, self._expire)
             self.loop.run_forever()
             while self._job is not None:
+                if self._interruption is not None:
+                    raise self._interruption
                 stopped()
                 self.loop.run_forever()
         except BaseException as error:
-            self._give_up()
-            raise stacks.trimmed(error)  # noqa: B904 -- the same error, without the runner's frames
+            raise stacks.trimmed(self._interrupted(error))  # noqa: B904 -- the same, without our frames
+        finally:
+            if deadline is not None:
+                deadline.loop = None
+                watched.set_alarm(self.loop, None, None)
         value, failure = self._value, self._error
         self._value = self._error = None
         if self._outer is not None:
             failure = failure or self._outer._interrupt()
+        if deadline is not None and failure is None and deadline.is_over:
+            failure = deadline.error()
+            failure.add_note(_LATE)
+            self.rules.keeper.renew()
         if failure is None:
             return value
         try:
             assert self._host is not None
+            failure = self.rules.keeper.explained(failure)
             raise stacks.trimmed(self._host.explained(failure))
         finally:
             del failure
@@ -204,22 +257,74 @@ class Runner:
             self.is_calling = False
 
     def close(self) -> None:
-        """End the host task; shut down and close the loop if it is the runner's own."""
+        """End the host task; shut down and close the loop if it is the runner's own.
+
+        `Ledger.stubborn` says if that had to be abandoned.
+        """
         try:
-            if self._outer is not None and self._state is State.CLOSING and self._is_left():
-                return
-            if self._state in (State.OPEN, State.CLOSING):
-                if self.loop.is_closed():
-                    self._drop()
-                else:
-                    self._give_up()
+            if self.loop.is_closed():
+                self._drop()
+            elif self._state in (State.OPEN, State.CLOSING) and not self._is_left():
+                self._give_up()
+                if not self.is_abandoned:
                     self._finish()
+            if self._outer is not None and not self.loop.is_closed():
+                self._end_own_tasks()
         finally:
             self._state = State.CLOSED
             self._host = None
+            self._watching.close()
+            if isinstance(self.loop, Watched):
+                self.loop.on_deadlock = None
             if self._restore is not None:
                 self._restore()
                 self.loop.close()
+
+    def _expire(self) -> None:
+        """Interrupt the coroutine at its limit."""
+        deadline = self.rules.keeper.deadline
+        if self._job is None or deadline is None or is_debugged():
+            return
+        if not deadline.is_over:  # it was extended
+            watched.set_alarm(self.loop, deadline.when, self._expire)
+            return
+        deadline.report = deadline.report or self._report()
+        self._interruption = deadline.error()
+        self.loop.stop()
+
+    def _find_deadlock(self) -> None:
+        """Interrupt the coroutine that can never finish; raise where it is none of ours."""
+        message = "it can never finish: nothing is left that could wake its event loop"
+        error = DeadlockError(f"{message}\n\n{self._report()}")
+        if self._job is None:
+            raise error
+        self._interruption = error
+        self.loop.stop()
+
+    def _report(self) -> str:
+        executor = getattr(self.loop, "executor", None)
+        return reports.hang(self.loop, self._host, executor=executor)
+
+    def _interrupted(self, error: BaseException) -> BaseException:
+        """Bring the coroutine to its end, and return what to raise for what has interrupted it."""
+        is_ours = error is self._interruption
+        self._interruption = None
+        if isinstance(error, KeyboardInterrupt):
+            report = self._report()
+            if report:
+                error.add_note(f"\n{report}")
+        ended = self._give_up()
+        self.rules.keeper.renew()
+        if is_ours and ended is not None:
+            error.__traceback__ = ended.__traceback__
+            if not isinstance(ended, asyncio.CancelledError):
+                error.__cause__ = ended
+        if self.is_abandoned:
+            error.add_note(
+                "\nIt was cancelled twice and did not end: its event loop was abandoned, with "
+                "what else there is to await on it."
+            )
+        return error
 
     def _interrupt(self) -> BaseException | None:
         """Return the interrupt that has hit this host, or an outer one, while an inner one ran."""
@@ -228,7 +333,12 @@ class Runner:
 
     def _is_left(self) -> bool:
         """Tell whether the host has ended, and the outer one is free."""
-        return self._job is None and self._outer is not None and self._outer._job is None
+        return (
+            self._state is State.CLOSING
+            and self._job is None
+            and self._outer is not None
+            and self._outer._job is None
+        )
 
     def _lineage(self) -> Iterator[Runner]:
         runner: Runner | None = self
@@ -245,6 +355,8 @@ class Runner:
         self._state = State.OPEN
         self._value = self._error = None
         self._job = job
+        if self.rules.fails_deadlocks and isinstance(self.loop, Watched):
+            self.loop.on_deadlock = self._find_deadlock
         self._is_last = is_last
         if self._host is not None and not self._host.done():
             self._wake_host()
@@ -265,18 +377,62 @@ class Runner:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    def _give_up(self) -> None:
-        """Cancel the coroutine that runs, if one does, and run it to its end."""
-        while self._job is not None and self._host is not None and not self._host.done():
-            asyncio.Task.cancel(self._host)
-            self._host.add_done_callback(self._stop)  # it may not even have begun
-            self.loop.run_forever()
-            if self._outer is not None:
-                self.loop.call_soon(self.loop.stop)  # with the other one, if that is to come
-                self.loop.run_forever()
-        if self._job is not None:
+    def _give_up(self) -> BaseException | None:
+        """Cancel the coroutine that runs, if one does, and run it to its end; return that.
+
+        Where it doesn't end, the loop is left behind.
+        """
+        self._is_last = never
+        for _ in range(2):
+            if self._is_busy:
+                assert self._host is not None
+                with contextlib.suppress(RecursionError):  # tasks that wait for each other
+                    asyncio.Task.cancel(self._host)
+                self._host.add_done_callback(self._stop)  # it may not even have begun
+                self._run_for(self.rules.grace, lambda: self._is_busy)
+        if self._is_busy:
+            self._abandon()
+        elif self._job is not None:
             self._job.close()
+        error = self._error
         self._job = self._value = self._error = None
+        return error
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether the host still has a job to bring to its end."""
+        return self._job is not None and self._host is not None and not self._host.done()
+
+    def _run_for(self, seconds: float, goes_on: Callable[[], bool]) -> None:
+        """Run the loop as long as something goes on there, but no longer than some seconds."""
+        keeper = self.rules.keeper
+        end = time.monotonic() + seconds
+        before, loop = getattr(self.loop, "on_deadlock", None), self.loop
+        with keeper.within(Limit(seconds, "grace")) as deadline:
+            if deadline is not None:
+                deadline.loop = loop
+            if isinstance(loop, Watched):
+                loop.on_deadlock = None
+            try:
+                while goes_on() and time.monotonic() < end:
+                    watched.set_alarm(loop, end, loop.stop)
+                    loop.run_forever()
+            finally:
+                watched.set_alarm(loop, None, None)
+                if isinstance(loop, Watched):
+                    loop.on_deadlock = before
+        if self._outer is not None:
+            loop.call_soon(loop.stop)  # with what the outer host is about to do
+            loop.run_forever()
+
+    def _abandon(self) -> None:
+        """Leave the loop behind, with the tasks on it that would not end."""
+        for runner in self._lineage():
+            runner.is_abandoned = True
+            if runner._host is not None:
+                endings.keep(runner._host)
+            runner._job = None
+        endings.abandon(self.loop, is_closed=not self.is_given)
 
     def _finish(self) -> None:
         self._state = State.CLOSING
@@ -292,7 +448,8 @@ class Runner:
 
     def _drop(self) -> None:
         """Forget the host, where somebody has closed the loop under it."""
-        assert self._host is not None
+        if self._host is None or self.is_abandoned:
+            return
         coroutine: Any = self._host.get_coro()
         coroutine.close()
         # nothing public says that we know that it will never end
@@ -315,25 +472,9 @@ class Runner:
                 else:
                     self.loop.stop()
                     await self._woken()
-            if self._restore is not None:
-                await self._shut_down_alone()
         finally:
             if self._outer is None and not self.loop.is_closed():
                 self.loop.call_soon(self._end)
-
-    async def _shut_down_alone(self) -> None:
-        """Shut down, unless something is left over."""
-        if asyncio.all_tasks(self.loop) - {self._host}:
-            return
-        await self.loop.shutdown_asyncgens()
-        await self.loop.shutdown_default_executor()
-        self._is_shut_down = True
-        # what the last step has scheduled runs after this one, and may start tasks
-        self.loop.set_task_factory(self._make_late_task)
-
-    def _make_late_task(self, loop: AbstractEventLoop, job: Any, /, **options: Any) -> Any:
-        self._is_shut_down = False
-        return asyncio.Task(job, loop=loop, **options)
 
     async def _woken(self) -> None:
         """Wait for the next job, or for the runner's end; hand a cancellation on to the job."""
@@ -359,17 +500,74 @@ class Runner:
         """Halt the loop, behind the host's end, and behind the shutdown if that is to come."""
         if self._state is State.OPEN:
             self.loop.stop()
-        elif self._restore is None or self._is_shut_down or self._state is State.CLOSED:
+        elif self._restore is None or self._state is State.CLOSED or self._is_shut_down:
             self._halt()
         elif self._ending is None:
-            self._ending = asyncio.Task(loops.shut_down(self.loop), loop=self.loop)
-            self._ending.add_done_callback(self._halt)
+            # what is left over may block the loop
+            limit = Limit(_ENDINGS * self.rules.grace, "grace")
+            self._watching.enter_context(self.rules.keeper.within(limit))
+            self._ending = asyncio.Task(
+                endings.shut_down(
+                    self.loop,
+                    self.rules.grace,
+                    on_pending=self._inspect_pending,
+                    on_cancelled=self._inspect_rest,
+                ),
+                loop=self.loop,
+            )
+            self._ending.add_done_callback(self._note_end)
 
-    def _halt(self, _: asyncio.Task[None] | None = None) -> None:
+    @property
+    def _is_shut_down(self) -> bool:
+        """Whether nothing is left over that would have to be shut down."""
+        loop = self.loop
+        if not isinstance(loop, Watched) or loop.needs_shutdown or asyncio.all_tasks(loop):
+            return False
+        if loop.made:
+            self._inspect_rest()
+        return True
+
+    def _inspect_pending(self, tasks: set[asyncio.Task[Any]]) -> None:
+        checks.inspect_pending(self.loop, self.ledger, tasks)
+
+    def _inspect_rest(self) -> None:
+        checks.inspect_rest(self.loop, self.ledger)
+
+    def _note_end(self, ending: asyncio.Task[set[asyncio.Task[Any]]]) -> None:
+        self._note_stubborn(ending.result())
+        self._halt()
+
+    def _note_stubborn(self, tasks: set[asyncio.Task[Any]]) -> None:
+        if tasks:
+            self.ledger.stubborn = endings.message(tasks)
+            for task in tasks:
+                endings.keep(task)
+
+    def _halt(self) -> None:
         self._state = State.CLOSED
-        if self._restore is not None:
-            self.loop.set_task_factory(None)
         self.loop.stop()
+
+    def _end_own_tasks(self) -> None:
+        """Cancel what was left over in this runner, on the loop of the outer one."""
+        loop = self.loop
+        if not isinstance(loop, Watched) or not loop.made or self.is_abandoned:
+            return
+        pending = functools.partial(checks.pending, loop, self.ledger)
+        if not self.is_given and pending():
+            with self.rules.keeper.within(Limit(_ENDINGS * self.rules.grace, "grace")):
+                ending = endings.end_some(
+                    pending, self.rules.grace, on_pending=self._inspect_pending
+                )
+                task = asyncio.Task(ending, loop=loop)
+                task.add_done_callback(self._stop)
+                while not task.done():
+                    loop.run_forever()
+                self._note_stubborn(task.result())
+        else:
+            self._inspect_pending(pending())
+        self._inspect_rest()
+        if self.ledger.stubborn:
+            self._abandon()
 
     def _stop(self, _: asyncio.Task[None]) -> None:
         self.loop.stop()

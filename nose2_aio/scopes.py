@@ -21,11 +21,15 @@ from __future__ import annotations
 import asyncio
 import enum
 from asyncio import AbstractEventLoop
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from unittest import TestCase
 
 from nose2_aio import loops
-from nose2_aio.runners import Runner
+from nose2_aio.deadlines import Timekeeper
+from nose2_aio.errors import AioError
+from nose2_aio.ledgers import Ledger
+from nose2_aio.runners import Rules, Runner
 from nose2_aio.settings import Settings
 
 __all__ = ["UNKNOWN", "Level", "Position", "Scopes"]
@@ -88,7 +92,15 @@ class Scopes:
     """The scopes that are open in a run."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.rules = Rules(
+            Timekeeper(), settings.grace, settings.deadlocks == "fail", settings.debug
+        )
+        self.judge: Callable[[Scope], AioError | None] = _leave_unjudged
+        """Returns what to fail a scope that is wider than a test with, when it is closed."""
+        self.ledger: Ledger | None = None
+        """That of the test that runs."""
+        self.lost: set[object] = set()
+        """What has lost its loop, which had to be abandoned: a test, its class."""
         self.open: list[Scope] = []
         """The widest first."""
         self._declared: set[tuple[Level, Any]] = set()
@@ -148,12 +160,15 @@ class Scopes:
     def leave(self, position: Position) -> None:
         """Close the scope of a position, where it is open, with all inside.
 
-        But not where what runs there has called for it by hand.
+        But not where what runs there has called for it by hand. Raises what a check fails it with.
         """
         scope = self._at(position.level, position) if self.open else None
+        error = None
         if scope is not None and not self.are_taken:
             while scope in self.open:
-                self._close_last()
+                error = self._close_last() or error
+        if error is not None:
+            raise error
 
     def close(self, *, but_run: bool = False) -> None:
         """Close all scopes, or all but that of the run."""
@@ -200,7 +215,7 @@ class Scopes:
         if scope is not None:
             self.leave(position)
             asyncio.set_event_loop(loop)
-        self.keep(position, Runner(loop, context=context))
+        self.keep(position, self._new_runner(position.level, loop=loop, context=context))
 
     def made_current(self, before: object) -> AbstractEventLoop | None:
         """Return the loop that the user has made current since ``before`` was, for us to run on."""
@@ -236,12 +251,17 @@ class Scopes:
         outer = self._outer(level, position)
         loop = self._made_current() if level is Level.TEST else None
         if loop is None:
-            runner = Runner(outer=outer, debug=self._settings.debug)
+            runner = self._new_runner(level, outer=outer)
         else:
-            runner = Runner(loop, context=None if outer is None else outer.context.copy())
+            context = None if outer is None else outer.context.copy()
+            runner = self._new_runner(level, loop=loop, context=context)
         scope = Scope(level, position.owner(level), runner)
         self.open.append(scope)
         return scope
+
+    def _new_runner(self, level: Level, **options: Any) -> Runner:
+        ledger = self.ledger if level is Level.TEST else None
+        return Runner(rules=self.rules, ledger=ledger, **options)
 
     def _made_current(self) -> AbstractEventLoop | None:
         """Return the loop that was made current since the test began, if one was."""
@@ -270,7 +290,13 @@ class Scopes:
         while self.open and self.open[-1].runner.loop.is_closed():
             self._close_last()
 
-    def _close_last(self) -> Scope:
+    def _close_last(self) -> AioError | None:
         scope = self.open.pop()
+        if scope.runner.is_abandoned:
+            self.lost.add(scope.owner)
         scope.runner.close()
-        return scope
+        return None if scope.level is Level.TEST else self.judge(scope)
+
+
+def _leave_unjudged(_: Scope) -> AioError | None:
+    return None

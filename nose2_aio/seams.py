@@ -7,34 +7,46 @@ Python 3.8. A class that overrides that one, or ``run``, runs its tests by itsel
 from __future__ import annotations
 
 import unittest
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 from unittest import IsolatedAsyncioTestCase, TestCase
 
 __all__ = [
     "CLEANUP",
+    "CLOSE_RUNNER",
+    "DO_CLEANUPS",
     "ISOLATED",
     "PLAIN",
     "PLAIN_CLEANUP",
     "SET_UP",
     "TEAR_DOWN",
     "TEST",
-    "add_last_cleanup",
     "calls_fixtures",
     "class_cleanups",
+    "closes_runner",
     "count_cleanups",
+    "fail",
     "has_class_cleanups",
+    "is_called_by_unittest",
+    "is_isolated",
     "is_unittests",
+    "isolated_loop",
     "keeps",
     "method_name",
     "module_cleanups",
 ]
 
+CLOSE_RUNNER = "_tearDownAsyncioRunner"
+DO_CLEANUPS = "doCleanups"
 SET_UP, TEST, TEAR_DOWN, CLEANUP = "_callSetUp", "_callTestMethod", "_callTearDown", "_callCleanup"
 PLAIN: Callable[..., Any] = getattr(TestCase, TEST)
 ISOLATED: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST)
 PLAIN_CLEANUP: Callable[..., Any] = getattr(TestCase, CLEANUP)
 _PLAIN = {seam: getattr(TestCase, seam) for seam in (SET_UP, TEAR_DOWN)}
+
+_RUN = TestCase.run.__code__
 
 Cleanup = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 """What is to be called, with its arguments."""
@@ -83,11 +95,37 @@ def module_cleanups() -> Iterator[Cleanup]:
     return _popped(unittest.case._module_cleanups)  # type: ignore[attr-defined]
 
 
+def is_called_by_unittest(frame: FrameType) -> bool:
+    """Tell whether it is `TestCase.run` that calls, not somebody by hand."""
+    return frame.f_code is _RUN
+
+
+def is_isolated(case: type[TestCase]) -> bool:
+    """Tell whether a class is one of IsolatedAsyncioTestCase's."""
+    return issubclass(case, IsolatedAsyncioTestCase)
+
+
+def closes_runner(case: type[TestCase]) -> bool:
+    """Tell whether a class leaves it to IsolatedAsyncioTestCase to close its runner."""
+    own = getattr(IsolatedAsyncioTestCase, CLOSE_RUNNER, None)
+    return own is not None and getattr(case, CLOSE_RUNNER) is own
+
+
+def isolated_loop(test: Any) -> AbstractEventLoop | None:
+    """Return the loop that IsolatedAsyncioTestCase is about to run a test on."""
+    runner = getattr(test, "_asyncioRunner", None)
+    return None if runner is None else runner.get_loop()
+
+
+def fail(test: TestCase, error: BaseException) -> None:
+    """Have the next ``doCleanups`` of a test fail with an error."""
+
+    def cleanup() -> None:
+        raise error
+
+    test.addCleanup(cleanup)
+
+
 def _popped(cleanups: list[Cleanup]) -> Iterator[Cleanup]:
     while cleanups:
         yield cleanups.pop()
-
-
-def add_last_cleanup(test: TestCase, function: Callable[[], Any]) -> None:
-    """Have a cleanup called behind all others: ``addCleanup`` puts it in front of them."""
-    test._cleanups.insert(0, (function, (), {}))  # type: ignore[attr-defined]

@@ -11,7 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from nose2_aio import seconds
+from nose2_aio import baselines, seconds
+from nose2_aio.checks import CHECKS, MODES, Check
+from nose2_aio.endings import GRACE
 from nose2_aio.errors import InvalidValueError
 
 __all__ = ["LOOP_SCOPES", "OPTIONS", "SECTION", "Option", "Settings", "either", "resolve"]
@@ -20,6 +22,7 @@ SECTION = "aio"
 GENERATORS = ("auto", "coroutine", "nose2")
 LOOP_SCOPES = ("test", "class", "module", "run")
 """What may share a loop though no async fixture makes it, the narrowest first."""
+DEADLOCKS = ("fail", "ignore")
 _TRUE = ("1", "t", "true", "on", "yes", "y")
 _FALSE = ("0", "f", "false", "off", "no", "n")
 
@@ -35,13 +38,34 @@ class Settings:
     generators: str = "auto"
     """Which generator functions are coroutine tests: by their body, all of them, or none."""
     time_limit: float = 0.0
-    """Seconds that a coroutine test may take; 0 for no limit."""
+    """Seconds that a test may take with its fixtures, or a wider fixture; 0 for no limit."""
     loop_scope: str = "test"
     """What shares a loop, at least: one of `LOOP_SCOPES`."""
     debug: bool = False
     """Whether loops run in asyncio's debug mode."""
+    modes: Mapping[str, str] = field(default_factory=dict)
+    """What follows on a check's finding, where that was set: one of `nose2_aio.checks.MODES`."""
+    strict: bool = False
+    """Whether each finding of each check fails its test."""
+    isolated_checks: bool = False
+    """Whether there are checks for IsolatedAsyncioTestCase too."""
+    baseline: str = ""
+    """The path of the file with what is known to be left behind."""
+    grace: float = GRACE
+    """Seconds that what is cancelled has to end, each of two times."""
+    deadlocks: str = "fail"
+    """What follows where nothing can wake a loop: one of `DEADLOCKS`."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Where each value that was given came from, by the name of its field."""
+
+    def mode(self, check: Check) -> str:
+        """Return what follows on a finding of a check."""
+        return "fail" if self.strict else self.modes.get(check.name, check.default)
+
+    @property
+    def are_isolated_checked(self) -> bool:
+        """Whether there are checks for IsolatedAsyncioTestCase."""
+        return self.strict or self.isolated_checks
 
 
 class Option(NamedTuple):
@@ -82,7 +106,8 @@ def resolve(
             if option.key in texts:
                 values[option.name] = option.parse(texts[option.key], option.key, place)
                 where[option.name] = place
-    return Settings(**values, places=where)
+    modes = {check.name: values.pop(name) for name, check in _BY_NAME.items() if name in values}
+    return Settings(**values, modes=modes, places=where)
 
 
 def _check_keys(file: Mapping[str, str], everywhere: Collection[str]) -> None:
@@ -118,6 +143,10 @@ def _choice(words: Collection[str]) -> Callable[[str, str, str], str]:
     return parse
 
 
+def _path(text: str, name: str, place: str) -> str:
+    return baselines.checked(text, name=name, place=place)
+
+
 def _seconds(text: str, name: str, place: str) -> float:
     return seconds.parsed(text, name=name, place=place)
 
@@ -134,7 +163,8 @@ OPTIONS = (
         "time-limit",
         _seconds,
         "SECONDS",
-        "Fail a coroutine test that takes longer (default 0: no limit)",
+        "Fail a test that takes longer, with its fixtures, or a fixture of a class or a module "
+        "(default 0: no limit)",
     ),
     Option(
         "loop-scope",
@@ -144,4 +174,39 @@ OPTIONS = (
         "test: each has its own, unless an async fixture is wider)",
     ),
     Option("debug", _switch, None, "Run event loops in asyncio's debug mode (default: off)"),
+    *(
+        Option(
+            check.name,
+            _choice(MODES),
+            "|".join(MODES),
+            f"What to do where {check.help} (default {check.default})",
+        )
+        for check in CHECKS
+    ),
+    Option("strict", _switch, None, "Fail a test for whatever a check finds (default: off)"),
+    Option(
+        "isolated-checks",
+        _switch,
+        None,
+        "Check the tests of IsolatedAsyncioTestCase as well (default: off)",
+    ),
+    Option(
+        "baseline",
+        _path,
+        "FILE",
+        "Tell only what the checks find and what isn't in this file; write it where there is none",
+    ),
+    Option(
+        "grace",
+        _seconds,
+        "SECONDS",
+        "How long what was cancelled may take to end, each of two times (default 1)",
+    ),
+    Option(
+        "deadlocks",
+        _choice(DEADLOCKS),
+        "|".join(DEADLOCKS),
+        "What to do where nothing can wake the loop of a test any more (default fail)",
+    ),
 )
+_BY_NAME = {check.name.replace("-", "_"): check for check in CHECKS}

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import sysconfig
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TypeVar
 
-from nose2_aio import places
+from nose2_aio import chains, places
+from nose2_aio.chains import Line
 from nose2_aio.errors import AioError
 
-__all__ = ["innermost_place", "trimmed"]
+__all__ = ["innermost_place", "lines", "trimmed"]
 
 _PACKAGE = __name__.partition(".")[0]
 _RUNNERS = ("asyncio", "contextlib", "unittest")
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 _Error = TypeVar("_Error", bound=BaseException)
 
 
@@ -45,9 +44,14 @@ def innermost_place(error: BaseException) -> str:
     own = [
         entry
         for entry in _kept(error, head=True)
-        if not entry.tb_frame.f_code.co_filename.startswith(_LIBRARIES)
+        if places.is_users(entry.tb_frame.f_code.co_filename)
     ]
     return places.of_frame(own[-1].tb_frame, own[-1].tb_lineno) if own else ""
+
+
+def lines(error: BaseException) -> list[Line]:
+    """Return the lines of the user's that an error has come through."""
+    return chains.of_lines((entry.tb_frame, entry.tb_lineno) for entry in _kept(error, head=True))
 
 
 def _kept(error: BaseException, *, head: bool) -> list[TracebackType]:
@@ -75,5 +79,4 @@ def _entries(traceback: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def _package(entry: TracebackType) -> str:
-    name: str = entry.tb_frame.f_globals.get("__name__") or ""
-    return name.partition(".")[0]
+    return places.package(entry.tb_frame)

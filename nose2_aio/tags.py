@@ -12,14 +12,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from nose2_aio import places, seconds, settings
+from nose2_aio.checks import CHECKS, MODES
 from nose2_aio.errors import InvalidTypeError, InvalidValueError
 
 __all__ = [
     "Tags",
     "are_on",
+    "checks",
     "is_tagged",
     "loop_scope",
     "read",
+    "read_checks",
     "read_loop_scope",
     "sleep",
     "timeout",
@@ -30,6 +33,7 @@ _Tagged = TypeVar("_Tagged", bound=Callable[..., Any])
 _TaggedClass = TypeVar("_TaggedClass", bound=type)
 
 _NAMES = frozenset({"timeout", "sleep"})
+_CHECKS = tuple(check.name.replace("-", "_") for check in CHECKS)
 _ON_CLASS = "__nose2_aio_tags__"
 
 
@@ -97,6 +101,54 @@ def loop_scope(scope: str, /) -> Callable[[_TaggedClass], _TaggedClass]:
     return tag
 
 
+def checks(**modes: str) -> Callable[[_Tagged], _Tagged]:
+    """Tag a test function, or all tests of a class, with what its checks do.
+
+    ``checks(leaked_tasks="ignore")``: the names are those of the settings, with underscores; each
+    is ``"fail"``, ``"warn"`` or ``"ignore"``. A tag wins over the settings, ``strict`` included.
+
+    Raises `InvalidTypeError` or `InvalidValueError` for anything else, and where it names none.
+    """
+    place = f"@checks, {places.of_caller()}"
+    if not modes:
+        raise InvalidValueError(f"@checks needs at least one of {_either_check()} ({place})")
+    _checked_modes(modes, place)
+
+    def tag(tagged: _Tagged) -> _Tagged:
+        return _put(tagged, "checks", {**getattr(tagged, "checks", {}), **modes}, place)
+
+    return tag
+
+
+def read_checks(function: object, owner: type) -> dict[str, str]:
+    """Return what `checks` says for a test: the function's own before its class's.
+
+    The names are those of the settings, with hyphens.
+    """
+    own = _attributes(function).get("checks")
+    found = dict(_of_class(owner).get("checks", ())) if are_on(owner) else {}
+    if own is not None:
+        place = f"attribute checks of {places.describe(function)}"
+        if not isinstance(own, dict):
+            raise InvalidTypeError(f"checks must be a dict, got {own!r} ({place})")
+        _checked_modes(own, place)
+        found.update(own)
+    return {name.replace("_", "-"): mode for name, mode in found.items()}
+
+
+def _either_check() -> str:
+    return settings.either(_CHECKS)
+
+
+def _checked_modes(modes: dict[str, str], place: str) -> None:
+    for name, mode in modes.items():
+        if name not in _CHECKS:
+            raise InvalidValueError(f"unknown check {name!r}: {_either_check()} ({place})")
+        if mode not in MODES:
+            kind = InvalidValueError if isinstance(mode, str) else InvalidTypeError
+            raise kind(f"{name} must be {settings.either(MODES)}, got {mode!r} ({place})")
+
+
 def are_on(owner: type) -> bool:
     """Tell whether a class or one of its bases has tags."""
     return hasattr(owner, _ON_CLASS)
@@ -135,7 +187,9 @@ def _of_class(owner: type) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if are_on(owner):
         for base in reversed(owner.__mro__):
-            found.update(vars(base).get(_ON_CLASS, {}))
+            own = vars(base).get(_ON_CLASS, {})
+            modes = {**found.get("checks", {}), **own.get("checks", {})}
+            found.update({**own, "checks": modes} if modes else own)
     return found
 
 
@@ -151,21 +205,23 @@ def _attributes(function: object) -> dict[str, Any]:
     return getattr(function, "__dict__", {})
 
 
+def _put(tagged: _Tagged, name: str, value: object, place: str) -> _Tagged:
+    if isinstance(tagged, type):
+        _tag_class(tagged, name, value)
+    elif isinstance(tagged, staticmethod | classmethod):
+        setattr(tagged.__func__, name, value)
+    elif callable(tagged):
+        setattr(tagged, name, value)
+    else:
+        raise InvalidTypeError(f"@{name} is for functions and classes, got {tagged!r} ({place})")
+    return tagged
+
+
 def _tag(name: str, value: float) -> Callable[[_Tagged], _Tagged]:
     place = f"@{name}, {places.of_caller()}"
     seconds.checked(value, name=name, place=place)
 
     def tag(tagged: _Tagged) -> _Tagged:
-        if isinstance(tagged, type):
-            _tag_class(tagged, name, value)
-        elif isinstance(tagged, staticmethod | classmethod):
-            setattr(tagged.__func__, name, value)
-        elif callable(tagged):
-            setattr(tagged, name, value)
-        else:
-            raise InvalidTypeError(
-                f"@{name} is for functions and classes, got {tagged!r} ({place})"
-            )
-        return tagged
+        return _put(tagged, name, value, place)
 
     return tag

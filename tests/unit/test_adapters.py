@@ -14,20 +14,27 @@ import nose2_aio as aio
 from nose2_aio.adapters import Adapter
 from nose2_aio.errors import DefinitionError, InvalidTypeError
 from nose2_aio.fixtures import Fixtures
+from nose2_aio.interrupts import Interrupts
 from nose2_aio.scopes import Scopes
 from nose2_aio.settings import Settings
+from nose2_aio.verdicts import Verdicts
 
 
 def run(case: TestCase, settings: Settings | None = None) -> unittest.TestResult:
     """Run a test case as nose2 does with the plugin."""
     settings = settings or Settings()
     scopes = Scopes(settings)
-    adapter = Adapter(settings, scopes, Fixtures(settings, scopes))
+    fixtures = Fixtures(settings, scopes, Interrupts())
+    adapter = Adapter(settings, scopes, fixtures, Verdicts(settings))
 
     class Result(unittest.TestResult):
         def startTest(self, test: TestCase) -> None:
             super().startTest(test)
             adapter.attach(test)
+
+        def stopTest(self, test: TestCase) -> None:
+            super().stopTest(test)
+            adapter.detach()
 
     result = Result()
     with adapter.on():
@@ -35,10 +42,15 @@ def run(case: TestCase, settings: Settings | None = None) -> unittest.TestResult
     return result
 
 
+def report(result: unittest.TestResult) -> str:
+    """The only report of a run."""
+    ((_, found),) = result.errors + result.failures
+    return found
+
+
 def error(result: unittest.TestResult) -> str:
     """The last line of a run's only report."""
-    ((_, report),) = result.errors + result.failures
-    return report.rstrip().splitlines()[-1]
+    return report(result).rstrip().splitlines()[-1]
 
 
 class Seams(TestCase):
@@ -82,7 +94,8 @@ class Seams(TestCase):
 
         self.assertTrue(run(Case("test")).wasSuccessful())
         scopes = Scopes(Settings())
-        Adapter(Settings(), scopes, Fixtures(Settings(), scopes)).attach(object())
+        fixtures = Fixtures(Settings(), scopes, Interrupts())
+        Adapter(Settings(), scopes, fixtures, Verdicts(Settings())).attach(object())
 
     def test_seam_of_unittest(self) -> None:
         """unittest still runs a test through that seam."""
@@ -193,7 +206,8 @@ class Generators(TestCase):
 
         def begins(self: TestCase) -> Any:
             generator = test(self)
-            with contextlib.suppress(TypeError):
+            with contextlib.suppress(TypeError), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the sleep is never awaited
                 next(generator)
             return generator
 
@@ -251,7 +265,7 @@ class Decorated(TestCase):
                 await asyncio.sleep(5)
 
         limited = Settings(time_limit=0.01, places={"time_limit": "here"})
-        self.assertIn("time limit of 0.01 s (here)", error(run(Case("test"), limited)))
+        self.assertIn("time limit of 0.01 s (here)", report(run(Case("test"), limited)))
 
     def test_function(self) -> None:
         """A decorated function's callback gets its test case."""
@@ -288,7 +302,7 @@ class Isolated(TestCase):
 
         limited = Settings(time_limit=0.01, places={"time_limit": "here"})
         for name, place in (("test_setting", "here"), ("test_tag", "@timeout")):
-            self.assertIn(f"time limit of 0.01 s ({place})", error(run(Case(name), limited)))
+            self.assertIn(f"time limit of 0.01 s ({place})", report(run(Case(name), limited)))
         for name in ("test_in_time", "test_sync"):
             self.assertTrue(run(Case(name), limited).wasSuccessful())
 

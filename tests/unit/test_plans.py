@@ -25,32 +25,38 @@ def untagged() -> None:
 
 
 class Made(TestCase):
-    """Plans from tags and settings."""
+    """Plans from tags."""
 
     def test_defaults(self) -> None:
-        """Without tags and settings: no limit, a second's wait, no sleep."""
+        """Without tags: a second's wait, no sleep."""
         for engine in Engine:
-            plan = plans.made(engine, untagged, object, Settings())
-            self.assertEqual(plan, Plan(engine, 1, 0, Limit(0, ""), Limit(0, "")))
+            self.assertEqual(plans.made(engine, untagged, object), Plan(engine, 1, 0))
+
+    def test_tags(self) -> None:
+        """The tags say how long to wait and to sleep."""
+        self.assertEqual(plans.made(Engine.FOREVER, tagged, object), Plan(Engine.FOREVER, 2, 3))
+
+
+class Limits(TestCase):
+    """Time limits from tags and settings."""
+
+    def test_none(self) -> None:
+        """Without tags and settings there is none."""
+        for engine in Engine:
+            self.assertEqual(plans.limit(engine, untagged, object, Settings()), Limit(0, ""))
 
     def test_until_complete(self) -> None:
         """``timeout`` is the limit, and wins over the setting."""
-        plan = plans.made(Engine.UNTIL_COMPLETE, tagged, object, SETTINGS)
-        self.assertEqual(plan.limit, Limit(2, "@timeout"))
-        plan = plans.made(Engine.UNTIL_COMPLETE, untagged, object, SETTINGS)
-        self.assertEqual(plan.limit, OVERALL)
+        for engine in (Engine.UNTIL_COMPLETE, Engine.BY_RESULT):
+            limit = plans.limit(engine, tagged, object, SETTINGS)
+            self.assertEqual(limit, Limit(2, "@timeout"))
+            self.assertEqual(plans.limit(engine, untagged, object, SETTINGS), OVERALL)
 
     def test_zero(self) -> None:
         """A timeout of 0 lifts the limit for one test."""
-        plan = plans.made(Engine.BY_RESULT, aio.timeout(0)(lambda: None), object, SETTINGS)
-        self.assertEqual(plan.limit.seconds, 0)
+        limit = plans.limit(Engine.BY_RESULT, aio.timeout(0)(lambda: None), object, SETTINGS)
+        self.assertEqual(limit.seconds, 0)
 
     def test_forever(self) -> None:
-        """``timeout`` is the wait, and the setting limits body and callback."""
-        plan = plans.made(Engine.FOREVER, tagged, object, SETTINGS)
-        self.assertEqual(plan, Plan(Engine.FOREVER, 2, 3, OVERALL, OVERALL))
-
-    def test_by_result(self) -> None:
-        """Undecided, it limits the body, and is the wait if a callback follows."""
-        plan = plans.made(Engine.BY_RESULT, tagged, object, SETTINGS)
-        self.assertEqual(plan, Plan(Engine.BY_RESULT, 2, 3, Limit(2, "@timeout"), OVERALL))
+        """There, ``timeout`` is the wait."""
+        self.assertEqual(plans.limit(Engine.FOREVER, tagged, object, SETTINGS), OVERALL)

@@ -68,7 +68,9 @@ class Hooks(TestCase):
         session.config = ConfigParser()
         session.config.read_dict({"aio": {"loop-scope": "run"}})
         plugin = AioPlugin(session=session)
-        event = SimpleNamespace(executeTests=lambda suite, result: suite(result))
+        event = SimpleNamespace(
+            executeTests=lambda suite, result: suite(result), result=SimpleNamespace(stop=None)
+        )
         plugin.startSubprocess(event)
         loops = []
 

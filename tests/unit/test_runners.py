@@ -19,8 +19,10 @@ from unittest import TestCase
 
 from nose2_aio import loops
 from nose2_aio.errors import LoopError
-from nose2_aio.runners import Runner, State, always
-from nose2_aio.runners import never as not_last
+from nose2_aio.deadlines import Timekeeper
+from nose2_aio.runners import Rules, Runner, State, always
+from nose2_aio.deadlines import Timekeeper
+from nose2_aio.runners import Rules, never as not_last
 
 said = {True: always, False: not_last}
 variable = contextvars.ContextVar("variable", default="unset")
@@ -93,14 +95,14 @@ class Running(TestCase):
 
     def test_debug(self) -> None:
         """debug makes the loop's debug mode."""
-        with Runner(debug=True) as runner:
+        with Runner(rules=Rules(Timekeeper(), debug=True)) as runner:
             loop, _ = runner.run(here(), never)
             self.assertTrue(loop.get_debug())
 
     def test_states(self) -> None:
         """Its repr says whether it is new, open or closed."""
         runner = Runner()
-        self.assertRegex(repr(runner), "^<Runner new <.*EventLoop ")
+        self.assertRegex(repr(runner), "^<Runner new <.*Loop ")
         runner.run(here(), never)
         self.assertRegex(repr(runner), "^<Runner open ")
         runner.close()

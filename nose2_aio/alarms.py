@@ -1,0 +1,97 @@
+"""An alarm: something is called in a thread at a given time, whatever runs there.
+
+In the main thread it is SIGALRM, whose handler runs between two steps of Python code, and wakes
+most of what waits in C. Elsewhere, and on Windows, a thread of ours waits, and an exception is set
+for the other one, which gets it at its next step of Python code.
+
+A signal handler of the user's is never taken away: then there is no alarm.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+__all__ = ["Alarm", "Ring"]
+
+Ring = Callable[[FrameType | None], BaseException | None]
+"""Gets the innermost frame of what runs, and returns what to raise there, if anything."""
+
+
+class Alarm:
+    """The one alarm of the thread that has made it."""
+
+    _due: tuple[float, Ring] | None = None
+    _timer: threading.Timer | None = None
+    _handler_before: Any = None
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+        self._by_signal = (
+            hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+        )
+
+    def set(self, due: tuple[float, Ring] | None) -> tuple[float, Ring] | None:
+        """Have it ring at a time, by `time.monotonic`; return what was set before."""
+        before, self._due = self._due, due
+        if self._by_signal:
+            self._set_signal()
+        else:
+            self._set_timer()
+        return before
+
+    def close(self) -> None:
+        """Set it off, and restore the signal's handler."""
+        self.set(None)
+        if self._handler_before is not None:
+            if signal.getsignal(signal.SIGALRM) == self._on_signal:
+                signal.signal(signal.SIGALRM, self._handler_before)
+            self._handler_before = None
+
+    def _left(self) -> float:
+        assert self._due is not None
+        return max(self._due[0] - time.monotonic(), 1e-6)
+
+    def _set_signal(self) -> None:
+        if self._due is None:
+            if self._handler_before is not None:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            return
+        handler = signal.getsignal(signal.SIGALRM)
+        if handler is signal.SIG_DFL:
+            self._handler_before = handler
+            signal.signal(signal.SIGALRM, self._on_signal)
+        elif handler != self._on_signal:
+            return
+        signal.setitimer(signal.ITIMER_REAL, self._left())
+
+    def _on_signal(self, _: int, frame: FrameType | None) -> None:
+        error = self._ring(frame)
+        if error is not None:
+            raise error
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._due is not None:
+            self._timer = threading.Timer(self._left(), self._on_timer)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _on_timer(self) -> None:
+        error = self._ring(sys._current_frames().get(self._thread))
+        if error is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self._thread), ctypes.py_object(type(error))
+            )
+
+    def _ring(self, frame: FrameType | None) -> BaseException | None:
+        due, self._due = self._due, None
+        return None if due is None else due[1](frame)

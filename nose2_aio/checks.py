@@ -1,0 +1,247 @@
+"""The checks at the end of each test: what it has left behind, and what has gone wrong unseen.
+
+Each is one function that looks into the books of one test, or of one wider scope, and gives what it
+finds; `CHECKS` lists them all. There are three moments for it: when what is left over is about to
+be cancelled, when that is done, and when unittest is done with the test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import types
+from asyncio import AbstractEventLoop, Task, TimerHandle
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from nose2_aio import chains, places, reports, stacks
+from nose2_aio.ledgers import Finding, Ledger
+from nose2_aio.watched import Made
+
+__all__ = [
+    "CHECKS",
+    "MODES",
+    "Check",
+    "inspect_end",
+    "inspect_pending",
+    "inspect_rest",
+    "lost",
+    "pending",
+]
+
+MODES = ("fail", "warn", "ignore")
+
+
+class Moment(enum.Enum):
+    """When a check looks."""
+
+    PENDING = "before what is left over is cancelled"
+    REST = "behind that, before the loop is closed"
+    END = "when unittest is done with the test"
+
+
+class Books(NamedTuple):
+    """What a check looks into."""
+
+    ledger: Ledger
+    made: Made | dict[Any, Any] = {}  # noqa: RUF012 -- never written to
+    """What was made on the loop, by whom and where."""
+    pending: frozenset[Task[Any]] = frozenset()
+    now: float = 0.0
+    """The loop's time."""
+
+    def of(self, kind: Any) -> Iterator[tuple[Any, str]]:
+        """Give the things of a kind that this ledger is charged with, and where they were made."""
+        for thing, (ledger, origin) in list(self.made.items()):
+            if ledger is self.ledger and isinstance(thing, kind):
+                yield thing, places.of_origin(origin)
+
+
+class Check(NamedTuple):
+    """One check."""
+
+    name: str
+    default: str
+    """One of `MODES`."""
+    moment: Moment
+    find: Callable[[Books], Iterator[Finding]]
+    help: str
+
+
+def inspect_pending(loop: AbstractEventLoop, ledger: Ledger, tasks: set[Task[Any]]) -> None:
+    """Note what is found before the tasks that are left over are cancelled."""
+    _inspect(Moment.PENDING, _books(loop, ledger, frozenset(tasks)))
+
+
+def inspect_rest(loop: AbstractEventLoop, ledger: Ledger) -> None:
+    """Note what is found when no task is left over."""
+    _inspect(Moment.REST, _books(loop, ledger))
+
+
+def inspect_end(ledger: Ledger) -> None:
+    """Note what is found when unittest is done with the test."""
+    _inspect(Moment.END, Books(ledger))
+
+
+def pending(loop: Any, ledger: Ledger) -> set[Task[Any]]:
+    """Return the tasks that a ledger is charged with and that aren't done."""
+    return {task for task, _ in _books(loop, ledger).of(asyncio.Task) if not task.done()}
+
+
+def lost(loop: AbstractEventLoop, ledger: Ledger) -> list[BaseException]:
+    """Return what failed on behalf of a ledger and nobody dealt with; consider it dealt with."""
+    books = _books(loop, ledger)
+    found = (*_lost_in_reports(books, with_captured=True), *_lost_in_tasks(books))
+    return [error for error, *_ in found]
+
+
+def _books(loop: Any, ledger: Ledger, tasks: frozenset[Task[Any]] = frozenset()) -> Books:
+    return Books(ledger, getattr(loop, "made", None) or {}, tasks, loop.time())
+
+
+def _inspect(moment: Moment, books: Books) -> None:
+    for check in CHECKS:
+        if check.moment is moment or (check.moment is Moment.END and moment is Moment.REST):
+            books.ledger.findings += tuple(check.find(books))
+
+
+def _never_awaited(books: Books) -> Iterator[Finding]:
+    return _unawaited(books, "never-awaited", are_mocks=False)
+
+
+def _never_awaited_mocks(books: Books) -> Iterator[Finding]:
+    return _unawaited(books, "never-awaited-mocks", are_mocks=True)
+
+
+def _unawaited(books: Books, check: str, *, are_mocks: bool) -> Iterator[Finding]:
+    for name, place, is_mock in books.ledger.unawaited:
+        if is_mock is are_mocks:
+            yield Finding(check, place, f"the coroutine {name} was never awaited", key=name)
+
+
+def _lost_exceptions(books: Books) -> Iterator[Finding]:
+    for error, place, what, key in (*_lost_in_tasks(books), *_lost_in_reports(books)):
+        text = f"{what} with {type(error).__name__}: {error}"
+        lines = tuple(chains.formatted(stacks.lines(error)))
+        yield Finding("lost-exceptions", place, text, lines, f"{key} {type(error).__name__}")
+
+
+_Lost = tuple[BaseException, str, str, str]
+
+
+def _lost_in_tasks(books: Books) -> Iterator[_Lost]:
+    for future, place in books.of(asyncio.Future):
+        # nothing public says whether somebody has asked for its exception
+        if future.done() and not future.cancelled() and future._log_traceback:
+            is_task = isinstance(future, asyncio.Task)
+            name = f"the task {reports.name_of(future)}" if is_task else "a job of an executor"
+            key = getattr(future.get_coro(), "__qualname__", "") if is_task else name
+            yield future.exception(), place, f"{name} failed unseen,", key
+
+
+def _lost_in_reports(books: Books, *, with_captured: bool = False) -> Iterator[_Lost]:
+    told, books.ledger.reports = books.ledger.reports, ()
+    for context, is_captured in told:
+        error = context.get("exception")
+        if error is not None and (with_captured or not is_captured):
+            message = context.get("message") or "unhandled exception"
+            yield error, stacks.innermost_place(error), f"{message}:", message
+
+
+def _leaked_tasks(books: Books) -> Iterator[Finding]:
+    where = dict(books.of(asyncio.Task))
+    for task in sorted(books.pending, key=lambda task: task.get_name()):
+        text = f"the task {reports.name_of(task)} was still pending"
+        key = getattr(task.get_coro(), "__qualname__", "")
+        yield Finding(
+            "leaked-tasks", where.get(task, ""), text, tuple(reports.task_lines(task)), key
+        )
+
+
+def _leaked_timers(books: Books) -> Iterator[Finding]:
+    for timer, place in books.of(TimerHandle):
+        left = timer.when() - books.now
+        if not timer.cancelled() and left > 0:
+            # nothing public says what a timer calls
+            name = places.describe(timer._callback)
+            text = f"a timer was still set, to call {name} in {left:.4g} s"
+            yield Finding("leaked-timers", place, text, key=name.partition(",")[0])
+
+
+def _open_asyncgens(books: Books) -> Iterator[Finding]:
+    for generator, place in books.of(types.AsyncGeneratorType):
+        if generator.ag_frame is not None:
+            name = generator.__qualname__
+            text = f"the async generator {name} was begun, and neither finished nor closed"
+            yield Finding("open-asyncgens", place, text, key=name)
+
+
+def _open_transports(books: Books) -> Iterator[Finding]:
+    for thing, place in books.of((asyncio.BaseTransport, asyncio.AbstractServer)):
+        if _is_open(thing):
+            text = f"{_opened(thing)} was still open"
+            yield Finding("open-transports", place, text, key=type(thing).__name__)
+
+
+def _is_open(thing: Any) -> bool:
+    if isinstance(thing, asyncio.AbstractServer):
+        return bool(getattr(thing, "sockets", ()))
+    return not thing.is_closing()
+
+
+def _opened(thing: Any) -> str:
+    if isinstance(thing, asyncio.AbstractServer):
+        names = [str(one.getsockname()) for one in getattr(thing, "sockets", ())]
+        return f"a server on {' and '.join(names)}"
+    if isinstance(thing, asyncio.SubprocessTransport):
+        return f"the transport of the subprocess {thing.get_pid()}"
+    peer = thing.get_extra_info("peername")
+    return f"a transport to {peer}" if peer else f"a transport ({type(thing).__name__.strip('_')})"
+
+
+CHECKS = (
+    Check(
+        "never-awaited",
+        "fail",
+        Moment.END,
+        _never_awaited,
+        "a coroutine was made and never awaited",
+    ),
+    Check(
+        "never-awaited-mocks",
+        "warn",
+        Moment.END,
+        _never_awaited_mocks,
+        "the call of an AsyncMock was never awaited",
+    ),
+    Check(
+        "lost-exceptions",
+        "fail",
+        Moment.END,
+        _lost_exceptions,
+        "a task or a callback failed, and nobody asked for it",
+    ),
+    Check(
+        "leaked-tasks",
+        "warn",
+        Moment.PENDING,
+        _leaked_tasks,
+        "a task was still pending at the end",
+    ),
+    Check("leaked-timers", "warn", Moment.REST, _leaked_timers, "a timer was still set"),
+    Check(
+        "open-asyncgens",
+        "warn",
+        Moment.REST,
+        _open_asyncgens,
+        "an async generator was begun and neither finished nor closed",
+    ),
+    Check(
+        "open-transports",
+        "warn",
+        Moment.REST,
+        _open_transports,
+        "a transport or a server was still open",
+    ),
+)
+"""All checks, in the order of their findings."""

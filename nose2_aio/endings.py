@@ -1,0 +1,165 @@
+"""The end of an event loop: nothing that is left over on it can hold that up for long.
+
+1. What is about to end gets a few passes of the loop to do so.
+2. Every task that is left over is cancelled. One that isn't done after a grace is cancelled once
+   more; if that doesn't help either, it is *stubborn*, and the loop has to be abandoned.
+3. Async generators are closed, and the jobs of the default executor waited for, for a grace each.
+4. The loop is closed. What still refers to it is kept, so that no finalizer runs into it later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from asyncio import AbstractEventLoop, Task
+from collections.abc import Callable
+from typing import Any
+
+from nose2_aio import executors, reports
+from nose2_aio.errors import AbandonedLoopError
+from nose2_aio.executors import Executor
+
+__all__ = ["GRACE", "abandon", "cancel_all", "end", "end_some", "keep", "message", "shut_down"]
+
+GRACE = 1.0
+"""Seconds that what is cancelled has to end, each of two times."""
+_PASSES = 3
+_ROUNDS = 10
+"""How often to look for what is left over: tasks that are cancelled may start others."""
+
+_kept: list[object] = []
+"""What stubborn tasks are made of: to finalize them might hang."""
+
+
+def end(loop: AbstractEventLoop) -> None:
+    """Shut down a loop that isn't running, if it is open; raises `AbandonedLoopError`."""
+    if loop.is_closed():
+        return
+    stubborn = loop.run_until_complete(shut_down(loop, GRACE))
+    if stubborn:
+        text = message(stubborn)
+        abandon(loop)
+        raise AbandonedLoopError(text)
+
+
+def message(stubborn: set[Task[Any]]) -> str:
+    """Return what to say of tasks that would not end."""
+    told = [reports.other(task) for task in sorted(stubborn, key=lambda task: task.get_name())]
+    return "\n\n".join(
+        ["the event loop was abandoned: a task was cancelled twice and did not end", *told]
+    )
+
+
+async def shut_down(
+    loop: AbstractEventLoop,
+    grace: float,
+    *,
+    on_pending: Callable[[set[Task[Any]]], None] = lambda _: None,
+    on_cancelled: Callable[[], None] = lambda: None,
+) -> set[Task[Any]]:
+    """Cancel what is left over on the running loop and run it to its end; return what won't end.
+
+    Async generators and the default executor are shut down then. What a cancelled task raises
+    instead goes to the loop's exception handler, as `asyncio.Runner` has it.
+
+    ``on_pending`` gets the tasks that are left over, before they are cancelled; ``on_cancelled`` is
+    called when there are no more.
+    """
+    for _ in range(_PASSES):
+        await asyncio.sleep(0)
+    on_pending(_others(loop))
+    stubborn = await cancel_all(lambda: _others(loop), grace)
+    on_cancelled()
+    await _bounded(loop.shutdown_asyncgens(), grace)
+    executor = getattr(loop, "executor", None)
+    if executor is None:
+        await _bounded(loop.shutdown_default_executor(), grace)
+    else:
+        await _drain(executor, grace)
+    return stubborn
+
+
+async def end_some(
+    find: Callable[[], set[Task[Any]]],
+    grace: float,
+    *,
+    on_pending: Callable[[set[Task[Any]]], None],
+) -> set[Task[Any]]:
+    """Do to the tasks that ``find`` gives what `shut_down` does to all; return what won't end."""
+    for _ in range(_PASSES):
+        await asyncio.sleep(0)
+    on_pending(find())
+    return await cancel_all(find, grace)
+
+
+async def cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[Task[Any]]:
+    """Cancel the tasks that ``find`` gives, again and again, until it gives none that can end."""
+    stubborn: set[Task[Any]] = set()
+    for _ in range(_ROUNDS):
+        tasks = find() - stubborn
+        if not tasks:
+            break
+        pending = tasks
+        for _ in range(2):
+            for task in pending:
+                with contextlib.suppress(RecursionError):  # tasks that wait for each other
+                    task.cancel()
+            done, pending = await asyncio.wait(pending, timeout=grace)
+            for task in done:
+                _report(task)
+            if not pending:
+                break
+        stubborn |= pending
+    return stubborn
+
+
+def abandon(loop: AbstractEventLoop, *, is_closed: bool = True) -> None:
+    """Leave a loop that isn't running behind, with the tasks that would not end."""
+    for task in asyncio.all_tasks(loop):
+        keep(task)
+    if is_closed:
+        loop.close()
+
+
+def keep(task: Task[Any]) -> None:
+    """Keep a task that will never end, and have nobody told that it was destroyed."""
+    _kept.append((task, task.get_coro()))
+    # nothing public says that we know
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+async def _bounded(ending: Any, grace: float) -> None:
+    # not by a task factory of the user's: nothing of the test must matter here
+    task = asyncio.Task(ending, loop=asyncio.get_running_loop())
+    await asyncio.wait([task], timeout=grace)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=grace)
+    if task.done() and not task.cancelled():
+        task.result()
+
+
+async def _drain(executor: Executor, grace: float) -> None:
+    """Wait for the jobs of an executor, and give up those that don't end."""
+    unfinished = [asyncio.wrap_future(future) for future in executor.unfinished]
+    if unfinished:
+        _, pending = await asyncio.wait(unfinished, timeout=grace)
+        for future in pending:
+            future.cancel()
+    executor.shutdown(wait=not executor.unfinished, cancel_futures=True)
+    executors.abandoned.update(executor.running)
+
+
+def _others(loop: AbstractEventLoop) -> set[Task[Any]]:
+    return asyncio.all_tasks(loop) - {asyncio.current_task(loop)}  # type: ignore[arg-type]
+
+
+def _report(task: Task[Any]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        task.get_loop().call_exception_handler(
+            {
+                "message": "unhandled exception while a test's leftover task was cancelled",
+                "exception": task.exception(),
+                "task": task,
+            }
+        )

@@ -1,0 +1,127 @@
+"""The default executor of a loop: its threads never hold up the end of a test, or of the run.
+
+The threads of a `ThreadPoolExecutor` are joined when the process ends, so one that is blocked for
+minutes holds that up for minutes. Those of this one are daemons. It knows what each of them runs.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures.thread
+import itertools
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from nose2_aio import places
+from nose2_aio.places import Origin
+
+__all__ = ["Executor", "abandoned", "is_idle_worker"]
+
+_counter = itertools.count()
+
+
+class Job(NamedTuple):
+    """What somebody has submitted."""
+
+    future: Future[Any]
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    origin: Origin
+
+    def __str__(self) -> str:
+        """Name the function, and where it was handed over."""
+        function = self.function
+        inner = getattr(function, "func", None)
+        if getattr(inner, "__qualname__", "") == "Context.run":  # by asyncio.to_thread
+            function = function.args[0]  # type: ignore[attr-defined]
+        place = places.of_origin(self.origin)
+        return f"{places.describe(function)}{f', handed over at {place}' if place else ''}"
+
+
+class Executor(ThreadPoolExecutor):
+    """A thread pool of daemons, as wide as that of asyncio's own."""
+
+    def __init__(self) -> None:
+        # asyncio takes no default executor of another type; nothing else is used of this one
+        super().__init__(max_workers=1)
+        self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._threads_of_ours: list[threading.Thread] = []
+        self._idle = threading.Semaphore(0)
+        self._width = min(32, (os.cpu_count() or 1) + 4)
+        self._guard = threading.Lock()
+        self._is_shut = False
+        self._number = next(_counter)
+        self.running: dict[int, Job] = {}
+        """What each thread runs, by its identity."""
+        self.unfinished: set[Future[Any]] = set()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Have a function called in one of the threads; raises `RuntimeError` after `shutdown`."""
+        with self._guard:
+            if self._is_shut:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            future: Future[Any] = Future()
+            self.unfinished.add(future)
+            future.add_done_callback(self.unfinished.discard)
+            self._waiting.put(Job(future, fn, args, kwargs, places.origin(sys._getframe(1))))
+            if not self._idle.acquire(blocking=False) and len(self._threads_of_ours) < self._width:
+                name = f"asyncio_{self._number}_{len(self._threads_of_ours)}"
+                thread = threading.Thread(target=self._work, name=name, daemon=True)
+                self._threads_of_ours.append(thread)
+                thread.start()
+            return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 -- as its base has it
+        """Take no more jobs, and end the threads behind those that are there.
+
+        With ``wait``, only when these have ended; with ``cancel_futures``, without those that no
+        thread has begun.
+        """
+        with self._guard:
+            self._is_shut = True
+            for future in list(self.unfinished) if cancel_futures else ():
+                future.cancel()
+            for _ in self._threads_of_ours:
+                self._waiting.put(None)
+        for thread in self._threads_of_ours if wait else ():
+            thread.join()
+
+    def _work(self) -> None:
+        own = threading.get_ident()
+        while (job := self._waiting.get()) is not None:
+            if job.future.set_running_or_notify_cancel():
+                self.running[own] = job
+                _run(job)
+                del self.running[own]
+                abandoned.discard(own)
+            del job
+            self._idle.release()
+
+
+def is_idle_worker(code: object) -> bool:
+    """Tell whether a thread whose innermost function has this code waits for a job to run."""
+    return code in _WORKERS
+
+
+def _run(job: Job) -> None:
+    try:
+        value = job.function(*job.args, **job.kwargs)
+    except BaseException as error:
+        job.future.set_exception(error)
+    else:
+        job.future.set_result(value)
+
+
+_WORKERS = frozenset(
+    getattr(function, "__code__", None)
+    # where the threads of other thread pools wait; nothing public says whether one is idle
+    for function in (Executor._work, getattr(concurrent.futures.thread, "_worker", None))
+)
+
+abandoned: set[int] = set()
+"""The identities of threads that still run a job of a loop that is closed."""

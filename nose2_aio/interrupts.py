@@ -1,0 +1,67 @@
+"""Ctrl-C and SIGQUIT: the run ends in good order, or tells where it is.
+
+Ctrl-C: Python raises KeyboardInterrupt where the test is. unittest lets that end the run on the
+spot, without ``tearDown`` and fixtures. So the first one that comes out of a test or a fixture
+becomes an error of that, and the run is told to stop behind it; a second one stops it at once. A
+test that expects a KeyboardInterrupt and catches it is none of our business.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from nose2_aio.errors import InterruptedRunError
+
+__all__ = ["Interrupts", "telling"]
+
+
+class Interrupts:
+    """What Ctrl-C does to a run."""
+
+    def __init__(self) -> None:
+        self.stop: Callable[[], Any] | None = None
+        """Has the run end behind the test that runs."""
+        self.count = 0
+
+    def explained(self, error: BaseException) -> BaseException:
+        """Return what something is to fail with: for the first Ctrl-C an error of ours."""
+        if not isinstance(error, KeyboardInterrupt) or self.stop is None:
+            return error
+        self.count += 1
+        if self.count > 1:
+            return error
+        self.stop()
+        notes = "\n".join(getattr(error, "__notes__", ()))
+        message = f"interrupted by Ctrl-C\n{notes}" if notes else "interrupted by Ctrl-C"
+        return InterruptedRunError(message).with_traceback(error.__traceback__)
+
+
+@contextmanager
+def telling(tell: Callable[[FrameType | None], str]) -> Iterator[None]:
+    """Print what ``tell`` says whenever SIGQUIT comes, inside the block, and go on.
+
+    Where there is no such signal, or somebody has a handler for it already, nothing is done.
+    """
+    number = getattr(signal, "SIGQUIT", None)
+    if (
+        number is None
+        or threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(number) is not signal.SIG_DFL
+    ):
+        yield
+        return
+
+    def on_signal(_: int, frame: FrameType | None) -> None:
+        print(tell(frame), file=sys.__stderr__, flush=True)
+
+    signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        signal.signal(number, signal.SIG_DFL)

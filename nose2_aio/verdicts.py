@@ -1,0 +1,96 @@
+"""What becomes of what the checks have found: the test fails, or it is told at the end of the run.
+
+A test that has failed already isn't failed once more: then all is told at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from nose2_aio import checks
+from nose2_aio.baselines import Baseline, line_of
+from nose2_aio.errors import AbandonedLoopError, AioError, CheckError
+from nose2_aio.ledgers import Finding, Ledger
+from nose2_aio.settings import Settings
+
+__all__ = ["Told", "Verdicts", "formatted"]
+
+
+class Told(NamedTuple):
+    """What there is to tell of one test at the end of the run."""
+
+    name: str
+    findings: tuple[Finding, ...]
+
+
+class Verdicts:
+    """Judges what was found, test by test."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._modes = {check.name: settings.mode(check) for check in checks.CHECKS}
+        self._baseline = Baseline(settings.baseline)
+        self._path = settings.baseline
+        self.told: list[Told] = []
+        """What there is to tell of the tests since it was taken last."""
+
+    def judge(
+        self,
+        name: str,
+        ledger: Ledger,
+        tagged: Mapping[str, str],
+        *,
+        can_fail: bool = True,
+    ) -> AioError | None:
+        """Return what to fail a test with, if so; note what is only told.
+
+        ``tagged`` maps names of checks to what a tag says of them.
+        """
+        checks.inspect_end(ledger)
+        is_passed = can_fail
+        found, stubborn = ledger.findings, ledger.stubborn
+        vars(ledger).clear()
+        modes = {**self._modes, **tagged}
+        new = [one for one in found if modes[one.check] != "ignore"]
+        new = [one for one in new if self._baseline.is_new(name, one)]
+        can_fail = can_fail and not self._baseline.is_to_be_written
+        failing = [one for one in new if modes[one.check] == "fail" and can_fail]
+        told = tuple(one for one in new if one not in failing)
+        if told:
+            self.told.append(Told(name, told))
+        if stubborn and is_passed:
+            return AbandonedLoopError("\n\n".join([stubborn, *_texts(failing)]))
+        return CheckError("\n".join(_texts(failing))) if failing else None
+
+    def take(self) -> list[Told]:
+        """Return what there is to tell, and forget it."""
+        told, self.told = self.told, []
+        return told
+
+    def report(self, told: Sequence[Told]) -> list[str]:
+        """Return lines for the end of the run; write the baseline if there was none."""
+        count = sum(len(one.findings) for one in told)
+        if self._baseline.is_to_be_written:
+            lines = [line_of(one.name, each) for one in told for each in one.findings]
+            self._baseline.write(lines)
+            return [f"baseline: wrote {len(set(lines))} findings to {self._path}", ""]
+        if not told:
+            return []
+        things = "1 thing was" if count == 1 else f"{count} things were"
+        return [f"{things} left behind:", "", *formatted(told)]
+
+
+def formatted(told: Iterable[Told]) -> list[str]:
+    """Return lines that tell what was found, test by test."""
+    lines = []
+    for name, findings in told:
+        texts = _texts(findings)
+        lines += [name, *(f"  {line}" for text in texts for line in text.splitlines()), ""]
+    return lines
+
+
+def _texts(findings: Iterable[Finding]) -> list[str]:
+    return [
+        "\n".join([f"{f'{place}: ' if place else ''}{what} ({check})", *details])
+        for check, place, what, details, _ in findings
+    ]
