@@ -101,13 +101,20 @@ class Adapter:
             else:
                 seams.PLAIN_CLEANUP(test, function, *args, **kwargs)
 
+        def do_cleanups(test: TestCase) -> Any:
+            done = plain(test)
+            is_end = test is self._test and seams.is_called_by_unittest(sys._getframe(1))
+            return self._end(test, done) if is_end else done
+
         before = getattr(TestCase, seams.CLEANUP)
         setattr(TestCase, seams.CLEANUP, call_cleanup)
+        plain, TestCase.doCleanups = TestCase.doCleanups, do_cleanups  # type: ignore[method-assign]
         try:
             with unawaited.noted(self._note_unawaited):
                 yield
         finally:
             setattr(TestCase, seams.CLEANUP, before)
+            TestCase.doCleanups = plain  # type: ignore[method-assign]
             self._judge_late()
             self._test = None
             self._keeper.close()
@@ -127,10 +134,8 @@ class Adapter:
         self._began = time.monotonic()
         if seam is None:
             return
-        own = test.__dict__
-        own[seams.DO_CLEANUPS] = partial(self._do_cleanups, test)
         if seam is seams.PLAIN:
-            own[seams.TEST] = partial(self._call_test, test)
+            test.__dict__[seams.TEST] = partial(self._call_test, test)
             if case.setUp is not _NO_SET_UP and kinds.has_fixture(test, "setUp"):
                 self._take(test, seams.SET_UP, self._call_set_up)
             if case.tearDown is not _NO_TEAR_DOWN and kinds.has_fixture(test, "tearDown"):
@@ -143,9 +148,7 @@ class Adapter:
             _check_fixtures(test)
         if scopes.open and not scopes.is_innermost(case):
             scopes.arrive(self._at(test))
-        method = getattr(test, seams.method_name(test), None)
-        if self._overall.seconds or tags.are_on(case) or getattr(method, "__dict__", None):
-            self._keeper.begin(self._limit(test, method))
+        self._limit(test)
 
     def detach(self) -> None:
         """Note that unittest is done with the test."""
@@ -158,14 +161,20 @@ class Adapter:
             return None
         return self._test.id(), time.monotonic() - self._began
 
-    def _limit(self, test: TestCase, method: Any) -> Limit:
-        called = kinds.called(test, method) or _plain(test, method)
-        mark = decorators.decoration(called.function)
+    def _limit(self, test: TestCase) -> None:
+        """Begin the time that a test has, if it is limited."""
+        method = getattr(test, seams.method_name(test), None)
+        called = kinds.called(test, method)
+        function, owner = (method, type(test)) if called is None else called[1:3]
+        if not (self._overall.seconds or getattr(function, "__dict__", 0) or tags.are_on(owner)):
+            return
+        mark = decorators.decoration(function)
         engine = Engine.BY_RESULT if mark is None else mark.engine
         try:
-            return plans.limit(engine, called.function, called.owner, self._settings)
+            limit = plans.limit(engine, function, owner, self._settings)
         except InvalidValueError:  # the test itself is going to say so
-            return self._overall
+            limit = self._overall
+        self._keeper.begin(limit)
 
     def _take(self, test: TestCase, seam: str, call: Callable[[TestCase], None]) -> None:
         if seams.keeps(type(test), seam):
@@ -232,15 +241,11 @@ class Adapter:
         except BaseException as error:
             raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
 
-    def _do_cleanups(self, test: TestCase) -> Any:
-        """What stands for ``doCleanups``: behind it, unittest is done with the test.
+    def _end(self, test: TestCase, done: Any) -> Any:
+        """End the test when unittest has done its cleanups, and have it fail if that fails.
 
-        A test may call it by hand as well.
+        Return whether it has passed, as ``doCleanups`` does.
         """
-        done = type(test).doCleanups(test)
-        if not seams.is_called_by_unittest(sys._getframe(1)):
-            return done
-        del test.__dict__[seams.DO_CLEANUPS]
         errors = [self._failure(end, test) for end in (self._end_scope, self._guards.end)]
         if self._ledger is not None and (vars(self._ledger) or unawaited.keeps_any(test)):
             errors.append(self._failure(partial(self._judge, is_passed=done), test))

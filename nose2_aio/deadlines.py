@@ -127,6 +127,7 @@ class Timekeeper:
         if not isinstance(error, Overrun) or deadline is None:
             return error
         found = deadline.error().with_traceback(error.__traceback__)
+        found.__suppress_context__ = True
         self.renew()
         return found
 

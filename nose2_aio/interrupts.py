@@ -39,7 +39,9 @@ class Interrupts:
         self.stop()
         notes = "\n".join(getattr(error, "__notes__", ()))
         message = f"interrupted by Ctrl-C\n{notes}" if notes else "interrupted by Ctrl-C"
-        return InterruptedRunError(message).with_traceback(error.__traceback__)
+        found = InterruptedRunError(message).with_traceback(error.__traceback__)
+        found.__suppress_context__ = True
+        return found
 
 
 @contextmanager

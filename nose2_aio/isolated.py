@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 from unittest import TestCase
 
-from nose2_aio import checks, coroutines, generators, given, places, reports, seams, watched
+from nose2_aio import checks, coroutines, generators, given, places, reports, seams, stacks, watched
 from nose2_aio.deadlines import is_debugged
 from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
 from nose2_aio.ledgers import Ledger
@@ -75,7 +75,8 @@ class Guards:
             with guard.on():
                 function(*args, **kwargs)
         except BaseException as error:
-            raise self._explained(guard.explained(error))  # noqa: B904 -- the same, or what it means
+            found = self._explained(guard.explained(error))
+            raise stacks.trimmed(found, head=seam is seams.TEST)  # noqa: B904 -- or what it means
 
     def _close(self, test: TestCase) -> None:
         """What stands for ``_tearDownAsyncioRunner``: nothing may come out of it."""
@@ -145,9 +146,10 @@ class _Guard:
             return error
         self._rules.keeper.renew()
         found, self._error = self._error, None
+        found.__suppress_context__ = True
         if not isinstance(error, asyncio.CancelledError):
             found.__cause__ = error
-        return found.with_traceback(error.__traceback__)
+        return found.with_traceback(stacks.users(error))
 
     def inspect(self) -> None:
         """Look for what the test has left behind."""

@@ -47,6 +47,8 @@ def describe(function: Any) -> str:
     inner = innermost(function)
     code = getattr(inner, "__code__", None)
     if code is None:
+        if inspect.isbuiltin(inner) and isinstance(inner.__module__, str):
+            return f"{inner.__module__}.{inner.__qualname__}"
         return repr(function)
     return f"{inner.__name__}, {_place(code.co_filename, code.co_firstlineno)}"
 

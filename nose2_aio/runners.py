@@ -40,7 +40,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from nose2_aio import checks, endings, ledgers, loops, reports, stacks, watched
-from nose2_aio.deadlines import Limit, Timekeeper, is_debugged
+from nose2_aio.deadlines import Deadline, Limit, Timekeeper, is_debugged
 from nose2_aio.errors import AbandonedLoopError, DeadlockError, LoopError
 from nose2_aio.hosts import Host
 from nose2_aio.ledgers import Ledger
@@ -112,6 +112,9 @@ class Runner:
     """Whether `call` runs."""
     _ending: asyncio.Task[set[asyncio.Task[Any]]] | None = None
     """Shuts down what is left over."""
+    _deadline: Deadline | None = None
+    _is_late = False
+    """Whether the last coroutine has ended behind its deadline."""
     _interruption: BaseException | None = None
     """What the coroutine is to be interrupted with."""
     is_abandoned = False
@@ -207,7 +210,8 @@ class Runner:
         if self._outer is not None or self._state is not State.NEW:
             self._ensure_current()
         self._is_attending = False
-        deadline = self.rules.keeper.deadline
+        deadline = self._deadline = self.rules.keeper.deadline
+        self._is_late = False
         try:
             self._begin(job, is_last)
             if deadline is not None:
@@ -229,7 +233,7 @@ class Runner:
         self._value = self._error = None
         if self._outer is not None:
             failure = failure or self._outer._interrupt()
-        if deadline is not None and failure is None and deadline.is_over:
+        if deadline is not None and failure is None and self._is_late:
             failure = deadline.error()
             failure.add_note(_LATE)
             self.rules.keeper.renew()
@@ -316,7 +320,7 @@ class Runner:
         ended = self._give_up()
         self.rules.keeper.renew()
         if is_ours and ended is not None:
-            error.__traceback__ = ended.__traceback__
+            error.__traceback__ = stacks.users(ended)
             if not isinstance(ended, asyncio.CancelledError):
                 error.__cause__ = ended
         if self.is_abandoned:
@@ -467,6 +471,8 @@ class Runner:
                         return  # it may be this task that is closed: no more awaiting
                 finally:
                     self._job = None
+                if self._deadline is not None:
+                    self._is_late = self._deadline.is_over
                 if self._is_last():
                     self._state = State.CLOSING
                 else:

@@ -16,7 +16,6 @@ from unittest import IsolatedAsyncioTestCase, TestCase
 __all__ = [
     "CLEANUP",
     "CLOSE_RUNNER",
-    "DO_CLEANUPS",
     "ISOLATED",
     "PLAIN",
     "PLAIN_CLEANUP",
@@ -39,7 +38,6 @@ __all__ = [
 ]
 
 CLOSE_RUNNER = "_tearDownAsyncioRunner"
-DO_CLEANUPS = "doCleanups"
 SET_UP, TEST, TEAR_DOWN, CLEANUP = "_callSetUp", "_callTestMethod", "_callTearDown", "_callCleanup"
 PLAIN: Callable[..., Any] = getattr(TestCase, TEST)
 ISOLATED: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST)
@@ -96,8 +94,14 @@ def module_cleanups() -> Iterator[Cleanup]:
 
 
 def is_called_by_unittest(frame: FrameType) -> bool:
-    """Tell whether it is `TestCase.run` that calls, not somebody by hand."""
-    return frame.f_code is _RUN
+    """Tell whether it is `TestCase.run` that calls ``doCleanups``, not somebody by hand.
+
+    A class may override it in between.
+    """
+    caller: FrameType | None = frame
+    while caller is not None and caller.f_code.co_name == "doCleanups":
+        caller = caller.f_back
+    return caller is not None and caller.f_code is _RUN
 
 
 def is_isolated(case: type[TestCase]) -> bool:

@@ -11,7 +11,7 @@ from nose2_aio import chains, places
 from nose2_aio.chains import Line
 from nose2_aio.errors import AioError
 
-__all__ = ["innermost_place", "lines", "trimmed"]
+__all__ = ["innermost_place", "lines", "trimmed", "users"]
 
 _PACKAGE = __name__.partition(".")[0]
 _RUNNERS = ("asyncio", "contextlib", "unittest")
@@ -47,6 +47,12 @@ def innermost_place(error: BaseException) -> str:
         if places.is_users(entry.tb_frame.f_code.co_filename)
     ]
     return places.of_frame(own[-1].tb_frame, own[-1].tb_lineno) if own else ""
+
+
+def users(error: BaseException) -> TracebackType | None:
+    """Return the traceback of an error without the frames of asyncio, and ours."""
+    kept = _kept(error, head=True)
+    return _relinked([entry for entry in kept if _package(entry) != "asyncio"])
 
 
 def lines(error: BaseException) -> list[Line]:
