@@ -121,9 +121,9 @@ def _unawaited(books: Books, check: str, *, are_mocks: bool) -> Iterator[Finding
 
 def _lost_exceptions(books: Books) -> Iterator[Finding]:
     for error, place, what, key in (*_lost_in_tasks(books), *_lost_in_reports(books)):
-        text = f"{what} with {type(error).__name__}: {error}"
-        lines = tuple(chains.formatted(stacks.lines(error)))
-        yield Finding("lost-exceptions", place, text, lines, f"{key} {type(error).__name__}")
+        kind = type(error).__name__
+        lines = (*chains.formatted(stacks.lines(error)), f"  {kind}: {error}")
+        yield Finding("lost-exceptions", place, what, lines, f"{key} {kind}")
 
 
 _Lost = tuple[BaseException, str, str, str]
@@ -133,19 +133,28 @@ def _lost_in_tasks(books: Books) -> Iterator[_Lost]:
     for future, place in books.of(asyncio.Future):
         # nothing public says whether somebody has asked for its exception
         if future.done() and not future.cancelled() and future._log_traceback:
-            is_task = isinstance(future, asyncio.Task)
-            name = f"the task {reports.name_of(future)}" if is_task else "a job of an executor"
-            key = getattr(future.get_coro(), "__qualname__", "") if is_task else name
-            yield future.exception(), place, f"{name} failed unseen,", key
+            yield future.exception(), place, *_failed(future)
 
 
 def _lost_in_reports(books: Books, *, with_captured: bool = False) -> Iterator[_Lost]:
     told, books.ledger.reports = books.ledger.reports, ()
-    for context, is_captured in told:
+    for context, is_captured, origin in told:
         error = context.get("exception")
-        if error is not None and (with_captured or not is_captured):
-            message = context.get("message") or "unhandled exception"
-            yield error, stacks.innermost_place(error), f"{message}:", message
+        if error is None or (is_captured and not with_captured):
+            continue
+        future = context.get("task") or context.get("future")
+        message = context.get("message") or "unhandled exception"
+        what, key = (message, message) if future is None else _failed(future)
+        yield error, places.of_origin(origin), what, key
+
+
+def _failed(future: asyncio.Future[Any]) -> tuple[str, str]:
+    """Return what to say of a future that failed, and what stays the same of it."""
+    if isinstance(future, asyncio.Task):
+        key = getattr(future.get_coro(), "__qualname__", "")
+        return f"the task {reports.name_of(future)} failed, and nobody asked for it", key
+    what = "a future failed, and nobody asked for it"
+    return what, what
 
 
 def _leaked_tasks(books: Books) -> Iterator[Finding]:

@@ -76,7 +76,7 @@ class Guards:
                 function(*args, **kwargs)
         except BaseException as error:
             found = self._explained(guard.explained(error))
-            raise stacks.trimmed(found, head=seam is seams.TEST)  # noqa: B904 -- or what it means
+            raise stacks.trimmed(found, head=False)  # noqa: B904 -- or what it means
 
     def _close(self, test: TestCase) -> None:
         """What stands for ``_tearDownAsyncioRunner``: nothing may come out of it."""

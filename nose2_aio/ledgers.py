@@ -11,6 +11,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
+from nose2_aio.places import Origin
+
 __all__ = ["Finding", "Ledger", "Report", "current"]
 
 
@@ -35,6 +37,8 @@ class Report(NamedTuple):
     context: dict[str, Any]
     is_captured: bool
     """Whether the test has captured asyncio's log, and so deals with it."""
+    origin: Origin
+    """Where the task or future that it is about was made."""
 
 
 class Ledger:

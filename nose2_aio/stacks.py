@@ -57,7 +57,8 @@ def users(error: BaseException) -> TracebackType | None:
 
 def lines(error: BaseException) -> list[Line]:
     """Return the lines of the user's that an error has come through."""
-    return chains.of_lines((entry.tb_frame, entry.tb_lineno) for entry in _kept(error, head=True))
+    kept = (entry for entry in _kept(error, head=True) if _package(entry) != "asyncio")
+    return chains.of_lines((entry.tb_frame, entry.tb_lineno) for entry in kept)
 
 
 def _kept(error: BaseException, *, head: bool) -> list[TracebackType]:

@@ -7,7 +7,9 @@ way gives a text, once for each line. A test that catches warnings by itself dea
 from __future__ import annotations
 
 import inspect
+import re
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,7 +37,13 @@ def noted(note: Callable[[Coroutine], bool]) -> Iterator[None]:
 
     def warn(coroutine: Coroutine) -> None:
         if not note(coroutine):
-            before(coroutine)
+            # what Python does, with the same line as the place
+            text = f"coroutine '{coroutine.__qualname__}' was never awaited"
+            origin = coroutine.cr_origin or ()
+            if len(origin) > _DEPTH:  # asyncio's debug mode
+                lines = "".join(traceback.format_list([(*line, None) for line in reversed(origin)]))
+                text = f"{text}\nCoroutine created at (most recent call last)\n{lines.rstrip()}"
+            warnings.warn(text, RuntimeWarning, stacklevel=2, source=coroutine)
 
     depth = sys.get_coroutine_origin_tracking_depth()
     sys.set_coroutine_origin_tracking_depth(max(depth, _DEPTH))
@@ -50,9 +58,13 @@ def noted(note: Callable[[Coroutine], bool]) -> Iterator[None]:
 def described(coroutine: Coroutine) -> tuple[str, str, bool]:
     """Return the name of a coroutine, where it was made, and whether a mock's call has made it."""
     is_mock = coroutine.cr_code.co_filename == mock.__file__
+    if is_mock and coroutine.cr_frame is not None:
+        found = re.search(r"name='(.*?)'", repr(coroutine.cr_frame.f_locals.get("self")))
+        name = f"of the AsyncMock {found[1]}" if found else "of an AsyncMock"
+    else:
+        name = coroutine.__qualname__.rpartition("<locals>.")[2]
     lines = [line for line in coroutine.cr_origin or () if line[0] != mock.__file__]
     own = [line for line in lines if places.is_users(line[0])] or lines
-    name = "of an AsyncMock" if is_mock else coroutine.__qualname__.rpartition("<locals>.")[2]
     return name, places.line_in(*own[0]) if own else "", is_mock
 
 

@@ -17,6 +17,9 @@ from nose2_aio.settings import Settings
 __all__ = ["Told", "Verdicts", "formatted"]
 
 
+_HEAD = "this was found at the end of the test:\n"
+
+
 class Told(NamedTuple):
     """What there is to tell of one test at the end of the run."""
 
@@ -60,7 +63,7 @@ class Verdicts:
             self.told.append(Told(name, told))
         if stubborn and is_passed:
             return AbandonedLoopError("\n\n".join([stubborn, *_texts(failing)]))
-        return CheckError("\n".join(_texts(failing))) if failing else None
+        return CheckError("\n".join([_HEAD, *_texts(failing)])) if failing else None
 
     def take(self) -> list[Told]:
         """Return what there is to tell, and forget it."""
@@ -76,8 +79,7 @@ class Verdicts:
             return [f"baseline: wrote {len(set(lines))} findings to {self._path}", ""]
         if not told:
             return []
-        things = "1 thing was" if count == 1 else f"{count} things were"
-        return [f"{things} left behind:", "", *formatted(told)]
+        return [f"The checks found {count} thing{'s' * (count > 1)}:", "", *formatted(told)]
 
 
 def formatted(told: Iterable[Told]) -> list[str]:

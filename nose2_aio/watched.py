@@ -84,11 +84,11 @@ class Watched:
         return timer
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        ledger = self._ledger_of(context)
+        ledger, origin = self._maker_of(context)
         # a handler of the test's deals with what it is told
         handler = self.get_exception_handler()  # type: ignore[attr-defined]
         if ledger is not None and handler is self.handler_before:
-            ledger.reports += (Report(context, _is_log_captured()),)
+            ledger.reports += (Report(context, _is_log_captured(), origin),)
         super().call_exception_handler(context)  # type: ignore[misc]
 
     def set_default_executor(self, executor: Any) -> None:
@@ -103,14 +103,14 @@ class Watched:
         self.note(future, sys._getframe(1))
         return future
 
-    def _ledger_of(self, report: dict[str, Any]) -> Ledger | None:
-        """Return the ledger of what a report to the exception handler is about."""
+    def _maker_of(self, report: dict[str, Any]) -> tuple[Ledger | None, Origin]:
+        """Return who has made what a report to the exception handler is about, and where."""
         for key in ("task", "future", "asyncgen", "transport"):
             if self.made is not None and report.get(key) in self.made:
-                return self.made[report[key]][0]
+                return self.made[report[key]]
         context = getattr(report.get("handle"), "_context", None)  # public since Python 3.12
         charged = None if context is None else context.get(ledgers.current)
-        return charged or ledgers.current.get() or self.ledger
+        return charged or ledgers.current.get() or self.ledger, ()
 
     def _asyncgen_firstiter_hook(self, agen: AsyncGenerator[Any, Any]) -> None:
         # nothing public tells a loop's subclass of an async generator that is begun

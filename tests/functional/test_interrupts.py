@@ -36,5 +36,5 @@ class Interrupt(TestCase):
         process.send_signal(signal.SIGINT)
         printed, _ = process.communicate(timeout=30)
         self.assertIn("cleaned up", printed)
-        self.assertIn("KeyboardInterrupt", printed)
+        self.assertIn("interrupted by Ctrl-C", printed)
         self.assertNotEqual(process.returncode, 0)

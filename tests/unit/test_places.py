@@ -41,7 +41,8 @@ class Describe(TestCase):
 
     def test_no_code(self) -> None:
         """What has no code is shown as it is."""
-        self.assertEqual(places.describe(print), "<built-in function print>")
+        self.assertEqual(places.describe(print), "builtins.print")
+        self.assertEqual(places.describe(5), "5")
 
 
 class Innermost(TestCase):
