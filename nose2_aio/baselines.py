@@ -7,6 +7,8 @@ changes from run to run, such as line numbers. It is sorted, to be kept with the
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,7 +24,8 @@ _LINE = _BETWEEN.join(("{}", "{}", "{}"))
 
 def line_of(name: str, finding: Finding) -> str:
     """Return the line for what was found in a test."""
-    return _LINE.format(name, finding.check, " ".join(finding.key.split()))
+    key = re.sub(r"\b0x[0-9A-Fa-f]+", "0x", finding.key)
+    return _LINE.format(name, finding.check, " ".join(key.split()))
 
 
 def checked(text: str, *, name: str, place: str) -> str:
@@ -48,21 +51,29 @@ class Baseline:
     def __init__(self, path: str) -> None:
         self._path = Path(path)
         self.is_to_be_written = bool(path) and not self._path.exists()
-        self._known = frozenset() if self.is_to_be_written or not path else _read(self._path)
+        is_known = bool(path) and not self.is_to_be_written
+        self._known = Counter(_read(self._path) if is_known else ())
 
-    def is_new(self, name: str, finding: Finding) -> bool:
-        """Tell whether something that was found in a test doesn't stand in it."""
-        return line_of(name, finding) not in self._known
+    def new(self, name: str, findings: Iterable[Finding]) -> list[Finding]:
+        """Return what was found in a test and doesn't stand in it, or not that often."""
+        count: Counter[str] = Counter()
+        found = []
+        for one in findings:
+            line = line_of(name, one)
+            count[line] += 1
+            if count[line] > self._known[line]:
+                found.append(one)
+        return found
 
     def write(self, lines: Iterable[str]) -> None:
         """Write it."""
-        text = _HEAD + "".join(f"{line}\n" for line in sorted(set(lines)))
+        text = _HEAD + "".join(f"{line}\n" for line in sorted(lines))
         self._path.write_text(text, "utf-8")
 
 
-def _read(path: Path) -> frozenset[str]:
+def _read(path: Path) -> list[str]:
     lines = path.read_text("utf-8").splitlines()
-    found = frozenset(line for line in lines if line and not line.startswith("#"))
+    found = [line for line in lines if line and not line.startswith("#")]
     for line in found:
         if line.count(_BETWEEN) != _LINE.count(_BETWEEN):
             raise ValueError(f"{line!r} is no line of a baseline")

@@ -145,7 +145,9 @@ def _lost_in_reports(books: Books, *, with_captured: bool = False) -> Iterator[_
         future = context.get("task") or context.get("future")
         message = context.get("message") or "unhandled exception"
         what, key = (message, message) if future is None else _failed(future)
-        yield error, places.of_origin(origin), what, key
+        lines = stacks.lines(error)
+        place = places.of_origin(origin) or (lines[-1].place if lines else "")
+        yield error, place, what, key
 
 
 def _failed(future: asyncio.Future[Any]) -> tuple[str, str]:

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
 from typing import Any
@@ -99,17 +98,15 @@ async def cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[Ta
         tasks = find() - stubborn
         if not tasks:
             break
-        pending = tasks
         for _ in range(2):
-            for task in pending:
-                with contextlib.suppress(RecursionError):  # tasks that wait for each other
-                    task.cancel()
-            done, pending = await asyncio.wait(pending, timeout=grace)
+            stubborn |= {task for task in tasks if not _cancel(task)}
+            tasks -= stubborn
+            if not tasks:
+                break
+            done, tasks = await asyncio.wait(tasks, timeout=grace)
             for task in done:
                 _report(task)
-            if not pending:
-                break
-        stubborn |= pending
+        stubborn |= tasks
     return stubborn
 
 
@@ -126,6 +123,15 @@ def keep(task: Task[Any]) -> None:
     _kept.append((task, task.get_coro()))
     # nothing public says that we know
     task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+def _cancel(task: Task[Any]) -> bool:
+    """Cancel a task; tell whether that can be done."""
+    try:
+        task.cancel()
+    except RecursionError:  # tasks that wait for each other
+        return False
+    return True
 
 
 async def _bounded(ending: Any, grace: float) -> None:

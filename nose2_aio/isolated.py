@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 from unittest import TestCase
 
-from nose2_aio import checks, coroutines, generators, given, places, reports, seams, stacks, watched
+from nose2_aio import checks, coroutines, endings, generators, given, places, reports, seams, stacks, watched
 from nose2_aio.deadlines import is_debugged
 from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
 from nose2_aio.ledgers import Ledger
@@ -49,7 +49,9 @@ class Guards:
     def attach(self, test: TestCase, ledger: Ledger) -> None:
         """Step in at the seams of a test case, the next time that it runs."""
         own = test.__dict__
-        guard = _Guard(test, self._rules, ledger if self._settings.are_isolated_checked else None)
+        guard = _Guard(
+            test, self._rules, ledger, is_checked=self._settings.are_isolated_checked
+        )
         self._guard = guard
         own[seams.TEST] = partial(self._call, seams.TEST, partial(self._call_test, test))
         for seam in (seams.SET_UP, seams.TEAR_DOWN, seams.CLEANUP):
@@ -110,10 +112,13 @@ class _Guard:
     _cancelled = 0
     _grace = 1.0
 
-    def __init__(self, test: TestCase, rules: Rules, ledger: Ledger | None) -> None:
+    def __init__(
+        self, test: TestCase, rules: Rules, ledger: Ledger, *, is_checked: bool
+    ) -> None:
         self.test = test
         self._rules = rules
-        self._ledger = ledger
+        self._ledger = ledger if is_checked else None
+        self._spare = ledger
         self._watching = ExitStack()
 
     def begin(self) -> None:
@@ -172,8 +177,8 @@ class _Guard:
                 loop.on_deadlock = None
         try:
             close()
-        except AbandonedLoopError:
-            pass
+        except AbandonedLoopError as error:
+            self._spare.stubborn = str(error)
         finally:
             self._watching.close()
 
@@ -209,7 +214,11 @@ class _Guard:
         self._interrupt(lambda _: DeadlockError(""))
 
     def _abandon(self) -> None:
-        raise AbandonedLoopError("a task did not end")
+        assert self.loop is not None
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            endings.keep(task)
+        raise AbandonedLoopError(endings.message(tasks))
 
 
 def _main_task(loop: AbstractEventLoop) -> Task[Any] | None:

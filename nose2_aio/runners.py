@@ -214,6 +214,8 @@ class Runner:
         self._is_late = False
         try:
             self._begin(job, is_last)
+            if self.rules.fails_deadlocks and isinstance(self.loop, Watched):
+                self.loop.on_deadlock = self._find_deadlock
             if deadline is not None:
                 deadline.loop = self.loop
                 watched.set_alarm(self.loop, deadline.when, self._expire)
@@ -359,8 +361,6 @@ class Runner:
         self._state = State.OPEN
         self._value = self._error = None
         self._job = job
-        if self.rules.fails_deadlocks and isinstance(self.loop, Watched):
-            self.loop.on_deadlock = self._find_deadlock
         self._is_last = is_last
         if self._host is not None and not self._host.done():
             self._wake_host()
@@ -390,8 +390,10 @@ class Runner:
         for _ in range(2):
             if self._is_busy:
                 assert self._host is not None
-                with contextlib.suppress(RecursionError):  # tasks that wait for each other
+                try:
                     asyncio.Task.cancel(self._host)
+                except RecursionError:  # it waits for tasks that wait for each other
+                    break
                 self._host.add_done_callback(self._stop)  # it may not even have begun
                 self._run_for(self.rules.grace, lambda: self._is_busy)
         if self._is_busy:

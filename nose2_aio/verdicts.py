@@ -55,10 +55,12 @@ class Verdicts:
         vars(ledger).clear()
         modes = {**self._modes, **tagged}
         new = [one for one in found if modes[one.check] != "ignore"]
-        new = [one for one in new if self._baseline.is_new(name, one)]
+        new = self._baseline.new(name, new)
         can_fail = can_fail and not self._baseline.is_to_be_written
         failing = [one for one in new if modes[one.check] == "fail" and can_fail]
         told = tuple(one for one in new if one not in failing)
+        if stubborn and not is_passed:
+            told = (Finding("leaked-tasks", "", stubborn), *told)
         if told:
             self.told.append(Told(name, told))
         if stubborn and is_passed:
@@ -76,7 +78,7 @@ class Verdicts:
         if self._baseline.is_to_be_written:
             lines = [line_of(one.name, each) for one in told for each in one.findings]
             self._baseline.write(lines)
-            return [f"baseline: wrote {len(set(lines))} findings to {self._path}", ""]
+            return [f"baseline: wrote {len(lines)} findings to {self._path}", ""]
         if not told:
             return []
         return [f"The checks found {count} thing{'s' * (count > 1)}:", "", *formatted(told)]
