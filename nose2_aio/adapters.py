@@ -47,7 +47,6 @@ from nose2_aio import (
     tags,
     unawaited,
 )
-from nose2_aio.deadlines import Limit
 from nose2_aio.decorators import Decoration
 from nose2_aio.engines import Engine, Execution
 from nose2_aio.errors import DefinitionError, InvalidValueError
@@ -72,7 +71,7 @@ class Adapter:
 
     _test: TestCase | None = None
     """The test that runs, or that ran last."""
-    _ledger: Ledger | None = None
+    _ledger = Ledger()
     """What is charged to it."""
     _filters: object = None
     """The filters of warnings when it began."""
@@ -103,8 +102,9 @@ class Adapter:
 
         def do_cleanups(test: TestCase) -> Any:
             done = plain(test)
-            is_end = test is self._test and seams.is_called_by_unittest(sys._getframe(1))
-            return self._end(test, done) if is_end else done
+            if test is self._test and seams.is_called_by_unittest(sys._getframe(1)):
+                return self._end(test, done)
+            return done
 
         before = getattr(TestCase, seams.CLEANUP)
         setattr(TestCase, seams.CLEANUP, call_cleanup)
@@ -121,8 +121,10 @@ class Adapter:
 
     def attach(self, test: TestCase) -> None:
         """Have a test case run its test and fixtures for real, the next time that it runs."""
-        if self._ledger is not None and vars(self._ledger):
+        if vars(self._ledger):
             self._judge_late()
+        if self._keeper.deadline is not None:
+            self._keeper.end()
         case = type(test)
         seam = getattr(case, seams.TEST, None)
         self._test = test
@@ -148,7 +150,8 @@ class Adapter:
             _check_fixtures(test)
         if scopes.open and not scopes.is_innermost(case):
             scopes.arrive(self._at(test))
-        self._limit(test)
+        if self._overall.seconds or seam is not seams.PLAIN:
+            self._limit(*_target(test))
 
     def detach(self) -> None:
         """Note that unittest is done with the test."""
@@ -161,13 +164,8 @@ class Adapter:
             return None
         return self._test.id(), time.monotonic() - self._began
 
-    def _limit(self, test: TestCase) -> None:
+    def _limit(self, function: Any, owner: type) -> None:
         """Begin the time that a test has, if it is limited."""
-        method = getattr(test, seams.method_name(test), None)
-        called = kinds.called(test, method)
-        function, owner = (method, type(test)) if called is None else called[1:3]
-        if not (self._overall.seconds or getattr(function, "__dict__", 0) or tags.are_on(owner)):
-            return
         mark = decorators.decoration(function)
         engine = Engine.BY_RESULT if mark is None else mark.engine
         try:
@@ -200,8 +198,13 @@ class Adapter:
         """What stands for ``_callSetUp``."""
         del test.__dict__[seams.SET_UP]
         scopes = self._scopes
+        function, owner = _target(test)
+        if self._keeper.deadline is None and _may_be_tagged(function, owner):
+            self._limit(function, owner)
         try:
-            if self._is_coroutine_test(test) or coroutines.is_declared(type(test).tearDown):
+            if self._is_coroutine_test(test, function) or coroutines.is_declared(
+                type(test).tearDown
+            ):
                 scopes.runner(self._at(test))  # its loop is current while setUp runs
             elif not scopes.open:
                 scopes.current_before = loops.current()
@@ -246,30 +249,29 @@ class Adapter:
 
         Return whether it has passed, as ``doCleanups`` does.
         """
-        errors = [self._failure(end, test) for end in (self._end_scope, self._guards.end)]
-        if self._ledger is not None and (vars(self._ledger) or unawaited.keeps_any(test)):
-            errors.append(self._failure(partial(self._judge, is_passed=done), test))
-        for error in filter(None, errors):
-            seams.fail(test, error)
-            done = type(test).doCleanups(test)
+        if self._keeper.deadline is not None:
+            self._keeper.end()
+        scopes = self._scopes
+        if scopes.open and scopes.open[-1].owner is test is not scopes.layered:
+            done = self._attempt(test, done, lambda: scopes.leave(self._at(test)))
+        if self._guards.test is test:
+            done = self._attempt(test, done, self._guards.inspect)
+        if vars(self._ledger) or unawaited.keeps_any(kinds.users_object(test)):
+            done = self._attempt(test, done, lambda: self._judge(test, is_passed=done))
         return done
 
-    def _failure(self, end: Callable[[TestCase], None], test: TestCase) -> BaseException | None:
-        """Return what goes wrong at an end of the test."""
+    def _attempt(self, test: TestCase, done: Any, end: Callable[[], None]) -> Any:
+        """Do what is done at the end of the test, and have it fail if that fails."""
         try:
-            end(test)
+            end()
         except BaseException as error:
-            return self._fixtures.explained(error)
-        return None
-
-    def _end_scope(self, test: TestCase) -> None:
-        if self._scopes.open and test is not self._scopes.layered:
-            self._scopes.leave(self._at(test))
+            seams.fail(test, self._fixtures.explained(error))
+            return type(test).doCleanups(test)
+        return done
 
     def _judge(self, test: TestCase, *, is_passed: bool) -> None:
         """Raise what the checks fail the test with; note what is only told."""
         ledger = self._ledger
-        assert ledger is not None
         if not self._is_checked(test):
             return
         for coroutine in unawaited.kept_in(kinds.users_object(test)):
@@ -281,16 +283,12 @@ class Adapter:
 
     def _judge_late(self) -> None:
         """Note what was found of the last test when unittest was done with it."""
-        if self._test is not None and self._ledger is not None and vars(self._ledger):
-            self._verdicts.judge(
-                self._test.id(), self._ledger, self._modes(self._test), can_fail=False
-            )
-        self._ledger = None
+        if self._test is not None and vars(self._ledger):
+            modes = self._modes(self._test)
+            self._verdicts.judge(self._test.id(), self._ledger, modes, can_fail=False)
 
     def _modes(self, test: TestCase) -> dict[str, str]:
-        method = getattr(test, seams.method_name(test), None)
-        called = kinds.called(test, method) or _plain(test, method)
-        return tags.read_checks(called.function, called.owner)
+        return tags.read_checks(*_target(test))
 
     def _is_checked(self, test: TestCase) -> bool:
         return self._settings.are_isolated_checked or not seams.is_isolated(type(test))
@@ -301,8 +299,6 @@ class Adapter:
         if test is None or warnings.filters is not self._filters or not self._is_checked(test):
             return False
         ledger = ledgers.current.get() or self._ledger
-        if ledger is None:
-            ledger = self._ledger = Ledger()
         ledger.unawaited += (unawaited.described(coroutine),)
         return True
 
@@ -320,9 +316,12 @@ class Adapter:
         """What stands for ``_callTestMethod``."""
         del test.__dict__[seams.TEST]
         called = kinds.called(test, method)
-        function = method if called is None else called.function
+        function, owner = (method, type(test)) if called is None else called[1:3]
+        is_marked = bool(getattr(function, "__dict__", None))
+        if self._keeper.deadline is None and (is_marked or tags.are_on(owner)):
+            self._limit(function, owner)
         try:
-            if getattr(function, "__dict__", None):
+            if is_marked:
                 called = called or _plain(test, method)
                 value = self._call_marked(test, called)
             elif self._scopes.open:
@@ -443,11 +442,8 @@ class Adapter:
             raise ended_for
         return self._run(test, called, None, body, is_last=never)
 
-    def _is_coroutine_test(self, test: TestCase) -> bool:
+    def _is_coroutine_test(self, test: TestCase, function: Any) -> bool:
         """Tell whether a test is declared to be a coroutine, and nobody chose a loop for it."""
-        method = getattr(test, seams.method_name(test))
-        called = kinds.called(test, method)
-        function = method if called is None else called.function
         if getattr(function, "__dict__", None):
             mark = decorators.decoration(function)
             if mark is not None:
@@ -455,6 +451,17 @@ class Adapter:
             if given.has_examples(function, test):
                 return True
         return coroutines.is_declared(function)
+
+
+def _target(test: TestCase) -> tuple[Any, type]:
+    """Return the user's function that is the test, and the user's class."""
+    method = getattr(test, seams.method_name(test), None)
+    called = kinds.called(test, method)
+    return (method, type(test)) if called is None else (called.function, called.owner)
+
+
+def _may_be_tagged(function: Any, owner: type) -> bool:
+    return bool(getattr(function, "__dict__", None)) or tags.are_on(owner)
 
 
 def _check_fixtures(test: TestCase) -> None:

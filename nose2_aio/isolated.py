@@ -19,7 +19,18 @@ from functools import partial
 from typing import Any
 from unittest import TestCase
 
-from nose2_aio import checks, coroutines, endings, generators, given, places, reports, seams, stacks, watched
+from nose2_aio import (
+    checks,
+    coroutines,
+    endings,
+    generators,
+    given,
+    places,
+    reports,
+    seams,
+    stacks,
+    watched,
+)
 from nose2_aio.deadlines import is_debugged
 from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
 from nose2_aio.ledgers import Ledger
@@ -49,9 +60,7 @@ class Guards:
     def attach(self, test: TestCase, ledger: Ledger) -> None:
         """Step in at the seams of a test case, the next time that it runs."""
         own = test.__dict__
-        guard = _Guard(
-            test, self._rules, ledger, is_checked=self._settings.are_isolated_checked
-        )
+        guard = _Guard(test, self._rules, ledger, is_checked=self._settings.are_isolated_checked)
         self._guard = guard
         own[seams.TEST] = partial(self._call, seams.TEST, partial(self._call_test, test))
         for seam in (seams.SET_UP, seams.TEAR_DOWN, seams.CLEANUP):
@@ -63,9 +72,14 @@ class Guards:
         if seams.closes_runner(type(test)):
             own[seams.CLOSE_RUNNER] = partial(self._close, test)
 
-    def end(self, test: TestCase) -> None:
-        """Look for what a test has left behind, when its cleanups are done."""
-        if self._guard is not None and self._guard.test is test:
+    @property
+    def test(self) -> TestCase | None:
+        """The test that is guarded."""
+        return None if self._guard is None else self._guard.test
+
+    def inspect(self) -> None:
+        """Look for what the test has left behind, when its cleanups are done."""
+        if self._guard is not None:
             self._guard.inspect()
 
     def _call(self, seam: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -112,9 +126,7 @@ class _Guard:
     _cancelled = 0
     _grace = 1.0
 
-    def __init__(
-        self, test: TestCase, rules: Rules, ledger: Ledger, *, is_checked: bool
-    ) -> None:
+    def __init__(self, test: TestCase, rules: Rules, ledger: Ledger, *, is_checked: bool) -> None:
         self.test = test
         self._rules = rules
         self._ledger = ledger if is_checked else None

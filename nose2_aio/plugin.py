@@ -121,11 +121,14 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self.settings  # noqa: B018 -- resolved here, once
         except InvalidValueError as error:
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
+        if not self.settings.time_limit:  # then there is nothing to do for it in this process
+            self._unregister("stopTest")
         switched = getattr(event.args, SECTION)
         if switched and not self.registered:
             self.register()
         if switched is False:
-            self._unregister()
+            self._unregister(*self.session.hooks.hooks)
+            self.registered = False
 
     def registerInSubprocess(self, event: Any) -> None:
         """Come along to worker processes; what the command line said comes in the config.
@@ -134,6 +137,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """
         self._faces.take_off()
         self._is_replaying = True
+        self._unregister("stopTest")
+        self.session.hooks.register("stopTest", self)
         event.pluginClasses.append(type(self))
         config = self.session.config
         if not config.has_section(SECTION):
@@ -263,8 +268,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             options = {"action": argparse.BooleanOptionalAction}
         self.session.pluginargs.add_argument(name, help=help, **options)
 
-    def _unregister(self) -> None:
-        for hook in self.session.hooks.hooks.values():
-            if self in hook.plugins:
+    def _unregister(self, *hooks: str) -> None:
+        for name in hooks:
+            hook = self.session.hooks.hooks.get(name)
+            if hook is not None and self in hook.plugins:
                 hook.plugins.remove(self)
-        self.registered = False

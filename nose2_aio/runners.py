@@ -98,6 +98,10 @@ class Runner:
 
     _state = State.NEW
     _outer: Runner | None = None
+    _watched: Watched | None = None
+    """The loop, if it is watched."""
+    _at_end: contextlib.ExitStack | None = None
+    """What is to be undone behind the loop."""
     _restore: Callable[[], None] | None = None
     """Makes the loop current that was before; None where the loop isn't the runner's own."""
     _host: Host | None = None
@@ -133,10 +137,10 @@ class Runner:
             raise LoopError("a test can't be run by a loop of its own while another loop runs here")
         self.rules = rules or (Rules(Timekeeper()) if outer is None else outer.rules)
         self.ledger = ledger or Ledger()
-        self._watching = contextlib.ExitStack()
         if outer is not None:
             self._outer = outer
             self.loop: AbstractEventLoop = outer.loop
+            self._watched = outer._watched
             self.context: contextvars.Context = outer.context.copy()
             self.context.run(ledgers.current.set, self.ledger)
             return
@@ -146,11 +150,12 @@ class Runner:
         if loop is None:
             loop = loops.new(debug=self.rules.debug)
             self._restore = loops.make_current(loop)
-            if isinstance(loop, Watched):
-                loop.ledger = self.ledger
         if not isinstance(loop, Watched):
-            self._watching.enter_context(watched.on(loop))
+            self._undo.enter_context(watched.on(loop))
             self.context.run(ledgers.current.set, self.ledger)
+        if isinstance(loop, Watched):
+            loop.ledger = loop.ledger or self.ledger
+            self._watched = loop
         self.loop = loop
 
     def __repr__(self) -> str:
@@ -214,8 +219,8 @@ class Runner:
         self._is_late = False
         try:
             self._begin(job, is_last)
-            if self.rules.fails_deadlocks and isinstance(self.loop, Watched):
-                self.loop.on_deadlock = self._find_deadlock
+            if self._watched is not None and self.rules.fails_deadlocks:
+                self._watched.on_deadlock = self._find_deadlock
             if deadline is not None:
                 deadline.loop = self.loop
                 watched.set_alarm(self.loop, deadline.when, self._expire)
@@ -279,9 +284,10 @@ class Runner:
         finally:
             self._state = State.CLOSED
             self._host = None
-            self._watching.close()
-            if isinstance(self.loop, Watched):
-                self.loop.on_deadlock = None
+            if self._at_end is not None:
+                self._at_end.close()
+            if self._watched is not None:
+                self._watched.on_deadlock = None
             if self._restore is not None:
                 self._restore()
                 self.loop.close()
@@ -336,6 +342,11 @@ class Runner:
         """Return the interrupt that has hit this host, or an outer one, while an inner one ran."""
         found, self._error = self._error, None
         return found or (None if self._outer is None else self._outer._interrupt())
+
+    @property
+    def _undo(self) -> contextlib.ExitStack:
+        self._at_end = self._at_end or contextlib.ExitStack()
+        return self._at_end
 
     def _is_left(self) -> bool:
         """Tell whether the host has ended, and the outer one is free."""
@@ -513,7 +524,7 @@ class Runner:
         elif self._ending is None:
             # what is left over may block the loop
             limit = Limit(_ENDINGS * self.rules.grace, "grace")
-            self._watching.enter_context(self.rules.keeper.within(limit))
+            self._undo.enter_context(self.rules.keeper.within(limit))
             self._ending = asyncio.Task(
                 endings.shut_down(
                     self.loop,
@@ -528,8 +539,8 @@ class Runner:
     @property
     def _is_shut_down(self) -> bool:
         """Whether nothing is left over that would have to be shut down."""
-        loop = self.loop
-        if not isinstance(loop, Watched) or loop.needs_shutdown or asyncio.all_tasks(loop):
+        loop = self._watched
+        if loop is None or loop.needs_shutdown or asyncio.all_tasks(self.loop):
             return False
         if loop.made:
             self._inspect_rest()
@@ -558,7 +569,7 @@ class Runner:
     def _end_own_tasks(self) -> None:
         """Cancel what was left over in this runner, on the loop of the outer one."""
         loop = self.loop
-        if not isinstance(loop, Watched) or not loop.made or self.is_abandoned:
+        if self._watched is None or not self._watched.made or self.is_abandoned:
             return
         pending = functools.partial(checks.pending, loop, self.ledger)
         if not self.is_given and pending():

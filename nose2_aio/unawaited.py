@@ -13,9 +13,9 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import CoroutineType
+from types import CoroutineType, FrameType
 from typing import Any, TypeAlias
-from unittest import mock
+from unittest import TestCase, mock
 
 from nose2_aio import places
 
@@ -24,10 +24,11 @@ __all__ = ["described", "keeps_any", "kept_in", "noted"]
 Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
 
 _HOOK = "_warn_unawaited_coroutine"
-_DEPTH = 4
-"""How many frames of the place where a coroutine is made are noted: a mock's call takes three."""
+_DEPTH = 1
+"""How many frames of the place where a coroutine is made are noted: each costs at each coroutine."""
+_OWN = len(vars(TestCase()))
+"""How many attributes a test case has when the user has added none."""
 _CONTAINERS = frozenset({list, tuple, set})
-_KEPT = _CONTAINERS | {CoroutineType}
 
 
 @contextmanager
@@ -57,20 +58,36 @@ def noted(note: Callable[[Coroutine], bool]) -> Iterator[None]:
 
 def described(coroutine: Coroutine) -> tuple[str, str, bool]:
     """Return the name of a coroutine, where it was made, and whether a mock's call has made it."""
-    is_mock = coroutine.cr_code.co_filename == mock.__file__
-    if is_mock and coroutine.cr_frame is not None:
-        found = re.search(r"name='(.*?)'", repr(coroutine.cr_frame.f_locals.get("self")))
+    if coroutine.cr_code.co_filename == mock.__file__:
+        called = "" if coroutine.cr_frame is None else repr(coroutine.cr_frame.f_locals["self"])
+        found = re.search(r"name='(.*?)'", called)
         name = f"of the AsyncMock {found[1]}" if found else "of an AsyncMock"
-    else:
-        name = coroutine.__qualname__.rpartition("<locals>.")[2]
-    lines = [line for line in coroutine.cr_origin or () if line[0] != mock.__file__]
-    own = [line for line in lines if places.is_users(line[0])] or lines
-    return name, places.line_in(*own[0]) if own else "", is_mock
+        return name, places.of_origin(places.origin(_dropping())), True
+    name = coroutine.__qualname__.rpartition("<locals>.")[2]
+    origin = coroutine.cr_origin
+    return name, places.line_in(*origin[0]) if origin else "", False
+
+
+def _dropping() -> FrameType | None:
+    """Return the frame that drops a mock's call, which is most often the one that has made it."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not places.is_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
 
 
 def keeps_any(thing: object) -> bool:
-    """Tell whether attributes of an object may keep coroutines: cheap, for each test."""
-    return any(type(value) in _KEPT for value in thing.__dict__.values())
+    """Tell whether attributes of an object keep coroutines: asked for each test, so no detours."""
+    attributes = thing.__dict__
+    if len(attributes) <= _OWN:
+        return False
+    for value in attributes.values():
+        kind = type(value)
+        if kind is CoroutineType:
+            return True
+        if kind in _CONTAINERS and value and any(type(one) is CoroutineType for one in value):
+            return True
+    return False
 
 
 def kept_in(thing: object) -> Iterator[Coroutine]:
