@@ -14,11 +14,13 @@ from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
 from typing import Any
 
-from nose2_aio import executors, reports
+from nose2_aio import checks, executors, reports
 from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.executors import Executor
+from nose2_aio.ledgers import Ledger
+from nose2_aio.watched import Watched
 
-__all__ = ["GRACE", "abandon", "cancel_all", "end", "end_some", "keep", "message", "shut_down"]
+__all__ = ["GRACE", "Leftovers", "abandon", "cancel_all", "end", "keep", "message", "shut_down"]
 
 GRACE = 1.0
 """Seconds that what is cancelled has to end, each of two times."""
@@ -64,8 +66,7 @@ async def shut_down(
     ``on_pending`` gets the tasks that are left over, before they are cancelled; ``on_cancelled`` is
     called when there are no more.
     """
-    for _ in range(_PASSES):
-        await asyncio.sleep(0)
+    await _pass()
     on_pending(_others(loop))
     stubborn = await cancel_all(lambda: _others(loop), grace)
     on_cancelled()
@@ -78,17 +79,56 @@ async def shut_down(
     return stubborn
 
 
-async def end_some(
-    find: Callable[[], set[Task[Any]]],
-    grace: float,
-    *,
-    on_pending: Callable[[set[Task[Any]]], None],
-) -> set[Task[Any]]:
-    """Do to the tasks that ``find`` gives what `shut_down` does to all; return what won't end."""
-    for _ in range(_PASSES):
-        await asyncio.sleep(0)
-    on_pending(find())
-    return await cancel_all(find, grace)
+class Leftovers:
+    """What one runner has left on a loop."""
+
+    def __init__(self, loop: AbstractEventLoop, ledger: Ledger, grace: float) -> None:
+        self._loop = loop
+        self._ledger = ledger
+        self._grace = grace
+
+    def is_none(self) -> bool:
+        """Tell whether nothing has to be shut down on the loop; look for what was left open."""
+        loop = self._loop
+        if not isinstance(loop, Watched) or loop.needs_shutdown or asyncio.all_tasks(loop):
+            return False
+        if loop.made:
+            checks.inspect_rest(loop, self._ledger)
+        return True
+
+    def own(self) -> set[Task[Any]]:
+        """Return the tasks that this runner is charged with and that aren't done."""
+        return checks.pending(self._loop, self._ledger)
+
+    def inspect(self) -> None:
+        """Look for what was left, and leave it there."""
+        checks.inspect_pending(self._loop, self._ledger, self.own())
+        checks.inspect_rest(self._loop, self._ledger)
+
+    async def shut_down(self) -> None:
+        """Shut the running loop down, and look for what was left."""
+        loop, ledger = self._loop, self._ledger
+        self._note(
+            await shut_down(
+                loop,
+                self._grace,
+                on_pending=lambda tasks: checks.inspect_pending(loop, ledger, tasks),
+                on_cancelled=lambda: checks.inspect_rest(loop, ledger),
+            )
+        )
+
+    async def end_own(self) -> None:
+        """Do to the tasks of this runner what `shut_down` does to all."""
+        await _pass()
+        checks.inspect_pending(self._loop, self._ledger, self.own())
+        self._note(await cancel_all(self.own, self._grace))
+        checks.inspect_rest(self._loop, self._ledger)
+
+    def _note(self, stubborn: set[Task[Any]]) -> None:
+        if stubborn:
+            self._ledger.stubborn = message(stubborn)
+            for task in stubborn:
+                keep(task)
 
 
 async def cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[Task[Any]]:
@@ -123,6 +163,11 @@ def keep(task: Task[Any]) -> None:
     _kept.append((task, task.get_coro()))
     # nothing public says that we know
     task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+async def _pass() -> None:
+    for _ in range(_PASSES):
+        await asyncio.sleep(0)
 
 
 def _cancel(task: Task[Any]) -> bool:

@@ -18,9 +18,8 @@
    since that may wait for the host; where nothing was made on the loop, nothing is. The loop is
    closed, and the loop that was current before is current again. A loop that was given is left as
    it is. On that of an outer runner the tasks are cancelled that were made in this one.
-7. Where a coroutine is interrupted (at its limit, in a deadlock, by Ctrl-C), it is told where it
-   waits first. Then the host is cancelled, and after a grace cancelled once more. One that is
-   not done then is left behind, and the loop with it.
+7. A coroutine is interrupted at its limit, in a deadlock, and by Ctrl-C: see `ladders`. One that
+   doesn't end then is left behind, and the loop with it.
 
 What a coroutine raises is caught in the host and raised again outside of the loop, so that no
 frame of asyncio's comes between the test and its caller.
@@ -32,17 +31,18 @@ import asyncio
 import contextlib
 import contextvars
 import enum
-import functools
-import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from nose2_aio import checks, endings, ledgers, loops, reports, stacks, watched
-from nose2_aio.deadlines import Deadline, Limit, Timekeeper, is_debugged
-from nose2_aio.errors import AbandonedLoopError, DeadlockError, LoopError
+from nose2_aio import endings, ledgers, loops, stacks, watched
+from nose2_aio.deadlines import Deadline, Limit, Timekeeper
+from nose2_aio.endings import Leftovers
+from nose2_aio.errors import AbandonedLoopError, LoopError
 from nose2_aio.hosts import Host
+from nose2_aio.ladders import Ladder
 from nose2_aio.ledgers import Ledger
 from nose2_aio.watched import Watched
 
@@ -114,13 +114,12 @@ class Runner:
     """Whether the host's job is to await an inner one."""
     is_calling = False
     """Whether `call` runs."""
-    _ending: asyncio.Task[set[asyncio.Task[Any]]] | None = None
+    _ending: asyncio.Task[None] | None = None
     """Shuts down what is left over."""
     _deadline: Deadline | None = None
     _is_late = False
     """Whether the last coroutine has ended behind its deadline."""
-    _interruption: BaseException | None = None
-    """What the coroutine is to be interrupted with."""
+    _steps: Ladder | None = None
     is_abandoned = False
     """Whether the loop was left behind."""
 
@@ -215,35 +214,18 @@ class Runner:
         if self._outer is not None or self._state is not State.NEW:
             self._ensure_current()
         self._is_attending = False
-        deadline = self._deadline = self.rules.keeper.deadline
-        self._is_late = False
+        self._deadline = self.rules.keeper.deadline
         try:
             self._begin(job, is_last)
-            if self._watched is not None and self.rules.fails_deadlocks:
-                self._watched.on_deadlock = self._find_deadlock
-            if deadline is not None:
-                deadline.loop = self.loop
-                watched.set_alarm(self.loop, deadline.when, self._expire)
-            self.loop.run_forever()
-            while self._job is not None:
-                if self._interruption is not None:
-                    raise self._interruption
-                stopped()
-                self.loop.run_forever()
+            self._run(stopped)
         except BaseException as error:
             raise stacks.trimmed(self._interrupted(error))  # noqa: B904 -- the same, without our frames
-        finally:
-            if deadline is not None:
-                deadline.loop = None
-                watched.set_alarm(self.loop, None, None)
         value, failure = self._value, self._error
         self._value = self._error = None
         if self._outer is not None:
             failure = failure or self._outer._interrupt()
-        if deadline is not None and failure is None and self._is_late:
-            failure = deadline.error()
-            failure.add_note(_LATE)
-            self.rules.keeper.renew()
+        if self._deadline is not None and failure is None:
+            failure = self._lateness()
         if failure is None:
             return value
         try:
@@ -292,50 +274,63 @@ class Runner:
                 self._restore()
                 self.loop.close()
 
-    def _expire(self) -> None:
-        """Interrupt the coroutine at its limit."""
-        deadline = self.rules.keeper.deadline
-        if self._job is None or deadline is None or is_debugged():
-            return
-        if not deadline.is_over:  # it was extended
-            watched.set_alarm(self.loop, deadline.when, self._expire)
-            return
-        deadline.report = deadline.report or self._report()
-        self._interruption = deadline.error()
-        self.loop.stop()
+    @property
+    def _ladder(self) -> Ladder:
+        if self._steps is None:
+            self._steps = Ladder(
+                self.loop,
+                lambda: self._host,
+                lambda: self._is_busy,
+                self.rules.keeper,
+                self.rules.grace,
+            )
+        return self._steps
 
     def _find_deadlock(self) -> None:
-        """Interrupt the coroutine that can never finish; raise where it is none of ours."""
-        message = "it can never finish: nothing is left that could wake its event loop"
-        error = DeadlockError(f"{message}\n\n{self._report()}")
-        if self._job is None:
-            raise error
-        self._interruption = error
-        self.loop.stop()
-
-    def _report(self) -> str:
-        executor = getattr(self.loop, "executor", None)
-        return reports.hang(self.loop, self._host, executor=executor)
+        self._ladder.find_deadlock()
 
     def _interrupted(self, error: BaseException) -> BaseException:
         """Bring the coroutine to its end, and return what to raise for what has interrupted it."""
-        is_ours = error is self._interruption
-        self._interruption = None
+        ladder = self._ladder
+        is_ours = error is ladder.interruption
+        ladder.interruption = None
         if isinstance(error, KeyboardInterrupt):
-            report = self._report()
-            if report:
-                error.add_note(f"\n{report}")
+            ladder.note_interrupt(error)
         ended = self._give_up()
         self.rules.keeper.renew()
-        if is_ours and ended is not None:
-            error.__traceback__ = stacks.users(ended)
-            if not isinstance(ended, asyncio.CancelledError):
-                error.__cause__ = ended
+        if is_ours:
+            ladder.explain(error, ended)
         if self.is_abandoned:
-            error.add_note(
-                "\nIt was cancelled twice and did not end: its event loop was abandoned, with "
-                "what else there is to await on it."
-            )
+            ladder.note_abandoned(error)
+        return error
+
+    def _run(self, stopped: Callable[[], None]) -> None:
+        """Run the loop until the host has done its job."""
+        loop, deadline = self.loop, self._deadline
+        if self._watched is not None and self.rules.fails_deadlocks:
+            self._watched.on_deadlock = self._find_deadlock
+        if deadline is not None:
+            self._ladder.limit(deadline)
+        try:
+            loop.run_forever()
+            while self._job is not None:
+                if self._steps is not None and self._steps.interruption is not None:
+                    raise self._steps.interruption
+                stopped()
+                loop.run_forever()
+        finally:
+            if deadline is not None:
+                self._ladder.lift(deadline)
+
+    def _lateness(self) -> BaseException | None:
+        """Return the error for a coroutine that has ended behind its limit."""
+        deadline, self._deadline = self._deadline, None
+        if not self._is_late or deadline is None:
+            return None
+        self._is_late = False
+        error = deadline.error()
+        error.add_note(_LATE)
+        self.rules.keeper.renew()
         return error
 
     def _interrupt(self) -> BaseException | None:
@@ -393,23 +388,19 @@ class Runner:
             self._wake.set_result(None)
 
     def _give_up(self) -> BaseException | None:
-        """Cancel the coroutine that runs, if one does, and run it to its end; return that.
+        """Cancel the coroutine that runs, if one does, and run it to its end; return its error.
 
         Where it doesn't end, the loop is left behind.
         """
         self._is_last = never
-        for _ in range(2):
-            if self._is_busy:
-                assert self._host is not None
-                try:
-                    asyncio.Task.cancel(self._host)
-                except RecursionError:  # it waits for tasks that wait for each other
-                    break
-                self._host.add_done_callback(self._stop)  # it may not even have begun
-                self._run_for(self.rules.grace, lambda: self._is_busy)
         if self._is_busy:
-            self._abandon()
-        elif self._job is not None:
+            has_ended = self._ladder.climb()
+            if self._outer is not None:
+                self.loop.call_soon(self.loop.stop)  # with what the outer host is about to do
+                self.loop.run_forever()
+            if not has_ended:
+                self._abandon()
+        if self._job is not None:
             self._job.close()
         error = self._error
         self._job = self._value = self._error = None
@@ -419,28 +410,6 @@ class Runner:
     def _is_busy(self) -> bool:
         """Whether the host still has a job to bring to its end."""
         return self._job is not None and self._host is not None and not self._host.done()
-
-    def _run_for(self, seconds: float, goes_on: Callable[[], bool]) -> None:
-        """Run the loop as long as something goes on there, but no longer than some seconds."""
-        keeper = self.rules.keeper
-        end = time.monotonic() + seconds
-        before, loop = getattr(self.loop, "on_deadlock", None), self.loop
-        with keeper.within(Limit(seconds, "grace")) as deadline:
-            if deadline is not None:
-                deadline.loop = loop
-            if isinstance(loop, Watched):
-                loop.on_deadlock = None
-            try:
-                while goes_on() and time.monotonic() < end:
-                    watched.set_alarm(loop, end, loop.stop)
-                    loop.run_forever()
-            finally:
-                watched.set_alarm(loop, None, None)
-                if isinstance(loop, Watched):
-                    loop.on_deadlock = before
-        if self._outer is not None:
-            loop.call_soon(loop.stop)  # with what the outer host is about to do
-            loop.run_forever()
 
     def _abandon(self) -> None:
         """Leave the loop behind, with the tasks on it that would not end."""
@@ -519,72 +488,39 @@ class Runner:
         """Halt the loop, behind the host's end, and behind the shutdown if that is to come."""
         if self._state is State.OPEN:
             self.loop.stop()
-        elif self._restore is None or self._state is State.CLOSED or self._is_shut_down:
+        elif self._restore is None or self._state is State.CLOSED or self._left.is_none():
             self._halt()
         elif self._ending is None:
             # what is left over may block the loop
-            limit = Limit(_ENDINGS * self.rules.grace, "grace")
-            self._undo.enter_context(self.rules.keeper.within(limit))
-            self._ending = asyncio.Task(
-                endings.shut_down(
-                    self.loop,
-                    self.rules.grace,
-                    on_pending=self._inspect_pending,
-                    on_cancelled=self._inspect_rest,
-                ),
-                loop=self.loop,
-            )
-            self._ending.add_done_callback(self._note_end)
+            self._undo.enter_context(self._limited_end())
+            self._ending = asyncio.Task(self._left.shut_down(), loop=self.loop)
+            self._ending.add_done_callback(self._halt)
 
     @property
-    def _is_shut_down(self) -> bool:
-        """Whether nothing is left over that would have to be shut down."""
-        loop = self._watched
-        if loop is None or loop.needs_shutdown or asyncio.all_tasks(self.loop):
-            return False
-        if loop.made:
-            self._inspect_rest()
-        return True
+    def _left(self) -> Leftovers:
+        return Leftovers(self.loop, self.ledger, self.rules.grace)
 
-    def _inspect_pending(self, tasks: set[asyncio.Task[Any]]) -> None:
-        checks.inspect_pending(self.loop, self.ledger, tasks)
+    def _limited_end(self) -> AbstractContextManager[Deadline | None]:
+        return self.rules.keeper.within(Limit(_ENDINGS * self.rules.grace, "grace"))
 
-    def _inspect_rest(self) -> None:
-        checks.inspect_rest(self.loop, self.ledger)
-
-    def _note_end(self, ending: asyncio.Task[set[asyncio.Task[Any]]]) -> None:
-        self._note_stubborn(ending.result())
-        self._halt()
-
-    def _note_stubborn(self, tasks: set[asyncio.Task[Any]]) -> None:
-        if tasks:
-            self.ledger.stubborn = endings.message(tasks)
-            for task in tasks:
-                endings.keep(task)
-
-    def _halt(self) -> None:
+    def _halt(self, _: asyncio.Task[None] | None = None) -> None:
         self._state = State.CLOSED
         self.loop.stop()
 
     def _end_own_tasks(self) -> None:
         """Cancel what was left over in this runner, on the loop of the outer one."""
-        loop = self.loop
         if self._watched is None or not self._watched.made or self.is_abandoned:
             return
-        pending = functools.partial(checks.pending, loop, self.ledger)
-        if not self.is_given and pending():
-            with self.rules.keeper.within(Limit(_ENDINGS * self.rules.grace, "grace")):
-                ending = endings.end_some(
-                    pending, self.rules.grace, on_pending=self._inspect_pending
-                )
-                task = asyncio.Task(ending, loop=loop)
-                task.add_done_callback(self._stop)
-                while not task.done():
-                    loop.run_forever()
-                self._note_stubborn(task.result())
-        else:
-            self._inspect_pending(pending())
-        self._inspect_rest()
+        left = self._left
+        if self.is_given or not left.own():
+            left.inspect()
+            return
+        with self._limited_end():
+            task = asyncio.Task(left.end_own(), loop=self.loop)
+            task.add_done_callback(self._stop)
+            while not task.done():
+                self.loop.run_forever()
+            task.result()
         if self.ledger.stubborn:
             self._abandon()
 
