@@ -108,32 +108,23 @@ class Adapter:
 
         before = getattr(TestCase, seams.CLEANUP)
         setattr(TestCase, seams.CLEANUP, call_cleanup)
-        plain, TestCase.doCleanups = TestCase.doCleanups, do_cleanups  # type: ignore[method-assign]
+        plain: Callable[[TestCase], Any] = TestCase.doCleanups
+        TestCase.doCleanups = do_cleanups  # type: ignore[assignment,method-assign]
         try:
             with unawaited.noted(self._note_unawaited):
                 yield
         finally:
             setattr(TestCase, seams.CLEANUP, before)
-            TestCase.doCleanups = plain  # type: ignore[method-assign]
+            TestCase.doCleanups = plain  # type: ignore[assignment,method-assign]
             self._judge_late()
             self._test = None
             self._keeper.close()
 
     def attach(self, test: TestCase) -> None:
         """Have a test case run its test and fixtures for real, the next time that it runs."""
-        if vars(self._ledger):
-            self._judge_late()
-        if self._keeper.deadline is not None:
-            self._keeper.end()
+        self._begin(test)
         case = type(test)
         seam = getattr(case, seams.TEST, None)
-        self._test = test
-        scopes = self._scopes
-        scopes.ledger = self._ledger = Ledger()
-        scopes.last = test
-        scopes.current_before = UNKNOWN
-        self._filters = warnings.filters
-        self._began = time.monotonic()
         if seam is None:
             return
         if seam is seams.PLAIN:
@@ -148,10 +139,25 @@ class Adapter:
             self._guards.attach(test, self._ledger)
         else:
             _check_fixtures(test)
-        if scopes.open and not scopes.is_innermost(case):
-            scopes.arrive(self._at(test))
+        if self._scopes.open and not self._scopes.is_innermost(case):
+            self._scopes.arrive(self._at(test))
         if self._overall.seconds or seam is not seams.PLAIN:
             self._limit(*_target(test))
+
+    def _begin(self, test: TestCase) -> None:
+        """Begin the books of a test; what is found of the one before from now on is too late."""
+        if vars(self._ledger):
+            self._judge_late()
+        if self._keeper.deadline is not None:
+            self._keeper.end()
+        self._test = test
+        self._ledger = Ledger()
+        self._filters = warnings.filters
+        self._began = time.monotonic()
+        scopes = self._scopes
+        scopes.ledger = self._ledger
+        scopes.last = test
+        scopes.current_before = UNKNOWN
 
     def detach(self) -> None:
         """Note that unittest is done with the test."""
@@ -249,8 +255,12 @@ class Adapter:
 
         Return whether it has passed, as ``doCleanups`` does.
         """
-        if self._keeper.deadline is not None:
+        deadline = self._keeper.deadline
+        if deadline is not None:
             self._keeper.end()
+            if done and deadline.is_over:
+                seams.fail(test, deadline.lateness())
+                done = type(test).doCleanups(test)
         scopes = self._scopes
         if scopes.open and scopes.open[-1].owner is test is not scopes.layered:
             done = self._attempt(test, done, lambda: scopes.leave(self._at(test)))
@@ -455,7 +465,7 @@ class Adapter:
 
 def _target(test: TestCase) -> tuple[Any, type]:
     """Return the user's function that is the test, and the user's class."""
-    method = getattr(test, seams.method_name(test), None)
+    method: Any = getattr(test, seams.method_name(test), None)
     called = kinds.called(test, method)
     return (method, type(test)) if called is None else (called.function, called.owner)
 

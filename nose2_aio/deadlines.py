@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
 
-from nose2_aio import loops, places, reports
+from nose2_aio import loops, places, reports, stacks
 from nose2_aio.alarms import Alarm
 from nose2_aio.errors import TimeLimitError
 
@@ -30,6 +30,7 @@ __all__ = ["NO_LIMIT", "Deadline", "Limit", "Overrun", "Timekeeper", "is_debugge
 
 _SLACK = 0.1
 """Seconds that code gets beyond its limit to give the loop a chance, before it is interrupted."""
+_LATE = "It ended all the same: it blocked, or caught what was to end it."
 _AGAIN = 0.02
 """Seconds until the alarm rings again, where nothing could be interrupted."""
 _PATIENCE = 1.0
@@ -79,6 +80,12 @@ class Deadline:
         message = f"not done within its time limit of {limit.seconds:g} s ({limit.place})"
         return TimeLimitError(f"{message}\n\n{self.report}" if self.report else message)
 
+    def lateness(self) -> TimeLimitError:
+        """Return the error for what was done, but too late."""
+        error = self.error()
+        error.add_note(_LATE)
+        return error
+
 
 class Timekeeper:
     """Keeps the deadlines of what runs in one thread."""
@@ -126,7 +133,7 @@ class Timekeeper:
         deadline = self.deadline
         if not isinstance(error, Overrun) or deadline is None:
             return error
-        found = deadline.error().with_traceback(error.__traceback__)
+        found = deadline.error().with_traceback(stacks.users(error))
         found.__suppress_context__ = True
         self.renew()
         return found

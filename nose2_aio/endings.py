@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
 from typing import Any
@@ -27,9 +28,6 @@ GRACE = 1.0
 _PASSES = 3
 _ROUNDS = 10
 """How often to look for what is left over: tasks that are cancelled may start others."""
-
-_kept: list[object] = []
-"""What stubborn tasks are made of: to finalize them might hang."""
 
 
 def end(loop: AbstractEventLoop) -> None:
@@ -71,6 +69,7 @@ async def shut_down(
     stubborn = await cancel_all(lambda: _others(loop), grace)
     on_cancelled()
     await _bounded(loop.shutdown_asyncgens(), grace)
+    stubborn |= _others(loop)  # of the closing of an async generator
     executor = getattr(loop, "executor", None)
     if executor is None:
         await _bounded(loop.shutdown_default_executor(), grace)
@@ -159,8 +158,8 @@ def abandon(loop: AbstractEventLoop, *, is_closed: bool = True) -> None:
 
 
 def keep(task: Task[Any]) -> None:
-    """Keep a task that will never end, and have nobody told that it was destroyed."""
-    _kept.append((task, task.get_coro()))
+    """Have a task that will never end never be finalized: that might hang, also at the exit."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))
     # nothing public says that we know
     task._log_destroy_pending = False  # type: ignore[attr-defined]
 
@@ -180,13 +179,16 @@ def _cancel(task: Task[Any]) -> bool:
 
 
 async def _bounded(ending: Any, grace: float) -> None:
+    """Await, but no longer than two graces."""
     # not by a task factory of the user's: nothing of the test must matter here
     task = asyncio.Task(ending, loop=asyncio.get_running_loop())
     await asyncio.wait([task], timeout=grace)
     if not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=grace)
-    if task.done() and not task.cancelled():
+    if not task.done():
+        keep(task)
+    elif not task.cancelled():
         task.result()
 
 
@@ -202,7 +204,7 @@ async def _drain(executor: Executor, grace: float) -> None:
 
 
 def _others(loop: AbstractEventLoop) -> set[Task[Any]]:
-    return asyncio.all_tasks(loop) - {asyncio.current_task(loop)}  # type: ignore[arg-type]
+    return asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
 
 
 def _report(task: Task[Any]) -> None:

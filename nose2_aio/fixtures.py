@@ -120,7 +120,7 @@ class Fixtures:
 
     def _is_lost(self, position: Position) -> bool:
         """Tell whether the loop that a fixture belongs to had to be abandoned."""
-        return position.owner(position.level) in self._scopes.lost
+        return self._scopes.has_lost(position)
 
     def _note_loop(self, position: Position, before: AbstractEventLoop | None) -> None:
         loop = self._scopes.made_current(before)

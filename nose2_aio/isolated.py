@@ -175,7 +175,7 @@ class _Guard:
             return
         if not loop.made:
             return
-        loop.run_until_complete(_passes())  # type: ignore[attr-defined]
+        loop.run_until_complete(_passes())
         checks.inspect_pending(loop, ledger, checks.pending(loop, ledger))
         checks.inspect_rest(loop, ledger)
 

@@ -59,6 +59,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     configSection = SECTION
     alwaysOn = True
+    registered: bool
 
     def __init__(self) -> None:
         self._add_switch(None, help="Run coroutine tests (default: on)")
@@ -121,11 +122,11 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self.settings  # noqa: B018 -- resolved here, once
         except InvalidValueError as error:
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
-        if not self.settings.time_limit:  # then there is nothing to do for it in this process
-            self._unregister("stopTest")
         switched = getattr(event.args, SECTION)
         if switched and not self.registered:
             self.register()
+        if not self.settings.time_limit:  # then there is nothing to do for it in this process
+            self._unregister("stopTest")
         if switched is False:
             self._unregister(*self.session.hooks.hooks)
             self.registered = False

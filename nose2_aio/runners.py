@@ -70,7 +70,6 @@ def never() -> bool:
     return False
 
 
-_LATE = "It ended all the same: it blocked the loop, or caught its cancellation."
 _ENDINGS = 5
 """How many graces the end of a loop may take, where what is left over blocks it."""
 
@@ -134,7 +133,9 @@ class Runner:
     ) -> None:
         if loops.is_running():
             raise LoopError("a test can't be run by a loop of its own while another loop runs here")
-        self.rules = rules or (Rules(Timekeeper()) if outer is None else outer.rules)
+        if rules is None:
+            rules = Rules(Timekeeper()) if outer is None else outer.rules
+        self.rules: Rules = rules
         self.ledger = ledger or Ledger()
         if outer is not None:
             self._outer = outer
@@ -328,10 +329,8 @@ class Runner:
         if not self._is_late or deadline is None:
             return None
         self._is_late = False
-        error = deadline.error()
-        error.add_note(_LATE)
         self.rules.keeper.renew()
-        return error
+        return deadline.lateness()
 
     def _interrupt(self) -> BaseException | None:
         """Return the interrupt that has hit this host, or an outer one, while an inner one ran."""
@@ -524,7 +523,7 @@ class Runner:
         if self.ledger.stubborn:
             self._abandon()
 
-    def _stop(self, _: asyncio.Task[None]) -> None:
+    def _stop(self, _: asyncio.Task[Any]) -> None:
         self.loop.stop()
 
 

@@ -124,6 +124,13 @@ class Scopes:
         """Whether the scope of a position is open."""
         return self._at(position.level, position) is not None
 
+    def has_lost(self, position: Position) -> bool:
+        """Whether what stands at a position had its loop abandoned."""
+        scope = self._at(position.level, position)
+        if scope is not None and scope.runner.is_abandoned:
+            return True
+        return position.owner(position.level) in self.lost
+
     def has(self, loop: AbstractEventLoop) -> bool:
         """Whether a loop is that of an open scope."""
         return any(scope.runner.loop is loop for scope in self.open)

@@ -25,7 +25,7 @@ Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
 
 _HOOK = "_warn_unawaited_coroutine"
 _DEPTH = 1
-"""How many frames of the place where a coroutine is made are noted: each costs at each coroutine."""
+"""How many frames of the place where a coroutine is made are noted: each costs, each time."""
 _OWN = len(vars(TestCase()))
 """How many attributes a test case has when the user has added none."""
 _CONTAINERS = frozenset({list, tuple, set})
@@ -79,7 +79,7 @@ def _dropping() -> FrameType | None:
 def keeps_any(thing: object) -> bool:
     """Tell whether attributes of an object keep coroutines: asked for each test, so no detours."""
     attributes = thing.__dict__
-    if len(attributes) <= _OWN:
+    if len(attributes) <= _OWN and isinstance(thing, TestCase):
         return False
     for value in attributes.values():
         kind = type(value)

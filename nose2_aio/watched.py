@@ -69,11 +69,13 @@ class Watched:
             self.made[thing] = (ledger, places.origin(frame))
 
     def create_task(self, coro: Any, **options: Any) -> Task[Any]:
+        """Make a task, by the user's own task factory if there is one."""
         task: Task[Any] = super().create_task(coro, **options)  # type: ignore[misc]
         self.note(task, sys._getframe(1))
         return task
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> TimerHandle:
+        """Set a timer; `call_later` comes here too."""
         timer: TimerHandle = super().call_at(when, callback, *args, context=context)  # type: ignore[misc]
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code is _CALL_LATER:
@@ -84,6 +86,7 @@ class Watched:
         return timer
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Take note of what went wrong, and handle it as ever."""
         ledger, origin = self._maker_of(context)
         # a handler of the test's deals with what it is told
         handler = self.get_exception_handler()  # type: ignore[attr-defined]
@@ -92,10 +95,12 @@ class Watched:
         super().call_exception_handler(context)  # type: ignore[misc]
 
     def set_default_executor(self, executor: Any) -> None:
+        """Use another one than ours."""
         self._has_executor = True
         super().set_default_executor(executor)  # type: ignore[misc]
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        """Run a function in a thread, by default in one that can't hold up the end of the run."""
         if executor is None and not self._has_executor:
             self.executor = Executor()
             self.set_default_executor(self.executor)
@@ -151,6 +156,7 @@ class WatchedSelector(selectors.DefaultSelector):
     loop: WatchedLoop
 
     def select(self, timeout: float | None = None) -> list[Any]:
+        """Wait for files, for so many seconds at most."""
         loop = self.loop
         if loop.alarm is not None:
             when, ring = loop.alarm
@@ -175,7 +181,7 @@ class WatchedSelector(selectors.DefaultSelector):
         return True
 
 
-class WatchedLoop(Watched, asyncio.SelectorEventLoop):
+class WatchedLoop(Watched, asyncio.SelectorEventLoop):  # type: ignore[misc]  # wider parameters
     """What `asyncio.new_event_loop` gives, watched."""
 
     def __init__(self) -> None:
@@ -195,7 +201,7 @@ def on(loop: AbstractEventLoop) -> Iterator[None]:
         yield
         return
     try:
-        loop.__class__ = _extended(kind)
+        loop.__class__ = _extended(cast(Any, kind))
     except TypeError:
         yield
         return
@@ -203,8 +209,8 @@ def on(loop: AbstractEventLoop) -> Iterator[None]:
     watching.handler_before = loop.get_exception_handler()
     selector = getattr(loop, "_selector", None)  # nothing public tells
     if type(selector) is selectors.DefaultSelector:
-        selector.__class__ = WatchedSelector
-        selector.loop = watching
+        cast(Any, selector).__class__ = WatchedSelector
+        cast(Any, selector).loop = watching
     try:
         yield
     finally:
@@ -230,7 +236,7 @@ def set_alarm(loop: AbstractEventLoop, when: float | None, ring: Callable[[], No
         loop.timer.cancel()
         loop.timer = None
     if when is not None and ring is not None:
-        loop.timer = loop.call_later(when - time.monotonic(), ring)  # type: ignore[attr-defined]
+        loop.timer = loop.call_later(when - time.monotonic(), ring)
 
 
 def origin_of(task: Task[Any]) -> Origin:

@@ -18,11 +18,10 @@ from typing import Any, NoReturn
 from unittest import TestCase
 
 from nose2_aio import loops
+from nose2_aio.deadlines import Timekeeper
 from nose2_aio.errors import LoopError
-from nose2_aio.deadlines import Timekeeper
 from nose2_aio.runners import Rules, Runner, State, always
-from nose2_aio.deadlines import Timekeeper
-from nose2_aio.runners import Rules, never as not_last
+from nose2_aio.runners import never as not_last
 
 said = {True: always, False: not_last}
 variable = contextvars.ContextVar("variable", default="unset")

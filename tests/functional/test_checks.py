@@ -1,0 +1,557 @@
+"""The checks at the end of each test: what is found, whom it is charged to, what follows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from unittest import TestCase
+
+from tests.runs import Project, Run
+
+HELPERS = """
+import asyncio
+
+async def fetch():
+    return 1
+
+async def fails():
+    raise ValueError("no")
+
+async def poll():
+    while True:
+        await asyncio.sleep(10)
+
+async def numbers():
+    for number in range(10):
+        yield number
+"""
+
+
+def found(run: Run, name: str) -> str:
+    """What is reported of the one test of that name, or told of it at the end."""
+    reports = [one for one in run.reports if one.startswith((f"FAIL: {name} ", f"ERROR: {name} "))]
+    told = re.findall(rf"^test_it\.\w+\.{name}\n((?:  .*\n)+)", run.output, re.MULTILINE)
+    (one,) = [report.rpartition("-" * 70 + "\n")[2] for report in reports] + told
+    return str(one)
+
+
+class Found(TestCase):
+    """What each check finds."""
+
+    def run_tests(self, body: str, *arguments: str) -> Run:
+        """Run a class with these tests."""
+        lines = body.strip("\n").splitlines()
+        code = "\n".join(f"    {line}" for line in lines)
+        project = Project(self, test_it="", helpers="")
+        project.write("helpers.py", HELPERS)
+        project.write(
+            "test_it.py",
+            "import asyncio, unittest, warnings\n"
+            "from unittest import mock\n"
+            "import nose2_aio as aio\n"
+            "from helpers import *\n"
+            "class Case(unittest.TestCase):\n" + code + "\n",
+        )
+        return project.nose2("-v", *arguments)
+
+    def test_never_awaited(self) -> None:
+        """A coroutine that nobody awaits fails the test: dropped or kept, also in a sync test."""
+        run = self.run_tests("""
+async def test_dropped(self):
+    fetch()
+async def test_kept(self):
+    self.kept = fetch()
+def test_sync(self):
+    fetch()
+def test_listed(self):
+    self.kept = [1, fetch()]
+""")
+        for name, line in (("dropped", 7), ("kept", 9), ("sync", 11), ("listed", 13)):
+            self.assertEqual(
+                found(run, f"test_{name}"),
+                "nose2_aio.errors.CheckError: this was found at the end of the test:\n\n"
+                f"test_it.py:{line} in test_{name}: "
+                "the coroutine fetch was never awaited (never-awaited)\n",
+                run.output,
+            )
+        self.assertNotIn("RuntimeWarning", run.output)
+
+    def test_never_awaited_mocks(self) -> None:
+        """The call of an AsyncMock is only told of."""
+        run = self.run_tests("""
+async def test_mock(self):
+    client = mock.AsyncMock(name="client")
+    client.close()
+""")
+        self.assertEqual(run.returncode, 0, run.output)
+        self.assertEqual(
+            found(run, "test_mock"),
+            "  test_it.py:8 in test_mock: the coroutine of the AsyncMock client.close was never "
+            "awaited (never-awaited-mocks)\n",
+        )
+
+    def test_caught_warning(self) -> None:
+        """Who catches Python's own warning deals with it."""
+        run = self.run_tests("""
+async def test_caught(self):
+    with self.assertWarns(RuntimeWarning):
+        fetch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fetch()
+""")
+        self.assertEqual(run.returncode, 0, run.output)
+
+    def test_lost_exceptions(self) -> None:
+        """What failed and nobody asked for fails the test: in tasks, threads and callbacks."""
+        run = self.run_tests("""
+async def test_dropped(self):
+    asyncio.create_task(fails())
+    await asyncio.sleep(0.001)
+async def test_kept(self):
+    self.task = asyncio.create_task(fails(), name="kept")
+    await asyncio.sleep(0.001)
+async def test_thread(self):
+    self.job = asyncio.get_running_loop().run_in_executor(None, int, "no")
+    while not self.job.done():
+        await asyncio.sleep(0.001)
+async def test_callback(self):
+    asyncio.get_running_loop().call_soon(self.callback)
+    await asyncio.sleep(0.001)
+def callback(self):
+    raise LookupError("callback")
+""")
+        head = "nose2_aio.errors.CheckError: this was found at the end of the test:\n\n"
+        self.assertRegex(
+            found(run, "test_dropped"),
+            rf"^{head}test_it.py:7 in test_dropped: the task Task-\d+ \(fails\) failed, and nobody "
+            r"asked for it \(lost-exceptions\)\n"
+            r"  helpers.py:7 in fails  raise ValueError\(\"no\"\)\n  ValueError: no\n",
+        )
+        self.assertIn(
+            "test_it.py:10 in test_kept: the task kept (fails) failed", found(run, "test_kept")
+        )
+        self.assertIn(
+            "test_it.py:13 in test_thread: a future failed, and nobody asked for it "
+            "(lost-exceptions)\n  ValueError: invalid literal for int() with base 10: 'no'",
+            found(run, "test_thread"),
+        )
+        self.assertIn("test_it.py:20 in callback: Exception in", found(run, "test_callback"))
+
+    def test_handled_exceptions(self) -> None:
+        """Who has a handler of its own, or captures asyncio's log, deals with what failed."""
+        run = self.run_tests("""
+async def test_handler(self):
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, told_of: told.append(told_of))
+    asyncio.get_running_loop().call_soon(int, "no")
+    await asyncio.sleep(0.001)
+    self.assertEqual(len(told), 1)
+async def test_log(self):
+    with self.assertLogs("asyncio"):
+        asyncio.get_running_loop().call_soon(int, "no")
+        await asyncio.sleep(0.001)
+""")
+        self.assertEqual(run.returncode, 0, run.output)
+
+    def test_leaks(self) -> None:
+        """Tasks, timers, async generators and transports that are left are told of."""
+        run = self.run_tests("""
+async def test_task(self):
+    asyncio.create_task(poll(), name="poller")
+    await asyncio.sleep(0)
+async def test_timer(self):
+    asyncio.get_running_loop().call_later(30, self.fail)
+async def test_asyncgen(self):
+    self.numbers = numbers()
+    await anext(self.numbers)
+async def test_server(self):
+    self.server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    address = self.server.sockets[0].getsockname()
+    self.reader, self.writer = await asyncio.open_connection(*address)
+async def test_process(self):
+    self.process = await asyncio.create_subprocess_exec("sleep", "0.05")
+""")
+        self.assertEqual(run.returncode, 0, run.output)
+        for name, *lines in (
+            (
+                "test_task",
+                r"test_it.py:7 in test_task: the task poller \(poll\) was still pending "
+                r"\(leaked-tasks\)",
+                r"  helpers.py:11 in poll  await asyncio.sleep\(10\)",
+                r"  sleeps, .* s to go",
+            ),
+            (
+                "test_timer",
+                r"test_it.py:10 in test_timer: a timer was still set, to call fail, .* in 30 s "
+                r"\(leaked-timers\)",
+            ),
+            (
+                "test_asyncgen",
+                r"test_it.py:13 in test_asyncgen: the async generator numbers was begun, and "
+                r"neither finished nor closed \(open-asyncgens\)",
+            ),
+            (
+                "test_server",
+                r"test_it.py:15 in test_server: a server on \('127.0.0.1', \d+\) was still open "
+                r"\(open-transports\)",
+                r"test_it.py:17 in test_server: a transport to \('127.0.0.1', \d+\) was still open "
+                r"\(open-transports\)",
+            ),
+            (
+                "test_process",
+                r"test_it.py:19 in test_process: the transport of the subprocess \d+ was still "
+                r"open \(open-transports\)",
+            ),
+        ):
+            told = found(run, name).splitlines()
+            self.assertEqual(len(told), len(lines), told)
+            for one, line in zip(told, lines, strict=True):
+                self.assertRegex(one, f"^  {line}$")
+
+    def test_clean(self) -> None:
+        """What is done properly is found by none, also when all of them fail tests."""
+        run = self.run_tests(
+            """
+async def test_awaited(self):
+    await asyncio.gather(fetch(), fetch())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fetch())
+    await asyncio.wait_for(fetch(), 10)
+    async with asyncio.timeout(10):
+        await fetch()
+    with self.assertRaises(ValueError):
+        await asyncio.create_task(fails())
+    await asyncio.to_thread(int, "1")
+async def test_ends_soon(self):
+    asyncio.create_task(fetch())
+async def test_broken_off(self):
+    async for number in numbers():
+        break
+async def test_cancelled(self):
+    task = asyncio.create_task(poll())
+    timer = asyncio.get_running_loop().call_later(30, print)
+    self.addCleanup(task.cancel)
+    self.addCleanup(timer.cancel)
+async def test_closed(self):
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    process = await asyncio.create_subprocess_exec("true")
+    await process.wait()
+async def test_closed_coroutine(self):
+    fetch().close()
+async def test_mock(self):
+    await mock.AsyncMock()()
+def test_runs_its_own(self):
+    asyncio.run(fetch())
+@unittest.expectedFailure
+async def test_expected(self):
+    self.fail()
+async def test_skips(self):
+    self.skipTest("now")
+""",
+            "--aio-strict",
+        )
+        self.assertEqual(run.returncode, 0, run.output)
+        self.assertNotIn("The checks found", run.output)
+
+    def test_failed_already(self) -> None:
+        """A test that has failed isn't failed once more: what is found is told."""
+        run = self.run_tests("""
+async def test_failed(self):
+    fetch()
+    self.fail("mine")
+async def test_skipped(self):
+    self.skipTest("now")
+""")
+        self.assertEqual(len(run.reports), 1, run.output)
+        self.assertIn("AssertionError: mine", run.output)
+        self.assertIn("test_it.Case.test_failed\n  test_it.py:7 in test_failed: the", run.output)
+
+    def test_too_late(self) -> None:
+        """What comes out when the test is over is told of, with the test."""
+        run = self.run_tests("""
+async def test_circle(self):
+    circle = [fetch()]
+    circle.append(circle)
+def test_then(self):
+    import gc
+    gc.collect()
+""")
+        self.assertIn("test_it.py:7 in test_circle: the coroutine fetch was never", run.output)
+
+
+class Kinds(TestCase):
+    """Tests of every kind are checked."""
+
+    def test_kinds(self) -> None:
+        """Functions, test classes, parameters, generated tests, scenarios."""
+        project = Project(self, test_it="")
+        project.write("helpers.py", HELPERS)
+        project.write(
+            "test_it.py",
+            """
+from nose2.tools import params, such
+from helpers import *
+
+def test_function():
+    fetch()
+
+class TestClass:
+    def test_kept(self):
+        self.kept = fetch()
+
+@params(1, 2)
+async def test_params(number):
+    fetch()
+
+def check(number):
+    fetch()
+
+def test_generates():
+    for number in range(2):
+        yield check, number
+
+with such.A("thing") as it:
+    @it.should("be checked")
+    async def case():
+        fetch()
+it.createTests(globals())
+""",
+        )
+        run = project.nose2("-v", "--plugin", "nose2.plugins.layers")
+        self.assertEqual(set(run.verdicts.values()), {"FAIL"}, run.output)
+        self.assertEqual(run.output.count("the coroutine fetch was never awaited"), 7, run.output)
+
+
+class Blame(TestCase):
+    """On a loop that tests share, each is charged with its own."""
+
+    def test_class(self) -> None:
+        """What a class fixture has started is no test's; what a test leaves is ended with it."""
+        project = Project(self, test_it="")
+        project.write("helpers.py", HELPERS)
+        project.write(
+            "test_it.py",
+            """
+import unittest
+from helpers import *
+
+async def serve():
+    while True:
+        await asyncio.sleep(0)
+        task = asyncio.create_task(fetch())
+        await task
+
+class Case(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        cls.served = asyncio.create_task(serve())
+        cls.timer = asyncio.get_running_loop().call_later(100, print)
+
+    @classmethod
+    async def tearDownClass(cls):
+        cls.served.cancel()
+
+    async def test_1(self):
+        await asyncio.sleep(0.001)
+
+    async def test_2(self):
+        self.task = asyncio.create_task(poll())
+        asyncio.get_running_loop().call_later(100, print)
+        await asyncio.sleep(0)
+
+    async def test_3(self):
+        self.assertEqual(
+            {task.get_coro().__name__ for task in asyncio.all_tasks()} - {"fetch"},
+            {"serve", "_serve"},
+        )
+""",
+        )
+        run = project.nose2("-v")
+        self.assertEqual(run.returncode, 0, run.output)
+        told = run.output.partition("The checks found")[2]
+        self.assertTrue(told.startswith(" 3 things:\n"), run.output)
+        self.assertNotIn("test_1", told)
+        self.assertNotIn("test_3", told)
+        self.assertIn("test_it.py:24 in test_2: the task", told)
+        self.assertIn("test_it.py:25 in test_2: a timer", told)
+        self.assertIn("test_it.Case\n  test_it.py:14 in setUpClass: a timer was still set", told)
+
+    def test_fixtures_fail(self) -> None:
+        """What a class or a module leaves fails it, where a check is set to."""
+        project = Project(self, test_it="")
+        project.write("helpers.py", HELPERS)
+        project.write(
+            "test_it.py",
+            """
+import unittest
+from helpers import *
+
+async def setUpModule():
+    globals()["task"] = asyncio.create_task(poll())
+    await asyncio.sleep(0)
+
+class Case(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        cls.task = asyncio.create_task(fails())
+
+    async def test(self):
+        await asyncio.sleep(0.001)
+""",
+        )
+        run = project.nose2("--aio-leaked-tasks=fail")
+        self.assertEqual(len(run.reports), 2, run.output)
+        self.assertIn("test_it.py:11 in setUpClass: the task", run.reports[0])
+        self.assertIn("test_it.py:5 in setUpModule: the task", run.reports[1])
+
+
+class Modes(TestCase):
+    """What follows on a finding."""
+
+    CODE = """
+import unittest
+import nose2_aio as aio
+from helpers import *
+
+class Case(unittest.TestCase):
+    async def test_plain(self):
+        fetch()
+
+    @aio.checks(never_awaited="ignore")
+    async def test_ignored(self):
+        fetch()
+
+@aio.checks(never_awaited="warn", leaked_tasks="fail")
+class Tagged(unittest.TestCase):
+    async def test_warned(self):
+        fetch()
+
+    async def test_task(self):
+        asyncio.create_task(poll())
+        await asyncio.sleep(0)
+
+@aio.checks(leaked_tasks="ignore")
+class Inherited(Tagged):
+    pass
+
+class Isolated(unittest.IsolatedAsyncioTestCase):
+    async def test_isolated(self):
+        fetch()
+        self.task = asyncio.create_task(poll())
+        asyncio.get_running_loop().call_later(100, print)
+        await asyncio.sleep(0)
+"""
+
+    def setUp(self) -> None:
+        """The project."""
+        self.project = Project(self, test_it="")
+        self.project.write("helpers.py", HELPERS)
+        self.project.write("test_it.py", self.CODE)
+
+    def failing(self, *arguments: str) -> tuple[set[str], str]:
+        """The tests that fail, and what is told at the end."""
+        run = self.project.nose2("-v", *arguments)
+        names = set(re.findall(r"^FAIL: (\w+)", run.output, re.MULTILINE))
+        return names, run.output.partition("The checks found")[2]
+
+    def test_tags(self) -> None:
+        """A tag wins over the settings, a function's over its class's, that over its base's."""
+        names, told = self.failing()
+        self.assertEqual(names, {"test_plain", "test_task"})
+        self.assertEqual(told.count("the coroutine fetch was never awaited"), 2)
+        self.assertNotIn("test_ignored", told)
+        self.assertNotIn("Inherited.test_task", told)
+
+    def test_settings(self) -> None:
+        """They hold where there is no tag."""
+        names, told = self.failing("--aio-never-awaited=warn")
+        self.assertEqual(names, {"test_task"})
+        self.assertIn("test_plain", told)
+        names, told = self.failing("--aio-never-awaited=ignore")
+        self.assertEqual(names, {"test_task"})
+        self.assertNotIn("test_plain", told)
+
+    def test_isolated(self) -> None:
+        """IsolatedAsyncioTestCase is checked where that is set."""
+        names, told = self.failing("--aio-isolated-checks")
+        self.assertEqual(names, {"test_plain", "test_task", "test_isolated"})
+        self.assertIn("test_it.py:29 in test_isolated: the task", told)
+        self.assertIn("test_it.py:30 in test_isolated: a timer", told)
+
+    def test_strict(self) -> None:
+        """All checks fail tests, those of IsolatedAsyncioTestCase too, unless a tag says no."""
+        names, told = self.failing("--aio-strict", "--aio-never-awaited=ignore")
+        self.assertEqual(names, {"test_plain", "test_task", "test_isolated"})
+        self.assertNotIn("test_isolated", told)
+        self.assertNotIn("test_ignored", told)
+
+    def test_workers(self) -> None:
+        """Worker processes find the same, and it is told at the end of the run."""
+        alone, here = self.failing("--aio-leaked-timers=fail"), self.failing()
+        workers = ("--plugin", "nose2.plugins.mp", "-N", "2")
+        self.assertEqual(self.failing("--aio-leaked-timers=fail", *workers)[0], alone[0])
+        told = self.failing(*workers)[1]
+        self.assertEqual(
+            sorted(re.findall(r"^test_it\..*$", told, re.MULTILINE)),
+            sorted(re.findall(r"^test_it\..*$", here[1], re.MULTILINE)),
+        )
+
+
+class Baselines(TestCase):
+    """A baseline."""
+
+    def setUp(self) -> None:
+        """A project that leaks."""
+        self.project = Project(self, test_it="")
+        self.project.write("helpers.py", HELPERS)
+        self.leak("fetch()")
+
+    def leak(self, *lines: str) -> None:
+        """Write its test."""
+        code = "\n".join(f"        {line}" for line in lines)
+        self.project.write(
+            "test_it.py",
+            "import unittest\nfrom helpers import *\n"
+            "class Case(unittest.TestCase):\n    async def test(self):\n" + code,
+        )
+
+    def test_new(self) -> None:
+        """It is written once; then only what isn't in it counts."""
+        for workers in ((), ("--plugin", "nose2.plugins.mp", "-N", "2")):
+            file = Path(self.project.folder) / f"known{len(workers)}.txt"
+            arguments = (f"--aio-baseline={file.name}", *workers)
+            self.leak("fetch()")
+            run = self.project.nose2(*arguments)
+            self.assertEqual(run.returncode, 0, run.output)
+            self.assertIn(f"baseline: wrote 1 findings to {file.name}\n", run.output)
+            self.assertEqual(
+                file.read_text().splitlines()[1:], ["test_it.Case.test\tnever-awaited\tfetch"]
+            )
+            self.leak("pass", "fetch()")  # on another line
+            run = self.project.nose2(*arguments)
+            self.assertEqual(run.returncode, 0, run.output)
+            self.assertNotIn("The checks found", run.output)
+            self.leak("fetch()", "fetch()", "numbers")
+            run = self.project.nose2(*arguments)
+            self.assertEqual(run.returncode, 1, run.output)
+            self.assertEqual(run.output.count("was never awaited"), 1, run.output)
+
+    def test_mistakes(self) -> None:
+        """A file that is no baseline, or that can't be, ends the run before any test."""
+        self.project.write("notes.txt", "buy milk\n")
+        for name, message in {
+            "notes.txt": "baseline: notes.txt can't be read: 'buy milk' is no line of a baseline",
+            ".": "baseline must be the path of a file, got '.'",
+            "no/where.txt": (
+                "baseline must be in a directory that can be written to, got 'no/where.txt'"
+            ),
+        }.items():
+            run = self.project.nose2(f"--aio-baseline={name}")
+            self.assertEqual(run.returncode, 2, run.output)
+            self.assertIn(f"nose2: error: {message} (--aio-baseline)\n", run.output)

@@ -1,0 +1,160 @@
+"""Deadlocks: a test that can never finish fails at once; one that can isn't taken for such."""
+
+from __future__ import annotations
+
+import sys
+from unittest import TestCase, skipIf
+
+from tests.runs import Project
+
+HEAD = """
+import asyncio, os, signal, subprocess, threading, time, unittest
+from concurrent.futures import ThreadPoolExecutor
+import nose2_aio as aio
+
+"""
+MESSAGE = "DeadlockError: it can never finish: nothing is left that could wake its event loop\n"
+
+
+@skipIf(sys.platform == "win32", "the loop has no selector of ours there")
+class Deadlocks(TestCase):
+    """What can never finish."""
+
+    def project(self, code: str) -> Project:
+        """A project with one module."""
+        made = Project(self, test_it="")
+        made.write("test_it.py", HEAD + code)
+        return made
+
+    def test_dead(self) -> None:
+        """It fails, with its report, whatever it waits for, in a fixture too, limit or not."""
+        run = self.project("""
+class Dead(unittest.TestCase):
+    async def test_circle(self):
+        async def one():
+            await second
+        async def other():
+            await first
+        first, second = asyncio.create_task(one()), asyncio.create_task(other())
+        await first
+    async def test_event(self):
+        await asyncio.Event().wait()
+    async def test_executor(self):
+        await asyncio.to_thread(int)
+        with ThreadPoolExecutor() as pool:
+            await asyncio.get_running_loop().run_in_executor(pool, int)
+            await asyncio.Event().wait()
+    @aio.timeout(60)
+    async def test_limited(self):
+        async with asyncio.Lock() as lock, asyncio.timeout(None):
+            await asyncio.get_running_loop().create_future()
+    async def test_queue(self):
+        queue = asyncio.Queue()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(queue.get(), name="getter")
+    async def test_swallows(self):
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                pass
+
+class SetUp(unittest.TestCase):
+    async def setUp(self):
+        await asyncio.Event().wait()
+    async def test(self): pass
+
+class SetUpClass(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        await asyncio.Event().wait()
+    async def test(self): pass
+
+class Shared(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls): pass
+    async def test(self):
+        await asyncio.Event().wait()
+    async def test_next(self): pass
+
+class Isolated(unittest.IsolatedAsyncioTestCase):
+    async def asyncTearDown(self):
+        await asyncio.Event().wait()
+    async def test(self):
+        await asyncio.Event().wait()
+
+class OwnRun(unittest.TestCase):
+    async def setUp(self):
+        self.loop = asyncio.get_running_loop()
+    def test(self):
+        self.loop.run_until_complete(asyncio.Event().wait())
+""").nose2("-v", "--aio-grace=0.1")
+        reports = [report.partition("\n")[0] for report in run.reports]
+        self.assertEqual(len(reports), 12, run.output)
+        self.assertEqual(run.output.count(MESSAGE), 12, run.output)
+        self.assertEqual(run.verdicts["test_it.Shared.test_next"], "ok")
+        for line in (
+            "They wait for each other: Task-",
+            "  test_it.py:15 in test_event  await asyncio.Event().wait()\n"
+            "  waits for the event <asyncio.locks.Event object at ",
+            "  waits for getter (Queue.get)\n\n"
+            "getter (Queue.get), made at test_it.py:28 in test_queue:\n"
+            "  waits for an item of <Queue at ",
+            "  waits for a future that nobody has completed: <Future pending ",
+        ):
+            self.assertIn(line, run.output)
+
+    def test_alive(self) -> None:
+        """It is left alone where a thread, a process, a signal or a file may still wake it."""
+        run = self.project("""
+class Alive(unittest.TestCase):
+    async def test_executors(self):
+        await asyncio.to_thread(time.sleep, 0.05)
+        with ThreadPoolExecutor() as pool:
+            await asyncio.get_running_loop().run_in_executor(pool, time.sleep, 0.05)
+    async def test_file(self):
+        reader, writer = os.pipe()
+        done = asyncio.Event()
+        asyncio.get_running_loop().add_reader(reader, done.set)
+        subprocess.Popen(["sh", "-c", f"sleep 0.05; echo >&{writer}"], pass_fds=[writer])
+        await done.wait()
+        asyncio.get_running_loop().remove_reader(reader)
+        os.close(reader), os.close(writer)
+    async def test_process(self):
+        process = await asyncio.create_subprocess_exec("sleep", "0.05")
+        await process.wait()
+    async def test_signal(self):
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGUSR1, signal.SIGINT):
+            loop.add_signal_handler(number, done.set)
+            subprocess.Popen(["sh", "-c", f"sleep 0.05; kill -{number} {os.getpid()}"])
+            await done.wait()
+            loop.remove_signal_handler(number)
+            done.clear()
+    async def test_signal_handler(self):
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        before = signal.signal(
+            signal.SIGUSR2, lambda *_: loop.call_soon_threadsafe(done.set)
+        )
+        subprocess.Popen(["sh", "-c", f"sleep 0.05; kill -USR2 {os.getpid()}"])
+        await done.wait()
+        signal.signal(signal.SIGUSR2, before)
+    async def test_thread(self):
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        threading.Timer(0.05, loop.call_soon_threadsafe, [done.set]).start()
+        await done.wait()
+""").nose2("-v")
+        self.assertEqual(set(run.verdicts.values()), {"ok"}, run.output)
+        self.assertEqual(run.ran, 6)
+
+    def test_off(self) -> None:
+        """deadlocks = ignore leaves it to the limit."""
+        run = self.project("""
+async def test():
+    await asyncio.Event().wait()
+""").nose2("--aio-deadlocks=ignore", "--aio-time-limit=0.05")
+        self.assertIn("TimeLimitError", run.output)
+        self.assertNotIn("DeadlockError", run.output)

@@ -1,0 +1,465 @@
+"""Time limits: whatever hangs is told of, ended or left behind, and the run goes on."""
+
+from __future__ import annotations
+
+import time
+from unittest import TestCase
+
+from tests.runs import Project
+
+HEAD = """
+import asyncio, threading, time, unittest
+import nose2_aio as aio
+
+async def stubborn():
+    while True:
+        try:
+            await asyncio.sleep(100)
+        except asyncio.CancelledError:
+            pass
+
+"""
+
+HANGS = {
+    # name of the hang: its class body, the lines of its report, how often it has to be cancelled
+    "sleeps": (
+        "async def test(self):\n    await asyncio.sleep(300)",
+        ["  test_it.py:14 in test  await asyncio.sleep(300)\n  sleeps, "],
+    ),
+    "swallows": (
+        "async def test(self):\n    await stubborn()",
+        [
+            "  test_it.py:14 in test     await stubborn()\n"
+            "  test_it.py:7 in stubborn  await asyncio.sleep(100)\n  sleeps, ",
+            "It was cancelled twice and did not end: its event loop was abandoned",
+        ],
+    ),
+    "blocks": (
+        "async def test(self):\n    time.sleep(300)",
+        ["It runs here:\n  test_it.py:14 in test  time.sleep(300)\n"],
+    ),
+    "spins": (
+        "async def test(self):\n    while True:\n        pass",
+        ["It runs here:\n  test_it.py:1"],
+    ),
+    "spins_in_sleep": (
+        "async def test(self):\n    while True:\n        await asyncio.sleep(0)",
+        ["It waits here:\n  test_it.py:15 in test  await asyncio.sleep(0)\n  is about to run\n"],
+    ),
+    "background": (
+        "async def test(self):\n    self.task = asyncio.create_task(stubborn())\n"
+        "    await asyncio.sleep(0)",
+        [
+            "AbandonedLoopError: the event loop was abandoned: a task was cancelled twice and did "
+            "not end\n",
+            "(stubborn), made at test_it.py:14 in test:\n"
+            "  test_it.py:7 in stubborn  await asyncio.sleep(100)\n  sleeps, ",
+        ],
+    ),
+    "executor": (
+        "async def test(self):\n    await asyncio.to_thread(time.sleep, 300)",
+        [
+            "  test_it.py:14 in test  await asyncio.to_thread(time.sleep, 300)\n"
+            "  waits for a job of an executor\n",
+            "A thread of the executor runs time.sleep, handed over at test_it.py:14 in test\n",
+        ],
+    ),
+    "set_up": (
+        "async def setUp(self):\n    if self._testMethodName == 'test':\n"
+        "        await asyncio.sleep(300)\nasync def test(self): pass",
+        ["  test_it.py:15 in setUp  await asyncio.sleep(300)\n"],
+    ),
+    "tear_down": (
+        "async def tearDown(self):\n    if self._testMethodName == 'test':\n"
+        "        await asyncio.sleep(300)\nasync def test(self): pass",
+        ["  test_it.py:15 in tearDown  await asyncio.sleep(300)\n"],
+    ),
+    "cleanup": (
+        "async def clean(self):\n    await asyncio.sleep(300)\n"
+        "async def test(self):\n    self.addCleanup(self.clean)",
+        ["  test_it.py:14 in clean  await asyncio.sleep(300)\n"],
+    ),
+    "callback": (
+        "async def callback(self):\n    await asyncio.sleep(300)\n"
+        "@aio.run_forever(timeout=0.01)\nasync def test(self):\n    return self.callback",
+        ["  test_it.py:14 in callback  await asyncio.sleep(300)\n"],
+    ),
+    "sync": (
+        "def test(self):\n    time.sleep(300)",
+        ["It runs here:\n  test_it.py:14 in test  time.sleep(300)\n"],
+    ),
+    "sync_set_up": (
+        "def setUp(self):\n    if self._testMethodName == 'test':\n        time.sleep(300)\n"
+        "async def test(self): pass",
+        ["It runs here:\n  test_it.py:15 in setUp  time.sleep(300)\n"],
+    ),
+    "own_loop": (
+        "def test(self):\n    asyncio.run(asyncio.sleep(300))",
+        ["It runs here:\n  test_it.py:14 in test  asyncio.run(asyncio.sleep(300))\n"],
+    ),
+    "asyncgen": (
+        "async def numbers(self):\n    try:\n        yield 1\n    finally:\n"
+        "        while True:\n            try:\n                await asyncio.sleep(100)\n"
+        "            except BaseException: pass\n"
+        "async def test(self):\n    self.kept = self.numbers()\n    await anext(self.kept)",
+        ["AbandonedLoopError: the event loop was abandoned"],
+    ),
+}
+"""Ways to hang: the body of a class, and what is in the report (none: it isn't to fail)."""
+
+CLASS = """
+class {name}(unittest.TestCase):
+{body}
+    async def test_next(self):
+        await asyncio.sleep(0)
+"""
+
+
+def project(case: TestCase, code: str) -> Project:
+    """A project with one module."""
+    made = Project(case, test_it="")
+    made.write("test_it.py", HEAD + code)
+    return made
+
+
+class Hangs(TestCase):
+    """Each way to hang."""
+
+    def test_each(self) -> None:
+        """It fails with its chain, the test behind it passes, and the run ends in time."""
+        for name, (body, lines) in HANGS.items():
+            with self.subTest(name):
+                indented = "\n".join(f"    {line}" for line in body.splitlines())
+                made = project(self, CLASS.format(name=name, body=indented))
+                began = time.monotonic()
+                run = made.nose2("-v", "--aio-time-limit=0.1", "--aio-grace=0.1")
+                self.assertLess(time.monotonic() - began, 5)
+                verdicts = {"test_it.{name}.test": "ERROR" if lines else "ok"}
+                self.assertEqual(
+                    run.verdicts,
+                    {
+                        f"test_it.{name}.test": "ERROR" if lines else "ok",
+                        f"test_it.{name}.test_next": "ok",
+                    },
+                    (verdicts, run.output),
+                )
+                for line in lines:
+                    self.assertIn(line, run.output)
+                for frame in ("nose2_aio/", "/asyncio/"):
+                    self.assertNotIn(frame, run.output)
+
+    def test_wider_fixtures(self) -> None:
+        """So do those of classes and modules, async or not, each with a limit of its own."""
+        made = project(
+            self,
+            """
+async def setUpModule():
+    await asyncio.sleep(0.06)
+
+class SetUp(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        await asyncio.sleep(300)
+    async def test(self): pass
+
+class Blocks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        time.sleep(300)
+    async def test(self): pass
+
+class TearDown(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        await asyncio.sleep(0.06)
+    @classmethod
+    async def tearDownClass(cls):
+        await asyncio.sleep(300)
+    async def test(self):
+        await asyncio.sleep(0.06)
+
+class Tagged(unittest.TestCase):
+    @classmethod
+    @aio.timeout(5)
+    async def setUpClass(cls):
+        await asyncio.sleep(0.15)
+    async def test(self): pass
+""",
+        )
+        run = made.nose2("-v", "--aio-time-limit=0.1", "--aio-grace=0.1")
+        self.assertEqual(len(run.reports), 3, run.output)
+        for name in ("SetUp", "Blocks"):
+            self.assertNotIn(f"test_it.{name}.test", run.verdicts)
+        self.assertEqual(run.verdicts["test_it.TearDown.test"], "ok", run.output)
+        self.assertEqual(run.verdicts["test_it.Tagged.test"], "ok", run.output)
+        for line in (
+            "test_it.py:18 in setUpClass  await asyncio.sleep(300)",
+            "test_it.py:24 in setUpClass  time.sleep(300)",
+            "test_it.py:33 in tearDownClass  await asyncio.sleep(300)",
+        ):
+            self.assertIn(line, run.output)
+
+    def test_shared_loop(self) -> None:
+        """A loop that a class shares is abandoned with what won't end; its next test has another."""
+        made = project(
+            self,
+            """
+class Shared(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        cls.loop = asyncio.get_running_loop()
+    @classmethod
+    async def tearDownClass(cls):
+        print("torn down")
+    async def tearDown(self):
+        print("torn down", self._testMethodName)
+    async def test_1(self):
+        await stubborn()
+    async def test_2(self):
+        self.assertIsNot(asyncio.get_running_loop(), self.loop)
+        self.assertTrue(self.loop.is_closed())
+class Leaves(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls): pass
+    async def test_1(self):
+        self.task = asyncio.create_task(stubborn())
+        await asyncio.sleep(0)
+    async def test_2(self): pass
+""",
+        )
+        run = made.nose2("--aio-time-limit=0.1", "--aio-grace=0.1")
+        self.assertEqual((run.ran, len(run.reports)), (4, 2), run.output)
+        self.assertIn("torn down test_2", run.output)
+        self.assertEqual(run.output.count("torn down"), 1, run.output)
+
+
+class Behaviour(TestCase):
+    """What else holds at a limit."""
+
+    def test_fixtures(self) -> None:
+        """The limit is for the test with its fixtures; behind it, the rest has the same again."""
+        run = project(
+            self,
+            """
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.addCleanup(print, "cleaned up")
+    async def tearDown(self):
+        await asyncio.sleep(0.06)
+        print("torn down")
+    async def test(self):
+        await asyncio.sleep(0.06)
+        try:
+            await asyncio.sleep(300)
+        finally:
+            await asyncio.sleep(0.01)
+            print("finally")
+    async def test_in_all(self):
+        await asyncio.sleep(0.06)
+""",
+        ).nose2("-v", "--aio-time-limit=0.1")
+        self.assertEqual(len(run.reports), 2, run.output)
+        self.assertIn("test_it.py:21 in test  await asyncio.sleep(300)", run.reports[0])
+        self.assertIn("test_it.py:16 in tearDown  await asyncio.sleep(0.06)", run.reports[1])
+        printed = [
+            line for line in run.output.splitlines() if line.endswith(("ed up", "ly", "own"))
+        ]
+        self.assertEqual(len(printed), 4, run.output)
+
+    def test_tag_wins(self) -> None:
+        """``@timeout`` wins over the setting, longer or shorter, and 0 means none."""
+        run = project(
+            self,
+            """
+class Case(unittest.TestCase):
+    @aio.timeout(5)
+    async def test_longer(self):
+        await asyncio.sleep(0.15)
+    @aio.timeout(0)
+    def test_none(self):
+        time.sleep(0.25)
+    @aio.timeout(0.01)
+    def test_shorter(self):
+        time.sleep(300)
+    @aio.run_forever(timeout=0.1, sleep=0.1)
+    async def test_waits(self):
+        return lambda: None
+""",
+        ).nose2("-v", "--aio-time-limit=0.1")
+        self.assertEqual(
+            run.verdicts,
+            {
+                f"test_it.Case.test_{name}": verdict
+                for name, verdict in {
+                    "longer": "ok",
+                    "none": "ok",
+                    "shorter": "ERROR",
+                    "waits": "ok",
+                }.items()
+            },
+            run.output,
+        )
+
+    def test_swallowed_interrupt(self) -> None:
+        """Code that catches whatever interrupts it is interrupted again."""
+        run = project(
+            self,
+            """
+class Case(unittest.TestCase):
+    def test(self):
+        for _ in range(2):
+            try:
+                time.sleep(300)
+            except BaseException:
+                pass
+    def test_next(self): pass
+""",
+        ).nose2("-v", "--aio-time-limit=0.05")
+        self.assertEqual(run.verdicts["test_it.Case.test_next"], "ok")
+        self.assertEqual(len(run.reports), 1, run.output)
+
+    def test_own_alarm(self) -> None:
+        """A test that uses the alarm signal itself keeps it; one that awaits is limited anyway."""
+        run = project(
+            self,
+            """
+import signal
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.rung = []
+        before = signal.signal(signal.SIGALRM, lambda *_: self.rung.append(1))
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+    def test(self):
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        time.sleep(0.05)
+        self.assertEqual(self.rung, [1])
+    async def test_awaits(self):
+        await asyncio.sleep(300)
+""",
+        ).nose2("-v", "--aio-time-limit=0.2")
+        self.assertEqual(list(run.verdicts.values()), ["ok", "ERROR"], run.output)
+
+    def test_debugger(self) -> None:
+        """Under a debugger nothing is limited."""
+        code = """
+class Case(unittest.TestCase):
+    def test(self):
+        {trace}
+        time.sleep(0.25)
+        sys.settrace(None)
+    def test_next(self): pass
+"""
+        trace = "import bdb, sys; sys.settrace(bdb.Bdb().trace_dispatch)"
+        run = project(self, code.format(trace=trace)).nose2("--aio-time-limit=0.05")
+        self.assertEqual(run.returncode, 0, run.output)
+        run = project(self, code.format(trace="import sys")).nose2("--aio-time-limit=0.05", "-D")
+        self.assertEqual(run.returncode, 0, run.output)
+
+    def test_isolated(self) -> None:
+        """IsolatedAsyncioTestCase is limited everywhere, and its next test passes."""
+        run = project(
+            self,
+            """
+class Case(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        if self._testMethodName == "test_set_up":
+            await asyncio.sleep(300)
+    async def asyncTearDown(self):
+        if self._testMethodName == "test_tear_down":
+            await asyncio.sleep(300)
+    async def test_blocks(self):
+        time.sleep(300)
+    async def test_cleanup(self):
+        self.addAsyncCleanup(asyncio.sleep, 300)
+    async def test_next(self): pass
+    async def test_set_up(self): pass
+    async def test_sleeps(self):
+        await asyncio.sleep(300)
+    async def test_swallows(self):
+        await stubborn()
+    async def test_tear_down(self): pass
+    async def test_z(self): pass
+class Leaves(unittest.IsolatedAsyncioTestCase):
+    async def test(self):
+        self.task = asyncio.create_task(stubborn())
+        await asyncio.sleep(0)
+    async def test_next(self): pass
+""",
+        ).nose2("-v", "--aio-time-limit=0.1", "--aio-grace=0.1")
+        verdicts = {name.rpartition("Case.")[2]: one for name, one in run.verdicts.items()}
+        self.assertEqual(
+            verdicts,
+            {
+                "test_blocks": "ERROR",
+                "test_cleanup": "ERROR",
+                "test_next": "ok",
+                "test_set_up": "ERROR",
+                "test_sleeps": "ERROR",
+                "test_swallows": "ERROR",
+                "test_tear_down": "ERROR",
+                "test_z": "ok",
+                "test_it.Leaves.test": "ok",
+                "test_it.Leaves.test_next": "ok",
+            },
+            run.output,
+        )
+        self.assertIn("test_it.Leaves.test\n  the event loop was abandoned: a task", run.output)
+
+    def test_workers(self) -> None:
+        """It holds in worker processes too, and all reports come back."""
+        body = "\n".join(
+            f"class {name}(unittest.TestCase):\n    async def test(self):\n        {line}\n"
+            for name, line in (
+                ("Sleeps", "await asyncio.sleep(300)"),
+                ("Swallows", "await stubborn()"),
+                ("Blocks", "time.sleep(300)"),
+                ("Passes", "pass"),
+            )
+        )
+        run = project(self, body).nose2(
+            "-v",
+            *("--plugin", "nose2.plugins.mp", "-N", "2"),
+            *("--plugin", "nose2.plugins.junitxml", "--junit-xml"),
+            *("--aio-time-limit=0.1", "--aio-grace=0.1"),
+        )
+        self.assertEqual(sorted(run.verdicts.values()), ["ERROR"] * 3 + ["ok"], run.output)
+        self.assertEqual(run.output.count("not done within its time limit of 0.1 s"), 3)
+
+    def test_other_runner(self) -> None:
+        """The decorators limit, and give up, under unittest alone as well."""
+        run = project(
+            self,
+            """
+class Case(unittest.TestCase):
+    @aio.run_until_complete
+    @aio.timeout(0.05)
+    async def test_blocks(self):
+        time.sleep(300)
+    @aio.run_until_complete
+    async def test_leaves(self):
+        self.task = asyncio.create_task(stubborn())
+        await asyncio.sleep(0)
+    @aio.run_until_complete
+    @aio.timeout(0.05)
+    async def test_swallows(self):
+        await stubborn()
+    def test_thread(self):
+        threads = [threading.Thread(target=self.in_thread)]
+        threads[0].start()
+        threads[0].join()
+        self.assertIsInstance(self.error, TimeoutError)
+    def in_thread(self):
+        @aio.run_until_complete
+        @aio.timeout(0.05)
+        async def spins():
+            while True:
+                time.sleep(0.01)
+        try:
+            spins()
+        except BaseException as error:
+            self.error = error
+""",
+        ).python("-m", "unittest")
+        self.assertEqual(run.ran, 4, run.output)
+        self.assertIn("FAILED (errors=3)", run.output)
+        self.assertIn("AbandonedLoopError", run.output)
