@@ -20,12 +20,12 @@ are about to call, and that is called in their stead.
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import sys
 import time
-import warnings
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 from unittest import TestCase
@@ -73,8 +73,12 @@ class Adapter:
     """The test that runs, or that ran last."""
     _ledger = Ledger()
     """What is charged to it."""
-    _filters: object = None
-    """The filters of warnings when it began."""
+    _late = Ledger()
+    """What nobody can be charged with any more."""
+    _has_awaited = False
+    """Whether it has run on a loop."""
+    _is_collecting = False
+    """Whether garbage is collected on its behalf."""
     _here: Position | None = None
     """Where the test stands that needed to know last."""
     _began = 0.0
@@ -109,16 +113,23 @@ class Adapter:
         before = getattr(TestCase, seams.CLEANUP)
         setattr(TestCase, seams.CLEANUP, call_cleanup)
         plain: Callable[[TestCase], Any] = TestCase.doCleanups
+        self._plain_cleanups = plain
         TestCase.doCleanups = do_cleanups  # type: ignore[assignment,method-assign]
         try:
-            with unawaited.noted(self._note_unawaited):
+            with self._noting():
                 yield
         finally:
             setattr(TestCase, seams.CLEANUP, before)
             TestCase.doCleanups = plain  # type: ignore[assignment,method-assign]
             self._judge_late()
             self._test = None
+            self._verdicts.judge("nobody knows whose", self._late, {}, can_fail=False)
             self._keeper.close()
+
+    def _noting(self) -> AbstractContextManager[None]:
+        if self._verdicts.ignores("never-awaited", "never-awaited-mocks"):
+            return nullcontext()
+        return unawaited.noted(self._note_unawaited)
 
     def attach(self, test: TestCase) -> None:
         """Have a test case run its test and fixtures for real, the next time that it runs."""
@@ -152,7 +163,7 @@ class Adapter:
             self._keeper.end()
         self._test = test
         self._ledger = Ledger()
-        self._filters = warnings.filters
+        self._has_awaited = False
         self._began = time.monotonic()
         scopes = self._scopes
         scopes.ledger = self._ledger
@@ -179,6 +190,9 @@ class Adapter:
         except InvalidValueError:  # the test itself is going to say so
             limit = self._overall
         self._keeper.begin(limit)
+        if seams.is_isolated(owner) and engine is Engine.FOREVER and self._keeper.deadline:
+            plan = plans.made(engine, function, owner)  # nobody tells the engine of a deadline
+            self._keeper.deadline.extend(plan.timeout + plan.sleep)
 
     def _take(self, test: TestCase, seam: str, call: Callable[[TestCase], None]) -> None:
         if seams.keeps(type(test), seam):
@@ -222,6 +236,7 @@ class Adapter:
     def _call_tear_down(self, test: TestCase) -> None:
         """What stands for ``_callTearDown``."""
         del test.__dict__[seams.TEAR_DOWN]
+        self._keeper.renew()
         try:
             self._call_fixture(test, "tearDown")
         except BaseException as error:
@@ -245,6 +260,7 @@ class Adapter:
         self, test: TestCase, function: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> None:
         """What stands for ``_callCleanup``."""
+        self._keeper.renew()
         try:
             self._fixtures.call(self._at(test), never, function, *args, **kwargs)
         except BaseException as error:
@@ -255,17 +271,17 @@ class Adapter:
 
         Return whether it has passed, as ``doCleanups`` does.
         """
-        deadline = self._keeper.deadline
-        if deadline is not None:
+        if self._keeper.deadline is not None:
             self._keeper.end()
-            if done and deadline.is_over:
-                seams.fail(test, deadline.lateness())
-                done = type(test).doCleanups(test)
         scopes = self._scopes
         if scopes.open and scopes.open[-1].owner is test is not scopes.layered:
             done = self._attempt(test, done, lambda: scopes.leave(self._at(test)))
         if self._guards.test is test:
             done = self._attempt(test, done, self._guards.inspect)
+        if self._has_awaited:  # so that what is lost in a circle is charged to who lost it
+            self._is_collecting = True
+            gc.collect(1)
+            self._is_collecting = False
         if vars(self._ledger) or unawaited.keeps_any(kinds.users_object(test)):
             done = self._attempt(test, done, lambda: self._judge(test, is_passed=done))
         return done
@@ -276,7 +292,7 @@ class Adapter:
             end()
         except BaseException as error:
             seams.fail(test, self._fixtures.explained(error))
-            return type(test).doCleanups(test)
+            return self._plain_cleanups(test)
         return done
 
     def _judge(self, test: TestCase, *, is_passed: bool) -> None:
@@ -294,7 +310,10 @@ class Adapter:
     def _judge_late(self) -> None:
         """Note what was found of the last test when unittest was done with it."""
         if self._test is not None and vars(self._ledger):
-            modes = self._modes(self._test)
+            try:
+                modes = self._modes(self._test)
+            except InvalidValueError:  # the test has said so
+                modes = {}
             self._verdicts.judge(self._test.id(), self._ledger, modes, can_fail=False)
 
     def _modes(self, test: TestCase) -> dict[str, str]:
@@ -303,12 +322,15 @@ class Adapter:
     def _is_checked(self, test: TestCase) -> bool:
         return self._settings.are_isolated_checked or not seams.is_isolated(type(test))
 
-    def _note_unawaited(self, coroutine: Any) -> bool:
-        """Charge a coroutine that was dropped to whoever drops it; leave it to who catches it."""
-        test = self._test
-        if test is None or warnings.filters is not self._filters or not self._is_checked(test):
-            return False
-        ledger = ledgers.current.get() or self._ledger
+    def _note_unawaited(self, coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
+        """Charge a coroutine that was dropped to whoever drops it, unless that says nothing."""
+        test, ledger = self._test, ledgers.current.get()
+        if is_late and not self._is_collecting:
+            ledger = self._late
+        elif ledger is None:
+            if test is None or not self._is_checked(test):
+                return False
+            ledger = self._ledger
         ledger.unawaited += (unawaited.described(coroutine),)
         return True
 
@@ -332,18 +354,27 @@ class Adapter:
             self._limit(function, owner)
         try:
             if is_marked:
+                tags.read_checks(function, owner)  # a wrong one is told of in any case
                 called = called or _plain(test, method)
                 value = self._call_marked(test, called)
             elif self._scopes.open:
                 value = self._call_inside(test, method if called is None else called.call)
             else:
-                value = method() if called is None else called.call()
-            if value is not None:
+                value = _call_users_test(method if called is None else called.call)
+            if value is None:
+                self._check_lateness()
+            else:
                 value = self._outcome(test, called or _plain(test, method), value)
         except BaseException as error:
             raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
         if value is not None and (called is None or called.speaks):
             returned.warn_of(value, test, method)
+
+    def _check_lateness(self) -> None:
+        """Have a test fail that has ended too late, though it didn't await."""
+        deadline = self._keeper.deadline
+        if deadline is not None and deadline.is_over:
+            raise deadline.lateness()
 
     def _call_inside(self, test: TestCase, call: Callable[[], Any]) -> Any:
         """Call plain code, in the context of the scope that is open around it."""
@@ -387,6 +418,7 @@ class Adapter:
         *,
         is_last: Callable[[], bool] | None = None,
     ) -> Any:
+        self._has_awaited = True
         engine = Engine.BY_RESULT if mark is None else mark.engine
         plan = plans.made(engine, called.function, called.owner)
         execution = Execution(body, plan, called.case)
@@ -468,6 +500,10 @@ def _target(test: TestCase) -> tuple[Any, type]:
     method: Any = getattr(test, seams.method_name(test), None)
     called = kinds.called(test, method)
     return (method, type(test)) if called is None else (called.function, called.owner)
+
+
+def _call_users_test(call: Callable[[], Any]) -> Any:
+    return call()
 
 
 def _may_be_tagged(function: Any, owner: type) -> bool:

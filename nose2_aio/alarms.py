@@ -18,10 +18,14 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-__all__ = ["Alarm", "Ring"]
+__all__ = ["Alarm", "Overrun", "Ring"]
 
 Ring = Callable[[FrameType | None], BaseException | None]
 """Gets the innermost frame of what runs, and returns what to raise there, if anything."""
+
+
+class Overrun(BaseException):
+    """Interrupts code that doesn't await, at its limit."""
 
 
 class Alarm:
@@ -60,7 +64,7 @@ class Alarm:
 
     def _set_signal(self) -> None:
         if self._due is None:
-            if self._handler_before is not None:
+            if signal.getsignal(signal.SIGALRM) == self._on_signal:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             return
         handler = signal.getsignal(signal.SIGALRM)

@@ -25,7 +25,8 @@ _LINE = _BETWEEN.join(("{}", "{}", "{}"))
 def line_of(name: str, finding: Finding) -> str:
     """Return the line for what was found in a test."""
     key = re.sub(r"\b0x[0-9A-Fa-f]+", "0x", finding.key)
-    return _LINE.format(name, finding.check, " ".join(key.split()))
+    # the names of tests with parameters have several lines
+    return _LINE.format(" ".join(name.split()), finding.check, " ".join(key.split()))
 
 
 def checked(text: str, *, name: str, place: str) -> str:
@@ -72,7 +73,7 @@ class Baseline:
 
 
 def _read(path: Path) -> list[str]:
-    lines = path.read_text("utf-8").splitlines()
+    lines = path.read_text("utf-8").split("\n")
     found = [line for line in lines if line and not line.startswith("#")]
     for line in found:
         if line.count(_BETWEEN) != _LINE.count(_BETWEEN):

@@ -26,6 +26,7 @@ _MOST = 30
 """How many lines of one chain are worth reading."""
 _HOPS = 200
 _WIDTH = 100
+_SOURCE = 70
 
 
 class Line(NamedTuple):
@@ -56,7 +57,7 @@ def of_frame(frame: FrameType | None) -> list[Line]:
 def formatted(lines: list[Line], indent: str = "  ") -> list[str]:
     """Return lines of text, the sources in one column."""
     width = max((len(line.place) for line in lines), default=0)
-    return [f"{indent}{line.place:<{width}}  {line.source}".rstrip()[:_WIDTH] for line in lines]
+    return [f"{indent}{line.place:<{width}}  {line.source[:_SOURCE]}".rstrip() for line in lines]
 
 
 def awaited(task: Task[Any]) -> list[Task[Any]]:
@@ -156,10 +157,7 @@ def _listed(names: list[str], most: int = 4) -> str:
 
 
 def _short(value: object) -> str:
-    try:
-        text = " ".join(repr(value).split())
-    except Exception:
-        text = f"<{type(value).__name__}>"
+    text = " ".join(places.text_of(value).split())
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
 
 

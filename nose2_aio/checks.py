@@ -14,7 +14,8 @@ from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from nose2_aio import chains, places, reports, stacks
+from nose2_aio import chains, places, reports, stacks, watched
+from nose2_aio.alarms import Overrun
 from nose2_aio.ledgers import Finding, Ledger
 from nose2_aio.watched import Made
 
@@ -44,17 +45,17 @@ class Books(NamedTuple):
     """What a check looks into."""
 
     ledger: Ledger
-    made: Made | dict[Any, Any] = {}  # noqa: RUF012 -- never written to
-    """What was made on the loop, by whom and where."""
+    made: tuple[Made, ...] = ()
+    """What was made on the loop and is still there."""
     pending: frozenset[Task[Any]] = frozenset()
     now: float = 0.0
     """The loop's time."""
 
-    def of(self, kind: Any) -> Iterator[tuple[Any, str]]:
-        """Give the things of a kind that this ledger is charged with, and where they were made."""
-        for thing, (ledger, origin) in list(self.made.items()):
+    def of(self, kind: Any) -> Iterator[tuple[Any, str, str]]:
+        """Give the things of a kind that this ledger is charged with, where made, and its name."""
+        for thing, ledger, origin, name in self.made:
             if ledger is self.ledger and isinstance(thing, kind):
-                yield thing, places.of_origin(origin)
+                yield thing, places.of_origin(origin), name
 
 
 class Check(NamedTuple):
@@ -85,24 +86,29 @@ def inspect_end(ledger: Ledger) -> None:
 
 def pending(loop: Any, ledger: Ledger) -> set[Task[Any]]:
     """Return the tasks that a ledger is charged with and that aren't done."""
-    return {task for task, _ in _books(loop, ledger).of(asyncio.Task) if not task.done()}
+    return {task for task, *_ in _books(loop, ledger).of(asyncio.Task) if not task.done()}
 
 
 def lost(loop: AbstractEventLoop, ledger: Ledger) -> list[BaseException]:
     """Return what failed on behalf of a ledger and nobody dealt with; consider it dealt with."""
     books = _books(loop, ledger)
     found = (*_lost_in_reports(books, with_captured=True), *_lost_in_tasks(books))
-    return [error for error, *_ in found]
+    return [error for error, *_ in found if error is not None]
 
 
 def _books(loop: Any, ledger: Ledger, tasks: frozenset[Task[Any]] = frozenset()) -> Books:
-    return Books(ledger, getattr(loop, "made", None) or {}, tasks, loop.time())
+    watch = watched.of(loop)
+    return Books(ledger, () if watch is None else tuple(watch.made), tasks, loop.time())
 
 
 def _inspect(moment: Moment, books: Books) -> None:
     for check in CHECKS:
         if check.moment is moment or (check.moment is Moment.END and moment is Moment.REST):
-            books.ledger.findings += tuple(check.find(books))
+            try:
+                books.ledger.findings += tuple(check.find(books))
+            except Exception as error:
+                text = f"the check failed itself, with {type(error).__name__}"
+                books.ledger.findings += (Finding(check.name, "", text, key=text),)
 
 
 def _never_awaited(books: Books) -> Iterator[Finding]:
@@ -114,63 +120,78 @@ def _never_awaited_mocks(books: Books) -> Iterator[Finding]:
 
 
 def _unawaited(books: Books, check: str, *, are_mocks: bool) -> Iterator[Finding]:
-    for name, place, is_mock in books.ledger.unawaited:
+    found = books.ledger.unawaited
+    books.ledger.unawaited = tuple(one for one in found if one.is_mock is not are_mocks)
+    for name, place, is_mock in found:
         if is_mock is are_mocks:
             yield Finding(check, place, f"the coroutine {name} was never awaited", key=name)
 
 
 def _lost_exceptions(books: Books) -> Iterator[Finding]:
     for error, place, what, key in (*_lost_in_tasks(books), *_lost_in_reports(books)):
+        if error is None:
+            yield Finding("lost-exceptions", place, what, key=key)
+            continue
         kind = type(error).__name__
-        lines = (*chains.formatted(stacks.lines(error)), f"  {kind}: {error}")
+        lines = (*chains.formatted(stacks.lines(error)), f"  {kind}: {places.text_of(error, str)}")
         yield Finding("lost-exceptions", place, what, lines, f"{key} {kind}")
 
 
-_Lost = tuple[BaseException, str, str, str]
+_Lost = tuple[BaseException | None, str, str, str]
 
 
 def _lost_in_tasks(books: Books) -> Iterator[_Lost]:
-    for future, place in books.of(asyncio.Future):
+    for future, place, name in books.of(asyncio.Future):
         # nothing public says whether somebody has asked for its exception
-        if future.done() and not future.cancelled() and future._log_traceback:
-            yield future.exception(), place, *_failed(future)
+        is_lost = future.done() and not future.cancelled() and future._log_traceback
+        if is_lost and not isinstance(future.exception(), Overrun):
+            yield future.exception(), place, *_failed(future, name)
 
 
 def _lost_in_reports(books: Books, *, with_captured: bool = False) -> Iterator[_Lost]:
     told, books.ledger.reports = books.ledger.reports, ()
-    for context, is_captured, origin in told:
-        error = context.get("exception")
-        if error is None or (is_captured and not with_captured):
+    for context, is_captured, origin, name in told:
+        if is_captured and not with_captured:
             continue
-        future = context.get("task") or context.get("future")
-        message = context.get("message") or "unhandled exception"
-        what, key = (message, message) if future is None else _failed(future)
-        lines = stacks.lines(error)
+        error = context.get("exception")
+        if isinstance(error, Overrun):
+            continue
+        lines = [] if error is None else stacks.lines(error)
         place = places.of_origin(origin) or (lines[-1].place if lines else "")
-        yield error, place, what, key
+        future = context.get("task") or context.get("future")
+        if future is not None and error is not None:
+            yield error, place, *_failed(future, name)
+            continue
+        message = str(context.get("message") or "unhandled exception")
+        # nothing public says what a handle calls
+        callback = getattr(context.get("handle"), "_callback", None)
+        inner = places.innermost(callback)
+        yield error, place, message, getattr(inner, "__qualname__", message.partition(" at ")[0])
 
 
-def _failed(future: asyncio.Future[Any]) -> tuple[str, str]:
+def _failed(future: asyncio.Future[Any], name: str) -> tuple[str, str]:
     """Return what to say of a future that failed, and what stays the same of it."""
     if isinstance(future, asyncio.Task):
-        key = getattr(future.get_coro(), "__qualname__", "")
-        return f"the task {reports.name_of(future)} failed, and nobody asked for it", key
+        called = f"{future.get_name()} ({name.rpartition('<locals>.')[2]})"
+        return f"the task {called} failed, and nobody asked for it", name
     what = "a future failed, and nobody asked for it"
     return what, what
 
 
 def _leaked_tasks(books: Books) -> Iterator[Finding]:
-    where = dict(books.of(asyncio.Task))
-    for task in sorted(books.pending, key=lambda task: task.get_name()):
+    made = {task: (place, name) for task, place, name in books.of(asyncio.Task)}
+    awaited = {one for task in books.pending for one in chains.awaited(task)}
+    for task in sorted(books.pending - awaited, key=lambda task: str(task.get_name())):
+        if task.cancelling() or type(task.get_coro()).__name__ == "async_generator_athrow":
+            continue  # it is ending: a task group's, or an async generator's that was broken off
+        place, name = made.get(task, ("", ""))
         text = f"the task {reports.name_of(task)} was still pending"
-        key = getattr(task.get_coro(), "__qualname__", "")
-        yield Finding(
-            "leaked-tasks", where.get(task, ""), text, tuple(reports.task_lines(task)), key
-        )
+        lines = tuple(reports.task_lines(task))
+        yield Finding("leaked-tasks", place, text, lines, name or reports.name_of(task))
 
 
 def _leaked_timers(books: Books) -> Iterator[Finding]:
-    for timer, place in books.of(TimerHandle):
+    for timer, place, _ in books.of(TimerHandle):
         left = timer.when() - books.now
         if not timer.cancelled() and left > 0:
             # nothing public says what a timer calls
@@ -180,7 +201,7 @@ def _leaked_timers(books: Books) -> Iterator[Finding]:
 
 
 def _open_asyncgens(books: Books) -> Iterator[Finding]:
-    for generator, place in books.of(types.AsyncGeneratorType):
+    for generator, place, _ in books.of(types.AsyncGeneratorType):
         if generator.ag_frame is not None:
             name = generator.__qualname__
             text = f"the async generator {name} was begun, and neither finished nor closed"
@@ -188,7 +209,7 @@ def _open_asyncgens(books: Books) -> Iterator[Finding]:
 
 
 def _open_transports(books: Books) -> Iterator[Finding]:
-    for thing, place in books.of((asyncio.BaseTransport, asyncio.AbstractServer)):
+    for thing, place, _ in books.of((asyncio.BaseTransport, asyncio.AbstractServer)):
         if _is_open(thing):
             text = f"{_opened(thing)} was still open"
             yield Finding("open-transports", place, text, key=type(thing).__name__)

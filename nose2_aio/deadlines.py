@@ -13,6 +13,7 @@ Under a debugger nothing is limited.
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import sysconfig
 import time
@@ -23,10 +24,10 @@ from types import FrameType
 from typing import NamedTuple
 
 from nose2_aio import loops, places, reports, stacks
-from nose2_aio.alarms import Alarm
+from nose2_aio.alarms import Alarm, Overrun
 from nose2_aio.errors import TimeLimitError
 
-__all__ = ["NO_LIMIT", "Deadline", "Limit", "Overrun", "Timekeeper", "is_debugged"]
+__all__ = ["NO_LIMIT", "Deadline", "Limit", "Timekeeper", "is_debugged"]
 
 _SLACK = 0.1
 """Seconds that code gets beyond its limit to give the loop a chance, before it is interrupted."""
@@ -35,7 +36,11 @@ _AGAIN = 0.02
 """Seconds until the alarm rings again, where nothing could be interrupted."""
 _PATIENCE = 1.0
 """Seconds until it rings again, where something was, and goes on all the same."""
-_RUNNERS = ("asyncio", "nose2", "nose2_aio", "unittest")
+_PATIENT = 4
+"""How often it rings that patiently."""
+_OURS = ("nose2", "nose2_aio")
+_CALLERS = ("_call_users_fixture", "_call_users_test", "_call_users_code")
+"""The functions of ours that call the user's, by name."""
 _DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle", "pydevd_frame_evaluator", "debugpy")
 
 
@@ -49,10 +54,6 @@ class Limit(NamedTuple):
 NO_LIMIT = Limit()
 
 
-class Overrun(BaseException):
-    """Interrupts code that doesn't await, at its limit."""
-
-
 class Deadline:
     """The time until which a test, or a fixture, has to be done."""
 
@@ -60,6 +61,8 @@ class Deadline:
     """What was going on at the limit."""
     loop: AbstractEventLoop | None = None
     """The loop that runs under its eye."""
+    interrupted = 0
+    """How often code that doesn't await was interrupted."""
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
@@ -69,6 +72,10 @@ class Deadline:
     def is_over(self) -> bool:
         """Whether the limit has passed."""
         return time.monotonic() >= self.when and not is_debugged()
+
+    def lift(self) -> None:
+        """Have it pass never: somebody looks into the test by hand."""
+        self.when = math.inf
 
     def extend(self, seconds: float) -> None:
         """Give it more time."""
@@ -150,18 +157,24 @@ class Timekeeper:
     def _ring(self, frame: FrameType | None) -> BaseException | None:
         """Interrupt what runs, if it is the user's and doesn't await."""
         deadline = self.deadline
-        if deadline is None or is_debugged():
+        if deadline is None:
             return None
-        if time.monotonic() < deadline.when:  # it was extended
+        if is_debugged():
+            deadline.lift()
+            return None
+        now = time.monotonic()
+        if now < deadline.when:  # it was extended
             self._set_alarm()
             return None
         loop = loops.running()
         if not _is_interruptible(frame, is_awaiting=loop is not None and loop is deadline.loop):
-            self._alarm.set((time.monotonic() + _AGAIN, self._ring))
+            self._alarm.set((now + _AGAIN, self._ring))
             return None
-        self._alarm.set((time.monotonic() + _PATIENCE, self._ring))
+        deadline.interrupted += 1
+        patience = _PATIENCE if deadline.interrupted < _PATIENT else _AGAIN
+        self._alarm.set((now + patience, self._ring))
         deadline.report = deadline.report or reports.hang(loop, stack=frame)
-        return Overrun()
+        return Overrun(str(deadline.error()))
 
 
 def is_debugged() -> bool:
@@ -175,18 +188,25 @@ def is_debugged() -> bool:
 
 
 def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
-    """Tell whether to interrupt a stack: nothing of ours, of unittest's or of the loop's itself."""
+    """Tell whether to interrupt a stack: there has to be code of the user's at its end.
+
+    What a library does for that counts as it. Of us it is those who call the user's code.
+    """
     while frame is not None:
-        package = places.package(frame)
-        if frame.f_code is _CALLBACK:
+        code, package = frame.f_code, places.package(frame)
+        if code is _CALLBACK or code.co_name in _CALLERS:
             return True
-        if package in _RUNNERS and not frame.f_globals["__name__"].startswith("unittest.mock"):
-            return package == "asyncio" and not is_awaiting
-        if not frame.f_code.co_filename.startswith(_LIBRARY):
+        if package == "asyncio" or frame.f_globals["__name__"] == _SELECTOR:
+            if is_awaiting:
+                return False
+        elif package in _OURS:
+            return False
+        elif package != "unittest" and not code.co_filename.startswith(_LIBRARY):
             return True
         frame = frame.f_back
     return False
 
 
 _CALLBACK = asyncio.Handle._run.__code__
-_LIBRARY = sysconfig.get_path("stdlib")
+_SELECTOR = "nose2_aio.watched"
+_LIBRARY = (sysconfig.get_path("stdlib"), "<frozen ")

@@ -1,8 +1,7 @@
 """Whether anything can still wake a loop that has nothing to do, no timer, no file to watch.
 
 Only what runs at the same time could: another thread that calls back, or a signal whose handler
-does. A child process can't do it without one of them, or without a file that is watched. What
-isn't known to be harmless may: a thread that runs anything, and a thread that isn't Python's.
+does; a child process may send that. What isn't known to be harmless may: a thread that runs anything, and a thread that isn't Python's.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from nose2_aio import executors
@@ -39,6 +37,7 @@ def can_be_woken() -> bool:
             if thread != own and thread not in executors.abandoned
         )
         or _count_foreign_threads() > _foreign_threads
+        or _has_child()
         or any(_is_users(signal.getsignal(number), number) for number in signal.valid_signals())
     )
 
@@ -50,13 +49,26 @@ def _count_foreign_threads() -> int:
         return 0
 
 
-def _is_users(handler: Callable[..., Any] | int | None, number: int) -> bool:
+def _has_child() -> bool:
+    """Tell whether there is a child process, which may send a signal."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except (ChildProcessError, AttributeError):  # none; no such call
+        return False
+    return True
+
+
+def _is_users(handler: Any, number: int) -> bool:
     """Tell whether the handler of a signal is one that may call back."""
     if not callable(handler) or isinstance(handler, signal.Handlers):
         return False
-    if number == signal.SIGINT:  # who waits for Ctrl-C has a handler of the loop's
-        return getattr(handler, "__name__", "") == "_sighandler_noop"
-    return not getattr(handler, "__module__", "").startswith(_PACKAGE)
+    if number == signal.SIGINT:  # Python's own, or that of asyncio.Runner
+        inner = getattr(handler, "func", handler)
+        return (
+            handler is not signal.default_int_handler
+            and getattr(inner, "__name__", "") != "_on_sigint"
+        )
+    return not (getattr(handler, "__module__", None) or "").startswith(_PACKAGE)
 
 
 _PACKAGE = __name__.partition(".")[0]

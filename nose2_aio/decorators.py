@@ -13,7 +13,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, overload
@@ -189,7 +189,11 @@ def _decorated(
             return _named(execution.main(), function)
         try:
             limit = plans.limit(mark.engine, run, type(case), _BY_HAND)
-            with mark.runner() as runner, runner.rules.keeper.within(limit) as deadline:
+            with (
+                mark.runner() as runner,
+                closing(runner.rules.keeper) as keeper,
+                keeper.within(limit) as deadline,
+            ):
                 execution.deadline = deadline
                 return runner.run(execution.main(), execution.stopped, is_last=always)
         except BaseException as error:

@@ -11,21 +11,34 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-from asyncio import AbstractEventLoop, Task
-from collections.abc import Callable
+import time
+import types
+from asyncio import AbstractEventLoop, Task, wait
+from collections.abc import Callable, Generator
 from typing import Any
 
-from nose2_aio import checks, executors, reports
+from nose2_aio import checks, executors, reports, watched
 from nose2_aio.errors import AbandonedLoopError
-from nose2_aio.executors import Executor
 from nose2_aio.ledgers import Ledger
-from nose2_aio.watched import Watched
+from nose2_aio.watched import Watch
 
-__all__ = ["GRACE", "Leftovers", "abandon", "cancel_all", "end", "keep", "message", "shut_down"]
+__all__ = [
+    "GRACE",
+    "Leftovers",
+    "abandon",
+    "cancel_all",
+    "end",
+    "give_way",
+    "keep",
+    "message",
+    "shut_down",
+]
 
 GRACE = 1.0
 """Seconds that what is cancelled has to end, each of two times."""
 _PASSES = 3
+_GRACES = 4
+"""After how many graces no further round begins."""
 _ROUNDS = 10
 """How often to look for what is left over: tasks that are cancelled may start others."""
 
@@ -64,17 +77,17 @@ async def shut_down(
     ``on_pending`` gets the tasks that are left over, before they are cancelled; ``on_cancelled`` is
     called when there are no more.
     """
-    await _pass()
+    await give_way()
     on_pending(_others(loop))
     stubborn = await cancel_all(lambda: _others(loop), grace)
     on_cancelled()
     await _bounded(loop.shutdown_asyncgens(), grace)
     stubborn |= _others(loop)  # of the closing of an async generator
-    executor = getattr(loop, "executor", None)
-    if executor is None:
+    watch = watched.of(loop)
+    if watch is None:
         await _bounded(loop.shutdown_default_executor(), grace)
-    else:
-        await _drain(executor, grace)
+    elif watch.default_executor is not None:
+        await _drain(watch, grace)
     return stubborn
 
 
@@ -88,11 +101,11 @@ class Leftovers:
 
     def is_none(self) -> bool:
         """Tell whether nothing has to be shut down on the loop; look for what was left open."""
-        loop = self._loop
-        if not isinstance(loop, Watched) or loop.needs_shutdown or asyncio.all_tasks(loop):
+        watch = watched.of(self._loop)
+        if watch is None or watch.needs_shutdown or asyncio.all_tasks(self._loop):
             return False
-        if loop.made:
-            checks.inspect_rest(loop, self._ledger)
+        if not watch.is_blank:
+            checks.inspect_rest(self._loop, self._ledger)
         return True
 
     def own(self) -> set[Task[Any]]:
@@ -118,7 +131,7 @@ class Leftovers:
 
     async def end_own(self) -> None:
         """Do to the tasks of this runner what `shut_down` does to all."""
-        await _pass()
+        await give_way()
         checks.inspect_pending(self._loop, self._ledger, self.own())
         self._note(await cancel_all(self.own, self._grace))
         checks.inspect_rest(self._loop, self._ledger)
@@ -133,16 +146,19 @@ class Leftovers:
 async def cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[Task[Any]]:
     """Cancel the tasks that ``find`` gives, again and again, until it gives none that can end."""
     stubborn: set[Task[Any]] = set()
+    end = time.monotonic() + _GRACES * grace
     for _ in range(_ROUNDS):
         tasks = find() - stubborn
         if not tasks:
             break
+        if time.monotonic() > end:
+            return stubborn | tasks
         for _ in range(2):
             stubborn |= {task for task in tasks if not _cancel(task)}
             tasks -= stubborn
             if not tasks:
                 break
-            done, tasks = await asyncio.wait(tasks, timeout=grace)
+            done, tasks = await wait(tasks, timeout=grace)
             for task in done:
                 _report(task)
         stubborn |= tasks
@@ -164,9 +180,16 @@ def keep(task: Task[Any]) -> None:
     task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
-async def _pass() -> None:
+@types.coroutine
+def _give_way() -> Generator[None, None, None]:
+    """Let the loop go round: what ``asyncio.sleep`` is may be the test's business."""
+    yield
+
+
+async def give_way() -> None:
+    """Give what is about to end a few passes of the running loop to do so."""
     for _ in range(_PASSES):
-        await asyncio.sleep(0)
+        await _give_way()
 
 
 def _cancel(task: Task[Any]) -> bool:
@@ -182,25 +205,30 @@ async def _bounded(ending: Any, grace: float) -> None:
     """Await, but no longer than two graces."""
     # not by a task factory of the user's: nothing of the test must matter here
     task = asyncio.Task(ending, loop=asyncio.get_running_loop())
-    await asyncio.wait([task], timeout=grace)
+    await wait([task], timeout=grace)
     if not task.done():
         task.cancel()
-        await asyncio.wait([task], timeout=grace)
+        await wait([task], timeout=grace)
     if not task.done():
         keep(task)
     elif not task.cancelled():
-        task.result()
+        task.exception()  # it was logged by asyncio, or interrupted
 
 
-async def _drain(executor: Executor, grace: float) -> None:
-    """Wait for the jobs of an executor, and give up those that don't end."""
-    unfinished = [asyncio.wrap_future(future) for future in executor.unfinished]
+async def _drain(watch: Watch, grace: float) -> None:
+    """Wait for the jobs of executors, and give up those that don't end."""
+    unfinished = {job for job in watch.jobs or () if not job.done()}
+    if watch.executor is not None:
+        unfinished |= {asyncio.wrap_future(future) for future in watch.executor.unfinished}
     if unfinished:
-        _, pending = await asyncio.wait(unfinished, timeout=grace)
-        for future in pending:
+        _, unfinished = await wait(unfinished, timeout=grace)
+        for future in unfinished:
             future.cancel()
-    executor.shutdown(wait=not executor.unfinished, cancel_futures=True)
-    executors.abandoned.update(executor.running)
+    ours = watch.executor
+    is_idle = ours is watch.default_executor and ours is not None and not ours.unfinished
+    watch.default_executor.shutdown(wait=is_idle, cancel_futures=True)
+    if ours is not None:
+        executors.abandoned.update(ours.running)
 
 
 def _others(loop: AbstractEventLoop) -> set[Task[Any]]:

@@ -27,7 +27,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, NamedTuple
 from unittest import SkipTest
 
-from nose2_aio import checks, ledgers
+from nose2_aio import checks, ledgers, watched
 from nose2_aio.coroutines import called
 from nose2_aio.deadlines import Deadline
 from nose2_aio.errors import DefinitionError, LoopStoppedError
@@ -181,7 +181,8 @@ def _check_begun(value: Any) -> None:
 def _failures() -> list[BaseException]:
     """Return what failed on the running loop beside the test, and nobody dealt with."""
     loop = asyncio.get_running_loop()
-    ledger = ledgers.current.get() or getattr(loop, "ledger", None)
+    watch = watched.of(loop)
+    ledger = ledgers.current.get() or (None if watch is None else watch.ledger)
     return [] if ledger is None else checks.lost(loop, ledger)
 
 

@@ -193,7 +193,7 @@ class Faces:
         try:
             self._scopes.leave(position)
         except AioError as error:
-            errors.append((type(error), error, error.__traceback__))
+            errors.append(_raised(error))
 
     def _do_module_cleanups(self) -> None:
         """What stands for `unittest.case.doModuleCleanups`: raises the first error."""
@@ -223,6 +223,14 @@ class Faces:
     def _declare(self, position: Position, function: Any) -> None:
         if inspect.iscoroutinefunction(places.innermost(function)):
             self._scopes.declare(position)
+
+
+def _raised(error: AioError) -> Any:
+    """Return an error of ours as one that was raised here, which unittest hides."""
+    try:
+        raise error.with_traceback(None)
+    except AioError:
+        return sys.exc_info()
 
 
 def _is_fixture(function: Any) -> bool:

@@ -11,14 +11,16 @@ import asyncio
 import inspect
 import types
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from nose2_aio import coroutines, generators, loops, places, plans, stacks, tags
+from nose2_aio import coroutines, generators, ledgers, loops, places, plans, stacks, tags
 from nose2_aio.deadlines import Limit
 from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.interrupts import Interrupts
+from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Runner, always
 from nose2_aio.scopes import Position, Scopes
 from nose2_aio.settings import Settings
@@ -58,14 +60,32 @@ class Fixtures:
         tagged = None
         if "timeout" in getattr(function, "__dict__", ()):
             tagged = tags.read(function, object).timeout
-        if tagged is None and position.test is not None:
+        keeper = self._scopes.rules.keeper
+        is_limited = keeper.deadline is not None or not self._limit.seconds
+        if tagged is None and position.test is not None and is_limited:
             return self._call(position, is_last, function, *args, **kw)
         limit = self._limit if tagged is None else Limit(tagged, "@timeout")
-        with self._scopes.rules.keeper.within(limit):
+        with keeper.within(limit), self._booked(position):
             try:
                 return self._call(position, is_last, function, *args, **kw)
             except BaseException as error:
                 raise self.explained(error)  # noqa: B904 -- the same, or one that says it all
+
+    @contextmanager
+    def _booked(self, position: Position) -> Iterator[None]:
+        """Charge what a fixture of more than a test leaves outside of a loop to no test."""
+        if position.test is not None:
+            yield
+            return
+        ledger = Ledger()
+        token = ledgers.current.set(ledger)
+        try:
+            yield
+        finally:
+            ledgers.current.reset(token)
+        error = self._scopes.judge(position.level, position.owner(position.level), ledger)
+        if error is not None:
+            raise error
 
     def _call(
         self,
@@ -95,7 +115,7 @@ class Fixtures:
             runner = self._scopes.runner(position)
         if runner is None:
             before = loops.current()
-            value = function(*args, **kw)
+            value = _call_users_fixture(function, *args, **kw)
         else:
             before = runner.loop
             value = runner.call(function, *args, **kw)
@@ -156,6 +176,10 @@ class Fixtures:
             job.close()  # where it could not even be begun
             if inspect.iscoroutine(awaitable):
                 awaitable.close()
+
+
+def _call_users_fixture(function: Callable[..., Any], /, *args: Any, **kw: Any) -> Any:
+    return function(*args, **kw)
 
 
 async def _awaited(awaitable: Awaitable[Any], function: Any) -> Any:

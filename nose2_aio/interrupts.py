@@ -33,7 +33,8 @@ class Interrupts:
         """Return what something is to fail with: for the first Ctrl-C an error of ours."""
         if not isinstance(error, KeyboardInterrupt) or self.stop is None:
             return error
-        self.count += 1
+        # a second one may come while the first has its coroutine end
+        self.count += 2 if isinstance(error.__context__, KeyboardInterrupt) else 1
         if self.count > 1:
             return error
         self.stop()

@@ -20,7 +20,7 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio import (
-    checks,
+    chains,
     coroutines,
     endings,
     generators,
@@ -31,17 +31,20 @@ from nose2_aio import (
     stacks,
     watched,
 )
-from nose2_aio.deadlines import is_debugged
+from nose2_aio.alarms import Overrun
+from nose2_aio.deadlines import Limit, is_debugged
+from nose2_aio.endings import Leftovers
 from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
 from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Rules
 from nose2_aio.settings import Settings
-from nose2_aio.watched import Watched
 
 __unittest = True
 
 __all__ = ["Guards"]
 
+_ENDINGS = 3
+"""How many graces the end of a loop may take, where what is left over blocks it."""
 _TIMES = 2
 """How often to cancel before the loop is left."""
 
@@ -90,6 +93,7 @@ class Guards:
         try:
             with guard.on():
                 function(*args, **kwargs)
+                guard.check()
         except BaseException as error:
             found = self._explained(guard.explained(error))
             raise stacks.trimmed(found, head=False)  # noqa: B904 -- or what it means
@@ -140,14 +144,16 @@ class _Guard:
             return
         self._watching.enter_context(watched.on(loop))
         self.loop = loop
-        if isinstance(loop, Watched):
-            loop.ledger = self._ledger
+        watch = watched.of(loop)
+        if watch is not None:
+            watch.ledger = self._ledger
             if self._rules.fails_deadlocks:
-                loop.on_deadlock = self._find_deadlock
+                watch.on_deadlock = self._find_deadlock
 
     def on(self) -> ExitStack:
         """Limit what runs inside the block."""
         self._error, self._cancelled = None, 0
+        self._rules.keeper.renew()
         block = ExitStack()
         deadline = self._rules.keeper.deadline
         if deadline is not None and self.loop is not None:
@@ -159,25 +165,37 @@ class _Guard:
 
     def explained(self, error: BaseException) -> BaseException:
         """Return what something failed with that may have been cancelled by us."""
+        if isinstance(error, KeyboardInterrupt):
+            self._note_interrupt(error)
         if self._error is None or error is self._error:
             return error
-        self._rules.keeper.renew()
         found, self._error = self._error, None
         found.__suppress_context__ = True
         if not isinstance(error, asyncio.CancelledError):
             found.__cause__ = error
         return found.with_traceback(stacks.users(error))
 
+    def check(self) -> None:
+        """Raise what something was cancelled with that has ended all the same."""
+        if self._error is not None:
+            raise self._error
+
+    def _note_interrupt(self, error: KeyboardInterrupt) -> None:
+        """Have Ctrl-C say where it was: asyncio has cancelled what waited there."""
+        lines = [] if error.__context__ is None else stacks.lines(error.__context__)
+        if lines:
+            error.add_note("\n".join(["\nIt waits here:", *chains.formatted(lines)]))
+
     def inspect(self) -> None:
         """Look for what the test has left behind."""
         loop, ledger = self.loop, self._ledger
-        if ledger is None or loop is None or loop.is_closed() or not isinstance(loop, Watched):
+        watch = watched.of(loop)
+        if ledger is None or watch is None or watch.is_blank:
             return
-        if not loop.made:
-            return
-        loop.run_until_complete(_passes())
-        checks.inspect_pending(loop, ledger, checks.pending(loop, ledger))
-        checks.inspect_rest(loop, ledger)
+        assert loop is not None
+        if not loop.is_closed():
+            loop.run_until_complete(endings.give_way())
+        Leftovers(loop, ledger, self._rules.grace).inspect()
 
     def close(self, close: Callable[[], Any]) -> None:
         """Have asyncio's runner closed, and the loop abandoned if that takes too long."""
@@ -185,12 +203,17 @@ class _Guard:
         if loop is not None:
             end = time.monotonic() + 2 * self._rules.grace
             watched.set_alarm(loop, end, self._abandon)
-            if isinstance(loop, Watched):
-                loop.on_deadlock = None
+            watch = watched.of(loop)
+            if watch is not None:
+                watch.on_deadlock = None
+        limit = Limit(_ENDINGS * self._rules.grace, "grace")
         try:
-            close()
-        except AbandonedLoopError as error:
+            with self._rules.keeper.within(limit):
+                close()
+        except (AbandonedLoopError, RecursionError, Overrun) as error:
             self._spare.stubborn = str(error)
+            if loop is not None and not loop.is_closed():
+                endings.abandon(loop)
         finally:
             self._watching.close()
 
@@ -200,11 +223,14 @@ class _Guard:
 
     def _expire(self) -> None:
         deadline = self._rules.keeper.deadline
-        if deadline is None or is_debugged():
+        if deadline is None:
+            return
+        if is_debugged():
+            deadline.lift()
             return
 
         def error(report: str) -> BaseException:
-            deadline.report = report
+            deadline.report = deadline.report or report
             return deadline.error()
 
         self._interrupt(error)
@@ -215,11 +241,16 @@ class _Guard:
         assert loop is not None
         task = _main_task(loop)
         if self._error is None:
-            self._error = make(reports.hang(loop, task, executor=getattr(loop, "executor", None)))
-        if task is None or self._cancelled >= _TIMES:
+            self._error = make(reports.hang(loop, task))
+        if task is None:
+            return  # it is done, though asyncio doesn't know yet
+        if self._cancelled >= _TIMES:
             raise self._error
         self._cancelled += 1
-        task.cancel()
+        try:
+            task.cancel()
+        except RecursionError:  # it waits for tasks that wait for each other
+            raise self._error from None
         watched.set_alarm(loop, time.monotonic() + self._rules.grace, self._again)
 
     def _again(self) -> None:
@@ -241,11 +272,6 @@ def _main_task(loop: AbstractEventLoop) -> Task[Any] | None:
             if getattr(callback, "__name__", "") == "_run_until_complete_cb":
                 return task
     return None
-
-
-async def _passes() -> None:
-    for _ in range(3):
-        await asyncio.sleep(0)
 
 
 def _refuse(test: TestCase, fixture: Any) -> None:

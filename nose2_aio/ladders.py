@@ -18,7 +18,6 @@ from typing import Any
 from nose2_aio import reports, stacks, watched
 from nose2_aio.deadlines import Deadline, Limit, Timekeeper, is_debugged
 from nose2_aio.errors import DeadlockError
-from nose2_aio.watched import Watched
 
 __all__ = ["DEADLOCK", "Ladder"]
 
@@ -105,7 +104,10 @@ class Ladder:
 
     def _expire(self) -> None:
         deadline = self._keeper.deadline
-        if deadline is None or is_debugged() or not self._is_busy():
+        if deadline is None or not self._is_busy():
+            return
+        if is_debugged():
+            deadline.lift()
             return
         if not deadline.is_over:  # it was extended
             watched.set_alarm(self._loop, deadline.when, self._expire)
@@ -115,27 +117,27 @@ class Ladder:
         self._loop.stop()
 
     def _report(self) -> str:
-        executor = getattr(self._loop, "executor", None)
-        return reports.hang(self._loop, self._task(), executor=executor)
+        return reports.hang(self._loop, self._task())
 
     def _run(self) -> None:
         """Run the loop as long as the task is busy, but no longer than for a grace."""
         loop = self._loop
         end = time.monotonic() + self._grace
-        before = getattr(loop, "on_deadlock", None)
+        watch = watched.of(loop)
+        before = None if watch is None else watch.on_deadlock
         with self._keeper.within(Limit(self._grace, "grace")) as deadline:
             if deadline is not None:
                 deadline.loop = loop
-            if isinstance(loop, Watched):
-                loop.on_deadlock = None
+            if watch is not None:
+                watch.on_deadlock = None
             try:
                 while self._is_busy() and time.monotonic() < end:
                     watched.set_alarm(loop, end, loop.stop)
                     loop.run_forever()
             finally:
                 watched.set_alarm(loop, None, None)
-                if isinstance(loop, Watched):
-                    loop.on_deadlock = before
+                if watch is not None:
+                    watch.on_deadlock = before
 
     def _stop(self, _: Task[Any]) -> None:
         self._loop.stop()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from nose2_aio.places import Origin
 
-__all__ = ["Finding", "Ledger", "Report", "current"]
+__all__ = ["Finding", "Ledger", "Report", "Unawaited", "current"]
 
 
 class Finding(NamedTuple):
@@ -39,6 +39,18 @@ class Report(NamedTuple):
     """Whether the test has captured asyncio's log, and so deals with it."""
     origin: Origin
     """Where the task or future that it is about was made."""
+    name: str
+    """The name of the task's coroutine."""
+
+
+class Unawaited(NamedTuple):
+    """A coroutine that nobody has awaited."""
+
+    name: str
+    place: str
+    """Where it was made."""
+    is_mock: bool
+    """Whether the call of an AsyncMock has made it."""
 
 
 class Ledger:
@@ -46,8 +58,8 @@ class Ledger:
 
     reports: tuple[Report, ...] = ()
     """What the loop's exception handler was told."""
-    unawaited: tuple[tuple[str, str, bool], ...] = ()
-    """Coroutines that nobody awaited: the name, where it was made, and whether it is a mock's."""
+    unawaited: tuple[Unawaited, ...] = ()
+    """Coroutines that nobody has awaited."""
     findings: tuple[Finding, ...] = ()
     """What the checks have found so far."""
     stubborn = ""

@@ -8,6 +8,7 @@ import inspect
 import os
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -23,10 +24,14 @@ __all__ = [
     "of_origin",
     "origin",
     "package",
+    "text_of",
 ]
 
 _PACKAGE = __name__.partition(".")[0]
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+_LIBRARIES = tuple(
+    sorted({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, reverse=True)
+)
+"""Those inside of others first."""
 _DEPTH = 3
 _LOOP = asyncio.Handle._run.__code__
 
@@ -49,7 +54,7 @@ def describe(function: Any) -> str:
     if code is None:
         if inspect.isbuiltin(inner) and isinstance(inner.__module__, str):
             return f"{inner.__module__}.{inner.__qualname__}"
-        return repr(function)
+        return text_of(function)
     return f"{inner.__name__}, {_place(code.co_filename, code.co_firstlineno)}"
 
 
@@ -74,7 +79,10 @@ def of_frame(frame: FrameType, line: int) -> str:
 
 
 def line_in(filename: str, line: int | None, name: str) -> str:
-    """Return ``file:line in name``, which is how reports name a line."""
+    """Return ``file:line in name``, which is how reports name a line; a library's from its root."""
+    for library in _LIBRARIES:
+        if filename.startswith(f"{library}{os.sep}"):
+            return f"{filename[len(library) + 1 :]}:{line or 0} in {name}"
     return f"{_place(filename, line or 0)} in {name}"
 
 
@@ -87,6 +95,14 @@ def package(frame: FrameType) -> str:
 def is_users(filename: str) -> bool:
     """Tell whether a file is the user's, and none of a library."""
     return not filename.startswith(_LIBRARIES) and filename[:1] != "<"
+
+
+def text_of(value: object, convert: Callable[[object], str] = repr) -> str:
+    """Return the text of a value that may be the user's, or its type where it has none."""
+    try:
+        return convert(value)
+    except Exception:  # a report is no place to fail
+        return f"<{type(value).__name__}>"
 
 
 def origin(frame: FrameType | None) -> Origin:
@@ -118,6 +134,6 @@ def _place(filename: str, line: int) -> str:
     path = Path(filename)
     try:
         relative = os.path.relpath(path)
-    except ValueError:  # pragma: no cover -- another drive, on Windows
+    except (ValueError, OSError):  # another drive, on Windows; no directory to be in
         relative = filename
     return f"{relative if not relative.startswith('..') else filename}:{line}"

@@ -44,7 +44,8 @@ from nose2_aio.errors import AioError, InvalidValueError
 from nose2_aio.faces import Faces
 from nose2_aio.fixtures import Fixtures
 from nose2_aio.interrupts import Interrupts
-from nose2_aio.scopes import Level, Scope, Scopes
+from nose2_aio.ledgers import Ledger
+from nose2_aio.scopes import Level, Scopes
 from nose2_aio.settings import OPTIONS, SECTION, Settings, resolve
 from nose2_aio.verdicts import Told, Verdicts
 
@@ -233,14 +234,16 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
                 self._last_stop.metadata[_FINDINGS] = self._told
                 self._told = []
 
-    def _judge(self, scope: Scope) -> AioError | None:
-        """Judge what was found in a scope that is wider than a test."""
-        owner = scope.owner
+    def _judge(self, level: Level, owner: object, ledger: Ledger) -> AioError | None:
+        """Judge what was found in a scope that is wider than a test, or in a fixture of it."""
+        if not vars(ledger):
+            return None
         name = f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else owner
+        what = f"{level.name.lower()} {name or ''}".strip()
         modes = tags.read_checks(None, owner if isinstance(owner, type) else object)
-        can_fail = scope.level in (Level.MODULE, Level.CLASS)
+        can_fail = level in (Level.MODULE, Level.CLASS)
         return self._verdicts.judge(
-            str(name or "the run"), scope.runner.ledger, modes, can_fail=can_fail
+            str(name or "the run"), ledger, modes, what=what, can_fail=can_fail
         )
 
     def _is_debugging(self) -> bool:
@@ -255,8 +258,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         running = self._adapter.running()
         name = "no test runs" if running is None else f"{running[0]} runs for {running[1]:.2f} s"
         loop = loops.running()
-        executor = getattr(loop, "executor", None)
-        return f"\n{name}\n\n{reports.hang(loop, stack=frame, executor=executor)}\n"
+        return f"\n{name}\n\n{reports.hang(loop, stack=frame)}\n"
 
     def _convert(self, module: ModuleType) -> None:
         generators.convert(module, self.session.testMethodPrefix, self.settings.generators)

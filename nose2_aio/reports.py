@@ -14,7 +14,7 @@ from typing import Any
 from nose2_aio import chains, places, watched
 from nose2_aio.executors import Executor
 
-__all__ = ["hang", "name_of", "other", "task_lines"]
+__all__ = ["executor_of", "hang", "name_of", "other", "task_lines"]
 
 _MOST = 20
 """How many tasks are told of."""
@@ -24,7 +24,6 @@ def hang(
     loop: AbstractEventLoop | None,
     own: Task[Any] | None = None,
     stack: FrameType | None = None,
-    executor: Executor | None = None,
 ) -> str:
     """Return the report of a loop, in paragraphs; "" if there is nothing to tell.
 
@@ -45,8 +44,14 @@ def hang(
         if len(others) > _MOST:
             paragraphs.append([f"... and {len(others) - _MOST} tasks more."])
         paragraphs += [[f"They wait for each other: {cycle}."] for cycle in _cycles(tasks)]
-    paragraphs += _threads(executor)
+    paragraphs += _threads(executor_of(loop))
     return "\n\n".join("\n".join(lines) for lines in paragraphs)
+
+
+def executor_of(loop: AbstractEventLoop | None) -> Executor | None:
+    """Return the default executor of a loop, if it is ours."""
+    watch = watched.of(loop)
+    return None if watch is None else watch.executor
 
 
 def task_lines(task: Task[Any]) -> list[str]:

@@ -44,7 +44,7 @@ from nose2_aio.errors import AbandonedLoopError, LoopError
 from nose2_aio.hosts import Host
 from nose2_aio.ladders import Ladder
 from nose2_aio.ledgers import Ledger
-from nose2_aio.watched import Watched
+from nose2_aio.watched import Watch
 
 __all__ = ["Rules", "Runner", "always", "never"]
 
@@ -97,8 +97,8 @@ class Runner:
 
     _state = State.NEW
     _outer: Runner | None = None
-    _watched: Watched | None = None
-    """The loop, if it is watched."""
+    _watch: Watch | None = None
+    """That on the loop."""
     _at_end: contextlib.ExitStack | None = None
     """What is to be undone behind the loop."""
     _restore: Callable[[], None] | None = None
@@ -140,7 +140,7 @@ class Runner:
         if outer is not None:
             self._outer = outer
             self.loop: AbstractEventLoop = outer.loop
-            self._watched = outer._watched
+            self._watch = outer._watch
             self.context: contextvars.Context = outer.context.copy()
             self.context.run(ledgers.current.set, self.ledger)
             return
@@ -150,12 +150,13 @@ class Runner:
         if loop is None:
             loop = loops.new(debug=self.rules.debug)
             self._restore = loops.make_current(loop)
-        if not isinstance(loop, Watched):
+        self._watch = watched.of(loop)
+        if self._watch is None:
             self._undo.enter_context(watched.on(loop))
             self.context.run(ledgers.current.set, self.ledger)
-        if isinstance(loop, Watched):
-            loop.ledger = loop.ledger or self.ledger
-            self._watched = loop
+            self._watch = watched.of(loop)
+        if self._watch is not None:
+            self._watch.ledger = self._watch.ledger or self.ledger
         self.loop = loop
 
     def __repr__(self) -> str:
@@ -210,7 +211,8 @@ class Runner:
         What a task group cancels because one of its tasks has failed raises what that task raised.
         """
         if self.is_calling or self._job is not None:
-            with Runner(self.loop, context=self.context.copy(), rules=self.rules) as own:
+            context = self.context.copy()
+            with Runner(self.loop, context=context, rules=self.rules, ledger=self.ledger) as own:
                 return own.run(job, stopped, is_last=always)
         if self._outer is not None or self._state is not State.NEW:
             self._ensure_current()
@@ -246,7 +248,7 @@ class Runner:
         self._ensure_current()
         self.is_calling = True
         try:
-            return self.context.run(function, *args, **kwargs)
+            return self.context.run(_call_users_code, function, *args, **kwargs)
         finally:
             self.is_calling = False
 
@@ -257,6 +259,8 @@ class Runner:
         """
         try:
             if self.loop.is_closed():
+                if self._watch is not None and not self._watch.is_blank and not self.is_abandoned:
+                    self._left.inspect()
                 self._drop()
             elif self._state in (State.OPEN, State.CLOSING) and not self._is_left():
                 self._give_up()
@@ -269,8 +273,10 @@ class Runner:
             self._host = None
             if self._at_end is not None:
                 self._at_end.close()
-            if self._watched is not None:
-                self._watched.on_deadlock = None
+            if self._watch is not None:
+                self._watch.on_deadlock = None
+                if self._restore is not None:
+                    self._watch.forget()
             if self._restore is not None:
                 self._restore()
                 self.loop.close()
@@ -308,8 +314,8 @@ class Runner:
     def _run(self, stopped: Callable[[], None]) -> None:
         """Run the loop until the host has done its job."""
         loop, deadline = self.loop, self._deadline
-        if self._watched is not None and self.rules.fails_deadlocks:
-            self._watched.on_deadlock = self._find_deadlock
+        if self._watch is not None and self.rules.fails_deadlocks:
+            self._watch.on_deadlock = self._find_deadlock
         if deadline is not None:
             self._ladder.limit(deadline)
         try:
@@ -493,7 +499,7 @@ class Runner:
             # what is left over may block the loop
             self._undo.enter_context(self._limited_end())
             self._ending = asyncio.Task(self._left.shut_down(), loop=self.loop)
-            self._ending.add_done_callback(self._halt)
+            self._ending.add_done_callback(self._note_end)
 
     @property
     def _left(self) -> Leftovers:
@@ -502,13 +508,17 @@ class Runner:
     def _limited_end(self) -> AbstractContextManager[Deadline | None]:
         return self.rules.keeper.within(Limit(_ENDINGS * self.rules.grace, "grace"))
 
-    def _halt(self, _: asyncio.Task[None] | None = None) -> None:
+    def _note_end(self, ending: asyncio.Task[None]) -> None:
+        self._halt()
+        ending.result()
+
+    def _halt(self) -> None:
         self._state = State.CLOSED
         self.loop.stop()
 
     def _end_own_tasks(self) -> None:
         """Cancel what was left over in this runner, on the loop of the outer one."""
-        if self._watched is None or not self._watched.made or self.is_abandoned:
+        if self._watch is None or self._watch.is_blank or self.is_abandoned:
             return
         left = self._left
         if self.is_given or not left.own():
@@ -525,6 +535,10 @@ class Runner:
 
     def _stop(self, _: asyncio.Task[Any]) -> None:
         self.loop.stop()
+
+
+def _call_users_code(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    return function(*args, **kwargs)
 
 
 async def _awaited(inner: Host) -> None:

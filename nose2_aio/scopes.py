@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from unittest import TestCase
 
-from nose2_aio import loops
+from nose2_aio import ledgers, loops, stacks
 from nose2_aio.deadlines import Timekeeper
 from nose2_aio.errors import AioError
 from nose2_aio.ledgers import Ledger
@@ -95,8 +95,8 @@ class Scopes:
         self.rules = Rules(
             Timekeeper(), settings.grace, settings.deadlocks == "fail", settings.debug
         )
-        self.judge: Callable[[Scope], AioError | None] = _leave_unjudged
-        """Returns what to fail a scope that is wider than a test with, when it is closed."""
+        self.judge: Callable[[Level, object, Ledger], AioError | None] = _leave_unjudged
+        """Returns what to fail something with that is wider than a test, when it is over."""
         self.ledger: Ledger | None = None
         """That of the test that runs."""
         self.lost: set[object] = set()
@@ -175,7 +175,7 @@ class Scopes:
             while scope in self.open:
                 error = self._close_last() or error
         if error is not None:
-            raise error
+            raise stacks.trimmed(error)
 
     def close(self, *, but_run: bool = False) -> None:
         """Close all scopes, or all but that of the run."""
@@ -268,7 +268,10 @@ class Scopes:
 
     def _new_runner(self, level: Level, **options: Any) -> Runner:
         ledger = self.ledger if level is Level.TEST else None
-        return Runner(rules=self.rules, ledger=ledger, **options)
+        runner = Runner(rules=self.rules, ledger=ledger, **options)
+        if level is not Level.TEST:
+            runner.context.run(ledgers.current.set, runner.ledger)
+        return runner
 
     def _made_current(self) -> AbstractEventLoop | None:
         """Return the loop that was made current since the test began, if one was."""
@@ -302,8 +305,10 @@ class Scopes:
         if scope.runner.is_abandoned:
             self.lost.add(scope.owner)
         scope.runner.close()
-        return None if scope.level is Level.TEST else self.judge(scope)
+        if scope.level is Level.TEST:
+            return None
+        return self.judge(scope.level, scope.owner, scope.runner.ledger)
 
 
-def _leave_unjudged(_: Scope) -> AioError | None:
+def _leave_unjudged(*_: object) -> AioError | None:
     return None

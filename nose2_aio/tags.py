@@ -115,7 +115,8 @@ def checks(**modes: str) -> Callable[[_Tagged], _Tagged]:
     _checked_modes(modes, place)
 
     def tag(tagged: _Tagged) -> _Tagged:
-        return _put(tagged, "checks", {**getattr(tagged, "checks", {}), **modes}, place)
+        own = vars(tagged).get(_ON_CLASS, {}) if isinstance(tagged, type) else _attributes(tagged)
+        return _put(tagged, "checks", {**(own.get("checks") or {}), **modes}, place)
 
     return tag
 

@@ -6,11 +6,14 @@ way gives a text, once for each line. A test that catches warnings by itself dea
 
 from __future__ import annotations
 
+import gc
 import inspect
 import re
 import sys
+import threading
 import traceback
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CoroutineType, FrameType
@@ -18,6 +21,7 @@ from typing import Any, TypeAlias
 from unittest import TestCase, mock
 
 from nose2_aio import places
+from nose2_aio.ledgers import Unawaited
 
 __all__ = ["described", "keeps_any", "kept_in", "noted"]
 
@@ -28,44 +32,74 @@ _DEPTH = 1
 """How many frames of the place where a coroutine is made are noted: each costs, each time."""
 _OWN = len(vars(TestCase()))
 """How many attributes a test case has when the user has added none."""
-_CONTAINERS = frozenset({list, tuple, set})
+# nothing public tells the call of an AsyncMock from a function that mock.patch decorates
+_MOCK_CALL = getattr(getattr(mock.AsyncMock, "_execute_mock_call", None), "__code__", None)
+_TEXT = "coroutine 'x' was never awaited"
+_CONTAINERS = frozenset({list, tuple, set, deque, dict})
 
 
 @contextmanager
-def noted(note: Callable[[Coroutine], bool]) -> Iterator[None]:
-    """Call ``note`` for each coroutine that is dropped inside the block; False: let Python warn."""
+def noted(note: Callable[[Coroutine, bool], bool]) -> Iterator[None]:
+    """Call ``note`` for each coroutine that is dropped inside the block; False: let Python warn.
+
+    It is told too whether that happens now, or long after the coroutine was lost: in a garbage
+    collection, or in another thread.
+    """
     before = getattr(warnings, _HOOK)
+    depth = sys.get_coroutine_origin_tracking_depth()
+    thread = threading.get_ident()
+    filters = warnings.filters
+    is_collecting = False
+
+    def watch(phase: str, _: dict[str, int]) -> None:
+        nonlocal is_collecting
+        is_collecting = phase == "start"
 
     def warn(coroutine: Coroutine) -> None:
-        if not note(coroutine):
-            # what Python does, with the same line as the place
-            text = f"coroutine '{coroutine.__qualname__}' was never awaited"
-            origin = coroutine.cr_origin or ()
-            if len(origin) > _DEPTH:  # asyncio's debug mode
-                lines = "".join(traceback.format_list([(*line, None) for line in reversed(origin)]))
-                text = f"{text}\nCoroutine created at (most recent call last)\n{lines.rstrip()}"
-            warnings.warn(text, RuntimeWarning, stacklevel=2, source=coroutine)
+        is_late = is_collecting or threading.get_ident() != thread
+        if _is_caught(filters) or not note(coroutine, is_late):
+            _warn(coroutine, has_origin=depth > 0)
 
-    depth = sys.get_coroutine_origin_tracking_depth()
     sys.set_coroutine_origin_tracking_depth(max(depth, _DEPTH))
     setattr(warnings, _HOOK, warn)
+    gc.callbacks.append(watch)
     try:
         yield
     finally:
+        gc.callbacks.remove(watch)
         setattr(warnings, _HOOK, before)
         sys.set_coroutine_origin_tracking_depth(depth)
 
 
-def described(coroutine: Coroutine) -> tuple[str, str, bool]:
-    """Return the name of a coroutine, where it was made, and whether a mock's call has made it."""
-    if coroutine.cr_code.co_filename == mock.__file__:
-        called = "" if coroutine.cr_frame is None else repr(coroutine.cr_frame.f_locals["self"])
-        found = re.search(r"name='(.*?)'", called)
+def _is_caught(filters: object) -> bool:
+    """Tell whether somebody deals with the warning: catches warnings, or ignores this very one."""
+    return warnings.filters is not filters or any(
+        action == "ignore" and message is not None and message.match(_TEXT)
+        for action, message, *_ in warnings.filters
+        if hasattr(message, "match")
+    )
+
+
+def _warn(coroutine: Coroutine, *, has_origin: bool) -> None:
+    """Do what Python does, with the same line as the place."""
+    text = f"coroutine '{coroutine.__qualname__}' was never awaited"
+    origin = coroutine.cr_origin or ()
+    if has_origin or len(origin) > _DEPTH:  # the user's own, or asyncio's debug mode
+        lines = "".join(traceback.format_list([(*line, None) for line in reversed(origin)]))
+        text = f"{text}\nCoroutine created at (most recent call last)\n{lines.rstrip()}"
+    warnings.warn(text, RuntimeWarning, stacklevel=3, source=coroutine)
+
+
+def described(coroutine: Coroutine) -> Unawaited:
+    """Return what there is to say of a coroutine."""
+    if coroutine.cr_code is _MOCK_CALL:
+        called = None if coroutine.cr_frame is None else coroutine.cr_frame.f_locals.get("self")
+        found = re.search(r"name='(.*?)'", places.text_of(called))
         name = f"of the AsyncMock {found[1]}" if found else "of an AsyncMock"
-        return name, places.of_origin(places.origin(_dropping())), True
+        return Unawaited(name, places.of_origin(places.origin(_dropping())), is_mock=True)
     name = coroutine.__qualname__.rpartition("<locals>.")[2]
     origin = coroutine.cr_origin
-    return name, places.line_in(*origin[0]) if origin else "", False
+    return Unawaited(name, places.line_in(*origin[0]) if origin else "", is_mock=False)
 
 
 def _dropping() -> FrameType | None:
@@ -85,15 +119,19 @@ def keeps_any(thing: object) -> bool:
         kind = type(value)
         if kind is CoroutineType:
             return True
-        if kind in _CONTAINERS and value and any(type(one) is CoroutineType for one in value):
-            return True
+        if kind in _CONTAINERS and value:
+            among = value.values() if kind is dict else value
+            if any(type(one) is CoroutineType for one in among):
+                return True
     return False
 
 
 def kept_in(thing: object) -> Iterator[Coroutine]:
     """Give the coroutines that the attributes of an object keep, and that nobody has begun."""
     for value in list(getattr(thing, "__dict__", {}).values()):
-        for one in value if type(value) in _CONTAINERS else (value,):
+        kind = type(value)
+        among = value.values() if kind is dict else value if kind in _CONTAINERS else (value,)
+        for one in list(among):
             is_coroutine = type(one) is CoroutineType
             if is_coroutine and inspect.getcoroutinestate(one) == inspect.CORO_CREATED:
                 yield one

@@ -17,7 +17,9 @@ from nose2_aio.settings import Settings
 __all__ = ["Told", "Verdicts", "formatted"]
 
 
-_HEAD = "this was found at the end of the test:\n"
+_HEAD = "this was found at the end of the {what}:\n"
+_MOST = 20
+"""How many findings of one test are told of."""
 
 
 class Told(NamedTuple):
@@ -43,9 +45,12 @@ class Verdicts:
         ledger: Ledger,
         tagged: Mapping[str, str],
         *,
+        what: str = "test",
         can_fail: bool = True,
     ) -> AioError | None:
         """Return what to fail a test with, if so; note what is only told.
+
+        ``what`` says what it is, if it is no test.
 
         ``tagged`` maps names of checks to what a tag says of them.
         """
@@ -65,7 +70,12 @@ class Verdicts:
             self.told.append(Told(name, told))
         if stubborn and is_passed:
             return AbandonedLoopError("\n\n".join([stubborn, *_texts(failing)]))
-        return CheckError("\n".join([_HEAD, *_texts(failing)])) if failing else None
+        head = _HEAD.format(what=what)
+        return CheckError("\n".join([head, *_texts(failing)])) if failing else None
+
+    def ignores(self, *names: str) -> bool:
+        """Tell whether the settings ignore these checks; tags aside."""
+        return all(self._modes[name] == "ignore" for name in names)
 
     def take(self) -> list[Told]:
         """Return what there is to tell, and forget it."""
@@ -94,7 +104,9 @@ def formatted(told: Iterable[Told]) -> list[str]:
 
 
 def _texts(findings: Iterable[Finding]) -> list[str]:
-    return [
+    found = tuple(findings)
+    texts = [
         "\n".join([f"{f'{place}: ' if place else ''}{what} ({check})", *details])
-        for check, place, what, details, _ in findings
+        for check, place, what, details, _ in found[:_MOST]
     ]
+    return [*texts, *([f"... and {len(found) - _MOST} more"] if len(found) > _MOST else [])]

@@ -2,7 +2,8 @@
 
 `Watched` is mixed into the class of a loop. It notes who makes a task, sets a timer, begins an
 async generator or opens a transport, and where: all of these are made by methods of the loop,
-whichever task factory is set. asyncio's debug mode does the same for ten times the price.
+whichever task factory is set. asyncio's debug mode does the same for ten times the price. What is
+noted stands in a `Watch`, so that nothing of ours is in the way of a loop's own attributes.
 
 `WatchedSelector` is asked by the loop to wait. Where the loop would wait for ever, it asks
 `deadlocks` first.
@@ -16,111 +17,173 @@ import logging
 import selectors
 import sys
 import time
+import weakref
 from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from types import AsyncGeneratorType, FrameType
-from typing import Any, cast
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple, cast
 
 from nose2_aio import deadlocks, ledgers, places
 from nose2_aio.executors import Executor
 from nose2_aio.ledgers import Ledger, Report
 from nose2_aio.places import Origin
 
-__all__ = ["Watched", "WatchedLoop", "on", "origin_of", "set_alarm"]
-
-Made = WeakKeyDictionary[Any, tuple[Ledger, Origin]]
+__all__ = ["Made", "Watch", "Watched", "WatchedLoop", "of", "on", "origin_of", "set_alarm"]
 
 
-class Watched:
-    """A loop that notes what is made on it. Nothing of that is kept alive."""
+_MOMENT = 0.05
+"""Seconds between two looks whether there is a deadlock."""
+
+
+class Made(NamedTuple):
+    """Something that was made on a loop."""
+
+    thing: Any
+    ledger: Ledger
+    """Who has made it."""
+    origin: Origin
+    """Where."""
+    name: str
+    """The name of a task's coroutine: when that is done, it may be gone."""
+
+
+class Watch:
+    """What is known of a loop."""
 
     ledger: Ledger | None = None
     """The ledger of what carries none; None: nobody wants to know."""
-    made: Made | None = None
-    """Who has made what, and where."""
     executor: Executor | None = None
     """The default executor, if it is ours."""
+    default_executor: Any = None
+    """The default executor, whosever it is."""
+    jobs: weakref.WeakSet[Any] | None = None
+    """The futures of what was handed to executors."""
     on_deadlock: Callable[[], None] | None = None
     """What is called where nothing can wake the loop any more."""
     alarm: tuple[float, Callable[[], None]] | None = None
     """When to call what, by `time.monotonic`, though nothing is due on the loop."""
+    has_selector = True
+    """Whether the loop has a selector of ours, which rings the alarm."""
     timer: TimerHandle | None = None
-    """Stands for the alarm where the loop has no selector of ours."""
-    _has_executor = False
-
+    """Stands for the alarm where it has none."""
     handler_before: Any = None
     """The exception handler that was set when the watching began: it deals with nothing."""
+    _made: dict[int, tuple[weakref.ref[Any], Ledger, Origin, str]] | None = None
+    """By identity: equality is the user's. Nothing is kept alive by it."""
+
+    def note(self, thing: Any, frame: FrameType | None, name: str = "") -> None:
+        """Note who has made something, as far as that can be known."""
+        ledger = ledgers.current.get() or self.ledger
+        if ledger is None:
+            return
+        if self._made is None:
+            self._made = {}
+        made, key = self._made, id(thing)
+        try:
+            reference = weakref.ref(thing, lambda _: made.pop(key, None))
+        except TypeError:
+            return
+        made[key] = (reference, ledger, places.origin(frame), name)
+
+    @property
+    def made(self) -> list[Made]:
+        """What was made and is still there."""
+        found = []
+        for reference, ledger, origin, name in list((self._made or {}).values()):
+            thing = reference()
+            if thing is not None:
+                found.append(Made(thing, ledger, origin, name))
+        return found
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing that was made is still there."""
+        return not self._made
+
+    def forget(self) -> None:
+        """Forget what was made."""
+        self._made = None
+
+    def find(self, thing: Any) -> Made | None:
+        """Return what is known of something."""
+        found = (self._made or {}).get(id(thing))
+        return None if found is None or found[0]() is not thing else Made(thing, *found[1:])
 
     @property
     def needs_shutdown(self) -> bool:
         """Whether there are threads to end, or async generators to close."""
-        return self._has_executor or any(
-            isinstance(thing, AsyncGeneratorType) for thing in self.made or ()
+        return self.default_executor is not None or (
+            not self.is_blank and any(type(one.thing) is AsyncGeneratorType for one in self.made)
         )
 
-    def note(self, thing: Any, frame: FrameType | None) -> None:
-        """Note who has made something."""
-        ledger = ledgers.current.get() or self.ledger
-        if ledger is not None:
-            if self.made is None:
-                self.made = WeakKeyDictionary()
-            self.made[thing] = (ledger, places.origin(frame))
+    def report(self, context: dict[str, Any], handler: object) -> None:
+        """Note what the exception handler of the loop is told, unless a test deals with it."""
+        ledger, origin, name = self._maker_of(context)
+        if ledger is not None and handler is self.handler_before:
+            ledger.reports += (Report(context, _is_log_captured(), origin, name),)
+
+    def _maker_of(self, report: dict[str, Any]) -> tuple[Ledger | None, Origin, str]:
+        """Return who has made what a report is about, where, and its name."""
+        for key in ("task", "future", "asyncgen", "transport"):
+            made = self.find(report.get(key))
+            if made is not None:
+                return made[1:]
+        context = getattr(report.get("handle"), "_context", None)  # public since Python 3.12
+        charged = None if context is None else context.get(ledgers.current)
+        return charged or ledgers.current.get() or self.ledger, (), ""
+
+
+class Watched:
+    """A loop on which a watch is kept."""
+
+    __nose2_aio__: Watch
 
     def create_task(self, coro: Any, **options: Any) -> Task[Any]:
         """Make a task, by the user's own task factory if there is one."""
         task: Task[Any] = super().create_task(coro, **options)  # type: ignore[misc]
-        self.note(task, sys._getframe(1))
+        _hide(task)
+        self.__nose2_aio__.note(task, sys._getframe(1), getattr(coro, "__qualname__", ""))
         return task
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> TimerHandle:
         """Set a timer; `call_later` comes here too."""
         timer: TimerHandle = super().call_at(when, callback, *args, context=context)  # type: ignore[misc]
+        _hide(timer)
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code is _CALL_LATER:
             frame = frame.f_back
         # asyncio's own are ended by their tasks
         if frame is not None and places.package(frame) != "asyncio":
-            self.note(timer, frame)
+            self.__nose2_aio__.note(timer, frame)
         return timer
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Take note of what went wrong, and handle it as ever."""
-        ledger, origin = self._maker_of(context)
-        # a handler of the test's deals with what it is told
-        handler = self.get_exception_handler()  # type: ignore[attr-defined]
-        if ledger is not None and handler is self.handler_before:
-            ledger.reports += (Report(context, _is_log_captured(), origin),)
+        self.__nose2_aio__.report(context, self.get_exception_handler())  # type: ignore[attr-defined]
         super().call_exception_handler(context)  # type: ignore[misc]
 
     def set_default_executor(self, executor: Any) -> None:
         """Use another one than ours."""
-        self._has_executor = True
+        self.__nose2_aio__.default_executor = executor
         super().set_default_executor(executor)  # type: ignore[misc]
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         """Run a function in a thread, by default in one that can't hold up the end of the run."""
-        if executor is None and not self._has_executor:
-            self.executor = Executor()
-            self.set_default_executor(self.executor)
+        watch = self.__nose2_aio__
+        if executor is None and watch.default_executor is None:
+            watch.executor = Executor()
+            self.set_default_executor(watch.executor)
         future = super().run_in_executor(executor, func, *args)  # type: ignore[misc]
-        self.note(future, sys._getframe(1))
+        watch.note(future, sys._getframe(1))
+        watch.jobs = watch.jobs or weakref.WeakSet()
+        watch.jobs.add(future)
         return future
-
-    def _maker_of(self, report: dict[str, Any]) -> tuple[Ledger | None, Origin]:
-        """Return who has made what a report to the exception handler is about, and where."""
-        for key in ("task", "future", "asyncgen", "transport"):
-            if self.made is not None and report.get(key) in self.made:
-                return self.made[report[key]]
-        context = getattr(report.get("handle"), "_context", None)  # public since Python 3.12
-        charged = None if context is None else context.get(ledgers.current)
-        return charged or ledgers.current.get() or self.ledger, ()
 
     def _asyncgen_firstiter_hook(self, agen: AsyncGenerator[Any, Any]) -> None:
         # nothing public tells a loop's subclass of an async generator that is begun
         super()._asyncgen_firstiter_hook(agen)  # type: ignore[misc]
-        self.note(agen, sys._getframe(1))
+        self.__nose2_aio__.note(agen, sys._getframe(1))
 
 
 def _opening(name: str) -> Any:
@@ -128,7 +191,8 @@ def _opening(name: str) -> Any:
 
     async def opened(self: Any, *args: Any, **kwargs: Any) -> Any:
         made = await getattr(super(Watched, self), name)(*args, **kwargs)
-        self.note(made[0] if isinstance(made, tuple) else made, sys._getframe(1))
+        watch = self.__nose2_aio__
+        watch.note(made[0] if isinstance(made, tuple) and made else made, sys._getframe(1))
         return made
 
     opened.__name__ = name
@@ -151,34 +215,47 @@ for _name in (
 
 
 class WatchedSelector(selectors.DefaultSelector):
-    """Waits for a `WatchedLoop`: not beyond its alarm, and not for ever where nothing can come."""
+    """Waits for a loop: not beyond its alarm, and not for ever where nothing can come."""
 
-    loop: WatchedLoop
+    watch: Watch
 
     def select(self, timeout: float | None = None) -> list[Any]:
         """Wait for files, for so many seconds at most."""
-        loop = self.loop
-        if loop.alarm is not None:
-            when, ring = loop.alarm
+        watch = self.watch
+        if watch.alarm is not None:
+            when, ring = watch.alarm
             left = when - time.monotonic()
             if left <= 0:
-                loop.alarm = None
+                watch.alarm = None
                 ring()
                 timeout = 0
             elif timeout is None or timeout > left:
-                if timeout is None and self._is_deadlock():
-                    left = 0
+                if timeout is None and self._is_stuck():
+                    return self._look_again()
                 timeout = left
-        elif timeout is None and self._is_deadlock():
-            timeout = 0
+        elif timeout is None and self._is_stuck():
+            return self._look_again()
         return super().select(timeout)
 
-    def _is_deadlock(self) -> bool:
-        """Tell whether the loop would wait for ever; then its runner has been told."""
-        if self.loop.on_deadlock is None or len(self.get_map()) > 1 or deadlocks.can_be_woken():
-            return False
-        self.loop.on_deadlock()
-        return True
+    def _is_stuck(self) -> bool:
+        """Tell whether the loop seems to have nothing to wait for."""
+        watch = self.watch
+        return not (
+            watch.on_deadlock is None
+            or len(self.get_map()) > 1
+            or any(not job.done() for job in watch.jobs or ())
+            or deadlocks.can_be_woken()
+        )
+
+    def _look_again(self) -> list[Any]:
+        """Wait a little, and where nothing has come tell that nothing will.
+
+        A thread may have called back at the very moment when it ended.
+        """
+        events = super().select(_MOMENT)
+        if not events and self._is_stuck() and self.watch.on_deadlock is not None:
+            self.watch.on_deadlock()
+        return events
 
 
 class WatchedLoop(Watched, asyncio.SelectorEventLoop):  # type: ignore[misc]  # wider parameters
@@ -186,8 +263,13 @@ class WatchedLoop(Watched, asyncio.SelectorEventLoop):  # type: ignore[misc]  # 
 
     def __init__(self) -> None:
         selector = WatchedSelector()
-        selector.loop = self
+        selector.watch = self.__nose2_aio__ = Watch()
         super().__init__(selector)
+
+
+def of(loop: AbstractEventLoop | None) -> Watch | None:
+    """Return the watch that is kept on a loop, if one is."""
+    return loop.__nose2_aio__ if isinstance(loop, Watched) else None
 
 
 @contextmanager
@@ -200,26 +282,29 @@ def on(loop: AbstractEventLoop) -> Iterator[None]:
     if isinstance(loop, Watched):
         yield
         return
+    watch = Watch()
     try:
         loop.__class__ = _extended(cast(Any, kind))
-    except TypeError:
+        cast(Any, loop).__nose2_aio__ = watch
+    except (TypeError, AttributeError):
         yield
         return
-    watching = cast(Any, loop)
-    watching.handler_before = loop.get_exception_handler()
-    selector = getattr(loop, "_selector", None)  # nothing public tells
-    if type(selector) is selectors.DefaultSelector:
-        cast(Any, selector).__class__ = WatchedSelector
-        cast(Any, selector).loop = watching
+    watch.handler_before = loop.get_exception_handler()
+    # nothing public tells
+    watch.default_executor = getattr(loop, "_default_executor", None)
+    selector: Any = getattr(loop, "_selector", None)
+    watch.has_selector = type(selector) is selectors.DefaultSelector
+    if watch.has_selector:
+        selector.__class__ = WatchedSelector
+        selector.watch = watch
     try:
         yield
     finally:
         loop.__class__ = kind
-        for name in ("alarm", "executor", "handler_before", "ledger", "made", "on_deadlock"):
-            vars(loop).pop(name, None)
-        if isinstance(selector, WatchedSelector):
-            cast(Any, selector).__class__ = selectors.DefaultSelector
-            del selector.loop
+        del cast(Any, loop).__nose2_aio__
+        if watch.has_selector:
+            selector.__class__ = selectors.DefaultSelector
+            del selector.watch
 
 
 def set_alarm(loop: AbstractEventLoop, when: float | None, ring: Callable[[], None] | None) -> None:
@@ -227,27 +312,36 @@ def set_alarm(loop: AbstractEventLoop, when: float | None, ring: Callable[[], No
 
     It is no timer of the loop's: where there is nothing else, a deadlock is found all the same.
     """
-    if not isinstance(loop, Watched):
+    watch = of(loop)
+    if watch is None:
         return
-    if isinstance(getattr(loop, "_selector", None), WatchedSelector):
-        loop.alarm = None if when is None or ring is None else (when, ring)
+    if watch.has_selector:
+        watch.alarm = None if when is None or ring is None else (when, ring)
         return
-    if loop.timer is not None:
-        loop.timer.cancel()
-        loop.timer = None
+    if watch.timer is not None:
+        watch.timer.cancel()
+        watch.timer = None
     if when is not None and ring is not None:
-        loop.timer = loop.call_later(when - time.monotonic(), ring)
+        watch.timer = loop.call_later(when - time.monotonic(), ring)
 
 
 def origin_of(task: Task[Any]) -> Origin:
     """Return where a task was made, as far as that is known."""
-    made = getattr(task.get_loop(), "made", None)
-    return made[task][1] if made is not None and task in made else ()
+    watch = of(task.get_loop())
+    made = None if watch is None else watch.find(task)
+    return () if made is None else made.origin
 
 
 @functools.cache
 def _extended(kind: type) -> type:
     return type(kind.__name__, (Watched, kind), {"__module__": kind.__module__})
+
+
+def _hide(made: Any) -> None:
+    """Leave our frame out of where asyncio's debug mode says that something was made."""
+    trace = getattr(made, "_source_traceback", None)
+    if trace:
+        del trace[-1]
 
 
 def _is_log_captured() -> bool:
