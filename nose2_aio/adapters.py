@@ -47,6 +47,7 @@ from nose2_aio import (
     tags,
     unawaited,
 )
+from nose2_aio.deadlines import Deadline
 from nose2_aio.decorators import Decoration
 from nose2_aio.engines import Engine, Execution
 from nose2_aio.errors import DefinitionError, InvalidValueError
@@ -106,7 +107,7 @@ class Adapter:
 
         def do_cleanups(test: TestCase) -> Any:
             done = plain(test)
-            if test is self._test and seams.is_called_by_unittest(sys._getframe(1)):
+            if test is self._test and seams.is_end(sys._getframe(1)):
                 return self._end(test, done)
             return done
 
@@ -282,7 +283,9 @@ class Adapter:
             self._is_collecting = True
             gc.collect(1)
             self._is_collecting = False
-        if vars(self._ledger) or unawaited.keeps_any(kinds.users_object(test)):
+        if vars(self._ledger) or (
+            len(test.__dict__) > unawaited.OWN and unawaited.keeps_any(kinds.users_object(test))
+        ):
             done = self._attempt(test, done, lambda: self._judge(test, is_passed=done))
         return done
 
@@ -360,9 +363,10 @@ class Adapter:
             elif self._scopes.open:
                 value = self._call_inside(test, method if called is None else called.call)
             else:
-                value = _call_users_test(method if called is None else called.call)
+                value = method() if called is None else called.call()
             if value is None:
-                self._check_lateness()
+                if self._keeper.deadline is not None:
+                    self._check_lateness(self._keeper.deadline)
             else:
                 value = self._outcome(test, called or _plain(test, method), value)
         except BaseException as error:
@@ -370,10 +374,9 @@ class Adapter:
         if value is not None and (called is None or called.speaks):
             returned.warn_of(value, test, method)
 
-    def _check_lateness(self) -> None:
+    def _check_lateness(self, deadline: Deadline) -> None:
         """Have a test fail that has ended too late, though it didn't await."""
-        deadline = self._keeper.deadline
-        if deadline is not None and deadline.is_over:
+        if deadline.is_over:
             raise deadline.lateness()
 
     def _call_inside(self, test: TestCase, call: Callable[[], Any]) -> Any:
@@ -500,10 +503,6 @@ def _target(test: TestCase) -> tuple[Any, type]:
     method: Any = getattr(test, seams.method_name(test), None)
     called = kinds.called(test, method)
     return (method, type(test)) if called is None else (called.function, called.owner)
-
-
-def _call_users_test(call: Callable[[], Any]) -> Any:
-    return call()
 
 
 def _may_be_tagged(function: Any, owner: type) -> bool:

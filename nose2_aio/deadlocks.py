@@ -1,7 +1,8 @@
 """Whether anything can still wake a loop that has nothing to do, no timer, no file to watch.
 
 Only what runs at the same time could: another thread that calls back, or a signal whose handler
-does; a child process may send that. What isn't known to be harmless may: a thread that runs anything, and a thread that isn't Python's.
+does; a child process may send that. What isn't known to be harmless may: a thread that runs
+anything, and a thread that isn't Python's.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from nose2_aio import stacks
 from nose2_aio.errors import InterruptedRunError
 
 __all__ = ["Interrupts", "telling"]
@@ -40,7 +41,7 @@ class Interrupts:
         self.stop()
         notes = "\n".join(getattr(error, "__notes__", ()))
         message = f"interrupted by Ctrl-C\n{notes}" if notes else "interrupted by Ctrl-C"
-        found = InterruptedRunError(message).with_traceback(error.__traceback__)
+        found = InterruptedRunError(message).with_traceback(stacks.users(error))
         found.__suppress_context__ = True
         return found
 

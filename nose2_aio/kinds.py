@@ -96,8 +96,6 @@ def users_class(test: Any) -> type:
 
 def users_object(test: Any) -> object:
     """Return a test case, or the object of the user's class that nose2 has made one around."""
-    if type(test).__name__ != "_MethodTestCase":  # called for each test: no detours
-        return test
     return test if users_class(test) is type(test) else test.obj
 
 

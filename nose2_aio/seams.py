@@ -28,7 +28,7 @@ __all__ = [
     "count_cleanups",
     "fail",
     "has_class_cleanups",
-    "is_called_by_unittest",
+    "is_end",
     "is_isolated",
     "is_unittests",
     "isolated_loop",
@@ -93,11 +93,13 @@ def module_cleanups() -> Iterator[Cleanup]:
     return _popped(unittest.case._module_cleanups)  # type: ignore[attr-defined]
 
 
-def is_called_by_unittest(frame: FrameType) -> bool:
+def is_end(frame: FrameType) -> bool:
     """Tell whether it is `TestCase.run` that calls ``doCleanups``, not somebody by hand.
 
     A class may override it in between.
     """
+    if frame.f_code is _RUN:
+        return True
     caller: FrameType | None = frame
     while caller is not None and caller.f_code.co_name == "doCleanups":
         caller = caller.f_back

@@ -52,7 +52,7 @@ def innermost_place(error: BaseException) -> str:
 def users(error: BaseException) -> TracebackType | None:
     """Return the traceback of an error without the frames of asyncio, and ours."""
     kept = _kept(error, head=True)
-    return _relinked([entry for entry in kept if _package(entry) != "asyncio"])
+    return _relinked([entry for entry in kept if _package(entry) not in ("asyncio", "selectors")])
 
 
 def lines(error: BaseException) -> list[Line]:

@@ -23,14 +23,14 @@ from unittest import TestCase, mock
 from nose2_aio import places
 from nose2_aio.ledgers import Unawaited
 
-__all__ = ["described", "keeps_any", "kept_in", "noted"]
+__all__ = ["OWN", "described", "keeps_any", "kept_in", "noted"]
 
 Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
 
 _HOOK = "_warn_unawaited_coroutine"
 _DEPTH = 1
 """How many frames of the place where a coroutine is made are noted: each costs, each time."""
-_OWN = len(vars(TestCase()))
+OWN = len(vars(TestCase()))
 """How many attributes a test case has when the user has added none."""
 # nothing public tells the call of an AsyncMock from a function that mock.patch decorates
 _MOCK_CALL = getattr(getattr(mock.AsyncMock, "_execute_mock_call", None), "__code__", None)
@@ -111,11 +111,8 @@ def _dropping() -> FrameType | None:
 
 
 def keeps_any(thing: object) -> bool:
-    """Tell whether attributes of an object keep coroutines: asked for each test, so no detours."""
-    attributes = thing.__dict__
-    if len(attributes) <= _OWN and isinstance(thing, TestCase):
-        return False
-    for value in attributes.values():
+    """Tell whether attributes of an object keep coroutines."""
+    for value in thing.__dict__.values():
         kind = type(value)
         if kind is CoroutineType:
             return True

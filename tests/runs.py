@@ -65,7 +65,10 @@ def nose2(*arguments: str, folder: Path, plugin: bool = True) -> Run:
 def python(*arguments: str, folder: Path) -> Run:
     """Run Python in a folder."""
     process = start(*arguments, folder=folder)
-    printed, _ = process.communicate(timeout=60)
+    try:
+        printed, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
     return Run(process.returncode, printed)
 
 

@@ -176,32 +176,44 @@ async def test_process(self):
         for name, *lines in (
             (
                 "test_task",
-                r"test_it.py:7 in test_task: the task poller \(poll\) was still pending "
-                r"\(leaked-tasks\)",
+                (
+                    r"test_it.py:7 in test_task: the task poller \(poll\) was still pending "
+                    r"\(leaked-tasks\)"
+                ),
                 r"  helpers.py:11 in poll  await asyncio.sleep\(10\)",
                 r"  sleeps, .* s to go",
             ),
             (
                 "test_timer",
-                r"test_it.py:10 in test_timer: a timer was still set, to call fail, .* in 30 s "
-                r"\(leaked-timers\)",
+                (
+                    r"test_it.py:10 in test_timer: a timer was still set, to call fail, .* in 30 s "
+                    r"\(leaked-timers\)"
+                ),
             ),
             (
                 "test_asyncgen",
-                r"test_it.py:13 in test_asyncgen: the async generator numbers was begun, and "
-                r"neither finished nor closed \(open-asyncgens\)",
+                (
+                    r"test_it.py:13 in test_asyncgen: the async generator numbers was begun, and "
+                    r"neither finished nor closed \(open-asyncgens\)"
+                ),
             ),
             (
                 "test_server",
-                r"test_it.py:15 in test_server: a server on \('127.0.0.1', \d+\) was still open "
-                r"\(open-transports\)",
-                r"test_it.py:17 in test_server: a transport to \('127.0.0.1', \d+\) was still open "
-                r"\(open-transports\)",
+                (
+                    r"test_it.py:15 in test_server: a server on \('127.0.0.1', \d+\) was still open "
+                    r"\(open-transports\)"
+                ),
+                (
+                    r"test_it.py:17 in test_server: a transport to \('127.0.0.1', \d+\) was still open "
+                    r"\(open-transports\)"
+                ),
             ),
             (
                 "test_process",
-                r"test_it.py:19 in test_process: the transport of the subprocess \d+ was still "
-                r"open \(open-transports\)",
+                (
+                    r"test_it.py:19 in test_process: the transport of the subprocess \d+ was still "
+                    r"open \(open-transports\)"
+                ),
             ),
         ):
             told = found(run, name).splitlines()

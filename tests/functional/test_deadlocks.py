@@ -95,11 +95,15 @@ class OwnRun(unittest.TestCase):
         self.assertEqual(run.verdicts["test_it.Shared.test_next"], "ok")
         for line in (
             "They wait for each other: Task-",
-            "  test_it.py:15 in test_event  await asyncio.Event().wait()\n"
-            "  waits for the event <asyncio.locks.Event object at ",
-            "  waits for getter (Queue.get)\n\n"
-            "getter (Queue.get), made at test_it.py:28 in test_queue:\n"
-            "  waits for an item of <Queue at ",
+            (
+                "  test_it.py:15 in test_event  await asyncio.Event().wait()\n"
+                "  waits for the event <asyncio.locks.Event object at "
+            ),
+            (
+                "  waits for getter (Queue.get)\n\n"
+                "getter (Queue.get), made at test_it.py:28 in test_queue:\n"
+                "  waits for an item of <Queue at "
+            ),
             "  waits for a future that nobody has completed: <Future pending ",
         ):
             self.assertIn(line, run.output)

@@ -1,40 +1,240 @@
-"""Ctrl-C."""
+"""Ctrl-C and SIGQUIT."""
 
 from __future__ import annotations
 
 import signal
 import sys
+import time
 from unittest import TestCase, skipIf
 
-from tests.runs import Project, start
+from tests.runs import Project, Run, start
+
+HEAD = """
+import asyncio, os, signal, sys, time, unittest
+
+def say(*words):
+    print(*words, flush=True)
+
+"""
+FIXTURES = """
+def tearDownModule():
+    say("module torn down")
+
+class Case(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        cls.addClassCleanup(say, "class cleaned up")
+    @classmethod
+    async def tearDownClass(cls):
+        say("class torn down")
+    async def setUp(self):
+        self.addCleanup(say, "cleaned up")
+    async def tearDown(self):
+        await asyncio.sleep(0)
+        say("torn down")
+"""
+TORN_DOWN = ["torn down", "cleaned up", "class torn down", "class cleaned up", "module torn down"]
 
 
 @skipIf(sys.platform == "win32", "no SIGINT for one process there")
-class Interrupt(TestCase):
-    """A run that is interrupted."""
+class Signals(TestCase):
+    """A run that gets signals."""
+
+    def run_tests(
+        self, code: str, *signals: signal.Signals, arguments: tuple[str, ...] = ()
+    ) -> Run:
+        """Run tests, and send each signal when they say that they wait."""
+        project = Project(self, test_it="")
+        project.write("test_it.py", HEAD + code)
+        options = ("-m", "nose2", "--no-user-config", "--plugin", "nose2_aio", *arguments)
+        process = start(*options, folder=project.folder)
+        assert process.stdout is not None
+        printed = ""
+        try:
+            for number in signals:
+                line = ""
+                while not line.endswith("waiting\n"):
+                    line = process.stdout.readline()
+                    self.assertTrue(line, printed)
+                    printed += line
+                time.sleep(0.05)  # until it does
+                process.send_signal(number)
+            rest, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+        return Run(process.returncode, printed + rest)
 
     def test_waiting(self) -> None:
-        """The test's finally blocks run, the run ends, its exit code isn't 0."""
-        project = Project(
-            self,
-            test_it="""
-            import asyncio
-
-            async def test_waits():
-                try:
-                    print("waiting", flush=True)
-                    await asyncio.sleep(60)
-                finally:
-                    await asyncio.sleep(0)
-                    print("cleaned up", flush=True)
-            """,
+        """Where it waited is shown; fixtures are torn down, the run ends behind the test."""
+        run = self.run_tests(
+            FIXTURES
+            + """
+    async def test_1(self):
+        try:
+            say("waiting")
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0)
+            say("finally")
+    async def test_2(self):
+        say("never run")
+""",
+            signal.SIGINT,
+            arguments=("--plugin", "nose2.plugins.junitxml", "--junit-xml"),
         )
-        process = start("-m", "nose2", "--plugin", "nose2_aio", folder=project.folder)
-        assert process.stdout is not None
-        while "waiting" not in process.stdout.readline():
-            pass
-        process.send_signal(signal.SIGINT)
-        printed, _ = process.communicate(timeout=30)
-        self.assertIn("cleaned up", printed)
-        self.assertIn("interrupted by Ctrl-C", printed)
-        self.assertNotEqual(process.returncode, 0)
+        self.assertEqual((run.returncode, run.ran), (1, 1), run.output)
+        self.assertNotIn("never run", run.output)
+        lines = [line.removeprefix("E") for line in run.output.splitlines()]
+        lines = [line for line in lines if line in {"finally", *TORN_DOWN}]
+        self.assertEqual(lines, ["finally", *TORN_DOWN], run.output)
+        self.assertIn("InterruptedRunError: interrupted by Ctrl-C\n", run.output)
+        self.assertIn("It waits here:\n  test_it.py:26 in test_1  await asyncio.sl", run.output)
+        self.assertNotIn("nose2_aio/", run.output)
+
+    def test_anywhere(self) -> None:
+        """The same where it blocks, in a sync test, and in fixtures of every kind."""
+        for body, place in (
+            ("async def test(self):\n        say('waiting')\n        time.sleep(60)", "test"),
+            ("def test(self):\n        say('waiting')\n        time.sleep(60)", "test"),
+            (
+                (
+                    "async def setUp(self):\n        say('waiting')\n        await asyncio.sleep(60)\n"
+                    "    async def test(self): pass"
+                ),
+                "setUp",
+            ),
+            (
+                (
+                    "async def tearDown(self):\n        say('waiting')\n"
+                    "        await asyncio.sleep(60)\n    async def test(self): pass"
+                ),
+                "tearDown",
+            ),
+            (
+                (
+                    "async def clean(self):\n        say('waiting')\n        await asyncio.sleep(60)\n"
+                    "    def test(self):\n        self.addCleanup(self.clean)"
+                ),
+                "clean",
+            ),
+            (
+                (
+                    "@classmethod\n    async def tearDownClass(cls):\n        say('waiting')\n"
+                    "        await asyncio.sleep(60)\n    async def test(self): pass"
+                ),
+                "tearDownClass",
+            ),
+            (
+                (
+                    "@classmethod\n    def setUpClass(cls):\n        say('waiting')\n"
+                    "        time.sleep(60)\n    async def test(self): pass"
+                ),
+                "setUpClass",
+            ),
+        ):
+            with self.subTest(place):
+                run = self.run_tests(
+                    "def tearDownModule():\n    say('module torn down')\n"
+                    f"class Case(unittest.TestCase):\n    {body}\n"
+                    "class Other(unittest.TestCase):\n    async def test_other(self):\n"
+                    "        say('never run')\n",
+                    signal.SIGINT,
+                )
+                self.assertEqual(run.returncode, 1, run.output)
+                self.assertIn("InterruptedRunError: interrupted by Ctrl-C", run.output)
+                self.assertRegex(run.output, rf"test_it\.py\S* line 1\d, in {place}|in {place}  ")
+                self.assertIn("module torn down", run.output)
+                if place != "tearDownClass":  # unittest has begun with the next class there
+                    self.assertNotIn("never run", run.output)
+
+    def test_isolated(self) -> None:
+        """IsolatedAsyncioTestCase is torn down too, and says where it was."""
+        run = self.run_tests(
+            """
+class Case(unittest.IsolatedAsyncioTestCase):
+    async def asyncTearDown(self):
+        say("torn down")
+    async def test(self):
+        say("waiting")
+        await asyncio.sleep(60)
+""",
+            signal.SIGINT,
+        )
+        self.assertIn("torn down", run.output)
+        self.assertIn(
+            "It waits here:\n  test_it.py:12 in test  await asyncio.sleep(60)", run.output
+        )
+        self.assertEqual((run.returncode, run.ran), (1, 1), run.output)
+
+    def test_twice(self) -> None:
+        """A second one stops at once."""
+        run = self.run_tests(
+            """
+class Case(unittest.TestCase):
+    async def tearDown(self):
+        say("waiting")
+        await asyncio.sleep(60)
+    async def test_1(self):
+        say("waiting")
+        await asyncio.sleep(60)
+""",
+            signal.SIGINT,
+            signal.SIGINT,
+        )
+        self.assertNotEqual(run.returncode, 0)
+        self.assertIn("\nKeyboardInterrupt\n", run.output)
+
+    def test_expected(self) -> None:
+        """A test that catches its own interrupt is none of our business."""
+        run = self.run_tests(
+            """
+class Case(unittest.TestCase):
+    async def test(self):
+        with self.assertRaises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+    async def test_next(self): pass
+"""
+        )
+        self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
+
+    def test_quit(self) -> None:
+        """SIGQUIT tells what runs, for how long and where it waits; the run goes on."""
+        run = self.run_tests(
+            """
+class Case(unittest.TestCase):
+    async def test(self):
+        say("waiting")
+        await asyncio.sleep(0.5)
+    def test_blocks(self):
+        say("waiting")
+        time.sleep(0.5)
+""",
+            signal.SIGQUIT,
+            signal.SIGQUIT,
+        )
+        self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
+        for report in (
+            (
+                r"\ntest_it\.Case\.test runs for 0\.\d\d s\n\nIt waits here:\n"
+                r"  test_it\.py:10 in test  await asyncio\.sleep\(0\.5\)\n  sleeps, 0\.\d+ s to go\n"
+            ),
+            (
+                r"\ntest_it\.Case\.test_blocks runs for 0\.\d\d s\n\nIt runs here:\n"
+                r"  test_it\.py:13 in test_blocks  time\.sleep\(0\.5\)\n"
+            ),
+        ):
+            self.assertRegex(run.output, report)
+
+    def test_own_handler(self) -> None:
+        """Somebody's own handler of SIGQUIT is left in its place."""
+        run = self.run_tests(
+            """
+signal.signal(signal.SIGQUIT, lambda *_: say("mine"))
+async def test():
+    os.kill(os.getpid(), signal.SIGQUIT)
+    await asyncio.sleep(0.01)
+"""
+        )
+        self.assertIn("mine", run.output)
+        self.assertEqual(run.returncode, 0)

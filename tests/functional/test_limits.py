@@ -29,8 +29,10 @@ HANGS = {
     "swallows": (
         "async def test(self):\n    await stubborn()",
         [
-            "  test_it.py:14 in test     await stubborn()\n"
-            "  test_it.py:7 in stubborn  await asyncio.sleep(100)\n  sleeps, ",
+            (
+                "  test_it.py:14 in test     await stubborn()\n"
+                "  test_it.py:7 in stubborn  await asyncio.sleep(100)\n  sleeps, "
+            ),
             "It was cancelled twice and did not end: its event loop was abandoned",
         ],
     ),
@@ -47,41 +49,57 @@ HANGS = {
         ["It waits here:\n  test_it.py:15 in test  await asyncio.sleep(0)\n  is about to run\n"],
     ),
     "background": (
-        "async def test(self):\n    self.task = asyncio.create_task(stubborn())\n"
-        "    await asyncio.sleep(0)",
+        (
+            "async def test(self):\n    self.task = asyncio.create_task(stubborn())\n"
+            "    await asyncio.sleep(0)"
+        ),
         [
-            "AbandonedLoopError: the event loop was abandoned: a task was cancelled twice and did "
-            "not end\n",
-            "(stubborn), made at test_it.py:14 in test:\n"
-            "  test_it.py:7 in stubborn  await asyncio.sleep(100)\n  sleeps, ",
+            (
+                "AbandonedLoopError: the event loop was abandoned: a task was cancelled twice and did "
+                "not end\n"
+            ),
+            (
+                "(stubborn), made at test_it.py:14 in test:\n"
+                "  test_it.py:7 in stubborn  await asyncio.sleep(100)\n  sleeps, "
+            ),
         ],
     ),
     "executor": (
         "async def test(self):\n    await asyncio.to_thread(time.sleep, 300)",
         [
-            "  test_it.py:14 in test  await asyncio.to_thread(time.sleep, 300)\n"
-            "  waits for a job of an executor\n",
+            (
+                "  test_it.py:14 in test  await asyncio.to_thread(time.sleep, 300)\n"
+                "  waits for a job of an executor\n"
+            ),
             "A thread of the executor runs time.sleep, handed over at test_it.py:14 in test\n",
         ],
     ),
     "set_up": (
-        "async def setUp(self):\n    if self._testMethodName == 'test':\n"
-        "        await asyncio.sleep(300)\nasync def test(self): pass",
+        (
+            "async def setUp(self):\n    if self._testMethodName == 'test':\n"
+            "        await asyncio.sleep(300)\nasync def test(self): pass"
+        ),
         ["  test_it.py:15 in setUp  await asyncio.sleep(300)\n"],
     ),
     "tear_down": (
-        "async def tearDown(self):\n    if self._testMethodName == 'test':\n"
-        "        await asyncio.sleep(300)\nasync def test(self): pass",
+        (
+            "async def tearDown(self):\n    if self._testMethodName == 'test':\n"
+            "        await asyncio.sleep(300)\nasync def test(self): pass"
+        ),
         ["  test_it.py:15 in tearDown  await asyncio.sleep(300)\n"],
     ),
     "cleanup": (
-        "async def clean(self):\n    await asyncio.sleep(300)\n"
-        "async def test(self):\n    self.addCleanup(self.clean)",
+        (
+            "async def clean(self):\n    await asyncio.sleep(300)\n"
+            "async def test(self):\n    self.addCleanup(self.clean)"
+        ),
         ["  test_it.py:14 in clean  await asyncio.sleep(300)\n"],
     ),
     "callback": (
-        "async def callback(self):\n    await asyncio.sleep(300)\n"
-        "@aio.run_forever(timeout=0.01)\nasync def test(self):\n    return self.callback",
+        (
+            "async def callback(self):\n    await asyncio.sleep(300)\n"
+            "@aio.run_forever(timeout=0.01)\nasync def test(self):\n    return self.callback"
+        ),
         ["  test_it.py:14 in callback  await asyncio.sleep(300)\n"],
     ),
     "sync": (
@@ -89,8 +107,10 @@ HANGS = {
         ["It runs here:\n  test_it.py:14 in test  time.sleep(300)\n"],
     ),
     "sync_set_up": (
-        "def setUp(self):\n    if self._testMethodName == 'test':\n        time.sleep(300)\n"
-        "async def test(self): pass",
+        (
+            "def setUp(self):\n    if self._testMethodName == 'test':\n        time.sleep(300)\n"
+            "async def test(self): pass"
+        ),
         ["It runs here:\n  test_it.py:15 in setUp  time.sleep(300)\n"],
     ),
     "own_loop": (
@@ -98,10 +118,12 @@ HANGS = {
         ["It runs here:\n  test_it.py:14 in test  asyncio.run(asyncio.sleep(300))\n"],
     ),
     "asyncgen": (
-        "async def numbers(self):\n    try:\n        yield 1\n    finally:\n"
-        "        while True:\n            try:\n                await asyncio.sleep(100)\n"
-        "            except BaseException: pass\n"
-        "async def test(self):\n    self.kept = self.numbers()\n    await anext(self.kept)",
+        (
+            "async def numbers(self):\n    try:\n        yield 1\n    finally:\n"
+            "        while True:\n            try:\n                await asyncio.sleep(100)\n"
+            "            except BaseException: pass\n"
+            "async def test(self):\n    self.kept = self.numbers()\n    await anext(self.kept)"
+        ),
         ["AbandonedLoopError: the event loop was abandoned"],
     ),
 }
@@ -200,7 +222,7 @@ class Tagged(unittest.TestCase):
             self.assertIn(line, run.output)
 
     def test_shared_loop(self) -> None:
-        """A loop that a class shares is abandoned with what won't end; its next test has another."""
+        """A loop that a class shares is abandoned with what won't end; the next test has another."""
         made = project(
             self,
             """
@@ -389,8 +411,14 @@ class Leaves(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(run.ran, 10)
         self.assertEqual(
             [report.partition(" ")[2].partition(" ")[0] for report in run.reports],
-            ["test_blocks", "test_cleanup", "test_set_up", "test_sleeps", "test_swallows"]
-            + ["test_tear_down"],
+            [
+                "test_blocks",
+                "test_cleanup",
+                "test_set_up",
+                "test_sleeps",
+                "test_swallows",
+                "test_tear_down",
+            ],
             run.output,
         )
         self.assertIn("test_it.Leaves.test\n  the event loop was abandoned: a task", run.output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unittest import TestCase
 
+from nose2_aio.settings import OPTIONS
 from tests.runs import Project, Run
 
 
@@ -41,7 +42,16 @@ class Settings(TestCase):
             "timelimit = 5": "unknown key 'timelimit' in [aio]: did you mean 'time-limit'?",
             "colour = red": (
                 "unknown key 'colour' in [aio]: "
-                "known: always-on, generators, time-limit, loop-scope, debug"
+                f"known: always-on, {', '.join(option.key for option in OPTIONS)}"
+            ),
+            "leaked-tasks = forbid": (
+                "leaked-tasks must be fail, warn or ignore, got 'forbid' ([aio] leaked-tasks)"
+            ),
+            "deadlocks = warn": "deadlocks must be fail or ignore, got 'warn' ([aio] deadlocks)",
+            "grace = -1": "grace must be a finite number of seconds >= 0, got '-1' ([aio] grace)",
+            "strict = very": "strict must be true or false, got 'very' ([aio] strict)",
+            "leaked-task = warn": (
+                "unknown key 'leaked-task' in [aio]: did you mean 'leaked-tasks'?"
             ),
         }.items():
             with self.subTest(line):

@@ -7,6 +7,7 @@ import re
 import textwrap
 from unittest import TestCase
 
+from nose2_aio.checks import CHECKS
 from tests.runs import TOP, Project, nose2, python
 
 TEXT = (TOP / "README.rst").read_text()
@@ -49,7 +50,7 @@ class Readme(TestCase):
 
     def test_fixtures(self) -> None:
         """The class with fixtures passes, as it stands there."""
-        section = TEXT.partition("\nFixtures\n")[2].partition("\nTime limits\n")[0]
+        section = TEXT.partition("\nFixtures\n")[2].partition("\nNothing passes silently\n")[0]
         examples = doctest.DocTestParser().get_examples(section)
         project = Project(self, test_it="\n".join(example.source for example in examples))
         run = project.nose2("-v")
@@ -65,9 +66,9 @@ class Readme(TestCase):
     def test_settings(self) -> None:
         """It names every switch that there is."""
         switches = set(re.findall(r"--aio[a-z-]*", Project(self).nose2("--help").output))
-        self.assertEqual(
-            set(re.findall(r"``(--aio[a-z-]*)``", TEXT)), switches - {"--no-aio-debug", "--no-aio"}
-        )
+        named = set(re.findall(r"``(--aio[a-z-]*)``", TEXT))
+        named |= {f"--aio-{check.name}" for check in CHECKS}
+        self.assertEqual(named, {one for one in switches if not one.startswith("--no-")})
 
 
 class Fixtures(TestCase):
@@ -94,6 +95,48 @@ class Fixtures(TestCase):
             compile(one, "example", "exec")
         old = "import asyncio, unittest\n" + self.blocks()[-1]
         self.assertEqual(Project(self, test_it=old).nose2().returncode, 0)
+
+
+class Reports(TestCase):
+    """docs/checks.rst and docs/timeouts.rst"""
+
+    maxDiff = None
+
+    def shown(self, name: str, module: str) -> tuple[str, str]:
+        """What the first example of a page prints, and what the page shows."""
+        text = (TOP / "docs" / name).read_text()
+        blocks = {
+            language: textwrap.dedent(
+                re.search(rf"code-block:: {language}\n\n((?:    .*\n|\n)+)", text)[1]
+            )
+            for language in ("python", "console")
+        }
+        printed = Project(self, **{module: blocks["python"]}).nose2().output
+        return self.same(printed), self.same(blocks["console"])
+
+    def same(self, text: str) -> str:
+        """A report without what changes from run to run, or from Python to Python."""
+        text = comparable(text)
+        text = re.sub(r"Task-\d+", "Task-2", re.sub(r"0x[0-9a-f]+", "0x", text))
+        return re.sub(r"sleeps, .* s to go", "sleeps", text)
+
+    def test_checks(self) -> None:
+        """What it shows is what is printed."""
+        printed, shown = self.shown("checks.rst", "test_shop")
+        self.assertIn(shown.removesuffix("-" * 70).strip(), printed)
+
+    def test_timeouts(self) -> None:
+        """What it shows is what is printed; README.rst shows the same."""
+        printed, shown = self.shown("timeouts.rst", "test_chat")
+        self.assertIn(shown, printed)
+        self.assertIn(shown, self.same(textwrap.dedent(TEXT.replace("\n    ", "\n"))))
+
+    def test_tables(self) -> None:
+        """The table of the checks is that of the code."""
+        rows = re.findall(
+            r"^``([a-z-]+)`` +(fail|warn) ", (TOP / "docs/checks.rst").read_text(), re.MULTILINE
+        )
+        self.assertEqual(rows, [(check.name, check.default) for check in CHECKS])
 
 
 class Examples(TestCase):

@@ -105,6 +105,29 @@ class Modules(TestCase):
             "_unregister_task",
             "_register_task",
             "_get_running_loop",
+            "_asyncgen_firstiter_hook",
+            "_asyncioRunner",
+            "_callback",
+            "_callbacks",
+            "_children",
+            "_chain_future.",
+            "_context",
+            "_default_executor",
+            "_event_loop_policy",
+            "_execute_mock_call",
+            "_fut_waiter",
+            "_on_sigint",
+            "_run",
+            "_run_until_complete_cb",
+            "_selector",
+            "_source_traceback",
+            "_tasks",
+            "_tearDownAsyncioRunner",
+            "_transport",
+            "_wait",
+            "_wait_for_data",
+            "_warn_unawaited_coroutine",
+            "_worker",
         }
         found = set()
         for name, path in MODULES.items():
@@ -112,15 +135,48 @@ class Modules(TestCase):
                 text = token.string.strip("\"'")
                 if text in private and token.type in (tokenize.NAME, tokenize.STRING):
                     found.add((name, text))
-        found.discard(("runners", "_loop"))  # the runner's own
-        found.discard(("background", "_loop"))  # the background's own
+        ours = {(name, "_loop") for name in ("endings", "isolated", "ladders", "runners")}
+        ours |= {
+            ("engines", "_callback"),
+            ("adapters", "_run"),
+            ("fixtures", "_run"),
+            ("ladders", "_run"),
+        }
+        ours |= {("executors", "_run"), ("runners", "_run"), ("decorators", "_context")}
+        found -= ours
         self.assertEqual(
             found,
             {
+                ("chains", "_callbacks"),
+                ("chains", "_chain_future."),
+                ("chains", "_children"),
+                ("chains", "_fut_waiter"),
+                ("chains", "_tasks"),
+                ("chains", "_transport"),
+                ("chains", "_wait"),
+                ("chains", "_wait_for_data"),
+                ("checks", "_callback"),
+                ("checks", "_log_traceback"),
+                ("deadlines", "_run"),
+                ("deadlocks", "_on_sigint"),
+                ("endings", "_log_destroy_pending"),
+                ("executors", "_worker"),
+                ("isolated", "_callbacks"),
+                ("isolated", "_run_until_complete_cb"),
+                ("loops", "_event_loop_policy"),
+                ("places", "_run"),
+                ("seams", "_asyncioRunner"),
+                ("seams", "_tearDownAsyncioRunner"),
+                ("unawaited", "_execute_mock_call"),
+                ("unawaited", "_warn_unawaited_coroutine"),
+                ("watched", "_asyncgen_firstiter_hook"),
+                ("watched", "_context"),
+                ("watched", "_default_executor"),
+                ("watched", "_selector"),
+                ("watched", "_source_traceback"),
                 ("loops", "_local"),
                 ("loops", "_loop"),
                 ("loops", "_set_called"),
-                ("background", "_log_traceback"),
                 ("loops", "_get_running_loop"),
                 ("seams", "_callTestMethod"),
                 ("hosts", "_log_traceback"),

@@ -94,7 +94,7 @@ class Resolve(TestCase):
                 {},
                 (
                     "unknown key 'colour' in [aio]: "
-                    "known: always-on, generators, time-limit, loop-scope, debug"
+                    f"known: always-on, {', '.join(option.key for option in settings.OPTIONS)}"
                 ),
             ),
         ):
