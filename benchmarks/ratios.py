@@ -37,6 +37,18 @@ class Way(NamedTuple):
     """Of each class."""
 
 
+UNCHECKED = [
+    f"--aio-{check}=ignore"
+    for check in (
+        "never-awaited",
+        "never-awaited-mocks",
+        "lost-exceptions",
+        "leaked-tasks",
+        "leaked-timers",
+        "open-asyncgens",
+        "open-transports",
+    )
+]
 SYNC = "    def test_{n}(self):\n        pass\n"
 ASYNC = "    async def test_{n}(self):\n        pass\n"
 BY_HAND = """\
@@ -112,6 +124,27 @@ WAYS = {
         [*NOSE2, "--plugin", "nose2_aio"],
         CLASS_FIXTURE,
     ),
+    "k": Way(
+        "sync, checks off",
+        "",
+        "unittest.TestCase",
+        SYNC,
+        [*NOSE2, "--plugin", "nose2_aio", *UNCHECKED],
+    ),
+    "l": Way(
+        "coroutine, checks off",
+        "",
+        "unittest.TestCase",
+        ASYNC,
+        [*NOSE2, "--plugin", "nose2_aio", *UNCHECKED],
+    ),
+    "m": Way(
+        "coroutine, limit, strict",
+        "",
+        "unittest.TestCase",
+        ASYNC,
+        [*NOSE2, "--plugin", "nose2_aio", "--aio-time-limit=60", "--aio-strict"],
+    ),
     "e": Way(
         "pytest-asyncio, auto",
         "",
@@ -184,6 +217,8 @@ def times(folder: Path, tests: int, rounds: int) -> None:
         print(f"{key:4}{way.name:26}{medians[key]:9.1f}{ratios}")
     above = {key: [t - s for t, s in zip(taken[key], taken["a+"], strict=True)] for key in "jc"}
     print(f"\nabove a sync test (a+), j costs {ratio(above['j'], above['c']):.2f} of c")
+    checked = [ratio(taken[one], taken[other]) for one, other in (("a+", "k"), ("c", "l"))]
+    print("with checks, sync {:.2f}, coroutine {:.2f} of the same without".format(*checked))
 
 
 def ratio(ones: list[float], others: list[float]) -> float:

@@ -98,7 +98,8 @@ class Signals(TestCase):
             ("def test(self):\n        say('waiting')\n        time.sleep(60)", "test"),
             (
                 (
-                    "async def setUp(self):\n        say('waiting')\n        await asyncio.sleep(60)\n"
+                    "async def setUp(self):\n        say('waiting')\n        await "
+                    "asyncio.sleep(60)\n"
                     "    async def test(self): pass"
                 ),
                 "setUp",
@@ -112,7 +113,8 @@ class Signals(TestCase):
             ),
             (
                 (
-                    "async def clean(self):\n        say('waiting')\n        await asyncio.sleep(60)\n"
+                    "async def clean(self):\n        say('waiting')\n        await "
+                    "asyncio.sleep(60)\n"
                     "    def test(self):\n        self.addCleanup(self.clean)"
                 ),
                 "clean",
@@ -217,7 +219,8 @@ class Case(unittest.TestCase):
         for report in (
             (
                 r"\ntest_it\.Case\.test runs for 0\.\d\d s\n\nIt waits here:\n"
-                r"  test_it\.py:10 in test  await asyncio\.sleep\(0\.5\)\n  sleeps, 0\.\d+ s to go\n"
+                r"  test_it\.py:10 in test  await asyncio\.sleep\(0\.5\)\n  sleeps, "
+                r"0\.\d+ s to go\n"
             ),
             (
                 r"\ntest_it\.Case\.test_blocks runs for 0\.\d\d s\n\nIt runs here:\n"

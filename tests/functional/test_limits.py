@@ -55,7 +55,8 @@ HANGS = {
         ),
         [
             (
-                "AbandonedLoopError: the event loop was abandoned: a task was cancelled twice and did "
+                "AbandonedLoopError: the event loop was abandoned: a task was "
+                "cancelled twice and did "
                 "not end\n"
             ),
             (
@@ -222,7 +223,7 @@ class Tagged(unittest.TestCase):
             self.assertIn(line, run.output)
 
     def test_shared_loop(self) -> None:
-        """A loop that a class shares is abandoned with what won't end; the next test has another."""
+        """A class's loop is abandoned with what won't end; the next test has another."""
         made = project(
             self,
             """
