@@ -162,10 +162,7 @@ def _short(value: object) -> str:
 
 
 def _sleep(names: dict[str, Any]) -> str:
-    timer = names.get("h")
-    if timer is None:
-        return "sleeps for 0 s, again and again" if not names.get("delay") else "sleeps"
-    left = max(0.0, timer.when() - names["loop"].time())
+    left = max(0.0, names["h"].when() - names["loop"].time())
     return f"sleeps, {left:.4g} s to go"
 
 

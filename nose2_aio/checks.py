@@ -79,9 +79,9 @@ def inspect_rest(loop: AbstractEventLoop, ledger: Ledger) -> None:
     _inspect(Moment.REST, _books(loop, ledger))
 
 
-def inspect_end(ledger: Ledger) -> None:
-    """Note what is found when unittest is done with the test."""
-    _inspect(Moment.END, Books(ledger))
+def inspect_end(ledger: Ledger, loop: AbstractEventLoop | None = None) -> None:
+    """Note what is found when unittest is done with the test, on a loop that goes on."""
+    _inspect(Moment.END, Books(ledger) if loop is None else _books(loop, ledger))
 
 
 def pending(loop: Any, ledger: Ledger) -> set[Task[Any]]:

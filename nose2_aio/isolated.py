@@ -35,6 +35,7 @@ from nose2_aio.alarms import Overrun
 from nose2_aio.deadlines import Limit, is_debugged
 from nose2_aio.endings import Leftovers
 from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
+from nose2_aio.ladders import DEADLOCK
 from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Rules
 from nose2_aio.settings import Settings
@@ -218,8 +219,10 @@ class _Guard:
             self._watching.close()
 
     def _find_deadlock(self) -> None:
-        message = "it can never finish: nothing is left that could wake its event loop"
-        self._interrupt(lambda report: DeadlockError(f"{message}\n\n{report}"))
+        assert self.loop is not None
+        if _main_task(self.loop) is None:  # the test runs the loop by itself
+            raise DeadlockError(f"{DEADLOCK}\n\n{reports.hang(self.loop)}")
+        self._interrupt(lambda report: DeadlockError(f"{DEADLOCK}\n\n{report}"))
 
     def _expire(self) -> None:
         deadline = self._rules.keeper.deadline
