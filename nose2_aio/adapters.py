@@ -31,7 +31,6 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio import (
-    checks,
     coroutines,
     decorators,
     generators,
@@ -48,6 +47,7 @@ from nose2_aio import (
     tags,
     unawaited,
 )
+from nose2_aio.checks import inspect_end
 from nose2_aio.deadlines import Deadline
 from nose2_aio.decorators import Decoration
 from nose2_aio.engines import Engine, Execution
@@ -279,7 +279,7 @@ class Adapter:
         if scopes.open and scopes.open[-1].owner is test is not scopes.layered:
             done = self._attempt(test, done, lambda: scopes.leave(self._at(test)))
         elif scopes.open and scopes.layered is test:  # its layers are to end it
-            checks.inspect_end(self._ledger, scopes.open[-1].runner.loop)
+            inspect_end(self._ledger, scopes.open[-1].runner.loop)
         if self._guards.test is test:
             done = self._attempt(test, done, self._guards.inspect)
         if self._has_awaited:  # so that what is lost in a circle is charged to who lost it

@@ -20,6 +20,9 @@ from typing import Any
 
 __all__ = ["Alarm", "Overrun", "Ring"]
 
+_NEAR = 0.001
+"""Seconds by which a timer may be off and still be the one that was set."""
+
 Ring = Callable[[FrameType | None], BaseException | None]
 """Gets the innermost frame of what runs, and returns what to raise there, if anything."""
 
@@ -34,6 +37,8 @@ class Alarm:
     _due: tuple[float, Ring] | None = None
     _timer: threading.Timer | None = None
     _handler_before: Any = None
+    _armed = 0.0
+    """When the timer that was set last was to ring."""
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
@@ -63,16 +68,19 @@ class Alarm:
         return max(self._due[0] - time.monotonic(), 1e-6)
 
     def _set_signal(self) -> None:
+        handler = signal.getsignal(signal.SIGALRM)
         if self._due is None:
-            if signal.getsignal(signal.SIGALRM) == self._on_signal:
+            # one that somebody else has set since is left to ring
+            left = signal.getitimer(signal.ITIMER_REAL)[0]
+            if handler == self._on_signal or abs(self._armed - time.monotonic() - left) < _NEAR:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             return
-        handler = signal.getsignal(signal.SIGALRM)
         if handler is signal.SIG_DFL:
             self._handler_before = handler
             signal.signal(signal.SIGALRM, self._on_signal)
         elif handler != self._on_signal:
             return
+        self._armed = self._due[0]
         signal.setitimer(signal.ITIMER_REAL, self._left())
 
     def _on_signal(self, _: int, frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import linecache
 import types
 from asyncio import Future, Task
@@ -67,7 +68,7 @@ def awaited(task: Task[Any]) -> list[Task[Any]]:
     if last is not None:
         if last.f_code is _WAIT:
             found = last.f_locals["fs"]
-        elif last.f_code is _GROUP:
+        elif last.f_code in _GROUP:
             found = last.f_locals["self"]._tasks
         elif last.f_code is _WAIT_FOR:
             found = [last.f_locals["fut"]]
@@ -87,10 +88,11 @@ def waits_for(task: Task[Any], name: Callable[[Task[Any]], str]) -> str:
     tasks = awaited(task)
     if tasks:
         return f"waits for {_listed([name(one) for one in tasks])}"
-    *_, last = [None, *_frames(task)]
-    words = None if last is None else _WORDS.get(last.f_code)
-    if words is not None and last is not None:
-        return words(last.f_locals)
+    end = itertools.takewhile(_is_left_out, reversed(list(_frames(task))))
+    for frame in reversed(list(end)):  # a queue waits for an event, say
+        words = _WORDS.get(frame.f_code)
+        if words is not None:
+            return words(frame.f_locals)
     waiter = _waiter(task)
     if waiter is None:
         return "is about to run"
@@ -162,6 +164,8 @@ def _short(value: object) -> str:
 
 
 def _sleep(names: dict[str, Any]) -> str:
+    if "h" not in names:
+        return "is about to run"
     left = max(0.0, names["h"].when() - names["loop"].time())
     return f"sleeps, {left:.4g} s to go"
 
@@ -193,7 +197,7 @@ def _code(owner: Any, name: str) -> Any:
 
 _WAIT = _code(asyncio.tasks, "_wait")
 _WAIT_FOR = _code(asyncio.tasks, "wait_for")
-_GROUP = _code(asyncio.TaskGroup, "__aexit__")
+_GROUP = {_code(asyncio.TaskGroup, name) for name in ("__aexit__", "_aexit")} - {None}
 _WRAPPERS = frozenset(
     {"async_generator_asend", "async_generator_athrow", "coroutine_wrapper", "anext_awaitable"}
 )

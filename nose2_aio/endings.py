@@ -17,7 +17,8 @@ from asyncio import AbstractEventLoop, Task, wait
 from collections.abc import Callable, Generator
 from typing import Any
 
-from nose2_aio import checks, executors, reports, watched
+from nose2_aio import executors, reports, watched
+from nose2_aio.checks import inspect_pending, inspect_rest, pending
 from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.ledgers import Ledger
 from nose2_aio.watched import Watch
@@ -105,17 +106,17 @@ class Leftovers:
         if watch is None or watch.needs_shutdown or asyncio.all_tasks(self._loop):
             return False
         if not watch.is_blank:
-            checks.inspect_rest(self._loop, self._ledger)
+            inspect_rest(self._loop, self._ledger)
         return True
 
     def own(self) -> set[Task[Any]]:
         """Return the tasks that this runner is charged with and that aren't done."""
-        return checks.pending(self._loop, self._ledger)
+        return pending(self._loop, self._ledger)
 
     def inspect(self) -> None:
         """Look for what was left, and leave it there."""
-        checks.inspect_pending(self._loop, self._ledger, self.own())
-        checks.inspect_rest(self._loop, self._ledger)
+        inspect_pending(self._loop, self._ledger, self.own())
+        inspect_rest(self._loop, self._ledger)
 
     async def shut_down(self) -> None:
         """Shut the running loop down, and look for what was left."""
@@ -124,17 +125,17 @@ class Leftovers:
             await shut_down(
                 loop,
                 self._grace,
-                on_pending=lambda tasks: checks.inspect_pending(loop, ledger, tasks),
-                on_cancelled=lambda: checks.inspect_rest(loop, ledger),
+                on_pending=lambda tasks: inspect_pending(loop, ledger, tasks),
+                on_cancelled=lambda: inspect_rest(loop, ledger),
             )
         )
 
     async def end_own(self) -> None:
         """Do to the tasks of this runner what `shut_down` does to all."""
         await give_way()
-        checks.inspect_pending(self._loop, self._ledger, self.own())
+        inspect_pending(self._loop, self._ledger, self.own())
         self._note(await cancel_all(self.own, self._grace))
-        checks.inspect_rest(self._loop, self._ledger)
+        inspect_rest(self._loop, self._ledger)
 
     def _note(self, stubborn: set[Task[Any]]) -> None:
         if stubborn:

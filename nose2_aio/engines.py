@@ -27,7 +27,8 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, NamedTuple
 from unittest import SkipTest
 
-from nose2_aio import checks, ledgers, watched
+from nose2_aio import ledgers, watched
+from nose2_aio.checks import lost
 from nose2_aio.coroutines import called
 from nose2_aio.deadlines import Deadline
 from nose2_aio.errors import DefinitionError, LoopStoppedError
@@ -183,7 +184,7 @@ def _failures() -> list[BaseException]:
     loop = asyncio.get_running_loop()
     watch = watched.of(loop)
     ledger = ledgers.current.get() or (None if watch is None else watch.ledger)
-    return [] if ledger is None else checks.lost(loop, ledger)
+    return [] if ledger is None else lost(loop, ledger)
 
 
 def _finish(pause: asyncio.Future[None]) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from nose2_aio import checks
 from nose2_aio.baselines import Baseline, line_of
+from nose2_aio.checks import CHECKS, inspect_end
 from nose2_aio.errors import AbandonedLoopError, AioError, CheckError
 from nose2_aio.ledgers import Finding, Ledger
 from nose2_aio.settings import Settings
@@ -33,7 +33,7 @@ class Verdicts:
     """Judges what was found, test by test."""
 
     def __init__(self, settings: Settings) -> None:
-        self._modes = {check.name: settings.mode(check) for check in checks.CHECKS}
+        self._modes = {check.name: settings.mode(check) for check in CHECKS}
         self._baseline = Baseline(settings.baseline)
         self._path = settings.baseline
         self.told: list[Told] = []
@@ -54,7 +54,7 @@ class Verdicts:
 
         ``tagged`` maps names of checks to what a tag says of them.
         """
-        checks.inspect_end(ledger)
+        inspect_end(ledger)
         is_passed = can_fail
         found, stubborn = ledger.findings, ledger.stubborn
         vars(ledger).clear()

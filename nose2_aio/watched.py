@@ -284,12 +284,12 @@ def on(loop: AbstractEventLoop) -> Iterator[None]:
         return
     watch = Watch()
     try:
-        loop.__class__ = _extended(cast(Any, kind))
+        watch.handler_before = loop.get_exception_handler()
         cast(Any, loop).__nose2_aio__ = watch
+        loop.__class__ = _extended(cast(Any, kind))
     except (TypeError, AttributeError):
         yield
         return
-    watch.handler_before = loop.get_exception_handler()
     # nothing public tells
     watch.default_executor = getattr(loop, "_default_executor", None)
     selector: Any = getattr(loop, "_selector", None)

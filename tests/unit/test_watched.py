@@ -1,0 +1,359 @@
+"""nose2_aio.watched, nose2_aio.executors, nose2_aio.endings, nose2_aio.deadlocks"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from unittest import TestCase, mock
+
+import nose2_aio as aio
+from nose2_aio import deadlocks, endings, executors, watched
+from nose2_aio.checks import inspect_end, lost
+from nose2_aio.errors import AbandonedLoopError
+from nose2_aio.executors import Executor
+from nose2_aio.ledgers import Ledger
+
+
+async def poll() -> None:
+    """Wait for long."""
+    await asyncio.sleep(100)
+
+
+async def stubborn() -> None:
+    """Wait whatever happens."""
+    while True:
+        try:
+            await poll()
+        except asyncio.CancelledError:
+            pass
+
+
+class Foreign(asyncio.SelectorEventLoop):
+    """A loop of somebody else's, with attributes of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made, self.ledger, self.alarm = ["mine"], {"mine": 1}, "mine"
+
+
+class Watching(TestCase):
+    """A watch on somebody else's loop."""
+
+    def setUp(self) -> None:
+        """A loop."""
+        self.loop = Foreign()
+        self.addCleanup(self.loop.close)
+
+    def test_on_and_off(self) -> None:
+        """Its class and its attributes are its own again behind the block."""
+        before = dict(vars(self.loop))
+        with watched.on(self.loop):
+            watch = watched.of(self.loop)
+            assert watch is not None
+            watch.ledger = Ledger()
+            self.loop.run_until_complete(self.loop.create_task(asyncio.sleep(0)))
+            self.assertIsInstance(self.loop, Foreign)
+            with watched.on(self.loop):
+                self.assertIs(watched.of(self.loop), watch)
+        self.assertIs(type(self.loop), Foreign)
+        self.assertEqual(
+            {name: vars(self.loop)[name] for name in ("made", "ledger", "alarm")},
+            {name: before[name] for name in ("made", "ledger", "alarm")},
+        )
+        self.assertNotIn("__nose2_aio__", vars(self.loop))
+        self.assertIsNone(watched.of(self.loop))
+        watched.set_alarm(self.loop, 5, self.fail)
+
+    def test_nothing_kept(self) -> None:
+        """Nothing that was made is kept alive; what can't be referenced weakly isn't noted."""
+        watch = watched.Watch()
+        watch.note(object(), None)
+        watch.ledger = Ledger()
+        watch.note(5, None)
+        self.assertTrue(watch.is_blank)
+        thing: Any = Ledger()
+        watch.note(thing, None)
+        self.assertEqual([one.thing for one in watch.made], [thing])
+        self.assertIsNotNone(watch.find(thing))
+        del thing
+        self.assertTrue(watch.is_blank)
+        self.assertEqual(watch.made, [])
+
+    def test_no_class(self) -> None:
+        """A loop whose class can't be extended is left as it is."""
+
+        class Closed(asyncio.AbstractEventLoop):
+            __slots__ = ()
+
+            def get_exception_handler(self) -> None: ...
+
+            def __setattr__(self, name: str, value: object) -> None:
+                raise AttributeError(name)
+
+        loop = Closed()
+        with watched.on(loop):
+            self.assertIsNone(watched.of(loop))
+
+    def test_other_selector(self) -> None:
+        """Where the selector isn't ours, a timer of the loop stands for the alarm."""
+
+        class Selector(type(self.loop._selector)):  # type: ignore[misc]
+            pass
+
+        self.loop._selector.__class__ = Selector
+        rung: list[int] = []
+        with watched.on(self.loop):
+            watched.set_alarm(self.loop, time.monotonic() + 5, self.fail)
+            watched.set_alarm(self.loop, time.monotonic() + 0.001, lambda: rung.append(1))
+            self.loop.run_until_complete(asyncio.sleep(0.01))
+            watched.set_alarm(self.loop, None, None)
+        self.assertEqual(rung, [1])
+
+    def test_own_executor(self) -> None:
+        """The loop's own default executor does its jobs."""
+        self.loop.set_default_executor(ThreadPoolExecutor(1, "mine"))
+
+        async def name() -> str:
+            return await asyncio.to_thread(lambda: threading.current_thread().name)
+
+        with watched.on(self.loop):
+            self.assertIn("mine", self.loop.run_until_complete(name()))
+            self.loop.run_until_complete(endings.shut_down(self.loop, 0.1))
+
+    def test_report_without_error(self) -> None:
+        """Whatever reaches the exception handler is noted, also without an exception."""
+        with watched.on(self.loop), self.assertLogs("asyncio"):
+            watch = watched.of(self.loop)
+            assert watch is not None
+            watch.ledger = ledger = Ledger()
+            with mock.patch.object(watched, "_is_log_captured", lambda: False):
+                self.loop.call_exception_handler({"message": "something bad"})
+        inspect_end(ledger)
+        self.assertEqual([one.what for one in ledger.findings], ["something bad"])
+        ledger.reports = (watched.Report({"message": "captured"}, True, (), ""),)
+        self.assertEqual(lost(self.loop, ledger), [])
+
+    def test_broken_check(self) -> None:
+        """A check that fails by itself is a finding, not the end of the run."""
+        ledger = Ledger()
+        ledger.reports = (mock.Mock(),)
+        inspect_end(ledger)
+        (finding,) = ledger.findings
+        self.assertEqual(finding.what, "the check failed itself, with TypeError")
+
+
+class Executors(TestCase):
+    """Our default executor."""
+
+    def setUp(self) -> None:
+        """One."""
+        self.executor = Executor()
+        self.addCleanup(self.executor.shutdown, wait=False)
+
+    def test_jobs(self) -> None:
+        """Jobs give values and errors; idle threads are used again; at the end they are gone."""
+        self.assertEqual(self.executor.submit(int, "5").result(), 5)
+        with self.assertRaises(ValueError):
+            self.executor.submit(int, "no").result()
+        time.sleep(0.01)
+        self.assertEqual(self.executor.submit(int, "6").result(), 6)
+        self.assertEqual(len(self.executor._threads_of_ours), 1)
+        self.executor.shutdown()
+        self.assertFalse(self.executor._threads_of_ours[0].is_alive())
+        with self.assertRaises(RuntimeError):
+            self.executor.submit(int)
+
+    def test_width(self) -> None:
+        """There are no more threads than its width; what waits can be cancelled."""
+        self.executor._width = 1
+        gate = threading.Event()
+        first, second = self.executor.submit(gate.wait), self.executor.submit(int)
+        self.assertEqual(len(self.executor._threads_of_ours), 1)
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        self.assertTrue(second.cancelled())
+        gate.set()
+        self.assertTrue(first.result())
+
+    def test_text(self) -> None:
+        """A job says what it is and where it was handed over."""
+        gate = threading.Event()
+        future = self.executor.submit(gate.wait)
+        while not self.executor.running:
+            time.sleep(0.001)
+        (job,) = self.executor.running.values()
+        self.assertRegex(str(job), r"^wait, .*handed over at tests/unit/test_watched.py:\d+ in t")
+        self.assertEqual(str(job._replace(origin=(), function=int)), "<class 'int'>")
+        gate.set()
+        future.result()
+
+
+class Endings(TestCase):
+    """The end of a loop."""
+
+    def test_by_hand(self) -> None:
+        """A context's loop that won't end is abandoned, with an error that says why."""
+        with (
+            mock.patch.object(endings, "GRACE", 0.01),
+            self.assertRaises(AbandonedLoopError) as caught,
+            aio.child_loop() as loop,
+        ):
+            loop.create_task(stubborn())
+            loop.run_until_complete(asyncio.sleep(0))
+        self.assertIn("(stubborn)", str(caught.exception))
+        self.assertTrue(loop.is_closed())
+
+    def test_closed(self) -> None:
+        """One that the user has closed needs no end."""
+        with aio.child_loop() as loop:
+            loop.close()
+
+    def run_end(self, prepare: Callable[[], Any], grace: float = 0.01) -> set[Any]:
+        """Shut down a plain loop on which something was prepared."""
+        loop = asyncio.new_event_loop()
+
+        async def main() -> set[Any]:
+            kept = await prepare()
+            stubborn = await endings.shut_down(loop, grace)
+            del kept
+            return stubborn
+
+        try:
+            return loop.run_until_complete(main())
+        finally:
+            loop.close()
+
+    def test_circle(self) -> None:
+        """Tasks that wait for each other can't be cancelled: they are given up at once."""
+
+        async def prepare() -> list[asyncio.Task[Any]]:
+            tasks: list[asyncio.Task[Any]] = []
+
+            async def waits(number: int) -> None:
+                await tasks[number]
+
+            tasks += [asyncio.create_task(waits(1)), asyncio.create_task(waits(0))]
+            await asyncio.sleep(0)
+            return tasks
+
+        tasks = self.run_end(prepare)
+        self.assertEqual(len(tasks), 2)
+        for task in tasks:
+            endings.keep(task)
+
+    def test_respawning(self) -> None:
+        """Tasks that start others when they are cancelled come to an end as well."""
+        began = time.monotonic()
+
+        async def again() -> None:
+            try:
+                await poll()
+            finally:
+                await asyncio.sleep(0.005)
+                asyncio.get_running_loop().create_task(again())
+
+        async def prepare() -> None:
+            asyncio.get_running_loop().create_task(again())
+            await asyncio.sleep(0)
+
+        for task in self.run_end(prepare):
+            endings.keep(task)
+        self.assertLess(time.monotonic() - began, 1)
+
+    def test_asyncgen(self) -> None:
+        """An async generator that won't close is given up."""
+
+        async def numbers() -> Any:
+            try:
+                yield 1
+            finally:
+                await stubborn()
+
+        async def prepare() -> Any:
+            generator = numbers()
+            await anext(generator)
+            return generator
+
+        for task in self.run_end(prepare):
+            endings.keep(task)
+
+    def test_executor(self) -> None:
+        """So is a job of an executor, which is none of ours here."""
+        loop = asyncio.new_event_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+
+        async def main() -> set[Any]:
+            loop.run_in_executor(None, time.sleep, 0.2)
+            return await endings.shut_down(loop, 0.01)
+
+        try:
+            with watched.on(loop):
+                self.assertEqual(loop.run_until_complete(main()), set())
+        finally:
+            loop.close()
+
+
+class Deadlocks(TestCase):
+    """Whether anything can still wake a loop."""
+
+    def setUp(self) -> None:
+        """Nothing can, as it stands."""
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join(1)
+
+    def test_threads(self) -> None:
+        """A thread that runs something can; one that was given up, or has no job, can't."""
+        self.assertFalse(deadlocks.can_be_woken())
+        gate = threading.Event()
+        thread = threading.Thread(target=gate.wait)
+        thread.start()
+        self.assertTrue(deadlocks.can_be_woken())
+        assert thread.ident is not None
+        executors.abandoned.add(thread.ident)
+        self.assertFalse(deadlocks.can_be_woken())
+        executors.abandoned.clear()
+        gate.set()
+        thread.join()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(int).result()
+            time.sleep(0.01)
+            self.assertFalse(deadlocks.can_be_woken())
+
+    def test_foreign_threads(self) -> None:
+        """A thread that isn't Python's can, if it is new."""
+        with mock.patch.object(deadlocks, "_count_foreign_threads", lambda: 3):
+            self.assertTrue(deadlocks.can_be_woken())
+            with mock.patch.object(deadlocks, "_foreign_threads", 3):
+                self.assertFalse(deadlocks.can_be_woken())
+        with mock.patch.object(os, "listdir", side_effect=OSError):
+            self.assertEqual(deadlocks._count_foreign_threads(), 0)
+
+    def test_children(self) -> None:
+        """A child process can."""
+        reader, writer = os.pipe()
+        child = os.posix_spawn(
+            "/bin/cat",
+            ["cat"],
+            {},
+            file_actions=[(os.POSIX_SPAWN_DUP2, reader, 0), (os.POSIX_SPAWN_CLOSE, writer)],
+        )
+        self.assertTrue(deadlocks.can_be_woken())
+        os.close(writer)
+        os.close(reader)
+        os.waitpid(child, 0)
+        self.assertFalse(deadlocks.can_be_woken())
+
+    def test_handlers(self) -> None:
+        """A handler of the user's can, whatever it is; Python's and asyncio's own can't."""
+        for number in (signal.SIGUSR1, signal.SIGINT):
+            for handler in (lambda *_: None, {}.setdefault):
+                before = signal.signal(number, handler)
+                self.assertTrue(deadlocks.can_be_woken())
+                signal.signal(number, before)
+        self.assertFalse(deadlocks.can_be_woken())
