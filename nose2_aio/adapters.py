@@ -135,7 +135,8 @@ class Adapter:
 
     def attach(self, test: TestCase) -> None:
         """Have a test case run its test and fixtures for real, the next time that it runs."""
-        self._begin(test)
+        if self._scopes.layered is not test:  # its layers have begun it
+            self._begin(test)
         case = type(test)
         seam = getattr(case, seams.TEST, None)
         if seam is None:
@@ -202,6 +203,7 @@ class Adapter:
 
     def begin_layered(self, test: TestCase) -> None:
         """Arrive at a test for which layers have fixtures, before these are called."""
+        self._begin(test)
         self._scopes.layered = test
         self._scopes.arrive(positions.of_test(test, self._settings))
 

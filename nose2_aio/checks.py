@@ -154,8 +154,8 @@ def _lost_in_reports(books: Books, *, with_captured: bool = False) -> Iterator[_
         if is_captured and not with_captured:
             continue
         error = context.get("exception")
-        if isinstance(error, Overrun):
-            continue
+        if isinstance(error, Overrun | asyncio.CancelledError):
+            continue  # what has ended something: streams call that an error in Python 3.12
         lines = [] if error is None else stacks.lines(error)
         place = places.of_origin(origin) or (lines[-1].place if lines else "")
         future = context.get("task") or context.get("future")

@@ -83,8 +83,8 @@ class Guards:
 
     def inspect(self) -> None:
         """Look for what the test has left behind, when its cleanups are done."""
-        if self._guard is not None:
-            self._guard.inspect()
+        assert self._guard is not None
+        self._guard.inspect()
 
     def _call(self, seam: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         guard = self._guard
@@ -141,7 +141,7 @@ class _Guard:
     def begin(self) -> None:
         """Watch the loop of the test."""
         loop = seams.isolated_loop(self.test)
-        if loop is None or loop.is_running():
+        if loop is None:
             return
         self._watching.enter_context(watched.on(loop))
         self.loop = loop
@@ -191,11 +191,11 @@ class _Guard:
         """Look for what the test has left behind."""
         loop, ledger = self.loop, self._ledger
         watch = watched.of(loop)
-        if ledger is None or watch is None or watch.is_blank:
+        if ledger is None or loop is None or loop.is_closed():
             return
-        assert loop is not None
-        if not loop.is_closed():
-            loop.run_until_complete(endings.give_way())
+        if watch is None or watch.is_blank:
+            return
+        loop.run_until_complete(endings.give_way())
         Leftovers(loop, ledger, self._rules.grace).inspect()
 
     def close(self, close: Callable[[], Any]) -> None:
@@ -226,8 +226,7 @@ class _Guard:
 
     def _expire(self) -> None:
         deadline = self._rules.keeper.deadline
-        if deadline is None:
-            return
+        assert deadline is not None
         if is_debugged():
             deadline.lift()
             return

@@ -27,6 +27,8 @@ _ABANDONED = (
     "is to await on it."
 )
 _TIMES = 2
+_LEAST = 0.01
+"""Seconds that what is cancelled has to end in any case."""
 
 
 class Ladder:
@@ -72,9 +74,7 @@ class Ladder:
 
     def note_interrupt(self, error: KeyboardInterrupt) -> None:
         """Have Ctrl-C say where it was."""
-        report = self._report()
-        if report:
-            error.add_note(f"\n{report}")
+        error.add_note(f"\n{self._report()}")
 
     def climb(self) -> bool:
         """Cancel the task as long as it is busy; return whether that helps."""
@@ -122,10 +122,11 @@ class Ladder:
     def _run(self) -> None:
         """Run the loop as long as the task is busy, but no longer than for a grace."""
         loop = self._loop
-        end = time.monotonic() + self._grace
+        grace = max(self._grace, _LEAST)
+        end = time.monotonic() + grace
         watch = watched.of(loop)
         before = None if watch is None else watch.on_deadlock
-        with self._keeper.within(Limit(self._grace, "grace")) as deadline:
+        with self._keeper.within(Limit(grace, "grace")) as deadline:
             if deadline is not None:
                 deadline.loop = loop
             if watch is not None:

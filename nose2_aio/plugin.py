@@ -33,6 +33,7 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
+from contextlib import ExitStack
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -69,6 +70,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self._add_switch(option.key, metavar=option.metavar, help=option.help)
         self.command_line: dict[str, str] = {}
         self._interrupts = Interrupts()
+        self._signals = ExitStack()
         self._last_stop: Any = None
         self._told: list[Told] = []
         self._is_replaying = False
@@ -162,22 +164,24 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startTestRun(self, event: Any) -> None:
         """Cover the fixtures of all that is run, and close what was opened for it."""
-        self._interrupts.stop = event.result.stop
+        self._begin(event)
         event.executeTests = functools.partial(self._execute, event.executeTests)
 
     def stopTestRun(self, _: Any) -> None:
         """Close the loop of the run."""
         self._scopes.close()
+        self._signals.close()
         self._told += self._verdicts.take()
 
     def startSubprocess(self, event: Any) -> None:
         """Do in a worker process, for each of its shares, what is done for a run."""
-        self._interrupts.stop = event.result.stop
+        self._begin(event)
         event.executeTests = functools.partial(self._execute_share, event.executeTests)
 
     def stopSubprocess(self, _: Any) -> None:
         """Close the loop that the shares of a worker process have in common."""
         self._scopes.close()
+        self._signals.close()
 
     def startTest(self, event: Any) -> None:
         """Step in where the test or a fixture of it gives an awaitable."""
@@ -213,10 +217,15 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Leave a test, behind what its layers do for it."""
         self._adapter.end_layered(event.test)
 
+    def _begin(self, event: Any) -> None:
+        """Be ready for signals."""
+        self._interrupts.stop = event.result.stop
+        self._signals.enter_context(interrupts.telling(self._tell))
+
     def _execute(self, execute: Any, suite: Any, result: Any) -> Any:
         deadlocks.note_threads()
         try:
-            with interrupts.telling(self._tell), self._faces.on(suite), self._adapter.on():
+            with self._faces.on(suite), self._adapter.on():
                 try:
                     return execute(suite, result)
                 finally:
@@ -256,7 +265,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def _tell(self, frame: FrameType | None) -> str:
         """Tell what is going on."""
         running = self._adapter.running()
-        name = "no test runs" if running is None else f"{running[0]} runs for {running[1]:.2f} s"
+        name = (
+            "between two tests" if running is None else f"{running[0]} runs for {running[1]:.2f} s"
+        )
         loop = loops.running()
         return f"\n{name}\n\n{reports.hang(loop, stack=frame)}\n"
 

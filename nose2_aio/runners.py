@@ -420,8 +420,8 @@ class Runner:
         """Leave the loop behind, with the tasks on it that would not end."""
         for runner in self._lineage():
             runner.is_abandoned = True
-            if runner._host is not None:
-                endings.keep(runner._host)
+            assert runner._host is not None
+            endings.keep(runner._host)
             runner._job = None
         endings.abandon(self.loop, is_closed=not self.is_given)
 

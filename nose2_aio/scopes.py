@@ -120,10 +120,6 @@ class Scopes:
         scope = self.open[-1]
         return not scope.is_wanted_only and not scope.runner.loop.is_closed()
 
-    def is_open(self, position: Position) -> bool:
-        """Whether the scope of a position is open."""
-        return self._at(position.level, position) is not None
-
     def has_lost(self, position: Position) -> bool:
         """Whether what stands at a position had its loop abandoned."""
         scope = self._at(position.level, position)

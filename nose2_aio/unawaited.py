@@ -16,7 +16,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import CoroutineType, FrameType
+from types import CoroutineType
 from typing import Any, TypeAlias
 from unittest import TestCase, mock
 
@@ -96,18 +96,10 @@ def described(coroutine: Coroutine) -> Unawaited:
         called = None if coroutine.cr_frame is None else coroutine.cr_frame.f_locals.get("self")
         found = re.search(r"name='(.*?)'", places.text_of(called))
         name = f"of the AsyncMock {found[1]}" if found else "of an AsyncMock"
-        return Unawaited(name, places.of_origin(places.origin(_dropping())), is_mock=True)
+        return Unawaited(name, places.of_origin(places.origin(sys._getframe(1))), is_mock=True)
     name = coroutine.__qualname__.rpartition("<locals>.")[2]
     origin = coroutine.cr_origin
     return Unawaited(name, places.line_in(*origin[0]) if origin else "", is_mock=False)
-
-
-def _dropping() -> FrameType | None:
-    """Return the frame that drops a mock's call, which is most often the one that has made it."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not places.is_users(frame.f_code.co_filename):
-        frame = frame.f_back
-    return frame
 
 
 def keeps_any(thing: object) -> bool:

@@ -88,10 +88,14 @@ class Verdicts:
         if self._baseline.is_to_be_written:
             lines = [line_of(one.name, each) for one in told for each in one.findings]
             self._baseline.write(lines)
-            return [f"baseline: wrote {len(lines)} findings to {self._path}", ""]
+            return [
+                f"baseline: wrote {len(lines)} finding{'s' * (len(lines) != 1)} to {self._path}",
+                "",
+            ]
         if not told:
             return []
-        return [f"The checks found {count} thing{'s' * (count > 1)}:", "", *formatted(told)]
+        things = f"{count} thing{'s' * (count > 1)}"
+        return [f"The checks found {things} that failed no test:", "", *formatted(told)]
 
 
 def formatted(told: Iterable[Told]) -> list[str]:

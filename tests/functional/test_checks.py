@@ -260,6 +260,25 @@ async def test_closed_coroutine(self):
     fetch().close()
 async def test_mock(self):
     await mock.AsyncMock()()
+async def test_kept(self):
+    self.numbers = [number async for number in numbers()]
+    self.generator = numbers()
+    async for number in self.generator:
+        pass
+    self.timer = asyncio.get_running_loop().call_later(30, print)
+    self.timer.cancel()
+    self.done = asyncio.get_running_loop().call_later(0, int)
+    await asyncio.sleep(0.001)
+async def test_ending(self):
+    async def slowly():
+        try:
+            await poll()
+        finally:
+            for _ in range(10):
+                await asyncio.sleep(0)
+    self.task = asyncio.create_task(slowly())
+    await asyncio.sleep(0)
+    self.task.cancel()
 def test_runs_its_own(self):
     asyncio.run(fetch())
 @unittest.expectedFailure
@@ -389,12 +408,93 @@ class Case(unittest.TestCase):
         run = project.nose2("-v")
         self.assertEqual(run.returncode, 0, run.output)
         told = run.output.partition("The checks found")[2]
-        self.assertTrue(told.startswith(" 3 things:\n"), run.output)
+        self.assertTrue(told.startswith(" 3 things that"), run.output)
         self.assertNotIn("test_1", told)
         self.assertNotIn("test_3", told)
         self.assertIn("test_it.py:24 in test_2: the task", told)
         self.assertIn("test_it.py:25 in test_2: a timer", told)
         self.assertIn("test_it.Case\n  test_it.py:14 in setUpClass: a timer was still set", told)
+
+    def test_dropped_in_fixtures(self) -> None:
+        """A coroutine that a fixture of a class drops fails that, async or not."""
+        project = Project(self, test_it="")
+        project.write("helpers.py", HELPERS)
+        project.write(
+            "test_it.py",
+            """
+import unittest
+from helpers import *
+
+class Async(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        fetch()
+    def test_1(self): pass
+
+class Sync(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        fetch()
+    def test_2(self): pass
+""",
+        )
+        run = project.nose2()
+        self.assertEqual(len(run.reports), 2, run.output)
+        self.assertIn("end of the class test_it.Async:\n\ntest_it.py:7 in setUpCl", run.output)
+        self.assertIn("end of the class test_it.Sync:\n\ntest_it.py:13 in setUpC", run.output)
+        self.assertNotIn("nose2_aio/", run.output)
+
+    def test_own_loop(self) -> None:
+        """What is left on a loop that the test has made and closed is told of."""
+        project = Project(self, test_it="")
+        project.write("helpers.py", HELPERS)
+        project.write(
+            "test_it.py",
+            """
+import unittest
+from helpers import *
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+    def tearDown(self):
+        self.loop.close()
+        asyncio.set_event_loop(None)
+    async def test(self):
+        self.task = asyncio.create_task(poll())
+        self.failed = asyncio.create_task(fails())
+        await asyncio.sleep(0.001)
+""",
+        )
+        run = project.nose2()
+        self.assertIn("test_it.py:12 in test: the task", run.output)
+        self.assertEqual(len(run.reports), 1, run.output)
+        self.assertIn("test_it.py:13 in test: the task", run.reports[0])
+
+    def test_layers(self) -> None:
+        """A test with layers fails for a lost exception too."""
+        project = Project(self, test_it="")
+        project.write("helpers.py", HELPERS)
+        project.write(
+            "test_it.py",
+            """
+import unittest
+from helpers import *
+
+class Layer:
+    @classmethod
+    async def testSetUp(cls): pass
+
+class Case(unittest.TestCase):
+    layer = Layer
+    async def test(self):
+        self.task = asyncio.create_task(fails())
+        await asyncio.sleep(0.001)
+""",
+        )
+        run = project.nose2("--plugin", "nose2.plugins.layers")
+        self.assertIn("test_it.py:11 in test: the task", run.reports[0])
 
     def test_fixtures_fail(self) -> None:
         """What a class or a module leaves fails it, where a check is set to."""
@@ -491,6 +591,33 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(names, {"test_task"})
         self.assertNotIn("test_plain", told)
 
+    def test_off(self) -> None:
+        """Where nobody wants to know, Python warns as ever."""
+        off = ("--aio-never-awaited=ignore", "--aio-never-awaited-mocks=ignore")
+        run = self.project.nose2(*off)
+        self.assertIn("RuntimeWarning: coroutine 'fetch' was never awaited", run.output)
+
+    def test_own_cleanups(self) -> None:
+        """A class that overrides ``doCleanups`` is checked too; it is called once."""
+        self.project.write(
+            "test_it.py",
+            """
+import unittest
+from helpers import *
+
+class Case(unittest.TestCase):
+    def doCleanups(self):
+        print("cleaning up")
+        return super().doCleanups()
+
+    async def test_plain(self):
+        fetch()
+""",
+        )
+        names, _ = self.failing()
+        self.assertEqual(names, {"test_plain"})
+        self.assertEqual(self.project.nose2().output.count("cleaning up"), 1)
+
     def test_isolated(self) -> None:
         """IsolatedAsyncioTestCase is checked where that is set."""
         names, told = self.failing("--aio-isolated-checks")
@@ -543,7 +670,7 @@ class Baselines(TestCase):
             self.leak("fetch()")
             run = self.project.nose2(*arguments)
             self.assertEqual(run.returncode, 0, run.output)
-            self.assertIn(f"baseline: wrote 1 findings to {file.name}\n", run.output)
+            self.assertIn(f"baseline: wrote 1 finding to {file.name}\n", run.output)
             self.assertEqual(
                 file.read_text().splitlines()[1:], ["test_it.Case.test\tnever-awaited\tfetch"]
             )

@@ -83,6 +83,17 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
     async def test(self):
         await asyncio.Event().wait()
 
+class IsolatedCircle(unittest.IsolatedAsyncioTestCase):
+    async def test(self):
+        async def one():
+            await second
+        async def other():
+            await first
+        first, second = asyncio.create_task(one()), asyncio.create_task(other())
+        await first
+    def test_next(self):
+        asyncio.get_event_loop().run_forever()
+
 class OwnRun(unittest.TestCase):
     async def setUp(self):
         self.loop = asyncio.get_running_loop()
@@ -90,8 +101,8 @@ class OwnRun(unittest.TestCase):
         self.loop.run_until_complete(asyncio.Event().wait())
 """).nose2("-v", "--aio-grace=0.1")
         reports = [report.partition("\n")[0] for report in run.reports]
-        self.assertEqual(len(reports), 12, run.output)
-        self.assertEqual(run.output.count(MESSAGE), 12, run.output)
+        self.assertEqual(len(reports), 14, run.output)
+        self.assertEqual(run.output.count(MESSAGE), 14, run.output)
         self.assertEqual(run.verdicts["test_it.Shared.test_next"], "ok")
         for line in (
             "They wait for each other: Task-",

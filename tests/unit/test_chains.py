@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
-from unittest import TestCase
+from unittest import TestCase, mock
 
 import nose2_aio as aio
 from nose2_aio import chains, reports, watched
@@ -134,6 +134,15 @@ class Chains(TestCase):
             task.cancel()
             await asyncio.wait([task])
         self.assertEqual(chains.of_task(task), [])
+
+    def test_no_end(self) -> None:
+        """What doesn't say what it awaits ends the chain; a circle isn't walked for ever."""
+        wrapper = type("coroutine_wrapper", (), {})()
+        self.assertEqual(chains._step(wrapper), (None, None))
+        circle = mock.Mock(spec=["cr_frame", "cr_await"], cr_frame=sys._getframe())
+        circle.cr_await = circle
+        task = mock.Mock(get_coro=lambda: circle)
+        self.assertEqual(len(list(chains._frames(task))), chains._HOPS)
 
     def test_running(self) -> None:
         """A stack that runs is told from where the runner is."""

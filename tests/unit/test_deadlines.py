@@ -106,6 +106,10 @@ class Keeping(TestCase):
             time.sleep(0.25)
         self.assertEqual((deadline.interrupted, deadline.when), (0, float("inf")))
 
+    def test_nothing_limited(self) -> None:
+        """An alarm that comes too late does nothing."""
+        self.assertIsNone(self.keeper._ring(None))
+
     def test_nothing_of_ours(self) -> None:
         """Code of ours, of nose2's and of the loop's is left alone."""
 

@@ -70,6 +70,29 @@ class Innermost(TestCase):
         self.assertIs(places.innermost(print), print)
 
 
+class Lines(TestCase):
+    """Lines for reports."""
+
+    def test_library(self) -> None:
+        """A library's line is named from the library's root."""
+        file = contextlib.__file__
+        self.assertEqual(places.line_in(file, 5, "f"), "contextlib.py:5 in f")
+        self.assertEqual(places.line_in("/x/y.py", None, "f"), "/x/y.py:0 in f")
+
+    def test_origin(self) -> None:
+        """The user's innermost line counts; any other only where there is none."""
+        library = (contextlib.suppress.__exit__.__code__, 7)
+        ours = (self.test_origin.__code__, 8)
+        self.assertIn("test_places.py:8 in test_origin", places.of_origin((library, ours)))
+        self.assertEqual(places.of_origin((library,)), "contextlib.py:7 in __exit__")
+        self.assertEqual(places.of_origin(()), "")
+
+    def test_no_directory(self) -> None:
+        """Where there is no directory to be in, a path is told as it is."""
+        with mock.patch("os.path.relpath", side_effect=FileNotFoundError):
+            self.assertEqual(places.line_in("/x/y.py", 5, "f"), "/x/y.py:5 in f")
+
+
 class Caller(TestCase):
     """Place of the caller."""
 

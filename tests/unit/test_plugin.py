@@ -85,6 +85,11 @@ class Hooks(TestCase):
         for _ in range(2):
             event.executeTests(TestSuite([Case("test")]), result)
             self.assertIsNone(result._previousTestClass)
+        stop = SimpleNamespace(metadata={})
+        plugin.stopTest(stop)
+        event.executeTests(TestSuite(), result)
+        self.assertEqual(stop.metadata, {"nose2_aio": []})
+        self.assertIn("between two tests", plugin._tell(None))
         self.assertEqual(len(set(loops)), 1)
         self.assertFalse(loops[0].is_closed())
         plugin.stopSubprocess(SimpleNamespace())

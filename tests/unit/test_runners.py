@@ -9,17 +9,19 @@ import gc
 import inspect
 import socket
 import threading
+import time
 import traceback
 import types
 import warnings
 import weakref
 from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
 from typing import Any, NoReturn
-from unittest import TestCase
+from unittest import TestCase, mock
 
-from nose2_aio import loops
-from nose2_aio.deadlines import Timekeeper
-from nose2_aio.errors import LoopError
+from nose2_aio import ladders, loops, watched
+from nose2_aio.deadlines import Limit, Timekeeper
+from nose2_aio.errors import AbandonedLoopError, LoopError, TimeLimitError
+from nose2_aio.ladders import Ladder
 from nose2_aio.runners import Rules, Runner, State, always
 from nose2_aio.runners import never as not_last
 
@@ -712,3 +714,76 @@ class Calling(TestCase):
         with Runner() as runner:
             runner.run(here(), never, is_last=always)
             self.assertEqual(runner.context.run(len, "abc"), 3)
+
+
+class Unwatched(TestCase):
+    """A loop on which no watch can be kept."""
+
+    def test_runs(self) -> None:
+        """It runs all the same."""
+        loop = asyncio.new_event_loop()
+        with mock.patch.object(watched, "on", lambda _: contextlib.nullcontext()):
+            with Runner(loop) as runner:
+                self.assertEqual(runner.run(asyncio.sleep(0, 5), never), 5)
+        loop.close()
+
+
+class Stubborn(TestCase):
+    """What won't end."""
+
+    async def leaves(self) -> None:
+        """Leave a task that swallows its cancellation."""
+
+        async def swallows() -> None:
+            while True:
+                try:
+                    await asyncio.sleep(100)
+                except asyncio.CancelledError:
+                    pass
+
+        self.task = asyncio.create_task(swallows())
+        await asyncio.sleep(0)
+
+    def test_left(self) -> None:
+        """A runner by itself says that its loop was abandoned, unless there is another error."""
+        rules = Rules(Timekeeper(), grace=0)
+        with self.assertRaisesRegex(AbandonedLoopError, "swallows"), Runner(rules=rules) as runner:
+            runner.run(self.leaves(), never)
+        with self.assertRaises(LookupError), Runner(rules=rules) as runner:
+            runner.run(self.leaves(), never)
+            raise LookupError
+
+    def test_late(self) -> None:
+        """What ends behind its limit fails, though it didn't await."""
+
+        async def blocks() -> None:
+            time.sleep(0.03)
+
+        with Runner() as runner, runner.rules.keeper.within(Limit(0.01, "here")):
+            with self.assertRaisesRegex(TimeLimitError, "here") as caught:
+                runner.run(blocks(), never)
+        self.assertEqual(len(caught.exception.__notes__), 1)
+        runner.rules.keeper.close()
+
+    def test_debugged(self) -> None:
+        """Under a debugger the limit is lifted when it passes."""
+
+        async def waits() -> int:
+            await asyncio.sleep(0.05)
+            return 5
+
+        with Runner() as runner, runner.rules.keeper.within(Limit(0.02, "here")):
+            with mock.patch.object(ladders, "is_debugged", lambda: True):
+                self.assertEqual(runner.run(waits(), never), 5)
+        runner.rules.keeper.close()
+
+    def test_no_keeper(self) -> None:
+        """Where nothing is limited, the ladder is climbed all the same; on any loop."""
+        loop = asyncio.new_event_loop()
+        keeper = Timekeeper()
+        keeper.is_off = lambda: True
+        task = loop.create_task(asyncio.sleep(100))
+        ladder = Ladder(loop, lambda: task, lambda: not task.done(), keeper, 0)
+        self.assertTrue(ladder.climb())
+        self.assertTrue(ladder.climb())
+        loop.close()

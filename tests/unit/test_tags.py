@@ -195,3 +195,51 @@ class LoopScope(TestCase):
 
             @aio.loop_scope("class")  # type: ignore[type-var]
             def test() -> None: ...
+
+
+class Checks(TestCase):
+    """What checks do, by tag."""
+
+    def test_merged(self) -> None:
+        """A function's names win over its class's, the outer tag over the inner one."""
+
+        @aio.checks(leaked_tasks="fail")
+        class Base: ...
+
+        @aio.checks(leaked_timers="warn")
+        @aio.checks(leaked_timers="fail", never_awaited="warn")
+        class Tagged(Base):
+            checks = ["its own"]  # noqa: RUF012 -- it is
+
+            @aio.checks(never_awaited="ignore")
+            def test(self) -> None: ...
+
+        self.assertEqual(
+            tags.read_checks(Tagged.test, Tagged),
+            {"leaked-tasks": "fail", "leaked-timers": "warn", "never-awaited": "ignore"},
+        )
+        self.assertEqual(tags.read_checks(function, object), {})
+
+    def test_invalid(self) -> None:
+        """Names and modes are checked, with the place."""
+        known = "never_awaited, never_awaited_mocks, lost_exceptions, "
+        for modes, message in (
+            ({}, f"@checks needs at least one of {known}"),
+            ({"leaked": "fail"}, f"unknown check 'leaked': {known}"),
+            ({"leaked_tasks": "no"}, "leaked_tasks must be fail, warn or ignore, got 'no' (@ch"),
+            ({"leaked_tasks": 5}, "leaked_tasks must be fail, warn or ignore, got 5 (@checks, "),
+        ):
+            with self.subTest(message), self.assertRaises(InvalidValueError) as caught:
+                aio.checks(**modes)
+            self.assertIn(message, str(caught.exception))
+        with self.assertRaisesRegex(InvalidTypeError, "^@checks is for functions and classes"):
+            aio.checks(leaked_tasks="fail")(7)
+
+    def test_by_hand(self) -> None:
+        """An attribute set by hand is checked when it is read."""
+
+        def by_hand() -> None: ...
+
+        by_hand.checks = 5
+        with self.assertRaisesRegex(InvalidTypeError, "^checks must be a dict, got 5 .attribute"):
+            tags.read_checks(by_hand, object)

@@ -85,6 +85,22 @@ class Watching(TestCase):
         self.assertTrue(watch.is_blank)
         self.assertEqual(watch.made, [])
 
+    def test_dying(self) -> None:
+        """What is gone already isn't found any more."""
+        watch = watched.Watch()
+        watch._made = {1: (lambda: None, Ledger(), (), "")}
+        self.assertEqual(watch.made, [])
+
+    def test_second_look(self) -> None:
+        """A deadlock is told of only where a second look finds the same."""
+        loop = watched.WatchedLoop()
+        watch = watched.of(loop)
+        assert watch is not None
+        watch.on_deadlock = self.fail
+        with mock.patch.object(deadlocks, "can_be_woken", side_effect=[False, True]):
+            self.assertEqual(loop._selector.select(None), [])
+        loop.close()
+
     def test_no_class(self) -> None:
         """A loop whose class can't be extended is left as it is."""
 
