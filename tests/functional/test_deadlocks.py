@@ -103,7 +103,7 @@ class OwnRun(unittest.TestCase):
         reports = [report.partition("\n")[0] for report in run.reports]
         self.assertEqual(len(reports), 14, run.output)
         self.assertEqual(run.output.count(MESSAGE), 14, run.output)
-        self.assertEqual(run.verdicts["test_it.Shared.test_next"], "ok")
+        self.assertFalse([one for one in reports if "test_it.Shared.test_next" in one], reports)
         for line in (
             "They wait for each other: Task-",
             (

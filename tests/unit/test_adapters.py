@@ -340,3 +340,40 @@ class Isolated(TestCase):
                 run(Case("test_returns_a_value"), settings)
             for name in ("test_patched_generator", "test_returns"):
                 self.assertEqual(error(run(Case(name), settings)), "LookupError")
+
+
+class Books(TestCase):
+    """What is charged to a test."""
+
+    def setUp(self) -> None:
+        """An adapter."""
+        settings = Settings(time_limit=5)
+        scopes = Scopes(settings)
+        fixtures = Fixtures(settings, scopes, Interrupts())
+        self.verdicts = Verdicts(settings)
+        self.adapter = Adapter(settings, scopes, fixtures, self.verdicts)
+        self.keeper = scopes.rules.keeper
+        self.addCleanup(self.keeper.close)
+
+    async def nothing(self) -> None:
+        """Do nothing."""
+
+    def test_late(self) -> None:
+        """What nobody can be charged with is told of at the end; a wrong tag is no matter."""
+
+        class Case(TestCase):
+            def test(self) -> None: ...
+
+        Case.test.checks = 5  # type: ignore[attr-defined]
+        first, second = self.nothing(), self.nothing()
+        with self.adapter.on():
+            self.assertIsNone(self.adapter.running())
+            self.adapter.attach(Case("test"))
+            self.adapter._note_unawaited(first, False)
+            self.adapter.attach(Case("test"))
+            self.adapter._note_unawaited(second, True)
+        first.close()
+        second.close()
+        names = [told.name.rpartition(".")[2] for told in self.verdicts.told]
+        self.assertEqual(names, ["test", "nobody knows whose"])
+        self.assertIsNone(self.keeper.deadline)

@@ -14,6 +14,7 @@ from unittest import TestCase, mock
 
 import nose2_aio as aio
 from nose2_aio import deadlocks, endings, executors, watched
+from nose2_aio.alarms import Overrun
 from nose2_aio.checks import inspect_end, lost
 from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.executors import Executor
@@ -280,6 +281,42 @@ class Endings(TestCase):
         for task in self.run_end(prepare):
             endings.keep(task)
         self.assertLess(time.monotonic() - began, 1)
+
+    def test_rounds(self) -> None:
+        """There are only so many rounds."""
+
+        async def prepare() -> None:
+            async def again(times: int) -> None:
+                try:
+                    await poll()
+                finally:
+                    if times:
+                        asyncio.get_running_loop().create_task(again(times - 1))
+
+            asyncio.get_running_loop().create_task(again(3))
+            await asyncio.sleep(0)
+
+        with mock.patch.object(endings, "_ROUNDS", 2):
+            for task in self.run_end(prepare, grace=5):
+                endings.keep(task)
+
+    def test_bounded(self) -> None:
+        """What is cancelled at its bound is dealt with."""
+
+        async def prepare() -> None:
+            await endings._bounded(poll(), 0.001)
+
+        self.assertEqual(self.run_end(prepare), set())
+
+    def test_interrupted(self) -> None:
+        """What was cancelled or interrupted by us is no lost exception."""
+        ledger = Ledger()
+        ledger.reports = tuple(
+            watched.Report({"exception": error}, False, (), "")
+            for error in (Overrun(), asyncio.CancelledError())
+        )
+        inspect_end(ledger)
+        self.assertEqual(ledger.findings, ())
 
     def test_asyncgen(self) -> None:
         """An async generator that won't close is given up."""
