@@ -23,10 +23,11 @@ import asyncio
 import gc
 import inspect
 import sys
-import time
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from time import monotonic
 from typing import Any
 from unittest import TestCase
 
@@ -48,7 +49,6 @@ from nose2_aio import (
     unawaited,
 )
 from nose2_aio.checks import inspect_end
-from nose2_aio.deadlines import Deadline
 from nose2_aio.decorators import Decoration
 from nose2_aio.engines import Engine, Execution
 from nose2_aio.errors import DefinitionError, InvalidValueError
@@ -79,8 +79,12 @@ class Adapter:
     """What nobody can be charged with any more."""
     _has_awaited = False
     """Whether it has run on a loop."""
-    _is_collecting = False
-    """Whether garbage is collected on its behalf."""
+    _is_owned = False
+    """Whether the garbage that is collected is its own."""
+    _is_clean = False
+    """Whether there is no garbage of anything before it."""
+    _filters: object = None
+    """The filters of warnings when it began."""
     _here: Position | None = None
     """Where the test stands that needed to know last."""
     _began = 0.0
@@ -93,6 +97,7 @@ class Adapter:
         self._fixtures = fixtures
         self._verdicts = verdicts
         self._keeper = scopes.rules.keeper
+        self._collects = not verdicts.ignores("never-awaited", "never-awaited-mocks")
         self._overall = plans.overall(settings)
         self._guards = isolated.Guards(settings, scopes.rules, fixtures.explained)
 
@@ -116,6 +121,7 @@ class Adapter:
         setattr(TestCase, seams.CLEANUP, call_cleanup)
         plain: Callable[[TestCase], Any] = TestCase.doCleanups
         self._plain_cleanups = plain
+        self._filters = warnings.filters
         TestCase.doCleanups = do_cleanups  # type: ignore[assignment,method-assign]
         try:
             with self._noting():
@@ -129,9 +135,9 @@ class Adapter:
             self._keeper.close()
 
     def _noting(self) -> AbstractContextManager[None]:
-        if self._verdicts.ignores("never-awaited", "never-awaited-mocks"):
+        if not self._collects:
             return nullcontext()
-        return unawaited.noted(self._note_unawaited)
+        return unawaited.noted(self._note_unawaited, lambda: self._filters)
 
     def attach(self, test: TestCase) -> None:
         """Have a test case run its test and fixtures for real, the next time that it runs."""
@@ -164,10 +170,13 @@ class Adapter:
             self._judge_late()
         if self._keeper.deadline is not None:
             self._keeper.end()
+        if not self._has_awaited or type(self._test) is not type(test):
+            self._is_clean = False
         self._test = test
+        self._filters = warnings.filters
         self._ledger = Ledger()
         self._has_awaited = False
-        self._began = time.monotonic()
+        self._began = monotonic()
         scopes = self._scopes
         scopes.ledger = self._ledger
         scopes.last = test
@@ -182,7 +191,7 @@ class Adapter:
         """Return the name of the test that runs, and for how many seconds it has."""
         if self._test is None:
             return None
-        return self._test.id(), time.monotonic() - self._began
+        return self._test.id(), monotonic() - self._began
 
     def _limit(self, function: Any, owner: type) -> None:
         """Begin the time that a test has, if it is limited."""
@@ -226,9 +235,10 @@ class Adapter:
         if self._keeper.deadline is None and _may_be_tagged(function, owner):
             self._limit(function, owner)
         try:
-            if self._is_coroutine_test(test, function) or coroutines.is_declared(
-                type(test).tearDown
-            ):
+            is_coroutine = self._is_coroutine_test(test, function)
+            if is_coroutine:
+                self._note_awaiting()
+            if is_coroutine or coroutines.is_declared(type(test).tearDown):
                 scopes.runner(self._at(test))  # its loop is current while setUp runs
             elif not scopes.open:
                 scopes.current_before = loops.current()
@@ -243,6 +253,7 @@ class Adapter:
         self._keeper.renew()
         try:
             self._call_fixture(test, "tearDown")
+            self._check_lateness()
         except BaseException as error:
             raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
 
@@ -267,6 +278,7 @@ class Adapter:
         self._keeper.renew()
         try:
             self._fixtures.call(self._at(test), never, function, *args, **kwargs)
+            self._check_lateness()
         except BaseException as error:
             raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
 
@@ -275,6 +287,8 @@ class Adapter:
 
         Return whether it has passed, as ``doCleanups`` does.
         """
+        if self._has_awaited:
+            self._collect(is_owned=True)
         if self._keeper.deadline is not None:
             self._keeper.end()
         scopes = self._scopes
@@ -284,15 +298,19 @@ class Adapter:
             inspect_end(self._ledger, scopes.open[-1].runner.loop)
         if self._guards.test is test:
             done = self._attempt(test, done, self._guards.inspect)
-        if self._has_awaited:  # so that what is lost in a circle is charged to who lost it
-            self._is_collecting = True
-            gc.collect(1)
-            self._is_collecting = False
         if vars(self._ledger) or (
             len(test.__dict__) > unawaited.OWN and unawaited.keeps_any(kinds.users_object(test))
         ):
             done = self._attempt(test, done, lambda: self._judge(test, is_passed=done))
         return done
+
+    def _collect(self, *, is_owned: bool) -> None:
+        """Find what was lost in a circle: the test's own, or what was lost before it."""
+        if self._collects:
+            self._is_owned = is_owned
+            gc.collect(1)
+            self._is_owned = False
+        self._is_clean = True
 
     def _attempt(self, test: TestCase, done: Any, end: Callable[[], None]) -> Any:
         """Do what is done at the end of the test, and have it fail if that fails."""
@@ -333,7 +351,7 @@ class Adapter:
     def _note_unawaited(self, coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
         """Charge a coroutine that was dropped to whoever drops it, unless that says nothing."""
         test, ledger = self._test, ledgers.current.get()
-        if is_late and not self._is_collecting:
+        if is_late and not self._is_owned:
             ledger = self._late
         elif ledger is None:
             if test is None or not self._is_checked(test):
@@ -371,7 +389,7 @@ class Adapter:
                 value = method() if called is None else called.call()
             if value is None:
                 if self._keeper.deadline is not None:
-                    self._check_lateness(self._keeper.deadline)
+                    self._check_lateness()
             else:
                 value = self._outcome(test, called or _plain(test, method), value)
         except BaseException as error:
@@ -379,9 +397,11 @@ class Adapter:
         if value is not None and (called is None or called.speaks):
             returned.warn_of(value, test, method)
 
-    def _check_lateness(self, deadline: Deadline) -> None:
+    def _check_lateness(self) -> None:
         """Have a test fail that has ended too late, though it didn't await."""
-        if deadline.is_over:
+        deadline = self._keeper.deadline
+        if deadline is not None and deadline.is_over:
+            self._keeper.renew()
             raise deadline.lateness()
 
     def _call_inside(self, test: TestCase, call: Callable[[], Any]) -> Any:
@@ -400,6 +420,12 @@ class Adapter:
             with given.examples(called.function, run):
                 return called.call()
         return self._call_inside(test, called.call)
+
+    def _note_awaiting(self) -> None:
+        """Note that the test runs on a loop."""
+        if not self._is_clean:
+            self._collect(is_owned=False)
+        self._has_awaited = True
 
     def _outcome(self, test: TestCase, called: Called, value: Any) -> Any:
         """Return what a test comes to: where it gave an awaitable, run that."""
@@ -426,7 +452,7 @@ class Adapter:
         *,
         is_last: Callable[[], bool] | None = None,
     ) -> Any:
-        self._has_awaited = True
+        self._note_awaiting()
         engine = Engine.BY_RESULT if mark is None else mark.engine
         plan = plans.made(engine, called.function, called.owner)
         execution = Execution(body, plan, called.case)

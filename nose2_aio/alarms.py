@@ -13,8 +13,8 @@ import ctypes
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
+from time import monotonic
 from types import FrameType
 from typing import Any
 
@@ -65,14 +65,14 @@ class Alarm:
 
     def _left(self) -> float:
         assert self._due is not None
-        return max(self._due[0] - time.monotonic(), 1e-6)
+        return max(self._due[0] - monotonic(), 1e-6)
 
     def _set_signal(self) -> None:
         handler = signal.getsignal(signal.SIGALRM)
         if self._due is None:
             # one that somebody else has set since is left to ring
             left = signal.getitimer(signal.ITIMER_REAL)[0]
-            if handler == self._on_signal or abs(self._armed - time.monotonic() - left) < _NEAR:
+            if handler == self._on_signal or abs(self._armed - monotonic() - left) < _NEAR:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             return
         if handler is signal.SIG_DFL:

@@ -16,10 +16,10 @@ import asyncio
 import math
 import sys
 import sysconfig
-import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from types import FrameType
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ _PATIENCE = 1.0
 _PATIENT = 4
 """How often it rings that patiently."""
 _OURS = ("nose2", "nose2_aio")
-_CALLERS = ("_call_users_fixture", "_call_users_test", "_call_users_code")
+_CALLERS = ("_call_guarded", "_call_users_fixture", "_call_users_code")
 """The functions of ours that call the user's, by name."""
 _DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle", "pydevd_frame_evaluator", "debugpy")
 
@@ -66,12 +66,12 @@ class Deadline:
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
-        self.when = time.monotonic() + limit.seconds
+        self.when = monotonic() + limit.seconds
 
     @property
     def is_over(self) -> bool:
         """Whether the limit has passed."""
-        return time.monotonic() >= self.when and not is_debugged()
+        return monotonic() >= self.when and not is_debugged()
 
     def lift(self) -> None:
         """Have it pass never: somebody looks into the test by hand."""
@@ -162,7 +162,7 @@ class Timekeeper:
         if is_debugged():
             deadline.lift()
             return None
-        now = time.monotonic()
+        now = monotonic()
         if now < deadline.when:  # it was extended
             self._set_alarm()
             return None
@@ -173,7 +173,7 @@ class Timekeeper:
         deadline.interrupted += 1
         patience = _PATIENCE if deadline.interrupted < _PATIENT else _AGAIN
         self._alarm.set((now + patience, self._ring))
-        deadline.report = deadline.report or reports.hang(loop, stack=frame)
+        deadline.report = reports.hang(loop, stack=frame)
         return Overrun(str(deadline.error()))
 
 
@@ -192,15 +192,18 @@ def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
 
     What a library does for that counts as it. Of us it is those who call the user's code.
     """
+    is_in_loop = False
     while frame is not None:
         code, package = frame.f_code, places.package(frame)
         if code is _CALLBACK or code.co_name in _CALLERS:
             return True
-        if package == "asyncio" or frame.f_globals["__name__"] == _SELECTOR:
+        if package == "asyncio" or frame.f_globals.get("__name__") == _SELECTOR:
             if is_awaiting:
                 return False
+            is_in_loop = True  # one that the test runs by itself, maybe with a decorator of ours
         elif package in _OURS:
-            return False
+            if package == "nose2" or not is_in_loop:
+                return False
         elif package != "unittest" and not code.co_filename.startswith(_LIBRARY):
             return True
         frame = frame.f_back

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import time
 import types
 from asyncio import AbstractEventLoop, Task, wait
 from collections.abc import Callable, Generator
+from time import monotonic
 from typing import Any
 
 from nose2_aio import executors, reports, watched
@@ -57,7 +57,10 @@ def end(loop: AbstractEventLoop) -> None:
 
 def message(stubborn: set[Task[Any]]) -> str:
     """Return what to say of tasks that would not end."""
-    told = [reports.other(task) for task in sorted(stubborn, key=lambda task: task.get_name())]
+    ordered = sorted(stubborn, key=lambda task: str(task.get_name()))
+    told = [reports.other(task) for task in ordered[: reports.MOST]]
+    if len(ordered) > reports.MOST:
+        told.append(f"... and {len(ordered) - reports.MOST} tasks more.")
     return "\n\n".join(
         ["the event loop was abandoned: a task was cancelled twice and did not end", *told]
     )
@@ -147,12 +150,12 @@ class Leftovers:
 async def cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[Task[Any]]:
     """Cancel the tasks that ``find`` gives, again and again, until it gives none that can end."""
     stubborn: set[Task[Any]] = set()
-    end = time.monotonic() + _GRACES * grace
+    end = monotonic() + _GRACES * grace
     for _ in range(_ROUNDS):
         tasks = find() - stubborn
         if not tasks:
             break
-        if time.monotonic() > end:
+        if monotonic() > end:
             return stubborn | tasks
         for _ in range(2):
             stubborn |= {task for task in tasks if not _cancel(task)}

@@ -65,11 +65,14 @@ class Fixtures:
         if tagged is None and position.test is not None and is_limited:
             return self._call(position, is_last, function, *args, **kw)
         limit = self._limit if tagged is None else Limit(tagged, "@timeout")
-        with keeper.within(limit), self._booked(position):
+        with keeper.within(limit) as deadline, self._booked(position):
             try:
-                return self._call(position, is_last, function, *args, **kw)
+                value = self._call(position, is_last, function, *args, **kw)
             except BaseException as error:
                 raise self.explained(error)  # noqa: B904 -- the same, or one that says it all
+            if deadline is not None and deadline.is_over:
+                raise deadline.lateness()
+            return value
 
     @contextmanager
     def _booked(self, position: Position) -> Iterator[None]:

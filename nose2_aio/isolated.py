@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 from asyncio import AbstractEventLoop, Task
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
+from time import monotonic
 from typing import Any
 from unittest import TestCase
 
@@ -66,9 +66,9 @@ class Guards:
         own = test.__dict__
         guard = _Guard(test, self._rules, ledger, is_checked=self._settings.are_isolated_checked)
         self._guard = guard
-        own[seams.TEST] = partial(self._call, seams.TEST, partial(self._call_test, test))
+        own[seams.TEST] = partial(self._call_guarded, seams.TEST, partial(self._call_test, test))
         for seam in (seams.SET_UP, seams.TEAR_DOWN, seams.CLEANUP):
-            own[seam] = partial(self._call, seam, partial(getattr(type(test), seam), test))
+            own[seam] = partial(self._call_guarded, seam, partial(getattr(type(test), seam), test))
         for name in ("setUp", "tearDown"):
             fixture = getattr(test, name)
             if coroutines.is_declared(fixture):
@@ -86,7 +86,9 @@ class Guards:
         assert self._guard is not None
         self._guard.inspect()
 
-    def _call(self, seam: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    def _call_guarded(
+        self, seam: str, function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> None:
         guard = self._guard
         assert guard is not None
         if seam is seams.SET_UP:
@@ -180,6 +182,9 @@ class _Guard:
         """Raise what something was cancelled with that has ended all the same."""
         if self._error is not None:
             raise self._error
+        deadline = self._rules.keeper.deadline
+        if deadline is not None and deadline.is_over:
+            raise deadline.lateness()
 
     def _note_interrupt(self, error: KeyboardInterrupt) -> None:
         """Have Ctrl-C say where it was: asyncio has cancelled what waited there."""
@@ -202,12 +207,13 @@ class _Guard:
         """Have asyncio's runner closed, and the loop abandoned if that takes too long."""
         loop = self.loop
         if loop is not None:
-            end = time.monotonic() + 2 * self._rules.grace
+            end = monotonic() + 2 * self._rules.grace
             watched.set_alarm(loop, end, self._abandon)
             watch = watched.of(loop)
             if watch is not None:
                 watch.on_deadlock = None
         limit = Limit(_ENDINGS * self._rules.grace, "grace")
+        left = set() if loop is None or loop.is_closed() else asyncio.all_tasks(loop)
         try:
             with self._rules.keeper.within(limit):
                 close()
@@ -216,6 +222,7 @@ class _Guard:
             if loop is not None and not loop.is_closed():
                 endings.abandon(loop)
         finally:
+            watched.hush(left)
             self._watching.close()
 
     def _find_deadlock(self) -> None:
@@ -229,6 +236,10 @@ class _Guard:
         assert deadline is not None
         if is_debugged():
             deadline.lift()
+            return
+        if not deadline.is_over:  # it was extended
+            assert self.loop is not None
+            watched.set_alarm(self.loop, deadline.when, self._expire)
             return
 
         def error(report: str) -> BaseException:
@@ -253,7 +264,7 @@ class _Guard:
             task.cancel()
         except RecursionError:  # it waits for tasks that wait for each other
             raise self._error from None
-        watched.set_alarm(loop, time.monotonic() + self._rules.grace, self._again)
+        watched.set_alarm(loop, monotonic() + self._rules.grace, self._again)
 
     def _again(self) -> None:
         self._interrupt(lambda _: DeadlockError(""))

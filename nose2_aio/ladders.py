@@ -10,9 +10,9 @@ A coroutine that blocks meanwhile is interrupted by the alarm (`deadlines`).
 from __future__ import annotations
 
 import asyncio
-import time
 from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from nose2_aio import reports, stacks, watched
@@ -123,7 +123,7 @@ class Ladder:
         """Run the loop as long as the task is busy, but no longer than for a grace."""
         loop = self._loop
         grace = max(self._grace, _LEAST)
-        end = time.monotonic() + grace
+        end = monotonic() + grace
         watch = watched.of(loop)
         before = None if watch is None else watch.on_deadlock
         with self._keeper.within(Limit(grace, "grace")) as deadline:
@@ -132,7 +132,7 @@ class Ladder:
             if watch is not None:
                 watch.on_deadlock = None
             try:
-                while self._is_busy() and time.monotonic() < end:
+                while self._is_busy() and monotonic() < end:
                     watched.set_alarm(loop, end, loop.stop)
                     loop.run_forever()
             finally:

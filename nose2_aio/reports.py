@@ -14,9 +14,9 @@ from typing import Any
 from nose2_aio import chains, places, watched
 from nose2_aio.executors import Executor
 
-__all__ = ["executor_of", "hang", "name_of", "other", "task_lines"]
+__all__ = ["MOST", "executor_of", "hang", "name_of", "other", "task_lines"]
 
-_MOST = 20
+MOST = 20
 """How many tasks are told of."""
 
 
@@ -40,9 +40,9 @@ def hang(
         if own is not None and not own.done() and not lines:
             paragraphs.append(["It waits here:", *task_lines(own)])
         others = [task for task in tasks if task is not own and task is not _current(loop)]
-        paragraphs += [other(task).splitlines() for task in others[:_MOST]]
-        if len(others) > _MOST:
-            paragraphs.append([f"... and {len(others) - _MOST} tasks more."])
+        paragraphs += [other(task).splitlines() for task in others[:MOST]]
+        if len(others) > MOST:
+            paragraphs.append([f"... and {len(others) - MOST} tasks more."])
         paragraphs += [[f"They wait for each other: {cycle}."] for cycle in _cycles(tasks)]
     paragraphs += _threads(executor_of(loop))
     return "\n\n".join("\n".join(lines) for lines in paragraphs)

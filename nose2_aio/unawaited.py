@@ -39,16 +39,16 @@ _CONTAINERS = frozenset({list, tuple, set, deque, dict})
 
 
 @contextmanager
-def noted(note: Callable[[Coroutine, bool], bool]) -> Iterator[None]:
+def noted(note: Callable[[Coroutine, bool], bool], filters: Callable[[], object]) -> Iterator[None]:
     """Call ``note`` for each coroutine that is dropped inside the block; False: let Python warn.
 
     It is told too whether that happens now, or long after the coroutine was lost: in a garbage
-    collection, or in another thread.
+    collection, or in another thread. ``filters`` gives those of warnings when the test began.
     """
     before = getattr(warnings, _HOOK)
     depth = sys.get_coroutine_origin_tracking_depth()
     thread = threading.get_ident()
-    filters = warnings.filters
+    known = list(warnings.filters)
     is_collecting = False
 
     def watch(phase: str, _: dict[str, int]) -> None:
@@ -57,7 +57,7 @@ def noted(note: Callable[[Coroutine, bool], bool]) -> Iterator[None]:
 
     def warn(coroutine: Coroutine) -> None:
         is_late = is_collecting or threading.get_ident() != thread
-        if _is_caught(filters) or not note(coroutine, is_late):
+        if _is_caught(filters(), known) or not note(coroutine, is_late):
             _warn(coroutine, has_origin=depth > 0)
 
     sys.set_coroutine_origin_tracking_depth(max(depth, _DEPTH))
@@ -71,13 +71,22 @@ def noted(note: Callable[[Coroutine, bool], bool]) -> Iterator[None]:
         sys.set_coroutine_origin_tracking_depth(depth)
 
 
-def _is_caught(filters: object) -> bool:
-    """Tell whether somebody deals with the warning: catches warnings, or ignores this very one."""
+def _is_caught(filters: object, known: list[Any]) -> bool:
+    """Tell whether the test deals with the warning: it catches warnings, or ignores this one.
+
+    Filters that stood when the run began say nothing: who ignores all warnings hasn't seen it.
+    """
     return warnings.filters is not filters or any(
-        action == "ignore" and message is not None and message.match(_TEXT)
-        for action, message, *_ in warnings.filters
-        if hasattr(message, "match")
+        one[0] == "ignore"
+        and issubclass(RuntimeWarning, one[2])
+        and (one[1] is None or bool(getattr(one[1], "match", _no_match)(_TEXT)))
+        for one in warnings.filters
+        if one not in known
     )
+
+
+def _no_match(_: str) -> None:
+    return None
 
 
 def _warn(coroutine: Coroutine, *, has_origin: bool) -> None:

@@ -16,20 +16,21 @@ import functools
 import logging
 import selectors
 import sys
-import time
 import weakref
 from asyncio import AbstractEventLoop, Task, TimerHandle
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from types import AsyncGeneratorType, FrameType
 from typing import Any, NamedTuple, cast
 
 from nose2_aio import deadlocks, ledgers, places
+from nose2_aio.alarms import Overrun
 from nose2_aio.executors import Executor
 from nose2_aio.ledgers import Ledger, Report
 from nose2_aio.places import Origin
 
-__all__ = ["Made", "Watch", "Watched", "WatchedLoop", "of", "on", "origin_of", "set_alarm"]
+__all__ = ["Made", "Watch", "Watched", "WatchedLoop", "hush", "of", "on", "origin_of", "set_alarm"]
 
 
 _MOMENT = 0.05
@@ -102,7 +103,8 @@ class Watch:
         return not self._made
 
     def forget(self) -> None:
-        """Forget what was made."""
+        """Forget what was made; have asyncio say nothing of what we have interrupted."""
+        hush(one.thing for one in self.made)
         self._made = None
 
     def find(self, thing: Any) -> Made | None:
@@ -160,6 +162,8 @@ class Watched:
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Take note of what went wrong, and handle it as ever."""
+        if isinstance(context.get("exception"), Overrun):
+            return  # ours: it has its report
         self.__nose2_aio__.report(context, self.get_exception_handler())  # type: ignore[attr-defined]
         super().call_exception_handler(context)  # type: ignore[misc]
 
@@ -176,8 +180,9 @@ class Watched:
             self.set_default_executor(watch.executor)
         future = super().run_in_executor(executor, func, *args)  # type: ignore[misc]
         watch.note(future, sys._getframe(1))
-        watch.jobs = watch.jobs or weakref.WeakSet()
-        watch.jobs.add(future)
+        if isinstance(future, asyncio.Future):
+            watch.jobs = watch.jobs or weakref.WeakSet()
+            watch.jobs.add(future)
         return future
 
     def _asyncgen_firstiter_hook(self, agen: AsyncGenerator[Any, Any]) -> None:
@@ -224,7 +229,7 @@ class WatchedSelector(selectors.DefaultSelector):
         watch = self.watch
         if watch.alarm is not None:
             when, ring = watch.alarm
-            left = when - time.monotonic()
+            left = when - monotonic()
             if left <= 0:
                 watch.alarm = None
                 ring()
@@ -300,6 +305,7 @@ def on(loop: AbstractEventLoop) -> Iterator[None]:
     try:
         yield
     finally:
+        watch.forget()
         loop.__class__ = kind
         del cast(Any, loop).__nose2_aio__
         if watch.has_selector:
@@ -322,7 +328,15 @@ def set_alarm(loop: AbstractEventLoop, when: float | None, ring: Callable[[], No
         watch.timer.cancel()
         watch.timer = None
     if when is not None and ring is not None:
-        watch.timer = loop.call_later(when - time.monotonic(), ring)
+        watch.timer = loop.call_later(when - monotonic(), ring)
+
+
+def hush(things: Iterable[Any]) -> None:
+    """Have asyncio say nothing of the tasks among them that we have interrupted."""
+    for one in things:
+        # to ask for an exception that isn't ours would hide it
+        if isinstance(getattr(one, "_exception", None), Overrun):
+            one.exception()
 
 
 def origin_of(task: Task[Any]) -> Origin:
@@ -340,7 +354,7 @@ def _extended(kind: type) -> type:
 def _hide(made: Any) -> None:
     """Leave our frame out of where asyncio's debug mode says that something was made."""
     trace = getattr(made, "_source_traceback", None)
-    if trace:
+    if trace and isinstance(trace, list):
         del trace[-1]
 
 

@@ -305,6 +305,46 @@ async def test_skipped(self):
         self.assertIn("AssertionError: mine", run.output)
         self.assertIn("test_it.Case.test_failed\n  test_it.py:7 in test_failed: the", run.output)
 
+    def test_innocent(self) -> None:
+        """What something else has lost in a circle fails no coroutine test behind it."""
+        run = self.run_tests("""
+def test_1(self):
+    circle = [fetch()]
+    circle.append(circle)
+async def test_2(self):
+    await fetch()
+""")
+        self.assertEqual(run.returncode, 0, run.output)
+        self.assertIn("nobody knows whose\n  test_it.py:7 in test_1: the coroutine fe", run.output)
+
+    def test_mixed_filters(self) -> None:
+        """Filters of warnings that were restored in the wrong order switch nothing off."""
+        run = self.run_tests("""
+async def waits(self, seconds):
+    with warnings.catch_warnings():
+        await asyncio.sleep(seconds)
+async def test_1(self):
+    await asyncio.gather(self.waits(0.001), self.waits(0.01))
+async def test_2(self):
+    fetch()
+@classmethod
+def setUpClass(cls):
+    fetch.__doc__ = ""
+""")
+        self.assertEqual(len(run.reports), 1, run.output)
+
+    def test_class_filters(self) -> None:
+        """Filters that a class has set on purpose hold."""
+        run = self.run_tests("""
+@classmethod
+def setUpClass(cls):
+    cls.enterClassContext(warnings.catch_warnings())
+    warnings.simplefilter("ignore", RuntimeWarning)
+async def test(self):
+    fetch()
+""")
+        self.assertEqual(run.returncode, 0, run.output)
+
     def test_too_late(self) -> None:
         """What comes out when the test is over is told of, with the test."""
         run = self.run_tests("""
