@@ -89,6 +89,15 @@ class Guards(TestCase):
             guard._expire()
         self.assertEqual(deadline.when, float("inf"))
 
+    def test_extended(self) -> None:
+        """Where the limit was extended, the alarm is set again."""
+        guard = self.guard()
+        self.keeper.deadline = deadline = Deadline(Limit(5, "here"))
+        guard._expire()
+        watch = watched.of(guard.loop)
+        assert watch is not None and watch.alarm is not None
+        self.assertEqual(watch.alarm[0], deadline.when)
+
     def test_interrupt_without_place(self) -> None:
         """Ctrl-C that has cancelled nothing says no place."""
         error = KeyboardInterrupt()

@@ -143,6 +143,23 @@ class Watching(TestCase):
             self.assertIn("mine", self.loop.run_until_complete(name()))
             self.loop.run_until_complete(endings.shut_down(self.loop, 0.1))
 
+    def test_odd_executor(self) -> None:
+        """What a loop of somebody else's gives for a job may be anything."""
+
+        class Odd(asyncio.SelectorEventLoop):
+            def run_in_executor(self, *_: Any) -> Any:
+                return 5
+
+        loop = Odd()
+        with watched.on(loop):
+            self.assertEqual(loop.run_in_executor(None, int), 5)
+        loop.close()
+
+    def test_interrupted_callback(self) -> None:
+        """Of what we have interrupted, asyncio says nothing."""
+        with watched.on(self.loop), self.assertNoLogs("asyncio"):
+            self.loop.call_exception_handler({"message": "ours", "exception": Overrun()})
+
     def test_report_without_error(self) -> None:
         """Whatever reaches the exception handler is noted, also without an exception."""
         with watched.on(self.loop), self.assertLogs("asyncio"):
@@ -224,6 +241,16 @@ class Endings(TestCase):
             loop.run_until_complete(asyncio.sleep(0))
         self.assertIn("(stubborn)", str(caught.exception))
         self.assertTrue(loop.is_closed())
+
+    def test_many(self) -> None:
+        """No more than twenty tasks are told of."""
+        loop = asyncio.new_event_loop()
+        tasks = {loop.create_task(poll()) for _ in range(25)}
+        self.assertTrue(endings.message(tasks).endswith("\n\n... and 5 tasks more."))
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(tasks))
+        loop.close()
 
     def test_closed(self) -> None:
         """One that the user has closed needs no end."""
