@@ -159,10 +159,11 @@ class _Guard:
         self._rules.keeper.renew()
         block = ExitStack()
         deadline = self._rules.keeper.deadline
+        if self.loop is not None:
+            block.callback(watched.set_alarm, self.loop, None, None)
         if deadline is not None and self.loop is not None:
             deadline.loop = self.loop
             watched.set_alarm(self.loop, deadline.when, self._expire)
-            block.callback(watched.set_alarm, self.loop, None, None)
             block.callback(setattr, deadline, "loop", None)
         return block
 
@@ -267,7 +268,8 @@ class _Guard:
         watched.set_alarm(loop, monotonic() + self._rules.grace, self._again)
 
     def _again(self) -> None:
-        self._interrupt(lambda _: DeadlockError(""))
+        assert self._error is not None
+        self._interrupt(DeadlockError)  # which it has been interrupted with already
 
     def _abandon(self) -> None:
         assert self.loop is not None

@@ -83,6 +83,12 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
     async def test(self):
         await asyncio.Event().wait()
 
+class IsolatedSlow(unittest.IsolatedAsyncioTestCase):
+    async def asyncTearDown(self):
+        await asyncio.sleep(0.3)
+    async def test(self):
+        await asyncio.Event().wait()
+
 class IsolatedCircle(unittest.IsolatedAsyncioTestCase):
     async def test(self):
         async def one():
@@ -101,8 +107,8 @@ class OwnRun(unittest.TestCase):
         self.loop.run_until_complete(asyncio.Event().wait())
 """).nose2("-v", "--aio-grace=0.1")
         reports = [report.partition("\n")[0] for report in run.reports]
-        self.assertEqual(len(reports), 14, run.output)
-        self.assertEqual(run.output.count(MESSAGE), 14, run.output)
+        self.assertEqual(len(reports), 15, run.output)
+        self.assertEqual(run.output.count(MESSAGE), 15, run.output)
         self.assertFalse([one for one in reports if "test_it.Shared.test_next" in one], reports)
         for line in (
             "They wait for each other: Task-",
