@@ -56,7 +56,7 @@ def telling(tell: Callable[[FrameType | None], str]) -> Iterator[None]:
     if (
         number is None
         or threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(number) is not signal.SIG_DFL
+        or not _is_free(signal.getsignal(number))
     ):
         yield
         return
@@ -64,8 +64,13 @@ def telling(tell: Callable[[FrameType | None], str]) -> Iterator[None]:
     def on_signal(_: int, frame: FrameType | None) -> None:
         print(tell(frame), file=sys.__stderr__, flush=True)
 
-    signal.signal(number, on_signal)
+    before = signal.signal(number, on_signal)
     try:
         yield
     finally:
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, before)
+
+
+def _is_free(handler: Any) -> bool:
+    """Tell whether a handler is nobody's: a worker process has that of its parent, ours."""
+    return handler is signal.SIG_DFL or getattr(handler, "__module__", None) == __name__

@@ -264,6 +264,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def _tell(self, frame: FrameType | None) -> str:
         """Tell what is going on."""
+        if self._is_replaying:
+            return "the tests run in worker processes"
         running = self._adapter.running()
         name = (
             "between two tests" if running is None else f"{running[0]} runs for {running[1]:.2f} s"

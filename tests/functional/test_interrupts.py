@@ -229,6 +229,24 @@ class Case(unittest.TestCase):
         ):
             self.assertRegex(run.output, report)
 
+    def test_quit_workers(self) -> None:
+        """Worker processes tell the same, and the main one goes on too."""
+        project = Project(self, test_it="")
+        project.write(
+            "test_it.py",
+            HEAD
+            + """
+async def test():
+    os.kill(os.getppid(), signal.SIGQUIT)
+    os.kill(os.getpid(), signal.SIGQUIT)
+    await asyncio.sleep(0.1)
+""",
+        )
+        run = project.nose2("--plugin", "nose2.plugins.mp", "-N", "1")
+        self.assertEqual((run.returncode, run.ran), (0, 1), run.output)
+        self.assertIn("the tests run in worker processes", run.output)
+        self.assertRegex(run.output, r"test_it\S* runs for 0\.\d\d s\n\nIt runs here:\n")
+
     def test_own_handler(self) -> None:
         """Somebody's own handler of SIGQUIT is left in its place."""
         run = self.run_tests(
