@@ -64,14 +64,8 @@ def formatted(lines: list[Line], indent: str = "  ") -> list[str]:
 def awaited(task: Task[Any]) -> list[Task[Any]]:
     """Return the tasks that a task waits for, directly or in a group."""
     *_, last = [None, *_frames(task)]
-    found: Iterable[Any] = ()
-    if last is not None:
-        if last.f_code is _WAIT:
-            found = last.f_locals["fs"]
-        elif last.f_code in _GROUP:
-            found = last.f_locals["self"]._tasks
-        elif last.f_code is _WAIT_FOR:
-            found = [last.f_locals["fut"]]
+    look = None if last is None else _TASKS.get(last.f_code)
+    found = () if look is None or last is None else look(last.f_locals)
     if not found:
         waiter = _waiter(task)
         found = getattr(waiter, "_children", None) or [waiter]
@@ -198,6 +192,12 @@ def _code(owner: Any, name: str) -> Any:
 _WAIT = _code(asyncio.tasks, "_wait")
 _WAIT_FOR = _code(asyncio.tasks, "wait_for")
 _GROUP = {_code(asyncio.TaskGroup, name) for name in ("__aexit__", "_aexit")} - {None}
+_TASKS: dict[Any, Callable[[dict[str, Any]], Iterable[Any]]] = {
+    _WAIT: lambda names: names["fs"],
+    _WAIT_FOR: lambda names: [names["fut"]],  # Python 3.11
+    **dict.fromkeys(_GROUP, lambda names: names["self"]._tasks),
+}
+"""Where several tasks are waited for."""
 _WRAPPERS = frozenset(
     {"async_generator_asend", "async_generator_athrow", "coroutine_wrapper", "anext_awaitable"}
 )
