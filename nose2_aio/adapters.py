@@ -8,8 +8,9 @@ puts ours in their place, on the one instance that is about to run:
    ``setUp``, the test, ``tearDown`` and cleanups share one task. Declarations are not asked: a
    class that wraps its coroutine tests by itself, wherever it does that, gives none.
    Cleanups can be called by hand too, so there the class has ours as long as the run lasts.
-3. Where nothing can follow the test, its scope ends with it. Otherwise a cleanup behind all
-   others ends it, so that what goes wrong there is the test's own error.
+3. Where nothing can follow the test, its scope ends with it. Otherwise it ends when unittest has
+   called all cleanups. There the checks look at what was left, too: what goes wrong is raised by
+   one more cleanup, so that it is the test's own error.
 4. A class that has a seam of its own keeps it. Of these we know IsolatedAsyncioTestCase: it gets
    time limits, and runs what it would drop, since it asks for declarations.
 

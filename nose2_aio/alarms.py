@@ -18,7 +18,7 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-__all__ = ["Alarm", "Overrun", "Ring"]
+__all__ = ["Alarm", "Overrun"]
 
 _NEAR = 0.001
 """Seconds by which a timer may be off and still be the one that was set."""

@@ -27,7 +27,7 @@ from nose2_aio import loops, places, reports, stacks
 from nose2_aio.alarms import Alarm, Overrun
 from nose2_aio.errors import TimeLimitError
 
-__all__ = ["NO_LIMIT", "Deadline", "Limit", "Timekeeper", "is_debugged"]
+__all__ = ["Deadline", "Limit", "Timekeeper", "is_debugged"]
 
 _SLACK = 0.1
 """Seconds that code gets beyond its limit to give the loop a chance, before it is interrupted."""
@@ -49,9 +49,6 @@ class Limit(NamedTuple):
 
     seconds: float = 0.0
     place: str = ""
-
-
-NO_LIMIT = Limit()
 
 
 class Deadline:

@@ -27,7 +27,6 @@ __all__ = [
     "GRACE",
     "Leftovers",
     "abandon",
-    "cancel_all",
     "end",
     "give_way",
     "keep",
@@ -83,7 +82,7 @@ async def shut_down(
     """
     await give_way()
     on_pending(_others(loop))
-    stubborn = await cancel_all(lambda: _others(loop), grace)
+    stubborn = await _cancel_all(lambda: _others(loop), grace)
     on_cancelled()
     await _bounded(loop.shutdown_asyncgens(), grace)
     stubborn |= _others(loop)  # of the closing of an async generator
@@ -137,7 +136,7 @@ class Leftovers:
         """Do to the tasks of this runner what `shut_down` does to all."""
         await give_way()
         inspect_pending(self._loop, self._ledger, self.own())
-        self._note(await cancel_all(self.own, self._grace))
+        self._note(await _cancel_all(self.own, self._grace))
         inspect_rest(self._loop, self._ledger)
 
     def _note(self, stubborn: set[Task[Any]]) -> None:
@@ -147,7 +146,7 @@ class Leftovers:
                 keep(task)
 
 
-async def cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[Task[Any]]:
+async def _cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[Task[Any]]:
     """Cancel the tasks that ``find`` gives, again and again, until it gives none that can end."""
     stubborn: set[Task[Any]] = set()
     end = monotonic() + _GRACES * grace

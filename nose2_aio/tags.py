@@ -50,8 +50,9 @@ _NONE = Tags()
 def timeout(limit: float, /) -> Callable[[_Tagged], _Tagged]:
     """Tag a test function, or all tests of a class, with a number of seconds >= 0.
 
-    For a test that is run until complete it is the time limit (0: none), for one that is run
-    forever the time to wait before its callback is called.
+    For a test that is run until complete it is the time limit, with its fixtures (0: none), for one
+    that is run forever the time to wait before its callback is called. On a fixture it is the limit
+    of that alone.
 
     Raises `InvalidTypeError` or `InvalidValueError` for anything else than a finite
     number >= 0.
