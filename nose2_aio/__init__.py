@@ -7,15 +7,16 @@ from nose2_aio.contexts import (
 )
 from nose2_aio.decorators import run_forever, run_until_complete
 from nose2_aio.errors import AioError
-from nose2_aio.loops import child_loop, current_loop
+from nose2_aio.loops import child_loop, clock, current_loop, virtual_clock
 from nose2_aio.plugin import AioPlugin
-from nose2_aio.tags import checks, loop_scope, sleep, timeout
+from nose2_aio.tags import checks, loop_scope, sleep, timeout, virtual_time
 
 __all__ = [
     "AioError",
     "AioPlugin",
     "checks",
     "child_loop",
+    "clock",
     "current_loop",
     "enter_async_context",
     "enter_class_async_context",
@@ -25,4 +26,6 @@ __all__ = [
     "run_until_complete",
     "sleep",
     "timeout",
+    "virtual_clock",
+    "virtual_time",
 ]

@@ -86,6 +86,8 @@ class Adapter:
     """Whether there is no garbage of anything before it."""
     _filters: object = None
     """The filters of warnings when it began."""
+    _mistake: InvalidValueError | None = None
+    """What is wrong with its tags."""
     _here: Position | None = None
     """Where the test stands that needed to know last."""
     _began = 0.0
@@ -100,6 +102,7 @@ class Adapter:
         self._keeper = scopes.rules.keeper
         self._collects = not verdicts.ignores("never-awaited", "never-awaited-mocks")
         self._overall = plans.overall(settings)
+        self._is_timed = bool(self._overall.seconds) or settings.virtual_time
         self._guards = isolated.Guards(settings, scopes.rules, fixtures.explained)
 
     @contextmanager
@@ -162,8 +165,8 @@ class Adapter:
             _check_fixtures(test)
         if self._scopes.open and not self._scopes.is_innermost(case):
             self._scopes.arrive(self._at(test))
-        if self._overall.seconds or seam is not seams.PLAIN:
-            self._limit(*_target(test))
+        if self._is_timed or seam is not seams.PLAIN:
+            self._begin_time_ahead(test)
 
     def _begin(self, test: TestCase) -> None:
         """Begin the books of a test; what is found of the one before from now on is too late."""
@@ -177,6 +180,7 @@ class Adapter:
         self._filters = warnings.filters
         self._ledger = Ledger()
         self._has_awaited = False
+        self._mistake = None
         self._began = monotonic()
         scopes = self._scopes
         scopes.ledger = self._ledger
@@ -194,15 +198,26 @@ class Adapter:
             return None
         return self._test.id(), monotonic() - self._began
 
-    def _limit(self, function: Any, owner: type) -> None:
-        """Begin the time that a test has, if it is limited."""
+    def _begin_time_ahead(self, test: TestCase) -> None:
+        """Begin the time of a test before anything of it runs."""
+        self._begin_time(*_target(test))
+        if self._mistake is not None:
+            test.__dict__[seams.SET_UP] = partial(_fail, test, self._mistake)
+
+    def _begin_time(self, function: Any, owner: type) -> None:
+        """Begin the time that a test has, if that is limited or virtual."""
         mark = decorators.decoration(function)
         engine = Engine.BY_RESULT if mark is None else mark.engine
+        virtual = None
         try:
             limit = plans.limit(engine, function, owner, self._settings)
-        except InvalidValueError:  # the test itself is going to say so
+            virtual = plans.virtual(
+                function, owner, self._settings, is_virtual=mark is not None and mark.is_virtual
+            )
+        except InvalidValueError as error:  # the test itself is going to say so
+            self._mistake = error
             limit = self._overall
-        self._keeper.begin(limit)
+        self._keeper.begin(limit, virtual)
         if seams.is_isolated(owner) and engine is Engine.FOREVER and self._keeper.deadline:
             plan = plans.made(engine, function, owner)  # nobody tells the engine of a deadline
             self._keeper.deadline.extend(plan.timeout + plan.sleep)
@@ -234,8 +249,10 @@ class Adapter:
         scopes = self._scopes
         function, owner = _target(test)
         if self._keeper.deadline is None and _may_be_tagged(function, owner):
-            self._limit(function, owner)
+            self._begin_time(function, owner)
         try:
+            if self._mistake is not None:
+                raise self._mistake
             is_coroutine = self._is_coroutine_test(test, function)
             if is_coroutine:
                 self._note_awaiting()
@@ -378,8 +395,10 @@ class Adapter:
         function, owner = (method, type(test)) if called is None else called[1:3]
         is_marked = bool(getattr(function, "__dict__", None))
         if self._keeper.deadline is None and (is_marked or tags.are_on(owner)):
-            self._limit(function, owner)
+            self._begin_time(function, owner)
         try:
+            if self._mistake is not None:
+                raise self._mistake
             if is_marked:
                 tags.read_checks(function, owner)  # a wrong one is told of in any case
                 called = called or _plain(test, method)
@@ -547,6 +566,11 @@ def _check_fixtures(test: TestCase) -> None:
         fixture = getattr(test, name)
         if seams.calls_fixtures(type(test)) and coroutines.is_declared(fixture):
             test.__dict__[seams.SET_UP] = partial(_refuse, test, fixture)
+
+
+def _fail(test: TestCase, error: BaseException) -> None:
+    del test.__dict__[seams.SET_UP]
+    raise error
 
 
 def _refuse(test: TestCase, fixture: Any) -> None:

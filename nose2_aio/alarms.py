@@ -18,7 +18,7 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-__all__ = ["Alarm", "Overrun"]
+__all__ = ["Alarm", "Overrun", "bells"]
 
 _NEAR = 0.001
 """Seconds by which a timer may be off and still be the one that was set."""
@@ -29,6 +29,22 @@ Ring = Callable[[FrameType | None], BaseException | None]
 
 class Overrun(BaseException):
     """Interrupts code that doesn't await, at its limit."""
+
+
+bells: set[int] = set()
+"""The identities of the threads that wait to ring."""
+
+
+class _Bell(threading.Timer):
+    """Waits to ring."""
+
+    def run(self) -> None:
+        own = threading.get_ident()
+        bells.add(own)
+        try:
+            super().run()
+        finally:
+            bells.discard(own)
 
 
 class Alarm:
@@ -93,7 +109,7 @@ class Alarm:
             self._timer.cancel()
             self._timer = None
         if self._due is not None:
-            self._timer = threading.Timer(self._left(), self._on_timer)
+            self._timer = _Bell(self._left(), self._on_timer)
             self._timer.daemon = True
             self._timer.start()
 

@@ -7,6 +7,8 @@
 3. Behind its limit a test has the same time once more, for what is left of it: its ``tearDown`` and
    cleanups.
 
+In virtual time a limit counts seconds of that, and there is one in real time besides.
+
 Under a debugger nothing is limited.
 """
 
@@ -25,12 +27,16 @@ from typing import NamedTuple
 
 from nose2_aio import loops, places, reports, stacks
 from nose2_aio.alarms import Alarm, Overrun
+from nose2_aio.clock import Clock
 from nose2_aio.errors import TimeLimitError
+from nose2_aio.wall import Wall
 
-__all__ = ["Deadline", "Limit", "Timekeeper", "is_debugged"]
+__all__ = ["Deadline", "Limit", "Timekeeper", "Virtual", "is_debugged"]
 
 _SLACK = 0.1
 """Seconds that code gets beyond its limit to give the loop a chance, before it is interrupted."""
+_TICK = 1e-9
+"""Seconds of virtual time: what ends at its limit isn't late."""
 _LATE = "It ended all the same: it blocked, or caught what was to end it."
 _AGAIN = 0.02
 """Seconds until the alarm rings again, where nothing could be interrupted."""
@@ -51,6 +57,17 @@ class Limit(NamedTuple):
     place: str = ""
 
 
+class Virtual(NamedTuple):
+    """Virtual time, as it was asked for."""
+
+    place: str
+    """Where."""
+    limit: Limit
+    """How long what runs in it may take in real time."""
+    wall: Wall | None = None
+    """The time of day, if that is to move along."""
+
+
 class Deadline:
     """The time until which a test, or a fixture, has to be done."""
 
@@ -58,30 +75,69 @@ class Deadline:
     """What was going on at the limit."""
     loop: AbstractEventLoop | None = None
     """The loop that runs under its eye."""
+    _until = math.inf
+    """When it has passed by the clock that it counts by."""
     interrupted = 0
     """How often code that doesn't await was interrupted."""
 
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: Limit, virtual: Virtual | None = None) -> None:
         self.limit = limit
+        self._virtual = virtual
+        self._clock: Clock | None = None
+        self._left = math.inf
         self.when = monotonic() + limit.seconds
+        if virtual is not None:
+            self.when = monotonic() + (virtual.limit.seconds or math.inf)
+            self._left = limit.seconds or math.inf
 
     @property
     def is_over(self) -> bool:
         """Whether the limit has passed."""
-        return monotonic() >= self.when and not is_debugged()
+        return (self._is_used_up or monotonic() >= self.when) and not is_debugged()
+
+    @property
+    def virtual_left(self) -> float:
+        """Seconds of virtual time until it has passed."""
+        return self._left if self._clock is None else self._until - self._clock.time()
+
+    @property
+    def _is_used_up(self) -> bool:
+        return self.virtual_left <= _TICK / 2
+
+    def enter(self, clock: Clock) -> None:
+        """Count by the clock of a loop that is about to run."""
+        self._until, self._clock = clock.time() + self._left + _TICK, clock
+
+    def leave(self) -> None:
+        """Count by it no more."""
+        if self._clock is not None:
+            self._left, self._clock = self.virtual_left - _TICK, None
 
     def lift(self) -> None:
         """Have it pass never: somebody looks into the test by hand."""
-        self.when = math.inf
+        self.when = self._left = self._until = math.inf
 
     def extend(self, seconds: float) -> None:
         """Give it more time."""
         self.when += seconds
+        self._left += seconds
+        self._until += seconds
 
     def error(self) -> TimeLimitError:
         """Return the error for what wasn't done in time."""
-        limit = self.limit
+        limit, virtual = self.limit, self._virtual
         message = f"not done within its time limit of {limit.seconds:g} s ({limit.place})"
+        if virtual is not None and self._is_used_up:
+            message = (
+                f"not done within its time limit of {limit.seconds:g} s of virtual time "
+                f"({limit.place})"
+            )
+        elif virtual is not None:
+            limit = virtual.limit
+            message = (
+                f"not done within {limit.seconds:g} s of real time ({limit.place}), though its "
+                f"time is virtual ({virtual.place})"
+            )
         return TimeLimitError(f"{message}\n\n{self.report}" if self.report else message)
 
     def lateness(self) -> TimeLimitError:
@@ -95,41 +151,60 @@ class Timekeeper:
     """Keeps the deadlines of what runs in one thread."""
 
     deadline: Deadline | None = None
+    virtual: Virtual | None = None
+    """The virtual time of what runs, if it has that."""
     _is_set = False
     is_off: Callable[[], bool] = staticmethod(lambda: False)
 
     def __init__(self) -> None:
         self._alarm = Alarm()
 
-    def begin(self, limit: Limit) -> None:
-        """Begin the time of a test, or of a fixture, if it has a limit."""
-        self.deadline = Deadline(limit) if limit.seconds and not self.is_off() else None
-        self._set_alarm()
+    def begin(self, limit: Limit, virtual: Virtual | None = None) -> None:
+        """Begin the time of a test, or of a fixture, if that is limited or virtual."""
+        if virtual is not None and virtual.wall is not None:
+            virtual.wall.begin()
+        self.virtual = virtual
+        self._begin(limit)
 
     def end(self) -> None:
         """End it."""
-        self.deadline = None
+        if self.virtual is not None and self.virtual.wall is not None:
+            self.virtual.wall.end()
+        self.deadline = self.virtual = None
         self._set_alarm()
 
     def close(self) -> None:
         """End what is left of it, with the run."""
-        self.deadline = None
+        self.end()
         self._alarm.close()
 
     def renew(self) -> None:
         """Give what comes next the same time once more, if the limit has passed."""
         if self.deadline is not None and self.deadline.is_over:
-            self.begin(self.deadline.limit)
+            self._begin(self.deadline.limit)
 
     @contextmanager
     def within(self, limit: Limit) -> Iterator[Deadline | None]:
-        """Limit what runs inside the block, in place of what was limited before."""
+        """Limit what runs inside the block in real time, in place of what was limited before."""
         before = self.deadline
-        self.begin(limit)
+        self.deadline = self._made(limit, None)
+        self._set_alarm()
         try:
             yield self.deadline
         finally:
             self.deadline = before
+            self._set_alarm()
+
+    @contextmanager
+    def time(self, limit: Limit, virtual: Virtual | None) -> Iterator[Deadline | None]:
+        """Have what runs inside the block have a time of its own."""
+        before = self.deadline, self.virtual
+        self.begin(limit, virtual)
+        try:
+            yield self.deadline
+        finally:
+            self.end()
+            self.deadline, self.virtual = before
             self._set_alarm()
 
     def explained(self, error: BaseException) -> BaseException:
@@ -142,8 +217,18 @@ class Timekeeper:
         self.renew()
         return found
 
+    def _begin(self, limit: Limit) -> None:
+        self.deadline = self._made(limit, self.virtual)
+        self._set_alarm()
+
+    def _made(self, limit: Limit, virtual: Virtual | None) -> Deadline | None:
+        if self.is_off():
+            limit = Limit()
+            virtual = None if virtual is None else virtual._replace(limit=limit)
+        return Deadline(limit, virtual) if limit.seconds or virtual is not None else None
+
     def _set_alarm(self) -> None:
-        if self.deadline is None:
+        if self.deadline is None or self.deadline.when == math.inf:
             if self._is_set:
                 self._alarm.set(None)
                 self._is_set = False

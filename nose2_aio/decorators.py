@@ -46,6 +46,11 @@ class Decoration:
         """Whether nobody chose a loop, so that the plugin may."""
         return self.loop is loops.child_loop
 
+    @property
+    def is_virtual(self) -> bool:
+        """Whether a loop in virtual time was chosen."""
+        return self.loop is loops.virtual_clock
+
     @contextmanager
     def runner(self) -> Iterator[Runner]:
         """Give a runner on the loop that was chosen."""
@@ -189,10 +194,11 @@ def _decorated(
             return _named(execution.main(), function)
         try:
             limit = plans.limit(mark.engine, run, type(case), _BY_HAND)
+            virtual = plans.virtual(run, type(case), _BY_HAND, is_virtual=mark.is_virtual)
             with (
                 mark.runner() as runner,
                 closing(runner.rules.keeper) as keeper,
-                keeper.within(limit) as deadline,
+                keeper.time(limit, virtual) as deadline,
             ):
                 execution.deadline = deadline
                 return runner.run(execution.main(), execution.stopped, is_last=always)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from nose2_aio import places
 from nose2_aio.places import Origin
 
-__all__ = ["Executor", "abandoned", "is_idle_worker"]
+__all__ = ["Executor", "abandoned", "is_idle"]
 
 _counter = itertools.count()
 
@@ -103,9 +103,12 @@ class Executor(ThreadPoolExecutor):
             self._idle.release()
 
 
-def is_idle_worker(code: object) -> bool:
-    """Tell whether a thread whose innermost function has this code waits for a job to run."""
-    return code in _WORKERS
+def is_idle(identity: int, code: object) -> bool:
+    """Tell whether a thread, whose innermost function has this code, waits for a job to run.
+
+    It isn't idle while it has yet to take one that was handed to its pool.
+    """
+    return code is Executor._work.__code__ or (code is _WORKER and not _has_job(identity))
 
 
 def _run(job: Job) -> None:
@@ -117,11 +120,18 @@ def _run(job: Job) -> None:
         job.future.set_result(value)
 
 
-_WORKERS = frozenset(
-    getattr(function, "__code__", None)
-    # where the threads of other thread pools wait; nothing public says whether one is idle
-    for function in (Executor._work, getattr(concurrent.futures.thread, "_worker", None))
-)
+def _has_job(identity: int) -> bool:
+    """Tell whether the pool of a thread has more threads than it knows to be idle."""
+    for thread in threading.enumerate():
+        reference = next(iter(getattr(thread, "_args", ())), None)
+        if thread.ident == identity and reference is not None:
+            pool = reference()
+            return pool is not None and pool._idle_semaphore._value < len(pool._threads)
+    return False
+
+
+_WORKER = getattr(getattr(concurrent.futures.thread, "_worker", None), "__code__", None)
+"""Where the threads of thread pools wait; nothing public says whether one is idle."""
 
 abandoned: set[int] = set()
 """The identities of threads that still run a job of a loop that is closed."""

@@ -33,6 +33,7 @@ class Fixtures:
 
     def __init__(self, settings: Settings, scopes: Scopes, interrupts: Interrupts) -> None:
         self._scopes = scopes
+        self._settings = settings
         self._limit = plans.overall(settings)
         self._interrupts = interrupts
 
@@ -65,7 +66,10 @@ class Fixtures:
         if tagged is None and position.test is not None and is_limited:
             return self._call(position, is_last, function, *args, **kw)
         limit = self._limit if tagged is None else Limit(tagged, "@timeout")
-        with keeper.within(limit) as deadline, self._booked(position):
+        virtual = keeper.virtual
+        if position.test is None:
+            virtual = plans.virtual(None, position.case or object, self._settings)
+        with keeper.time(limit, virtual) as deadline, self._booked(position):
             try:
                 value = self._call(position, is_last, function, *args, **kw)
             except BaseException as error:

@@ -32,7 +32,7 @@ from nose2_aio import (
     watched,
 )
 from nose2_aio.alarms import Overrun
-from nose2_aio.deadlines import Limit, is_debugged
+from nose2_aio.deadlines import Deadline, Limit, is_debugged
 from nose2_aio.endings import Leftovers
 from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
 from nose2_aio.ladders import DEADLOCK
@@ -150,8 +150,12 @@ class _Guard:
         watch = watched.of(loop)
         if watch is not None:
             watch.ledger = self._ledger
+            watch.is_new = True
             if self._rules.fails_deadlocks:
                 watch.on_deadlock = self._find_deadlock
+        virtual = self._rules.keeper.virtual
+        if virtual is not None:
+            watched.make_virtual(loop).wall = virtual.wall
 
     def on(self) -> ExitStack:
         """Limit what runs inside the block."""
@@ -163,8 +167,12 @@ class _Guard:
             block.callback(watched.set_alarm, self.loop, None, None)
         if deadline is not None and self.loop is not None:
             deadline.loop = self.loop
-            watched.set_alarm(self.loop, deadline.when, self._expire)
+            clock = watched.clock_of(self.loop)
+            if clock is not None:
+                deadline.enter(clock)
+            self._set_alarm(deadline)
             block.callback(setattr, deadline, "loop", None)
+            block.callback(deadline.leave)
         return block
 
     def explained(self, error: BaseException) -> BaseException:
@@ -239,8 +247,7 @@ class _Guard:
             deadline.lift()
             return
         if not deadline.is_over:  # it was extended
-            assert self.loop is not None
-            watched.set_alarm(self.loop, deadline.when, self._expire)
+            self._set_alarm(deadline)
             return
 
         def error(report: str) -> BaseException:
@@ -248,6 +255,12 @@ class _Guard:
             return deadline.error()
 
         self._interrupt(error)
+
+    def _set_alarm(self, deadline: Deadline) -> None:
+        assert self.loop is not None
+        watched.set_alarm(
+            self.loop, deadline.when, self._expire, virtual_left=deadline.virtual_left
+        )
 
     def _interrupt(self, make: Callable[[str], BaseException]) -> None:
         """Cancel what runs; at the third time, raise out of the loop."""

@@ -7,16 +7,19 @@ import functools
 import sys
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from nose2_aio import endings, places
+from nose2_aio import endings, places, watched
+from nose2_aio.clock import Clock
 from nose2_aio.errors import InvalidTypeError, LoopError
+from nose2_aio.wall import Wall
 from nose2_aio.watched import WatchedLoop
 
 __all__ = [
     "LoopContext",
     "child_loop",
+    "clock",
     "current",
     "current_loop",
     "given",
@@ -24,6 +27,7 @@ __all__ = [
     "make_current",
     "new",
     "running",
+    "virtual_clock",
 ]
 
 LoopContext = Callable[[], AbstractContextManager[AbstractEventLoop]]
@@ -36,16 +40,25 @@ def child_loop() -> Iterator[AbstractEventLoop]:
     Tasks that are left over are cancelled and run to their end first; then async generators and
     the default executor are shut down. The loop that was current before is current again.
     """
-    loop = new()
-    restore = make_current(loop)
-    try:
+    with _closed_behind(new()) as loop:
         yield loop
-    finally:
-        try:
-            endings.end(loop)
-        finally:
-            restore()
-            loop.close()
+
+
+@contextmanager
+def virtual_clock(*, wall: bool = False) -> Iterator[AbstractEventLoop]:
+    """Give a fresh event loop as `child_loop` does, in virtual time.
+
+    ``wall`` says whether ``time.time()`` and ``datetime.now()`` move along, by the package
+    time-machine.
+
+    Raises `InvalidValueError` where that isn't installed.
+    """
+    moved = Wall(f"virtual_clock, {places.of_caller()}") if wall else None
+    with _closed_behind(WatchedLoop()) as loop:
+        clock = watched.make_virtual(loop)
+        clock.wall, clock.is_fixed = moved, True
+        with moved or nullcontext():
+            yield loop
 
 
 @contextmanager
@@ -61,6 +74,36 @@ def current_loop() -> Iterator[AbstractEventLoop]:
             "with asyncio.set_event_loop(asyncio.new_event_loop()), or leave out loop="
         )
     yield loop
+
+
+@contextmanager
+def _closed_behind(loop: AbstractEventLoop) -> Iterator[AbstractEventLoop]:
+    restore = make_current(loop)
+    try:
+        yield loop
+    finally:
+        try:
+            endings.end(loop)
+        finally:
+            restore()
+            loop.close()
+
+
+def clock() -> Clock:
+    """Return the virtual clock of the test that runs, or of its fixture.
+
+    `Clock.time` gives its seconds, ``await clock.advance(seconds)`` moves it on, and
+    `Clock.real_time` gives the seconds of the real clock.
+
+    Raises `LoopError` where time isn't virtual.
+    """
+    found = watched.clock_of(current())
+    if found is None:
+        raise LoopError(
+            "time isn't virtual here, so there is no clock to give: tag the test with "
+            "@aio.virtual_time, or set virtual-time in [aio]"
+        )
+    return found
 
 
 @contextmanager

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 
 from nose2_aio import tags
-from nose2_aio.deadlines import Limit
+from nose2_aio.deadlines import Limit, Virtual
 from nose2_aio.engines import SLEEP, TIMEOUT, Engine, Plan
 from nose2_aio.settings import Settings
 from nose2_aio.tags import Tags
+from nose2_aio.wall import Wall
 
-__all__ = ["limit", "made", "overall"]
+__all__ = ["limit", "made", "overall", "virtual"]
 
 
 def made(engine: Engine, function: object, owner: type) -> Plan:
@@ -30,6 +31,25 @@ def limit(engine: Engine, function: object, owner: type, settings: Settings) -> 
     if tagged is None or engine is Engine.FOREVER:
         return overall(settings)
     return Limit(tagged, "@timeout")
+
+
+def virtual(
+    function: object, owner: type, settings: Settings, *, is_virtual: bool = False
+) -> Virtual | None:
+    """Return the virtual time that a test has, or a fixture of a class; None for real time.
+
+    ``is_virtual`` says that its loop is so, where no tag says otherwise.
+
+    Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to nothing valid, and
+    where time-machine is needed and not installed.
+    """
+    tagged = tags.read_virtual_time(function, owner)
+    if tagged is False or not (tagged or is_virtual or settings.virtual_time):
+        return None
+    place = "@virtual_time" if tagged else settings.places.get("virtual_time", "")
+    real = settings.places.get("real_time_limit", "real-time-limit")
+    wall = Wall(place) if tagged == "wall" else None
+    return Virtual(place, Limit(settings.real_time_limit, real), wall)
 
 
 def overall(settings: Settings) -> Limit:

@@ -39,7 +39,7 @@ from typing import Any
 
 from nose2.events import Plugin
 
-from nose2_aio import deadlocks, generators, interrupts, loops, reports, tags
+from nose2_aio import generators, interrupts, loops, reports, tags, wakers
 from nose2_aio.adapters import Adapter
 from nose2_aio.errors import AioError, InvalidValueError
 from nose2_aio.faces import Faces
@@ -223,7 +223,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._signals.enter_context(interrupts.telling(self._tell))
 
     def _execute(self, execute: Any, suite: Any, result: Any) -> Any:
-        deadlocks.note_threads()
+        wakers.note_threads()
         try:
             with self._faces.on(suite), self._adapter.on():
                 try:

@@ -45,6 +45,14 @@ def hang(
             paragraphs.append([f"... and {len(others) - MOST} tasks more."])
         paragraphs += [[f"They wait for each other: {cycle}."] for cycle in _cycles(tasks)]
     paragraphs += _threads(executor_of(loop))
+    clock = watched.clock_of(loop)
+    if loop is not None and clock is not None and not loop.is_closed():
+        holders = watched.holders(loop)
+        held = ", held by:" if holders else ""
+        paragraphs.append(
+            [f"Its clock shows {clock.time():g} s of virtual time{held}"]
+            + [f"  {holder}" for holder in holders]
+        )
     return "\n\n".join("\n".join(lines) for lines in paragraphs)
 
 

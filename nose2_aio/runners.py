@@ -217,6 +217,7 @@ class Runner:
         if self._outer is not None or self._state is not State.NEW:
             self._ensure_current()
         self._is_attending = False
+        self._keep_time()
         self._deadline = self.rules.keeper.deadline
         try:
             self._begin(job, is_last)
@@ -246,6 +247,7 @@ class Runner:
         if self.is_calling:
             return function(*args, **kwargs)
         self._ensure_current()
+        self._keep_time()
         self.is_calling = True
         try:
             return self.context.run(_call_users_code, function, *args, **kwargs)
@@ -314,8 +316,10 @@ class Runner:
     def _run(self, stopped: Callable[[], None]) -> None:
         """Run the loop until the host has done its job."""
         loop, deadline = self.loop, self._deadline
-        if self._watch is not None and self.rules.fails_deadlocks:
-            self._watch.on_deadlock = self._find_deadlock
+        if self._watch is not None:
+            self._watch.is_new = False
+            if self.rules.fails_deadlocks:
+                self._watch.on_deadlock = self._find_deadlock
         if deadline is not None:
             self._ladder.limit(deadline)
         try:
@@ -366,6 +370,14 @@ class Runner:
     def _ensure_current(self) -> None:
         if loops.current() is not self.loop:
             asyncio.set_event_loop(self.loop)
+
+    def _keep_time(self) -> None:
+        """Have the loop's time be virtual, or real, as that of what is about to run."""
+        virtual = self.rules.keeper.virtual
+        if virtual is not None:
+            watched.make_virtual(self.loop).wall = virtual.wall
+        elif self._watch is not None and self._watch.clock is not None:
+            self._watch.clock.is_virtual = self._watch.clock.is_fixed
 
     def _begin(self, job: Coroutine[Any, Any, Any], is_last: Callable[[], bool]) -> None:
         """Have the host do a job when the loop runs."""

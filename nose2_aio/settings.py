@@ -53,6 +53,10 @@ class Settings:
     """The path of the file with what is known to be left behind."""
     grace: float = GRACE
     """Seconds that what is cancelled has to end, each of two times."""
+    virtual_time: bool = False
+    """Whether the time of coroutine tests is virtual."""
+    real_time_limit: float = 60.0
+    """Seconds of real time that a test in virtual time may take; 0 for no limit."""
     deadlocks: str = "fail"
     """What follows where nothing can wake a loop: one of `DEADLOCKS`."""
     places: Mapping[str, str] = field(default_factory=dict)
@@ -201,6 +205,20 @@ OPTIONS = (
         _seconds,
         "SECONDS",
         "How long what was cancelled may take to end, each of two times (default 1)",
+    ),
+    Option(
+        "virtual-time",
+        _switch,
+        None,
+        "Run coroutine tests and async fixtures in virtual time, where waiting for a timer takes "
+        "no time (default: off)",
+    ),
+    Option(
+        "real-time-limit",
+        _seconds,
+        "SECONDS",
+        "Fail a test in virtual time that takes longer than that in real time (default 60; 0: no "
+        "limit)",
     ),
     Option(
         "deadlocks",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, overload
 
 from nose2_aio import places, seconds, settings
 from nose2_aio.checks import CHECKS, MODES
@@ -24,8 +24,10 @@ __all__ = [
     "read",
     "read_checks",
     "read_loop_scope",
+    "read_virtual_time",
     "sleep",
     "timeout",
+    "virtual_time",
 ]
 
 _Tagged = TypeVar("_Tagged", bound=Callable[..., Any])
@@ -33,6 +35,8 @@ _Tagged = TypeVar("_Tagged", bound=Callable[..., Any])
 _TaggedClass = TypeVar("_TaggedClass", bound=type)
 
 _NAMES = frozenset({"timeout", "sleep"})
+_ON_FUNCTIONS = _NAMES | {"virtual_time"}
+"""Tags that say that a function is a coroutine test."""
 _CHECKS = tuple(check.name.replace("-", "_") for check in CHECKS)
 _ON_CLASS = "__nose2_aio_tags__"
 
@@ -102,6 +106,52 @@ def loop_scope(scope: str, /) -> Callable[[_TaggedClass], _TaggedClass]:
     return tag
 
 
+@overload
+def virtual_time(tagged: _Tagged, /) -> _Tagged: ...
+@overload
+def virtual_time(
+    what: bool = ...,  # noqa: FBT001 -- the one thing that it is about
+    /,
+    *,
+    wall: bool = ...,
+) -> Callable[[_Tagged], _Tagged]: ...
+def virtual_time(what: Any = True, /, *, wall: bool = False) -> Any:  # noqa: FBT002 -- the same
+    """Tag a test function, or all tests and fixtures of a class: its time is virtual.
+
+    Waiting for a timer takes no time then: see `nose2_aio.clock`. Works bare and called;
+    ``virtual_time(False)`` says that its time is real, where the class or the setting says
+    otherwise. With ``wall=True``, ``time.time()`` and ``datetime.now()`` move along, by the
+    package time-machine. The time limit of such a test is one in virtual time.
+
+    Raises `InvalidTypeError` for anything else, `InvalidValueError` for ``wall`` in real time.
+    """
+    place = f"@virtual_time, {places.of_caller()}"
+    if not isinstance(wall, bool):
+        raise InvalidTypeError(f"wall must be True or False, got {wall!r} ({place})")
+    if isinstance(what, bool):
+        if wall and not what:
+            raise InvalidValueError(f"wall=True is for virtual time alone ({place})")
+        value = "wall" if wall else what
+        return lambda tagged: _put(tagged, "virtual_time", value, place)
+    return _put(what, "virtual_time", "wall" if wall else True, place)
+
+
+def read_virtual_time(function: object, owner: type) -> bool | str | None:
+    """Return what `virtual_time` says of a test: its function's own before its class's.
+
+    True or False; ``"wall"`` where the time of day moves along; None where it stands nowhere.
+    """
+    value: Any = _attributes(function).get("virtual_time")
+    if value is None:
+        return _of_class(owner).get("virtual_time") if are_on(owner) else None
+    if value not in (True, False, "wall"):
+        raise InvalidTypeError(
+            f"virtual_time must be True, False or 'wall', got {value!r} "
+            f"(attribute virtual_time of {places.describe(function)})"
+        )
+    return value  # type: ignore[no-any-return]
+
+
 def checks(**modes: str) -> Callable[[_Tagged], _Tagged]:
     """Tag a test function, or all tests of a class, with what its checks do.
 
@@ -164,7 +214,7 @@ def read_loop_scope(owner: type) -> str | None:
 def is_tagged(function: object) -> bool:
     """Tell whether a function itself carries a tag."""
     own = _attributes(function)
-    return any(own.get(name) is not None for name in _NAMES)
+    return any(own.get(name) is not None for name in _ON_FUNCTIONS)
 
 
 def read(function: object, owner: type) -> Tags:

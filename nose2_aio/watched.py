@@ -1,12 +1,12 @@
-"""An event loop that keeps the books, and that knows when nothing can wake it any more.
+"""An event loop that keeps the books and the time, and that knows when nothing can wake it.
 
 `Watched` is mixed into the class of a loop. It notes who makes a task, sets a timer, begins an
 async generator or opens a transport, and where: all of these are made by methods of the loop,
 whichever task factory is set. asyncio's debug mode does the same for ten times the price. What is
 noted stands in a `Watch`, so that nothing of ours is in the way of a loop's own attributes.
 
-`WatchedSelector` is asked by the loop to wait. Where the loop would wait for ever, it asks
-`deadlocks` first.
+`WatchedSelector` is asked by the loop to wait. In virtual time the `clock` says whether to. Where
+the loop would wait for ever, it asks `wakers` first whether there are any.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
+import os
 import selectors
+import socket
 import sys
 import weakref
 from asyncio import AbstractEventLoop, Task, TimerHandle
@@ -24,13 +27,28 @@ from time import monotonic
 from types import AsyncGeneratorType, FrameType
 from typing import Any, NamedTuple, cast
 
-from nose2_aio import deadlocks, ledgers, places
+from nose2_aio import ledgers, places, wakers
 from nose2_aio.alarms import Overrun
+from nose2_aio.clock import Clock
+from nose2_aio.errors import LoopError
 from nose2_aio.executors import Executor
 from nose2_aio.ledgers import Ledger, Report
 from nose2_aio.places import Origin
 
-__all__ = ["Made", "Watch", "Watched", "WatchedLoop", "hush", "of", "on", "origin_of", "set_alarm"]
+__all__ = [
+    "Made",
+    "Watch",
+    "Watched",
+    "WatchedLoop",
+    "clock_of",
+    "holders",
+    "hush",
+    "make_virtual",
+    "of",
+    "on",
+    "origin_of",
+    "set_alarm",
+]
 
 
 _MOMENT = 0.05
@@ -64,6 +82,10 @@ class Watch:
     """What is called where nothing can wake the loop any more."""
     alarm: tuple[float, Callable[[], None]] | None = None
     """When to call what, by `time.monotonic`, though nothing is due on the loop."""
+    clock: Clock | None = None
+    """The loop's clock, if its time is virtual, or was."""
+    is_new = True
+    """Whether nothing has run on the loop so far."""
     has_selector = True
     """Whether the loop has a selector of ours, which rings the alarm."""
     timer: TimerHandle | None = None
@@ -152,6 +174,9 @@ class Watched:
         """Set a timer; `call_later` comes here too."""
         timer: TimerHandle = super().call_at(when, callback, *args, context=context)  # type: ignore[misc]
         _hide(timer)
+        clock = self.__nose2_aio__.clock
+        if clock is not None:
+            clock.note(when)
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code is _CALL_LATER:
             frame = frame.f_back
@@ -159,6 +184,11 @@ class Watched:
         if frame is not None and places.package(frame) != "asyncio":
             self.__nose2_aio__.note(timer, frame)
         return timer
+
+    def time(self) -> float:
+        """Return the time by which timers are set: virtual, where that is asked for."""
+        clock = self.__nose2_aio__.clock
+        return super().time() if clock is None else clock.time()  # type: ignore[misc]
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Take note of what went wrong, and handle it as ever."""
@@ -227,30 +257,52 @@ class WatchedSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[Any]:
         """Wait for files, for so many seconds at most."""
         watch = self.watch
+        left = math.inf
         if watch.alarm is not None:
             when, ring = watch.alarm
             left = when - monotonic()
             if left <= 0:
                 watch.alarm = None
                 ring()
-                timeout = 0
-            elif timeout is None or timeout > left:
-                if timeout is None and self._is_stuck():
-                    return self._look_again()
-                timeout = left
-        elif timeout is None and self._is_stuck():
+                return super().select(0)
+        clock = watch.clock
+        if clock is not None and clock.is_virtual:
+            if timeout == 0:
+                return super().select(0)
+            if clock.is_to_move() or not self._is_stuck():
+                return clock.select(self, left)
             return self._look_again()
+        if timeout is None and self._is_stuck():
+            return self._look_again()
+        if timeout is None or timeout > left:
+            timeout = None if left == math.inf else left
         return super().select(timeout)
+
+    def wait(self, timeout: float | None) -> list[Any]:
+        """Wait for files, for so many seconds at most, whatever time it is."""
+        return super().select(timeout)
+
+    def is_watching(self) -> bool:
+        """Tell whether there is a file to wait for that isn't the loop's own."""
+        return len(self.get_map()) > 1
+
+    def can_change(self) -> bool:
+        """Tell whether something else may wake the loop by itself."""
+        return self._has_job() or wakers.process_can_wake() or wakers.alarm_can_wake()
 
     def _is_stuck(self) -> bool:
         """Tell whether the loop seems to have nothing to wait for."""
-        watch = self.watch
         return not (
-            watch.on_deadlock is None
-            or len(self.get_map()) > 1
-            or any(not job.done() for job in watch.jobs or ())
-            or deadlocks.can_be_woken()
+            self.watch.on_deadlock is None
+            or self.is_watching()
+            or self._has_job()
+            or wakers.process_can_wake()
+            or wakers.signal_can_wake()
         )
+
+    def _has_job(self) -> bool:
+        jobs = self.watch.jobs
+        return jobs is not None and any(not job.done() for job in jobs)
 
     def _look_again(self) -> list[Any]:
         """Wait a little, and where nothing has come tell that nothing will.
@@ -288,6 +340,7 @@ def on(loop: AbstractEventLoop) -> Iterator[None]:
         yield
         return
     watch = Watch()
+    watch.is_new = False
     try:
         watch.handler_before = loop.get_exception_handler()
         cast(Any, loop).__nose2_aio__ = watch
@@ -313,14 +366,26 @@ def on(loop: AbstractEventLoop) -> Iterator[None]:
             del selector.watch
 
 
-def set_alarm(loop: AbstractEventLoop, when: float | None, ring: Callable[[], None] | None) -> None:
+def set_alarm(
+    loop: AbstractEventLoop,
+    when: float | None,
+    ring: Callable[[], None] | None,
+    *,
+    virtual_left: float = math.inf,
+) -> None:
     """Have ``ring`` called in a loop that runs, at a time by `time.monotonic`; or no more.
+
+    Or sooner, in so many seconds of virtual time.
 
     It is no timer of the loop's: where there is nothing else, a deadlock is found all the same.
     """
     watch = of(loop)
     if watch is None:
         return
+    if watch.clock is not None:
+        watch.clock.set_alarm(virtual_left, ring)
+    if when == math.inf:
+        when = None
     if watch.has_selector:
         watch.alarm = None if when is None or ring is None else (when, ring)
         return
@@ -329,6 +394,59 @@ def set_alarm(loop: AbstractEventLoop, when: float | None, ring: Callable[[], No
         watch.timer = None
     if when is not None and ring is not None:
         watch.timer = loop.call_later(when - monotonic(), ring)
+
+
+def clock_of(loop: AbstractEventLoop | None) -> Clock | None:
+    """Return the clock of a loop, if its time is virtual now."""
+    watch = of(loop)
+    clock = None if watch is None else watch.clock
+    return clock if clock is not None and clock.is_virtual else None
+
+
+def make_virtual(loop: AbstractEventLoop) -> Clock:
+    """Have the time of a loop be virtual, and return its clock.
+
+    On a new loop that begins at 0, on another one it goes on from where it is.
+
+    Raises `LoopError` where the loop has no selector of Python's.
+    """
+    watch = of(loop)
+    if watch is None or not watch.has_selector:
+        kind = type(loop)
+        raise LoopError(
+            f"time can't be virtual on {kind.__module__}.{kind.__qualname__}: "
+            "it has no selector of Python's that could jump"
+        )
+    if watch.clock is None:
+        watch.clock = Clock(loop, 0.0 if watch.is_new else loop.time())
+    elif not watch.clock.is_virtual:
+        watch.clock.is_virtual = True
+    return watch.clock
+
+
+def holders(loop: AbstractEventLoop) -> list[str]:
+    """Return what outside of a loop may still wake it, in words."""
+    watch = of(loop)
+    selector: Any = getattr(loop, "_selector", None)
+    keys = [] if selector is None else (selector.get_map() or {}).values()
+    files = [text for text in map(_described, keys) if not text.endswith("._read_from_self")]
+    jobs = () if watch is None else watch.jobs or ()
+    return [
+        *files,
+        *("the job of an executor" for job in jobs if not job.done()),
+        *wakers.described(),
+    ]
+
+
+def _described(key: selectors.SelectorKey) -> str:
+    """Name a file that a loop watches, and what is called when something comes."""
+    called = [repr(handle).partition("(")[0] for handle in key.data or () if handle]
+    names = " and ".join(one.removeprefix("<Handle ") for one in called)
+    try:
+        with socket.socket(fileno=os.dup(key.fd)) as one:
+            return f"the socket {key.fd} at {one.getsockname()}, for {names}"
+    except OSError:
+        return f"the file {key.fd}, for {names}"
 
 
 def hush(things: Iterable[Any]) -> None:

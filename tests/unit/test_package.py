@@ -136,7 +136,7 @@ class Modules(TestCase):
                 text = token.string.strip("\"'")
                 if text in private and token.type in (tokenize.NAME, tokenize.STRING):
                     found.add((name, text))
-        ours = {(name, "_loop") for name in ("endings", "isolated", "ladders", "runners")}
+        ours = {(name, "_loop") for name in ("clock", "endings", "isolated", "ladders", "runners")}
         ours |= {
             ("engines", "_callback"),
             ("adapters", "_run"),
@@ -159,7 +159,7 @@ class Modules(TestCase):
                 ("checks", "_callback"),
                 ("checks", "_log_traceback"),
                 ("deadlines", "_run"),
-                ("deadlocks", "_on_sigint"),
+                ("wakers", "_on_sigint"),
                 ("endings", "_log_destroy_pending"),
                 ("executors", "_worker"),
                 ("isolated", "_callbacks"),

@@ -13,7 +13,7 @@ from typing import Any
 from unittest import TestCase, mock
 
 import nose2_aio as aio
-from nose2_aio import deadlocks, endings, executors, watched
+from nose2_aio import endings, executors, wakers, watched
 from nose2_aio.alarms import Overrun
 from nose2_aio.checks import inspect_end, lost
 from nose2_aio.errors import AbandonedLoopError
@@ -98,7 +98,7 @@ class Watching(TestCase):
         watch = watched.of(loop)
         assert watch is not None
         watch.on_deadlock = self.fail
-        with mock.patch.object(deadlocks, "can_be_woken", side_effect=[False, True]):
+        with mock.patch.object(wakers, "process_can_wake", side_effect=[False, True]):
             self.assertEqual(loop._selector.select(None), [])
         loop.close()
 
@@ -378,7 +378,12 @@ class Endings(TestCase):
             loop.close()
 
 
-class Deadlocks(TestCase):
+def _can_wake() -> bool:
+    wakers._childless_at = 0.0
+    return wakers.process_can_wake() or wakers.signal_can_wake()
+
+
+class Wakers(TestCase):
     """Whether anything can still wake a loop."""
 
     def setUp(self) -> None:
@@ -389,28 +394,28 @@ class Deadlocks(TestCase):
 
     def test_threads(self) -> None:
         """A thread that runs something can; one that was given up, or has no job, can't."""
-        self.assertFalse(deadlocks.can_be_woken())
+        self.assertFalse(_can_wake())
         gate = threading.Event()
         thread = threading.Thread(target=gate.wait)
         thread.start()
-        self.assertTrue(deadlocks.can_be_woken())
+        self.assertTrue(_can_wake())
         assert thread.ident is not None
         executors.abandoned.add(thread.ident)
-        self.assertFalse(deadlocks.can_be_woken())
+        self.assertFalse(_can_wake())
         executors.abandoned.clear()
         gate.set()
         thread.join()
         with ThreadPoolExecutor(1) as pool:
             pool.submit(int).result()
             time.sleep(0.01)
-            self.assertFalse(deadlocks.can_be_woken())
+            self.assertFalse(_can_wake())
 
     def test_foreign_threads(self) -> None:
         """A thread that isn't Python's can, if it is new."""
         with mock.patch.object(deadlocks, "_count_foreign_threads", lambda: 3):
-            self.assertTrue(deadlocks.can_be_woken())
+            self.assertTrue(_can_wake())
             with mock.patch.object(deadlocks, "_foreign_threads", 3):
-                self.assertFalse(deadlocks.can_be_woken())
+                self.assertFalse(_can_wake())
         with mock.patch.object(os, "listdir", side_effect=OSError):
             self.assertEqual(deadlocks._count_foreign_threads(), 0)
 
@@ -423,17 +428,17 @@ class Deadlocks(TestCase):
             {},
             file_actions=[(os.POSIX_SPAWN_DUP2, reader, 0), (os.POSIX_SPAWN_CLOSE, writer)],
         )
-        self.assertTrue(deadlocks.can_be_woken())
+        self.assertTrue(_can_wake())
         os.close(writer)
         os.close(reader)
         os.waitpid(child, 0)
-        self.assertFalse(deadlocks.can_be_woken())
+        self.assertFalse(_can_wake())
 
     def test_handlers(self) -> None:
         """A handler of the user's can, whatever it is; Python's and asyncio's own can't."""
         for number in (signal.SIGUSR1, signal.SIGINT):
             for handler in (lambda *_: None, {}.setdefault):
                 before = signal.signal(number, handler)
-                self.assertTrue(deadlocks.can_be_woken())
+                self.assertTrue(_can_wake())
                 signal.signal(number, before)
-        self.assertFalse(deadlocks.can_be_woken())
+        self.assertFalse(_can_wake())

@@ -1,0 +1,155 @@
+"""What outside of a loop can still wake it: another thread, a child process, a signal.
+
+What isn't known to be harmless can: a thread that runs anything, and one that isn't Python's.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from time import monotonic
+from typing import Any
+
+from nose2_aio import alarms, chains, executors
+
+__all__ = [
+    "alarm_can_wake",
+    "described",
+    "note_threads",
+    "process_can_wake",
+    "signal_can_wake",
+]
+
+_THREADS = "/proc/self/task"
+_PROCESSES = "/proc/{}/stat"
+_foreign_threads = 0
+"""How many threads that aren't Python's there were when the run began."""
+_BIRTH = 50e-6
+"""Seconds that it takes to make a child process, at the very least."""
+_childless_at = 0.0
+"""When there was none."""
+_counts_by_links = False
+"""Whether the links of that folder say how many threads there are: that takes a tenth."""
+
+
+def note_threads() -> None:
+    """Take the threads of libraries that are there now for harmless: BLAS has a pool, say."""
+    global _foreign_threads, _counts_by_links  # noqa: PLW0603 -- there is one process
+    _counts_by_links = False
+    count = _count_threads()
+    _counts_by_links = True
+    _counts_by_links = _count_threads() == count
+    _foreign_threads = count - len(sys._current_frames())
+
+
+def process_can_wake() -> bool:
+    """Tell whether another thread, or a child process, may call back."""
+    global _childless_at  # noqa: PLW0603 -- there is one process
+    frames = sys._current_frames()
+    if len(frames) > 1 and any(True for _ in _busy_threads(frames)):
+        return True
+    if _count_threads() - len(frames) > _foreign_threads:
+        return True
+    now = monotonic()
+    if now - _childless_at < _BIRTH:
+        return False
+    if _has_child():
+        return True
+    _childless_at = now
+    return False
+
+
+def signal_can_wake() -> bool:
+    """Tell whether the handler of a signal, whoever sends that, may call back."""
+    return any(_is_users(signal.getsignal(number), number) for number in signal.valid_signals())
+
+
+def alarm_can_wake() -> bool:
+    """Tell whether this process is to send itself a signal, by `signal.setitimer` or the like."""
+    try:
+        left, _ = signal.getitimer(signal.ITIMER_REAL)
+    except AttributeError:  # no such call
+        return False
+    return left > 0 and _is_users(signal.getsignal(signal.SIGALRM), signal.SIGALRM)
+
+
+def described() -> list[str]:
+    """Return what `process_can_wake` and `alarm_can_wake` go by, in words."""
+    frames = sys._current_frames()
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    found = []
+    for identity in _busy_threads(frames):
+        *_, place = ["", *(f", at {line.place}" for line in chains.of_frame(frames[identity]))]
+        found.append(f"the thread {names.get(identity, identity)}{place}")
+    if _count_threads() - len(frames) > _foreign_threads:
+        found.append("a thread that isn't Python's")
+    if _has_child():
+        found.append("a child process")
+    if alarm_can_wake():
+        found.append("the alarm of signal.setitimer")
+    return found
+
+
+def _busy_threads(frames: dict[int, Any]) -> Any:
+    own = threading.get_ident()
+    return (
+        identity
+        for identity, frame in frames.items()
+        if identity != own
+        and identity not in alarms.bells
+        and identity not in executors.abandoned
+        and not executors.is_idle(identity, frame.f_code)
+    )
+
+
+def _count_threads() -> int:
+    """Return how many threads there are, Python's or not."""
+    try:
+        if _counts_by_links:
+            return os.stat(_THREADS).st_nlink - 2  # noqa: PTH116 -- called for each jump
+        return len(os.listdir(_THREADS))  # noqa: PTH208 -- a count
+    except OSError:  # no Linux
+        return len(sys._current_frames())
+
+
+def _has_child() -> bool:
+    """Tell whether there is a child process that runs."""
+    try:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except (ChildProcessError, AttributeError):  # none; no such call
+        return False
+    return ended is None or _has_running_child()
+
+
+def _has_running_child() -> bool:
+    """Tell whether there is a child besides those that have ended, which nobody has waited for."""
+    try:
+        threads = os.listdir(_THREADS)  # noqa: PTH208 -- names
+        texts = [_text(f"{_THREADS}/{thread}/children") for thread in threads]
+        states = [_text(_PROCESSES.format(child)) for text in texts for child in text.split()]
+    except OSError:
+        return True  # nobody can tell
+    return any(state.rpartition(")")[2].split()[0] != "Z" for state in states)
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 -- a name in /proc
+        return file.read()
+
+
+def _is_users(handler: Any, number: int) -> bool:
+    """Tell whether the handler of a signal is one that may call back."""
+    if not callable(handler) or isinstance(handler, signal.Handlers):
+        return False
+    if number == signal.SIGINT:  # Python's own, or that of asyncio.Runner
+        inner = getattr(handler, "func", handler)
+        return (
+            handler is not signal.default_int_handler
+            and getattr(inner, "__name__", "") != "_on_sigint"
+        )
+    return not (getattr(handler, "__module__", None) or "").startswith(_PACKAGE)
+
+
+_PACKAGE = __name__.partition(".")[0]
