@@ -49,6 +49,7 @@ from nose2_aio import (
     tags,
     unawaited,
 )
+from nose2_aio.accounts import Account
 from nose2_aio.checks import inspect_end
 from nose2_aio.decorators import Decoration
 from nose2_aio.engines import Engine, Execution
@@ -93,12 +94,18 @@ class Adapter:
     _began = 0.0
 
     def __init__(
-        self, settings: Settings, scopes: Scopes, fixtures: Fixtures, verdicts: Verdicts
+        self,
+        settings: Settings,
+        scopes: Scopes,
+        fixtures: Fixtures,
+        verdicts: Verdicts,
+        account: Account,
     ) -> None:
         self._settings = settings
         self._scopes = scopes
         self._fixtures = fixtures
         self._verdicts = verdicts
+        self._account = account
         self._keeper = scopes.rules.keeper
         self._collects = not verdicts.ignores("never-awaited", "never-awaited-mocks")
         self._overall = plans.overall(settings)
@@ -181,6 +188,7 @@ class Adapter:
         self._ledger = Ledger()
         self._has_awaited = False
         self._mistake = None
+        self._keeper.waits = self._account.begin()
         self._began = monotonic()
         scopes = self._scopes
         scopes.ledger = self._ledger
@@ -320,7 +328,15 @@ class Adapter:
             len(test.__dict__) > unawaited.OWN and unawaited.keeps_any(kinds.users_object(test))
         ):
             done = self._attempt(test, done, lambda: self._judge(test, is_passed=done))
+        if self._keeper.waits is not None:
+            self._note_cost(test)
         return done
+
+    def _note_cost(self, test: TestCase) -> None:
+        """Note what a test has cost, if it was one for a loop."""
+        waits, self._keeper.waits = self._keeper.waits, None
+        if waits is not None and (self._has_awaited or self._guards.test is test):
+            self._account.note(test.id(), monotonic() - self._began, waits)
 
     def _collect(self, *, is_owned: bool) -> None:
         """Find what was lost in a circle: the test's own, or what was lost before it."""

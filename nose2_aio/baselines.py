@@ -15,7 +15,7 @@ from pathlib import Path
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.ledgers import Finding
 
-__all__ = ["Baseline", "checked", "line_of"]
+__all__ = ["Baseline", "checked", "checked_new", "line_of"]
 
 _HEAD = "# What the tests are known to leave behind: see --aio-baseline of nose2_aio.\n"
 _BETWEEN = "\t"
@@ -32,14 +32,21 @@ def line_of(name: str, finding: Finding) -> str:
 def checked(text: str, *, name: str, place: str) -> str:
     """Return the path of a baseline; raise `InvalidValueError` if it can't be one."""
     path = Path(text)
+    if not path.is_file():
+        return checked_new(text, name=name, place=place)
+    try:
+        _read(path)
+    except (OSError, ValueError) as error:
+        raise InvalidValueError(f"{name}: {text} can't be read: {error} ({place})") from None
+    return text
+
+
+def checked_new(text: str, *, name: str, place: str) -> str:
+    """Return the path of a file to write; raise `InvalidValueError` if it can't be one."""
+    path = Path(text)
     if not text.strip() or path.is_dir():
         raise InvalidValueError(f"{name} must be the path of a file, got {text!r} ({place})")
-    if path.exists():
-        try:
-            _read(path)
-        except (OSError, ValueError) as error:
-            raise InvalidValueError(f"{name}: {text} can't be read: {error} ({place})") from None
-    elif not os.access(path.absolute().parent, os.W_OK):
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
         raise InvalidValueError(
             f"{name} must be in a directory that can be written to, got {text!r} ({place})"
         )

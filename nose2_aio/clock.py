@@ -61,7 +61,7 @@ class Clock:
     """What is moved along."""
     is_fixed = False
     """Whether it is virtual whatever is tagged on what runs."""
-    skipped = 0.0
+    _skipped = 0.0
     """Seconds that a real clock would have had to wait, and this one has not."""
     _is_virtual = True
     _offset = 0.0
@@ -131,6 +131,11 @@ class Clock:
         is_on = ring is not None and left < math.inf
         self._alarm = (self._now + left, self._lag, ring) if is_on and ring is not None else None
 
+    def take_skipped(self) -> float:
+        """Return for how many seconds nobody had to wait, and count anew."""
+        skipped, self._skipped = self._skipped, 0.0
+        return skipped
+
     def is_to_move(self) -> bool:
         """Tell whether there is a timer, or somebody who advances the clock."""
         timers = self._loop._scheduled
@@ -173,14 +178,14 @@ class Clock:
         if is_paid:
             self._lag -= due - self._now
         else:
-            self.skipped += due - self._now
+            self._skipped += due - self._now
         self._jump(due)
         return []
 
     def _approach(self, due: float) -> list[Any]:
         """Move towards the next goal, and complete it where nothing is due before."""
         goal = min(goal for goal, _ in self._goals)
-        self.skipped += max(min(due, goal) - self._now, 0)
+        self._skipped += max(min(due, goal) - self._now, 0)
         if _rounded(due) <= goal:
             self._jump(due)
             return []

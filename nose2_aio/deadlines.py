@@ -29,6 +29,7 @@ from nose2_aio import loops, places, reports, stacks
 from nose2_aio.alarms import Alarm, Overrun
 from nose2_aio.clock import Clock
 from nose2_aio.errors import TimeLimitError
+from nose2_aio.waits import Waits
 from nose2_aio.wall import Wall
 
 __all__ = ["Deadline", "Limit", "Timekeeper", "Virtual", "is_debugged"]
@@ -153,6 +154,8 @@ class Timekeeper:
     deadline: Deadline | None = None
     virtual: Virtual | None = None
     """The virtual time of what runs, if it has that."""
+    waits: Waits | None = None
+    """What the test that runs has waited for, if somebody wants to know."""
     _is_set = False
     is_off: Callable[[], bool] = staticmethod(lambda: False)
 

@@ -151,11 +151,19 @@ class _Guard:
         if watch is not None:
             watch.ledger = self._ledger
             watch.is_new = True
+            waits = watch.waits = self._rules.keeper.waits
+            if waits is not None:
+                waits.where, waits.is_known = self._innermost_line, watch.has_selector
             if self._rules.fails_deadlocks:
                 watch.on_deadlock = self._find_deadlock
         virtual = self._rules.keeper.virtual
         if virtual is not None:
             watched.make_virtual(loop).wall = virtual.wall
+
+    def _innermost_line(self) -> chains.Line | None:
+        task = None if self.loop is None else _main_task(self.loop)
+        lines = [] if task is None else chains.of_task(task)
+        return lines[-1] if lines else None
 
     def on(self) -> ExitStack:
         """Limit what runs inside the block."""

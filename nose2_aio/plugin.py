@@ -40,6 +40,7 @@ from typing import Any
 from nose2.events import Plugin
 
 from nose2_aio import generators, interrupts, loops, reports, tags, wakers
+from nose2_aio.accounts import Account
 from nose2_aio.adapters import Adapter
 from nose2_aio.errors import AioError, InvalidValueError
 from nose2_aio.faces import Faces
@@ -52,7 +53,7 @@ from nose2_aio.verdicts import Told, Verdicts
 
 __all__ = ["AioPlugin"]
 
-_FINDINGS = "nose2_aio"
+_FOUND = "nose2_aio"
 _DISCOVERY = "nose2.plugins.loader.discovery"
 
 
@@ -74,6 +75,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._last_stop: Any = None
         self._told: list[Told] = []
         self._is_replaying = False
+        self._is_worker = False
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -99,7 +101,12 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     @functools.cached_property
     def _adapter(self) -> Adapter:
-        return Adapter(self.settings, self._scopes, self._fixtures, self._verdicts)
+        return Adapter(self.settings, self._scopes, self._fixtures, self._verdicts, self._account)
+
+    @functools.cached_property
+    def _account(self) -> Account:
+        is_kept = self._is_worker or self.session.verbosity > 1
+        return Account(self.settings, is_kept=is_kept)
 
     @functools.cached_property
     def _faces(self) -> Faces:
@@ -175,6 +182,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startSubprocess(self, event: Any) -> None:
         """Do in a worker process, for each of its shares, what is done for a run."""
+        self._is_worker = True
         self._begin(event)
         event.executeTests = functools.partial(self._execute_share, event.executeTests)
 
@@ -191,15 +199,24 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def stopTest(self, event: Any) -> None:
         """Take what the checks have found of a test, which may have run in a worker process."""
         if self._is_replaying:
-            self._told += event.metadata.get(_FINDINGS, ())
+            told, account = event.metadata.get(_FOUND, ((), None))
+            self._told += told
+            if account is not None:
+                self._account.add(account)
         else:
             self._adapter.detach()
             self._last_stop = event
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
-        for line in self._verdicts.report(self._told):
+        for line in [*self._verdicts.report(self._told), *self._account.slowest()]:
             event.stream.writeln(line)
+
+    def afterSummaryReport(self, event: Any) -> None:
+        """Tell for how long all of them have waited."""
+        summary = self._account.summary()
+        if summary and self.session.verbosity > 1:
+            event.stream.writeln(summary)
 
     def startLayerSetup(self, event: Any) -> None:
         """Arrive at a layer."""
@@ -240,7 +257,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             # or unittest would tear the class and the module down again, in the next share
             result._previousTestClass = None
             if self._last_stop is not None:  # it is going to be sent only now
-                self._last_stop.metadata[_FINDINGS] = self._told
+                self._last_stop.metadata[_FOUND] = (self._told, self._account.take())
                 self._told = []
 
     def _judge(self, level: Level, owner: object, ledger: Ledger) -> AioError | None:

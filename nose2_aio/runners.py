@@ -37,7 +37,8 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from nose2_aio import endings, ledgers, loops, stacks, watched
+from nose2_aio import chains, endings, ledgers, loops, stacks, watched
+from nose2_aio.chains import Line
 from nose2_aio.deadlines import Deadline, Limit, Timekeeper
 from nose2_aio.endings import Leftovers
 from nose2_aio.errors import AbandonedLoopError, LoopError
@@ -318,6 +319,9 @@ class Runner:
         loop, deadline = self.loop, self._deadline
         if self._watch is not None:
             self._watch.is_new = False
+            waits = self._watch.waits = self.rules.keeper.waits
+            if waits is not None:
+                waits.where, waits.is_known = self._innermost_line, self._watch.has_selector
             if self.rules.fails_deadlocks:
                 self._watch.on_deadlock = self._find_deadlock
         if deadline is not None:
@@ -332,6 +336,11 @@ class Runner:
         finally:
             if deadline is not None:
                 self._ladder.lift(deadline)
+
+    def _innermost_line(self) -> Line | None:
+        """Return the line of the user's where the host is."""
+        lines = [] if self._host is None else chains.of_task(self._host)
+        return lines[-1] if lines else None
 
     def _lateness(self) -> BaseException | None:
         """Return the error for a coroutine that has ended behind its limit."""

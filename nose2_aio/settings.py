@@ -57,6 +57,10 @@ class Settings:
     """Whether the time of coroutine tests is virtual."""
     real_time_limit: float = 60.0
     """Seconds of real time that a test in virtual time may take; 0 for no limit."""
+    durations: int | None = None
+    """How many of the slowest tests are listed; 0 for all, None for no list."""
+    report: str = ""
+    """The path of the file for the report of what tests have cost."""
     deadlocks: str = "fail"
     """What follows where nothing can wake a loop: one of `DEADLOCKS`."""
     places: Mapping[str, str] = field(default_factory=dict)
@@ -155,6 +159,16 @@ def _seconds(text: str, name: str, place: str) -> float:
     return seconds.parsed(text, name=name, place=place)
 
 
+def _count(text: str, name: str, place: str) -> int:
+    if text.strip().isdecimal():
+        return int(text)
+    raise InvalidValueError(f"{name} must be a whole number >= 0, got {text!r} ({place})")
+
+
+def _new_path(text: str, name: str, place: str) -> str:
+    return baselines.checked_new(text, name=name, place=place)
+
+
 OPTIONS = (
     Option(
         "generators",
@@ -219,6 +233,18 @@ OPTIONS = (
         "SECONDS",
         "Fail a test in virtual time that takes longer than that in real time (default 60; 0: no "
         "limit)",
+    ),
+    Option(
+        "durations",
+        _count,
+        "N",
+        "List the N slowest coroutine tests, what they have waited for, and where (0: all)",
+    ),
+    Option(
+        "report",
+        _new_path,
+        "FILE",
+        "Write what each coroutine test has cost to this file, as JSON",
     ),
     Option(
         "deadlocks",

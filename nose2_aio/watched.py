@@ -34,6 +34,7 @@ from nose2_aio.errors import LoopError
 from nose2_aio.executors import Executor
 from nose2_aio.ledgers import Ledger, Report
 from nose2_aio.places import Origin
+from nose2_aio.waits import Kind, Waits
 
 __all__ = [
     "Made",
@@ -84,6 +85,8 @@ class Watch:
     """When to call what, by `time.monotonic`, though nothing is due on the loop."""
     clock: Clock | None = None
     """The loop's clock, if its time is virtual, or was."""
+    waits: Waits | None = None
+    """What the test that runs has waited for, if somebody wants to know."""
     is_new = True
     """Whether nothing has run on the loop so far."""
     has_selector = True
@@ -270,17 +273,39 @@ class WatchedSelector(selectors.DefaultSelector):
             if timeout == 0:
                 return super().select(0)
             if clock.is_to_move() or not self._is_stuck():
-                return clock.select(self, left)
+                events = clock.select(self, left)
+                if watch.waits is not None:
+                    watch.waits.skipped += clock.take_skipped()
+                return events
             return self._look_again()
         if timeout is None and self._is_stuck():
             return self._look_again()
         if timeout is None or timeout > left:
             timeout = None if left == math.inf else left
-        return super().select(timeout)
+        return super().select(timeout) if watch.waits is None else self.wait(timeout)
 
     def wait(self, timeout: float | None) -> list[Any]:
-        """Wait for files, for so many seconds at most, whatever time it is."""
-        return super().select(timeout)
+        """Wait for files, for so many seconds at most, whatever time it is; note for how long."""
+        waits = self.watch.waits
+        if waits is None or timeout == 0:
+            return super().select(timeout)
+        is_avoidable = waits.lines is not None and not (
+            self.watch.clock is not None or self.is_watching() or self.can_change()
+        )
+        began = monotonic()
+        events = super().select(timeout)
+        seconds = monotonic() - began
+        if is_avoidable:
+            waits.avoidable += seconds
+        waits.add(seconds, self._kind(events))
+        return events
+
+    def _kind(self, events: list[Any]) -> Kind:
+        """Return what has ended a wait."""
+        if not events:
+            return Kind.TIMERS
+        own = next(iter(self.get_map()))  # what other threads write to comes first
+        return Kind.THREADS if all(key.fd == own for key, _ in events) else Kind.FILES
 
     def is_watching(self) -> bool:
         """Tell whether there is a file to wait for that isn't the loop's own."""

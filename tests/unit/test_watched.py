@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -412,12 +413,15 @@ class Wakers(TestCase):
 
     def test_foreign_threads(self) -> None:
         """A thread that isn't Python's can, if it is new."""
-        with mock.patch.object(deadlocks, "_count_foreign_threads", lambda: 3):
+        count = len(sys._current_frames())
+        with mock.patch.object(wakers, "_count_threads", lambda: count + 3):
             self.assertTrue(_can_wake())
-            with mock.patch.object(deadlocks, "_foreign_threads", 3):
+            self.assertEqual(wakers.described(), ["a thread that isn't Python's"])
+            with mock.patch.object(wakers, "_foreign_threads", 3):
                 self.assertFalse(_can_wake())
         with mock.patch.object(os, "listdir", side_effect=OSError):
-            self.assertEqual(deadlocks._count_foreign_threads(), 0)
+            with mock.patch.object(wakers, "_counts_by_links", False):
+                self.assertEqual(wakers._count_threads(), count)
 
     def test_children(self) -> None:
         """A child process can."""
