@@ -141,8 +141,8 @@ class Account:
             return []
         count = self._durations or len(self._costs)
         slowest = heapq.nlargest(count, self._costs, key=lambda cost: cost.total)
-        tests = "test" if len(slowest) == 1 else f"{len(slowest)} tests"
-        return [f"The slowest coroutine {tests}, in seconds:", "", *_table(slowest), ""]
+        tests = "coroutine test" if len(slowest) == 1 else f"{len(slowest)} coroutine tests"
+        return [f"The slowest {tests}, in seconds:", "", *_table(slowest), ""]
 
     def summary(self) -> str:
         """Return the one line on all of it; "" where no coroutine test ran."""

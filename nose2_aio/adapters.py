@@ -172,7 +172,7 @@ class Adapter:
             _check_fixtures(test)
         if self._scopes.open and not self._scopes.is_innermost(case):
             self._scopes.arrive(self._at(test))
-        if self._is_timed or seam is not seams.PLAIN:
+        if self._is_timed or seam is not seams.PLAIN or self._mistake is not None:
             self._begin_time_ahead(test)
 
     def _begin(self, test: TestCase) -> None:
@@ -197,7 +197,7 @@ class Adapter:
 
     def detach(self) -> None:
         """Note that unittest is done with the test."""
-        if self._keeper.deadline is not None:
+        if self._keeper.deadline is not None and self._scopes.layered is None:
             self._keeper.end()
 
     def running(self) -> tuple[str, float] | None:
@@ -207,8 +207,11 @@ class Adapter:
         return self._test.id(), monotonic() - self._began
 
     def _begin_time_ahead(self, test: TestCase) -> None:
-        """Begin the time of a test before anything of it runs."""
-        self._begin_time(*_target(test))
+        """Begin the time of a test before anything of it runs, unless its layers have."""
+        if self._keeper.deadline is None:
+            self._begin_time(*_target(test))
+        else:
+            self._keeper.renew()
         if self._mistake is not None:
             test.__dict__[seams.SET_UP] = partial(_fail, test, self._mistake)
 
@@ -239,10 +242,14 @@ class Adapter:
         self._begin(test)
         self._scopes.layered = test
         self._scopes.arrive(positions.of_test(test, self._settings))
+        function, owner = _target(test)
+        if self._is_timed or _may_be_tagged(function, owner):
+            self._begin_time(function, owner)
 
     def end_layered(self, test: TestCase) -> None:
         """Leave a test behind the fixtures that layers have for it."""
         self._scopes.layered = None
+        self.detach()
         self._scopes.leave(positions.of_test(test, self._settings))
 
     def _at(self, test: TestCase) -> Position:
@@ -315,7 +322,7 @@ class Adapter:
         """
         if self._has_awaited:
             self._collect(is_owned=True)
-        if self._keeper.deadline is not None:
+        if self._keeper.deadline is not None and self._scopes.layered is not test:
             self._keeper.end()
         scopes = self._scopes
         if scopes.open and scopes.open[-1].owner is test is not scopes.layered:

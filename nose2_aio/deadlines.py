@@ -25,10 +25,10 @@ from time import monotonic
 from types import FrameType
 from typing import NamedTuple
 
-from nose2_aio import loops, places, reports, stacks
+from nose2_aio import loops, places, reports, stacks, watched
 from nose2_aio.alarms import Alarm, Overrun
 from nose2_aio.clock import Clock
-from nose2_aio.errors import TimeLimitError
+from nose2_aio.errors import LoopError, TimeLimitError
 from nose2_aio.waits import Waits
 from nose2_aio.wall import Wall
 
@@ -67,6 +67,8 @@ class Virtual(NamedTuple):
     """How long what runs in it may take in real time."""
     wall: Wall | None = None
     """The time of day, if that is to move along."""
+    is_tagged: bool = True
+    """Whether a tag asks for it, or else the setting."""
 
 
 class Deadline:
@@ -161,6 +163,8 @@ class Timekeeper:
 
     def __init__(self) -> None:
         self._alarm = Alarm()
+        self.told: dict[str, None] = {}
+        """What there is to tell at the end of the run, in its order."""
 
     def begin(self, limit: Limit, virtual: Virtual | None = None) -> None:
         """Begin the time of a test, or of a fixture, if that is limited or virtual."""
@@ -175,6 +179,26 @@ class Timekeeper:
             self.virtual.wall.end()
         self.deadline = self.virtual = None
         self._set_alarm()
+
+    def set_clock(self, loop: AbstractEventLoop) -> None:
+        """Have a loop go by the time of what is about to run on it.
+
+        Raises `LoopError` for a loop whose time can't be virtual, if a tag wants that. Where it is
+        the setting, the time is real, and that is told.
+        """
+        virtual, watch = self.virtual, watched.of(loop)
+        if virtual is None:
+            if watch is not None and watch.clock is not None:
+                watch.clock.is_virtual = watch.clock.is_fixed
+            return
+        try:
+            watched.make_virtual(loop).wall = virtual.wall
+        except LoopError as error:
+            if virtual.is_tagged:
+                raise
+            self.told[str(error)] = None
+            limit = Limit() if self.deadline is None else self.deadline.limit
+            self.begin(limit)
 
     def close(self) -> None:
         """End what is left of it, with the run."""
@@ -202,11 +226,13 @@ class Timekeeper:
     def time(self, limit: Limit, virtual: Virtual | None) -> Iterator[Deadline | None]:
         """Have what runs inside the block have a time of its own."""
         before = self.deadline, self.virtual
-        self.begin(limit, virtual)
+        is_own = virtual is not self.virtual
+        self.begin(limit, virtual) if is_own else self._begin(limit)
         try:
             yield self.deadline
         finally:
-            self.end()
+            if is_own:
+                self.end()
             self.deadline, self.virtual = before
             self._set_alarm()
 

@@ -91,9 +91,9 @@ class Guards:
     ) -> None:
         guard = self._guard
         assert guard is not None
-        if seam is seams.SET_UP:
-            guard.begin()
         try:
+            if seam is seams.SET_UP:
+                guard.begin()
             with guard.on():
                 function(*args, **kwargs)
                 guard.check()
@@ -156,9 +156,7 @@ class _Guard:
                 waits.where, waits.is_known = self._innermost_line, watch.has_selector
             if self._rules.fails_deadlocks:
                 watch.on_deadlock = self._find_deadlock
-        virtual = self._rules.keeper.virtual
-        if virtual is not None:
-            watched.make_virtual(loop).wall = virtual.wall
+        self._rules.keeper.set_clock(loop)
 
     def _innermost_line(self) -> chains.Line | None:
         task = None if self.loop is None else _main_task(self.loop)

@@ -46,10 +46,11 @@ def virtual(
     tagged = tags.read_virtual_time(function, owner)
     if tagged is False or not (tagged or is_virtual or settings.virtual_time):
         return None
-    place = "@virtual_time" if tagged else settings.places.get("virtual_time", "")
+    is_tagged = bool(tagged) or is_virtual
+    place = "@virtual_time" if is_tagged else settings.places.get("virtual_time", "")
     real = settings.places.get("real_time_limit", "real-time-limit")
     wall = Wall(place) if tagged == "wall" else None
-    return Virtual(place, Limit(settings.real_time_limit, real), wall)
+    return Virtual(place, Limit(settings.real_time_limit, real), wall, is_tagged)
 
 
 def overall(settings: Settings) -> Limit:

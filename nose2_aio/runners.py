@@ -218,7 +218,11 @@ class Runner:
         if self._outer is not None or self._state is not State.NEW:
             self._ensure_current()
         self._is_attending = False
-        self._keep_time()
+        try:
+            self.rules.keeper.set_clock(self.loop)
+        except BaseException:
+            job.close()
+            raise
         self._deadline = self.rules.keeper.deadline
         try:
             self._begin(job, is_last)
@@ -248,7 +252,8 @@ class Runner:
         if self.is_calling:
             return function(*args, **kwargs)
         self._ensure_current()
-        self._keep_time()
+        with contextlib.suppress(LoopError):  # the next coroutine is going to say so
+            self.rules.keeper.set_clock(self.loop)
         self.is_calling = True
         try:
             return self.context.run(_call_users_code, function, *args, **kwargs)
@@ -379,14 +384,6 @@ class Runner:
     def _ensure_current(self) -> None:
         if loops.current() is not self.loop:
             asyncio.set_event_loop(self.loop)
-
-    def _keep_time(self) -> None:
-        """Have the loop's time be virtual, or real, as that of what is about to run."""
-        virtual = self.rules.keeper.virtual
-        if virtual is not None:
-            watched.make_virtual(self.loop).wall = virtual.wall
-        elif self._watch is not None and self._watch.clock is not None:
-            self._watch.clock.is_virtual = self._watch.clock.is_fixed
 
     def _begin(self, job: Coroutine[Any, Any, Any], is_last: Callable[[], bool]) -> None:
         """Have the host do a job when the loop runs."""

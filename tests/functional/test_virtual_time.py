@@ -1,0 +1,593 @@
+"""Virtual time: waiting for a timer takes none, and nothing overtakes the real world."""
+
+from __future__ import annotations
+
+import sys
+import time
+from unittest import TestCase
+
+from tests.runs import Project
+
+HEAD = """
+import asyncio, datetime, os, signal, subprocess, sys, threading, time, unittest
+from concurrent.futures import ThreadPoolExecutor
+import nose2_aio as aio
+
+"""
+REAL = "0.2"
+"""Seconds that take long enough to be seen."""
+
+
+class Virtual(TestCase):
+    """Projects with a module of tests."""
+
+    def project(self, code: str, config: str = "") -> Project:
+        """A project with one module."""
+        made = Project(self, test_it="")
+        made.write("test_it.py", HEAD + code)
+        made.write("unittest.cfg", config)
+        return made
+
+    def assert_passes(self, code: str, *switches: str, config: str = "", count: int) -> None:
+        """Assert that all of the tests pass, in no time."""
+        began = time.monotonic()
+        run = self.project(code, config).nose2(*switches)
+        self.assertEqual(run.returncode, 0, run.output)
+        self.assertEqual(run.ran, count)
+        self.assertLess(time.monotonic() - began, 30)
+
+    def test_tags(self) -> None:
+        """A tag on a function, a class, a base class; with each kind of test and each engine."""
+        self.assert_passes(
+            """
+class Plain(unittest.TestCase):
+    async def setUp(self):
+        self.addCleanup(self.clean)
+        await asyncio.sleep(100)
+    async def clean(self):
+        await asyncio.sleep(100)
+    async def tearDown(self):
+        await asyncio.sleep(100)
+    @aio.virtual_time
+    async def test_until_complete(self):
+        await asyncio.sleep(3600)
+        assert asyncio.get_running_loop().time() == aio.clock().time() == 3700
+    @aio.virtual_time()
+    @aio.timeout(300)
+    @aio.sleep(300)
+    @aio.run_forever
+    async def test_forever(self):
+        start = aio.clock().time()
+        assert start == 100
+        async def callback():
+            assert aio.clock().time() == start + 300
+        return callback
+    @aio.virtual_time(True)
+    async def test_by_result(self):
+        return lambda: self.assertEqual(aio.clock().time(), 101)
+
+class Function(unittest.TestCase):
+    @aio.virtual_time
+    def test_generator(self):
+        yield from asyncio.create_task(asyncio.sleep(50))
+        self.assertEqual(aio.clock().time(), 50)
+
+@aio.virtual_time
+class Base(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        await asyncio.sleep(1000)
+    @classmethod
+    async def tearDownClass(cls):
+        await asyncio.sleep(1000)
+
+class Derived(Base):
+    async def test_a(self):
+        await asyncio.sleep(500)
+        assert aio.clock().time() == 1500
+    async def test_b(self):
+        assert aio.clock().time() == 1500
+    def test_sync(self):
+        assert aio.clock().time() == 1500
+
+@aio.virtual_time
+class TestClass:
+    async def setUp(self):
+        await asyncio.sleep(100)
+    async def test(self):
+        assert aio.clock().time() == 100
+
+@aio.virtual_time
+class Isolated(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        await asyncio.sleep(100)
+    async def asyncTearDown(self):
+        await asyncio.sleep(100)
+    async def test(self):
+        await asyncio.sleep(3600)
+        assert aio.clock().time() == 3700
+    def test_sync(self):
+        assert aio.clock().time() == 100
+
+@aio.virtual_time
+async def test_function():
+    await asyncio.sleep(3600)
+    assert aio.clock().time() == 3600
+
+@aio.virtual_time
+async def test_advance():
+    task = asyncio.create_task(asyncio.sleep(5, "done"))
+    await aio.clock().advance(5)
+    assert task.done()
+""",
+            count=12,
+        )
+
+    def test_setting(self) -> None:
+        """The setting holds for fixtures of any scope; a tag says otherwise; a switch too."""
+        code = """
+async def setUpModule():
+    await asyncio.sleep(1000)
+async def tearDownModule():
+    await asyncio.sleep(1000)
+
+class Real(unittest.TestCase):
+    @aio.virtual_time(False)
+    async def test_real(self):
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        assert 1000 <= start < 1001, start
+        await asyncio.sleep(0.02)
+        assert 0.02 <= loop.time() - start < 1
+
+class Virtual(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        await asyncio.sleep(1000)
+    async def test(self):
+        assert 2000 <= aio.clock().time() < 2001
+        await asyncio.sleep(3600)
+
+class Isolated(unittest.IsolatedAsyncioTestCase):
+    async def test(self):
+        assert aio.clock().time() == 0
+"""
+        self.assert_passes(code, "--aio-virtual-time", count=3)
+        config = "[aio]\nvirtual-time = true\n"
+        self.assert_passes(code, config=config, count=3)
+        run = self.project("async def test():\n    aio.clock()\n", config=config).nose2(
+            "--no-aio-virtual-time"
+        )
+        self.assertIn("LoopError: time isn't virtual here", run.output)
+
+    def test_wider_loops(self) -> None:
+        """On the loop of a class or a layer each test has its own time, and none goes back."""
+        self.assert_passes(
+            """
+class Shared(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        cls.beats = []
+        async def beat():
+            while True:
+                await asyncio.sleep(10)
+                cls.beats.append(1)
+        cls.beating = asyncio.create_task(beat())
+        cls.last = asyncio.get_running_loop().time()
+    @classmethod
+    async def tearDownClass(cls):
+        cls.beating.cancel()
+    def go_on(self):
+        now = asyncio.get_running_loop().time()
+        self.assertGreaterEqual(now, self.last)
+        type(self).last = now
+    @aio.virtual_time
+    async def test_a(self):
+        self.go_on()
+        await asyncio.sleep(1000)
+        self.assertIn(len(self.beats), (99, 100))
+        self.go_on()
+    async def test_b(self):
+        self.go_on()
+        await asyncio.sleep(0.02)
+        self.assertIn(len(self.beats), (99, 100))
+        self.go_on()
+    @aio.virtual_time
+    async def test_c(self):
+        self.go_on()
+        await asyncio.sleep(1000)
+        self.assertIn(len(self.beats), (199, 200))
+
+class Layer:
+    @classmethod
+    async def setUp(cls):
+        await asyncio.sleep(100)
+    @classmethod
+    async def testSetUp(cls):
+        await asyncio.sleep(100)
+
+class Layered(unittest.TestCase):
+    layer = Layer
+    async def test(self):
+        assert aio.clock().time() == 200
+""",
+            "--plugin",
+            "nose2.plugins.layers",
+            "--aio-virtual-time",
+            "test_it.Shared",
+            "test_it.Layered",
+            count=4,
+        )
+
+    def test_given_loop(self) -> None:
+        """On a loop that setUp has made it goes on from where that is; another kind is refused."""
+        code = """
+import selectors
+class Given(unittest.TestCase):
+    def setUp(self):
+        self.loop = asyncio.SelectorEventLoop({})
+        self.addCleanup(self.loop.close)
+        asyncio.set_event_loop(self.loop)
+    @aio.virtual_time
+    async def test(self):
+        start = self.loop.time()
+        await asyncio.sleep(3600)
+        assert round(self.loop.time() - start) == 3600
+    @aio.timeout(0.1)
+    async def test_limited(self):
+        await asyncio.sleep(0.3)
+    async def test_setting(self): pass
+"""
+        self.assert_passes(code.format(""), "test_it.Given.test", count=1)
+        run = self.project(code.format("selectors.PollSelector()")).nose2("--aio-virtual-time")
+        text = (
+            "time can't be virtual on asyncio.unix_events._UnixSelectorEventLoop: it has no "
+            "selector of Python's that could jump"
+        )
+        self.assertIn(f"LoopError: {text}", run.output)
+        self.assertIn("not done within its time limit of 0.1 s (@timeout)", run.output)
+        self.assertEqual(run.output.count(text), 2)
+        self.assertIn("FAILED (errors=2)", run.output)
+
+    def test_any_runner(self) -> None:
+        """The decorators take the tag, and a loop context, without the plugin."""
+        project = self.project("""
+class Any(unittest.TestCase):
+    @aio.run_until_complete
+    @aio.virtual_time
+    async def test_tag(self):
+        await asyncio.sleep(3600)
+        assert aio.clock().time() == 3600
+    @aio.run_until_complete(loop=aio.virtual_clock)
+    async def test_context(self):
+        await asyncio.sleep(3600)
+        assert aio.clock().time() == 3600
+    @aio.run_forever(timeout=300, loop=aio.virtual_clock)
+    async def test_forever(self):
+        return lambda: self.assertEqual(aio.clock().time(), 300)
+    @aio.timeout(5)
+    @aio.run_until_complete(loop=aio.virtual_clock)
+    async def test_limit(self):
+        await asyncio.sleep(5)
+        with self.assertRaises(asyncio.CancelledError):
+            await asyncio.sleep(5)
+        raise KeyError
+    @aio.run_until_complete(loop=lambda: aio.virtual_clock(wall=True))
+    async def test_wall(self):
+        start = time.time()
+        await asyncio.sleep(3600)
+        self.assertEqual(round(time.time() - start, 3), 3600)
+""")
+        for run in (project.python("-m", "unittest", "test_it"), project.nose2()):
+            self.assertEqual(run.ran, 5)
+            self.assertRegex(run.output, r"FAILED \((errors|failures)=1\)")
+            self.assertIn("of 5 s of virtual time (@timeout)", run.output)
+
+    def test_limits(self) -> None:
+        """Limits count virtual seconds, and there is one in real time behind them."""
+        project = self.project(
+            """
+@aio.virtual_time
+class Limits(unittest.TestCase):
+    @aio.timeout(10)
+    async def test_at_it(self):
+        await asyncio.sleep(10)
+    @aio.timeout(10)
+    async def test_beyond(self):
+        await asyncio.sleep(4)
+        await asyncio.sleep(7)
+    @aio.timeout(10)
+    async def test_busy(self):
+        time.sleep(0.1)
+        await asyncio.sleep(9)
+    async def test_for_ever(self):
+        while True:
+            await asyncio.sleep(0.5)
+    async def test_held(self):
+        async with await asyncio.start_server(print, "127.0.0.1", 0):
+            await asyncio.sleep(100)
+    async def test_blocks(self):
+        time.sleep(100)
+    @aio.timeout(0.3)
+    async def test_for_real(self):
+        async with await asyncio.start_server(print, "127.0.0.1", 0) as server:
+            await asyncio.Event().wait()
+
+@aio.virtual_time
+class Isolated(unittest.IsolatedAsyncioTestCase):
+    @aio.timeout(10)
+    async def test_beyond(self):
+        await asyncio.sleep(11)
+    @aio.timeout(10)
+    async def test_at_it(self):
+        await asyncio.sleep(10)
+
+@aio.virtual_time
+class Fixture(unittest.TestCase):
+    @classmethod
+    @aio.timeout(10)
+    async def setUpClass(cls):
+        await asyncio.sleep(11)
+    async def test(self): pass
+""",
+            "[aio]\nreal-time-limit = 0.5\ntime-limit = 1000000000\n",
+        )
+        run = project.nose2("-v")
+        failed = {name for name, verdict in run.verdicts.items() if verdict != "ok"}
+        names = ("beyond", "for_ever", "held", "blocks", "for_real")
+        self.assertLessEqual({f"test_it.Limits.test_{name}" for name in names}, failed)
+        self.assertIn("FAILED (errors=7)", run.output)
+        self.assertEqual(run.output.count("not done within its time limit of 10 s of virtual"), 3)
+        self.assertEqual(run.output.count("not done within its time limit of 0.3 s of virt"), 1)
+        self.assertEqual(
+            run.output.count(
+                "TimeLimitError: not done within 0.5 s of real time ([aio] real-time-limit), "
+                "though its time is virtual (@virtual_time)"
+            ),
+            3,
+        )
+        self.assertRegex(
+            run.output,
+            r"Its clock shows 0 s of virtual time, held by:\n"
+            r"  the socket \d+ at \('127.0.0.1', \d+\), for \S+_accept_connection\n",
+        )
+
+    def test_never_overtakes(self) -> None:
+        """What comes from outside comes before a timer that is due later in real time."""
+        self.assert_passes(
+            f"""
+REAL = {REAL}
+pool = ThreadPoolExecutor(1)
+@aio.virtual_time
+class Outside(unittest.TestCase):
+    def setUp(self):
+        self.began = time.monotonic()
+    async def asyncTearDown(self):
+        pass
+    def tearDown(self):
+        self.assertGreaterEqual(time.monotonic() - self.began, REAL * 0.9)
+        self.assertLess(aio.clock().time(), 20)
+    async def test_executor(self):
+        await asyncio.wait_for(asyncio.to_thread(time.sleep, REAL), 20)
+    async def test_own_pool(self):
+        for _ in range(3):
+            job = pool.submit(time.sleep, REAL)
+            await asyncio.wait_for(asyncio.wrap_future(job), 20)
+    async def test_thread(self):
+        event, loop = asyncio.Event(), asyncio.get_running_loop()
+        def call():
+            time.sleep(REAL)
+            loop.call_soon_threadsafe(event.set)
+        threading.Thread(target=call).start()
+        await asyncio.wait_for(event.wait(), 20)
+    async def test_process(self):
+        process = await asyncio.create_subprocess_exec("sleep", str(REAL))
+        await asyncio.wait_for(process.wait(), 20)
+    async def test_polled_process(self):
+        process = subprocess.Popen(["sleep", str(REAL)])
+        while process.poll() is None:
+            await asyncio.sleep(0.01)
+    async def test_socket(self):
+        reader, writer = os.pipe()
+        process = subprocess.Popen(["sh", "-c", f"sleep {{REAL}}; echo"], stdout=writer)
+        os.close(writer)
+        came = asyncio.Event()
+        asyncio.get_running_loop().add_reader(reader, came.set)
+        await asyncio.wait_for(came.wait(), 20)
+        asyncio.get_running_loop().remove_reader(reader)
+        os.close(reader)
+        process.wait()
+    async def test_alarm(self):
+        event = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGALRM, event.set)
+        signal.setitimer(signal.ITIMER_REAL, REAL)
+        await asyncio.wait_for(event.wait(), 20)
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGALRM)
+    async def test_due_for_real(self):
+        job = asyncio.get_running_loop().run_in_executor(None, time.sleep, 4 * REAL)
+        with self.assertRaises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(job), REAL)
+        self.assertEqual(aio.clock().time(), REAL)
+        self.assertLess(time.monotonic() - self.began, 4 * REAL)
+        await job
+""",
+            count=8,
+        )
+
+    def test_nothing_left(self) -> None:
+        """What has ended holds nothing any more: a child nobody waits for, an idle pool."""
+        self.assert_passes(
+            """
+pool = ThreadPoolExecutor(1)
+@aio.virtual_time
+async def test_idle():
+    process = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    pool.submit(int).result()
+    await asyncio.to_thread(int)
+    await asyncio.create_subprocess_exec("true")
+    await asyncio.sleep(3600)
+    process.wait()
+""",
+            count=1,
+        )
+
+    def test_deadlock(self) -> None:
+        """It fails at once, and burns no CPU, with deadlocks ignored and a limit too."""
+        run = self.project("""
+import resource
+@aio.virtual_time
+class Dead(unittest.TestCase):
+    async def test_event(self):
+        await asyncio.sleep(5)
+        await asyncio.Event().wait()
+    async def test_for_ever(self):
+        await asyncio.sleep(float("inf"))
+    async def test_holds_a_file(self):
+        self.reader, self.writer = os.pipe()
+        asyncio.get_running_loop().add_reader(self.reader, print)
+        began = time.process_time()
+        try:
+            with self.assertRaises(TimeoutError):
+                await asyncio.wait_for(asyncio.Event().wait(), 1)
+        finally:
+            asyncio.get_running_loop().remove_reader(self.reader)
+            os.close(self.reader), os.close(self.writer)
+        self.assertLess(time.process_time() - began, 0.3)
+    @classmethod
+    def tearDownClass(cls):
+        assert time.process_time() < 10
+""").nose2("-v")
+        self.assertEqual(
+            run.verdicts,
+            {
+                "test_it.Dead.test_event": "ERROR",
+                "test_it.Dead.test_for_ever": "ERROR",
+                "test_it.Dead.test_holds_a_file": "ok",
+            },
+            run.output,
+        )
+        self.assertEqual(run.output.count("DeadlockError: it can never finish"), 2)
+        run = self.project("""
+@aio.virtual_time
+@aio.timeout(500)
+async def test_event():
+    await asyncio.Event().wait()
+""").nose2("--aio-deadlocks=ignore")
+        self.assertIn("its time limit of 500 s of virtual time (@timeout)", run.output)
+
+    def test_wall(self) -> None:
+        """The time of day moves along in a test that wants that, fixtures too, and only there."""
+        self.assert_passes(
+            """
+class Wall(unittest.TestCase):
+    def setUp(self):
+        self.start = datetime.datetime.now()
+    @aio.timeout(100)
+    async def tearDown(self):
+        passed = datetime.datetime.now() - self.start
+        self.assertEqual(passed, datetime.timedelta(hours=self.hours, seconds=1))
+    @aio.virtual_time(wall=True)
+    async def test(self):
+        self.hours = 1
+        await asyncio.sleep(1)
+        stamp = time.time()
+        await asyncio.sleep(3600)
+        self.assertEqual(round(time.time() - stamp, 6), 3600)
+
+@aio.virtual_time
+async def test_without():
+    start = time.time()
+    await asyncio.sleep(3600)
+    assert time.time() - start < 100
+""",
+            count=2,
+        )
+
+    def test_wall_missing(self) -> None:
+        """Where time-machine is missing, the test says so; nothing imports it unasked."""
+        run = self.project("""
+class Wall(unittest.TestCase):
+    @aio.virtual_time(wall=True)
+    async def test(self): pass
+    @aio.virtual_time(wall=True)
+    def test_sync(self): pass
+    async def test_other(self):
+        assert "time_machine" not in sys.modules
+
+class Isolated(unittest.IsolatedAsyncioTestCase):
+    @aio.virtual_time(wall=True)
+    async def test(self): pass
+
+class SetUp(unittest.TestCase):
+    async def setUp(self): pass
+    @aio.virtual_time(wall=True)
+    async def test(self): pass
+
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: (
+    None if name == "time_machine" else found(name, *rest)
+)
+""").nose2("-v")
+        self.assertIn("FAILED (errors=4)", run.output)
+        self.assertEqual(
+            run.output.count(
+                "InvalidValueError: virtual_time(wall=True) needs the package time-machine, which "
+                "isn't installed: pip install time-machine (@virtual_time)"
+            ),
+            4,
+            run.output,
+        )
+
+    def test_mistakes(self) -> None:
+        """A tag that means nothing is refused, with its place."""
+        for tag, text in {
+            "@aio.virtual_time(1)": "@virtual_time is for functions and classes, got 1",
+            "@aio.virtual_time(wall=1)": "wall must be True or False, got 1",
+            "@aio.virtual_time(False, wall=True)": "wall=True is for virtual time alone",
+        }.items():
+            run = self.project(f"{tag}\nasync def test(): pass\n").nose2()
+            self.assertIn(text, run.output)
+            self.assertRegex(run.output, r"\(@virtual_time, test_it.py:5\)")
+        run = self.project(
+            "class Case(unittest.TestCase):\n"
+            "    async def test(self): pass\n"
+            "    test.virtual_time = 'yes'\n"
+            "    def test_sync(self): pass\n"
+            "    test_sync.virtual_time = 'no'\n"
+        ).nose2()
+        self.assertIn("virtual_time must be True, False or 'wall', got 'yes'", run.output)
+        self.assertIn("(attribute virtual_time of test, test_it.py:6)", run.output)
+        self.assertIn("FAILED (errors=2)", run.output)
+
+    def test_selected(self) -> None:
+        """-A selects on the tag, and mp runs it in its workers."""
+        project = self.project("""
+@aio.virtual_time
+async def test_tagged():
+    await asyncio.sleep(3600)
+    assert aio.clock().time() == 3600
+async def test_other(): pass
+""")
+        run = project.nose2("--plugin", "nose2.plugins.attrib", "-A", "virtual_time")
+        self.assertEqual((run.ran, run.returncode), (1, 0), run.output)
+        run = project.nose2("--plugin", "nose2.plugins.mp", "-N", "2", "--aio-virtual-time")
+        self.assertEqual((run.ran, run.returncode), (2, 0), run.output)
+
+    def test_interrupted(self) -> None:
+        """SIGQUIT tells the virtual time, and what holds it."""
+        run = self.project("""
+@aio.virtual_time
+async def test():
+    await asyncio.sleep(5)
+    async with await asyncio.start_server(print, "127.0.0.1", 0):
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGQUIT)).start()
+        await asyncio.sleep(0.4)
+""").nose2()
+        self.assertEqual(run.returncode, 0, run.output)
+        self.assertRegex(run.output, r"Its clock shows 5 s of virtual time, held by:\n  the socket")
+
+
+if sys.platform == "win32":
+    del Virtual  # the loop has no selector of ours there

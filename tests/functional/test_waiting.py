@@ -1,0 +1,154 @@
+"""The account of waiting: a line with -v, a table, and a report for machines."""
+
+from __future__ import annotations
+
+import json
+import re
+from unittest import TestCase
+
+from tests.runs import Project, Run
+
+CODE = """
+import asyncio, threading, time, unittest
+import nose2_aio as aio
+
+class Waits(unittest.TestCase):
+    async def setUp(self):
+        await asyncio.sleep(0.01)
+    async def test_timers(self):
+        for _ in range(2):
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(0.15)
+    async def test_files(self):
+        async def handle(reader, writer):
+            await asyncio.sleep(0.1)
+            writer.close()
+        async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            await reader.read()
+            writer.close()
+            process = await asyncio.create_subprocess_exec("sh", "-c", "sleep 0.1; echo", stdout=-1)
+            await process.stdout.read(1)
+            await process.wait()
+    async def test_threads(self):
+        await asyncio.to_thread(time.sleep, 0.2)
+    async def test_runs(self):
+        time.sleep(0.3)
+    @aio.virtual_time
+    async def test_virtual(self):
+        await asyncio.sleep(3600)
+        await asyncio.to_thread(time.sleep, 0.05)
+    def test_sync(self): pass
+
+class Isolated(unittest.IsolatedAsyncioTestCase):
+    async def test(self):
+        await asyncio.sleep(0.12)
+
+class Shared(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls): pass
+    async def test(self):
+        await asyncio.sleep(0.11)
+"""
+SUMMARY = re.compile(
+    r"^(\d+) coroutine tests?: (\S+) s in all, (\S+) s of it waiting"
+    r"(?:, (\S+) s were saved by virtual time)?$",
+    re.MULTILINE,
+)
+
+
+class Waiting(TestCase):
+    """A run of tests that wait for each kind of thing."""
+
+    def run_it(self, *arguments: str, code: str = CODE) -> Run:
+        """Run the project."""
+        self.project = Project(self, test_it=code)
+        return self.project.nose2(*arguments)
+
+    def test_summary(self) -> None:
+        """With -v the run ends with a line on all coroutine tests, and on no others."""
+        run = self.run_it("-v")
+        self.assertEqual(run.returncode, 0, run.output)
+        found = SUMMARY.search(run.output.splitlines()[-1])
+        assert found is not None, run.output
+        count, total, waiting, saved = map(float, found.groups())
+        self.assertEqual((count, saved), (7, 3600.01))
+        self.assertLess(waiting, total - 0.3 + 0.01)
+        self.assertGreater(waiting, 0.35 + 0.2 + 0.2 + 0.05 + 0.12 + 0.11)
+        self.assertIsNone(SUMMARY.search(self.run_it().output))
+        quiet = self.run_it("-v", code="def test(): pass\n")
+        self.assertIsNone(SUMMARY.search(quiet.output))
+        alone = self.run_it("-v", code="async def test(): pass\n")
+        self.assertRegex(
+            alone.output, r"\n1 coroutine test: 0.\d\d s in all, 0.00 s of it waiting\n"
+        )
+
+    def test_durations(self) -> None:
+        """The slowest are listed: what each waited for, where, and what virtual time would save."""
+        run = self.run_it("--aio-durations", "3", "test_it.Waits")
+        table = run.output.partition("The slowest 3 coroutine tests, in seconds:\n\n")[2]
+        masked = re.sub(r"\d\.\d\d", "0.00", table.partition("\n\n")[0])
+        lines = dict.fromkeys(masked.splitlines())
+        for line in (
+            "   total   waiting    timers       I/O   threads   running",
+            "    0.00      0.00      0.00      0.00      0.00      0.00  test_it.Waits.test_timers",
+            "          0.00 s at test_it.py:9 in test_timers  await asyncio.sleep(0.1)",
+            "          virtual time would save 0.00 s",
+            "    0.00      0.00      0.00      0.00      0.00      0.00  test_it.Waits.test_runs",
+        ):
+            self.assertIn(line, lines, table)
+        self.assertNotIn("coroutine tests: ", run.output)
+        run = self.run_it("--aio-durations=0", "test_it.Waits.test_virtual")
+        self.assertIn("The slowest coroutine test, in seconds:\n", run.output)
+        self.assertIn("virtual time has saved 3600.01 s", run.output)
+        self.assertNotIn("virtual time would save", run.output)
+        run = self.run_it("--aio-durations=5", code="def test(): pass\n")
+        self.assertNotIn("slowest", run.output)
+
+    def test_report(self) -> None:
+        """The report has all of it, in seconds; in worker processes too."""
+        for arguments in ((), ("--plugin", "nose2.plugins.mp", "-N", "2")):
+            run = self.run_it("--aio-report", "report.json", *arguments)
+            self.assertEqual(run.returncode, 0, run.output)
+            report = json.loads((self.project.folder / "report.json").read_text())
+            self.assertEqual((report["version"], report["count"]), (1, 7))
+            tests = {test["id"].removeprefix("test_it."): test for test in report["tests"]}
+            self.assertEqual(len(tests), 7)
+            self.assertAlmostEqual(report["seconds"], sum(t["seconds"] for t in tests.values()), 4)
+            for name, kind, least in (
+                ("Waits.test_timers", "timers", 0.35),
+                ("Waits.test_files", "io", 0.05),
+                ("Waits.test_threads", "threads", 0.19),
+                ("Isolated.test", "timers", 0.12),
+                ("Shared.test", "timers", 0.11),
+            ):
+                test = tests[name]
+                self.assertGreaterEqual(test["waiting"][kind], least, name)
+                self.assertEqual(max(test["waiting"], key=test["waiting"].get), "total")
+                self.assertAlmostEqual(
+                    test["seconds"], test["waiting"]["total"] + test["running"], 4
+                )
+            timers = tests["Waits.test_timers"]
+            self.assertEqual(timers["longest_wait"]["place"], "test_it.py:9 in test_timers")
+            self.assertEqual(timers["longest_wait"]["source"], "await asyncio.sleep(0.1)")
+            self.assertGreaterEqual(timers["longest_wait"]["seconds"], 0.2)
+            self.assertGreaterEqual(timers["virtual_time_would_save"], 0.35)
+            self.assertEqual(tests["Waits.test_threads"]["virtual_time_would_save"] // 0.1, 0)
+            self.assertGreater(tests["Waits.test_runs"]["running"], 0.3)
+            self.assertEqual(tests["Waits.test_virtual"]["virtual_time_saved"], 3600.01)
+            self.assertEqual(
+                tests["Isolated.test"]["longest_wait"]["place"], "test_it.py:34 in test"
+            )
+            self.assertEqual(report["virtual_time_saved"], 3600.01)
+
+    def test_mistakes(self) -> None:
+        """What is no number or no path ends the run before any test."""
+        for arguments, text in {
+            ("--aio-durations", "-1"): "durations must be a whole number >= 0, got '-1'",
+            ("--aio-durations", "1.5"): "durations must be a whole number >= 0, got '1.5'",
+            ("--aio-report", "."): "report must be the path of a file, got '.' (--aio-report)",
+            ("--aio-report", "no/where"): "report must be in a directory that can be written to",
+        }.items():
+            run = self.run_it("=".join(arguments))
+            self.assertEqual((run.returncode, run.ran), (2, -1))
+            self.assertIn(text, run.output)
