@@ -98,7 +98,7 @@ class Fixtures(TestCase):
 
 
 class Reports(TestCase):
-    """docs/checks.rst and docs/timeouts.rst"""
+    """docs/checks.rst, docs/timeouts.rst, docs/virtual_time.rst and docs/waiting.rst"""
 
     maxDiff = None
 
@@ -130,6 +130,31 @@ class Reports(TestCase):
         printed, shown = self.shown("timeouts.rst", "test_chat")
         self.assertIn(shown, printed)
         self.assertIn(shown, self.same(textwrap.dedent(TEXT.replace("\n    ", "\n"))))
+
+    def test_virtual_time(self) -> None:
+        """Its first example passes; its second one does so without the plugin."""
+        text = (TOP / "docs/virtual_time.rst").read_text()
+        first, second = (
+            textwrap.dedent(one)
+            for one in re.findall(r"code-block:: python\n\n((?:    .*\n|\n)+)", text)
+        )
+        run = Project(self, test_it=first).nose2("-v")
+        self.assertEqual((run.ran, run.returncode), (1, 0), run.output)
+        self.assertIn("3600.00 s were saved by virtual time", run.output)
+        code = f"import asyncio\nimport nose2_aio as aio\n{second}\ntest_backoff()\n"
+        run = Project(self, it=code).python("it.py")
+        self.assertEqual((run.returncode, run.output), (0, ""))
+
+    def test_waiting(self) -> None:
+        """What it shows is what is printed, but for the hundredths."""
+        text = (TOP / "docs/waiting.rst").read_text()
+        code, shown = (
+            textwrap.dedent(re.search(rf"code-block:: {language}\n\n((?:    .*\n|\n)+)", text)[1])
+            for language in ("python", "console")
+        )
+        printed = Project(self, test_mail=code).nose2("--aio-durations", "2").output
+        same = [re.sub(r"\d\.\d\d", "0.00", one) for one in (shown.strip(), printed)]
+        self.assertIn(*same)
 
     def test_tables(self) -> None:
         """The table of the checks is that of the code."""
