@@ -11,6 +11,7 @@ from typing import Any
 from unittest import TestCase, mock
 
 import nose2_aio as aio
+from nose2_aio.accounts import Account
 from nose2_aio.adapters import Adapter
 from nose2_aio.errors import DefinitionError, InvalidTypeError
 from nose2_aio.fixtures import Fixtures
@@ -25,7 +26,9 @@ def run(case: TestCase, settings: Settings | None = None) -> unittest.TestResult
     settings = settings or Settings()
     scopes = Scopes(settings)
     fixtures = Fixtures(settings, scopes, Interrupts())
-    adapter = Adapter(settings, scopes, fixtures, Verdicts(settings))
+    adapter = Adapter(
+        settings, scopes, fixtures, Verdicts(settings), Account(settings, is_kept=False)
+    )
 
     class Result(unittest.TestResult):
         def startTest(self, test: TestCase) -> None:
@@ -95,7 +98,9 @@ class Seams(TestCase):
         self.assertTrue(run(Case("test")).wasSuccessful())
         scopes = Scopes(Settings())
         fixtures = Fixtures(Settings(), scopes, Interrupts())
-        Adapter(Settings(), scopes, fixtures, Verdicts(Settings())).attach(object())
+        settings = Settings()
+            account = Account(settings, is_kept=False)
+            Adapter(settings, scopes, fixtures, Verdicts(settings), account).attach(object())
 
     def test_seam_of_unittest(self) -> None:
         """unittest still runs a test through that seam."""
@@ -351,7 +356,9 @@ class Books(TestCase):
         scopes = Scopes(settings)
         fixtures = Fixtures(settings, scopes, Interrupts())
         self.verdicts = Verdicts(settings)
-        self.adapter = Adapter(settings, scopes, fixtures, self.verdicts)
+        self.adapter = Adapter(
+            settings, scopes, fixtures, self.verdicts, Account(settings, is_kept=False)
+        )
         self.keeper = scopes.rules.keeper
         self.addCleanup(self.keeper.close)
 

@@ -413,15 +413,14 @@ class Wakers(TestCase):
 
     def test_foreign_threads(self) -> None:
         """A thread that isn't Python's can, if it is new."""
-        count = len(sys._current_frames())
-        with mock.patch.object(wakers, "_count_threads", lambda: count + 3):
+        with mock.patch.object(wakers, "_count_threads", lambda: len(sys._current_frames()) + 3):
             self.assertTrue(_can_wake())
             self.assertEqual(wakers.described(), ["a thread that isn't Python's"])
             with mock.patch.object(wakers, "_foreign_threads", 3):
                 self.assertFalse(_can_wake())
         with mock.patch.object(os, "listdir", side_effect=OSError):
             with mock.patch.object(wakers, "_counts_by_links", False):
-                self.assertEqual(wakers._count_threads(), count)
+                self.assertEqual(wakers._count_threads(), len(sys._current_frames()))
 
     def test_children(self) -> None:
         """A child process can."""
