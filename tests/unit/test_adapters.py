@@ -99,8 +99,8 @@ class Seams(TestCase):
         scopes = Scopes(Settings())
         fixtures = Fixtures(Settings(), scopes, Interrupts())
         settings = Settings()
-            account = Account(settings, is_kept=False)
-            Adapter(settings, scopes, fixtures, Verdicts(settings), account).attach(object())
+        account = Account(settings, is_kept=False)
+        Adapter(settings, scopes, fixtures, Verdicts(settings), account).attach(object())
 
     def test_seam_of_unittest(self) -> None:
         """unittest still runs a test through that seam."""
