@@ -25,6 +25,7 @@ from nose2_aio import (
     endings,
     generators,
     given,
+    loops,
     places,
     reports,
     seams,
@@ -91,9 +92,9 @@ class Guards:
     ) -> None:
         guard = self._guard
         assert guard is not None
-        if seam is seams.SET_UP:
-            guard.begin()
         try:
+            if seam is seams.SET_UP:
+                guard.begin()
             with guard.on():
                 function(*args, **kwargs)
                 guard.check()
@@ -145,7 +146,10 @@ class _Guard:
         loop = seams.isolated_loop(self.test)
         if loop is None:
             return
+        if seams.has_given_loops(self.test):  # asyncio makes those current that it has made itself
+            self._watching.callback(loops.make_current(loop))
         self._watching.enter_context(watched.on(loop))
+        self._rules.note_blind(loop)
         self.loop = loop
         watch = watched.of(loop)
         if watch is not None:

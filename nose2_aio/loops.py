@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from nose2_aio import endings, places
+from nose2_aio import endings, factories, places
 from nose2_aio.errors import InvalidTypeError, LoopError
+from nose2_aio.factories import Factory
 from nose2_aio.watched import WatchedLoop
 
 __all__ = [
@@ -85,9 +86,16 @@ def given(context: LoopContext) -> Iterator[AbstractEventLoop]:
             restore()
 
 
-def new(*, debug: bool = False) -> AbstractEventLoop:
-    """Return a new event loop: a watched one, unless an event loop policy says otherwise."""
-    loop = WatchedLoop() if _is_default() else asyncio.new_event_loop()
+def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEventLoop:
+    """Return a new event loop of a factory.
+
+    That of asyncio is a watched one, unless an event loop policy says otherwise. Raises what
+    `nose2_aio.factories.made` does.
+    """
+    if factory is not None and not factory.is_asyncio:
+        loop = factories.made(factory)
+    else:
+        loop = WatchedLoop() if _is_default() else asyncio.new_event_loop()
     if debug:
         loop.set_debug(True)
     return loop

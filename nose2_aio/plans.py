@@ -7,10 +7,11 @@ import functools
 from nose2_aio import tags
 from nose2_aio.deadlines import Limit
 from nose2_aio.engines import SLEEP, TIMEOUT, Engine, Plan
+from nose2_aio.factories import Factory
 from nose2_aio.settings import Settings
 from nose2_aio.tags import Tags
 
-__all__ = ["limit", "made", "overall"]
+__all__ = ["factories", "limit", "made", "overall"]
 
 
 def made(engine: Engine, function: object, owner: type) -> Plan:
@@ -30,6 +31,14 @@ def limit(engine: Engine, function: object, owner: type, settings: Settings) -> 
     if tagged is None or engine is Engine.FOREVER:
         return overall(settings)
     return Limit(tagged, "@timeout")
+
+
+def factories(function: object, owner: type, settings: Settings) -> tuple[Factory, ...]:
+    """Return what makes the loops that such a test is to run on; nothing where nobody chose.
+
+    Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to none.
+    """
+    return tags.read_loop(function, owner) or settings.loop
 
 
 def overall(settings: Settings) -> Limit:

@@ -39,10 +39,20 @@ from typing import Any
 
 from nose2.events import Plugin
 
-from nose2_aio import deadlocks, generators, interrupts, loops, reports, tags
+from nose2_aio import (
+    deadlocks,
+    generators,
+    interrupts,
+    loops,
+    positions,
+    reports,
+    tags,
+    variants,
+)
 from nose2_aio.adapters import Adapter
 from nose2_aio.errors import AioError, InvalidValueError
 from nose2_aio.faces import Faces
+from nose2_aio.factories import Factory
 from nose2_aio.fixtures import Fixtures
 from nose2_aio.interrupts import Interrupts
 from nose2_aio.ledgers import Ledger
@@ -53,6 +63,8 @@ from nose2_aio.verdicts import Told, Verdicts
 __all__ = ["AioPlugin"]
 
 _FINDINGS = "nose2_aio"
+_BLIND = "nose2_aio_blind"
+_WORKERS = "nose2.plugins.mp"
 _DISCOVERY = "nose2.plugins.loader.discovery"
 
 
@@ -154,13 +166,21 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Convert the generator tests of a module before nose2 looks for tests in it."""
         self._convert(event.module)
 
-    def loadTestsFromName(self, event: Any) -> None:
-        """Convert those of the module that has what is named, which discovery has imported."""
+    def loadTestsFromName(self, event: Any) -> Any:
+        """Convert those of the module that has what is named, which discovery has imported.
+
+        What is named with a loop, ``module.Case.test[uvloop]``, is loaded without, and taken there.
+        """
+        named = variants.named(event.name, event.module)
+        if named is not None:
+            event.handled = True
+            return self._load_variant(event, *named)
         parts = event.name.partition(":")[0].split(".")
         prefixes = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
         imported = [sys.modules[prefix] for prefix in prefixes if prefix in sys.modules]
         for module in [event.module] if event.module else imported[:1]:
             self._convert(module)
+        return None
 
     def startTestRun(self, event: Any) -> None:
         """Cover the fixtures of all that is run, and close what was opened for it."""
@@ -192,13 +212,14 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Take what the checks have found of a test, which may have run in a worker process."""
         if self._is_replaying:
             self._told += event.metadata.get(_FINDINGS, ())
+            self._blind.update(event.metadata.get(_BLIND, ()))
         else:
             self._adapter.detach()
             self._last_stop = event
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
-        for line in self._verdicts.report(self._told):
+        for line in [*self._verdicts.report(self._told), *self._limitations()]:
             event.stream.writeln(line)
 
     def startLayerSetup(self, event: Any) -> None:
@@ -224,14 +245,47 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def _execute(self, execute: Any, suite: Any, result: Any) -> Any:
         deadlocks.note_threads()
+        if type(getattr(execute, "__self__", None)).__module__ != _WORKERS:  # they see to it
+            repeated = variants.repeated(suite, self.settings)
+        else:
+            repeated = None
+        self._scopes.chooses = self._choose if repeated is not None else None
         try:
-            with self._faces.on(suite), self._adapter.on():
-                try:
-                    return execute(suite, result)
-                finally:
-                    self._scopes.close(but_run=True)
+            with self._adapter.on():
+                if repeated is None:
+                    return self._execute_once(execute, suite, result)
+                return self._execute_each(execute, repeated, result)
         finally:
             self._told += self._verdicts.take()
+
+    def _execute_each(self, execute: Any, repeated: list[variants.Repetition], result: Any) -> Any:
+        """Run what is to be repeated on other loops, fixtures included."""
+        value = None
+        while repeated and not result.shouldStop:
+            number, part = repeated.pop(0)
+            self._scopes.begin(number)
+            value = self._execute_once(execute, part, result)
+            if repeated:  # or unittest would take its fixtures for set up
+                result._previousTestClass = None
+        return value
+
+    def _execute_once(self, execute: Any, suite: Any, result: Any) -> Any:
+        with self._faces.on(suite):
+            try:
+                return execute(suite, result)
+            finally:
+                self._scopes.close(but_run=True)
+
+    def _choose(self, level: Level, owner: Any, repetition: int) -> Factory | None:
+        return positions.factory(level, owner, repetition, self.settings)
+
+    def _load_variant(self, event: Any, name: str, loop: str) -> Any:
+        """Load what is named, on one of its loops."""
+        suite = event.loader.loadTestsFromName(name, event.module)
+        try:
+            return event.loader.suiteClass(variants.selected(suite, loop, name, self.settings))
+        except InvalidValueError as error:
+            return event.loader.failedLoadTests(event.name, error)
 
     def _execute_share(self, execute: Any, suite: Any, result: Any) -> Any:
         try:
@@ -241,6 +295,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             result._previousTestClass = None
             if self._last_stop is not None:  # it is going to be sent only now
                 self._last_stop.metadata[_FINDINGS] = self._told
+                if self._blind:
+                    self._last_stop.metadata[_BLIND] = self._blind
                 self._told = []
 
     def _judge(self, level: Level, owner: object, ledger: Ledger) -> AioError | None:
@@ -254,6 +310,22 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         return self._verdicts.judge(
             str(name or "the run"), ledger, modes, what=what, can_fail=can_fail
         )
+
+    @property
+    def _blind(self) -> dict[str, None]:
+        """The kinds of loops on which no deadlock can be found."""
+        found = self._scopes.rules.blind
+        assert found is not None
+        return found
+
+    def _limitations(self) -> list[str]:
+        """Return what to say of what was asked for and can't be done."""
+        place = self.settings.places.get("deadlocks")
+        if not self._blind or place is None or self.settings.deadlocks != "fail":
+            return []
+        kinds = ", ".join(self._blind)
+        line = f"deadlocks = fail ({place}): none can be found on {kinds}, which has no selector"
+        return [f"{line} of Python's. Set a time-limit.", ""]
 
     def _is_debugging(self) -> bool:
         """Tell whether a failing test ends in a debugger."""

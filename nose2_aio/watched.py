@@ -30,7 +30,18 @@ from nose2_aio.executors import Executor
 from nose2_aio.ledgers import Ledger, Report
 from nose2_aio.places import Origin
 
-__all__ = ["Made", "Watch", "Watched", "WatchedLoop", "hush", "of", "on", "origin_of", "set_alarm"]
+__all__ = [
+    "Made",
+    "Watch",
+    "Watched",
+    "WatchedLoop",
+    "has_selector",
+    "hush",
+    "of",
+    "on",
+    "origin_of",
+    "set_alarm",
+]
 
 
 _MOMENT = 0.05
@@ -277,6 +288,12 @@ def of(loop: AbstractEventLoop | None) -> Watch | None:
     return loop.__nose2_aio__ if isinstance(loop, Watched) else None
 
 
+def has_selector(loop: AbstractEventLoop) -> bool:
+    """Tell whether a loop that is watched waits in a selector of ours."""
+    watch = of(loop)
+    return watch is not None and watch.has_selector
+
+
 @contextmanager
 def on(loop: AbstractEventLoop) -> Iterator[None]:
     """Watch a loop that somebody else has made, inside the block.
@@ -348,7 +365,11 @@ def origin_of(task: Task[Any]) -> Origin:
 
 @functools.cache
 def _extended(kind: type) -> type:
-    return type(kind.__name__, (Watched, kind), {"__module__": kind.__module__})
+    return type(
+        kind.__name__,
+        (Watched, kind),
+        {"__module__": kind.__module__, "__qualname__": kind.__qualname__},
+    )
 
 
 def _hide(made: Any) -> None:
