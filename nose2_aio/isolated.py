@@ -50,6 +50,9 @@ _ENDINGS = 3
 _TIMES = 2
 """How often to cancel before the loop is left."""
 
+_STARTED_BY = "run_until_complete"
+"""What stands in the name of the callback by which a loop halts: asyncio's, or uvloop's."""
+
 _Explained = Callable[[BaseException], BaseException]
 
 
@@ -288,7 +291,7 @@ def _main_task(loop: AbstractEventLoop) -> Task[Any] | None:
     for task in asyncio.all_tasks(loop):
         # nothing public says
         for callback, _ in getattr(task, "_callbacks", None) or ():
-            if getattr(callback, "__name__", "") == "_run_until_complete_cb":
+            if _STARTED_BY in getattr(callback, "__qualname__", ""):
                 return task
     return None
 

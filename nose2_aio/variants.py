@@ -79,7 +79,7 @@ def repeated(suite: Any, settings: Settings) -> list[Repetition] | None:
     """
     choices = {}
     count = 1
-    for test in _tests(suite):
+    for test in _flattened(suite):
         choice = _choice(test, settings)
         if choice is not _NONE:
             choices[id(test)] = choice
@@ -112,7 +112,7 @@ def selected(suite: Any, loop: str, name: str, settings: Settings) -> list[Any]:
     What stands for something that could not be loaded is returned as it is. Raises
     `InvalidValueError` where no test of that name runs on such a loop.
     """
-    tests = list(_tests(suite))
+    tests = list(_flattened(suite))
     if any(type(test).__module__ == _FAILED for test in tests):
         return tests
     found = []
@@ -140,14 +140,14 @@ def _has(owner: object, names: list[str]) -> bool:
     return True
 
 
-def _tests(suite: Any) -> Iterator[Any]:
+def _flattened(suite: Any) -> Iterator[Any]:
     """Give the tests in a suite."""
     tests = seams.tests_in(suite)
     if tests is None:
         yield suite
     else:
         for one in tests:
-            yield from _tests(one)
+            yield from _flattened(one)
 
 
 def _choice(test: Any, settings: Settings) -> _Choice:
