@@ -137,7 +137,7 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
 with such.A("system") as it:
     @it.should("run")
     async def test():
-        print(f"\nsuch {kind()}")
+        print("such", kind())
 
 it.createTests(globals())
 
@@ -399,8 +399,8 @@ class SeveralLoops(TestCase):
         first, second = text.split("repetition\n")[1:]
         self.assertEqual(first.count("Fast"), 10, text)
         self.assertEqual(first.replace("Fast", "Blind"), second)
-        self.assertIn("\nsuch Fast\n", run.output)
-        self.assertIn("\nsuch Blind\n", run.output)
+        self.assertIn("such Fast\n", run.output)
+        self.assertIn("such Blind\n", run.output)
 
     def test_fixtures(self) -> None:
         """Fixtures of classes, modules and layers are set up again, on the loop of the tests."""
