@@ -294,9 +294,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             # or unittest would tear the class and the module down again, in the next share
             result._previousTestClass = None
             if self._last_stop is not None:  # it is going to be sent only now
-                self._last_stop.metadata[_FINDINGS] = self._told
-                if self._blind:
-                    self._last_stop.metadata[_BLIND] = self._blind
+                self._last_stop.metadata |= {_FINDINGS: self._told, _BLIND: self._blind}
                 self._told = []
 
     def _judge(self, level: Level, owner: object, ledger: Ledger) -> AioError | None:

@@ -146,9 +146,8 @@ def give_loops(test: Any, factory: Callable[[], AbstractEventLoop]) -> None:
     Its class leaves it to unittest to make the runner.
     """
     test.__dict__[_GIVEN] = True
-    if sys.version_info >= (3, 13):
-        test.loop_factory = factory
-    else:
+    test.loop_factory = factory  # Python 3.13's own way
+    if sys.version_info < (3, 13):
         test.__dict__[_MAKE_RUNNER] = partial(_make_runner, test, factory)
 
 
@@ -157,10 +156,12 @@ def has_given_loops(test: object) -> bool:
     return _GIVEN in vars(test)
 
 
-def _make_runner(test: Any, factory: Callable[[], AbstractEventLoop]) -> None:
-    """Do what ``_setupAsyncioRunner`` does, with a loop factory."""
-    del test.__dict__[_MAKE_RUNNER]
-    test._asyncioRunner = asyncio.Runner(debug=True, loop_factory=factory)
+if sys.version_info < (3, 13):
+
+    def _make_runner(test: Any, factory: Callable[[], AbstractEventLoop]) -> None:
+        """Do what ``_setupAsyncioRunner`` does, with a loop factory."""
+        del test.__dict__[_MAKE_RUNNER]
+        test._asyncioRunner = asyncio.Runner(debug=True, loop_factory=factory)
 
 
 def tests_in(suite: object) -> list[Any] | None:

@@ -53,8 +53,9 @@ class Names(TestCase):
         self.assertEqual(names(functools.partial(make)), ["make"])
         self.assertEqual(names(Maker()), ["Maker"])
         self.assertEqual(names(lambda: make()), ["<lambda>"])
-        odd = functools.wraps(make)(Maker())
-        odd.__wrapped__ = None
+
+        def odd() -> None: ...
+
         odd.__name__ = "a b.c[d]"
         self.assertEqual(names(odd), ["a_b_c_d_"])
 

@@ -88,7 +88,7 @@ class Hooks(TestCase):
         stop = SimpleNamespace(metadata={})
         plugin.stopTest(stop)
         event.executeTests(TestSuite(), result)
-        self.assertEqual(stop.metadata, {"nose2_aio": []})
+        self.assertEqual(stop.metadata, {"nose2_aio": [], "nose2_aio_blind": {}})
         self.assertIn("between two tests", plugin._tell(None))
         self.assertEqual(len(set(loops)), 1)
         self.assertFalse(loops[0].is_closed())
