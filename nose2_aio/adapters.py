@@ -58,7 +58,7 @@ from nose2_aio.fixtures import Fixtures
 from nose2_aio.kinds import Called
 from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Runner, always, never
-from nose2_aio.scopes import UNKNOWN, Position, Scopes
+from nose2_aio.scopes import UNKNOWN, Level, Position, Scopes
 from nose2_aio.settings import Settings
 from nose2_aio.verdicts import Verdicts
 
@@ -209,7 +209,7 @@ class Adapter:
     def _begin_time_ahead(self, test: TestCase) -> None:
         """Begin the time of a test before anything of it runs, unless its layers have."""
         if self._keeper.deadline is None:
-            self._begin_time(*_target(test))
+            self._begin_time(*kinds.target(test))
         else:
             self._keeper.renew()
         if self._mistake is not None:
@@ -242,7 +242,7 @@ class Adapter:
         self._begin(test)
         self._scopes.layered = test
         self._scopes.arrive(positions.of_test(test, self._settings))
-        function, owner = _target(test)
+        function, owner = kinds.target(test)
         if self._is_timed or _may_be_tagged(function, owner):
             self._begin_time(function, owner)
 
@@ -262,13 +262,13 @@ class Adapter:
         """What stands for ``_callSetUp``."""
         del test.__dict__[seams.SET_UP]
         scopes = self._scopes
-        function, owner = _target(test)
+        function, owner = kinds.target(test)
         if self._keeper.deadline is None and _may_be_tagged(function, owner):
             self._begin_time(function, owner)
         try:
             if self._mistake is not None:
                 raise self._mistake
-            is_coroutine = self._is_coroutine_test(test, function)
+            is_coroutine = decorators.is_declared(function, test)
             if is_coroutine:
                 self._note_awaiting()
             if is_coroutine or coroutines.is_declared(type(test).tearDown):
@@ -384,7 +384,7 @@ class Adapter:
             self._verdicts.judge(self._test.id(), self._ledger, modes, can_fail=False)
 
     def _modes(self, test: TestCase) -> dict[str, str]:
-        return tags.read_checks(*_target(test))
+        return tags.read_checks(*kinds.target(test))
 
     def _is_checked(self, test: TestCase) -> bool:
         return self._settings.are_isolated_checked or not seams.is_isolated(type(test))
@@ -424,6 +424,7 @@ class Adapter:
                 raise self._mistake
             if is_marked:
                 tags.read_checks(function, owner)  # a wrong one is told of in any case
+                tags.read_loop(function, owner)
                 called = called or _plain(test, method)
                 value = self._call_marked(test, called)
             elif self._scopes.open:
@@ -528,14 +529,16 @@ class Adapter:
         outer: Runner | None,
     ) -> Any:
         """Run a test that has no fixture of its own: it needs no scope unless it goes on."""
-        runner = Runner(outer=outer, rules=self._scopes.rules, ledger=self._ledger)
+        scopes = self._scopes
+        factory = scopes.factory(Level.TEST, test, outer)
+        runner = Runner(outer=outer, factory=factory, rules=scopes.rules, ledger=self._ledger)
         try:
             return runner.run(execution.main(), execution.stopped, is_last=is_last)
         finally:
             if runner.is_abandoned:
-                self._scopes.lost.add(test)
+                scopes.lost.add(test)
             if runner.is_open:
-                self._scopes.keep(self._at(test), runner)
+                scopes.keep(self._at(test), runner)
             else:
                 runner.close()
 
@@ -546,7 +549,9 @@ class Adapter:
         around = self._scopes.around(self._at(test))
         if around is not None and around.loop is loop:
             return around.run(execution.main(), execution.stopped)
-        with Runner(loop, rules=self._scopes.rules, ledger=self._ledger) as runner:
+        scopes = self._scopes
+        factory = scopes.factory(Level.TEST, test, None) if loop is None else None
+        with Runner(loop, factory=factory, rules=scopes.rules, ledger=self._ledger) as runner:
             return runner.run(execution.main(), execution.stopped, is_last=always)
 
     def _is_on_given_loop(self, test: TestCase) -> bool:
@@ -560,23 +565,6 @@ class Adapter:
         if ended_for is not None:
             raise ended_for
         return self._run(test, called, None, body, is_last=never)
-
-    def _is_coroutine_test(self, test: TestCase, function: Any) -> bool:
-        """Tell whether a test is declared to be a coroutine, and nobody chose a loop for it."""
-        if getattr(function, "__dict__", None):
-            mark = decorators.decoration(function)
-            if mark is not None:
-                return mark.shares_loop
-            if given.has_examples(function, test):
-                return True
-        return coroutines.is_declared(function)
-
-
-def _target(test: TestCase) -> tuple[Any, type]:
-    """Return the user's function that is the test, and the user's class."""
-    method: Any = getattr(test, seams.method_name(test), None)
-    called = kinds.called(test, method)
-    return (method, type(test)) if called is None else (called.function, called.owner)
 
 
 def _may_be_tagged(function: Any, owner: type) -> bool:

@@ -137,7 +137,7 @@ def of_lines(frames: Iterable[tuple[FrameType, int]]) -> list[Line]:
     lines = []
     for frame, number in frames:
         code = frame.f_code
-        source = linecache.getline(code.co_filename, number, frame.f_globals).strip()
+        source = linecache.getline(code.co_filename, number or 0, frame.f_globals).strip()
         lines.append(Line(places.line_in(code.co_filename, number, code.co_name), source))
     if len(lines) > _MOST:
         half = _MOST // 2

@@ -18,16 +18,24 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, overload
 
-from nose2_aio import coroutines, loops, places, plans, seconds, stacks
+from nose2_aio import coroutines, given, loops, places, plans, seconds, stacks
 from nose2_aio.engines import NO_CASE, Engine, Execution
-from nose2_aio.errors import InvalidTypeError
+from nose2_aio.errors import DefinitionError, InvalidTypeError
+from nose2_aio.factories import Factory, takes_nothing
 from nose2_aio.loops import LoopContext
 from nose2_aio.runners import Runner, always
 from nose2_aio.settings import Settings
 
 __unittest = True
 
-__all__ = ["Decoration", "decoration", "hosted", "run_forever", "run_until_complete"]
+__all__ = [
+    "Decoration",
+    "decoration",
+    "hosted",
+    "is_declared",
+    "run_forever",
+    "run_until_complete",
+]
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -52,8 +60,12 @@ class Decoration:
         return self.loop is loops.virtual_clock
 
     @contextmanager
-    def runner(self) -> Iterator[Runner]:
-        """Give a runner on the loop that was chosen."""
+    def runner(self, factory: Factory | None) -> Iterator[Runner]:
+        """Give a runner on the loop that was chosen: by ``loop=``, or by a tag."""
+        if factory is not None:
+            with Runner(factory=factory) as runner:
+                yield runner
+            return
         with loops.given(self.loop) as loop, Runner(loop) as runner:
             yield runner
 
@@ -119,14 +131,25 @@ def run_forever(
     loop is stopped before the callback ran.
     """
     waits = {"timeout": timeout, "sleep": sleep}
-    given = {name: value for name, value in waits.items() if value is not None}
-    return _decorator("run_forever", function, Decoration(Engine.FOREVER, loop), given)
+    tagged = {name: value for name, value in waits.items() if value is not None}
+    return _decorator("run_forever", function, Decoration(Engine.FOREVER, loop), tagged)
 
 
 def decoration(function: object) -> Decoration | None:
     """Return what `run_until_complete` or `run_forever` left on a function, if one of them did."""
     found: Decoration | None = getattr(function, "__dict__", {}).get(_ATTRIBUTE)
     return found
+
+
+def is_declared(function: Any, case: object) -> bool:
+    """Tell whether a test is declared to be a coroutine, and nobody chose a loop for it."""
+    if getattr(function, "__dict__", None):
+        mark = decoration(function)
+        if mark is not None:
+            return mark.shares_loop
+        if given.has_examples(function, case):
+            return True
+    return coroutines.is_declared(function)
 
 
 @contextmanager
@@ -147,7 +170,7 @@ def _decorator(
     name: str, function: Callable[..., Any] | None, mark: Decoration, tagged: dict[str, float]
 ) -> Any:
     place = f"@{name}, {places.of_caller()}"
-    if not _is_callable_without_arguments(mark.loop):
+    if not takes_nothing(mark.loop):
         raise InvalidTypeError(
             "loop= must be a callable without arguments that returns a context manager giving "
             f"an event loop, got {mark.loop!r} ({place})"
@@ -164,18 +187,6 @@ def _decorator(
         return _decorated(function, mark, tagged)
 
     return decorate if function is None else decorate(function)
-
-
-def _is_callable_without_arguments(value: object) -> bool:
-    if not callable(value):
-        return False
-    try:
-        inspect.signature(value).bind()
-    except TypeError:
-        return False
-    except ValueError:  # some builtins have no signature
-        return True
-    return True
 
 
 def _decorated(
@@ -195,8 +206,9 @@ def _decorated(
         try:
             limit = plans.limit(mark.engine, run, type(case), _BY_HAND)
             virtual = plans.virtual(run, type(case), _BY_HAND, is_virtual=mark.is_virtual)
+            factory = _factory(mark, run, type(case))
             with (
-                mark.runner() as runner,
+                mark.runner(factory) as runner,
                 closing(runner.rules.keeper) as keeper,
                 keeper.time(limit, virtual) as deadline,
             ):
@@ -210,6 +222,18 @@ def _decorated(
     setattr(run, _ATTRIBUTE, mark)
     vars(run).update(tagged)
     return run
+
+
+def _factory(mark: Decoration, function: Callable[..., Any], owner: type) -> Factory | None:
+    """Return what is tagged to make the loop, where no ``loop=`` was given."""
+    found = plans.factories(function, owner, _BY_HAND) if mark.shares_loop else ()
+    if len(found) > 1:
+        names = ", ".join(factory.name for factory in found)
+        raise DefinitionError(
+            f"{places.describe(function)}: to run it on several loops ({names}) takes nose2 with "
+            "the plugin.\nTag it with one."
+        )
+    return found[0] if found else None
 
 
 def _taken_host(mark: Decoration) -> _Host | None:

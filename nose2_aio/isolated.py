@@ -25,6 +25,7 @@ from nose2_aio import (
     endings,
     generators,
     given,
+    loops,
     places,
     reports,
     seams,
@@ -48,6 +49,9 @@ _ENDINGS = 3
 """How many graces the end of a loop may take, where what is left over blocks it."""
 _TIMES = 2
 """How often to cancel before the loop is left."""
+
+_STARTED_BY = "run_until_complete"
+"""What stands in the name of the callback by which a loop halts: asyncio's, or uvloop's."""
 
 _Explained = Callable[[BaseException], BaseException]
 
@@ -145,7 +149,10 @@ class _Guard:
         loop = seams.isolated_loop(self.test)
         if loop is None:
             return
+        if seams.has_given_loops(self.test):  # asyncio makes those current that it has made itself
+            self._watching.callback(loops.make_current(loop))
         self._watching.enter_context(watched.on(loop))
+        self._rules.note_blind(loop)
         self.loop = loop
         watch = watched.of(loop)
         if watch is not None:
@@ -303,7 +310,7 @@ def _main_task(loop: AbstractEventLoop) -> Task[Any] | None:
     for task in asyncio.all_tasks(loop):
         # nothing public says
         for callback, _ in getattr(task, "_callbacks", None) or ():
-            if getattr(callback, "__name__", "") == "_run_until_complete_cb":
+            if _STARTED_BY in getattr(callback, "__qualname__", ""):
                 return task
     return None
 

@@ -14,15 +14,22 @@ from functools import partial
 from typing import Any, NamedTuple
 from unittest import TestCase
 
+from nose2_aio import places, seams
+
 __all__ = [
     "Called",
     "called",
     "class_fixtures",
+    "declared",
     "fixture",
     "has_fixture",
+    "rename",
+    "renew",
     "run_class_fixture",
+    "target",
     "users_class",
     "users_object",
+    "users_owner",
 ]
 
 Run = Callable[..., Any]
@@ -48,6 +55,37 @@ def called(test: TestCase, method: Callable[[], Any]) -> Called | None:
     """Return what the test method of one of these kinds is about to call; None for any other."""
     kind = _TESTS.get(getattr(method, "__qualname__", ""))  # called for each test: no detours
     return None if kind is None or kind[0] != method.__module__ else kind[1](test, method)
+
+
+def target(test: TestCase) -> tuple[Any, type]:
+    """Return the user's function that is the test, and the user's class."""
+    method: Any = getattr(test, seams.method_name(test), None)
+    found = called(test, method)
+    return (method, type(test)) if found is None else (found.function, found.owner)
+
+
+def declared(function: Any) -> Any:
+    """Return the user's function under what nose2 has put around it to give it its arguments."""
+    while True:
+        inner = getattr(function, "__func__", function)
+        if getattr(inner, "__globals__", {}).get("__name__") not in _AROUND:
+            return function
+        function = getattr(inner, "__wrapped__", None)
+
+
+def rename(test: Any, name: str) -> None:
+    """Have nose2 take a name for that of a test function, which it asks for no id."""
+    if hasattr(test, "_testFunc"):
+        own, before = vars(test), getattr(test, "_funcName", None)
+        if before in own:  # what a test generator has yielded stands under its name
+            own[name] = own[before]
+        test._funcName = name
+
+
+def renew(test: Any) -> None:
+    """Give a copy of a test an object of its own, where it has one of the user's class."""
+    if users_object(test) is not test:
+        test.obj = type(test.obj)()
 
 
 def fixture(method: Callable[[], Any]) -> Callable[[Run, Any, Any], None] | None:
@@ -91,6 +129,15 @@ def users_class(test: Any) -> type:
     case = type(test)
     if case.__name__ == "_MethodTestCase" and _found(_FIXTURES, case.setUp) is not None:
         return type(test.obj)
+    return case
+
+
+def users_owner(case: type) -> type:
+    """Return the user's class, given that of a test case whose class fixtures are called."""
+    method = places.innermost(getattr(case, "setUpClass", None))
+    if _found(_CLASS_FIXTURES, method) is _test_class_class_fixture:
+        owner: type = _enclosed(method, "cls")
+        return owner
     return case
 
 
@@ -192,6 +239,7 @@ def _found(kinds: dict[str, tuple[str, Any]], method: Any) -> Any:
 _SCENARIO_LISTS = {"setUp": "setups", "tearDown": "teardowns"}
 _TEST_CLASSES = "nose2.plugins.loader.testclasses"
 _GENERATORS = "nose2.plugins.loader.generators"
+_AROUND = (_GENERATORS, "nose2.plugins.loader.parameters")
 _SUCH = "nose2.tools.such"
 _TESTS: dict[str, tuple[str, Callable[[Any, Any], Called]]] = {
     "FunctionTestCase.runTest": ("unittest.case", _function),

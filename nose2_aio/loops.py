@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from nose2_aio import endings, places, watched
+from nose2_aio import endings, factories, places, watched
 from nose2_aio.clock import Clock
 from nose2_aio.errors import InvalidTypeError, LoopError
+from nose2_aio.factories import Factory
 from nose2_aio.wall import Wall
 from nose2_aio.watched import WatchedLoop
 
@@ -128,9 +129,16 @@ def given(context: LoopContext) -> Iterator[AbstractEventLoop]:
             restore()
 
 
-def new(*, debug: bool = False) -> AbstractEventLoop:
-    """Return a new event loop: a watched one, unless an event loop policy says otherwise."""
-    loop = WatchedLoop() if _is_default() else asyncio.new_event_loop()
+def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEventLoop:
+    """Return a new event loop of a factory.
+
+    That of asyncio is a watched one, unless an event loop policy says otherwise. Raises what
+    `nose2_aio.factories.made` does.
+    """
+    if factory is not None and not factory.is_asyncio:
+        loop = factories.made(factory)
+    else:
+        loop = WatchedLoop() if _is_default() else asyncio.new_event_loop()
     if debug:
         loop.set_debug(True)
     return loop

@@ -7,11 +7,12 @@ import functools
 from nose2_aio import tags
 from nose2_aio.deadlines import Limit, Virtual
 from nose2_aio.engines import SLEEP, TIMEOUT, Engine, Plan
+from nose2_aio.factories import Factory
 from nose2_aio.settings import Settings
 from nose2_aio.tags import Tags
 from nose2_aio.wall import Wall
 
-__all__ = ["limit", "made", "overall", "virtual"]
+__all__ = ["factories", "limit", "made", "overall", "virtual"]
 
 
 def made(engine: Engine, function: object, owner: type) -> Plan:
@@ -51,6 +52,14 @@ def virtual(
     real = settings.places.get("real_time_limit", "real-time-limit")
     wall = Wall(place) if tagged == "wall" else None
     return Virtual(place, Limit(settings.real_time_limit, real), wall, is_tagged)
+
+
+def factories(function: object, owner: type, settings: Settings) -> tuple[Factory, ...]:
+    """Return what makes the loops that such a test is to run on; nothing where nobody chose.
+
+    Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to none.
+    """
+    return tags.read_loop(function, owner) or settings.loop
 
 
 def overall(settings: Settings) -> Limit:

@@ -35,15 +35,25 @@ import functools
 import sys
 from contextlib import ExitStack
 from types import FrameType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from nose2.events import Plugin
 
-from nose2_aio import generators, interrupts, loops, reports, tags, wakers
-from nose2_aio.accounts import Account
+from nose2_aio import (
+    generators,
+    interrupts,
+    loops,
+    positions,
+    reports,
+    tags,
+    variants,
+    wakers,
+)
+from nose2_aio.accounts import Account, Part
 from nose2_aio.adapters import Adapter
 from nose2_aio.errors import AioError, InvalidValueError
 from nose2_aio.faces import Faces
+from nose2_aio.factories import Factory
 from nose2_aio.fixtures import Fixtures
 from nose2_aio.interrupts import Interrupts
 from nose2_aio.ledgers import Ledger
@@ -54,7 +64,16 @@ from nose2_aio.verdicts import Told, Verdicts
 __all__ = ["AioPlugin"]
 
 _FOUND = "nose2_aio"
+_WORKERS = "nose2.plugins.mp"
 _DISCOVERY = "nose2.plugins.loader.discovery"
+
+
+class Found(NamedTuple):
+    """What a worker process has found in one share of the tests."""
+
+    told: list[Told]
+    account: Part
+    notes: list[str]
 
 
 class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
@@ -161,13 +180,21 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Convert the generator tests of a module before nose2 looks for tests in it."""
         self._convert(event.module)
 
-    def loadTestsFromName(self, event: Any) -> None:
-        """Convert those of the module that has what is named, which discovery has imported."""
+    def loadTestsFromName(self, event: Any) -> Any:
+        """Convert those of the module that has what is named, which discovery has imported.
+
+        What is named with a loop, ``module.Case.test[uvloop]``, is loaded without, and taken there.
+        """
+        named = variants.named(event.name, event.module)
+        if named is not None:
+            event.handled = True
+            return self._load_variant(event, *named)
         parts = event.name.partition(":")[0].split(".")
         prefixes = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
         imported = [sys.modules[prefix] for prefix in prefixes if prefix in sys.modules]
         for module in [event.module] if event.module else imported[:1]:
             self._convert(module)
+        return None
 
     def startTestRun(self, event: Any) -> None:
         """Cover the fixtures of all that is run, and close what was opened for it."""
@@ -199,17 +226,19 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def stopTest(self, event: Any) -> None:
         """Take what the checks have found of a test, which may have run in a worker process."""
         if self._is_replaying:
-            told, account = event.metadata.get(_FOUND, ((), None))
-            self._told += told
-            if account is not None:
-                self._account.add(account)
+            found = event.metadata.get(_FOUND)
+            if found is not None:
+                self._told += found.told
+                self._account.add(found.account)
+                self._notes.update(dict.fromkeys(found.notes))
         else:
             self._adapter.detach()
             self._last_stop = event
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
-        for line in [*self._verdicts.report(self._told), *self._account.slowest()]:
+        lines = [*self._verdicts.report(self._told), *self._account.slowest()]
+        for line in [*lines, *self._notes, *([""] if self._notes else [])]:
             event.stream.writeln(line)
 
     def afterSummaryReport(self, event: Any) -> None:
@@ -241,14 +270,47 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def _execute(self, execute: Any, suite: Any, result: Any) -> Any:
         wakers.note_threads()
+        if type(getattr(execute, "__self__", None)).__module__ != _WORKERS:  # they see to it
+            repeated = variants.repeated(suite, self.settings)
+        else:
+            repeated = None
+        self._scopes.chooses = self._choose if repeated is not None else None
         try:
-            with self._faces.on(suite), self._adapter.on():
-                try:
-                    return execute(suite, result)
-                finally:
-                    self._scopes.close(but_run=True)
+            with self._adapter.on():
+                if repeated is None:
+                    return self._execute_once(execute, suite, result)
+                return self._execute_each(execute, repeated, result)
         finally:
             self._told += self._verdicts.take()
+
+    def _execute_each(self, execute: Any, repeated: list[variants.Repetition], result: Any) -> Any:
+        """Run what is to be repeated on other loops, fixtures included."""
+        value = None
+        while repeated and not result.shouldStop:
+            number, part = repeated.pop(0)
+            self._scopes.begin(number)
+            value = self._execute_once(execute, part, result)
+            if repeated:  # or unittest would take its fixtures for set up
+                result._previousTestClass = None
+        return value
+
+    def _execute_once(self, execute: Any, suite: Any, result: Any) -> Any:
+        with self._faces.on(suite):
+            try:
+                return execute(suite, result)
+            finally:
+                self._scopes.close(but_run=True)
+
+    def _choose(self, level: Level, owner: Any, repetition: int) -> Factory | None:
+        return positions.factory(level, owner, repetition, self.settings)
+
+    def _load_variant(self, event: Any, name: str, loop: str) -> Any:
+        """Load what is named, on one of its loops."""
+        suite = event.loader.loadTestsFromName(name, event.module)
+        try:
+            return event.loader.suiteClass(variants.selected(suite, loop, name, self.settings))
+        except InvalidValueError as error:
+            return event.loader.failedLoadTests(event.name, error)
 
     def _execute_share(self, execute: Any, suite: Any, result: Any) -> Any:
         try:
@@ -257,7 +319,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             # or unittest would tear the class and the module down again, in the next share
             result._previousTestClass = None
             if self._last_stop is not None:  # it is going to be sent only now
-                self._last_stop.metadata[_FOUND] = (self._told, self._account.take())
+                found = Found(self._told, self._account.take(), list(self._notes))
+                self._last_stop.metadata[_FOUND] = found
                 self._told = []
 
     def _judge(self, level: Level, owner: object, ledger: Ledger) -> AioError | None:
@@ -271,6 +334,11 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         return self._verdicts.judge(
             str(name or "the run"), ledger, modes, what=what, can_fail=can_fail
         )
+
+    @property
+    def _notes(self) -> dict[str, None]:
+        """What there is to say of what was asked for and can't be done."""
+        return self._scopes.rules.keeper.told
 
     def _is_debugging(self) -> bool:
         """Tell whether a failing test ends in a debugger."""

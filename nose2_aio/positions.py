@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 from unittest import TestCase
 
-from nose2_aio import kinds, tags
+from nose2_aio import kinds, plans, tags
+from nose2_aio.factories import Factory
 from nose2_aio.scopes import Level, Position
 from nose2_aio.settings import Settings
 
-__all__ = ["of_class", "of_layer", "of_module", "of_test"]
+__all__ = ["factory", "of_class", "of_layer", "of_module", "of_test"]
 
 
 def of_test(test: TestCase, settings: Settings) -> Position:
@@ -40,6 +42,19 @@ def of_module(name: str, settings: Settings) -> Position:
 def of_layer(layer: type, settings: Settings) -> Position:
     """Return where a layer's ``setUp`` and ``tearDown`` stand."""
     return Position(Level.LAYER, layer, None, None, None, Level[settings.loop_scope.upper()])
+
+
+def factory(level: Level, owner: Any, repetition: int, settings: Settings) -> Factory | None:
+    """Return what makes the loop of a scope, in one of the run's repetitions; None: asyncio's.
+
+    Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to none.
+    """
+    found = settings.loop
+    if level is Level.TEST:
+        found = plans.factories(*kinds.target(owner), settings)
+    elif level is Level.CLASS:
+        found = plans.factories(None, kinds.users_owner(owner), settings)
+    return found[min(repetition, len(found) - 1)] if found else None
 
 
 def _wanted(case: type, settings: Settings) -> Level:

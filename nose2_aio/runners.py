@@ -42,6 +42,7 @@ from nose2_aio.chains import Line
 from nose2_aio.deadlines import Deadline, Limit, Timekeeper
 from nose2_aio.endings import Leftovers
 from nose2_aio.errors import AbandonedLoopError, LoopError
+from nose2_aio.factories import Factory
 from nose2_aio.hosts import Host
 from nose2_aio.ladders import Ladder
 from nose2_aio.ledgers import Ledger
@@ -59,6 +60,16 @@ class Rules(NamedTuple):
     fails_deadlocks: bool = True
     debug: bool = False
     """Whether loops run in asyncio's debug mode."""
+    deadlocks_place: str = ""
+    """Where somebody has asked for deadlocks to fail; "" if nobody has."""
+
+    def note_blind(self, loop: AbstractEventLoop) -> None:
+        """Have it told of a loop that was made elsewhere if no deadlock can be found there."""
+        if self.deadlocks_place and self.fails_deadlocks and not watched.has_selector(loop):
+            self.keeper.told[
+                f"deadlocks = fail ({self.deadlocks_place}): none can be found on "
+                f"{watched.name_of(loop)}, which has no selector of Python's. Set a time-limit."
+            ] = None
 
 
 def always() -> bool:
@@ -89,7 +100,8 @@ class Runner:
     """Runs coroutines on one loop, in one task and one context.
 
     With ``loop``, on that one, which is left open; inside the runner ``outer``, on its loop;
-    without either, on a new one, which is current until it is closed with the runner.
+    without either, on a new one of ``factory``, which is current until it is closed with the
+    runner.
 
     What runs, runs in ``context``, or else in a copy of the outer or the current one.
 
@@ -97,6 +109,8 @@ class Runner:
     """
 
     _state = State.NEW
+    factory: Factory | None = None
+    """What has made the loop; None: asyncio's, or it was given."""
     _outer: Runner | None = None
     _watch: Watch | None = None
     """That on the loop."""
@@ -123,11 +137,12 @@ class Runner:
     is_abandoned = False
     """Whether the loop was left behind."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each by its name
         self,
         loop: AbstractEventLoop | None = None,
         *,
         outer: Runner | None = None,
+        factory: Factory | None = None,
         context: contextvars.Context | None = None,
         rules: Rules | None = None,
         ledger: Ledger | None = None,
@@ -140,6 +155,7 @@ class Runner:
         self.ledger = ledger or Ledger()
         if outer is not None:
             self._outer = outer
+            self.factory = outer.factory
             self.loop: AbstractEventLoop = outer.loop
             self._watch = outer._watch
             self.context: contextvars.Context = outer.context.copy()
@@ -149,13 +165,17 @@ class Runner:
             raise LoopError(f"the loop that the test is to run on runs elsewhere: {loop!r}")
         self.context = contextvars.copy_context() if context is None else context
         if loop is None:
-            loop = loops.new(debug=self.rules.debug)
+            loop = loops.new(factory, debug=self.rules.debug)
+            self.factory = factory
             self._restore = loops.make_current(loop)
         self._watch = watched.of(loop)
         if self._watch is None:
             self._undo.enter_context(watched.on(loop))
             self.context.run(ledgers.current.set, self.ledger)
             self._watch = watched.of(loop)
+            self.rules.note_blind(loop)
+            if self._watch is not None:
+                self._watch.is_new = self._restore is not None
         if self._watch is not None:
             self._watch.ledger = self._watch.ledger or self.ledger
         self.loop = loop

@@ -25,9 +25,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from unittest import TestCase
 
-from nose2_aio import ledgers, loops, stacks
+from nose2_aio import factories, ledgers, loops, places, stacks
 from nose2_aio.deadlines import Timekeeper
-from nose2_aio.errors import AioError
+from nose2_aio.errors import AioError, DefinitionError
+from nose2_aio.factories import Factory
 from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Rules, Runner
 from nose2_aio.settings import Settings
@@ -93,8 +94,16 @@ class Scopes:
 
     def __init__(self, settings: Settings) -> None:
         self.rules = Rules(
-            Timekeeper(), settings.grace, settings.deadlocks == "fail", settings.debug
+            Timekeeper(),
+            settings.grace,
+            settings.deadlocks == "fail",
+            settings.debug,
+            settings.places.get("deadlocks", ""),
         )
+        self.chooses: Callable[[Level, Any, int], Factory | None] | None = None
+        """Returns what makes the loop of a scope in a repetition, where somebody chose one."""
+        self.repetition = 0
+        """Which of the loops that were chosen the tests run on now."""
         self.judge: Callable[[Level, object, Ledger], AioError | None] = _leave_unjudged
         """Returns what to fail something with that is wider than a test, when it is over."""
         self.ledger: Ledger | None = None
@@ -112,6 +121,24 @@ class Scopes:
         """The test that layers have fixtures for: they end its scope."""
         self.current_before: object = UNKNOWN
         """The loop that was current when the test began, where that matters."""
+
+    def begin(self, repetition: int) -> None:
+        """Begin a repetition of the run: on other loops, so all scopes are closed."""
+        if repetition != self.repetition:
+            self.close()
+        self.repetition = repetition
+
+    def factory(self, level: Level, owner: object, outer: Runner | None) -> Factory | None:
+        """Return what makes the loop of a scope, which is shared with the ``outer`` one.
+
+        Raises `DefinitionError` where these have to be two.
+        """
+        if self.chooses is None:
+            return None
+        found = self.chooses(level, owner, self.repetition)
+        if outer is not None and not outer.is_given and not factories.same(found, outer.factory):
+            raise DefinitionError(self._disagreement(owner, found, outer))
+        return found
 
     def is_innermost(self, owner: object) -> bool:
         """Whether the innermost scope is that of a test, or of a class with an open loop."""
@@ -254,13 +281,26 @@ class Scopes:
         outer = self._outer(level, position)
         loop = self._made_current() if level is Level.TEST else None
         if loop is None:
-            runner = self._new_runner(level, outer=outer)
+            factory = self.factory(level, position.owner(level), outer)
+            runner = self._new_runner(level, outer=outer, factory=factory)
         else:
             context = None if outer is None else outer.context.copy()
             runner = self._new_runner(level, loop=loop, context=context)
         scope = Scope(level, position.owner(level), runner)
         self.open.append(scope)
         return scope
+
+    def _disagreement(self, owner: object, wanted: Factory | None, outer: Runner) -> str:
+        level = next(scope.level for scope in self.open if scope.runner is outer)
+        names = [factory.name if factory else "asyncio" for factory in (wanted, outer.factory)]
+        if isinstance(owner, TestCase):
+            owner = owner.id()
+        remedy = "Tag the class" if level is Level.CLASS else "Set loop for all"
+        return (
+            f"{places.text_of(owner, str)}: it is to run on a loop of {names[0]}, but its "
+            f"{level.name.lower()} has one of {names[1]}, which it would have to share.\n"
+            f"{remedy}, or take away what makes that loop: an async fixture, or loop-scope."
+        )
 
     def _new_runner(self, level: Level, **options: Any) -> Runner:
         ledger = self.ledger if level is Level.TEST else None

@@ -6,12 +6,16 @@ Python 3.8. A class that overrides that one, or ``run``, runs its tests by itsel
 
 from __future__ import annotations
 
+import asyncio
+import copy
+import sys
 import unittest
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any
-from unittest import IsolatedAsyncioTestCase, TestCase
+from unittest import BaseTestSuite, IsolatedAsyncioTestCase, TestCase
 
 __all__ = [
     "CLEANUP",
@@ -27,17 +31,24 @@ __all__ = [
     "closes_runner",
     "count_cleanups",
     "fail",
+    "give_loops",
     "has_class_cleanups",
+    "has_given_loops",
     "is_end",
     "is_isolated",
     "is_unittests",
     "isolated_loop",
     "keeps",
+    "makes_runner",
     "method_name",
     "module_cleanups",
+    "suite_with",
+    "tests_in",
 ]
 
 CLOSE_RUNNER = "_tearDownAsyncioRunner"
+_MAKE_RUNNER = "_setupAsyncioRunner"
+_GIVEN = "__nose2_aio_given__"
 SET_UP, TEST, TEAR_DOWN, CLEANUP = "_callSetUp", "_callTestMethod", "_callTearDown", "_callCleanup"
 PLAIN: Callable[..., Any] = getattr(TestCase, TEST)
 ISOLATED: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST)
@@ -121,6 +132,49 @@ def isolated_loop(test: Any) -> AbstractEventLoop | None:
     """Return the loop that IsolatedAsyncioTestCase is about to run a test on."""
     runner = getattr(test, "_asyncioRunner", None)
     return None if runner is None else runner.get_loop()
+
+
+def makes_runner(case: type[TestCase]) -> bool:
+    """Tell whether a class leaves it to IsolatedAsyncioTestCase to make its runner."""
+    own = getattr(IsolatedAsyncioTestCase, _MAKE_RUNNER, None)
+    return own is not None and getattr(case, _MAKE_RUNNER) is own
+
+
+def give_loops(test: Any, factory: Callable[[], AbstractEventLoop]) -> None:
+    """Have IsolatedAsyncioTestCase run a test on a loop of a factory, the next time that it runs.
+
+    Its class leaves it to unittest to make the runner.
+    """
+    test.__dict__[_GIVEN] = True
+    test.loop_factory = factory  # Python 3.13's own way
+    if sys.version_info < (3, 13):
+        test.__dict__[_MAKE_RUNNER] = partial(_make_runner, test, factory)
+
+
+def has_given_loops(test: object) -> bool:
+    """Tell whether we have chosen the loop of a test."""
+    return _GIVEN in vars(test)
+
+
+if sys.version_info < (3, 13):
+
+    def _make_runner(test: Any, factory: Callable[[], AbstractEventLoop]) -> None:
+        """Do what ``_setupAsyncioRunner`` does, with a loop factory."""
+        del test.__dict__[_MAKE_RUNNER]
+        test._asyncioRunner = asyncio.Runner(debug=True, loop_factory=factory)
+
+
+def tests_in(suite: object) -> list[Any] | None:
+    """Return the list of what is in a suite of unittest's, or None for anything else."""
+    found = getattr(suite, "_tests", None) if isinstance(suite, BaseTestSuite) else None
+    return found if isinstance(found, list) else None
+
+
+def suite_with(suite: Any, tests: list[Any]) -> Any:
+    """Return a copy of a suite with other tests in it."""
+    found = copy.copy(suite)
+    found._tests = tests
+    return found
 
 
 def fail(test: TestCase, error: BaseException) -> None:

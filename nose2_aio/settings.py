@@ -11,10 +11,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from nose2_aio import baselines, seconds
+from nose2_aio import baselines, factories, seconds
 from nose2_aio.checks import CHECKS, MODES, Check
 from nose2_aio.endings import GRACE
 from nose2_aio.errors import InvalidValueError
+from nose2_aio.factories import Factory
 
 __all__ = ["LOOP_SCOPES", "OPTIONS", "SECTION", "Option", "Settings", "either", "resolve"]
 
@@ -41,6 +42,8 @@ class Settings:
     """Seconds that a test may take with its fixtures, or a wider fixture; 0 for no limit."""
     loop_scope: str = "test"
     """What shares a loop, at least: one of `LOOP_SCOPES`."""
+    loop: tuple[Factory, ...] = ()
+    """What makes the loops; each coroutine test runs once on each."""
     debug: bool = False
     """Whether loops run in asyncio's debug mode."""
     modes: Mapping[str, str] = field(default_factory=dict)
@@ -155,6 +158,10 @@ def _path(text: str, name: str, place: str) -> str:
     return baselines.checked(text, name=name, place=place)
 
 
+def _factories(text: str, name: str, place: str) -> tuple[Factory, ...]:
+    return factories.parsed(text, name=name, place=place)
+
+
 def _seconds(text: str, name: str, place: str) -> float:
     return seconds.parsed(text, name=name, place=place)
 
@@ -190,6 +197,13 @@ OPTIONS = (
         "|".join(LOOP_SCOPES),
         "Let all coroutine tests of a class, of a module or of the run share a loop (default "
         "test: each has its own, unless an async fixture is wider)",
+    ),
+    Option(
+        "loop",
+        _factories,
+        "FACTORY[,FACTORY]",
+        "Run coroutine tests on loops of this factory, a dotted name such as "
+        "uvloop.new_event_loop; with several, once on each (default asyncio)",
     ),
     Option("debug", _switch, None, "Run event loops in asyncio's debug mode (default: off)"),
     *(

@@ -11,18 +11,21 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, overload
 
-from nose2_aio import places, seconds, settings
+from nose2_aio import factories, places, seconds, settings
 from nose2_aio.checks import CHECKS, MODES
 from nose2_aio.errors import InvalidTypeError, InvalidValueError
+from nose2_aio.factories import Factory
 
 __all__ = [
     "Tags",
     "are_on",
     "checks",
     "is_tagged",
+    "loop",
     "loop_scope",
     "read",
     "read_checks",
+    "read_loop",
     "read_loop_scope",
     "read_virtual_time",
     "sleep",
@@ -35,7 +38,7 @@ _Tagged = TypeVar("_Tagged", bound=Callable[..., Any])
 _TaggedClass = TypeVar("_TaggedClass", bound=type)
 
 _NAMES = frozenset({"timeout", "sleep"})
-_ON_FUNCTIONS = _NAMES | {"virtual_time"}
+_ON_FUNCTIONS = _NAMES | {"loop", "virtual_time"}
 """Tags that say that a function is a coroutine test."""
 _CHECKS = tuple(check.name.replace("-", "_") for check in CHECKS)
 _ON_CLASS = "__nose2_aio_tags__"
@@ -73,6 +76,39 @@ def sleep(duration: float, /) -> Callable[[_Tagged], _Tagged]:
     number >= 0.
     """
     return _tag("sleep", duration)
+
+
+def loop(*factories_: Any) -> Callable[[_Tagged], _Tagged]:
+    """Tag a test function, or all tests of a class, with the loop that it is to run on.
+
+    A factory is the dotted name of a callable without arguments that returns a new event loop,
+    ``"uvloop.new_event_loop"``, or that callable itself. With several a test runs once on each.
+    A name is imported when the test runs.
+
+    Raises `InvalidTypeError` or `InvalidValueError` for anything else, and where there is none.
+    """
+    place = f"@loop, {places.of_caller()}"
+    found = factories.checked(factories_, place=place)
+
+    def tag(tagged: _Tagged) -> _Tagged:
+        if isinstance(tagged, type):
+            return _put(tagged, "loop", found, place)
+        return _put(tagged, "loop", factories_[0] if len(factories_) == 1 else factories_, place)
+
+    return tag
+
+
+def read_loop(function: object, owner: type) -> tuple[Factory, ...]:
+    """Return what `loop` says for a test: of its function, or else of its class and its bases.
+
+    Raises `InvalidTypeError` or `InvalidValueError` for an attribute that was set by hand to
+    something else.
+    """
+    own = _attributes(function).get("loop")
+    if own is not None:
+        return factories.checked([own], place=f"attribute loop of {places.describe(function)}")
+    found: tuple[Factory, ...] = _of_class(owner).get("loop", ()) if are_on(owner) else ()
+    return found
 
 
 def loop_scope(scope: str, /) -> Callable[[_TaggedClass], _TaggedClass]:

@@ -42,9 +42,11 @@ __all__ = [
     "Watched",
     "WatchedLoop",
     "clock_of",
+    "has_selector",
     "holders",
     "hush",
     "make_virtual",
+    "name_of",
     "of",
     "on",
     "origin_of",
@@ -354,6 +356,12 @@ def of(loop: AbstractEventLoop | None) -> Watch | None:
     return loop.__nose2_aio__ if isinstance(loop, Watched) else None
 
 
+def has_selector(loop: AbstractEventLoop) -> bool:
+    """Tell whether a loop that is watched waits in a selector of ours."""
+    watch = of(loop)
+    return watch is not None and watch.has_selector
+
+
 @contextmanager
 def on(loop: AbstractEventLoop) -> Iterator[None]:
     """Watch a loop that somebody else has made, inside the block.
@@ -421,6 +429,12 @@ def set_alarm(
         watch.timer = loop.call_later(when - monotonic(), ring)
 
 
+def name_of(loop: AbstractEventLoop) -> str:
+    """Return the name of the class of a loop, with its module."""
+    kind = type(loop)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 def clock_of(loop: AbstractEventLoop | None) -> Clock | None:
     """Return the clock of a loop, if its time is virtual now."""
     watch = of(loop)
@@ -437,10 +451,9 @@ def make_virtual(loop: AbstractEventLoop) -> Clock:
     """
     watch = of(loop)
     if watch is None or not watch.has_selector:
-        kind = type(loop)
         raise LoopError(
-            f"time can't be virtual on {kind.__module__}.{kind.__qualname__}: "
-            "it has no selector of Python's that could jump"
+            f"time can't be virtual on {name_of(loop)}: it has no selector of Python's that could "
+            "jump"
         )
     if watch.clock is None:
         watch.clock = Clock(loop, 0.0 if watch.is_new else loop.time())
@@ -491,7 +504,11 @@ def origin_of(task: Task[Any]) -> Origin:
 
 @functools.cache
 def _extended(kind: type) -> type:
-    return type(kind.__name__, (Watched, kind), {"__module__": kind.__module__})
+    return type(
+        kind.__name__,
+        (Watched, kind),
+        {"__module__": kind.__module__, "__qualname__": kind.__qualname__},
+    )
 
 
 def _hide(made: Any) -> None:

@@ -30,14 +30,17 @@ class Run(NamedTuple):
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """The verdicts that ``-v`` prints, by ``module.Class.test:index``."""
+        """The verdicts that ``-v`` prints, by ``module.Class.test:index[loop]``."""
         found = {}
         for entry in _ENTRY.finditer(self.output):
             name = entry["name"].strip().rpartition(" ... ")[2]
             qualified = re.search(r" \(([^\n()]*)", name)
+            loop = re.search(r"\) (\[\S+\])$", name, re.MULTILINE)
             name = qualified[1] if qualified else name
             verdict = entry["verdict"]
-            found[name.splitlines()[0]] = "skipped" if verdict.startswith("skipped") else verdict
+            found[name.splitlines()[0] + (loop[1] if loop else "")] = (
+                "skipped" if verdict.startswith("skipped") else verdict
+            )
         return found
 
     @property

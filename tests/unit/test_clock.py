@@ -403,7 +403,8 @@ class Loops(TestCase):
             "a child process",
         ):
             self.assertRegex(found, f"(?m)^{part}")
-        self.assertEqual(watched.holders(mock.Mock(spec=asyncio.AbstractEventLoop)), [])
+        with mock.patch.object(wakers, "described", list):
+            self.assertEqual(watched.holders(mock.Mock(spec=asyncio.AbstractEventLoop)), [])
 
     def test_alarm_of_the_process(self) -> None:
         """An alarm that the test has set for the process holds time."""

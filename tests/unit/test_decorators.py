@@ -313,11 +313,6 @@ class Loops(TestCase):
                     r".*test_decorators\.py:\d+\)$",
                 )
 
-    def test_no_signature(self) -> None:
-        """A callable that has no signature is taken as it is."""
-        with mock.patch("inspect.signature", side_effect=ValueError):
-            self.assertTrue(decorators._is_callable_without_arguments(int))
-
 
 class Mistakes(TestCase):
     """Decorators with what they can't take."""

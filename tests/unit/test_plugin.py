@@ -88,8 +88,8 @@ class Hooks(TestCase):
         stop = SimpleNamespace(metadata={})
         plugin.stopTest(stop)
         event.executeTests(TestSuite(), result)
-        told, account = stop.metadata["nose2_aio"]
-        self.assertEqual((told, account.total.tests), ([], 2))
+        found = stop.metadata["nose2_aio"]
+        self.assertEqual((found.told, found.account.total.tests, found.notes), ([], 2, []))
         self.assertIn("between two tests", plugin._tell(None))
         self.assertEqual(len(set(loops)), 1)
         self.assertFalse(loops[0].is_closed())

@@ -1,0 +1,1147 @@
+"""Loop factories: by setting, by tag, several of them, and loops without a selector."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import xml.etree.ElementTree as ET
+from unittest import TestCase, skipIf
+
+from tests.runs import SCENARIOS, Project, Run, nose2, python
+
+FACTORIES = """
+import asyncio
+import selectors
+
+
+class Fast(asyncio.SelectorEventLoop):
+    pass
+
+
+class Blind(asyncio.SelectorEventLoop):
+    def __init__(self):
+        super().__init__(selectors.PollSelector())
+
+
+def fast():
+    return Fast()
+
+
+def blind():
+    return Blind()
+
+
+def none():
+    return None
+
+
+def shut():
+    loop = asyncio.new_event_loop()
+    loop.close()
+    return loop
+
+
+def needs(argument):
+    pass
+
+
+number = 5
+
+
+def kind():
+    return type(asyncio.get_running_loop()).__name__
+"""
+TWO = "--aio-loop=factories.fast, factories.blind"
+KINDS = """
+import asyncio
+import unittest
+
+from nose2.tools import params, such
+
+import nose2_aio as aio
+from factories import kind
+
+told = []
+
+class Case(unittest.TestCase):
+    async def test_x(self):
+        assert kind() in self.id().title(), (kind(), self.id())
+
+    @params(1, 2)
+    async def test_params(self, number):
+        assert kind() in self.id().title(), (kind(), self.id())
+
+    def test_yields(self):
+        async def check(number):
+            told.append(f"yields:{number} {kind()}")
+        yield check, 1
+
+    def test_plain(self):
+        pass
+
+    def test_gives(self):
+        async def test():
+            assert kind() == "Fast", kind()
+        return test()
+
+    @aio.run_until_complete
+    def test_decorated(self):
+        assert kind() in self.id().title(), (kind(), self.id())
+
+    @aio.run_until_complete(loop=aio.child_loop)
+    @asyncio.coroutine if hasattr(asyncio, "coroutine") else lambda function: function
+    def test_generator(self):
+        yield from asyncio.sleep(0)
+        told.append(f"generator {kind()}")
+
+async def test_function():
+    told.append(f"function {kind()}")
+
+@params(1, 2)
+async def test_params(number):
+    told.append(f"params:{number} {kind()}")
+
+async def test_yields():
+    pass
+
+def test_many():
+    async def check(number):
+        told.append(f"many:{number} {kind()}")
+    yield check, 1
+    yield check, 2
+
+class TestClass:
+    def __init__(self):
+        self.own = []
+
+    async def test_method(self):
+        told.append(f"method {kind()}")
+        self.own.append(1)
+        assert self.own == [1]
+
+    @params(1)
+    async def test_params(self, number):
+        told.append(f"method params:{number} {kind()}")
+
+class Isolated(unittest.IsolatedAsyncioTestCase):
+    def setUp(self):
+        self.loop = asyncio.get_event_loop()
+
+    async def test_isolated(self):
+        assert self.loop is asyncio.get_running_loop()
+        assert kind() in self.id().title(), (kind(), self.id())
+
+    def test_plain(self):
+        assert type(self.loop).__name__ == "Fast", self.loop
+
+with such.A("system") as it:
+    @it.should("run")
+    async def test():
+        with open("such.txt", "a") as file:
+            print(kind(), file=file)
+
+it.createTests(globals())
+
+def tearDownModule():
+    with open("told.txt", "a") as file:
+        print("repetition", *sorted(told), sep="\\n", file=file)
+    told.clear()
+"""
+
+
+def project(case: TestCase, tests: str, **files: str) -> Project:
+    """A project with loop factories, a test module, and other files."""
+    head = "import asyncio, unittest\nimport nose2_aio as aio\nfrom factories import kind\n"
+    return Project(case, factories=FACTORIES, test_it=head + textwrap.dedent(tests), **files)
+
+
+class OneLoop(TestCase):
+    """Where there is one, nothing but the loop changes."""
+
+    TESTS = """
+    class Case(unittest.TestCase):
+        async def test_x(self):
+            assert kind() == "Fast", kind()
+
+        def test_plain(self):
+            pass
+
+    class Isolated(unittest.IsolatedAsyncioTestCase):
+        async def test_x(self):
+            assert kind() == "Fast", kind()
+    """
+    IDS = ("test_it.Case.test_x", "test_it.Case.test_plain", "test_it.Isolated.test_x")
+
+    def assert_fast(self, run: Run) -> None:
+        """All tests pass under the ids that they always have."""
+        self.assertEqual(run.verdicts, dict.fromkeys(self.IDS, "ok"), run.output)
+
+    def test_switch(self) -> None:
+        """--aio-loop."""
+        self.assert_fast(project(self, self.TESTS).nose2("-v", "--aio-loop=factories.fast"))
+
+    def test_setting(self) -> None:
+        """[aio] loop, in unittest.cfg and in pyproject.toml; the switch wins."""
+        one = project(self, self.TESTS)
+        one.write("unittest.cfg", "[aio]\nloop = factories.fast\n")
+        self.assert_fast(one.nose2("-v"))
+        one.write("unittest.cfg", "[aio]\nloop = factories.blind\n")
+        self.assertEqual(one.nose2("-v").returncode, 1)
+        self.assert_fast(one.nose2("-v", "--aio-loop", "factories.fast"))
+        other = project(self, self.TESTS)
+        other.write("pyproject.toml", '[tool.nose2.aio]\nloop = ["factories.fast"]\n')
+        self.assert_fast(other.nose2("-v"))
+
+    def test_workers(self) -> None:
+        """It reaches worker processes."""
+        run = project(self, self.TESTS).nose2(
+            "-v", "--aio-loop=factories.fast", "--plugin=nose2.plugins.mp", "-N", "2"
+        )
+        self.assert_fast(run)
+
+    def test_without(self) -> None:
+        """Where nobody chose, or chose asyncio, loops are those of asyncio."""
+        tests = """
+        class Case(unittest.TestCase):
+            async def test_x(self):
+                assert kind() == "WatchedLoop", kind()
+
+        class Isolated(unittest.IsolatedAsyncioTestCase):
+            async def test_x(self):
+                assert kind() == type(asyncio.new_event_loop()).__name__, kind()
+        """
+        run = project(self, tests).nose2()
+        self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
+        for name in ("asyncio", "asyncio.new_event_loop"):
+            run = project(self, tests).nose2(f"--aio-loop={name}", "test_it.Case")
+            self.assertEqual((run.returncode, run.ran), (0, 1), run.output)
+
+
+class Tags(TestCase):
+    """@aio.loop."""
+
+    def test_order(self) -> None:
+        """The function's wins over the class's, that over those of its bases and the setting."""
+        run = project(
+            self,
+            """
+            from factories import Fast, blind
+
+            @aio.loop(Fast)
+            class Base(unittest.TestCase):
+                async def test_base(self):
+                    assert kind() == "Fast", kind()
+
+                @aio.loop("asyncio")
+                async def test_function(self):
+                    assert kind() == "WatchedLoop", kind()
+
+                async def test_by_hand(self):
+                    assert kind() == "Blind", kind()
+
+                test_by_hand.loop = blind
+
+            class Derived(Base):
+                pass
+
+            @aio.loop("factories.blind")
+            class Overridden(Base):
+                async def test_base(self):
+                    assert kind() == "Blind", kind()
+
+            @aio.loop("factories.fast")
+            class TestClass:
+                async def test_method(self):
+                    assert kind() == "Fast", kind()
+
+            async def test_setting():
+                assert kind() == "Blind", kind()
+
+            @aio.loop(Fast)
+            async def test_tagged():
+                assert kind() == "Fast", kind()
+            """,
+        ).nose2("-v", "--aio-loop=factories.blind")
+        self.assertEqual((run.returncode, run.ran), (0, 12), run.output)
+        self.assertNotIn("[", run.output)
+
+    def test_several(self) -> None:
+        """With several, the tests of a class run on each; others run on theirs once."""
+        run = project(
+            self,
+            """
+            @aio.loop("factories.fast", ["factories.blind", "asyncio"])
+            class Case(unittest.TestCase):
+                async def test_x(self):
+                    print(self.id(), kind())
+
+                @aio.loop("factories.blind")
+                async def test_one(self):
+                    print(self.id(), kind())
+
+            async def test_other():
+                print("other", kind())
+            """,
+        ).nose2("-v", "--aio-loop=factories.fast,factories.blind")
+        self.assertEqual((run.returncode, run.ran), (0, 6), run.output)
+        for line in (
+            "Case.test_x[fast] Fast",
+            "Case.test_x[blind] Blind",
+            "Case.test_x[asyncio] WatchedLoop",
+            "Case.test_one Blind",
+            "other Fast",
+            "other Blind",
+        ):
+            self.assertIn(f"{line}\n", run.output)
+
+    def test_attributes(self) -> None:
+        """-A selects on it, as on any tag."""
+        run = project(
+            self,
+            """
+            @aio.loop("asyncio")
+            async def test_x(): pass
+
+            async def test_y(): pass
+            """,
+        ).nose2("-v", "--plugin", "nose2.plugins.attrib", "-A", "loop=asyncio")
+        self.assertEqual(run.verdicts, {"test_it.test_x": "ok"})
+
+    def test_given(self) -> None:
+        """The loop that loop= gives wins over tag and setting; a synchronous setUp's does, too."""
+        run = project(
+            self,
+            """
+            class Case(unittest.TestCase):
+                def setUp(self):
+                    self.loop = asyncio.new_event_loop()
+                    asyncio.set_event_loop(self.loop)
+                    self.addCleanup(self.loop.close)
+
+                async def test_set_up(self):
+                    assert asyncio.get_running_loop() is self.loop
+
+                @aio.loop("factories.fast")
+                @aio.run_until_complete(loop=aio.current_loop)
+                async def test_given(self):
+                    assert asyncio.get_running_loop() is self.loop
+
+                @aio.run_until_complete
+                async def test_fresh(self):
+                    assert kind() == "Fast", kind()
+            """,
+        ).nose2("--aio-loop=factories.fast")
+        self.assertEqual((run.returncode, run.ran), (0, 3), run.output)
+
+    def test_other_runners(self) -> None:
+        """A decorated function is run on the loop that it is tagged with by any runner."""
+        run = project(
+            self,
+            """
+            class Case(unittest.TestCase):
+                @aio.loop("factories.fast")
+                @aio.run_until_complete
+                async def test_above(self):
+                    assert kind() == "Fast", kind()
+
+                @aio.run_forever(timeout=0)
+                @aio.loop("factories.fast")
+                async def test_below(self):
+                    assert kind() == "Fast", kind()
+
+                @aio.loop("factories.fast")
+                @aio.run_until_complete(loop=aio.current_loop)
+                async def test_given(self):
+                    assert kind() == "Blind", kind()
+
+                def setUp(self):
+                    from factories import blind
+                    loop = blind()
+                    self.addCleanup(loop.close)
+                    asyncio.set_event_loop(loop)
+            """,
+        ).python("-W", "error", "-m", "unittest", "test_it")
+        self.assertEqual((run.returncode, run.ran), (0, 3), run.output)
+
+
+class SeveralLoops(TestCase):
+    """Each coroutine test runs once on each."""
+
+    def test_kinds(self) -> None:
+        """Of every kind; what is no declared coroutine test runs once, on the first."""
+        one = Project(self, factories=FACTORIES, test_it=KINDS)
+        run = one.nose2("-v", TWO, "--plugin=nose2.plugins.layers")
+        self.assertEqual(set(run.verdicts.values()), {"ok"}, run.output)
+        both = {
+            "Case.test_decorated",
+            "Case.test_generator",
+            "Case.test_params:1",
+            "Case.test_params:2",
+            "Case.test_x",
+            "Case.test_yields:1",
+            "Isolated.test_isolated",
+            "TestClass.test_method",
+            "TestClass.test_params:1",
+            "test_function",
+            "test_many:1",
+            "test_many:2",
+            "test_params:1",
+            "test_params:2",
+            "test_yields",
+        }
+        expected = {f"test_it.{name}[{loop}]" for name in both for loop in ("fast", "blind")}
+        expected |= {
+            f"test_it.{name}"
+            for name in ("Case.test_plain", "Case.test_gives", "Isolated.test_plain")
+        }
+        found = {name for name in run.verdicts if "should" not in name}
+        self.assertEqual(found, expected)
+        text = (one.folder / "told.txt").read_text()
+        first, second = text.split("repetition\n")[1:]
+        self.assertEqual(first.count("Fast"), 9, text)
+        self.assertEqual(first.replace("Fast", "Blind"), second)
+        self.assertEqual((one.folder / "such.txt").read_text(), "Fast\nBlind\n")
+
+    def test_fixtures(self) -> None:
+        """Fixtures of classes, modules and layers are set up again, on the loop of the tests."""
+        run = project(
+            self,
+            """
+            class Layer:
+                @classmethod
+                async def setUp(cls):
+                    print("layer up", kind())
+
+                @classmethod
+                async def tearDown(cls):
+                    print("layer down", kind())
+
+            async def setUpModule():
+                print("module up", kind())
+
+            async def tearDownModule():
+                print("module down", kind())
+
+            class Async(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls):
+                    Async.loop = asyncio.get_running_loop()
+                    print("class up", kind())
+
+                @classmethod
+                async def tearDownClass(cls):
+                    print("class down", kind())
+
+                async def test_x(self):
+                    assert type(self) is Async
+                    assert asyncio.get_running_loop() is Async.loop
+                    print("async x", kind())
+
+                def test_plain(self):
+                    print("async plain")
+
+            class Layered(unittest.TestCase):
+                layer = Layer
+
+                async def test_x(self):
+                    print("layered x", kind())
+
+            class Plain(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls):
+                    print("plain up")
+
+                def test_plain(self):
+                    print("plain plain")
+
+            class Sync(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls):
+                    print("sync up")
+
+                @classmethod
+                def tearDownClass(cls):
+                    print("sync down")
+
+                async def test_x(self):
+                    print("sync x", kind())
+            """,
+        ).nose2("--plugin=nose2.plugins.layers", TWO)
+        self.assertEqual((run.returncode, run.ran), (0, 8), run.output)
+        printed = [
+            line
+            for line in (line.lstrip(".") for line in run.output.splitlines())
+            if line[:4] in ("laye", "modu", "clas", "asyn", "plai", "sync")
+        ]
+        told = printed.index("module up Blind")
+        first, second = printed[:told], printed[told:]
+        layer = ["layer up {0}", "layered x {0}", "layer down {0}"]
+        self.assertEqual(
+            [line for line in first if not line.startswith("layer")],
+            [
+                "module up Fast",
+                "class up Fast",
+                "async plain",
+                "async x Fast",
+                "class down Fast",
+                "plain up",
+                "plain plain",
+                "sync up",
+                "sync x Fast",
+                "sync down",
+                "module down Fast",
+            ],
+        )
+        self.assertEqual(
+            [line for line in second if not line.startswith("layer")],
+            [
+                "module up Blind",
+                "class up Blind",
+                "async x Blind",
+                "class down Blind",
+                "sync up",
+                "sync x Blind",
+                "sync down",
+                "module down Blind",
+            ],
+        )
+        for part, name in ((first, "Fast"), (second, "Blind")):
+            self.assertEqual(
+                [line for line in part if line.startswith("layer")],
+                [line.format(name) for line in layer],
+            )
+
+    def test_run_scope(self) -> None:
+        """The loop of the run is one in each repetition."""
+        run = project(
+            self,
+            """
+            loops = set()
+
+            class Case(unittest.TestCase):
+                async def test_x(self):
+                    loops.add(asyncio.get_running_loop())
+
+                async def test_y(self):
+                    loops.add(asyncio.get_running_loop())
+
+                async def test_z(self):
+                    loops.add(asyncio.get_running_loop())
+                    print(kind(), len(loops))
+            """,
+        )
+        for arguments in ((), ("--plugin=nose2.plugins.mp", "-N", "1")):
+            found = run.nose2(TWO, "--aio-loop-scope=run", *arguments)
+            self.assertEqual((found.returncode, found.ran), (0, 6), found.output)
+            if not arguments:
+                self.assertIn("Fast 1\n", found.output)
+                self.assertIn("Blind 2\n", found.output)
+
+    def test_fresh(self) -> None:
+        """A repetition has test cases of its own, as they were when they were made."""
+        run = project(
+            self,
+            """
+            import contextvars
+
+            variable = contextvars.ContextVar("variable", default=0)
+
+            class Case(unittest.TestCase):
+                def __init__(self, name):
+                    super().__init__(name)
+                    self.items = []
+                    self.addCleanup(self.items.append, 0)
+
+                async def test_x(self):
+                    self.items.append(1)
+                    assert self.items == [1], self.items
+
+            class Isolated(unittest.IsolatedAsyncioTestCase):
+                async def test_x(self):
+                    assert variable.get() == 0
+                    variable.set(1)
+            """,
+        ).nose2(TWO)
+        self.assertEqual((run.returncode, run.ran), (0, 4), run.output)
+
+    def test_stops(self) -> None:
+        """-F stops the repetitions, too."""
+        run = project(self, "async def test_x(): assert False").nose2("-F", TWO)
+        self.assertEqual(run.ran, 1, run.output)
+
+    def test_is_freed(self) -> None:
+        """Tests that are done are not kept, in no repetition."""
+        run = project(
+            self,
+            """
+            import gc
+            import weakref
+
+            done = weakref.WeakSet()
+
+            class Case(unittest.TestCase):
+                def tearDown(self):
+                    done.add(self)
+
+                async def test_1(self): pass
+                async def test_2(self): pass
+                async def test_3(self): pass
+                async def test_4(self):
+                    gc.collect()
+                    assert len(done) < 3, list(done)
+            """,
+        ).nose2(TWO)
+        self.assertEqual((run.returncode, run.ran), (0, 8), run.output)
+
+    def test_junit(self) -> None:
+        """The JUnit file has each of them, by its id."""
+        one = project(
+            self,
+            """
+            class Case(unittest.TestCase):
+                async def test_x(self): pass
+            """,
+        )
+        one.nose2(TWO, "--plugin=nose2.plugins.junitxml", "--junit-xml")
+        cases = list(ET.parse(one.folder / "nose2-junit.xml").getroot().iter("testcase"))
+        self.assertEqual(
+            [(case.get("classname"), case.get("name")) for case in cases],
+            [("test_it.Case", "test_x[fast]"), ("test_it.Case", "test_x[blind]")],
+        )
+
+    def test_load_tests(self) -> None:
+        """What isn't unittest's in a suite is executed in the first repetition, as it is."""
+        run = project(
+            self,
+            """
+            class Suite:
+                def __iter__(self):
+                    return iter([])
+
+                def countTestCases(self):
+                    return 0
+
+                def __call__(self, result):
+                    print("called")
+
+            class Case(unittest.TestCase):
+                async def test_x(self): pass
+
+            def load_tests(loader, tests, pattern):
+                tests.addTest(Suite())
+                return tests
+            """,
+        ).nose2(TWO, "--plugin=nose2.plugins.loader.loadtests")
+        self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
+        self.assertEqual(run.output.count("called"), 1)
+
+
+class Workers(TestCase):
+    """nose2.plugins.mp."""
+
+    MP = ("--plugin=nose2.plugins.mp", "-N", "2")
+
+    def test_kinds(self) -> None:
+        """The same tests run under the same ids, each in the worker that has its share."""
+        text = KINDS.partition("with such")[0]
+        one = Project(self, factories=FACTORIES, test_it=text)
+        alone, shared = one.nose2("-v", TWO), one.nose2("-v", TWO, *self.MP)
+        self.assertEqual(shared.verdicts, alone.verdicts, shared.output)
+        self.assertEqual(shared.ran, 33, shared.output)
+
+    def test_fixtures(self) -> None:
+        """A class with fixtures is a share, and is set up once for each loop."""
+        run = project(
+            self,
+            """
+            class Case(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls):
+                    cls.kind = kind()
+
+                async def test_x(self):
+                    assert self.kind == kind()
+                    assert self.kind in self.id().title()
+
+                async def test_y(self):
+                    assert self.kind == kind()
+            """,
+        ).nose2("-v", TWO, *self.MP)
+        expected = {f"test_it.Case.test_{x}[{loop}]" for x in "xy" for loop in ("fast", "blind")}
+        self.assertEqual(run.verdicts, dict.fromkeys(expected, "ok"), run.output)
+
+    def test_selected(self) -> None:
+        """What is selected by its loop runs there alone."""
+        one = Project(self, factories=FACTORIES, test_it=KINDS.partition("with such")[0])
+        names = [
+            f"test_it.{name}[blind]"
+            for name in ("Case.test_x", "test_function", "test_params:2", "test_many:1")
+        ]
+        run = one.nose2("-v", TWO, *self.MP, *names)
+        self.assertEqual(run.verdicts, dict.fromkeys(names, "ok"), run.output)
+
+
+class Selection(TestCase):
+    """By name."""
+
+    def test_kinds(self) -> None:
+        """A test of each kind, on one of its loops."""
+        one = Project(self, factories=FACTORIES, test_it=KINDS.partition("with such")[0])
+        names = [
+            f"test_it.{name}[{loop}]"
+            for name in (
+                "Case.test_x",
+                "Case.test_params:2",
+                "Case.test_yields:1",
+                "Isolated.test_isolated",
+                "TestClass.test_method",
+                "TestClass.test_params:1",
+                "test_function",
+                "test_params:2",
+                "test_many:2",
+            )
+            for loop in ("fast", "blind")
+        ]
+        run = one.nose2("-v", TWO, *names)
+        self.assertEqual(run.verdicts, dict.fromkeys(names, "ok"), run.output)
+
+    def test_wider(self) -> None:
+        """A class or a module: its coroutine tests, on one of their loops."""
+        one = project(
+            self,
+            """
+            class Case(unittest.TestCase):
+                async def test_x(self): pass
+                def test_plain(self): pass
+
+            async def test_y(): pass
+            """,
+        )
+        run = one.nose2("-v", TWO, "test_it.Case[blind]")
+        self.assertEqual(run.verdicts, {"test_it.Case.test_x[blind]": "ok"}, run.output)
+        run = one.nose2("-v", TWO, "test_it[fast]")
+        names = ("test_it.Case.test_x[fast]", "test_it.test_y[fast]")
+        self.assertEqual(run.verdicts, dict.fromkeys(names, "ok"), run.output)
+
+    def test_without(self) -> None:
+        """Without a loop's name a test runs on all; one that has one loop can be named with it."""
+        one = project(
+            self, "@aio.loop('asyncio')\nasync def test_x(): pass\nasync def test_y(): pass"
+        )
+        run = one.nose2("-v", TWO, "test_it.test_y", "test_it.test_x[asyncio]")
+        names = ("test_it.test_y[fast]", "test_it.test_y[blind]", "test_it.test_x[asyncio]")
+        self.assertEqual(run.verdicts, dict.fromkeys(names, "ok"), run.output)
+
+    def test_unknown(self) -> None:
+        """A name of no loop is an error that names those that there are."""
+        one = project(self, "async def test_x(): pass\ndef test_plain(): pass")
+        run = one.nose2(TWO, "test_it.test_x[slow]")
+        self.assertIn(
+            "InvalidValueError: test_it.test_x doesn't run on a loop of the name 'slow': "
+            "known: fast, blind\n",
+            run.output,
+        )
+        for arguments in (("test_it.test_x[slow]",), (TWO, "test_it.test_plain[fast]")):
+            run = one.nose2(*arguments)
+            self.assertIn("there none was chosen\n", run.output)
+            self.assertEqual((run.returncode, run.ran), (1, 1), run.output)
+        run = one.nose2(TWO, "test_it.test_z[fast]")
+        self.assertIn("has no attribute 'test_z'", run.output)
+
+    def test_own_brackets(self) -> None:
+        """A name that has brackets by itself is that of the test."""
+        one = project(
+            self,
+            """
+            class Case(unittest.TestCase):
+                pass
+
+            async def test(self):
+                print("ran on", kind())
+
+            test.__name__ = "test_x[fast]"
+            setattr(Case, "test_x[fast]", test)
+            """,
+        )
+        run = one.nose2(TWO, "test_it.Case.test_x[fast]")
+        self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
+        run = one.nose2(TWO, "test_it.Case.test_x[fast][blind]")
+        self.assertEqual((run.returncode, run.ran), (0, 1), run.output)
+        self.assertIn("ran on Blind", run.output)
+
+
+class Isolated(TestCase):
+    """IsolatedAsyncioTestCase."""
+
+    def test_own(self) -> None:
+        """The loop factory of the class wins over the setting, a tag wins over that."""
+        run = project(
+            self,
+            """
+            from factories import Fast, blind
+
+            class Own(unittest.IsolatedAsyncioTestCase):
+                loop_factory = staticmethod(blind)
+
+                async def test_own(self):
+                    print(self.id(), kind())
+
+                @aio.loop("factories.fast", "asyncio")
+                async def test_tagged(self):
+                    print(self.id(), kind())
+
+            class Runner(unittest.IsolatedAsyncioTestCase):
+                def _setupAsyncioRunner(self):
+                    self._asyncioRunner = asyncio.Runner(loop_factory=blind)
+
+                async def test_runner(self):
+                    print(self.id(), kind())
+
+            @aio.loop("factories.fast")
+            class Current(unittest.IsolatedAsyncioTestCase):
+                def setUp(self):
+                    self.loop = asyncio.get_event_loop()
+
+                async def test_current(self):
+                    assert self.loop is asyncio.get_running_loop()
+                    assert self.loop.get_debug()
+                    print(self.id(), kind())
+            """,
+        ).nose2("-v", TWO)
+        self.assertEqual((run.returncode, run.ran), (0, 5), run.output)
+        own = "Blind" if sys.version_info >= (3, 13) else "_UnixSelectorEventLoop"
+        for line in (
+            f"Own.test_own {own}",
+            "Own.test_tagged[fast] Fast",
+            "Own.test_tagged[asyncio] WatchedLoop",
+            "Runner.test_runner Blind",
+            "Current.test_current Fast",
+        ):
+            self.assertIn(f"test_it.{line}\n", run.output)
+
+    def test_classes_of_others(self) -> None:
+        """Classes that run themselves stay as they are."""
+        run = project(
+            self,
+            """
+            class Own(unittest.TestCase):
+                def _callTestMethod(self, method):
+                    asyncio.run(method())
+
+                async def test_x(self):
+                    assert kind() == "_UnixSelectorEventLoop", kind()
+            """,
+        ).nose2("-v", TWO)
+        self.assertEqual(run.verdicts, {"test_it.Own.test_x": "ok"}, run.output)
+
+
+class Mistakes(TestCase):
+    """What can't be, in full."""
+
+    RULE = (
+        "must be a callable without arguments that returns an event loop, or the dotted name of one"
+    )
+
+    def test_settings(self) -> None:
+        """A factory that there isn't ends the run before any test."""
+        one = project(self, "print('imported')")
+        one.write("broken.py", "1 / 0")
+        one.write("package/__init__.py", "")
+        one.write("package/bad.py", "import nowhere")
+        for text, why in (
+            ("uvlop.new_event_loop", "there is no module 'uvlop'"),
+            ("factories.fats", "'factories' has no 'fats'"),
+            ("factories.fast.er", "'factories.fast' has no 'er'"),
+            ("factories", "it is <module 'factories' from"),
+            ("factories.number", "it is 5, which can't be called"),
+            ("factories.needs", "it needs arguments"),
+            ("broken.fast", "importing 'broken' failed with ZeroDivisionError: division by zero"),
+            ("package.none.fast", "'package' has no 'none'"),
+            (
+                "package.bad.fast",
+                "importing 'package.bad' failed with ModuleNotFoundError: No module",
+            ),
+        ):
+            with self.subTest(text):
+                run = one.nose2(f"--aio-loop={text}")
+                self.assertIn(f"error: loop {self.RULE}, got '{text}': {why}", run.output)
+                self.assertIn("(--aio-loop)\n", run.output)
+                self.assertEqual(run.returncode, 2)
+                self.assertNotIn("imported", run.output)
+        for text in ("fast loop", "", ","):
+            one.write("unittest.cfg", f"[aio]\nloop = {text}\n")
+            run = one.nose2()
+            self.assertIn(f"loop {self.RULE}, got '{text}' ([aio] loop)\n", run.output)
+            self.assertEqual(run.returncode, 2)
+
+    def test_tags(self) -> None:
+        """A wrong tag fails its test, and the rest goes on."""
+        run = project(
+            self,
+            """
+            from factories import none, shut
+
+            class Case(unittest.TestCase):
+                @aio.loop("uvlop.new_event_loop")
+                async def test_missing(self): pass
+
+                @aio.loop(none)
+                async def test_none(self): pass
+
+                @aio.loop("factories.shut")
+                async def test_shut(self): pass
+
+                async def test_by_hand(self): pass
+                test_by_hand.loop = 5
+
+                def test_plain(self): pass
+                test_plain.loop = 5
+
+                async def test_good(self): pass
+
+            class Isolated(unittest.IsolatedAsyncioTestCase):
+                @aio.loop("uvlop.new_event_loop")
+                async def test_isolated(self): pass
+
+                async def test_isolated_by_hand(self): pass
+                test_isolated_by_hand.loop = 5
+
+                async def test_isolated_good(self): pass
+            """,
+        ).nose2("-v")
+        self.assertEqual(list(run.verdicts.values()).count("ERROR"), 7, run.output)
+        self.assertEqual(list(run.verdicts.values()).count("ok"), 2, run.output)
+        what = "must return a new event loop, but"
+        gone = "there is no module 'uvlop'"
+        none = f"InvalidTypeError: the loop factory none, factories.py:22 {what}"
+        shut = f"LoopError: the loop factory factories.shut {what} the one that it returned is"
+        five = f"InvalidTypeError: loop {self.RULE}, got 5"
+        missing = f"InvalidValueError: loop {self.RULE}, got 'uvlop.new_event_loop': {gone}"
+        for line in (
+            f"{missing} (attribute loop of test_missing, test_it.py:8)",
+            f"{none} it returned None (attribute loop of test_none, test_it.py:11)",
+            f"{shut} closed (attribute loop of test_shut, test_it.py:14)",
+            f"{five} (attribute loop of test_by_hand, test_it.py:17)",
+            f"{five} (attribute loop of test_plain, test_it.py:20)",
+            f"{missing} (attribute loop of test_isolated, test_it.py:26)",
+            f"{five} (attribute loop of test_isolated_by_hand, test_it.py:29)",
+        ):
+            self.assertIn(f"nose2_aio.errors.{line}\n", run.output)
+        for report in run.reports:
+            self.assertNotIn("nose2_aio/", report)
+        run = project(self, "async def test_x(): pass\ntest_x.loop = 5").nose2("test_it.test_x[a]")
+        self.assertIn("got 5 (attribute loop of test_x, test_it.py:4)", run.output)
+
+    def test_shared(self) -> None:
+        """A test can't run on another loop than that which its class has, or what is wider."""
+        text = """
+        class Case(unittest.TestCase):
+            @aio.loop("factories.fast", "factories.blind")
+            async def test_x(self): pass
+
+            @aio.loop("asyncio")
+            async def test_y(self): pass
+
+            async def test_z(self): pass
+        """
+        fixture = """
+            @classmethod
+            async def setUpClass(cls): pass
+        """
+        run = project(
+            self, textwrap.dedent(text) + textwrap.indent(textwrap.dedent(fixture), "    ")
+        )
+        found = run.nose2("-v")
+        self.assertEqual(
+            found.verdicts,
+            {
+                "test_it.Case.test_x[fast]": "ERROR",
+                "test_it.Case.test_x[blind]": "ERROR",
+                "test_it.Case.test_y": "ok",
+                "test_it.Case.test_z": "ok",
+            },
+            found.output,
+        )
+        remedy = "or take away what makes that loop: an async fixture, or loop-scope.\n"
+        self.assertIn(
+            "DefinitionError: test_it.Case.test_x[fast]: it is to run on a loop of fast, but its "
+            "class has one of asyncio, which it would have to share.\n"
+            f"Tag the class, {remedy}",
+            found.output,
+        )
+        module = project(
+            self,
+            """
+            async def setUpModule(): pass
+
+            @aio.loop("factories.blind")
+            class Case(unittest.TestCase):
+                async def setUp(self): pass
+
+                async def test_x(self): pass
+
+            @aio.loop("factories.fast")
+            class Same(unittest.TestCase):
+                async def test_x(self): pass
+
+            @aio.loop("factories.blind")
+            class Wide(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls): pass
+
+                async def test_x(self): pass
+            """,
+        ).nose2("-v", "--aio-loop=factories.fast")
+        self.assertEqual(
+            module.verdicts, {"test_it.Case.test_x": "ERROR", "test_it.Same.test_x": "ok"}
+        )
+        self.assertIn("Wide'>: it is to run on a loop of blind, but its module", module.output)
+        self.assertIn(
+            "test_it.Case.test_x: it is to run on a loop of blind, but its module has one of fast, "
+            f"which it would have to share.\nSet loop for all, {remedy}",
+            module.output,
+        )
+
+    def test_several(self) -> None:
+        """Several loops take the plugin."""
+        run = project(
+            self,
+            """
+            class Case(unittest.TestCase):
+                @aio.loop("factories.fast", "factories.blind")
+                @aio.run_until_complete
+                async def test_x(self): pass
+            """,
+        ).python("-m", "unittest", "test_it")
+        self.assertIn(
+            "DefinitionError: test_x, test_it.py:6: to run it on several loops (fast, blind) takes "
+            "nose2 with the plugin.\nTag it with one.\n",
+            run.output,
+        )
+
+
+class NoSelector(TestCase):
+    """Loops that have no selector of Python's."""
+
+    TESTS = """
+    class Case(unittest.TestCase):
+        @aio.timeout(0.05)
+        async def test_hangs(self):
+            await asyncio.get_running_loop().create_future()
+
+        async def test_next(self): pass
+
+    class Isolated(unittest.IsolatedAsyncioTestCase):
+        @aio.timeout(0.05)
+        async def test_isolated(self):
+            await asyncio.get_running_loop().create_future()
+    """
+
+    def run_on(self, loop: str, *arguments: str) -> Run:
+        """What hangs is ended by its limit, whatever the loop."""
+        run = project(self, self.TESTS).nose2("-v", f"--aio-loop={loop}", *arguments)
+        self.assertEqual(run.ran, 3, run.output)
+        self.assertEqual(run.verdicts["test_it.Case.test_hangs"], "ERROR", run.output)
+        self.assertEqual(run.verdicts["test_it.Case.test_next"], "ok", run.output)
+        self.assertEqual(run.verdicts["test_it.Isolated.test_isolated"], "ERROR", run.output)
+        self.assertEqual(run.output.count("not done within its time limit of 0.05 s"), 2)
+        return run
+
+    def test_deadlocks(self) -> None:
+        """Where deadlocks = fail is asked for, it is told once that none can be found."""
+        line = (
+            "deadlocks = fail (--aio-deadlocks): none can be found on factories.Blind, "
+            "which has no selector of Python's. Set a time-limit.\n"
+        )
+        asked = "--aio-deadlocks=fail"
+        self.assertEqual(self.run_on("factories.blind", asked).output.count(line), 1)
+        for arguments in (("factories.blind",), ("factories.blind", "--aio-deadlocks=ignore")):
+            self.assertNotIn("deadlocks", self.run_on(*arguments).output)
+        run = project(self, "async def test_x(): pass\nasync def test_y(): pass").nose2(
+            "--aio-loop=factories.blind", asked, "--plugin=nose2.plugins.mp", "-N", "2"
+        )
+        self.assertEqual(run.output.count(line), 1, run.output)
+        run = project(self, "async def test_x(): pass").nose2("--aio-loop=factories.fast", asked)
+        self.assertNotIn("deadlocks", run.output)
+
+
+@skipIf(sys.platform == "win32", "there is no uvloop for Windows")
+class Uvloop(NoSelector):
+    """uvloop, which is none of asyncio's loops."""
+
+    def test_deadlocks(self) -> None:
+        """The same, by its name; time limits work."""
+        run = self.run_on("uvloop", "--aio-deadlocks=fail")
+        self.assertIn("none can be found on uvloop.Loop, which has no selector", run.output)
+
+    def test_fixtures(self) -> None:
+        """Fixtures of all kinds are what they are on asyncio's loops."""
+        folder = SCENARIOS / "fixtures"
+        modules = ("test_cases", "test_layers", "test_such")
+        on_uvloop = nose2(
+            "-v", "--plugin=nose2.plugins.layers", "--aio-loop=uvloop", *modules, folder=folder
+        )
+        plain = nose2("-v", "--plugin=nose2.plugins.layers", *modules, folder=folder)
+        self.assertEqual(on_uvloop.verdicts, plain.verdicts, on_uvloop.output)
+
+    def test_work(self) -> None:
+        """Servers, subprocesses, threads, context and cancellation; what is left over is ended."""
+        run = project(
+            self,
+            """
+            import sys
+
+            async def greet(reader, writer):
+                writer.write(await reader.readline())
+                writer.close()
+
+            class Case(unittest.TestCase):
+                async def setUp(self):
+                    self.server = await asyncio.start_server(greet, "127.0.0.1", 0)
+                    await aio.enter_async_context(self, self.server)
+
+                async def test_echo(self):
+                    assert type(asyncio.get_running_loop()).__module__ == "uvloop"
+                    address = self.server.sockets[0].getsockname()
+                    reader, writer = await asyncio.open_connection(*address)
+                    writer.write(b"hello\\n")
+                    assert await reader.read() == b"hello\\n"
+                    writer.close()
+                    await writer.wait_closed()
+
+                async def test_thread(self):
+                    assert await asyncio.to_thread(lambda: 6 * 7) == 42
+
+                async def test_process(self):
+                    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+                    assert await process.wait() == 0
+
+                async def test_leaves(self):
+                    self.task = asyncio.create_task(asyncio.sleep(60))
+
+                async def test_loses(self):
+                    async def fail():
+                        raise LookupError("lost")
+                    task = asyncio.create_task(fail())
+                    await asyncio.sleep(0)
+            """,
+        ).nose2("-v", "--aio-loop=uvloop.new_event_loop")
+        self.assertIn("FAILED (failures=1)", run.output)
+        self.assertIn("FAIL: test_loses ", run.output)
+        self.assertIn("LookupError: lost", run.output)
+        self.assertIn("was still pending (leaked-tasks)", run.output)
+
+
+class Policies(TestCase):
+    """Event loop policies are never touched."""
+
+    def test_warnings(self) -> None:
+        """No warning of them is given, on any Python."""
+        one = project(self, OneLoop.TESTS)
+        run = python(
+            *("-W", "error::DeprecationWarning", "-m", "nose2", "--plugin=nose2_aio"),
+            TWO,
+            folder=one.folder,
+        )
+        self.assertEqual(run.ran, 5, run.output)
+        self.assertNotIn("Deprecat", run.output)
