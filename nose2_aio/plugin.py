@@ -286,7 +286,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def _execute_each(self, execute: Any, repeated: list[variants.Repetition], result: Any) -> Any:
         """Run what is to be repeated on other loops, fixtures included."""
         value = None
-        while repeated and not result.shouldStop:
+        while repeated:
             number, part = repeated.pop(0)
             self._scopes.begin(number)
             value = self._execute_once(execute, part, result)

@@ -89,7 +89,6 @@ class Case(unittest.TestCase):
         assert kind() in self.id().title(), (kind(), self.id())
 
     @aio.run_until_complete(loop=aio.child_loop)
-    @asyncio.coroutine if hasattr(asyncio, "coroutine") else lambda function: function
     def test_generator(self):
         yield from asyncio.sleep(0)
         told.append(f"generator {kind()}")
@@ -254,6 +253,15 @@ class Tags(TestCase):
                 async def test_method(self):
                     assert kind() == "Fast", kind()
 
+            @aio.loop("factories.fast")
+            class TestWithFixture:
+                @classmethod
+                async def setUpClass(cls):
+                    assert kind() == "Fast", kind()
+
+                async def test_method(self):
+                    assert kind() == "Fast", kind()
+
             async def test_setting():
                 assert kind() == "Blind", kind()
 
@@ -262,8 +270,21 @@ class Tags(TestCase):
                 assert kind() == "Fast", kind()
             """,
         ).nose2("-v", "--aio-loop=factories.blind")
-        self.assertEqual((run.returncode, run.ran), (0, 12), run.output)
+        self.assertEqual((run.returncode, run.ran), (0, 13), run.output)
         self.assertNotIn("[", run.output)
+
+    def test_generators(self) -> None:
+        """A generator function that is tagged with it is a coroutine test, as with any tag."""
+        run = project(
+            self,
+            """
+            @aio.loop("factories.fast")
+            def test_tagged():
+                yield from asyncio.sleep(0)
+                assert kind() == "Fast", kind()
+            """,
+        ).nose2("-v", "--aio-generators=nose2")
+        self.assertEqual(run.verdicts, {"test_it.test_tagged": "ok"}, run.output)
 
     def test_several(self) -> None:
         """With several, the tests of a class run on each; others run on theirs once."""
@@ -329,9 +350,20 @@ class Tags(TestCase):
                 @aio.run_until_complete
                 async def test_fresh(self):
                     assert kind() == "Fast", kind()
+
+            class Wide(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls):
+                    cls.loop = asyncio.new_event_loop()
+                    asyncio.set_event_loop(cls.loop)
+                    cls.addClassCleanup(cls.loop.close)
+
+                @aio.loop("asyncio")
+                async def test_class(self):
+                    assert asyncio.get_running_loop() is self.loop
             """,
         ).nose2("--aio-loop=factories.fast")
-        self.assertEqual((run.returncode, run.ran), (0, 3), run.output)
+        self.assertEqual((run.returncode, run.ran), (0, 4), run.output)
 
     def test_other_runners(self) -> None:
         """A decorated function is run on the loop that it is tagged with by any runner."""
@@ -669,6 +701,7 @@ class Workers(TestCase):
         ).nose2("-v", TWO, *self.MP)
         expected = {f"test_it.Case.test_{x}[{loop}]" for x in "xy" for loop in ("fast", "blind")}
         self.assertEqual(run.verdicts, dict.fromkeys(expected, "ok"), run.output)
+        self.assertEqual(run.ran, 4, run.output)
 
     def test_selected(self) -> None:
         """What is selected by its loop runs there alone."""
@@ -704,6 +737,31 @@ class Selection(TestCase):
         ]
         run = one.nose2("-v", TWO, *names)
         self.assertEqual(run.verdicts, dict.fromkeys(names, "ok"), run.output)
+        self.assertEqual(run.ran, len(names), run.output)
+
+    def test_layers(self) -> None:
+        """A layer of which nothing runs in a repetition is not set up there."""
+        one = project(
+            self,
+            """
+            class Layer:
+                @classmethod
+                async def setUp(cls):
+                    print("set up", kind())
+
+            class Case(unittest.TestCase):
+                layer = Layer
+
+                async def test_x(self): pass
+
+            async def test_y(): pass
+            """,
+        )
+        names = ("test_it.Case.test_x[blind]", "test_it.test_y[fast]")
+        run = one.nose2("-v", TWO, "--plugin=nose2.plugins.layers", *names)
+        self.assertEqual(run.ran, 2, run.output)
+        self.assertIn("set up Blind\n", run.output)
+        self.assertNotIn("set up Fast", run.output)
 
     def test_wider(self) -> None:
         """A class or a module: its coroutine tests, on one of their loops."""
@@ -1060,6 +1118,14 @@ class NoSelector(TestCase):
         run = project(self, "async def test_x(): pass\nasync def test_y(): pass").nose2(
             "--aio-loop=factories.blind", asked, "--plugin=nose2.plugins.mp", "-N", "2"
         )
+        self.assertEqual(run.output.count(line), 1, run.output)
+        run = project(
+            self,
+            """
+            class Isolated(unittest.IsolatedAsyncioTestCase):
+                async def test_x(self): pass
+            """,
+        ).nose2("--aio-loop=factories.blind", asked)
         self.assertEqual(run.output.count(line), 1, run.output)
         run = project(self, "async def test_x(): pass").nose2("--aio-loop=factories.fast", asked)
         self.assertNotIn("deadlocks", run.output)

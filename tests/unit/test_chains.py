@@ -150,6 +150,12 @@ class Chains(TestCase):
         self.assertEqual(lines[-1].source, "lines = chains.of_frame(sys._getframe())")
         self.assertNotIn("unittest", lines[0].place)
 
+    def test_no_line(self) -> None:
+        """A frame may be at no line, while an async generator is closed."""
+        number: Any = None
+        (line,) = chains.of_lines([(sys._getframe(), number)])
+        self.assertIn("test_chains.py:0 in test_no_line", line.place)
+
     def test_formatted(self) -> None:
         """The sources stand in one column, and aren't endless."""
         lines = [Line("a.py:1 in f", "X" * 200), Line("long.py:100 in function", "Z")]
