@@ -74,6 +74,8 @@ class Total(NamedTuple):
     total: float = 0.0
     waiting: float = 0.0
     skipped: float = 0.0
+    unknown: int = 0
+    """How many of them were on loops that don't tell how long they have waited."""
 
     def __add__(self, other: Any) -> Total:
         return Total(*(own + others for own, others in zip(self, other, strict=True)))
@@ -103,7 +105,7 @@ class Account:
 
     def note(self, name: str, seconds: float, waits: Waits) -> None:
         """Note what a test has cost."""
-        self._total += Total(1, seconds, waits.total, waits.skipped)
+        self._total += Total(1, seconds, waits.total, waits.skipped, int(not waits.is_known))
         if self._is_detailed:
             line, longest = waits.longest or (None, 0.0)
             self._costs.append(
@@ -146,15 +148,16 @@ class Account:
 
     def summary(self) -> str:
         """Return the one line on all of it; "" where no coroutine test ran."""
-        count, total, waiting, skipped = self._total
+        count, total, waiting, skipped, unknown = self._total
         if not self._is_kept or not count:
             return ""
-        saved = f", {skipped:.2f} s were saved by virtual time" if skipped else ""
         tests = f"{count} coroutine test{'s' * (count != 1)}"
-        return f"{tests}: {total:.2f} s in all, {waiting:.2f} s of it waiting{saved}"
+        but = f" ({unknown} of them on a loop that doesn't tell)" if unknown else ""
+        saved = f", {skipped:.2f} s were saved by virtual time" if skipped else ""
+        return f"{tests}: {total:.2f} s in all, {waiting:.2f} s of it waiting{but}{saved}"
 
     def _as_json(self) -> dict[str, Any]:
-        count, total, waiting, skipped = self._total
+        count, total, waiting, skipped, _ = self._total
         return {
             "version": VERSION,
             "count": count,

@@ -196,7 +196,7 @@ class Timekeeper:
         except LoopError as error:
             if virtual.is_tagged:
                 raise
-            self.told[str(error)] = None
+            self.told[f"{error}; it was real there"] = None
             limit = Limit() if self.deadline is None else self.deadline.limit
             self.begin(limit)
 

@@ -60,15 +60,16 @@ class Rules(NamedTuple):
     fails_deadlocks: bool = True
     debug: bool = False
     """Whether loops run in asyncio's debug mode."""
-    deadlocks_place: str = ""
-    """Where somebody has asked for deadlocks to fail; "" if nobody has."""
+    asks_for_deadlocks: bool = False
+    """Whether somebody has said that they are to fail."""
 
     def note_blind(self, loop: AbstractEventLoop) -> None:
         """Have it told of a loop that was made elsewhere if no deadlock can be found there."""
-        if self.deadlocks_place and self.fails_deadlocks and not watched.has_selector(loop):
+        if self.asks_for_deadlocks and self.fails_deadlocks and not watched.has_selector(loop):
+            name = watched.name_of(loop)
             self.keeper.told[
-                f"deadlocks = fail ({self.deadlocks_place}): none can be found on "
-                f"{watched.name_of(loop)}, which has no selector of Python's. Set a time-limit."
+                f"deadlocks = fail: none can be found on {name}, which has no selector of "
+                "Python's. Set a time-limit."
             ] = None
 
 

@@ -98,7 +98,7 @@ class Scopes:
             settings.grace,
             settings.deadlocks == "fail",
             settings.debug,
-            settings.places.get("deadlocks", ""),
+            "deadlocks" in settings.places,
         )
         self.chooses: Callable[[Level, Any, int], Factory | None] | None = None
         """Returns what makes the loop of a scope in a repetition, where somebody chose one."""

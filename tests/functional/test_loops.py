@@ -1108,7 +1108,7 @@ class NoSelector(TestCase):
     def test_deadlocks(self) -> None:
         """Where deadlocks = fail is asked for, it is told once that none can be found."""
         line = (
-            "deadlocks = fail (--aio-deadlocks): none can be found on factories.Blind, "
+            "deadlocks = fail: none can be found on factories.Blind, "
             "which has no selector of Python's. Set a time-limit.\n"
         )
         asked = "--aio-deadlocks=fail"

@@ -247,6 +247,7 @@ class Given(unittest.TestCase):
         self.assertIn(f"LoopError: {text}", run.output)
         self.assertIn("not done within its time limit of 0.1 s (@timeout)", run.output)
         self.assertEqual(run.output.count(text), 2)
+        self.assertIn(f"{text}; it was real there\n", run.output)
         self.assertIn("FAILED (errors=2)", run.output)
 
     def test_any_runner(self) -> None:
