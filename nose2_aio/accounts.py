@@ -60,9 +60,9 @@ class Cost(NamedTuple):
             "id": self.name,
             "seconds": self.total,
             "waiting": waiting if self.is_known else None,
-            "running": self.total - self.waiting if self.is_known else None,
+            "running": max(self.total - self.waiting, 0.0) if self.is_known else None,
             "longest_wait": longest if self.place else None,
-            "virtual_time_would_save": self.avoidable,
+            "virtual_time_would_save": self.avoidable if self.is_known else None,
             "virtual_time_saved": self.skipped,
         }
 
@@ -138,7 +138,8 @@ class Account:
     def slowest(self) -> list[str]:
         """Return the table of the slowest tests, in lines, and write the report."""
         if self._path:
-            Path(self._path).write_text(json.dumps(self._as_json(), indent=2) + "\n", "utf-8")
+            text = json.dumps(_rounded(self._as_json()), indent=2, ensure_ascii=False)
+            Path(self._path).write_text(text + "\n", "utf-8")
         if self._durations is None or not self._costs:
             return []
         count = self._durations or len(self._costs)
@@ -166,6 +167,15 @@ class Account:
             "virtual_time_saved": skipped,
             "tests": [cost.as_json() for cost in self._costs],
         }
+
+
+def _rounded(value: Any) -> Any:
+    """Return what is going to be JSON, its seconds to the microsecond."""
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _table(costs: Iterable[Cost]) -> list[str]:

@@ -24,7 +24,7 @@ __all__ = [
 
 _THREADS = "/proc/self/task"
 _PROCESSES = "/proc/{}/stat"
-_foreign_threads = 0
+_foreign_threads: int | None = None
 """How many threads that aren't Python's there were when the run began."""
 _BIRTH = 50e-6
 """Seconds that it takes to make a child process, at the very least."""
@@ -50,7 +50,7 @@ def process_can_wake() -> bool:
     frames = sys._current_frames()
     if len(frames) > 1 and any(True for _ in _busy_threads(frames)):
         return True
-    if _count_threads() - len(frames) > _foreign_threads:
+    if _has_foreign_thread(frames):
         return True
     now = monotonic()
     if now - _childless_at < _BIRTH:
@@ -83,7 +83,7 @@ def described() -> list[str]:
     for identity in _busy_threads(frames):
         *_, place = ["", *(f", at {line.place}" for line in chains.of_frame(frames[identity]))]
         found.append(f"the thread {names.get(identity, identity)}{place}")
-    if _count_threads() - len(frames) > _foreign_threads:
+    if _has_foreign_thread(frames):
         found.append("a thread that isn't Python's")
     if _has_child():
         found.append("a child process")
@@ -102,6 +102,13 @@ def _busy_threads(frames: dict[int, Any]) -> Any:
         and identity not in executors.abandoned
         and not executors.is_idle(identity, frame.f_code)
     )
+
+
+def _has_foreign_thread(frames: dict[int, Any]) -> bool:
+    """Tell whether there are more threads that aren't Python's than when the run began."""
+    if _foreign_threads is None:  # nobody has told of a run
+        note_threads()
+    return _count_threads() - len(frames) > (_foreign_threads or 0)
 
 
 def _count_threads() -> int:
