@@ -1096,16 +1096,29 @@ class NoSelector(TestCase):
         @aio.timeout(0.05)
         async def test_isolated(self):
             await asyncio.get_running_loop().create_future()
+
+        @aio.timeout(0.05)
+        async def test_swallows(self):
+            while True:
+                try:
+                    await asyncio.get_running_loop().create_future()
+                except asyncio.CancelledError:
+                    pass
     """
 
     def run_on(self, loop: str, *arguments: str) -> Run:
         """What hangs is ended by its limit, whatever the loop."""
-        run = project(self, self.TESTS).nose2("-v", f"--aio-loop={loop}", *arguments)
-        self.assertEqual(run.ran, 3, run.output)
+        run = project(self, self.TESTS).nose2(
+            "-v", f"--aio-loop={loop}", "--aio-grace=0.05", *arguments
+        )
+        self.assertEqual(run.ran, 4, run.output)
         self.assertEqual(run.verdicts["test_it.Case.test_hangs"], "ERROR", run.output)
         self.assertEqual(run.verdicts["test_it.Case.test_next"], "ok", run.output)
         self.assertEqual(run.verdicts["test_it.Isolated.test_isolated"], "ERROR", run.output)
-        self.assertEqual(run.output.count("not done within its time limit of 0.05 s"), 2)
+        self.assertEqual(run.verdicts["test_it.Isolated.test_swallows"], "ERROR", run.output)
+        self.assertNotIn("RuntimeError", run.output)
+        self.assertIn("the event loop was abandoned: a task was cancelled twice", run.output)
+        self.assertEqual(run.output.count("not done within its time limit of 0.05 s"), 3)
         return run
 
     def test_deadlocks(self) -> None:
