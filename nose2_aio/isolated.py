@@ -134,6 +134,8 @@ class _Guard:
     loop: AbstractEventLoop | None = None
     _error: BaseException | None = None
     """What to fail with that which was cancelled."""
+    _halted_for: BaseException | None = None
+    """What the loop was halted for."""
     _cancelled = 0
     _grace = 1.0
 
@@ -196,7 +198,7 @@ class _Guard:
             return error
         found, self._error = self._error, None
         found.__suppress_context__ = True
-        if not isinstance(error, asyncio.CancelledError):
+        if not isinstance(error, asyncio.CancelledError) and found is not self._halted_for:
             found.__cause__ = error
         return found.with_traceback(stacks.users(error))
 
@@ -239,8 +241,11 @@ class _Guard:
         try:
             with self._rules.keeper.within(limit):
                 close()
-        except (AbandonedLoopError, RecursionError, Overrun) as error:
-            self._spare.stubborn = str(error)
+        except (RuntimeError, Overrun) as error:
+            found = self._halted_for or error
+            if not isinstance(found, AbandonedLoopError | RecursionError | Overrun):
+                raise
+            self._spare.stubborn = str(found)
             if loop is not None and not loop.is_closed():
                 endings.abandon(loop)
         finally:
@@ -285,7 +290,8 @@ class _Guard:
         if task is None:
             return  # it is done, though asyncio doesn't know yet
         if self._cancelled >= _TIMES:
-            raise self._error
+            self._leave(self._error)
+            return
         self._cancelled += 1
         try:
             task.cancel()
@@ -302,7 +308,15 @@ class _Guard:
         tasks = asyncio.all_tasks(self.loop)
         for task in tasks:
             endings.keep(task)
-        raise AbandonedLoopError(endings.message(tasks))
+        self._leave(AbandonedLoopError(endings.message(tasks)))
+
+    def _leave(self, error: BaseException) -> None:
+        """Raise out of the loop; halt one that only reports what a callback raises."""
+        assert self.loop is not None
+        if watched.has_selector(self.loop):
+            raise error
+        self._halted_for = error
+        self.loop.stop()
 
 
 def _main_task(loop: AbstractEventLoop) -> Task[Any] | None:

@@ -358,7 +358,7 @@ class Tags(TestCase):
                     asyncio.set_event_loop(cls.loop)
                     cls.addClassCleanup(cls.loop.close)
 
-                @aio.loop("asyncio")
+                @aio.loop("factories.blind")
                 async def test_class(self):
                     assert asyncio.get_running_loop() is self.loop
             """,
@@ -683,7 +683,7 @@ class Workers(TestCase):
 
     def test_fixtures(self) -> None:
         """A class with fixtures is a share, and is set up once for each loop."""
-        run = project(
+        one = project(
             self,
             """
             class Case(unittest.TestCase):
@@ -698,10 +698,13 @@ class Workers(TestCase):
                 async def test_y(self):
                     assert self.kind == kind()
             """,
-        ).nose2("-v", TWO, *self.MP)
+        )
         expected = {f"test_it.Case.test_{x}[{loop}]" for x in "xy" for loop in ("fast", "blind")}
-        self.assertEqual(run.verdicts, dict.fromkeys(expected, "ok"), run.output)
-        self.assertEqual(run.ran, 4, run.output)
+        for arguments in (self.MP, self.MP[:1]):
+            run = one.nose2("-v", TWO, *arguments)
+            self.assertEqual(run.verdicts, dict.fromkeys(expected, "ok"), run.output)
+            self.assertEqual(run.ran, 4, run.output)
+            one.write("unittest.cfg", "[multiprocess]\nalways-on = True\nprocesses = 2\n")
 
     def test_selected(self) -> None:
         """What is selected by its loop runs there alone."""
@@ -1093,16 +1096,29 @@ class NoSelector(TestCase):
         @aio.timeout(0.05)
         async def test_isolated(self):
             await asyncio.get_running_loop().create_future()
+
+        @aio.timeout(0.05)
+        async def test_swallows(self):
+            while True:
+                try:
+                    await asyncio.get_running_loop().create_future()
+                except asyncio.CancelledError:
+                    pass
     """
 
     def run_on(self, loop: str, *arguments: str) -> Run:
         """What hangs is ended by its limit, whatever the loop."""
-        run = project(self, self.TESTS).nose2("-v", f"--aio-loop={loop}", *arguments)
-        self.assertEqual(run.ran, 3, run.output)
+        run = project(self, self.TESTS).nose2(
+            "-v", f"--aio-loop={loop}", "--aio-grace=0.05", *arguments
+        )
+        self.assertEqual(run.ran, 4, run.output)
         self.assertEqual(run.verdicts["test_it.Case.test_hangs"], "ERROR", run.output)
         self.assertEqual(run.verdicts["test_it.Case.test_next"], "ok", run.output)
         self.assertEqual(run.verdicts["test_it.Isolated.test_isolated"], "ERROR", run.output)
-        self.assertEqual(run.output.count("not done within its time limit of 0.05 s"), 2)
+        self.assertEqual(run.verdicts["test_it.Isolated.test_swallows"], "ERROR", run.output)
+        self.assertNotIn("RuntimeError", run.output)
+        self.assertIn("the event loop was abandoned: a task was cancelled twice", run.output)
+        self.assertEqual(run.output.count("not done within its time limit of 0.05 s"), 3)
         return run
 
     def test_deadlocks(self) -> None:
