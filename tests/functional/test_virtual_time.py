@@ -353,6 +353,16 @@ class Fixture(unittest.TestCase):
             r"  the socket \d+ at \('127.0.0.1', \d+\), for \S+_accept_connection\n",
         )
 
+    def test_no_real_limit(self) -> None:
+        """There may be none; what is no number is refused."""
+        code = "@aio.virtual_time\nasync def test():\n    await asyncio.sleep(3600)\n"
+        self.assert_passes(code, "--aio-real-time-limit=0", count=1)
+        run = self.project(code).nose2("--aio-real-time-limit=soon")
+        self.assertEqual(run.returncode, 2)
+        self.assertIn(
+            "real-time-limit must be a finite number of seconds >= 0, got 'soon'", run.output
+        )
+
     def test_never_overtakes(self) -> None:
         """What comes from outside comes before a timer that is due later in real time."""
         self.assert_passes(

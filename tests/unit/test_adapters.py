@@ -295,7 +295,7 @@ class Isolated(TestCase):
             async def test_setting(self) -> None:
                 await asyncio.sleep(5)
 
-            @aio.timeout(0.01)
+            @aio.timeout(0.05)
             async def test_tag(self) -> None:
                 await asyncio.sleep(5)
 
@@ -305,9 +305,9 @@ class Isolated(TestCase):
 
             def test_sync(self) -> None: ...
 
-        limited = Settings(time_limit=0.01, places={"time_limit": "here"})
+        limited = Settings(time_limit=0.05, places={"time_limit": "here"})
         for name, place in (("test_setting", "here"), ("test_tag", "@timeout")):
-            self.assertIn(f"time limit of 0.01 s ({place})", report(run(Case(name), limited)))
+            self.assertIn(f"time limit of 0.05 s ({place})", report(run(Case(name), limited)))
         for name in ("test_in_time", "test_sync"):
             self.assertTrue(run(Case(name), limited).wasSuccessful())
 

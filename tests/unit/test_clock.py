@@ -257,6 +257,13 @@ class Holding(TestCase):
         self.assertEqual(self.clock.take_skipped(), 5)
         self.assertEqual(self.clock.take_skipped(), 0)
 
+    def test_came_meanwhile(self) -> None:
+        """What has come before that look comes before the timer."""
+        self.timer(5)
+        outside = Outside()
+        outside.wait = lambda _: ["came"]
+        self.assertEqual((self.select(outside), self.clock.time()), (["came"], 0))
+
     def test_file(self) -> None:
         """It waits for a file as long as the timer is not due in real time."""
         self.timer(5)
@@ -440,7 +447,9 @@ class TimeOfDay(TestCase):
 
             loop.run_until_complete(main())
         self.assertLess(time.time() - before, 60)
-        Wall("").move(5)
+        wall = Wall("")
+        wall.move(5)
+        wall.end()
 
     def test_missing(self) -> None:
         """Without time-machine there is an error that says so."""

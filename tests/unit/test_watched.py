@@ -410,6 +410,7 @@ class Wakers(TestCase):
             pool.submit(int).result()
             time.sleep(0.01)
             self.assertFalse(_can_wake())
+        self.assertFalse(executors._has_job(0))
 
     def test_foreign_threads(self) -> None:
         """A thread that isn't Python's can, if it is new."""
@@ -432,8 +433,14 @@ class Wakers(TestCase):
             file_actions=[(os.POSIX_SPAWN_DUP2, reader, 0), (os.POSIX_SPAWN_CLOSE, writer)],
         )
         self.assertTrue(_can_wake())
+        with mock.patch.object(os, "waitid", lambda *_: "one has ended"):
+            self.assertTrue(_can_wake())
+            with mock.patch.object(wakers, "_text", side_effect=OSError):
+                self.assertTrue(_can_wake())
         os.close(writer)
         os.close(reader)
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        self.assertFalse(_can_wake())
         os.waitpid(child, 0)
         self.assertFalse(_can_wake())
 
