@@ -95,13 +95,14 @@ class Account:
         self._durations = settings.durations
         self._path = settings.report
         self._is_detailed = settings.durations is not None or bool(settings.report)
-        self._is_kept = is_kept or self._is_detailed
+        self.is_kept = is_kept or self._is_detailed
+        """Whether somebody wants to know."""
         self._total = Total()
         self._costs: list[Cost] = []
 
-    def begin(self) -> Waits | None:
-        """Return what a test has to note its waits in; None where nobody wants to know."""
-        return Waits(is_detailed=self._is_detailed) if self._is_kept else None
+    def begin(self) -> Waits:
+        """Return what a test has to note its waits in."""
+        return Waits(is_detailed=self._is_detailed)
 
     def note(self, name: str, seconds: float, waits: Waits) -> None:
         """Note what a test has cost."""
@@ -150,7 +151,7 @@ class Account:
     def summary(self) -> str:
         """Return the one line on all of it; "" where no coroutine test ran."""
         count, total, waiting, skipped, unknown = self._total
-        if not self._is_kept or not count:
+        if not self.is_kept or not count:
             return ""
         tests = f"{count} coroutine test{'s' * (count != 1)}"
         but = f" ({unknown} of them on a loop that doesn't tell)" if unknown else ""

@@ -188,7 +188,8 @@ class Adapter:
         self._ledger = Ledger()
         self._has_awaited = False
         self._mistake = None
-        self._keeper.waits = self._account.begin()
+        if self._account.is_kept:
+            self._keeper.waits = self._account.begin()
         self._began = monotonic()
         scopes = self._scopes
         scopes.ledger = self._ledger

@@ -239,12 +239,14 @@ class Runner:
         if self._outer is not None or self._state is not State.NEW:
             self._ensure_current()
         self._is_attending = False
-        try:
-            self.rules.keeper.set_clock(self.loop)
-        except BaseException:
-            job.close()
-            raise
-        self._deadline = self.rules.keeper.deadline
+        keeper, watch = self.rules.keeper, self._watch
+        if keeper.virtual is not None or (watch is not None and watch.clock is not None):
+            try:
+                keeper.set_clock(self.loop)
+            except BaseException:
+                job.close()
+                raise
+        self._deadline = keeper.deadline
         try:
             self._begin(job, is_last)
             self._run(stopped)
@@ -342,14 +344,14 @@ class Runner:
 
     def _run(self, stopped: Callable[[], None]) -> None:
         """Run the loop until the host has done its job."""
-        loop, deadline = self.loop, self._deadline
-        if self._watch is not None:
-            self._watch.is_new = False
-            waits = self._watch.waits = self.rules.keeper.waits
+        loop, deadline, watch = self.loop, self._deadline, self._watch
+        if watch is not None:
+            watch.is_new = False
+            waits = watch.waits = self.rules.keeper.waits
             if waits is not None:
-                waits.where, waits.is_known = self._innermost_line, self._watch.has_selector
+                waits.where, waits.is_known = self._innermost_line, watch.has_selector
             if self.rules.fails_deadlocks:
-                self._watch.on_deadlock = self._find_deadlock
+                watch.on_deadlock = self._find_deadlock
         if deadline is not None:
             self._ladder.limit(deadline)
         try:

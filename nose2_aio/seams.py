@@ -166,7 +166,9 @@ if sys.version_info < (3, 13):
 
 def tests_in(suite: object) -> list[Any] | None:
     """Return the list of what is in a suite of unittest's, or None for anything else."""
-    found = getattr(suite, "_tests", None) if isinstance(suite, BaseTestSuite) else None
+    if not isinstance(suite, BaseTestSuite):
+        return None
+    found = getattr(suite, "_tests", None)
     return found if isinstance(found, list) else None
 
 

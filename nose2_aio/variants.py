@@ -142,12 +142,14 @@ def _has(owner: object, names: list[str]) -> bool:
 
 def _flattened(suite: Any) -> Iterator[Any]:
     """Give the tests in a suite."""
-    tests = seams.tests_in(suite)
-    if tests is None:
-        yield suite
-    else:
-        for one in tests:
-            yield from _flattened(one)
+    waiting = [suite]
+    while waiting:
+        one = waiting.pop()
+        tests = seams.tests_in(one)
+        if tests is None:
+            yield one
+        else:
+            waiting += reversed(tests)
 
 
 def _choice(test: Any, settings: Settings) -> _Choice:
