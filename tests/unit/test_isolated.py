@@ -81,6 +81,14 @@ class Guards(TestCase):
         self.assertTrue(loop.is_closed())
         self.assertEqual(self.ledger.stubborn, "why")
 
+    def test_others_error(self) -> None:
+        """What somebody else's code raises while the runner is closed is raised as it is."""
+        error = RuntimeError("theirs")
+        with self.assertRaises(RuntimeError) as caught:
+            self.guard().close(mock.Mock(side_effect=error))
+        self.assertIs(caught.exception, error)
+        self.assertEqual(vars(self.ledger), {})
+
     def test_debugged(self) -> None:
         """Under a debugger a limit is lifted when it passes."""
         guard = self.guard()
