@@ -19,6 +19,7 @@ __all__ = ["VERSION", "Account", "Cost", "Part", "Total"]
 
 VERSION = 1
 """The version of the form of the report."""
+_MANY = 1e9
 _HEAD = ("total", "waiting", "timers", "I/O", "threads", "running")
 
 
@@ -138,15 +139,19 @@ class Account:
 
     def slowest(self) -> list[str]:
         """Return the table of the slowest tests, in lines, and write the report."""
+        lines: list[str] = []
         if self._path:
             text = json.dumps(_rounded(self._as_json()), indent=2, ensure_ascii=False)
-            Path(self._path).write_text(text + "\n", "utf-8")
+            try:
+                Path(self._path).write_text(text + "\n", "utf-8", "backslashreplace")
+            except OSError as error:
+                lines += [f"The report could not be written: {error}", ""]
         if self._durations is None or not self._costs:
-            return []
+            return lines
         count = self._durations or len(self._costs)
         slowest = heapq.nlargest(count, self._costs, key=lambda cost: cost.total)
         tests = "coroutine test" if len(slowest) == 1 else f"{len(slowest)} coroutine tests"
-        return [f"The slowest {tests}, in seconds:", "", *_table(slowest), ""]
+        return [*lines, f"The slowest {tests}, in seconds:", "", *_table(slowest), ""]
 
     def summary(self) -> str:
         """Return the one line on all of it; "" where no coroutine test ran."""
@@ -155,7 +160,7 @@ class Account:
             return ""
         tests = f"{count} coroutine test{'s' * (count != 1)}"
         but = f" ({unknown} of them on a loop that doesn't tell)" if unknown else ""
-        saved = f", {skipped:.2f} s were saved by virtual time" if skipped else ""
+        saved = f", {_long(skipped)} s were saved by virtual time" if skipped else ""
         return f"{tests}: {total:.2f} s in all, {waiting:.2f} s of it waiting{but}{saved}"
 
     def _as_json(self) -> dict[str, Any]:
@@ -168,6 +173,11 @@ class Account:
             "virtual_time_saved": skipped,
             "tests": [cost.as_json() for cost in self._costs],
         }
+
+
+def _long(seconds: float) -> str:
+    """Return seconds of virtual time, which may be very many, as text."""
+    return f"{seconds:.2f}" if seconds < _MANY else f"{seconds:.3g}"
 
 
 def _rounded(value: Any) -> Any:
@@ -184,12 +194,12 @@ def _table(costs: Iterable[Cost]) -> list[str]:
     for cost in costs:
         waited = (cost.waiting, cost.timers, cost.files, cost.threads, cost.total - cost.waiting)
         known = [f"{seconds:8.2f}" if cost.is_known else f"{'?':>8}" for seconds in waited]
-        lines += ["  ".join([f"{cost.total:8.2f}", *known, cost.name])]
+        lines += ["  ".join([f"{cost.total:8.2f}", *known, " ".join(cost.name.split())])]
         if cost.place:
             at = f"{cost.longest:.2f} s at {cost.place}"
             lines.append(f"{'':10}{at}  {cost.source}"[:110])
         if cost.avoidable:
             lines.append(f"{'':10}virtual time would save {cost.avoidable:.2f} s")
         if cost.skipped:
-            lines.append(f"{'':10}virtual time has saved {cost.skipped:.2f} s")
+            lines.append(f"{'':10}virtual time has saved {_long(cost.skipped)} s")
     return lines

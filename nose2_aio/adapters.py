@@ -28,7 +28,6 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from time import monotonic
 from typing import Any
 from unittest import TestCase
 
@@ -59,6 +58,7 @@ from nose2_aio.kinds import Called
 from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Runner, always, never
 from nose2_aio.scopes import UNKNOWN, Level, Position, Scopes
+from nose2_aio.seconds import monotonic
 from nose2_aio.settings import Settings
 from nose2_aio.verdicts import Verdicts
 
@@ -220,16 +220,15 @@ class Adapter:
         """Begin the time that a test has, if that is limited or virtual."""
         mark = decorators.decoration(function)
         engine = Engine.BY_RESULT if mark is None else mark.engine
-        virtual = None
         try:
             limit = plans.limit(engine, function, owner, self._settings)
             virtual = plans.virtual(
                 function, owner, self._settings, is_virtual=mark is not None and mark.is_virtual
             )
+            self._keeper.begin(limit, virtual)
         except InvalidValueError as error:  # the test itself is going to say so
             self._mistake = error
-            limit = self._overall
-        self._keeper.begin(limit, virtual)
+            self._keeper.begin(self._overall)
         if seams.is_isolated(owner) and engine is Engine.FOREVER and self._keeper.deadline:
             plan = plans.made(engine, function, owner)  # nobody tells the engine of a deadline
             self._keeper.deadline.extend(plan.timeout + plan.sleep)

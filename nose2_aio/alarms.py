@@ -14,11 +14,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from time import monotonic
 from types import FrameType
 from typing import Any
 
-__all__ = ["Alarm", "Overrun", "bells"]
+from nose2_aio.seconds import monotonic
+
+__all__ = ["Alarm", "Overrun", "bells", "is_ours"]
 
 _NEAR = 0.001
 """Seconds by which a timer may be off and still be the one that was set."""
@@ -33,6 +34,15 @@ class Overrun(BaseException):
 
 bells: set[int] = set()
 """The identities of the threads that wait to ring."""
+
+
+_armed = 0.0
+"""When the timer of the process that was set last by us is to ring."""
+
+
+def is_ours(left: float) -> bool:
+    """Tell whether the timer of the process that rings in so many seconds is one of ours."""
+    return abs(_armed - monotonic() - left) < _NEAR
 
 
 class _Bell(threading.Timer):
@@ -53,8 +63,6 @@ class Alarm:
     _due: tuple[float, Ring] | None = None
     _timer: threading.Timer | None = None
     _handler_before: Any = None
-    _armed = 0.0
-    """When the timer that was set last was to ring."""
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
@@ -88,7 +96,7 @@ class Alarm:
         if self._due is None:
             # one that somebody else has set since is left to ring
             left = signal.getitimer(signal.ITIMER_REAL)[0]
-            if handler == self._on_signal or abs(self._armed - monotonic() - left) < _NEAR:
+            if handler == self._on_signal or is_ours(left):
                 signal.setitimer(signal.ITIMER_REAL, 0)
             return
         if handler is signal.SIG_DFL:
@@ -96,7 +104,8 @@ class Alarm:
             signal.signal(signal.SIGALRM, self._on_signal)
         elif handler != self._on_signal:
             return
-        self._armed = self._due[0]
+        global _armed  # noqa: PLW0603 -- there is one such timer in a process
+        _armed = self._due[0]
         signal.setitimer(signal.ITIMER_REAL, self._left())
 
     def _on_signal(self, _: int, frame: FrameType | None) -> None:

@@ -25,11 +25,11 @@ import asyncio
 import math
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from time import monotonic
 from typing import Any, Protocol
 
 from nose2_aio import places, seconds
 from nose2_aio.errors import LoopError
+from nose2_aio.seconds import monotonic
 from nose2_aio.wall import Wall
 
 __all__ = ["Clock", "World"]
@@ -57,12 +57,16 @@ class World(Protocol):
 class Clock:
     """The clock of one event loop, in virtual time: what `nose2_aio.clock` gives."""
 
-    wall: Wall | None = None
-    """What is moved along."""
     is_fixed = False
     """Whether it is virtual whatever is tagged on what runs."""
-    _skipped = 0.0
-    """Seconds that a real clock would have had to wait, and this one has not."""
+    _skipped = _waited = 0.0
+    """Seconds that a real clock would have had to wait and this one has not, and that it has."""
+    _is_released = False
+    """Whether the last wait was over when there was nothing any more to wait for."""
+    _wall: Wall | None = None
+    """What is moved along."""
+    _wall_start: int | None = None
+    """What that showed in nanoseconds when this one showed 0."""
     _is_virtual = True
     _offset = 0.0
     """Seconds that it is ahead of the real clock, while it is none of its own."""
@@ -124,17 +128,31 @@ class Clock:
     def note(self, when: float) -> None:
         """Note that a timer is set for a moment."""
         if self._lag:
-            self._lags[when] = self._lag
+            self._lags[when] = max(self._lag, self._lags.get(when, 0.0))
 
     def set_alarm(self, left: float, ring: Callable[[], None] | None) -> None:
         """Have ``ring`` called in so many seconds; or no more."""
         is_on = ring is not None and left < math.inf
         self._alarm = (self._now + left, self._lag, ring) if is_on and ring is not None else None
 
-    def take_skipped(self) -> float:
-        """Return for how many seconds nobody had to wait, and count anew."""
-        skipped, self._skipped = self._skipped, 0.0
-        return skipped
+    def take(self) -> tuple[float, float, bool]:
+        """Return the seconds that nobody had to wait, and those that the loop has; count anew.
+
+        And whether the wait was over when there was nothing any more to wait for.
+        """
+        taken = self._skipped, self._waited, self._is_released
+        self._skipped = self._waited = 0.0
+        self._is_released = False
+        return taken
+
+    def move_along(self, wall: Wall | None) -> None:
+        """Move the time of day along, if it is given: it goes on where this clock has left it."""
+        if wall is self._wall:
+            return
+        self._wall = wall
+        if wall is not None and self._wall_start is None:
+            self._wall_start = wall.now() - round(self._now * _NANO)
+        self._move_wall()
 
     def is_to_move(self) -> bool:
         """Tell whether there is a timer, or somebody who advances the clock."""
@@ -150,24 +168,27 @@ class Clock:
         due = self._due
         if self._goals:
             return world.wait(0) or self._approach(due)
-        lag = self._lags.get(due, 0.0) if self._lags else 0.0
+        lag = self._lag_of(due)
         if self._alarm is not None and self._alarm[0] < due:
             due, lag, _ = self._alarm
-        is_paid, look, end = False, _FIRST_LOOK, 0.0
+        look, end = _FIRST_LOOK, 0.0
         while world.is_watching() or world.can_change():
             now = monotonic()
             end = end or now + real_left
             left = due - self._now - (self._lag - lag)
             if left <= 0:
-                is_paid = True
                 break
             if now >= end:
                 return []
             events = world.wait(_least(left, end - now, look if world.can_change() else math.inf))
-            self._lag += monotonic() - now
+            waited = monotonic() - now
+            self._lag += waited
+            self._waited += waited
             if events:
                 return events
             look = min(2 * look, _LAST_LOOK)
+        else:
+            self._is_released = end > 0
         # what has ended since may have called back before
         events = world.wait(0)
         if events:
@@ -175,43 +196,53 @@ class Clock:
         if due == math.inf:
             # what was waited for is gone: the loop has to look whether this is its end
             return [] if end else world.wait(_least(real_left))
-        if is_paid:
-            self._lag -= due - self._now
-        else:
-            self._skipped += due - self._now
-        self._jump(due)
+        self._jump(due, lag)
         return []
+
+    def _lag_of(self, when: float) -> float:
+        """Return the lag when the last timer was set for a moment."""
+        return self._lags.get(when, 0.0) if self._lags else 0.0
 
     def _approach(self, due: float) -> list[Any]:
         """Move towards the next goal, and complete it where nothing is due before."""
         goal = min(goal for goal, _ in self._goals)
-        self._skipped += max(min(due, goal) - self._now, 0)
         if _rounded(due) <= goal:
-            self._jump(due)
+            self._jump(due, self._lag_of(due))
             return []
-        self._jump(goal)
+        self._jump(goal, self._lag)
         for one, reached in self._goals:
-            if one <= goal and not reached.done():
+            if one <= self._now and not reached.done():
                 reached.set_result(None)
         return []
 
-    def _jump(self, due: float) -> None:
-        """Move to a moment, but not beyond the alarm; that is rung where it is due."""
+    def _jump(self, due: float, lag: float) -> None:
+        """Move to a moment, but not beyond the alarm; that is rung where it is due.
+
+        ``lag`` is the one when what is due then was set: what the loop has waited for real since
+        is part of the way.
+        """
         alarm = self._alarm
         is_ringing = alarm is not None and alarm[0] <= due
         if alarm is not None and is_ringing:
-            due = alarm[0]
+            due, lag, _ = alarm
         before, self._now = self._now, max(_rounded(due), self._now)
+        paid = min(self._lag - lag, self._now - before)
+        self._lag -= paid
+        self._skipped += self._now - before - paid
         if self._lags:
             self._lags.pop(due, None)
         if self._now >= _EXACT:
             # or asyncio would never find a timer due whose time is that of the clock
             self._loop._clock_resolution = 2 * math.ulp(self._now)
-        if self.wall is not None:
-            self.wall.move(self._now - before)
+        self._move_wall()
         if alarm is not None and is_ringing:
             self._alarm = None
             alarm[2]()
+
+    def _move_wall(self) -> None:
+        if self._wall is not None:
+            assert self._wall_start is not None
+            self._wall.move_to(self._wall_start + round(self._now * _NANO))
 
 
 def _least(*durations: float) -> float | None:

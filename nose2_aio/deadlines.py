@@ -21,7 +21,6 @@ import sysconfig
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic
 from types import FrameType
 from typing import NamedTuple
 
@@ -29,6 +28,7 @@ from nose2_aio import loops, places, reports, stacks, watched
 from nose2_aio.alarms import Alarm, Overrun
 from nose2_aio.clock import Clock
 from nose2_aio.errors import LoopError, TimeLimitError
+from nose2_aio.seconds import monotonic
 from nose2_aio.waits import Waits
 from nose2_aio.wall import Wall
 
@@ -192,7 +192,7 @@ class Timekeeper:
                 watch.clock.is_virtual = watch.clock.is_fixed
             return
         try:
-            watched.make_virtual(loop).wall = virtual.wall
+            watched.make_virtual(loop).move_along(virtual.wall)
         except LoopError as error:
             if virtual.is_tagged:
                 raise

@@ -14,13 +14,13 @@ import ctypes
 import types
 from asyncio import AbstractEventLoop, Task, wait
 from collections.abc import Callable, Generator
-from time import monotonic
 from typing import Any
 
 from nose2_aio import executors, reports, watched
 from nose2_aio.checks import inspect_pending, inspect_rest, pending
 from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.ledgers import Ledger
+from nose2_aio.seconds import monotonic
 from nose2_aio.watched import Watch
 
 __all__ = [

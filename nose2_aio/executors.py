@@ -7,6 +7,8 @@ minutes holds that up for minutes. Those of this one are daemons. It knows what 
 from __future__ import annotations
 
 import concurrent.futures.thread
+import dis
+import functools
 import itertools
 import os
 import queue
@@ -14,7 +16,8 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from types import CodeType, FrameType
+from typing import Any, NamedTuple, cast
 
 from nose2_aio import places
 from nose2_aio.places import Origin
@@ -103,12 +106,28 @@ class Executor(ThreadPoolExecutor):
             self._idle.release()
 
 
-def is_idle(identity: int, code: object) -> bool:
-    """Tell whether a thread, whose innermost function has this code, waits for a job to run.
+def is_idle(identity: int, frame: FrameType) -> bool:
+    """Tell whether a thread, with this innermost frame, waits in a thread pool for a job to run.
 
-    It isn't idle while it has yet to take one that was handed to its pool.
+    It isn't idle while there is one that it has yet to take, or that it has just taken.
     """
-    return code is Executor._work.__code__ or (code is _WORKER and not _has_job(identity))
+    if frame.f_code is _WORKER:
+        return frame.f_lasti in _get_calls() and not _has_job(identity)
+    return frame.f_code is Executor._work.__code__
+
+
+@functools.cache
+def _get_calls() -> frozenset[int]:
+    """Return where in its code a thread of a pool waits for a job."""
+    found = set()
+    is_next = False
+    for instruction in dis.get_instructions(cast(CodeType, _WORKER)):
+        if instruction.argval == "get":
+            is_next = True
+        elif is_next and instruction.opname.startswith("CALL"):
+            found.add(instruction.offset)
+            is_next = False
+    return frozenset(found)
 
 
 def _run(job: Job) -> None:
@@ -121,13 +140,13 @@ def _run(job: Job) -> None:
 
 
 def _has_job(identity: int) -> bool:
-    """Tell whether the pool of a thread has more threads than it knows to be idle."""
-    for thread in threading.enumerate():
-        reference = next(iter(getattr(thread, "_args", ())), None)
-        if thread.ident == identity and reference is not None:
-            pool = reference()
-            return pool is not None and pool._idle_semaphore._value < len(pool._threads)
-    return False
+    """Tell whether there is something in the queue of a thread pool's thread."""
+    return any(
+        isinstance(one, queue.SimpleQueue) and not one.empty()
+        for thread in threading.enumerate()
+        if thread.ident == identity
+        for one in getattr(thread, "_args", ())
+    )
 
 
 _WORKER = getattr(getattr(concurrent.futures.thread, "_worker", None), "__code__", None)

@@ -15,7 +15,6 @@ from asyncio import AbstractEventLoop, Task
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
-from time import monotonic
 from typing import Any
 from unittest import TestCase
 
@@ -39,6 +38,7 @@ from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
 from nose2_aio.ladders import DEADLOCK
 from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Rules
+from nose2_aio.seconds import monotonic
 from nose2_aio.settings import Settings
 
 __unittest = True

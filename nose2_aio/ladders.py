@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 from asyncio import AbstractEventLoop, Task
 from collections.abc import Callable
-from time import monotonic
 from typing import Any
 
 from nose2_aio import reports, stacks, watched
 from nose2_aio.deadlines import Deadline, Limit, Timekeeper, is_debugged
 from nose2_aio.errors import DeadlockError
+from nose2_aio.seconds import monotonic
 
 __all__ = ["DEADLOCK", "Ladder"]
 

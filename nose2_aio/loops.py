@@ -57,8 +57,9 @@ def virtual_clock(*, wall: bool = False) -> Iterator[AbstractEventLoop]:
     moved = Wall(f"virtual_clock, {places.of_caller()}") if wall else None
     with _closed_behind(WatchedLoop()) as loop:
         clock = watched.make_virtual(loop)
-        clock.wall, clock.is_fixed = moved, True
+        clock.is_fixed = True
         with moved or nullcontext():
+            clock.move_along(moved)
             yield loop
 
 

@@ -1,13 +1,18 @@
-"""The one rule for a number of seconds, wherever it is given."""
+"""Seconds: the one rule for a number of them, wherever it is given, and the clock for them."""
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
+import time
 
 from nose2_aio.errors import InvalidTypeError, InvalidValueError
 
-__all__ = ["checked", "parsed"]
+__all__ = ["checked", "monotonic", "parsed"]
+
+monotonic = functools.partial(time.monotonic)
+"""The real clock. Libraries that freeze time replace `time.monotonic` wherever it stands."""
 
 _RULE = "{name} must be a finite number of seconds >= 0, got {value!r} ({place})"
 

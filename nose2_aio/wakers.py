@@ -9,10 +9,11 @@ import os
 import signal
 import sys
 import threading
-from time import monotonic
+from types import FrameType
 from typing import Any
 
 from nose2_aio import alarms, chains, executors
+from nose2_aio.seconds import monotonic
 
 __all__ = [
     "alarm_can_wake",
@@ -72,7 +73,11 @@ def alarm_can_wake() -> bool:
         left, _ = signal.getitimer(signal.ITIMER_REAL)
     except AttributeError:  # no such call
         return False
-    return left > 0 and _is_users(signal.getsignal(signal.SIGALRM), signal.SIGALRM)
+    return (
+        left > 0
+        and not alarms.is_ours(left)
+        and _is_users(signal.getsignal(signal.SIGALRM), signal.SIGALRM)
+    )
 
 
 def described() -> list[str]:
@@ -84,9 +89,9 @@ def described() -> list[str]:
         *_, place = ["", *(f", at {line.place}" for line in chains.of_frame(frames[identity]))]
         found.append(f"the thread {names.get(identity, identity)}{place}")
     if _has_foreign_thread(frames):
-        found.append("a thread that isn't Python's")
+        found.append("a thread that isn't Python's, of a library that was imported or used since")
     if _has_child():
-        found.append("a child process")
+        found += _running_children()
     if alarm_can_wake():
         found.append("the alarm of signal.setitimer")
     return found
@@ -100,8 +105,20 @@ def _busy_threads(frames: dict[int, Any]) -> Any:
         if identity != own
         and identity not in alarms.bells
         and identity not in executors.abandoned
-        and not executors.is_idle(identity, frame.f_code)
+        and not executors.is_idle(identity, frame)
+        and not _waits_for_another(frame)
     )
+
+
+def _waits_for_another(frame: FrameType) -> bool:
+    """Tell whether a thread waits, with no limit, to be notified by another one: in a queue, say.
+
+    One that was notified and has yet to run does no more.
+    """
+    if frame.f_code is not _WAIT:
+        return False
+    own = frame.f_locals
+    return own.get("timeout") is None and own.get("waiter") in own["self"]._waiters
 
 
 def _has_foreign_thread(frames: dict[int, Any]) -> bool:
@@ -127,18 +144,37 @@ def _has_child() -> bool:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except (ChildProcessError, AttributeError):  # none; no such call
         return False
-    return ended is None or _has_running_child()
+    if ended is None and _tracker() is None:
+        return True
+    return bool(_running_children())
 
 
-def _has_running_child() -> bool:
-    """Tell whether there is a child besides those that have ended, which nobody has waited for."""
+def _running_children() -> list[str]:
+    """Return the children that run, in words.
+
+    Not those that have ended, which nobody has waited for, nor the one that multiprocessing
+    leaves behind to clean up.
+    """
     try:
         threads = os.listdir(_THREADS)  # noqa: PTH208 -- names
         texts = [_text(f"{_THREADS}/{thread}/children") for thread in threads]
         states = [_text(_PROCESSES.format(child)) for text in texts for child in text.split()]
     except OSError:
-        return True  # nobody can tell
-    return any(state.rpartition(")")[2].split()[0] != "Z" for state in states)
+        return ["a child process"]  # nobody can tell
+    found = []
+    for state in states:
+        head, _, rest = state.rpartition(")")
+        number, _, name = head.partition(" (")
+        if rest.split()[0] != "Z" and number != str(_tracker()):
+            found.append(f"the child process {number} ({name})")
+    return found
+
+
+def _tracker() -> int | None:
+    """Return the process of multiprocessing that outlives what it was started for."""
+    module = sys.modules.get("multiprocessing.resource_tracker")
+    number: int | None = getattr(getattr(module, "_resource_tracker", None), "_pid", None)
+    return number
 
 
 def _text(path: str) -> str:
@@ -159,4 +195,5 @@ def _is_users(handler: Any, number: int) -> bool:
     return not (getattr(handler, "__module__", None) or "").startswith(_PACKAGE)
 
 
+_WAIT = threading.Condition.wait.__code__
 _PACKAGE = __name__.partition(".")[0]

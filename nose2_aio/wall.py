@@ -5,7 +5,8 @@ That is done by the package time-machine, where the user has it installed. Nothi
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
+import re
 import time
 from typing import Any
 
@@ -14,44 +15,71 @@ from nose2_aio.errors import InvalidValueError
 __all__ = ["Wall"]
 
 _NANO = 1_000_000_000
+_LEAST = (2, 16)
+"""The first version that leaves `time.monotonic` alone, which limits go by."""
 
 
 class Wall:
-    """The time of day: it stands still between two moves.
+    """The time of day: between its begin and its end it stands still, but for its moves.
 
-    Raises `InvalidValueError` where time-machine isn't installed, saying where it was asked for.
+    Raises `InvalidValueError` where time-machine isn't installed, or is too old. ``place`` says
+    where it was asked for.
     """
 
     def __init__(self, place: str) -> None:
-        if importlib.util.find_spec("time_machine") is None:
+        try:
+            version = importlib.metadata.version("time-machine")
+        except importlib.metadata.PackageNotFoundError:
+            version = ""
+        if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _LEAST:
+            which = f"{version} is" if version else "none is"
+            least = ".".join(map(str, _LEAST))
             raise InvalidValueError(
-                "virtual_time(wall=True) needs the package time-machine, which isn't installed: "
-                f"pip install time-machine ({place})"
+                f"virtual_time(wall=True) needs the package time-machine, {least} or later, and "
+                f"{which} installed: pip install 'time-machine>={least}' ({place})"
             )
+        self._place = place
         self._travel: Any = None
         self._coordinates: Any = None
 
     def begin(self) -> None:
-        """Stop it."""
+        """Stop it; raises `InvalidValueError` where time-machine refuses."""
         import time_machine  # noqa: PLC0415 -- only who asks for it needs it
 
-        self._travel = time_machine.travel(time.time(), tick=False)
-        self._coordinates = self._travel.start()
+        travel = time_machine.travel(time.time(), tick=False)
+        try:
+            self._coordinates = travel.start()
+        except RuntimeError as error:  # somebody else has frozen the time
+            raise InvalidValueError(f"{error} ({self._place})") from None
+        self._travel = travel
 
-    def move(self, seconds: float) -> None:
-        """Move it on."""
+    def now(self) -> int:
+        """Return the nanoseconds that it shows."""
+        return time.time_ns()
+
+    def move_to(self, moment: int) -> None:
+        """Have it show so many nanoseconds."""
         if self._coordinates is not None:
-            # it cuts off what is less than a nanosecond
-            self._coordinates.shift((round(seconds * _NANO) + 0.5) / _NANO)
+            # what is less than a nanosecond is cut off
+            self._coordinates.shift((moment - self.now() + 0.5) / _NANO)
+
+    def end(self) -> None:
+        """Have it go on as it does outside."""
+        if self._travel is None:
+            return
+        import time_machine  # noqa: PLC0415 -- only who asks for it needs it
+
+        # nothing public stops any but the last one; the name is that of 3.0, and the one before
+        stack: Any = getattr(time_machine, "traveller_stack", None)
+        stack = getattr(time_machine, "coordinates_stack", []) if stack is None else stack
+        if self._coordinates in stack[:-1]:  # somebody has gone on from here, and not come back
+            stack.remove(self._coordinates)
+        else:
+            self._travel.stop()
+        self._travel = self._coordinates = None
 
     def __enter__(self) -> None:
         self.begin()
 
     def __exit__(self, *_: object) -> None:
         self.end()
-
-    def end(self) -> None:
-        """Have it go on as it does outside."""
-        if self._travel is not None:
-            self._travel.stop()
-            self._travel = self._coordinates = None

@@ -23,7 +23,6 @@ import weakref
 from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from time import monotonic
 from types import AsyncGeneratorType, FrameType
 from typing import Any, NamedTuple, cast
 
@@ -34,6 +33,7 @@ from nose2_aio.errors import LoopError
 from nose2_aio.executors import Executor
 from nose2_aio.ledgers import Ledger, Report
 from nose2_aio.places import Origin
+from nose2_aio.seconds import monotonic
 from nose2_aio.waits import Kind, Waits
 
 __all__ = [
@@ -271,29 +271,36 @@ class WatchedSelector(selectors.DefaultSelector):
                 ring()
                 return super().select(0)
         clock = watch.clock
-        if clock is not None and clock.is_virtual:
-            if timeout == 0:
-                return super().select(0)
+        if clock is not None and clock.is_virtual and timeout != 0:
             if clock.is_to_move() or not self._is_stuck():
-                events = clock.select(self, left)
-                if watch.waits is not None:
-                    watch.waits.skipped += clock.take_skipped()
-                return events
-            return self._look_again()
+                return self._select_virtually(clock, left)
+            timeout = None  # what is never due is no timer
         if timeout is None and self._is_stuck():
             return self._look_again()
         if timeout is None or timeout > left:
             timeout = None if left == math.inf else left
-        return super().select(timeout) if watch.waits is None else self.wait(timeout)
+        if watch.waits is None or timeout == 0:
+            return super().select(timeout)
+        return self._note_wait(watch.waits, timeout)
 
     def wait(self, timeout: float | None) -> list[Any]:
-        """Wait for files, for so many seconds at most, whatever time it is; note for how long."""
+        """Wait for files for real, for so many seconds at most."""
+        return super().select(timeout)
+
+    def _select_virtually(self, clock: Clock, left: float) -> list[Any]:
+        """Wait or jump, as the clock says; note what that took, and what it has saved."""
+        events = clock.select(self, left)
+        skipped, waited, is_released = clock.take()
         waits = self.watch.waits
-        if waits is None or timeout == 0:
-            return super().select(timeout)
-        is_avoidable = waits.lines is not None and not (
-            self.watch.clock is not None or self.is_watching() or self.can_change()
-        )
+        if waits is not None:
+            waits.skipped += skipped
+            if waited:
+                waits.add(waited, Kind.THREADS if is_released else self._kind(events))
+        return events
+
+    def _note_wait(self, waits: Waits, timeout: float | None) -> list[Any]:
+        """Wait, and note for how long."""
+        is_avoidable = waits.lines is not None and not (self.is_watching() or self.can_change())
         began = monotonic()
         events = super().select(timeout)
         seconds = monotonic() - began

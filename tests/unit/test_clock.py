@@ -9,11 +9,14 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from importlib import metadata
 from typing import Any
 from unittest import TestCase, mock
 
+import time_machine
+
 import nose2_aio as aio
-from nose2_aio import wakers, watched
+from nose2_aio import alarms, wakers, watched
 from nose2_aio.clock import Clock
 from nose2_aio.errors import InvalidTypeError, InvalidValueError, LoopError
 from nose2_aio.wall import Wall
@@ -254,8 +257,8 @@ class Holding(TestCase):
         outside = Outside()
         self.assertEqual(self.select(outside), [])
         self.assertEqual((self.clock.time(), outside.waited), (5, [0]))
-        self.assertEqual(self.clock.take_skipped(), 5)
-        self.assertEqual(self.clock.take_skipped(), 0)
+        self.assertEqual(self.clock.take(), (5, 0, False))
+        self.assertEqual(self.clock.take(), (0, 0, False))
 
     def test_came_meanwhile(self) -> None:
         """What has come before that look comes before the timer."""
@@ -277,7 +280,31 @@ class Holding(TestCase):
         outside = Outside(100, files=True)
         self.select(outside)
         self.assertEqual((self.clock.time(), outside.waited), (5, [2, 0]))
-        self.assertEqual(self.clock.take_skipped(), 0)
+        self.assertEqual(self.clock.take(), (0, 5, False))
+
+    def test_part_of_the_way(self) -> None:
+        """What was waited for real is part of the way of a jump, and counts for no other timer."""
+        self.timer(3)
+        self.timer(2)
+        self.select(Outside(1.5))
+        self.assertEqual(self.clock.time(), 2)
+        skipped, waited, is_released = self.clock.take()
+        self.assertTrue(is_released)
+        self.assertAlmostEqual(skipped + waited, 2)
+        self.assertGreaterEqual(waited, 1.5)
+        del self.loop._scheduled[0]
+        outside = Outside(0.9, files=True)
+        self.assertEqual(self.select(outside), ["came"])
+
+    def test_same_moment_with_less_lag(self) -> None:
+        """The lag may have become less when another timer is set for the same moment."""
+        self.timer(5)
+        self.select(Outside(3, files=True))
+        self.clock._lag = 2
+        self.timer(9)
+        self.clock._lag = 1
+        self.timer(9)
+        self.assertEqual(self.clock._lag_of(9), 2)
 
     def test_set_later(self) -> None:
         """What was waited before a timer was set doesn't count for it, nor twice for the next."""
@@ -407,7 +434,7 @@ class Loops(TestCase):
             r"the file \d+, for print$",
             "the job of an executor$",
             r"the thread asyncio_\d+_0",
-            "a child process",
+            r"the child process \d+ \(sleep\)",
         ):
             self.assertRegex(found, f"(?m)^{part}")
         with mock.patch.object(wakers, "described", list):
@@ -422,6 +449,8 @@ class Loops(TestCase):
             signal.setitimer(signal.ITIMER_REAL, 100)
             self.assertTrue(wakers.alarm_can_wake())
             self.assertIn("the alarm of signal.setitimer", wakers.described())
+            with mock.patch.object(alarms, "_armed", time.monotonic() + 100):
+                self.assertFalse(wakers.alarm_can_wake())
             with mock.patch.object(signal, "getitimer", side_effect=AttributeError):
                 self.assertFalse(wakers.alarm_can_wake())
         finally:
@@ -448,15 +477,35 @@ class TimeOfDay(TestCase):
             loop.run_until_complete(main())
         self.assertLess(time.time() - before, 60)
         wall = Wall("")
-        wall.move(5)
+        wall.move_to(5)
         wall.end()
 
     def test_missing(self) -> None:
         """Without time-machine there is an error that says so."""
-        with mock.patch("importlib.util.find_spec", lambda _: None):
-            with self.assertRaisesRegex(
-                InvalidValueError,
-                r"needs the package time-machine.*pip install .* \(virtual_clock, .*:\d+\)",
-            ):
-                with aio.virtual_clock(wall=True):
-                    pass
+        for found, text in (
+            ({"side_effect": metadata.PackageNotFoundError}, "none is"),
+            ({"return_value": "2.15.0"}, "2.15.0 is"),
+        ):
+            with mock.patch.object(metadata, "version", **found):
+                with self.assertRaisesRegex(
+                    InvalidValueError,
+                    rf"needs the package time-machine, 2.16 or later, and {text} installed: "
+                    r"pip install 'time-machine>=2.16' \(virtual_clock, .*:\d+\)",
+                ):
+                    with aio.virtual_clock(wall=True):
+                        pass
+
+    def test_refused(self) -> None:
+        """Where time-machine refuses, that is told, and nothing is left."""
+        with mock.patch.object(time_machine.travel, "start", side_effect=RuntimeError("frozen")):
+            with self.assertRaisesRegex(InvalidValueError, r"frozen \(here\)"):
+                Wall("here").begin()
+
+    def test_somebody_elses(self) -> None:
+        """A journey that somebody has begun from there, and not ended, goes on behind it."""
+        own = time_machine.travel(0, tick=False)
+        with aio.virtual_clock(wall=True):
+            own.start()
+        self.assertEqual(time.time(), 0)
+        own.stop()
+        self.assertGreater(time.time(), 1e9)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import resource_tracker
 from typing import Any
 from unittest import TestCase, mock
 
@@ -396,15 +398,16 @@ class Wakers(TestCase):
     def test_threads(self) -> None:
         """A thread that runs something can; one that was given up, or has no job, can't."""
         self.assertFalse(_can_wake())
-        gate = threading.Event()
-        thread = threading.Thread(target=gate.wait)
+        gate = threading.Lock()
+        gate.acquire()
+        thread = threading.Thread(target=gate.acquire)
         thread.start()
         self.assertTrue(_can_wake())
         assert thread.ident is not None
         executors.abandoned.add(thread.ident)
         self.assertFalse(_can_wake())
         executors.abandoned.clear()
-        gate.set()
+        gate.release()
         thread.join()
         with ThreadPoolExecutor(1) as pool:
             pool.submit(int).result()
@@ -412,11 +415,74 @@ class Wakers(TestCase):
             self.assertFalse(_can_wake())
         self.assertFalse(executors._has_job(0))
 
+    def test_idle(self) -> None:
+        """One that waits for another to notify it can't, until that has; one with a limit can."""
+        waiting: queue.Queue[Any] = queue.Queue()
+        condition, gate = threading.Condition(), threading.Event()
+
+        def work() -> None:
+            waiting.get()
+            waiting.get(timeout=20)
+            with condition:
+                condition.wait()
+            gate.wait()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        self.wait_until(lambda: not _can_wake())
+        waiting.put(1)
+        self.assertTrue(_can_wake())
+        time.sleep(0.05)
+        self.assertTrue(_can_wake())  # it has a limit
+        waiting.put(1)
+        self.wait_until(lambda: not _can_wake())
+        with condition:
+            condition.notify()
+            self.assertTrue(_can_wake())
+        self.wait_until(lambda: not _can_wake())
+        gate.set()
+        self.assertTrue(_can_wake())
+        thread.join()
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds."""
+        end = time.monotonic() + 20
+        while not holds():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.001)
+
+    def test_pools(self) -> None:
+        """A thread of a pool can as long as it has a job to take, whatever became of the pool."""
+        for is_dropped in (False, True):
+            pool = ThreadPoolExecutor(1)
+            for _ in range(20):
+                pool.submit(int)
+            pool.submit(int).result()
+            self.wait_until(lambda: not _can_wake())
+            job = pool.submit(time.sleep, 0.001)
+            self.assertTrue(_can_wake())
+            if is_dropped:
+                pool.shutdown(wait=False)
+                del pool
+            while not job.done():
+                self.assertTrue(_can_wake() or job.done())
+
+    def test_tracker(self) -> None:
+        """What multiprocessing leaves behind can't."""
+        resource_tracker.ensure_running()
+        try:
+            self.assertFalse(_can_wake())
+        finally:
+            resource_tracker._resource_tracker._stop()
+
     def test_foreign_threads(self) -> None:
         """A thread that isn't Python's can, if it is new."""
         with mock.patch.object(wakers, "_count_threads", lambda: len(sys._current_frames()) + 3):
             self.assertTrue(_can_wake())
-            self.assertEqual(wakers.described(), ["a thread that isn't Python's"])
+            self.assertEqual(
+                wakers.described(),
+                ["a thread that isn't Python's, of a library that was imported or used since"],
+            )
             with mock.patch.object(wakers, "_foreign_threads", 3):
                 self.assertFalse(_can_wake())
         with mock.patch.object(os, "listdir", side_effect=OSError):
