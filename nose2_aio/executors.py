@@ -140,13 +140,20 @@ def _run(job: Job) -> None:
 
 
 def _has_job(identity: int) -> bool:
-    """Tell whether there is something in the queue of a thread pool's thread."""
-    return any(
-        isinstance(one, queue.SimpleQueue) and not one.empty()
-        for thread in threading.enumerate()
-        if thread.ident == identity
-        for one in getattr(thread, "_args", ())
-    )
+    """Tell whether a thread pool's thread has been handed a job, or is to end with its pool.
+
+    A job is in the queue until Python 3.12. From then on it may be given to a thread that waits,
+    but the pool counts how many of these have none.
+    """
+    for thread in threading.enumerate():
+        if thread.ident == identity:
+            args = getattr(thread, "_args", ())
+            pool = args[0]() if args else None
+            if pool is None:
+                return True
+            is_queued = not pool._work_queue.empty()
+            return is_queued or pool._idle_semaphore._value < len(pool._threads)
+    return True
 
 
 _WORKER = getattr(getattr(concurrent.futures.thread, "_worker", None), "__code__", None)
