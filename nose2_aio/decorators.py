@@ -226,14 +226,14 @@ def _decorated(
 
 def _factory(mark: Decoration, function: Callable[..., Any], owner: type) -> Factory | None:
     """Return what is tagged to make the loop, where no ``loop=`` was given."""
-    found = plans.factories(function, owner, _BY_HAND) if mark.shares_loop else ()
+    found = plans.factories(function, owner, _BY_HAND) if mark.shares_loop else {}
     if len(found) > 1:
-        names = ", ".join(factory.name for factory in found)
+        names = ", ".join(factory.name for factory in found.values())
         raise DefinitionError(
             f"{places.describe(function)}: to run it on several loops ({names}) takes nose2 with "
             "the plugin.\nTag it with one."
         )
-    return found[0] if found else None
+    return next(iter(found.values()), None)
 
 
 def _taken_host(mark: Decoration) -> _Host | None:

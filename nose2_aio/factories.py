@@ -48,8 +48,10 @@ class Factory(NamedTuple):
         found = _imported(self.given, self.place)
         if isinstance(found, ModuleType) and callable(getattr(found, _NEW, None)):
             found = getattr(found, _NEW)
-        if not takes_nothing(found):
-            what = "needs arguments" if callable(found) else f"is {found!r}, which can't be called"
+        if _is_test(found) or not takes_nothing(found):
+            what = f"is {found!r}, which can't be called"
+            if callable(found):
+                what = "is a coroutine function or a test" if _is_test(found) else "needs arguments"
             raise _invalid(self.given, self.place, f"it {what}")
         function: Callable[[], Any] = found
         return function
@@ -111,7 +113,12 @@ def same(one: Factory | None, other: Factory | None) -> bool:
     if one is None or other is None:
         factory = one or other
         return factory is None or factory.is_asyncio
-    return one.given == other.given or one.function == other.function
+    if one.given == other.given:
+        return True
+    try:
+        return one.function == other.function
+    except InvalidValueError:  # who needs it is going to say so
+        return False
 
 
 def takes_nothing(value: object) -> bool:
@@ -144,10 +151,14 @@ def _check(value: Any, name: str, place: str) -> None:
         if not all(part.isidentifier() for part in value.split(".")):
             raise InvalidValueError(f"{name} {_RULE}, got {value!r} ({place})")
         return
-    is_class = isinstance(value, type)
-    is_test = inspect.iscoroutinefunction(value) or (is_class and issubclass(value, TestCase))
-    if is_test or not takes_nothing(value):
+    if _is_test(value) or not takes_nothing(value):
         raise InvalidTypeError(f"{name} {_RULE}, got {value!r} ({place})")
+
+
+def _is_test(value: Any) -> bool:
+    """Tell whether it is no factory, but what the tag for one was to stand on."""
+    is_class = isinstance(value, type)
+    return inspect.iscoroutinefunction(value) or (is_class and issubclass(value, TestCase))
 
 
 def _imported(text: str, place: str) -> Any:
@@ -171,7 +182,7 @@ def _module(path: str, text: str, place: str) -> ModuleType | None:
     """Import a module; None where there is none of that name."""
     try:
         return importlib.import_module(path)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name == path:
             return None
         why = f"importing {path!r} failed with {type(error).__name__}: {error}"

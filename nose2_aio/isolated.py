@@ -248,6 +248,8 @@ class _Guard:
             self._spare.stubborn = str(found)
             if loop is not None and not loop.is_closed():
                 endings.abandon(loop)
+        except Exception as error:
+            self._spare.stubborn = f"the event loop could not be closed: {error!r}"
         finally:
             watched.hush(left)
             self._watching.close()

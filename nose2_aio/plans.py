@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
+from collections.abc import Iterable
 
 from nose2_aio import tags
 from nose2_aio.deadlines import Limit, Virtual
 from nose2_aio.engines import SLEEP, TIMEOUT, Engine, Plan
-from nose2_aio.factories import Factory
+from nose2_aio.factories import Factory, same
 from nose2_aio.settings import Settings
 from nose2_aio.tags import Tags
 from nose2_aio.wall import Wall
@@ -54,12 +56,34 @@ def virtual(
     return Virtual(place, Limit(settings.real_time_limit, real), wall, is_tagged)
 
 
-def factories(function: object, owner: type, settings: Settings) -> tuple[Factory, ...]:
-    """Return what makes the loops that such a test is to run on; nothing where nobody chose.
+def factories(function: object, owner: type, settings: Settings) -> dict[int, Factory]:
+    """Return what makes the loops of a test, or of a class, by the repetitions of the run.
+
+    In each it is the one of the class, of the module and of the run if it can be, as these share
+    their loops with it. Nothing where nobody chose.
 
     Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to none.
     """
-    return tags.read_loop(function, owner) or settings.loop
+    found = dict(enumerate(settings.loop))
+    for chosen in (tags.read_loop(None, owner), tags.read_loop(function, owner)):
+        if chosen:
+            found = _aligned(chosen, found)
+    return found
+
+
+def _aligned(chosen: Iterable[Factory], wider: dict[int, Factory]) -> dict[int, Factory]:
+    """Return what was chosen, each in the repetition that has the same in a wider scope."""
+    found: dict[int, Factory] = {}
+    rest = []
+    for factory in chosen:
+        index = next((i for i in wider if i not in found and same(wider[i], factory)), None)
+        if index is None:
+            rest.append(factory)
+        else:
+            found[index] = factory
+    free = (index for index in itertools.count() if index not in found)
+    found.update({next(free): factory for factory in rest})
+    return dict(sorted(found.items()))
 
 
 def overall(settings: Settings) -> Limit:

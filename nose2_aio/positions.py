@@ -49,12 +49,14 @@ def factory(level: Level, owner: Any, repetition: int, settings: Settings) -> Fa
 
     Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to none.
     """
-    found = settings.loop
+    function: Any = None
+    users: type = object
     if level is Level.TEST:
-        found = plans.factories(*kinds.target(owner), settings)
+        function, users = kinds.target(owner)
     elif level is Level.CLASS:
-        found = plans.factories(None, kinds.users_owner(owner), settings)
-    return found[min(repetition, len(found) - 1)] if found else None
+        users = kinds.users_owner(owner)
+    found = plans.factories(function, users, settings)
+    return found.get(repetition, next(iter(found.values()), None))
 
 
 def _wanted(case: type, settings: Settings) -> Level:

@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import Context
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 from unittest import TestCase
 
-from nose2_aio import decorators, kinds, loops, seams, tags
+from nose2_aio import decorators, given, kinds, loops, plans, seams, tags
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.factories import Factory
 from nose2_aio.settings import Settings
@@ -35,6 +37,7 @@ _LOOP = "__nose2_aio_loop__"
 _MARK = "__nose2_aio_name__"
 _NAMED = re.compile(r"(?P<name>.+)\[(?P<loop>[\w<>-]+)\]")
 _OWN = (list, dict, set)
+_MAKERS = ("unittest", "nose2")
 _FAILED = "nose2.loader"
 """The module of the tests that stand for what could not be loaded."""
 
@@ -50,8 +53,8 @@ class Repetition(NamedTuple):
 class _Choice(NamedTuple):
     """The loops of one test."""
 
-    factories: tuple[Factory, ...] = ()
-    """None where nobody chose, or where the test runs itself."""
+    factories: Mapping[int, Factory] = MappingProxyType({})
+    """By the repetitions; none where nobody chose, or where the test runs itself."""
     is_declared: bool = False
     """Whether it is declared to be a coroutine test, which runs on each."""
     error: InvalidValueError | None = None
@@ -65,8 +68,9 @@ class _Choice(NamedTuple):
     def indexes(self, loop: str | None) -> list[int]:
         """Return the repetitions that the test takes part in; that of one loop, if it is named."""
         if loop is not None:
-            return [index for index, one in enumerate(self.factories) if one.name == loop]
-        return list(range(len(self.factories))) if self.has_several else [0]
+            return [index for index, one in self.factories.items() if one.name == loop]
+        indexes = list(self.factories) or [0]
+        return indexes if self.is_declared else indexes[:1]
 
 
 _NONE = _Choice()
@@ -122,7 +126,7 @@ def selected(suite: Any, loop: str, name: str, settings: Settings) -> list[Any]:
         if choice.error is not None:
             raise choice.error
         if choice.is_declared:
-            known.update(dict.fromkeys(factory.name for factory in choice.factories))
+            known.update(dict.fromkeys(one.name for one in choice.factories.values()))
             if choice.indexes(loop):
                 _name(test, loop)
                 found.append(test)
@@ -162,13 +166,16 @@ def _choice(test: Any, settings: Settings) -> _Choice:
     if not settings.loop and not getattr(function, "__dict__", None) and not tags.are_on(owner):
         return _NONE
     try:
-        tagged = tags.read_loop(function, owner)
+        is_tagged = bool(tags.read_loop(function, owner))
+        found = plans.factories(function, owner, settings)
     except InvalidValueError as error:
         return _Choice(error=error)
-    found = tagged or settings.loop
-    if not found or (seam is seams.ISOLATED and not _takes_loops(case, is_tagged=bool(tagged))):
+    if not found or (seam is seams.ISOLATED and not _takes_loops(case, is_tagged=is_tagged)):
         return _NONE
-    return _Choice(found, decorators.is_declared(kinds.declared(function), test))
+    is_declared = decorators.is_declared(kinds.declared(function), test)
+    if inspect.ismethod(function) and given.has_examples(function, test):
+        is_declared = False  # Hypothesis calls it for one test case alone
+    return _Choice(found, is_declared)
 
 
 def _takes_loops(case: type[TestCase], *, is_tagged: bool) -> bool:
@@ -217,10 +224,17 @@ def _fail(error: InvalidValueError) -> NoReturn:
 
 def _copied(test: TestCase) -> TestCase:
     """Return a copy of a test that has not run."""
+    contexts = {id(one): one.copy() for one in vars(test).values() if isinstance(one, Context)}
     found = copy.copy(test)
+    made_by = getattr(type(test).__init__, "__module__", "").partition(".")[0]
+    if made_by not in _MAKERS:  # the user's own may have made anything
+        try:
+            found = copy.deepcopy(test, dict(contexts))
+        except Exception:
+            found = copy.copy(test)
     for name, value in vars(found).items():
-        if isinstance(value, Context):
-            vars(found)[name] = value.copy()
+        if id(value) in contexts:
+            vars(found)[name] = contexts[id(value)]
         elif type(value) in _OWN:
             vars(found)[name] = copy.copy(value)
     kinds.renew(found)

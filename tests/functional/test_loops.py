@@ -1081,6 +1081,94 @@ class Mistakes(TestCase):
         )
 
 
+class Sharing(TestCase):
+    """What the repetitions of a run have in common, and what not."""
+
+    def run_it(self, code: str, *arguments: str) -> Run:
+        """Run a module of tests on two loops."""
+        made = Project(self, factories=FACTORIES, test_it="")
+        head = "import asyncio, collections, unittest\nimport nose2_aio as aio\n"
+        made.write("test_it.py", f"{head}from factories import kind\n{code}")
+        return made.nose2("-v", TWO, *arguments)
+
+    def test_tag_inside(self) -> None:
+        """A test that is tagged with one of its class's loops runs when that has it."""
+        run = self.run_it("""
+class Case(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        cls.kind = kind()
+    async def test_both(self):
+        assert kind() == self.kind
+    @aio.loop("factories.blind")
+    async def test_one(self):
+        assert kind() == self.kind == "Blind"
+    @aio.loop("factories.blind", "factories.fast")
+    async def test_turned(self):
+        assert kind() == self.kind
+    def test_plain(self): pass
+
+@aio.loop("factories.blind", "factories.fast")
+class Turned(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        cls.kind = kind()
+    @aio.loop("factories.fast", "factories.no_such")
+    async def test_one(self):
+        assert kind() == self.kind
+""")
+        errors = [name for name, verdict in run.verdicts.items() if verdict != "ok"]
+        self.assertEqual(errors, ["test_it.Turned.test_one[no_such]"], run.output)
+        self.assertEqual(run.ran, 8)
+        self.assertIn("it is to run on a loop of no_such, but its class has", run.output)
+
+    def test_made_by_init(self) -> None:
+        """What a test case's ``__init__`` has made, each repetition has for itself."""
+        run = self.run_it("""
+class Case(unittest.TestCase):
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.queue, self.deque = asyncio.Queue(1), collections.deque()
+        self.nested, self.own = {"log": []}, self.helper
+    def helper(self):
+        return self
+    async def test_all(self):
+        self.deque.append(1)
+        self.nested["log"].append(1)
+        assert len(self.deque) == len(self.nested["log"]) == 1
+        assert self.own() is self
+        await self.queue.put(1)
+        waiting = asyncio.create_task(self.queue.put(2))
+        await asyncio.sleep(0)
+        await self.queue.get()
+        await waiting
+
+class Odd(unittest.TestCase):
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.generator = (one for one in ())
+    async def test(self): pass
+""")
+        self.assertEqual((run.returncode, run.ran), (0, 4), run.output)
+
+    def test_hypothesis(self) -> None:
+        """Hypothesis calls a method for one test case alone: it runs on the first loop."""
+        run = self.run_it("""
+from hypothesis import given, settings, strategies
+
+class Case(unittest.TestCase):
+    @settings(max_examples=3, database=None)
+    @given(strategies.integers())
+    async def test_method(self, number):
+        assert kind() == "Fast"
+
+@settings(max_examples=3, database=None)
+@given(strategies.integers())
+async def test_function(number): pass
+""")
+        self.assertEqual((run.returncode, run.ran), (0, 3), run.output)
+
+
 class NoSelector(TestCase):
     """Loops that have no selector of Python's."""
 

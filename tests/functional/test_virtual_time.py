@@ -9,7 +9,7 @@ from unittest import TestCase
 from tests.runs import Project
 
 HEAD = """
-import asyncio, datetime, os, signal, subprocess, sys, threading, time, unittest
+import asyncio, datetime, os, queue, signal, subprocess, sys, threading, time, unittest
 from concurrent.futures import ThreadPoolExecutor
 import nose2_aio as aio
 
@@ -414,6 +414,21 @@ class Outside(unittest.TestCase):
         signal.setitimer(signal.ITIMER_REAL, REAL)
         await asyncio.wait_for(event.wait(), 20)
         asyncio.get_running_loop().remove_signal_handler(signal.SIGALRM)
+    async def test_part_of_the_way(self):
+        async with asyncio.timeout(3 * REAL):
+            await asyncio.gather(asyncio.to_thread(time.sleep, REAL * 1.5), asyncio.sleep(REAL * 2))
+            await asyncio.to_thread(time.sleep, REAL / 2)
+    async def test_queue(self):
+        asked, answered, loop = queue.Queue(), asyncio.Queue(), asyncio.get_running_loop()
+        def answer():
+            for _ in range(2):
+                time.sleep(asked.get())
+                loop.call_soon_threadsafe(answered.put_nowait, 1)
+        threading.Thread(target=answer).start()
+        await asyncio.sleep(10)
+        for _ in range(2):
+            asked.put(REAL)
+            await asyncio.wait_for(answered.get(), 5)
     async def test_due_for_real(self):
         job = asyncio.get_running_loop().run_in_executor(None, time.sleep, 4 * REAL)
         with self.assertRaises(TimeoutError):
@@ -422,13 +437,14 @@ class Outside(unittest.TestCase):
         self.assertLess(time.monotonic() - self.began, 4 * REAL)
         await job
 """,
-            count=8,
+            count=10,
         )
 
     def test_nothing_left(self) -> None:
         """What has ended holds nothing any more: a child nobody waits for, an idle pool."""
         self.assert_passes(
             """
+from multiprocessing import shared_memory
 pool = ThreadPoolExecutor(1)
 @aio.virtual_time
 async def test_idle():
@@ -437,7 +453,10 @@ async def test_idle():
     pool.submit(int).result()
     await asyncio.to_thread(int)
     await asyncio.create_subprocess_exec("true")
+    shared_memory.SharedMemory(create=True, size=10).unlink()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGALRM, int)
     await asyncio.sleep(3600)
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGALRM)
     process.wait()
 """,
             count=1,
@@ -481,6 +500,16 @@ class Dead(unittest.TestCase):
         self.assertEqual(run.output.count("DeadlockError: it can never finish"), 2)
         run = self.project("""
 @aio.virtual_time
+@aio.timeout(10)
+async def test_advance():
+    await aio.clock().advance(20)
+    print("behind it")
+""").nose2()
+        self.assertIn("its time limit of 10 s of virtual time (@timeout)", run.output)
+        self.assertIn(", in test_advance\n    await aio.clock().advance(20)", run.output)
+        self.assertNotIn("behind it\n", run.output)
+        run = self.project("""
+@aio.virtual_time
 @aio.timeout(500)
 async def test_event():
     await asyncio.Event().wait()
@@ -506,13 +535,33 @@ class Wall(unittest.TestCase):
         await asyncio.sleep(3600)
         self.assertEqual(round(time.time() - stamp, 6), 3600)
 
+@aio.virtual_time(wall=True)
+class Shared(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        await asyncio.sleep(3600)
+        cls.zero = time.time() - aio.clock().time()
+    @classmethod
+    async def tearDownClass(cls):
+        cls.check(cls)
+    def setUp(self):
+        self.check()
+    def check(self):
+        assert round(time.time() - aio.clock().time() - self.zero, 6) == 0
+    async def test_a(self):
+        self.check()
+        await asyncio.sleep(7200)
+        self.check()
+    async def test_b(self):
+        self.check()
+
 @aio.virtual_time
 async def test_without():
     start = time.time()
     await asyncio.sleep(3600)
     assert time.time() - start < 100
 """,
-            count=2,
+            count=4,
         )
 
     def test_wall_missing(self) -> None:
@@ -535,17 +584,16 @@ class SetUp(unittest.TestCase):
     @aio.virtual_time(wall=True)
     async def test(self): pass
 
-import importlib.util
-found = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: (
-    None if name == "time_machine" else found(name, *rest)
-)
+import importlib.metadata
+def version(name):
+    raise importlib.metadata.PackageNotFoundError(name)
+importlib.metadata.version = version
 """).nose2("-v")
         self.assertIn("FAILED (errors=4)", run.output)
         self.assertEqual(
             run.output.count(
-                "InvalidValueError: virtual_time(wall=True) needs the package time-machine, which "
-                "isn't installed: pip install time-machine (@virtual_time)"
+                "InvalidValueError: virtual_time(wall=True) needs the package time-machine, 2.16 "
+                "or later, and none is installed: pip install 'time-machine>=2.16' (@virtual_time)"
             ),
             4,
             run.output,

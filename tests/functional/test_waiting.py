@@ -141,6 +141,68 @@ class Waiting(TestCase):
             )
             self.assertEqual(report["virtual_time_saved"], 3600.01)
 
+    def test_virtual(self) -> None:
+        """In virtual time each wait is charged to what ended it, and each jump to its test."""
+        code = """
+import asyncio, time, unittest
+import nose2_aio as aio
+
+@aio.virtual_time
+class Virtual(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        await asyncio.sleep(3600)
+    async def test_a_thread(self):
+        await asyncio.to_thread(time.sleep, 0.3)
+    async def test_b_both(self):
+        await asyncio.gather(asyncio.to_thread(time.sleep, 0.2), asyncio.sleep(0.5))
+    @aio.virtual_time(False)
+    async def test_c_real(self):
+        await asyncio.sleep(0.1)
+"""
+        self.run_it("--aio-report", "report.json", code=code)
+        report = json.loads((self.project.folder / "report.json").read_text())
+        thread, both, real = report["tests"]
+        self.assertGreater(thread["waiting"]["threads"], 0.29)
+        self.assertLess(thread["waiting"]["timers"], 0.01)
+        self.assertEqual(thread["virtual_time_saved"], 0)
+        self.assertAlmostEqual(both["waiting"]["total"] + both["virtual_time_saved"], 0.5, 4)
+        self.assertGreaterEqual(real["virtual_time_would_save"], 0.1)
+
+    def test_not_written(self) -> None:
+        """Where the report can't be written any more, that is told; a test may go elsewhere."""
+        run = self.run_it(
+            "--aio-report=build/report.json",
+            code="import os\nos.mkdir('build')\nasync def test(): os.rmdir('build')\n",
+        )
+        self.assertEqual(run.returncode, 2)
+        (self.project.folder / "build").mkdir()
+        code = "import os\nasync def test(): os.rmdir('build')\n"
+        self.project.write("test_it.py", code)
+        run = self.project.nose2("--aio-report=build/report.json")
+        self.assertEqual((run.returncode, run.ran), (0, 1), run.output)
+        self.assertIn("The report could not be written: [Errno 2] No such file", run.output)
+        self.project.write("test_it.py", "import os\nasync def test(): os.chdir('/')\n")
+        self.assertEqual(self.project.nose2("--aio-report=report.json").returncode, 0)
+        self.assertTrue((self.project.folder / "report.json").exists())
+
+    def test_long(self) -> None:
+        """What is very long, or has several lines, keeps to its line."""
+        run = self.run_it(
+            "-v",
+            "--aio-durations=1",
+            "--aio-virtual-time",
+            code="""
+import asyncio
+from nose2.tools import params
+@params("one\\ntwo")
+async def test(_):
+    await asyncio.sleep(1e300)
+""",
+        )
+        self.assertRegex(run.output, r"(?m)0.00  test_it.test:1 'one.*two'$")
+        self.assertIn("virtual time has saved 1e+300 s\n", run.output)
+
     def test_mistakes(self) -> None:
         """What is no number or no path ends the run before any test."""
         for arguments, text in {
