@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from nose2_aio import baselines, factories, seconds
@@ -173,7 +174,8 @@ def _count(text: str, name: str, place: str) -> int:
 
 
 def _new_path(text: str, name: str, place: str) -> str:
-    return baselines.checked_new(text, name=name, place=place)
+    # a test may change the directory
+    return str(Path(baselines.checked_new(text, name=name, place=place)).absolute())
 
 
 OPTIONS = (

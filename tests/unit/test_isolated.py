@@ -53,6 +53,18 @@ class Guards(TestCase):
         assert watch is not None
         self.assertIsNone(watch.on_deadlock)
 
+    def test_no_end(self) -> None:
+        """A loop that can't be closed is told of; nothing comes out of it."""
+
+        def close() -> None:
+            raise AttributeError("no selector")
+
+        self.guard().close(close)
+        self.assertEqual(
+            self.ledger.stubborn,
+            "the event loop could not be closed: AttributeError('no selector')",
+        )
+
     def test_unwatched(self) -> None:
         """A loop on which no watch can be kept is left alone."""
         with mock.patch.object(watched, "of", lambda _: None):
