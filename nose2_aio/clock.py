@@ -226,7 +226,7 @@ class Clock:
         if alarm is not None and is_ringing:
             due, lag, _ = alarm
         before, self._now = self._now, max(_rounded(due), self._now)
-        paid = min(self._lag - lag, self._now - before)
+        paid = min(max(self._lag - lag, 0.0), self._now - before)
         self._lag -= paid
         self._skipped += self._now - before - paid
         if self._lags:

@@ -296,6 +296,18 @@ class Holding(TestCase):
         outside = Outside(0.9, files=True)
         self.assertEqual(self.select(outside), ["came"])
 
+    def test_set_behind_the_lag(self) -> None:
+        """A jump to a timer that was set when the lag was greater makes that no greater."""
+        self.timer(3)
+        self.select(Outside(2, files=True))
+        self.timer(9)
+        self.loop._scheduled.reverse()
+        self.select(Outside())
+        self.assertEqual((self.clock.time(), self.clock._lag), (3, 0))
+        del self.loop._scheduled[0]
+        self.select(Outside())
+        self.assertEqual((self.clock.time(), self.clock._lag), (9, 0))
+
     def test_same_moment_with_less_lag(self) -> None:
         """The lag may have become less when another timer is set for the same moment."""
         self.timer(5)
