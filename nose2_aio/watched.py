@@ -139,6 +139,11 @@ class Watch:
         found = (self._made or {}).get(id(thing))
         return None if found is None or found[0]() is not thing else Made(thing, *found[1:])
 
+    def add_job(self, future: asyncio.Future[Any]) -> None:
+        """Note a future that somebody else is to complete."""
+        self.jobs = self.jobs or weakref.WeakSet()
+        self.jobs.add(future)
+
     @property
     def needs_shutdown(self) -> bool:
         """Whether there are threads to end, or async generators to close."""
@@ -216,8 +221,15 @@ class Watched:
         future = super().run_in_executor(executor, func, *args)  # type: ignore[misc]
         watch.note(future, sys._getframe(1))
         if isinstance(future, asyncio.Future):
-            watch.jobs = watch.jobs or weakref.WeakSet()
-            watch.jobs.add(future)
+            watch.add_job(future)
+        return future
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """Make a future; in virtual time, note one that stands for a job of any thread pool."""
+        future: asyncio.Future[Any] = super().create_future()  # type: ignore[misc]
+        watch = self.__nose2_aio__
+        if watch.clock is not None and sys._getframe(1).f_code is _WRAP_FUTURE:
+            watch.add_job(future)
         return future
 
     def _asyncgen_firstiter_hook(self, agen: AsyncGenerator[Any, Any]) -> None:
@@ -531,4 +543,5 @@ def _is_log_captured() -> bool:
     return any(type(handler).__module__ == "unittest._log" for handler in handlers)
 
 
+_WRAP_FUTURE = asyncio.wrap_future.__code__
 _CALL_LATER = asyncio.BaseEventLoop.call_later.__code__

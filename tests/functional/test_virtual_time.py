@@ -440,6 +440,48 @@ class Outside(unittest.TestCase):
             count=10,
         )
 
+    def test_handed_over(self) -> None:
+        """Nor does what a pool, or a thread, has just been given to do."""
+        self.assert_passes(
+            """
+@aio.virtual_time
+class HandedOver(unittest.TestCase):
+    def pool(self):
+        pool = ThreadPoolExecutor(1)
+        for _ in range(20):  # more than it has threads
+            pool.submit(abs, 1)
+        self.addCleanup(pool.shutdown)
+        return pool
+    async def test_jobs(self):
+        pool = self.pool()
+        for _ in range(500):
+            async with asyncio.timeout(5):
+                await asyncio.wrap_future(pool.submit(abs, 1))
+    async def test_calls(self):
+        pool, loop = self.pool(), asyncio.get_running_loop()
+        for _ in range(500):
+            answer = loop.create_future()
+            pool.submit(loop.call_soon_threadsafe, answer.set_result, 1)
+            await asyncio.wait_for(answer, 5)
+    async def test_dropped(self):
+        for _ in range(100):
+            pool = ThreadPoolExecutor(1)
+            await asyncio.wrap_future(pool.submit(abs, 1))
+            job = pool.submit(time.sleep, 0.001)
+            pool.shutdown(wait=False)
+            del pool
+            await asyncio.wait_for(asyncio.wrap_future(job), 5)
+    async def test_threads(self):
+        loop = asyncio.get_running_loop()
+        for _ in range(200):
+            answer = loop.create_future()
+            call = loop.call_soon_threadsafe
+            threading.Thread(target=call, args=(answer.set_result, 1)).start()
+            await asyncio.wait_for(answer, 5)
+""",
+            count=4,
+        )
+
     def test_nothing_left(self) -> None:
         """What has ended holds nothing any more: a child nobody waits for, an idle pool."""
         self.assert_passes(

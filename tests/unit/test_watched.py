@@ -465,8 +465,8 @@ class Wakers(TestCase):
             if is_dropped:
                 pool.shutdown(wait=False)
                 del pool
-            while not job.done():
                 self.assertTrue(_can_wake() or job.done())
+            job.result()
 
     def test_tracker(self) -> None:
         """What multiprocessing leaves behind can't."""
