@@ -159,15 +159,16 @@ class Account:
         if not self.is_kept or not count:
             return ""
         tests = f"{count} coroutine test{'s' * (count != 1)}"
-        but = f" ({unknown} of them on a loop that doesn't tell)" if unknown else ""
+        but = f" (not known for {unknown} of them)" if unknown else ""
         saved = f", {_long(skipped)} s were saved by virtual time" if skipped else ""
         return f"{tests}: {total:.2f} s in all, {waiting:.2f} s of it waiting{but}{saved}"
 
     def _as_json(self) -> dict[str, Any]:
-        count, total, waiting, skipped, _ = self._total
+        count, total, waiting, skipped, unknown = self._total
         return {
             "version": VERSION,
             "count": count,
+            "unknown": unknown,
             "seconds": total,
             "waiting": waiting,
             "virtual_time_saved": skipped,

@@ -107,14 +107,25 @@ class Deadline:
     def _is_used_up(self) -> bool:
         return self.virtual_left <= _TICK / 2
 
-    def enter(self, clock: Clock) -> None:
-        """Count by the clock of a loop that is about to run."""
-        self._until, self._clock = clock.time() + self._left + _TICK, clock
+    def enter(self, loop: AbstractEventLoop, ring: Callable[[], None]) -> None:
+        """Have ``ring`` called when it has passed, while a loop runs; count by that one's clock."""
+        self.loop, self._clock = loop, watched.clock_of(loop)
+        if self._clock is not None:
+            self._until = self._clock.time() + self._left + _TICK
+        self.set_alarm(ring)
+
+    def set_alarm(self, ring: Callable[[], None]) -> None:
+        """Have ``ring`` called on that loop, once more."""
+        if self.loop is not None:
+            watched.set_alarm(self.loop, self.when, ring, virtual_left=self.virtual_left)
 
     def leave(self) -> None:
-        """Count by it no more."""
+        """Have nothing called any more, and count by that clock no more."""
         if self._clock is not None:
             self._left, self._clock = self.virtual_left - _TICK, None
+        if self.loop is not None:
+            watched.set_alarm(self.loop, None, None)
+            self.loop = None
 
     def lift(self) -> None:
         """Have it pass never: somebody looks into the test by hand."""
@@ -195,7 +206,10 @@ class Timekeeper:
             watched.make_virtual(loop).move_along(virtual.wall)
         except LoopError as error:
             if virtual.is_tagged:
-                raise
+                raise LoopError(
+                    f'{error} ({virtual.place}).\nTag the test with @aio.loop("asyncio"), or with '
+                    "@aio.virtual_time(False)."
+                ) from None
             self.told[f"{error}; it was real there"] = None
             limit = Limit() if self.deadline is None else self.deadline.limit
             self.begin(limit)

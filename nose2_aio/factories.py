@@ -50,7 +50,9 @@ class Factory(NamedTuple):
             found = getattr(found, _NEW)
         if _is_test(found) or not takes_nothing(found):
             what = f"is {found!r}, which can't be called"
-            if callable(found):
+            if isinstance(found, ModuleType):
+                what = f"is a module that has no {_NEW}"
+            elif callable(found):
                 what = "is a coroutine function or a test" if _is_test(found) else "needs arguments"
             raise _invalid(self.given, self.place, f"it {what}")
         function: Callable[[], Any] = found
@@ -149,7 +151,8 @@ def _flattened(values: Iterable[Any]) -> Iterable[Any]:
 def _check(value: Any, name: str, place: str) -> None:
     if isinstance(value, str):
         if not all(part.isidentifier() for part in value.split(".")):
-            raise InvalidValueError(f"{name} {_RULE}, got {value!r} ({place})")
+            several = "several have commas between them"
+            raise InvalidValueError(f"{name} {_RULE}, got {value!r}; {several} ({place})")
         return
     if _is_test(value) or not takes_nothing(value):
         raise InvalidTypeError(f"{name} {_RULE}, got {value!r} ({place})")

@@ -32,7 +32,7 @@ from nose2_aio import (
     watched,
 )
 from nose2_aio.alarms import Overrun
-from nose2_aio.deadlines import Deadline, Limit, is_debugged
+from nose2_aio.deadlines import Limit, is_debugged
 from nose2_aio.endings import Leftovers
 from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
 from nose2_aio.ladders import DEADLOCK
@@ -160,11 +160,9 @@ class _Guard:
         if watch is not None:
             watch.ledger = self._ledger
             watch.is_new = True
-            waits = watch.waits = self._rules.keeper.waits
-            if waits is not None:
-                waits.where, waits.is_known = self._innermost_line, watch.has_selector
             if self._rules.fails_deadlocks:
                 watch.on_deadlock = self._find_deadlock
+        watched.note_waits(loop, self._rules.keeper.waits, self._innermost_line)
         self._rules.keeper.set_clock(loop)
 
     def _innermost_line(self) -> chains.Line | None:
@@ -181,12 +179,7 @@ class _Guard:
         if self.loop is not None:
             block.callback(watched.set_alarm, self.loop, None, None)
         if deadline is not None and self.loop is not None:
-            deadline.loop = self.loop
-            clock = watched.clock_of(self.loop)
-            if clock is not None:
-                deadline.enter(clock)
-            self._set_alarm(deadline)
-            block.callback(setattr, deadline, "loop", None)
+            deadline.enter(self.loop, self._expire)
             block.callback(deadline.leave)
         return block
 
@@ -267,7 +260,7 @@ class _Guard:
             deadline.lift()
             return
         if not deadline.is_over:  # it was extended
-            self._set_alarm(deadline)
+            deadline.set_alarm(self._expire)
             return
 
         def error(report: str) -> BaseException:
@@ -275,12 +268,6 @@ class _Guard:
             return deadline.error()
 
         self._interrupt(error)
-
-    def _set_alarm(self, deadline: Deadline) -> None:
-        assert self.loop is not None
-        watched.set_alarm(
-            self.loop, deadline.when, self._expire, virtual_left=deadline.virtual_left
-        )
 
     def _interrupt(self, make: Callable[[str], BaseException]) -> None:
         """Cancel what runs; at the third time, raise out of the loop."""

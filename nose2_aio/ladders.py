@@ -56,17 +56,7 @@ class Ladder:
 
     def limit(self, deadline: Deadline) -> None:
         """Interrupt it at a deadline."""
-        deadline.loop = self._loop
-        clock = watched.clock_of(self._loop)
-        if clock is not None:
-            deadline.enter(clock)
-        self._set_alarm(deadline)
-
-    def lift(self, deadline: Deadline) -> None:
-        """Don't any more."""
-        deadline.loop = None
-        deadline.leave()
-        watched.set_alarm(self._loop, None, None)
+        deadline.enter(self._loop, self._expire)
 
     def find_deadlock(self) -> None:
         """Interrupt what can never finish; raise where the task isn't what the loop runs for."""
@@ -114,16 +104,11 @@ class Ladder:
             deadline.lift()
             return
         if not deadline.is_over:  # it was extended
-            self._set_alarm(deadline)
+            deadline.set_alarm(self._expire)
             return
         deadline.report = deadline.report or self._report()
         self.interruption = deadline.error()
         self._loop.stop()
-
-    def _set_alarm(self, deadline: Deadline) -> None:
-        watched.set_alarm(
-            self._loop, deadline.when, self._expire, virtual_left=deadline.virtual_left
-        )
 
     def _report(self) -> str:
         return reports.hang(self._loop, self._task())

@@ -102,8 +102,8 @@ def clock() -> Clock:
     found = watched.clock_of(current())
     if found is None:
         raise LoopError(
-            "time isn't virtual here, so there is no clock to give: tag the test with "
-            "@aio.virtual_time, or set virtual-time in [aio]"
+            "time isn't virtual here, so there is no clock to give: that takes a coroutine test, "
+            "or a fixture of one, with @aio.virtual_time or virtual-time = true in [aio]"
         )
     return found
 

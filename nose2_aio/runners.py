@@ -347,9 +347,8 @@ class Runner:
         loop, deadline, watch = self.loop, self._deadline, self._watch
         if watch is not None:
             watch.is_new = False
-            waits = watch.waits = self.rules.keeper.waits
-            if waits is not None:
-                waits.where, waits.is_known = self._innermost_line, watch.has_selector
+            if watch.waits is not self.rules.keeper.waits:
+                watched.note_waits(loop, self.rules.keeper.waits, self._innermost_line)
             if self.rules.fails_deadlocks:
                 watch.on_deadlock = self._find_deadlock
         if deadline is not None:
@@ -363,7 +362,7 @@ class Runner:
                 loop.run_forever()
         finally:
             if deadline is not None:
-                self._ladder.lift(deadline)
+                deadline.leave()
 
     def _innermost_line(self) -> Line | None:
         """Return the line of the user's where the host is."""

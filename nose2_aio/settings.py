@@ -240,27 +240,28 @@ OPTIONS = (
         "virtual-time",
         _switch,
         None,
-        "Run coroutine tests and async fixtures in virtual time, where waiting for a timer takes "
-        "no time (default: off)",
+        "Run coroutine tests and async fixtures in virtual time: waiting for a timer takes no real "
+        "time where nothing outside can wake the loop (default: off; a tag wins)",
     ),
     Option(
         "real-time-limit",
         _seconds,
         "SECONDS",
-        "Fail a test in virtual time that takes longer than that in real time (default 60; 0: no "
+        "Fail a test in virtual time that takes more than this of real time (default 60; 0: no "
         "limit)",
     ),
     Option(
         "durations",
         _count,
         "N",
-        "List the N slowest coroutine tests, what they have waited for, and where (0: all)",
+        "List the N slowest coroutine tests, what they have waited for, and where (0: all; "
+        "default: no list)",
     ),
     Option(
         "report",
         _new_path,
         "FILE",
-        "Write what each coroutine test has cost to this file, as JSON",
+        "Write the times and the waits of each coroutine test to this file, as JSON",
     ),
     Option(
         "deadlocks",

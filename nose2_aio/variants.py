@@ -131,7 +131,11 @@ def selected(suite: Any, loop: str, name: str, settings: Settings) -> list[Any]:
                 _name(test, loop)
                 found.append(test)
     if not found:
-        hint = f"known: {', '.join(known)}" if known else "there none was chosen"
+        hint = "no loop was chosen for it; add --aio-loop or @aio.loop"
+        if known:
+            hint = f"known: {', '.join(known)}"
+        elif settings.loop:
+            hint = "it is no coroutine test, so it runs once, without the name of a loop"
         raise InvalidValueError(f"{name} doesn't run on a loop of the name {loop!r}: {hint}")
     return found
 

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, cast
 
 from nose2_aio import ledgers, places, wakers
 from nose2_aio.alarms import Overrun
+from nose2_aio.chains import Line
 from nose2_aio.clock import Clock
 from nose2_aio.errors import LoopError
 from nose2_aio.executors import Executor
@@ -47,6 +48,7 @@ __all__ = [
     "hush",
     "make_virtual",
     "name_of",
+    "note_waits",
     "of",
     "on",
     "origin_of",
@@ -452,6 +454,17 @@ def name_of(loop: AbstractEventLoop) -> str:
     """Return the name of the class of a loop, with its module."""
     kind = type(loop)
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def note_waits(
+    loop: AbstractEventLoop, waits: Waits | None, where: Callable[[], Line | None]
+) -> None:
+    """Have it noted for how long a loop waits, if somebody wants to know, and ``where``."""
+    watch = of(loop)
+    if watch is not None:
+        watch.waits = waits
+    if waits is not None:
+        waits.where, waits.is_known = where, has_selector(loop)
 
 
 def clock_of(loop: AbstractEventLoop | None) -> Clock | None:

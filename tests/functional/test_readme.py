@@ -132,15 +132,27 @@ class Reports(TestCase):
         self.assertIn(shown, self.same(textwrap.dedent(TEXT.replace("\n    ", "\n"))))
 
     def test_virtual_time(self) -> None:
-        """Its first example passes; its second one does so without the plugin."""
+        """Its first example passes, and the last one; the second one does without the plugin."""
         text = (TOP / "docs/virtual_time.rst").read_text()
-        first, second = (
+        first, second, third = (
             textwrap.dedent(one)
             for one in re.findall(r"code-block:: python\n\n((?:    .*\n|\n)+)", text)
         )
         run = Project(self, test_it=first).nose2("-v")
         self.assertEqual((run.ran, run.returncode), (1, 0), run.output)
         self.assertIn("3600.00 s were saved by virtual time", run.output)
+        code = f"""
+import asyncio
+import nose2_aio as aio
+
+async def handle(reader, writer):
+    await asyncio.sleep(1800)
+    writer.close()
+
+{third}
+"""
+        run = Project(self, test_it=code).nose2()
+        self.assertEqual((run.ran, run.returncode), (1, 0), run.output)
         code = f"import asyncio\nimport nose2_aio as aio\n{second}\ntest_backoff()\n"
         run = Project(self, it=code).python("it.py")
         self.assertEqual((run.returncode, run.output), (0, ""))

@@ -244,7 +244,9 @@ class Given(unittest.TestCase):
             "time can't be virtual on asyncio.unix_events._UnixSelectorEventLoop: it has no "
             "selector of Python's that could jump"
         )
-        self.assertIn(f"LoopError: {text}", run.output)
+        self.assertIn(
+            f"LoopError: {text} (@virtual_time).\nTag the test with @aio.loop", run.output
+        )
         self.assertIn("not done within its time limit of 0.1 s (@timeout)", run.output)
         self.assertEqual(run.output.count(text), 2)
         self.assertIn(f"{text}; it was real there\n", run.output)

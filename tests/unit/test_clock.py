@@ -228,7 +228,7 @@ class Advancing(TestCase):
 
     def test_no_clock(self) -> None:
         """There is none in real time."""
-        with self.assertRaisesRegex(LoopError, "time isn't virtual here.*@aio.virtual_time"):
+        with self.assertRaisesRegex(LoopError, "time isn't virtual here.*with @aio.virtual_time"):
             aio.clock()
 
 

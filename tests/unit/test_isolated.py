@@ -113,6 +113,7 @@ class Guards(TestCase):
         """Where the limit was extended, the alarm is set again."""
         guard = self.guard()
         self.keeper.deadline = deadline = Deadline(Limit(5, "here"))
+        deadline.loop = guard.loop
         guard._expire()
         watch = watched.of(guard.loop)
         assert watch is not None and watch.alarm is not None
