@@ -304,9 +304,9 @@ class WatchedSelector(selectors.DefaultSelector):
     def _select_virtually(self, clock: Clock, left: float) -> list[Any]:
         """Wait or jump, as the clock says; note what that took, and what it has saved."""
         events = clock.select(self, left)
-        skipped, waited, is_released = clock.take()
         waits = self.watch.waits
         if waits is not None:
+            skipped, waited, is_released = clock.take()
             waits.skipped += skipped
             if waited:
                 waits.add(waited, Kind.THREADS if is_released else self._kind(events))
@@ -463,6 +463,8 @@ def note_waits(
     watch = of(loop)
     if watch is not None:
         watch.waits = waits
+        if watch.clock is not None:
+            watch.clock.take()
     if waits is not None:
         waits.where, waits.is_known = where, has_selector(loop)
 
