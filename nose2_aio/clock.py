@@ -78,8 +78,8 @@ class Clock:
     def __init__(self, loop: AbstractEventLoop, start: float = 0.0) -> None:
         self._loop: Any = loop
         self._now = start
-        self._lags: dict[float, float] = {}
-        """The lag when the last timer was set for a moment, where there was any."""
+        self._lags: dict[int, float] = {}
+        """The lag when the last timer was set for a nanosecond, where there was any."""
         self._goals: list[tuple[float, asyncio.Future[None]]] = []
         """Until when it is to be moved on, and what to complete then."""
 
@@ -127,8 +127,9 @@ class Clock:
 
     def note(self, when: float) -> None:
         """Note that a timer is set for a moment."""
-        if self._lag:
-            self._lags[when] = max(self._lag, self._lags.get(when, 0.0))
+        if self._lag and when < math.inf:
+            moment = round(when * _NANO)
+            self._lags[moment] = max(self._lag, self._lags.get(moment, 0.0))
 
     def set_alarm(self, left: float, ring: Callable[[], None] | None) -> None:
         """Have ``ring`` called in so many seconds; or no more."""
@@ -200,8 +201,11 @@ class Clock:
         return []
 
     def _lag_of(self, when: float) -> float:
-        """Return the lag when the last timer was set for a moment."""
-        return self._lags.get(when, 0.0) if self._lags else 0.0
+        """Return the lag when the last timer was set for a moment, or as near as asyncio looks."""
+        if not self._lags or when == math.inf:
+            return 0.0
+        moment = round(when * _NANO)
+        return max(self._lags.get(moment, 0.0), self._lags.get(moment + 1, 0.0))
 
     def _approach(self, due: float) -> list[Any]:
         """Move towards the next goal, and complete it where nothing is due before."""
@@ -230,7 +234,7 @@ class Clock:
         self._lag -= paid
         self._skipped += self._now - before - paid
         if self._lags:
-            self._lags.pop(due, None)
+            self._lags.pop(round(due * _NANO), None)
         if self._now >= _EXACT:
             # or asyncio would never find a timer due whose time is that of the clock
             self._loop._clock_resolution = 2 * math.ulp(self._now)

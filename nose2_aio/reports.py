@@ -6,12 +6,11 @@ The test's own task comes first. It has to be taken before anything is cancelled
 from __future__ import annotations
 
 import asyncio
-import sys
 from asyncio import AbstractEventLoop, Task
 from types import FrameType
 from typing import Any
 
-from nose2_aio import chains, places, watched
+from nose2_aio import chains, places, wakers, watched
 from nose2_aio.executors import Executor
 
 __all__ = ["MOST", "executor_of", "hang", "name_of", "other", "task_lines"]
@@ -121,7 +120,7 @@ def _cycles(tasks: list[Task[Any]]) -> list[str]:
 
 
 def _threads(executor: Executor | None) -> list[list[str]]:
-    frames = sys._current_frames()
+    frames = wakers.other_frames()
     found = []
     for identity, job in list(executor.running.items()) if executor is not None else ():
         lines = chains.formatted(chains.of_frame(frames.get(identity)))

@@ -19,6 +19,7 @@ __all__ = [
     "alarm_can_wake",
     "described",
     "note_threads",
+    "other_frames",
     "process_can_wake",
     "signal_can_wake",
 ]
@@ -42,14 +43,14 @@ def note_threads() -> None:
     count = _count_threads()
     _counts_by_links = True
     _counts_by_links = _count_threads() == count
-    _foreign_threads = count - len(sys._current_frames())
+    _foreign_threads = count - len(other_frames()) - 1
 
 
 def process_can_wake() -> bool:
     """Tell whether another thread, or a child process, may call back."""
     global _childless_at  # noqa: PLW0603 -- there is one process
-    frames = sys._current_frames()
-    if len(frames) > 1 and any(True for _ in _busy_threads(frames)):
+    frames = other_frames()
+    if frames and _busy_threads(frames):
         return True
     if _has_foreign_thread(frames):
         return True
@@ -82,7 +83,7 @@ def alarm_can_wake() -> bool:
 
 def described() -> list[str]:
     """Return what `process_can_wake` and `alarm_can_wake` go by, in words."""
-    frames = sys._current_frames()
+    frames = other_frames()
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     found = []
     for identity in _busy_threads(frames):
@@ -97,17 +98,29 @@ def described() -> list[str]:
     return found
 
 
-def _busy_threads(frames: dict[int, Any]) -> Any:
-    own = threading.get_ident()
-    return (
-        identity
-        for identity, frame in frames.items()
-        if identity != own
-        and identity not in alarms.bells
-        and identity not in executors.abandoned
-        and not executors.is_idle(identity, frame)
-        and not _waits_for_another(frame)
-    )
+def other_frames() -> dict[int, FrameType]:
+    """Return the innermost frame of each other thread, by its identity."""
+    frames = sys._current_frames()
+    # its own one would be a circle, which keeps alive what the others have at hand
+    del frames[threading.get_ident()]
+    return frames
+
+
+def _busy_threads(frames: dict[int, FrameType]) -> list[int]:
+    """Return those threads that may do something by themselves."""
+    busy, abandoned = [], []
+    is_waiting = False
+    for identity, frame in frames.items():
+        if identity in alarms.bells or executors.is_idle(identity, frame):
+            continue
+        if _waits_for_another(frame):
+            is_waiting = True
+        elif identity in executors.abandoned:
+            abandoned.append(identity)
+        else:
+            busy.append(identity)
+    # what runs on behind the end of its loop may still notify one that waits
+    return busy + abandoned if is_waiting else busy
 
 
 def _waits_for_another(frame: FrameType) -> bool:
@@ -125,7 +138,7 @@ def _has_foreign_thread(frames: dict[int, Any]) -> bool:
     """Tell whether there are more threads that aren't Python's than when the run began."""
     if _foreign_threads is None:  # nobody has told of a run
         note_threads()
-    return _count_threads() - len(frames) > (_foreign_threads or 0)
+    return _count_threads() - len(frames) - 1 > (_foreign_threads or 0)
 
 
 def _count_threads() -> int:
@@ -135,7 +148,7 @@ def _count_threads() -> int:
             return os.stat(_THREADS).st_nlink - 2  # noqa: PTH116 -- called for each jump
         return len(os.listdir(_THREADS))  # noqa: PTH208 -- a count
     except OSError:  # no Linux
-        return len(sys._current_frames())
+        return len(other_frames()) + 1
 
 
 def _has_child() -> bool:

@@ -39,6 +39,7 @@ class Wall:
                 f"{which} installed: pip install 'time-machine>={least}' ({place})"
             )
         self._place = place
+        self._now = 0
         self._travel: Any = None
         self._coordinates: Any = None
 
@@ -52,16 +53,18 @@ class Wall:
         except RuntimeError as error:  # somebody else has frozen the time
             raise InvalidValueError(f"{error} ({self._place})") from None
         self._travel = travel
+        self._now = time.time_ns()
 
     def now(self) -> int:
-        """Return the nanoseconds that it shows."""
-        return time.time_ns()
+        """Return the nanoseconds that it shows, where nobody has gone on from there."""
+        return self._now
 
     def move_to(self, moment: int) -> None:
         """Have it show so many nanoseconds."""
         if self._coordinates is not None:
             # what is less than a nanosecond is cut off
-            self._coordinates.shift((moment - self.now() + 0.5) / _NANO)
+            self._coordinates.shift((moment - self._now + 0.5) / _NANO)
+            self._now = moment
 
     def end(self) -> None:
         """Have it go on as it does outside."""

@@ -340,6 +340,20 @@ class Holding(TestCase):
         self.select(outside)
         self.assertEqual((self.clock.time(), outside.now), (5, 5))
 
+    def test_nearly_same_moment(self) -> None:
+        """Moments that are less than a nanosecond apart are one."""
+        for first, last in ((0.3, 0.1 + 0.1 + 0.1), (1e-9, 1.6e-9)):
+            self.setUp()
+            self.timer(last)
+            self.timer(first)
+            self.select(Outside(first / 2, files=True))
+            self.clock.note(last)
+            outside = Outside(100, files=True)
+            self.select(outside)
+            self.assertAlmostEqual(outside.now, first, 12)
+        self.clock.note(math.inf)
+        self.assertEqual(self.clock._lag_of(math.inf), 0)
+
     def test_thread(self) -> None:
         """It looks again and again, less and less often, whether a thread is still there."""
         self.timer(500)
@@ -512,6 +526,19 @@ class TimeOfDay(TestCase):
         with mock.patch.object(time_machine.travel, "start", side_effect=RuntimeError("frozen")):
             with self.assertRaisesRegex(InvalidValueError, r"frozen \(here\)"):
                 Wall("here").begin()
+
+    def test_in_between(self) -> None:
+        """A journey that somebody makes meanwhile changes nothing of it."""
+        with aio.virtual_clock(wall=True) as loop:
+
+            async def main() -> None:
+                start = time.time_ns()
+                with time_machine.travel(1000, tick=False):
+                    await asyncio.sleep(5)
+                    self.assertEqual(time.time(), 1000)
+                self.assertEqual(time.time_ns() - start, 5_000_000_000)
+
+            loop.run_until_complete(main())
 
     def test_somebody_elses(self) -> None:
         """A journey that somebody has begun from there, and not ended, goes on behind it."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import queue
 import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import resource_tracker
@@ -16,7 +18,7 @@ from typing import Any
 from unittest import TestCase, mock
 
 import nose2_aio as aio
-from nose2_aio import endings, executors, wakers, watched
+from nose2_aio import endings, executors, reports, wakers, watched
 from nose2_aio.alarms import Overrun
 from nose2_aio.checks import inspect_end, lost
 from nose2_aio.errors import AbandonedLoopError
@@ -444,6 +446,54 @@ class Wakers(TestCase):
         gate.set()
         self.assertTrue(_can_wake())
         thread.join()
+
+    def test_nothing_kept(self) -> None:
+        """To ask keeps nothing of other threads alive."""
+        gate = threading.Lock()
+        gate.acquire()
+
+        class Thing:
+            """Something that a thread has at hand."""
+
+        def work(thing: Thing) -> None:
+            gate.acquire()
+
+        thing = Thing()
+        reference = weakref.ref(thing)
+        thread = threading.Thread(target=work, args=(thing,))
+        thread.start()
+        del thing
+        gc.disable()
+        try:
+            self.assertTrue(_can_wake())
+            wakers.described()
+            reports.hang(None)
+            gate.release()
+            thread.join()
+            self.assertIsNone(reference())
+        finally:
+            gc.enable()
+
+    def test_abandoned(self) -> None:
+        """A job that was given up can, where a thread waits that it may notify."""
+        gate, waiting = threading.Lock(), queue.Queue()
+        gate.acquire()
+        job = threading.Thread(target=gate.acquire)
+        job.start()
+        assert job.ident is not None
+        executors.abandoned.add(job.ident)
+        consumer = threading.Thread(target=waiting.get)
+        try:
+            self.assertFalse(_can_wake())
+            consumer.start()
+            time.sleep(0.05)
+            self.assertTrue(_can_wake())
+        finally:
+            executors.abandoned.clear()
+            gate.release()
+            waiting.put(1)
+            job.join()
+            consumer.join()
 
     def wait_until(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds."""
