@@ -116,16 +116,14 @@ class Deadline:
 
     def set_alarm(self, ring: Callable[[], None]) -> None:
         """Have ``ring`` called on that loop, once more."""
-        if self.loop is not None:
-            watched.set_alarm(self.loop, self.when, ring, virtual_left=self.virtual_left)
+        watched.set_alarm(self.loop, self.when, ring, virtual_left=self.virtual_left)
 
     def leave(self) -> None:
         """Have nothing called any more, and count by that clock no more."""
         if self._clock is not None:
             self._left, self._clock = self.virtual_left - _TICK, None
-        if self.loop is not None:
-            watched.set_alarm(self.loop, None, None)
-            self.loop = None
+        watched.set_alarm(self.loop, None, None)
+        self.loop = None
 
     def lift(self) -> None:
         """Have it pass never: somebody looks into the test by hand."""

@@ -421,7 +421,7 @@ def on(loop: AbstractEventLoop) -> Iterator[None]:
 
 
 def set_alarm(
-    loop: AbstractEventLoop,
+    loop: AbstractEventLoop | None,
     when: float | None,
     ring: Callable[[], None] | None,
     *,
@@ -434,7 +434,7 @@ def set_alarm(
     It is no timer of the loop's: where there is nothing else, a deadlock is found all the same.
     """
     watch = of(loop)
-    if watch is None:
+    if loop is None or watch is None:
         return
     if watch.clock is not None:
         watch.clock.set_alarm(virtual_left, ring)
