@@ -78,7 +78,7 @@ class Clock:
     def __init__(self, loop: AbstractEventLoop, start: float = 0.0) -> None:
         self._loop: Any = loop
         self._now = start
-        self._lags: dict[int, float] = {}
+        self._lags: dict[float, float] = {}
         """The lag when the last timer was set for a nanosecond, where there was any."""
         self._goals: list[tuple[float, asyncio.Future[None]]] = []
         """Until when it is to be moved on, and what to complete then."""
@@ -127,8 +127,8 @@ class Clock:
 
     def note(self, when: float) -> None:
         """Note that a timer is set for a moment."""
-        if self._lag and when < math.inf:
-            moment = round(when * _NANO)
+        if self._lag:
+            moment = _key(when)
             self._lags[moment] = max(self._lag, self._lags.get(moment, 0.0))
 
     def set_alarm(self, left: float, ring: Callable[[], None] | None) -> None:
@@ -157,16 +157,14 @@ class Clock:
 
     def is_to_move(self) -> bool:
         """Tell whether there is a timer, or somebody who advances the clock."""
-        timers = self._loop._scheduled
-        self._due: float = timers[0].when() if timers else math.inf
-        return self._due < math.inf or bool(self._goals)
+        return bool(self._goals) or self._next() < math.inf
 
     def select(self, world: World, real_left: float) -> list[Any]:
         """Do what a selector does, where the loop has nothing to run.
 
         But don't wait longer than ``real_left`` seconds.
         """
-        due = self._due
+        due = self._next()
         if self._goals:
             return world.wait(0) or self._approach(due)
         lag = self._lag_of(due)
@@ -200,11 +198,17 @@ class Clock:
         self._jump(due, lag)
         return []
 
+    def _next(self) -> float:
+        """Return for when the next timer is set."""
+        timers = self._loop._scheduled
+        when: float = timers[0].when() if timers else math.inf
+        return when
+
     def _lag_of(self, when: float) -> float:
         """Return the lag when the last timer was set for a moment, or as near as asyncio looks."""
-        if not self._lags or when == math.inf:
+        if not self._lags:
             return 0.0
-        moment = round(when * _NANO)
+        moment = _key(when)
         return max(self._lags.get(moment, 0.0), self._lags.get(moment + 1, 0.0))
 
     def _approach(self, due: float) -> list[Any]:
@@ -234,7 +238,7 @@ class Clock:
         self._lag -= paid
         self._skipped += self._now - before - paid
         if self._lags:
-            self._lags.pop(round(due * _NANO), None)
+            self._lags.pop(_key(due), None)
         if self._now >= _EXACT:
             # or asyncio would never find a timer due whose time is that of the clock
             self._loop._clock_resolution = 2 * math.ulp(self._now)
@@ -253,6 +257,11 @@ def _least(*durations: float) -> float | None:
     """Return the least number of seconds, as a selector takes it."""
     least = min(durations)
     return None if least == math.inf else least
+
+
+def _key(moment: float) -> float:
+    """Return the number of the nanosecond of a moment, as far as floats can tell them apart."""
+    return round(moment * _NANO) if moment < _EXACT else moment
 
 
 def _rounded(moment: float) -> float:

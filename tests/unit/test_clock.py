@@ -243,7 +243,6 @@ class Holding(TestCase):
     def select(self, outside: Outside, real_left: float = math.inf) -> list[Any]:
         """Select as a loop would that has nothing to run."""
         with mock.patch("nose2_aio.clock.monotonic", lambda: outside.now):
-            self.clock.is_to_move()
             return self.clock.select(outside, real_left)
 
     def timer(self, when: float) -> None:
@@ -351,8 +350,18 @@ class Holding(TestCase):
             outside = Outside(100, files=True)
             self.select(outside)
             self.assertAlmostEqual(outside.now, first, 12)
-        self.clock.note(math.inf)
-        self.assertEqual(self.clock._lag_of(math.inf), 0)
+
+    def test_far_while_held(self) -> None:
+        """A timer may be set for the end of the world while something is waited for."""
+        self.timer(5)
+        self.select(Outside(3, files=True))
+        for far in (1e300, math.inf):
+            self.timer(far)
+            self.assertEqual(self.clock._lag_of(far), 3)
+        self.assertEqual(self.select(Outside(2, files=True)), ["came"])
+        self.loop._scheduled = self.loop._scheduled[1:]
+        self.select(Outside())
+        self.assertEqual(self.clock.time(), 1e300)
 
     def test_thread(self) -> None:
         """It looks again and again, less and less often, whether a thread is still there."""
