@@ -334,5 +334,5 @@ def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
 
 
 _CALLBACK = asyncio.Handle._run.__code__
-_SELECTOR = "nose2_aio.watched"
+_SELECTOR = "nose2_aio.selecting"
 _LIBRARY = (sysconfig.get_path("stdlib"), "<frozen ")
