@@ -35,7 +35,7 @@ import functools
 import sys
 from contextlib import ExitStack
 from types import FrameType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from nose2.events import Plugin
 
@@ -45,19 +45,16 @@ from nose2_aio import (
     loops,
     positions,
     reports,
-    tags,
     variants,
     wakers,
 )
-from nose2_aio.accounts import Account, Part
-from nose2_aio.adapters import Adapter
-from nose2_aio.errors import AioError, InvalidValueError
+from nose2_aio.adapters import stepping_in
+from nose2_aio.errors import InvalidValueError
 from nose2_aio.faces import Faces
 from nose2_aio.factories import Factory
-from nose2_aio.fixtures import Fixtures
 from nose2_aio.interrupts import Interrupts
-from nose2_aio.ledgers import Ledger
-from nose2_aio.scopes import Level, Scopes
+from nose2_aio.lanes import Here, Lane
+from nose2_aio.scopes import Level
 from nose2_aio.settings import OPTIONS, SECTION, Settings, resolve
 from nose2_aio.verdicts import Told, Verdicts
 
@@ -66,14 +63,6 @@ __all__ = ["AioPlugin"]
 _FOUND = "nose2_aio"
 _WORKERS = "nose2.plugins.mp"
 _DISCOVERY = "nose2.plugins.loader.discovery"
-
-
-class Found(NamedTuple):
-    """What a worker process has found in one share of the tests."""
-
-    told: list[Told]
-    account: Part
-    notes: list[str]
 
 
 class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
@@ -89,7 +78,6 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self.config.as_str(option.key)
             self._add_switch(option.key, metavar=option.metavar, help=option.help)
         self.command_line: dict[str, str] = {}
-        self._interrupts = Interrupts()
         self._signals = ExitStack()
         self._last_stop: Any = None
         self._told: list[Told] = []
@@ -104,32 +92,27 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         return resolve(file, self.command_line, everywhere=config.defaults())
 
     @functools.cached_property
-    def _scopes(self) -> Scopes:
-        scopes = Scopes(self.settings)
-        scopes.judge = self._judge
-        scopes.rules.keeper.is_off = self._is_debugging
-        return scopes
+    def _here(self) -> Here:
+        return Here(self._new_lane())
 
-    @functools.cached_property
-    def _verdicts(self) -> Verdicts:
-        return Verdicts(self.settings)
+    @property
+    def _main(self) -> Lane:
+        return self._here.main
 
-    @functools.cached_property
-    def _fixtures(self) -> Fixtures:
-        return Fixtures(self.settings, self._scopes, self._interrupts)
-
-    @functools.cached_property
-    def _adapter(self) -> Adapter:
-        return Adapter(self.settings, self._scopes, self._fixtures, self._verdicts, self._account)
-
-    @functools.cached_property
-    def _account(self) -> Account:
-        is_kept = self._is_worker or self.session.verbosity > 1
-        return Account(self.settings, is_kept=is_kept)
+    def _new_lane(self) -> Lane:
+        lane = Lane(
+            self.settings,
+            Verdicts(self.settings),
+            Interrupts(),
+            is_kept=self._is_worker or self.session.verbosity > 1,
+        )
+        lane.keeper.is_off = self._is_debugging
+        return lane
 
     @functools.cached_property
     def _faces(self) -> Faces:
-        return Faces(self.settings, self._scopes, self._fixtures)
+        here = self._here
+        return Faces(self.settings, lambda: here().scopes, lambda: here().fixtures)
 
     def register(self) -> None:
         """Register before nose2's own loaders of tests: they iterate generator functions."""
@@ -203,9 +186,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def stopTestRun(self, _: Any) -> None:
         """Close the loop of the run."""
-        self._scopes.close()
+        self._main.scopes.close()
         self._signals.close()
-        self._told += self._verdicts.take()
+        self._told += self._main.verdicts.take()
 
     def startSubprocess(self, event: Any) -> None:
         """Do in a worker process, for each of its shares, what is done for a run."""
@@ -215,13 +198,13 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def stopSubprocess(self, _: Any) -> None:
         """Close the loop that the shares of a worker process have in common."""
-        self._scopes.close()
+        self._main.scopes.close()
         self._signals.close()
 
     def startTest(self, event: Any) -> None:
         """Step in where the test or a fixture of it gives an awaitable."""
         if not self._is_replaying:
-            self._adapter.attach(event.test)
+            self._main.adapter.attach(event.test)
 
     def stopTest(self, event: Any) -> None:
         """Take what the checks have found of a test, which may have run in a worker process."""
@@ -229,21 +212,21 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             found = event.metadata.get(_FOUND)
             if found is not None:
                 self._told += found.told
-                self._account.add(found.account)
+                self._main.account.add(found.account)
                 self._notes.update(dict.fromkeys(found.notes))
         else:
-            self._adapter.detach()
+            self._main.adapter.detach()
             self._last_stop = event
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
-        lines = [*self._verdicts.report(self._told), *self._account.slowest()]
+        lines = [*self._main.verdicts.report(self._told), *self._main.account.slowest()]
         for line in [*lines, *self._notes, *([""] if self._notes else [])]:
             event.stream.writeln(line)
 
     def afterSummaryReport(self, event: Any) -> None:
         """Tell for how long all of them have waited."""
-        summary = self._account.summary()
+        summary = self._main.account.summary()
         if summary and self.session.verbosity > 1:
             event.stream.writeln(summary)
 
@@ -257,15 +240,15 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startLayerSetupTest(self, event: Any) -> None:
         """Arrive at a test, ahead of what its layers do for it."""
-        self._adapter.begin_layered(event.test)
+        self._main.adapter.begin_layered(event.test)
 
     def stopLayerTeardownTest(self, event: Any) -> None:
         """Leave a test, behind what its layers do for it."""
-        self._adapter.end_layered(event.test)
+        self._main.adapter.end_layered(event.test)
 
     def _begin(self, event: Any) -> None:
         """Be ready for signals."""
-        self._interrupts.stop = event.result.stop
+        self._main.interrupts.stop = event.result.stop
         self._signals.enter_context(interrupts.telling(self._tell))
 
     def _execute(self, execute: Any, suite: Any, result: Any) -> Any:
@@ -274,21 +257,22 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             repeated = variants.repeated(suite, self.settings)
         else:
             repeated = None
-        self._scopes.chooses = self._choose if repeated is not None else None
+        here = self._here
+        self._main.scopes.chooses = self._choose if repeated is not None else None
         try:
-            with self._adapter.on():
+            with stepping_in(lambda: here().adapter, lambda: here.is_lane):
                 if repeated is None:
                     return self._execute_once(execute, suite, result)
                 return self._execute_each(execute, repeated, result)
         finally:
-            self._told += self._verdicts.take()
+            self._told += self._main.verdicts.take()
 
     def _execute_each(self, execute: Any, repeated: list[variants.Repetition], result: Any) -> Any:
         """Run what is to be repeated on other loops, fixtures included."""
         value = None
         while repeated:
             number, part = repeated.pop(0)
-            self._scopes.begin(number)
+            self._main.scopes.begin(number)
             value = self._execute_once(execute, part, result)
             if repeated:  # or unittest would take its fixtures for set up
                 result._previousTestClass = None
@@ -299,7 +283,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             try:
                 return execute(suite, result)
             finally:
-                self._scopes.close(but_run=True)
+                self._main.scopes.close(but_run=True)
 
     def _choose(self, level: Level, owner: Any, repetition: int) -> Factory | None:
         return positions.factory(level, owner, repetition, self.settings)
@@ -319,26 +303,14 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             # or unittest would tear the class and the module down again, in the next share
             result._previousTestClass = None
             if self._last_stop is not None:  # it is going to be sent only now
-                found = Found(self._told, self._account.take(), list(self._notes))
-                self._last_stop.metadata[_FOUND] = found
+                found = self._main.take()
+                self._last_stop.metadata[_FOUND] = found._replace(told=self._told)
                 self._told = []
-
-    def _judge(self, level: Level, owner: object, ledger: Ledger) -> AioError | None:
-        """Judge what was found in a scope that is wider than a test, or in a fixture of it."""
-        if not vars(ledger):
-            return None
-        name = f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else owner
-        what = f"{level.name.lower()} {name or ''}".strip()
-        modes = tags.read_checks(None, owner if isinstance(owner, type) else object)
-        can_fail = level in (Level.MODULE, Level.CLASS)
-        return self._verdicts.judge(
-            str(name or "the run"), ledger, modes, what=what, can_fail=can_fail
-        )
 
     @property
     def _notes(self) -> dict[str, None]:
         """What there is to say of what was asked for and can't be done."""
-        return self._scopes.rules.keeper.told
+        return self._main.keeper.told
 
     def _is_debugging(self) -> bool:
         """Tell whether a failing test ends in a debugger."""
@@ -351,7 +323,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Tell what is going on."""
         if self._is_replaying:
             return "the tests run in worker processes"
-        running = self._adapter.running()
+        running = self._main.adapter.running()
         name = (
             "between two tests" if running is None else f"{running[0]} runs for {running[1]:.2f} s"
         )
