@@ -58,7 +58,6 @@ from nose2_aio.kinds import Called
 from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Runner, always, never
 from nose2_aio.scopes import UNKNOWN, Level, Position, Scopes
-from nose2_aio.seconds import monotonic
 from nose2_aio.settings import Settings
 from nose2_aio.verdicts import Verdicts
 
@@ -169,7 +168,8 @@ class Adapter:
         """End the books of the last test, behind all of them."""
         self._judge_late()
         self._test = None
-        self._verdicts.judge("nobody knows whose", self._late, {}, can_fail=False)
+        if vars(self._late):
+            self._verdicts.judge("nobody knows whose", self._late, {}, can_fail=False)
         self._keeper.close()
 
     def attach(self, test: TestCase) -> None:
@@ -212,7 +212,7 @@ class Adapter:
         self._mistake = None
         if self._account.is_kept:
             self._keeper.waits = self._account.begin()
-        self._began = monotonic()
+        self._began = self._keeper.now()
         scopes = self._scopes
         scopes.ledger = self._ledger
         scopes.last = test
@@ -227,7 +227,7 @@ class Adapter:
         """Return the name of the test that runs, and for how many seconds it has."""
         if self._test is None:
             return None
-        return self._test.id(), monotonic() - self._began
+        return self._test.id(), self._keeper.now() - self._began
 
     def _begin_time_ahead(self, test: TestCase) -> None:
         """Begin the time of a test before anything of it runs, unless its layers have."""
@@ -366,7 +366,7 @@ class Adapter:
         """Note what a test has cost, if it was one for a loop."""
         waits, self._keeper.waits = self._keeper.waits, None
         if waits is not None and (self._has_awaited or self._guards.test is test):
-            self._account.note(test.id(), monotonic() - self._began, waits)
+            self._account.note(test.id(), self._keeper.now() - self._began, waits)
 
     def _collect(self, *, is_owned: bool) -> None:
         """Find what was lost in a circle: the test's own, or what was lost before it."""

@@ -6,11 +6,13 @@ wait for ever, it asks `wakers` first whether there are any.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import selectors
 from typing import Any
 
 from nose2_aio import wakers
+from nose2_aio.batons import Turn
 from nose2_aio.clock import Clock
 from nose2_aio.seconds import monotonic
 from nose2_aio.waits import Kind, Waits
@@ -38,6 +40,8 @@ class WatchedSelector(selectors.DefaultSelector):
                 watch.alarm = None
                 ring()
                 return super().select(0)
+        if timeout == 0 and watch.turn is not None:
+            self._pass_on(watch.turn)
         clock = watch.clock
         if clock is not None and clock.is_virtual and timeout != 0:
             if clock.is_to_move() or not self._is_stuck():
@@ -48,12 +52,38 @@ class WatchedSelector(selectors.DefaultSelector):
         if timeout is None or timeout > left:
             timeout = None if left == math.inf else left
         if watch.waits is None or timeout == 0:
-            return super().select(timeout)
+            return self.wait(timeout)
         return self._note_wait(watch.waits, timeout)
 
+    @property
+    def held_up(self) -> float:
+        """Seconds for which others have held up the loop."""
+        return self.watch.held_up
+
     def wait(self, timeout: float | None) -> list[Any]:
-        """Wait for files for real, for so many seconds at most."""
-        return super().select(timeout)
+        """Wait for files for real, for so many seconds at most; meanwhile others may run."""
+        turn = self.watch.turn
+        if turn is None or timeout == 0 or not turn.is_of_this_thread:
+            return super().select(timeout)
+        self._check(turn)
+        turn.give(asyncio.get_running_loop())
+        try:
+            events = super().select(timeout)
+        finally:
+            self.watch.note_held_up(turn.take())
+        self._check(turn)
+        return events
+
+    def _pass_on(self, turn: Turn) -> None:
+        """Let others run between two steps of the loop, if this one has run for long."""
+        if turn.is_of_this_thread:
+            self.watch.note_held_up(turn.pass_on())
+            self._check(turn)
+
+    def _check(self, turn: Turn) -> None:
+        if turn.is_interrupted:
+            turn.is_interrupted = False
+            self.watch.interrupt()
 
     def _select_virtually(self, clock: Clock, left: float) -> list[Any]:
         """Wait or jump, as the clock says; note what that took, and what it has saved."""
@@ -69,9 +99,9 @@ class WatchedSelector(selectors.DefaultSelector):
     def _note_wait(self, waits: Waits, timeout: float | None) -> list[Any]:
         """Wait, and note for how long."""
         is_avoidable = waits.lines is not None and not (self.is_watching() or self.can_change())
-        began = monotonic()
-        events = super().select(timeout)
-        seconds = monotonic() - began
+        began, held_up = monotonic(), self.held_up
+        events = self.wait(timeout)
+        seconds = monotonic() - began - (self.held_up - held_up)
         if is_avoidable:
             waits.avoidable += seconds
         waits.add(seconds, self._kind(events))
@@ -111,7 +141,7 @@ class WatchedSelector(selectors.DefaultSelector):
 
         A thread may have called back at the very moment when it ended.
         """
-        events = super().select(_MOMENT)
+        events = self.wait(_MOMENT)
         if not events and self._is_stuck() and self.watch.on_deadlock is not None:
             self.watch.on_deadlock()
         return events

@@ -79,7 +79,9 @@ class Watched:
     def time(self) -> float:
         """Return the time by which timers are set: virtual, where that is asked for."""
         clock = self.__nose2_aio__.clock
-        return super().time() if clock is None else clock.time()  # type: ignore[misc]
+        if clock is None:
+            return super().time() - self.__nose2_aio__.held_up  # type: ignore[misc,no-any-return]
+        return clock.time()
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Take note of what went wrong, and handle it as ever."""
