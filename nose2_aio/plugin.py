@@ -45,7 +45,9 @@ from nose2_aio import (
     loops,
     positions,
     reports,
+    seams,
     tags,
+    units,
     variants,
     wakers,
 )
@@ -65,6 +67,7 @@ __all__ = ["AioPlugin"]
 
 _FOUND = "nose2_aio"
 _WORKERS = "nose2.plugins.mp"
+_REPORTER = "nose2.plugins.result"
 _DISCOVERY = "nose2.plugins.loader.discovery"
 
 
@@ -87,7 +90,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._add_switch(None, help="Run coroutine tests (default: on)")
         for option in OPTIONS:
             self.config.as_str(option.key)
-            self._add_switch(option.key, metavar=option.metavar, help=option.help)
+            self._add_switch(
+                option.key, metavar=option.metavar, help=option.help, const=option.const
+            )
         self.command_line: dict[str, str] = {}
         self._interrupts = Interrupts()
         self._signals = ExitStack()
@@ -175,6 +180,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             config.add_section(SECTION)
         for key, text in self.command_line.items():
             config.set(SECTION, key, text)
+        config.set(SECTION, "shuffle", "false")  # they run their shares in the order they get them
 
     def loadTestsFromModule(self, event: Any) -> None:
         """Convert the generator tests of a module before nose2 looks for tests in it."""
@@ -200,6 +206,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Cover the fixtures of all that is run, and close what was opened for it."""
         self._begin(event)
         event.executeTests = functools.partial(self._execute, event.executeTests)
+        if self.session.verbosity > 0:
+            for line in units.order(self.settings):
+                self._print(line)
 
     def stopTestRun(self, _: Any) -> None:
         """Close the loop of the run."""
@@ -238,6 +247,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
         lines = [*self._verdicts.report(self._told), *self._account.slowest()]
+        if not event.stopTestEvent.result.wasSuccessful():
+            lines += units.order(self.settings)
         for line in [*lines, *self._notes, *([""] if self._notes else [])]:
             event.stream.writeln(line)
 
@@ -270,10 +281,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def _execute(self, execute: Any, suite: Any, result: Any) -> Any:
         wakers.note_threads()
-        if type(getattr(execute, "__self__", None)).__module__ != _WORKERS:  # they see to it
-            repeated = variants.repeated(suite, self.settings)
-        else:
-            repeated = None
+        # worker processes repeat their shares themselves
+        repeated = None if _is_sent(execute) else variants.repeated(suite, self.settings)
         self._scopes.chooses = self._choose if repeated is not None else None
         try:
             with self._adapter.on():
@@ -291,10 +300,11 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self._scopes.begin(number)
             value = self._execute_once(execute, part, result)
             if repeated:  # or unittest would take its fixtures for set up
-                result._previousTestClass = None
+                seams.forget_class(result)
         return value
 
     def _execute_once(self, execute: Any, suite: Any, result: Any) -> Any:
+        suite = units.reordered(suite, self.settings, is_flat=_is_sent(execute))
         with self._faces.on(suite):
             try:
                 return execute(suite, result)
@@ -317,7 +327,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             return self._execute(execute, suite, result)
         finally:
             # or unittest would tear the class and the module down again, in the next share
-            result._previousTestClass = None
+            seams.forget_class(result)
             if self._last_stop is not None:  # it is going to be sent only now
                 found = Found(self._told, self._account.take(), list(self._notes))
                 self._last_stop.metadata[_FOUND] = found
@@ -340,6 +350,12 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """What there is to say of what was asked for and can't be done."""
         return self._scopes.rules.keeper.told
 
+    def _print(self, line: str) -> None:
+        """Print where nose2 does."""
+        for plugin in self.session.plugins:
+            if type(plugin).__module__ == _REPORTER:
+                plugin.stream.writeln(line)
+
     def _is_debugging(self) -> bool:
         """Tell whether a failing test ends in a debugger."""
         return any(
@@ -361,12 +377,24 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def _convert(self, module: ModuleType) -> None:
         generators.convert(module, self.session.testMethodPrefix, self.settings.generators)
 
-    def _add_switch(self, key: str | None, *, help: str, metavar: str | None = None) -> None:  # noqa: A002
-        """Add ``--aio`` or ``--aio-key``; without a metavar, with its ``--no-`` form."""
+    def _add_switch(
+        self,
+        key: str | None,
+        *,
+        help: str,  # noqa: A002
+        metavar: str | None = None,
+        const: str | None = None,
+    ) -> None:
+        """Add ``--aio`` or ``--aio-key``; without a metavar, with its ``--no-`` form.
+
+        ``const`` is what it means without a value.
+        """
         name = f"--{SECTION}-{key}" if key else f"--{SECTION}"
         options: dict[str, Any] = {"metavar": metavar}
         if metavar is None:
             options = {"action": argparse.BooleanOptionalAction}
+        elif const is not None:
+            options |= {"nargs": "?", "const": const}
         self.session.pluginargs.add_argument(name, help=help, **options)
 
     def _unregister(self, *hooks: str) -> None:
@@ -374,3 +402,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             hook = self.session.hooks.hooks.get(name)
             if hook is not None and self in hook.plugins:
                 hook.plugins.remove(self)
+
+
+def _is_sent(execute: Any) -> bool:
+    """Tell whether it sends the tests to worker processes."""
+    return type(getattr(execute, "__self__", None)).__module__ == _WORKERS
