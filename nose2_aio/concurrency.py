@@ -28,9 +28,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from nose2_aio import alarms, batons, chains, deadlines
+from nose2_aio import alarms, batons, chains, deadlines, unawaited
 from nose2_aio.alarms import PolledAlarm
 from nose2_aio.batons import Baton, LostBatonError, Turn
+from nose2_aio.deadlines import Timekeeper
 from nose2_aio.lanes import Found, Here, Lane
 from nose2_aio.recorders import Call, Ran, Recorder
 from nose2_aio.seconds import monotonic
@@ -49,18 +50,20 @@ _SLOW = 0.25
 class Crowd:
     """Runs units, many at once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each by its name
         self,
         units: Sequence[Unit],
         width: int,
         *,
         here: Here,
-        new_lane: Callable[[PolledAlarm], Lane],
+        new_lane: Callable[[Timekeeper], Lane],
         merge: Callable[[Found], None],
+        on_layer: Callable[[str, Any], None],
     ) -> None:
         """Run up to ``width`` units at once, each in a lane that ``new_lane`` makes.
 
-        ``merge`` takes what was found of a test, when its turn comes.
+        ``merge`` takes what was found of a test, when its turn comes. ``on_layer`` does at once
+        what the hook of a layer is for.
         """
         self._units: list[Unit | None] = list(units)
         self._pending = deque(index for index, unit in enumerate(units) if not unit.is_alone)
@@ -68,6 +71,9 @@ class Crowd:
         self._here = here
         self.new_lane = new_lane
         self._merge = merge
+        self._on_layer = on_layer
+        self.is_playing = False
+        """Whether the result is told of what has happened before."""
         self._baton = Baton()
         self._baton.spare = self._spare
         self._turn = Turn(self._baton)
@@ -104,7 +110,7 @@ class Crowd:
         self.log: list[Ran] = []
         """The tests that have run beside others."""
 
-    def run(self, result: Any) -> None:
+    def __call__(self, result: Any) -> None:
         """Run all of them, and play to ``result`` what happens."""
         self._turn.enter()
         try:
@@ -163,7 +169,11 @@ class Crowd:
                 with self._calling():
                     while recorder.complete and not self._is_stopped(player):
                         recorder.complete -= 1
-                        player.play(recorder.pieces.popleft())
+                        self.is_playing = True
+                        try:
+                            player.play(recorder.pieces.popleft())
+                        finally:
+                            self.is_playing = False
             if self._is_stopped(player):
                 return
             if index in self._done:
@@ -184,7 +194,7 @@ class Crowd:
         self._is_waiting = False
         if self._crash is not None:
             raise self._crash
-        if self._interrupts > 1:
+        if self._is_urgent:
             raise KeyboardInterrupt
         if (self._interrupts or self._wants_stop) and not self._is_over:
             player.result.stop()
@@ -195,17 +205,17 @@ class Crowd:
         for lane in list(self._running.values()):
             lane.turn.rouse()
         holder = self._baton.holder
-        lane = next((one for one in self._running.values() if one.turn is holder), None)
-        if holder is None or lane is None:
+        found = next((one for one in self._running.values() if one.turn is holder), None)
+        if holder is None or found is None:
             return
         frame = sys._current_frames().get(holder.thread)
         seconds = monotonic() - holder.since
         if holder.is_interrupted and seconds > _TICK and deadlines.is_interruptible(frame):
             holder.is_interrupted = False
             alarms.interrupt(holder.thread, KeyboardInterrupt)
-        lane.look(frame, seconds)
-        if lane.is_stuck:
-            self._lose(lane)
+        found.look(frame, seconds)
+        if found.is_stuck:
+            self._lose(found)
 
     def _lose(self, lane: _Lane) -> None:
         """Give up a lane whose test is stuck where nothing interrupts it."""
@@ -229,10 +239,10 @@ class Crowd:
         """End all lanes, and what runs in them."""
         self._end_all()
         end = monotonic() + _LAST
-        while self._running and self._interrupts < 2 and monotonic() < end:
+        while self._running and not self._is_urgent and monotonic() < end:
             self._is_waiting = True
             self._turn.give()
-            while not self._news.acquire(timeout=_TICK) and self._interrupts < 2:
+            while not self._news.acquire(timeout=_TICK) and not self._is_urgent:
                 self._look()
             self._turn.take(is_first=True)
         for lane in self._idle:
@@ -240,6 +250,11 @@ class Crowd:
         for lane in self._idle:
             lane.thread.join()
         self._turn.give()
+
+    @property
+    def _is_urgent(self) -> bool:
+        """Whether Ctrl-C came twice: the run is to end on the spot."""
+        return self._interrupts > 1
 
     @contextmanager
     def _calling(self) -> Iterator[None]:
@@ -324,6 +339,11 @@ class Crowd:
         self._recorders[index] = recorder
         lane.interrupts.stop = self._stop
         return recorder
+
+    def enter(self, lane: Lane) -> None:
+        """Have a lane be that of the thread that calls."""
+        self._here.enter(lane)
+        unawaited.track()
 
     def context(self) -> contextvars.Context:
         """Return the context for a unit."""
@@ -427,7 +447,8 @@ class _Lane:
         turn.enter()
         try:
             self._alarm = PolledAlarm()
-            self._lane = crowd.new_lane(self._alarm)
+            self._lane = crowd.new_lane(Timekeeper(self._alarm))
+            crowd.enter(self._lane)
             turn.on_held_up = self._lane.keeper.put_off
             turn.on_blocked = self._note_blocked
             while (index := crowd.begin(self)) is not None:

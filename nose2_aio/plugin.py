@@ -45,15 +45,20 @@ from nose2_aio import (
     loops,
     positions,
     reports,
+    seams,
+    units,
     variants,
     wakers,
 )
 from nose2_aio.adapters import stepping_in
+from nose2_aio.concurrency import Crowd
+from nose2_aio.deadlines import Timekeeper
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.faces import Faces
 from nose2_aio.factories import Factory
 from nose2_aio.interrupts import Interrupts
-from nose2_aio.lanes import Here, Lane
+from nose2_aio.lanes import Found, Here, Lane
+from nose2_aio.needs import check_loops
 from nose2_aio.scopes import Level
 from nose2_aio.settings import OPTIONS, SECTION, Settings, resolve
 from nose2_aio.verdicts import Told, Verdicts
@@ -62,7 +67,12 @@ __all__ = ["AioPlugin"]
 
 _FOUND = "nose2_aio"
 _WORKERS = "nose2.plugins.mp"
+_REPORTER = "nose2.plugins.result"
 _DISCOVERY = "nose2.plugins.loader.discovery"
+
+
+def _ignore(_: object) -> None:
+    pass
 
 
 class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
@@ -76,13 +86,16 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._add_switch(None, help="Run coroutine tests (default: on)")
         for option in OPTIONS:
             self.config.as_str(option.key)
-            self._add_switch(option.key, metavar=option.metavar, help=option.help)
+            self._add_switch(
+                option.key, metavar=option.metavar, help=option.help, const=option.const
+            )
         self.command_line: dict[str, str] = {}
         self._signals = ExitStack()
         self._last_stop: Any = None
         self._told: list[Told] = []
         self._is_replaying = False
         self._is_worker = False
+        self._crowd: Crowd | None = None
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -99,12 +112,13 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def _main(self) -> Lane:
         return self._here.main
 
-    def _new_lane(self) -> Lane:
+    def _new_lane(self, keeper: Timekeeper | None = None) -> Lane:
         lane = Lane(
             self.settings,
             Verdicts(self.settings),
             Interrupts(),
             is_kept=self._is_worker or self.session.verbosity > 1,
+            keeper=keeper,
         )
         lane.keeper.is_off = self._is_debugging
         return lane
@@ -131,7 +145,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             if value is not None:
                 self.command_line[option.key] = str(value)
         try:
-            self.settings  # noqa: B018 -- resolved here, once
+            check_loops(self.settings)
         except InvalidValueError as error:
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
         switched = getattr(event.args, SECTION)
@@ -158,6 +172,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             config.add_section(SECTION)
         for key, text in self.command_line.items():
             config.set(SECTION, key, text)
+        config.set(SECTION, "shuffle", "false")  # they run their shares in the order they get them
 
     def loadTestsFromModule(self, event: Any) -> None:
         """Convert the generator tests of a module before nose2 looks for tests in it."""
@@ -183,6 +198,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Cover the fixtures of all that is run, and close what was opened for it."""
         self._begin(event)
         event.executeTests = functools.partial(self._execute, event.executeTests)
+        if self.session.verbosity > 0:
+            for line in units.order(self.settings):
+                self._print(line)
 
     def stopTestRun(self, _: Any) -> None:
         """Close the loop of the run."""
@@ -203,7 +221,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startTest(self, event: Any) -> None:
         """Step in where the test or a fixture of it gives an awaitable."""
-        if not self._is_replaying:
+        if not (self._is_replaying or self._is_played):
             self._main.adapter.attach(event.test)
 
     def stopTest(self, event: Any) -> None:
@@ -211,16 +229,16 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         if self._is_replaying:
             found = event.metadata.get(_FOUND)
             if found is not None:
-                self._told += found.told
-                self._main.account.add(found.account)
-                self._notes.update(dict.fromkeys(found.notes))
-        else:
+                self._merge(found)
+        elif not self._is_played:
             self._main.adapter.detach()
             self._last_stop = event
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
         lines = [*self._main.verdicts.report(self._told), *self._main.account.slowest()]
+        if not event.stopTestEvent.result.wasSuccessful():
+            lines += units.order(self.settings)
         for line in [*lines, *self._notes, *([""] if self._notes else [])]:
             event.stream.writeln(line)
 
@@ -232,19 +250,23 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startLayerSetup(self, event: Any) -> None:
         """Arrive at a layer."""
-        self._faces.begin_layer(event.layer)
+        if not self._is_played:
+            self._faces.begin_layer(event.layer)
 
     def stopLayerTeardown(self, event: Any) -> None:
         """Leave a layer; one without ``tearDown`` as well."""
-        self._faces.end_layer(event.layer)
+        if not self._is_played:
+            self._faces.end_layer(event.layer)
 
     def startLayerSetupTest(self, event: Any) -> None:
         """Arrive at a test, ahead of what its layers do for it."""
-        self._main.adapter.begin_layered(event.test)
+        if not self._is_played:
+            self._here().adapter.begin_layered(event.test)
 
     def stopLayerTeardownTest(self, event: Any) -> None:
         """Leave a test, behind what its layers do for it."""
-        self._main.adapter.end_layered(event.test)
+        if not self._is_played:
+            self._here().adapter.end_layered(event.test)
 
     def _begin(self, event: Any) -> None:
         """Be ready for signals."""
@@ -253,10 +275,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def _execute(self, execute: Any, suite: Any, result: Any) -> Any:
         wakers.note_threads()
-        if type(getattr(execute, "__self__", None)).__module__ != _WORKERS:  # they see to it
-            repeated = variants.repeated(suite, self.settings)
-        else:
-            repeated = None
+        # worker processes repeat their shares themselves
+        repeated = None if _is_sent(execute) else variants.repeated(suite, self.settings)
         here = self._here
         self._main.scopes.chooses = self._choose if repeated is not None else None
         try:
@@ -275,15 +295,44 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self._main.scopes.begin(number)
             value = self._execute_once(execute, part, result)
             if repeated:  # or unittest would take its fixtures for set up
-                result._previousTestClass = None
+                seams.forget_class(result)
         return value
 
     def _execute_once(self, execute: Any, suite: Any, result: Any) -> Any:
         with self._faces.on(suite):
             try:
+                if self.settings.concurrency > 1:
+                    suite = self._crowd = self._crowded(suite)
+                else:
+                    suite = units.reordered(suite, self.settings, is_flat=_is_sent(execute))
                 return execute(suite, result)
             finally:
+                self._crowd = None
                 self._main.scopes.close(but_run=True)
+
+    def _crowded(self, suite: Any) -> Crowd:
+        """Return what runs many tests of a suite at once."""
+        main = self._main.scopes
+        found = units.ordered(suite, self.settings, main.repetition)
+
+        def new_lane(keeper: Timekeeper) -> Lane:
+            lane = self._new_lane(keeper)
+            lane.scopes.chooses, lane.scopes.repetition = main.chooses, main.repetition
+            return lane
+
+        self._notes.update(dict.fromkeys(unit.reason for unit in found if unit.reason))
+        return Crowd(
+            found,
+            self.settings.concurrency,
+            here=self._here,
+            new_lane=new_lane,
+            merge=self._merge,
+            on_layer=self._on_layer,
+        )
+
+    def _on_layer(self, name: str, event: Any) -> None:
+        """Do at once what the hook of a layer is for, in the thread where it is called."""
+        getattr(self, name, _ignore)(event)
 
     def _choose(self, level: Level, owner: Any, repetition: int) -> Factory | None:
         return positions.factory(level, owner, repetition, self.settings)
@@ -301,16 +350,33 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             return self._execute(execute, suite, result)
         finally:
             # or unittest would tear the class and the module down again, in the next share
-            result._previousTestClass = None
+            seams.forget_class(result)
             if self._last_stop is not None:  # it is going to be sent only now
                 found = self._main.take()
                 self._last_stop.metadata[_FOUND] = found._replace(told=self._told)
                 self._told = []
 
+    def _merge(self, found: Found) -> None:
+        """Take what was found elsewhere."""
+        self._told += found.told
+        self._main.account.add(found.account)
+        self._notes.update(dict.fromkeys(found.notes))
+
+    @property
+    def _is_played(self) -> bool:
+        """Whether what nose2 tells us of has happened before, in another thread."""
+        return self._crowd is not None and self._crowd.is_playing
+
     @property
     def _notes(self) -> dict[str, None]:
         """What there is to say of what was asked for and can't be done."""
         return self._main.keeper.told
+
+    def _print(self, line: str) -> None:
+        """Print where nose2 does."""
+        for plugin in self.session.plugins:
+            if type(plugin).__module__ == _REPORTER:
+                plugin.stream.writeln(line)
 
     def _is_debugging(self) -> bool:
         """Tell whether a failing test ends in a debugger."""
@@ -333,12 +399,24 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def _convert(self, module: ModuleType) -> None:
         generators.convert(module, self.session.testMethodPrefix, self.settings.generators)
 
-    def _add_switch(self, key: str | None, *, help: str, metavar: str | None = None) -> None:  # noqa: A002
-        """Add ``--aio`` or ``--aio-key``; without a metavar, with its ``--no-`` form."""
+    def _add_switch(
+        self,
+        key: str | None,
+        *,
+        help: str,  # noqa: A002
+        metavar: str | None = None,
+        const: str | None = None,
+    ) -> None:
+        """Add ``--aio`` or ``--aio-key``; without a metavar, with its ``--no-`` form.
+
+        ``const`` is what it means without a value.
+        """
         name = f"--{SECTION}-{key}" if key else f"--{SECTION}"
         options: dict[str, Any] = {"metavar": metavar}
         if metavar is None:
             options = {"action": argparse.BooleanOptionalAction}
+        elif const is not None:
+            options |= {"nargs": "?", "const": const}
         self.session.pluginargs.add_argument(name, help=help, **options)
 
     def _unregister(self, *hooks: str) -> None:
@@ -346,3 +424,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             hook = self.session.hooks.hooks.get(name)
             if hook is not None and self in hook.plugins:
                 hook.plugins.remove(self)
+
+
+def _is_sent(execute: Any) -> bool:
+    """Tell whether it sends the tests to worker processes."""
+    return type(getattr(execute, "__self__", None)).__module__ == _WORKERS

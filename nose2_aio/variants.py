@@ -18,7 +18,7 @@ import functools
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Context
 from functools import partial
 from types import MappingProxyType
@@ -83,7 +83,7 @@ def repeated(suite: Any, settings: Settings) -> list[Repetition] | None:
     """
     choices = {}
     count = 1
-    for test in _flattened(suite):
+    for test in seams.flattened(suite):
         choice = _choice(test, settings)
         if choice is not _NONE:
             choices[id(test)] = choice
@@ -116,7 +116,7 @@ def selected(suite: Any, loop: str, name: str, settings: Settings) -> list[Any]:
     What stands for something that could not be loaded is returned as it is. Raises
     `InvalidValueError` where no test of that name runs on such a loop.
     """
-    tests = list(_flattened(suite))
+    tests = list(seams.flattened(suite))
     if any(type(test).__module__ == _FAILED for test in tests):
         return tests
     found = []
@@ -146,18 +146,6 @@ def _has(owner: object, names: list[str]) -> bool:
             return False
         owner = getattr(owner, name)
     return True
-
-
-def _flattened(suite: Any) -> Iterator[Any]:
-    """Give the tests in a suite."""
-    waiting = [suite]
-    while waiting:
-        one = waiting.pop()
-        tests = seams.tests_in(one)
-        if tests is None:
-            yield one
-        else:
-            waiting += reversed(tests)
 
 
 def _choice(test: Any, settings: Settings) -> _Choice:

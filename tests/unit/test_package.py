@@ -201,7 +201,7 @@ class Modules(TestCase):
                 ("hosts", "_register_task"),
                 ("hosts", "_unregister_task"),
                 ("kinds", "_testFunc"),
-                ("plugin", "_previousTestClass"),
+                ("seams", "_previousTestClass"),
                 ("runners", "_log_destroy_pending"),
                 ("seams", "_callCleanup"),
                 ("seams", "_callSetUp"),
