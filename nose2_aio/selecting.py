@@ -22,6 +22,8 @@ __all__ = ["WatchedSelector"]
 
 _MOMENT = 0.05
 """Seconds between two looks whether there is a deadlock."""
+_RECHECK = 0.25
+"""Seconds until the next look, where what may wake a loop may be of a test beside this one."""
 
 
 class WatchedSelector(selectors.DefaultSelector):
@@ -49,6 +51,12 @@ class WatchedSelector(selectors.DefaultSelector):
             timeout = None  # what is never due is no timer
         if timeout is None and self._is_stuck():
             return self._look_again()
+        if (
+            timeout is None
+            and watch.turn is not None
+            and not (self.is_watching() or self._has_job())
+        ):
+            timeout = _RECHECK
         if timeout is None or timeout > left:
             timeout = None if left == math.inf else left
         if watch.waits is None or timeout == 0:
