@@ -206,6 +206,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Cover the fixtures of all that is run, and close what was opened for it."""
         self._begin(event)
         event.executeTests = functools.partial(self._execute, event.executeTests)
+        if self._is_on(_WORKERS):  # which may be about to take our place
+            event.suite = units.reordered(event.suite, self.settings, is_flat=True)
         if self.session.verbosity > 0:
             for line in units.order(self.settings):
                 self._print(line)
@@ -304,7 +306,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         return value
 
     def _execute_once(self, execute: Any, suite: Any, result: Any) -> Any:
-        suite = units.reordered(suite, self.settings, is_flat=_is_sent(execute))
+        if not _is_sent(execute):
+            suite = units.reordered(suite, self.settings)
         with self._faces.on(suite):
             try:
                 return execute(suite, result)
@@ -358,8 +361,12 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def _is_debugging(self) -> bool:
         """Tell whether a failing test ends in a debugger."""
+        return self._is_on("nose2.plugins.debugger")
+
+    def _is_on(self, module: str) -> bool:
+        """Tell whether a plugin of nose2's is."""
         return any(
-            plugin.registered and type(plugin).__module__ == "nose2.plugins.debugger"
+            plugin.registered and type(plugin).__module__ == module
             for plugin in self.session.plugins
         )
 
