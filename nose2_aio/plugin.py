@@ -249,8 +249,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
         lines = [*self._verdicts.report(self._told), *self._account.slowest()]
-        if not event.stopTestEvent.result.wasSuccessful():
-            lines += units.order(self.settings)
+        order = units.order(self.settings)
+        if order and not event.stopTestEvent.result.wasSuccessful():
+            lines += order
         for line in [*lines, *self._notes, *([""] if self._notes else [])]:
             event.stream.writeln(line)
 
