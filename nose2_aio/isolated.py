@@ -40,6 +40,7 @@ from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Rules
 from nose2_aio.seconds import monotonic
 from nose2_aio.settings import Settings
+from nose2_aio.watches import hush
 
 __unittest = True
 
@@ -244,7 +245,7 @@ class _Guard:
         except Exception as error:
             self._spare.stubborn = f"the event loop could not be closed: {error!r}"
         finally:
-            watched.hush(left)
+            hush(left)
             self._watching.close()
 
     def _find_deadlock(self) -> None:

@@ -83,6 +83,26 @@ def shuffled(units: Iterable[Unit], seed: int) -> list[Unit]:
     return sorted(units, key=lambda _: numbers.random())
 
 
+def ordered(suite: Any, settings: Settings, repetition: int | None) -> list[Unit]:
+    """Return the units of a suite in the order in which they are to run; it loses its tests."""
+    found = units(suite, settings, repetition)
+    if settings.shuffle is not None:
+        found = shuffled(found, settings.shuffle)
+    _empty(suite)
+    return found
+
+
+def _empty(suite: Any) -> None:
+    """Have a suite keep no tests, which are to be gone when they have run."""
+    waiting = [suite]
+    while waiting:
+        one = waiting.pop()
+        tests = None if seams.runs_itself(one) else seams.tests_in(one)
+        if tests:
+            waiting += tests
+            tests.clear()
+
+
 def reordered(suite: Any, settings: Settings, *, is_flat: bool = False) -> Any:
     """Return a suite with its units in the order that ``shuffle`` asks for, or as it is.
 
