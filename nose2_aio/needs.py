@@ -30,7 +30,7 @@ from nose2_aio.settings import Settings
 
 __all__ = ["Kind", "Needs", "Reader", "check_loops"]
 
-_BLIND = "has no selector of Python's, which tells when it waits"
+_BLIND = "has no selector of Python's to tell when it waits"
 
 
 class Kind(NamedTuple):
@@ -63,7 +63,7 @@ def check_loops(settings: Settings) -> None:
     for factory in settings.loop or (None,):
         name = _blind(factory)
         if name:
-            place = factory.place if factory else "the event loop policy's"
+            place = factory.place if factory else "asyncio.new_event_loop"
             raise InvalidValueError(
                 f"concurrency must be 1 on {name}, which {_BLIND}, got {settings.concurrency} "
                 f"({settings.places.get('concurrency', 'concurrency')}, {place})"

@@ -198,6 +198,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Cover the fixtures of all that is run, and close what was opened for it."""
         self._begin(event)
         event.executeTests = functools.partial(self._execute, event.executeTests)
+        if self._is_on(_WORKERS):  # which may be about to take our place
+            event.suite = units.reordered(event.suite, self.settings, is_flat=True)
         if self.session.verbosity > 0:
             for line in units.order(self.settings):
                 self._print(line)
@@ -237,8 +239,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
         lines = [*self._main.verdicts.report(self._told), *self._main.account.slowest()]
-        if not event.stopTestEvent.result.wasSuccessful():
-            lines += units.order(self.settings)
+        order = units.order(self.settings)
+        if order and not event.stopTestEvent.result.wasSuccessful():
+            lines += order
         for line in [*lines, *self._notes, *([""] if self._notes else [])]:
             event.stream.writeln(line)
 
@@ -303,8 +306,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             try:
                 if self.settings.concurrency > 1:
                     suite = self._crowd = self._crowded(suite)
-                else:
-                    suite = units.reordered(suite, self.settings, is_flat=_is_sent(execute))
+                elif not _is_sent(execute):
+                    suite = units.reordered(suite, self.settings)
                 return execute(suite, result)
             finally:
                 self._crowd = None
@@ -380,8 +383,12 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def _is_debugging(self) -> bool:
         """Tell whether a failing test ends in a debugger."""
+        return self._is_on("nose2.plugins.debugger")
+
+    def _is_on(self, module: str) -> bool:
+        """Tell whether a plugin of nose2's is."""
         return any(
-            plugin.registered and type(plugin).__module__ == "nose2.plugins.debugger"
+            plugin.registered and type(plugin).__module__ == module
             for plugin in self.session.plugins
         )
 

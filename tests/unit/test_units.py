@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
-from unittest import BaseTestSuite, TestCase, TestResult, TestSuite
+from unittest import BaseTestSuite, TestCase, TestResult, TestSuite, mock
 
 from nose2 import util
 from nose2.plugins.loader import functions, generators, testclasses
@@ -305,6 +305,16 @@ class Execution(TestCase):
             unit.suite(result)
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"] * 2)
         self.assertEqual((result.testsRun, result.errors), (5, []))
+
+    def test_others(self) -> None:
+        """What else runs before or behind it finds nothing set up, and leaves nothing so."""
+        (unit,) = units.units(TestSuite(tests(Fixtures)), SETTINGS)
+        result = TestResult()
+        result._previousTestClass = Fixtures
+        unit.suite(result)
+        self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
+        LayerSuite(mock.Mock(), [Plain("sync")], layer=object).handle_previous_test_teardown(result)
+        self.assertEqual(told[4:], [])
 
 
 class Shuffled(TestCase):
