@@ -22,6 +22,9 @@ _LONG = 0.02
 _BLOCKED = 0.25
 """Seconds from which on a step is long enough to be told of."""
 
+_TICK = 0.02
+"""Seconds between two looks at who has it."""
+
 threads: set[int] = set()
 """The identities of the threads that have it, or wait for it: none of them wakes another."""
 
@@ -53,18 +56,18 @@ class Baton:
         """Whether somebody waits for it."""
         return bool(self._waiting)
 
-    def take(self, turn: Turn, *, is_first: bool) -> float:
+    def take(self, turn: Turn, look: Callable[[], object] | None) -> float:
         """Wait until it is there; return for how many seconds.
 
-        ``is_first`` says whether ahead of all who wait already.
+        With ``look``, ahead of all who wait already; that is called again and again meanwhile.
         """
         with self._guard:
             if self.holder is None:
                 self.holder = turn
                 return 0.0
-            (self._waiting.appendleft if is_first else self._waiting.append)(turn)
+            (self._waiting.append if look is None else self._waiting.appendleft)(turn)
         began = monotonic()
-        turn.wait()
+        turn.wait(look)
         return monotonic() - began
 
     def give(self) -> None:
@@ -147,10 +150,10 @@ class Turn:
         self.loop = loop
         self._baton.give()
 
-    def take(self, *, is_first: bool = False) -> float:
-        """Wait for it; return for how many seconds others have held it up."""
+    def take(self, look: Callable[[], object] | None = None) -> float:
+        """Wait for it; return for how many seconds others have held it up: see `Baton.take`."""
         self._check()
-        held_up = self._baton.take(self, is_first=is_first)
+        held_up = self._baton.take(self, look)
         self.loop = None
         if held_up and self.on_held_up is not None:
             self.on_held_up(held_up)
@@ -177,9 +180,13 @@ class Turn:
         if self.is_lost:
             raise LostBatonError
 
-    def wait(self) -> None:
+    def wait(self, look: Callable[[], object] | None = None) -> None:
         """Wait until somebody gives it to this one."""
-        self._gate.acquire()
+        if look is None:
+            self._gate.acquire()
+            return
+        while not self._gate.acquire(timeout=_TICK):
+            look()
 
     def rest(self) -> None:
         """Give the baton away, and wait until somebody wakes this thread."""

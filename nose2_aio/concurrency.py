@@ -119,7 +119,8 @@ class Crowd:
                 try:
                     self._run(_Player(result, clock, self._merge))
                 finally:
-                    self._close()
+                    if not self._is_urgent:
+                        self._close()
         finally:
             self._turn.leave()
 
@@ -188,20 +189,21 @@ class Crowd:
         """Let the others run until there is news."""
         self._is_waiting = True
         self._turn.give()
-        while not self._news.acquire(timeout=_TICK) and not self._interrupts:
+        while not self._news.acquire(timeout=_TICK):
             self._look()
-        self._turn.take(is_first=True)
+        self._turn.take(self._look)
         self._is_waiting = False
         if self._crash is not None:
             raise self._crash
-        if self._is_urgent:
-            raise KeyboardInterrupt
-        if (self._interrupts or self._wants_stop) and not self._is_over:
+        if self._is_over and not player.result.shouldStop:
             player.result.stop()
-            self._end_all()
 
     def _look(self) -> None:
         """Interrupt what has the baton for too long; wake what is to be interrupted."""
+        if self._is_urgent:
+            raise KeyboardInterrupt
+        if self._interrupts or self._wants_stop:
+            self._end_all()
         for lane in list(self._running.values()):
             lane.turn.rouse()
         holder = self._baton.holder
@@ -228,23 +230,22 @@ class Crowd:
 
     def _end_all(self) -> None:
         """Have all that run be interrupted, and nothing begin any more."""
-        self._is_over = True
-        self._pending.clear()
-        self._blocked.clear()
-        for lane in self._running.values():
-            lane.turn.is_interrupted = True
-            lane.turn.rouse()
+        if not self._is_over:
+            self._is_over = True
+            for lane in list(self._running.values()):
+                lane.turn.is_interrupted = True
+                lane.turn.rouse()
 
     def _close(self) -> None:
         """End all lanes, and what runs in them."""
         self._end_all()
         end = monotonic() + _LAST
-        while self._running and not self._is_urgent and monotonic() < end:
+        while self._running and monotonic() < end:
             self._is_waiting = True
             self._turn.give()
-            while not self._news.acquire(timeout=_TICK) and not self._is_urgent:
+            while not self._news.acquire(timeout=_TICK) and monotonic() < end:
                 self._look()
-            self._turn.take(is_first=True)
+            self._turn.take(self._look)
         for lane in self._idle:
             lane.turn.wake()
         for lane in self._idle:
@@ -392,7 +393,8 @@ class Crowd:
         """Tell the main thread that there is news, if it waits for that."""
         if self._is_waiting:
             self._is_waiting = False
-            self._news.release()
+            with contextlib.suppress(RuntimeError):  # Ctrl-C may have told at the same time
+                self._news.release()
 
 
 class _Lane:
