@@ -25,6 +25,7 @@ from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -33,8 +34,9 @@ from nose2_aio.alarms import PolledAlarm
 from nose2_aio.batons import Baton, LostBatonError, Turn
 from nose2_aio.deadlines import Timekeeper
 from nose2_aio.lanes import Found, Here, Lane
-from nose2_aio.recorders import Call, Ran, Recorder
+from nose2_aio.recorders import Call, Hook, Ran, Recorder
 from nose2_aio.seconds import monotonic
+from nose2_aio.suspects import Interference, Suspect, retried
 from nose2_aio.units import Unit
 
 __all__ = ["Crowd"]
@@ -59,11 +61,12 @@ class Crowd:
         new_lane: Callable[[Timekeeper], Lane],
         merge: Callable[[Found], None],
         on_layer: Callable[[str, Any], None],
+        retries: bool = True,
     ) -> None:
         """Run up to ``width`` units at once, each in a lane that ``new_lane`` makes.
 
         ``merge`` takes what was found of a test, when its turn comes. ``on_layer`` does at once
-        what the hook of a layer is for.
+        what the hook of a layer is for. With ``retries`` a test that fails is run again alone.
         """
         self._units: list[Unit | None] = list(units)
         self._pending = deque(index for index, unit in enumerate(units) if not unit.is_alone)
@@ -72,6 +75,9 @@ class Crowd:
         self.new_lane = new_lane
         self._merge = merge
         self._on_layer = on_layer
+        self._retries = retries
+        self.interference: list[Interference] = []
+        """The tests that fail beside others and pass alone."""
         self.is_playing = False
         """Whether the result is told of what has happened before."""
         self._baton = Baton()
@@ -107,8 +113,10 @@ class Crowd:
         self._crash: BaseException | None = None
         """What has escaped from a lane."""
         self._context = contextvars.copy_context()
-        self.log: list[Ran] = []
-        """The tests that have run beside others."""
+        self._log: list[Ran] = []
+        """The tests that have run in lanes."""
+        self._suspects: dict[int, list[Suspect]] = {}
+        """By the index of their unit."""
 
     def __call__(self, result: Any) -> None:
         """Run all of them, and play to ``result`` what happens."""
@@ -118,6 +126,8 @@ class Crowd:
                 self._turn.take()
                 try:
                     self._run(_Player(result, clock, self._merge))
+                    if self._retries and not self._is_over and not result.shouldStop:
+                        self._retry()
                 finally:
                     if not self._is_urgent:
                         self._close()
@@ -152,15 +162,36 @@ class Crowd:
         """Tell whether somebody wants the run to end here: what runs is of no interest any more."""
         return player.result.shouldStop and not self._is_over
 
-    def _run_alone(self, unit: Unit, player: _Player) -> None:
-        """Run a unit with nothing beside it."""
+    def _drain(self, player: _Player) -> None:
+        """Wait until nothing runs."""
         self._is_draining = True
         while self._running and not self._is_over:
             self._wait(player)
         self._is_draining = False
+
+    def _run_alone(self, unit: Unit, player: _Player) -> None:
+        """Run a unit with nothing beside it."""
+        self._drain(player)
         if not self._is_over:
             with self._calling():
                 unit.suite(player.result)
+
+    def _retry(self) -> None:
+        """Run those again by themselves that have failed beside others."""
+        suspects = [one for index in sorted(self._suspects) for one in self._suspects[index]]
+
+        def passes(suite: Any) -> bool:
+            main = self._here.main
+            recorder = Recorder(main, lambda: False, lambda _: None)
+            recorder.take_hooks(suite, self._on_layer)
+            with self._calling():
+                suite(recorder)
+            main.scopes.close(but_run=True)
+            main.adapter.close()
+            return not recorder.has_failed
+
+        self.interference, notes = retried(suspects, self._log, passes)
+        self._here.main.keeper.told.update(dict.fromkeys(notes))
 
     def _play(self, index: int, player: _Player) -> None:
         """Play a unit, as far as it has come, until it is over."""
@@ -336,8 +367,9 @@ class Crowd:
 
     def recorder(self, lane: Lane, index: int) -> Recorder:
         """Return what is to record a unit."""
-        recorder = Recorder(lane, lambda: self._is_over, self._note_end)
+        recorder = Recorder(lane, lambda: self._is_over, partial(self._note_end, index))
         self._recorders[index] = recorder
+        recorder.take_hooks(self.suite(index), self._on_layer)
         lane.interrupts.stop = self._stop
         return recorder
 
@@ -366,8 +398,13 @@ class Crowd:
         self._wants_stop = True
         self._tell()
 
-    def _note_end(self, ran: Ran) -> None:
-        self.log.append(ran)
+    def _note_end(self, index: int, ran: Ran) -> None:
+        self._log.append(ran)
+        unit = self._units[index]
+        if ran.errors and unit is not None:
+            self._suspects.setdefault(index, []).append(Suspect(ran, unit))
+        else:
+            ran.forget()
         self._tell()
 
     def finish(self, index: int) -> None:
@@ -511,6 +548,9 @@ class _Player:
 
     def play(self, piece: Any) -> None:
         """Play one piece."""
+        if isinstance(piece, Hook):
+            piece.call(piece.event)
+            return
         assert isinstance(piece, Call)
         if piece.name == "found":
             self._merge(*piece.args)

@@ -61,11 +61,13 @@ from nose2_aio.lanes import Found, Here, Lane
 from nose2_aio.needs import check_loops
 from nose2_aio.scopes import Level
 from nose2_aio.settings import OPTIONS, SECTION, Settings, resolve
+from nose2_aio.suspects import Interference
 from nose2_aio.verdicts import Told, Verdicts
 
 __all__ = ["AioPlugin"]
 
 _FOUND = "nose2_aio"
+_INTERFERENCE = "interference"
 _WORKERS = "nose2.plugins.mp"
 _REPORTER = "nose2.plugins.result"
 _DISCOVERY = "nose2.plugins.loader.discovery"
@@ -96,6 +98,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._is_replaying = False
         self._is_worker = False
         self._crowd: Crowd | None = None
+        self._interference: list[Interference] = []
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -236,6 +239,16 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self._main.adapter.detach()
             self._last_stop = event
 
+    def beforeErrorList(self, event: Any) -> None:
+        """Report what fails only beside others in a category of its own."""
+        errors = {id(error) for one in self._interference for error in one.errors}
+        for name in ("errors", "failures"):
+            found = event.reportCategories.get(name, [])
+            moved = [one for one in found if one.exc_info and id(one.exc_info[1]) in errors]
+            if moved:
+                found[:] = [one for one in found if one not in moved]
+                event.reportCategories.setdefault(_INTERFERENCE, []).extend(moved)
+
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
         lines = [*self._main.verdicts.report(self._told), *self._main.account.slowest()]
@@ -310,6 +323,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
                     suite = units.reordered(suite, self.settings)
                 return execute(suite, result)
             finally:
+                if self._crowd is not None:
+                    self._interference += self._crowd.interference
                 self._crowd = None
                 self._main.scopes.close(but_run=True)
 
@@ -331,6 +346,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             new_lane=new_lane,
             merge=self._merge,
             on_layer=self._on_layer,
+            retries=self.settings.retry_alone,
         )
 
     def _on_layer(self, name: str, event: Any) -> None:

@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from nose2_aio import copies, seams
 from nose2_aio.lanes import Lane
 from nose2_aio.seconds import monotonic
 
-__all__ = ["Call", "Ran", "Recorder"]
+__all__ = ["Call", "Hook", "Ran", "Recorder"]
 
 
 class Call(NamedTuple):
@@ -27,17 +28,30 @@ class Call(NamedTuple):
     """When, by `time.time`, as if nobody had held up the test."""
 
 
+class Hook(NamedTuple):
+    """A call of one of nose2's hooks."""
+
+    call: Callable[[Any], Any]
+    event: Any
+
+
 class Ran:
     """A test that has run, or runs."""
 
-    __slots__ = ("began", "ended", "error", "name", "test")
+    __slots__ = ("began", "ended", "errors", "name", "state", "test")
 
     def __init__(self, test: Any) -> None:
         self.test = test
+        self.state: Any = copies.state(test)
+        """What is known of it before it runs."""
         self.name: str = test.id()
         self.began = self.ended = monotonic()
-        self.error: BaseException | None = None
+        self.errors: list[BaseException] = []
         """What it has failed with."""
+
+    def forget(self) -> None:
+        """Keep no more of it than its name and its times."""
+        self.test = self.state = None
 
 
 class Recorder:
@@ -60,6 +74,8 @@ class Recorder:
         """How many of them there are up to the end of the last test."""
         self.running: Ran | None = None
         """The test that runs."""
+        self.has_failed = False
+        """Whether anything has, be it a fixture."""
         self.is_closed = False
         """Whether nobody wants to know any more."""
 
@@ -71,8 +87,8 @@ class Recorder:
     def startTest(self, test: Any) -> None:  # noqa: N802
         """Note that a test begins, and have it run for real."""
         self._held_up = self._lane.keeper.held_up
-        self._call("startTest", test)
         self.running = Ran(test)
+        self._call("startTest", test)
         self._lane.adapter.attach(test)
 
     def stopTest(self, test: Any) -> None:  # noqa: N802
@@ -112,6 +128,7 @@ class Recorder:
 
     def addUnexpectedSuccess(self, test: Any) -> None:  # noqa: N802
         """Note that a test has passed that should fail."""
+        self._fail((None, AssertionError("unexpected success")))
         self._call("addUnexpectedSuccess", test)
 
     def addDuration(self, test: Any, elapsed: float) -> None:  # noqa: N802
@@ -121,6 +138,17 @@ class Recorder:
         """Note anything else: what was printed, the hook of a layer."""
         if not self.is_closed:
             self.pieces.append(piece)
+
+    def take_hooks(self, suite: Any, at_once: Callable[[str, Any], None]) -> None:
+        """Note the hooks of layers that a suite is going to call, if it is that of one.
+
+        ``at_once`` does what we do there ourselves.
+        """
+        session = getattr(suite, "session", None)
+        if session is not None:
+            suite.session = _Session(_Hooks(session.hooks, self, at_once))
+            for one in seams.tests_in(suite) or ():
+                self.take_hooks(one, at_once)
 
     def end(self) -> None:
         """Note that the unit is over."""
@@ -148,10 +176,40 @@ class Recorder:
             self._tell(ran)
 
     def _fail(self, error: Any) -> None:
+        self.has_failed = True
         if self.running is not None:
-            self.running.error = error[1]
+            self.running.errors.append(error[1])
 
     def _call(self, name: str, *args: Any) -> None:
         if not self.is_closed:
             held_up = self._lane.keeper.held_up - self._held_up
             self.pieces.append(Call(name, args, time.time() - held_up))
+
+
+class _Session(NamedTuple):
+    """Stands for nose2's session in the suite of a layer, which calls hooks by itself."""
+
+    hooks: _Hooks
+
+
+class _Hooks:
+    """Stands for nose2's hooks there."""
+
+    def __init__(self, hooks: Any, recorder: Recorder, at_once: Callable[[str, Any], None]) -> None:
+        self._hooks = hooks.own if isinstance(hooks, _Hooks) else hooks
+        self._recorder = recorder
+        self._at_once = at_once
+
+    @property
+    def own(self) -> Any:
+        """nose2's own."""
+        return self._hooks
+
+    def __getattr__(self, name: str) -> Callable[[Any], None]:
+        call = getattr(self._hooks, name)
+
+        def hook(event: Any) -> None:
+            self._at_once(name, event)
+            self._recorder.add(Hook(call, event))
+
+        return hook

@@ -40,6 +40,10 @@ class Unit:
     reason: str = ""
     """Why it runs alone, where its tests were to run on a loop that can't do otherwise."""
 
+    def only(self, test: Any, substitute: Any) -> Any:
+        """Return what to execute to have another test run in the place of one, and no others."""
+        return _only(self.suite, test, substitute) or _Suite([substitute])
+
 
 class _Suite(TestSuite):
     """Tests whose fixtures are set up for them, whatever ran before."""
@@ -50,6 +54,16 @@ class _Suite(TestSuite):
             return super().run(result, debug)
         finally:
             seams.forget_class(result)
+
+
+def _only(suite: Any, test: Any, substitute: Any) -> Any:
+    """Return a suite of one test alone; None where that isn't in it."""
+    if suite is test:
+        return substitute
+    tests = seams.tests_in(suite)
+    parts = [] if tests is None else [_only(one, test, substitute) for one in tests]
+    parts = [part for part in parts if part is not None]
+    return seams.suite_with(suite, parts) if parts else None
 
 
 def units(suite: Any, settings: Settings, repetition: int | None = None) -> list[Unit]:
