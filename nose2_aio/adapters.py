@@ -223,10 +223,10 @@ class Adapter:
         if self._keeper.deadline is not None and self._scopes.layered is None:
             self._keeper.end()
 
-    def running(self) -> tuple[str, float] | None:
-        """Return the name of the test that runs, and for how many seconds it has."""
+    def running(self) -> tuple[str, float]:
+        """Return the name of the test that runs, and for how many seconds it has; "" for none."""
         if self._test is None:
-            return None
+            return "", 0.0
         return self._test.id(), self._keeper.now() - self._began
 
     def _begin_time_ahead(self, test: TestCase) -> None:

@@ -134,15 +134,13 @@ class Crowd:
         finally:
             self._turn.leave()
 
-    def tell(self) -> list[tuple[str, float, AbstractEventLoop | None, FrameType | None]]:
+    def running(self) -> list[tuple[str, float, AbstractEventLoop | None, FrameType | None]]:
         """Return the tests that run: names, for how long, their loops, and what has the baton."""
         frames = sys._current_frames()
         found = []
         for lane in list(self._running.values()):
-            running = lane.running()
-            if running is not None:
-                frame = None if lane.turn.loop is not None else frames.get(lane.turn.thread)
-                found.append((*running, lane.turn.loop, frame))
+            frame = None if lane.turn.loop is not None else frames.get(lane.turn.thread)
+            found.append((*lane.running(), lane.turn.loop, frame))
         return found
 
     # the main thread
@@ -451,9 +449,9 @@ class _Lane:
         self.is_stuck = False
         """Whether it was interrupted twice in the same place, to no effect."""
 
-    def running(self) -> tuple[str, float] | None:
-        """Return the name of the test that runs, and for how many seconds it has."""
-        return None if self._lane is None else self._lane.adapter.running()
+    def running(self) -> tuple[str, float]:
+        """Return the name of the test that runs, and for how many seconds it has; "" for none."""
+        return ("", 0.0) if self._lane is None else self._lane.adapter.running()
 
     def look(self, frame: FrameType | None, seconds: float) -> None:
         """Look at what it runs, from the main thread: for so many seconds without a pause."""
@@ -519,9 +517,9 @@ class _Lane:
     def _note_blocked(self, seconds: float) -> None:
         """Note that it has held up the others."""
         place, self._blocked_at = self._blocked_at, ""
-        running = self.running()
-        if self._lane is not None and running is not None and self._crowd.is_crowded:
-            text = f"{running[0]} blocked the loop for {seconds:.1f} s, and all others with it"
+        name, _ = self.running()
+        if self._lane is not None and name and self._crowd.is_crowded:
+            text = f"{name} blocked the loop for {seconds:.1f} s, and all others with it"
             self._lane.keeper.told[f"{place}: {text}" if place else text] = None
 
 

@@ -33,6 +33,7 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
+from asyncio import AbstractEventLoop
 from contextlib import ExitStack
 from types import FrameType, ModuleType
 from typing import Any
@@ -71,6 +72,14 @@ _INTERFERENCE = "interference"
 _WORKERS = "nose2.plugins.mp"
 _REPORTER = "nose2.plugins.result"
 _DISCOVERY = "nose2.plugins.loader.discovery"
+
+
+def _told(
+    name: str, seconds: float, loop: AbstractEventLoop | None, stack: FrameType | None
+) -> str:
+    """Tell what one test does."""
+    head = f"{name} runs for {seconds:.2f} s" if name else "between two tests"
+    return f"\n{head}\n\n{reports.hang(loop, stack=stack)}\n"
 
 
 def _ignore(_: object) -> None:
@@ -412,12 +421,12 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Tell what is going on."""
         if self._is_replaying:
             return "the tests run in worker processes"
-        running = self._main.adapter.running()
-        name = (
-            "between two tests" if running is None else f"{running[0]} runs for {running[1]:.2f} s"
-        )
-        loop = loops.running()
-        return f"\n{name}\n\n{reports.hang(loop, stack=frame)}\n"
+        beside = [] if self._crowd is None else self._crowd.running()
+        if beside:
+            return "".join(
+                _told(name, seconds, loop, stack) for name, seconds, loop, stack in beside
+            )
+        return _told(*self._main.adapter.running(), loops.running(), frame)
 
     def _convert(self, module: ModuleType) -> None:
         generators.convert(module, self.session.testMethodPrefix, self.settings.generators)
