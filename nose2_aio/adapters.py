@@ -134,6 +134,8 @@ class Adapter:
     """Whether the garbage that is collected is its own."""
     _is_clean = False
     """Whether there is no garbage of anything before it."""
+    is_beside: Callable[[], bool] = staticmethod(never)
+    """Tells whether other tests run at the same time."""
     filters: object = None
     """The filters of warnings when it began."""
     _mistake: InvalidValueError | None = None
@@ -371,10 +373,20 @@ class Adapter:
     def _collect(self, *, is_owned: bool) -> None:
         """Find what was lost in a circle: the test's own, or what was lost before it."""
         if self.collects:
+            is_beside = self.is_beside()
             self._is_owned = is_owned
-            gc.collect(1)
+            gc.collect(0 if is_beside else 1)
             self._is_owned = False
+            if is_beside:  # what is older may be another's
+                gc.collect(1)
         self._is_clean = True
+
+    def collect_young(self) -> None:
+        """Find what the test has lost in a circle since it was its turn, before another one's."""
+        if self.collects and self._has_awaited:
+            self._is_owned = True
+            gc.collect(0)
+            self._is_owned = False
 
     def _attempt(self, test: TestCase, done: Any, end: Callable[[], None]) -> Any:
         """Do what is done at the end of the test, and have it fail if that fails."""

@@ -111,6 +111,8 @@ class Turn:
     """When it has got it."""
     since = 0.0
     """When its last step has begun."""
+    on_give: Callable[[], None] | None = None
+    """Is called when it is about to be given away."""
     on_held_up: Callable[[float], None] | None = None
     """Is told for how many seconds others have held it up."""
     on_blocked: Callable[[float], None] | None = None
@@ -147,6 +149,8 @@ class Turn:
         """Give the baton away, while ``loop`` is idle."""
         self._check()
         self.note_step(monotonic())
+        if self.on_give is not None:
+            self.on_give()
         self.loop = loop
         self._baton.give()
 

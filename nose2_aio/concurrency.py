@@ -29,12 +29,12 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from nose2_aio import alarms, batons, chains, deadlines, unawaited
+from nose2_aio import alarms, batons, chains, deadlines, signals, unawaited
 from nose2_aio.alarms import PolledAlarm
 from nose2_aio.batons import Baton, LostBatonError, Turn
 from nose2_aio.deadlines import Timekeeper
 from nose2_aio.lanes import Found, Here, Lane
-from nose2_aio.recorders import Call, Hook, Ran, Recorder
+from nose2_aio.recorders import Again, Call, Hook, Ran, Recorder
 from nose2_aio.seconds import monotonic
 from nose2_aio.suspects import Interference, Suspect, retried
 from nose2_aio.units import Unit
@@ -45,6 +45,10 @@ _LAST = 5.0
 """Seconds that what runs has to end, when nobody wants to know of it any more."""
 _TICK = 0.02
 """Seconds between two looks at what has the baton."""
+_NEEDS_MAIN = (
+    "{}: it sets a signal handler, which only the main thread can, so it ran there, alone; tag it "
+    "with @aio.serial"
+)
 _SLOW = 0.25
 """Seconds after which it is noted where a test blocks."""
 
@@ -122,7 +126,11 @@ class Crowd:
         """Run all of them, and play to ``result`` what happens."""
         self._turn.enter()
         try:
-            with _time_of_plugins() as clock, self._on_interrupt():
+            with (
+                _time_of_plugins() as clock,
+                self._on_interrupt(),
+                signals.noted(self._note_signal),
+            ):
                 self._turn.take()
                 try:
                     self._run(_Player(result, clock, self._merge))
@@ -151,7 +159,7 @@ class Crowd:
             if not unit.is_alone:
                 self._play(index, player)
             elif not self._is_over:
-                self._run_alone(unit, player)
+                self._run_alone(unit.suite, player)
             self._units[index] = None
             if self._is_stopped(player):
                 break
@@ -167,12 +175,19 @@ class Crowd:
             self._wait(player)
         self._is_draining = False
 
-    def _run_alone(self, unit: Unit, player: _Player) -> None:
-        """Run a unit with nothing beside it."""
+    def _run_alone(self, suite: Any, player: _Player) -> None:
+        """Run a suite with nothing beside it."""
         self._drain(player)
         if not self._is_over:
             with self._calling():
-                unit.suite(player.result)
+                suite(player.result)
+
+    def _run_again(self, index: int, again: Again, player: _Player) -> None:
+        """Run a test alone that has turned out to need that."""
+        unit = self._units[index]
+        assert unit is not None
+        self._here.main.keeper.told[_NEEDS_MAIN.format(again.name)] = None
+        self._run_alone(unit.only(again.test, again.copy), player)
 
     def _retry(self) -> None:
         """Run those again by themselves that have failed beside others."""
@@ -195,15 +210,9 @@ class Crowd:
         """Play a unit, as far as it has come, until it is over."""
         while True:
             recorder = self._recorders.get(index)
-            if recorder is not None:
-                with self._calling():
-                    while recorder.complete and not self._is_stopped(player):
-                        recorder.complete -= 1
-                        self.is_playing = True
-                        try:
-                            player.play(recorder.pieces.popleft())
-                        finally:
-                            self.is_playing = False
+            while recorder is not None and recorder.complete and not self._is_stopped(player):
+                recorder.complete -= 1
+                self._play_piece(index, recorder.pieces.popleft(), player)
             if self._is_stopped(player):
                 return
             if index in self._done:
@@ -213,6 +222,16 @@ class Crowd:
             if recorder is None and self._is_over:
                 return  # it is not going to begin
             self._wait(player)
+
+    def _play_piece(self, index: int, piece: Any, player: _Player) -> None:
+        if isinstance(piece, Again):
+            self._run_again(index, piece, player)
+            return
+        self.is_playing = self._is_calling = True
+        try:
+            player.play(piece)
+        finally:
+            self.is_playing = self._is_calling = False
 
     def _wait(self, player: _Player) -> None:
         """Let the others run until there is news."""
@@ -396,6 +415,13 @@ class Crowd:
         self._wants_stop = True
         self._tell()
 
+    def _note_signal(self) -> None:
+        """Note that a test sets a signal handler."""
+        turn = batons.mine()
+        for index, lane in self._running.items():
+            if lane.turn is turn:
+                self._recorders[index].needs_main = True
+
     def _note_end(self, index: int, ran: Ran) -> None:
         self._log.append(ran)
         unit = self._units[index]
@@ -486,6 +512,8 @@ class _Lane:
             self._alarm = PolledAlarm()
             self._lane = crowd.new_lane(Timekeeper(self._alarm))
             crowd.enter(self._lane)
+            self._lane.adapter.is_beside = lambda: crowd.is_crowded
+            turn.on_give = self._lane.adapter.collect_young
             turn.on_held_up = self._lane.keeper.put_off
             turn.on_blocked = self._note_blocked
             while (index := crowd.begin(self)) is not None:

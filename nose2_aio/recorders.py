@@ -16,7 +16,7 @@ from nose2_aio import copies, seams
 from nose2_aio.lanes import Lane
 from nose2_aio.seconds import monotonic
 
-__all__ = ["Call", "Hook", "Ran", "Recorder"]
+__all__ = ["Again", "Call", "Hook", "Ran", "Recorder"]
 
 
 class Call(NamedTuple):
@@ -33,6 +33,15 @@ class Hook(NamedTuple):
 
     call: Callable[[Any], Any]
     event: Any
+
+
+class Again(NamedTuple):
+    """A test that is to be run in the main thread instead."""
+
+    test: Any
+    copy: Any
+    """As it was before it ran."""
+    name: str
 
 
 class Ran:
@@ -74,6 +83,8 @@ class Recorder:
         """How many of them there are up to the end of the last test."""
         self.running: Ran | None = None
         """The test that runs."""
+        self.needs_main = False
+        """Whether the test that runs has tried what only the main thread can do."""
         self.has_failed = False
         """Whether anything has, be it a fixture."""
         self.is_closed = False
@@ -87,6 +98,7 @@ class Recorder:
     def startTest(self, test: Any) -> None:  # noqa: N802
         """Note that a test begins, and have it run for real."""
         self._held_up = self._lane.keeper.held_up
+        self.complete = len(self.pieces)
         self.running = Ran(test)
         self._call("startTest", test)
         self._lane.adapter.attach(test)
@@ -96,6 +108,8 @@ class Recorder:
         self._lane.adapter.detach()
         self._call("found", self._lane.take())
         self._call("stopTest", test)
+        if self.needs_main and self.running is not None:
+            self._put_off(self.running)
         self._end_test()
 
     def addSuccess(self, test: Any) -> None:  # noqa: N802
@@ -149,6 +163,14 @@ class Recorder:
             suite.session = _Session(_Hooks(session.hooks, self, at_once))
             for one in seams.tests_in(suite) or ():
                 self.take_hooks(one, at_once)
+
+    def _put_off(self, ran: Ran) -> None:
+        """Have a test be run in the main thread, when its turn comes, as if it had not run here."""
+        while len(self.pieces) > self.complete:
+            self.pieces.pop()
+        self.needs_main = False
+        ran.errors.clear()
+        self.pieces.append(Again(ran.test, copies.copied(ran.test, ran.state), ran.name))
 
     def end(self) -> None:
         """Note that the unit is over."""
