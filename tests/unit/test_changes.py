@@ -38,7 +38,7 @@ class Worker:
         self.is_done = False
         self._baton = baton
         self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, args=(body,))
+        self._thread = threading.Thread(target=self._run, args=(body,), daemon=True)
         self._thread.start()
 
     def turn(self) -> None:
@@ -63,12 +63,16 @@ class Worker:
         return elsewhere(run)
 
     def finish(self) -> None:
-        """Let it run to its end, whose turn it may be, and raise what went wrong."""
+        """Let it run to its end, and raise what went wrong."""
+        self.run_out()
+        if self.error is not None:
+            raise self.error
+
+    def run_out(self) -> None:
+        """Let it run to its end."""
         while not self.is_done:
             self.turn()
         self._thread.join()
-        if self.error is not None:
-            raise self.error
 
     def _take(self) -> None:
         self._go.acquire()
@@ -105,6 +109,7 @@ class Case(TestCase):
     def worker(self, body: Callable[[Worker], None]) -> Worker:
         """Return one that has run to its first pause."""
         worker = Worker(body, self.baton)
+        self.addCleanup(worker.run_out)
         worker.turn()
         if worker.error is not None:
             raise worker.error
