@@ -46,8 +46,7 @@ class StandIn:
         setattr(sys, self._which, self)
 
     def leave(self) -> None:
-        """Have the real stream stand in its place again."""
-        self.settle()
+        """Have the real stream stand in its place again, unless another does."""
         if getattr(sys, self._which) is self:
             setattr(sys, self._which, self._layers[-1])
 

@@ -303,14 +303,17 @@ class Logs(Case):
         return self.worker(body)
 
     def test_base_changes(self) -> None:
-        """A handler that is put there meanwhile stays behind it."""
+        """A handler, or a level, that is put there meanwhile stays behind it."""
         worker = self.asserting()
         handler = logging.NullHandler()
         self.logger.addHandler(handler)
+        self.addCleanup(self.logger.removeHandler, handler)
+        self.logger.setLevel(logging.ERROR)
+        self.addCleanup(self.logger.setLevel, logging.NOTSET)
         worker.on_behalf(self.logger.info, "text")
         worker.finish()
         self.assertEqual(self.logger.handlers, [handler])
-        self.logger.removeHandler(handler)
+        self.assertEqual(self.logger.level, logging.ERROR)
 
     def test_nested(self) -> None:
         """Contexts on one logger nest; each is told what it would be alone."""
@@ -340,9 +343,12 @@ class Logs(Case):
                 with self.assertLogs(self.logger) as inner:
                     worker.pause()
                     self.logger.info("inner")
+                worker.changes.leave()
+                worker.on_behalf(self.logger.info, "from a job")
+                worker.changes.enter()
                 worker.pause()
                 self.logger.info("outer")
-            self.assertEqual((len(inner.records), len(outer.records)), (1, 1))
+            self.assertEqual((len(inner.records), len(outer.records)), (1, 2))
 
         workers = [self.worker(body), self.worker(body)]
         for worker in workers * 2:
@@ -365,8 +371,8 @@ class Logs(Case):
         self.assertFalse(worker.on_behalf(self.logger.isEnabledFor, logging.DEBUG))
         logging.disable(logging.NOTSET)
         self.logger.disabled = True
+        self.addCleanup(setattr, self.logger, "disabled", False)
         self.assertFalse(worker.on_behalf(self.logger.isEnabledFor, logging.DEBUG))
-        self.logger.disabled = False
         worker.finish()
 
     def test_job_of_another(self) -> None:
@@ -418,7 +424,6 @@ class Logs(Case):
 
     def test_in_a_job(self) -> None:
         """assertLogs in a job is not swapped: nobody knows when the job runs."""
-        worker = self.worker(lambda worker: worker.pause())
 
         def job() -> None:
             with self.assertLogs("nose2_aio.elsewhere") as caught:
@@ -426,6 +431,11 @@ class Logs(Case):
                 logging.getLogger("nose2_aio.elsewhere").error("text")
             self.assertEqual(len(caught.records), 1)
 
+        def body(worker: Worker) -> None:
+            worker.on_behalf(job)
+            worker.pause()
+
+        worker = self.worker(body)
         worker.on_behalf(job)
         worker.finish()
 

@@ -157,7 +157,8 @@ class Own(Case):
         (handler,) = made
         self.assertEqual(recorder.logged(), ["one"])  # the other handler's
         recorded(lambda: self.logger.error("of the class"), Recorder(changes))
-        recorded(lambda: self.logger.error("another's"))
+        other = recorded(lambda: self.logger.error("another's"))
+        self.assertEqual(other.logged(), ["another's"])
         self.assertEqual(handler.messages, ["one", "of the class"])
         self.logger.error("of a thread that nobody knows")
         self.assertEqual(handler.messages[2:], ["of a thread that nobody knows"])

@@ -140,8 +140,8 @@ class Writers(Case):
         def main() -> None:
             variable.set(1)
             carried = recorders.carried(job)
-            self.assertEqual(elsewhere(lambda: carried(3, two=4)), 7)
-            self.assertIs(elsewhere(recorders.of_writer), None)
+            found = elsewhere(lambda: (carried(3, two=4), recorders.of_writer()))
+            self.assertEqual(found, (7, None))
 
         recorded(main, recorder)
         self.assertEqual(recorder.text(), "3 4 0\n")
