@@ -122,7 +122,7 @@ class Case(TestCase):
             *map(id, (sys.stdin, sys.__stdout__, warnings.filters, warnings.showwarning)),
             id(vars(warnings)["_showwarnmsg_impl"]),
             list(warnings.filters),
-            *((id(one.handlers), one.handlers[:], one.level, one.propagate) for one in loggers),
+            *((one.handlers[:], one.level, one.propagate) for one in loggers),
             Changes.holder,
             changes.are_any(),
         ]
@@ -142,7 +142,7 @@ class Interleaved(Case):
         self, order: list[int], kinds: list[list[str]], loggers: list[str], jobs: list[bool]
     ) -> None:
         """Contexts of three, entered and left in any order, each see all of one's own only."""
-        before = self.state()
+        before, lists = self.state(), [logging.getLogger(name).handlers for name in LOGGERS]
         workers = [
             Worker(self.body(*each), self.baton)
             for each in zip("abc", kinds, loggers, jobs, strict=True)
@@ -159,6 +159,8 @@ class Interleaved(Case):
         if errors:
             raise errors[0]
         self.assertEqual(self.state(), before)
+        for logger, handlers in zip(LOGGERS, lists, strict=True):
+            self.assertIs(logging.getLogger(logger).handlers, handlers)
         for name, worker in zip("abc", workers, strict=True):
             self.assertEqual(worker.recorder.text(), f"{name} first\n{name} last\n")
             self.assertEqual(worker.recorder.text("stderr"), "")
@@ -226,6 +228,7 @@ class Interleaved(Case):
         second.finish()
         self.assertEqual((first.recorder.pieces, second.recorder.pieces), ([], []))
 
+    @unittest.skipIf(CONTEXT_AWARE, "there, Python takes it for one, in any two tasks")
     def test_shown_before(self) -> None:
         """A warning that was shown under one's filters is none that another's have seen."""
 
@@ -540,7 +543,8 @@ class Private(TestCase):
     def test_catch_warnings(self) -> None:
         """catch_warnings puts these attributes of `warnings` in another's place, and no others."""
         code = (
-            "import warnings\n"
+            "import sys, warnings\n"
+            "print(bool(getattr(sys.flags, 'context_aware_warnings', False)))\n"
             "before = dict(vars(warnings))\n"
             "with warnings.catch_warnings(record=True):\n"
             "    now = dict(vars(warnings))\n"
@@ -550,8 +554,9 @@ class Private(TestCase):
         )
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        names = [] if CONTEXT_AWARE else ["_showwarnmsg_impl", "filters"]
-        self.assertEqual(done.stdout, f"{names}\nTrue\n")
+        is_aware, names, is_reset = done.stdout.splitlines()
+        expected = [] if is_aware == "True" else ["_showwarnmsg_impl", "filters"]
+        self.assertEqual((names, is_reset), (str(expected), "True"))
         swapped = {name for module, name in changes._PLACES if module is warnings}
         self.assertEqual(swapped, {"_showwarnmsg_impl", "filters", "showwarning"})
 
