@@ -15,9 +15,9 @@ from logging import Handler, Logger, LogRecord
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
-from nose2_aio import changes, recorders
+from nose2_aio import changes, writers
 from nose2_aio.changes import Setup
-from nose2_aio.recorders import Logged
+from nose2_aio.writers import Logged
 
 __all__ = ["own"]
 
@@ -67,20 +67,20 @@ def _attached() -> WeakValueDictionary[int, Handler]:
 def _making(before: _Method) -> _Method:
     def made(self: Handler, *args: Any, **kwargs: Any) -> None:
         before(self, *args, **kwargs)
-        recorder = recorders.of_writer()
-        if recorder is not None:
-            self.__dict__[_UNIT] = recorder.changes
+        output = writers.of_writer()
+        if output is not None:
+            self.__dict__[_UNIT] = output.changes
 
     return made
 
 
 def _adding(before: _Method, attached: WeakValueDictionary[int, Handler]) -> _Method:
     def add(self: Logger, hdlr: Handler) -> None:
-        recorder = recorders.of_writer()
-        if recorder is None:
+        output = writers.of_writer()
+        if output is None:
             attached[id(hdlr)] = hdlr
         elif id(hdlr) not in attached and isinstance(hdlr, Handler):
-            hdlr.__dict__[_UNIT] = recorder.changes
+            hdlr.__dict__[_UNIT] = output.changes
         before(self, hdlr)
 
     return add
@@ -88,15 +88,15 @@ def _adding(before: _Method, attached: WeakValueDictionary[int, Handler]) -> _Me
 
 def _handling(before: _Method) -> _Method:
     def handle(self: Handler, record: LogRecord) -> Any:
-        recorder = recorders.of_writer()
+        output = writers.of_writer()
         # the last resort writes to what stands at sys.stderr now
-        if recorder is None or self is logging.lastResort:
+        if output is None or self is logging.lastResort:
             return before(self, record)
         unit = self.__dict__.get(_UNIT)
-        if unit is recorder.changes:
+        if unit is output.changes:
             return before(self, record)
         if unit is None or unit.is_over:
-            recorder.add(Logged(self, _kept(record)))
+            output.add(Logged(self, _kept(record)))
             return True
         return False
 
@@ -150,7 +150,7 @@ def _seen(logger: Logger) -> list[Setup] | None:
     """Return how loggers are set up for the test on whose behalf this runs; None: as they are."""
     if not changes.are_any():
         return None
-    recorder = recorders.of_writer()
-    if recorder is None or changes.are_mine(recorder.changes):
+    output = writers.of_writer()
+    if output is None or changes.are_mine(output.changes):
         return None
-    return changes.seen(logger, recorder.changes)
+    return changes.seen(logger, output.changes)

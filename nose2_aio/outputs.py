@@ -1,7 +1,7 @@
 """A test's own output, while many run at once: recorded piece by piece, and replayed in its turn.
 
-What is written to ``sys.stdout`` and ``sys.stderr``, and what is logged, goes to the recorder of
-the test on whose behalf that happens (``recorders.py``). What is on behalf of none goes on at once.
+What is written to ``sys.stdout`` and ``sys.stderr``, and what is logged, goes to the output of
+the test on whose behalf that happens (``writers.py``). What is on behalf of none goes on at once.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from logging import Handler, LogRecord
 from typing import Any
 
 from nose2_aio import changes, logs
-from nose2_aio.recorders import Logged, Piece, Text
 from nose2_aio.streams import StandIn
+from nose2_aio.writers import Logged, Piece, Text
 
 __all__ = ["Outputs", "own"]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from nose2_aio import recorders
-from nose2_aio.recorders import Text
+from nose2_aio import writers
+from nose2_aio.writers import Text
 
 __all__ = ["StandIn"]
 
@@ -21,7 +21,7 @@ class _Inside(threading.local):
 
 
 class StandIn:
-    """A text stream that gives what a test writes to its recorder, and all else to the real one.
+    """A text stream that gives what a test writes to the output of that, and all else to the real one.
 
     The real one is what somebody has put there last (`settle`). That may write to what stood there
     before, which is this one: a write within a write goes one layer down.
@@ -73,7 +73,7 @@ class StandIn:
 
     def flush(self) -> None:
         """Flush the real stream, if that is what the caller writes to."""
-        if recorders.of_writer() is None:
+        if writers.of_writer() is None:
             self._call("flush")
 
     def fileno(self) -> int:
@@ -88,7 +88,7 @@ class StandIn:
     @property
     def buffer(self) -> Any:
         """The stream below, for bytes."""
-        if recorders.of_writer() is None:
+        if writers.of_writer() is None:
             return self.__getattr__("buffer")
         return _Bytes(self)
 
@@ -116,14 +116,14 @@ class StandIn:
         return self._give(data, write)
 
     def _give(self, text: str | bytes, write: Callable[[Any], int]) -> int:
-        """Give something to the recorder, to what the test has put here, or to the real stream."""
-        recorder = recorders.of_writer()
-        if recorder is None:
+        """Give something to the output, to what the test has put here, or to the real stream."""
+        output = writers.of_writer()
+        if output is None:
             with self._layer() as stream:
                 return write(stream)
-        own = recorder.changes.stream(self._which)
+        own = output.changes.stream(self._which)
         if own is None or self._inside.depth:
-            recorder.add(Text(self._which, text))
+            output.add(Text(self._which, text))
             return len(text)
         with self._layer():
             return write(own)

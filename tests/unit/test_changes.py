@@ -19,7 +19,7 @@ from unittest import TestCase, mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nose2_aio import changes, outputs, recorders
+from nose2_aio import changes, outputs, writers
 from nose2_aio.changes import Changes
 from tests.unit.test_outputs import Recorder, elsewhere
 
@@ -57,7 +57,7 @@ class Worker:
         """Call in another thread, as a job of it would be."""
 
         def run() -> Any:
-            recorders.current.set(self.recorder)
+            writers.current.set(self.recorder)
             return function(*args)
 
         return elsewhere(run)
@@ -81,13 +81,13 @@ class Worker:
 
     def _run(self, body: Callable[[Worker], None]) -> None:
         self._take()
-        recorders.bind(self.recorder)
+        writers.bind(self.recorder)
         try:
             contextvars.Context().run(body, self)
         except BaseException as error:
             self.error = error
         finally:
-            recorders.bind(None)
+            writers.bind(None)
             self.changes.end()
             self.is_done = True
             self._baton.release()

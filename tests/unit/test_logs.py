@@ -12,7 +12,7 @@ from unittest import TestCase, mock
 
 from nose2.plugins import logcapture
 
-from nose2_aio import outputs, recorders
+from nose2_aio import outputs, writers
 from nose2_aio.changes import Changes
 from tests.unit.test_outputs import Recorder, recorded
 
@@ -238,4 +238,4 @@ class Left(TestCase):
                 handler = logging.StreamHandler(sys.stderr)
             handler.handle(logging.LogRecord("x", 20, "f", 1, "text", (), None))
         self.assertEqual(stderr.getvalue(), "text\n")
-        self.assertIsNone(recorders.of_writer())
+        self.assertIsNone(writers.of_writer())

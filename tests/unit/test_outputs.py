@@ -1,4 +1,4 @@
-"""nose2_aio.outputs, with recorders and streams"""
+"""nose2_aio.outputs, with writers and streams"""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from unittest import TestCase, mock
 
 from nose2.plugins import buffer
 
-from nose2_aio import executors, outputs, recorders
+from nose2_aio import executors, outputs, writers
 from nose2_aio.changes import Changes
-from nose2_aio.recorders import Logged, Piece, Text
+from nose2_aio.writers import Logged, Piece, Text
 
 
-class Recorder(recorders.Recorder):
+class Recorder(writers.Output):
     """One that keeps what it gets."""
 
     def __init__(self, changes: Changes | None = None) -> None:
@@ -71,11 +71,11 @@ def recorded(function: Callable[[], Any], recorder: Recorder | None = None) -> R
     recorder = recorder or Recorder()
 
     def run() -> None:
-        recorders.bind(recorder)
+        writers.bind(recorder)
         try:
             function()
         finally:
-            recorders.bind(None)
+            writers.bind(None)
 
     elsewhere(run)
     return recorder
@@ -106,8 +106,8 @@ class Writers(Case):
 
     def test_bound_no_more(self) -> None:
         """What was bound ends."""
-        recorders.bind(None)
-        recorder = recorded(lambda: (print("a"), recorders.bind(None), print("b")))
+        writers.bind(None)
+        recorder = recorded(lambda: (print("a"), writers.bind(None), print("b")))
         self.assertEqual((recorder.text(), self.stdout.getvalue()), ("a\n", "b\n"))
 
     def test_context(self) -> None:
@@ -115,7 +115,7 @@ class Writers(Case):
         recorder = Recorder()
 
         async def main() -> None:
-            recorders.current.set(recorder)
+            writers.current.set(recorder)
             asyncio.get_running_loop().call_soon(print, "callback")
             await asyncio.create_task(asyncio.sleep(0))
             await asyncio.to_thread(print, "job")
@@ -139,18 +139,18 @@ class Writers(Case):
 
         def main() -> None:
             variable.set(1)
-            carried = recorders.carried(job)
-            found = elsewhere(lambda: (carried(3, two=4), recorders.of_writer()))
+            carried = writers.carried(job)
+            found = elsewhere(lambda: (carried(3, two=4), writers.of_writer()))
             self.assertEqual(found, (7, None))
 
         recorded(main, recorder)
         self.assertEqual(recorder.text(), "3 4 0\n")
-        self.assertIs(recorders.carried(job), job)
+        self.assertIs(writers.carried(job), job)
 
     def test_carried_names(self) -> None:
         """What is carried goes by its own name, and goes to other processes as it is."""
         found: list[Any] = []
-        recorded(lambda: found.append(recorders.carried(posixpath.join)))
+        recorded(lambda: found.append(writers.carried(posixpath.join)))
         (carried,) = found
         self.assertEqual(carried.__name__, "join")
         self.assertEqual(pickle.loads(pickle.dumps(carried))("a", "b"), posixpath.join("a", "b"))
@@ -162,7 +162,7 @@ class Writers(Case):
 
         class Loop(asyncio.SelectorEventLoop):
             def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
-                return super().run_in_executor(executor, recorders.carried(func), *args)
+                return super().run_in_executor(executor, writers.carried(func), *args)
 
         def job() -> None:
             found.extend(str(one) for one in executor.running.values())

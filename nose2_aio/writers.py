@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from nose2_aio.changes import Changes
 
-__all__ = ["Logged", "Piece", "Recorder", "Text", "bind", "carried", "current", "of_writer"]
+__all__ = ["Logged", "Output", "Piece", "Text", "bind", "carried", "current", "of_writer"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -36,7 +36,7 @@ class Logged(NamedTuple):
 Piece: TypeAlias = Text | Logged
 
 
-class Recorder(ABC):
+class Output(ABC):
     """Where the output of one test goes, or that of a wider fixture."""
 
     def __init__(self, changes: Changes) -> None:
@@ -48,22 +48,22 @@ class Recorder(ABC):
         """Add a piece of output, from any thread."""
 
 
-current: ContextVar[Recorder | None] = ContextVar("nose2_aio_recorder", default=None)
-"""The recorder of what runs in a context."""
+current: ContextVar[Output | None] = ContextVar("nose2_aio_output", default=None)
+"""Where what runs in a context writes to."""
 
-_threads: dict[int, Recorder] = {}
+_threads: dict[int, Output] = {}
 
 
-def bind(recorder: Recorder | None) -> None:
-    """Have a recorder get what the calling thread writes where the context has none; None: end."""
-    if recorder is None:
+def bind(output: Output | None) -> None:
+    """Have an output get what the calling thread writes where the context has none; None: end."""
+    if output is None:
         _threads.pop(threading.get_ident(), None)
     else:
-        _threads[threading.get_ident()] = recorder
+        _threads[threading.get_ident()] = output
 
 
-def of_writer() -> Recorder | None:
-    """Return the recorder of what calls; None: it writes on behalf of no test."""
+def of_writer() -> Output | None:
+    """Return where what calls writes to; None: it writes on behalf of no test."""
     found = current.get()
     return _threads.get(threading.get_ident()) if found is None else found
 
@@ -73,16 +73,16 @@ def carried(function: _Function) -> _Function:
 
     Nothing else of the context comes along.
     """
-    recorder = of_writer()
-    return function if recorder is None else cast(_Function, _Carried(function, recorder))
+    output = of_writer()
+    return function if output is None else cast(_Function, _Carried(function, output))
 
 
 class _Carried:
     """A function, with its name and attributes; what is pickled is the function alone."""
 
-    def __init__(self, function: Callable[..., Any], recorder: Recorder) -> None:
+    def __init__(self, function: Callable[..., Any], output: Output) -> None:
         self.__wrapped__ = function
-        self.__nose2_aio__ = recorder
+        self.__nose2_aio__ = output
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         token = current.set(self.__nose2_aio__)
