@@ -9,7 +9,16 @@ from nose2_aio.decorators import run_forever, run_until_complete
 from nose2_aio.errors import AioError
 from nose2_aio.loops import child_loop, clock, current_loop, virtual_clock
 from nose2_aio.plugin import AioPlugin
-from nose2_aio.tags import checks, loop, loop_scope, sleep, timeout, virtual_time
+from nose2_aio.tags import (
+    checks,
+    exclusive,
+    loop,
+    loop_scope,
+    serial,
+    sleep,
+    timeout,
+    virtual_time,
+)
 
 __all__ = [
     "AioError",
@@ -21,10 +30,12 @@ __all__ = [
     "enter_async_context",
     "enter_class_async_context",
     "enter_module_async_context",
+    "exclusive",
     "loop",
     "loop_scope",
     "run_forever",
     "run_until_complete",
+    "serial",
     "sleep",
     "timeout",
     "virtual_clock",

@@ -58,16 +58,65 @@ from nose2_aio.kinds import Called
 from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Runner, always, never
 from nose2_aio.scopes import UNKNOWN, Level, Position, Scopes
-from nose2_aio.seconds import monotonic
 from nose2_aio.settings import Settings
 from nose2_aio.verdicts import Verdicts
 
 __unittest = True
 
-__all__ = ["Adapter"]
+__all__ = ["Adapter", "stepping_in"]
 
 _NO_SET_UP = TestCase.setUp
 _NO_TEAR_DOWN = TestCase.tearDown
+
+
+@contextmanager
+def stepping_in(
+    here: Callable[[], Adapter], is_lane: Callable[[], bool] = always
+) -> Iterator[None]:
+    """Step in at the cleanups of tests inside the block, and at what nobody awaits.
+
+    ``here`` gives the adapter of the thread that asks; ``is_lane`` tells whether tests run there.
+    """
+    own = here()
+    own.filters = warnings.filters
+    before = getattr(TestCase, seams.CLEANUP)
+    plain: Callable[[TestCase], Any] = TestCase.doCleanups
+
+    def call_cleanup(test: TestCase, function: Any, /, *args: Any, **kwargs: Any) -> None:
+        adapter = here()
+        if test is adapter._test:
+            adapter._call_cleanup(test, function, *args, **kwargs)
+        else:
+            seams.PLAIN_CLEANUP(test, function, *args, **kwargs)
+
+    def do_cleanups(test: TestCase) -> Any:
+        done = plain(test)
+        adapter = here()
+        if test is adapter._test and seams.is_end(sys._getframe(1)):
+            return adapter._end(test, done, plain)
+        return done
+
+    setattr(TestCase, seams.CLEANUP, call_cleanup)
+    TestCase.doCleanups = do_cleanups  # type: ignore[assignment,method-assign]
+    try:
+        with _noting(own, here, is_lane):
+            yield
+    finally:
+        setattr(TestCase, seams.CLEANUP, before)
+        TestCase.doCleanups = plain  # type: ignore[assignment,method-assign]
+        own.close()
+
+
+def _noting(
+    own: Adapter, here: Callable[[], Adapter], is_lane: Callable[[], bool]
+) -> AbstractContextManager[None]:
+    if not own.collects:
+        return nullcontext()
+
+    def note(coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
+        return here().note_unawaited(coroutine, is_late=is_late)
+
+    return unawaited.noted(note, lambda: here().filters, is_lane)
 
 
 class Adapter:
@@ -85,13 +134,15 @@ class Adapter:
     """Whether the garbage that is collected is its own."""
     _is_clean = False
     """Whether there is no garbage of anything before it."""
-    _filters: object = None
+    filters: object = None
     """The filters of warnings when it began."""
     _mistake: InvalidValueError | None = None
     """What is wrong with its tags."""
     _here: Position | None = None
     """Where the test stands that needed to know last."""
     _began = 0.0
+    _clean: Callable[[TestCase], Any] = TestCase.doCleanups
+    """Calls the cleanups of a test, and nothing else."""
 
     def __init__(
         self,
@@ -107,48 +158,19 @@ class Adapter:
         self._verdicts = verdicts
         self._account = account
         self._keeper = scopes.rules.keeper
-        self._collects = not verdicts.ignores("never-awaited", "never-awaited-mocks")
+        self.collects = not verdicts.ignores("never-awaited", "never-awaited-mocks")
+        """Whether somebody wants to know of what nobody awaits."""
         self._overall = plans.overall(settings)
         self._is_timed = bool(self._overall.seconds) or settings.virtual_time
         self._guards = isolated.Guards(settings, scopes.rules, fixtures.explained)
 
-    @contextmanager
-    def on(self) -> Iterator[None]:
-        """Step in at the cleanups of tests inside the block, and at what nobody awaits."""
-
-        def call_cleanup(test: TestCase, function: Any, /, *args: Any, **kwargs: Any) -> None:
-            if test is self._test:
-                self._call_cleanup(test, function, *args, **kwargs)
-            else:
-                seams.PLAIN_CLEANUP(test, function, *args, **kwargs)
-
-        def do_cleanups(test: TestCase) -> Any:
-            done = plain(test)
-            if test is self._test and seams.is_end(sys._getframe(1)):
-                return self._end(test, done)
-            return done
-
-        before = getattr(TestCase, seams.CLEANUP)
-        setattr(TestCase, seams.CLEANUP, call_cleanup)
-        plain: Callable[[TestCase], Any] = TestCase.doCleanups
-        self._plain_cleanups = plain
-        self._filters = warnings.filters
-        TestCase.doCleanups = do_cleanups  # type: ignore[assignment,method-assign]
-        try:
-            with self._noting():
-                yield
-        finally:
-            setattr(TestCase, seams.CLEANUP, before)
-            TestCase.doCleanups = plain  # type: ignore[assignment,method-assign]
-            self._judge_late()
-            self._test = None
+    def close(self) -> None:
+        """End the books of the last test, behind all of them."""
+        self._judge_late()
+        self._test = None
+        if vars(self._late):
             self._verdicts.judge("nobody knows whose", self._late, {}, can_fail=False)
-            self._keeper.close()
-
-    def _noting(self) -> AbstractContextManager[None]:
-        if not self._collects:
-            return nullcontext()
-        return unawaited.noted(self._note_unawaited, lambda: self._filters)
+        self._keeper.close()
 
     def attach(self, test: TestCase) -> None:
         """Have a test case run its test and fixtures for real, the next time that it runs."""
@@ -184,13 +206,13 @@ class Adapter:
         if not self._has_awaited or type(self._test) is not type(test):
             self._is_clean = False
         self._test = test
-        self._filters = warnings.filters
+        self.filters = warnings.filters
         self._ledger = Ledger()
         self._has_awaited = False
         self._mistake = None
         if self._account.is_kept:
             self._keeper.waits = self._account.begin()
-        self._began = monotonic()
+        self._began = self._keeper.now()
         scopes = self._scopes
         scopes.ledger = self._ledger
         scopes.last = test
@@ -205,7 +227,7 @@ class Adapter:
         """Return the name of the test that runs, and for how many seconds it has."""
         if self._test is None:
             return None
-        return self._test.id(), monotonic() - self._began
+        return self._test.id(), self._keeper.now() - self._began
 
     def _begin_time_ahead(self, test: TestCase) -> None:
         """Begin the time of a test before anything of it runs, unless its layers have."""
@@ -315,11 +337,12 @@ class Adapter:
         except BaseException as error:
             raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
 
-    def _end(self, test: TestCase, done: Any) -> Any:
+    def _end(self, test: TestCase, done: Any, clean: Callable[[TestCase], Any]) -> Any:
         """End the test when unittest has done its cleanups, and have it fail if that fails.
 
-        Return whether it has passed, as ``doCleanups`` does.
+        Return whether it has passed, as ``doCleanups`` does: ``clean`` is that, without us.
         """
+        self._clean = clean
         if self._has_awaited:
             self._collect(is_owned=True)
         if self._keeper.deadline is not None and self._scopes.layered is not test:
@@ -343,11 +366,11 @@ class Adapter:
         """Note what a test has cost, if it was one for a loop."""
         waits, self._keeper.waits = self._keeper.waits, None
         if waits is not None and (self._has_awaited or self._guards.test is test):
-            self._account.note(test.id(), monotonic() - self._began, waits)
+            self._account.note(test.id(), self._keeper.now() - self._began, waits)
 
     def _collect(self, *, is_owned: bool) -> None:
         """Find what was lost in a circle: the test's own, or what was lost before it."""
-        if self._collects:
+        if self.collects:
             self._is_owned = is_owned
             gc.collect(1)
             self._is_owned = False
@@ -359,7 +382,7 @@ class Adapter:
             end()
         except BaseException as error:
             seams.fail(test, self._fixtures.explained(error))
-            return self._plain_cleanups(test)
+            return self._clean(test)
         return done
 
     def _judge(self, test: TestCase, *, is_passed: bool) -> None:
@@ -389,7 +412,7 @@ class Adapter:
     def _is_checked(self, test: TestCase) -> bool:
         return self._settings.are_isolated_checked or not seams.is_isolated(type(test))
 
-    def _note_unawaited(self, coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
+    def note_unawaited(self, coroutine: Any, *, is_late: bool) -> bool:
         """Charge a coroutine that was dropped to whoever drops it, unless that says nothing."""
         test, ledger = self._test, ledgers.current.get()
         if is_late and not self._is_owned:

@@ -19,7 +19,7 @@ from typing import Any
 
 from nose2_aio.seconds import monotonic
 
-__all__ = ["Alarm", "Overrun", "bells", "is_ours"]
+__all__ = ["Alarm", "Overrun", "PolledAlarm", "bells", "interrupt", "is_ours"]
 
 _NEAR = 0.001
 """Seconds by which a timer may be off and still be the one that was set."""
@@ -30,6 +30,47 @@ Ring = Callable[[FrameType | None], BaseException | None]
 
 class Overrun(BaseException):
     """Interrupts code that doesn't await, at its limit."""
+
+
+def interrupt(thread: int, error: type[BaseException] | None) -> None:
+    """Have an exception be raised in another thread, at its next step of Python code.
+
+    None: have the one not be raised any more that is still to come.
+    """
+    raised = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+
+
+class PolledAlarm:
+    """The alarm of the thread that has made it, where another thread looks whether it is due."""
+
+    _due: tuple[float, Ring] | None = None
+    _is_rung = False
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def set(self, due: tuple[float, Ring] | None) -> None:
+        """Have it ring at a time, by `time.monotonic`."""
+        self._due = due
+        if self._is_rung and threading.get_ident() == self._thread:
+            self._is_rung = False
+            interrupt(self._thread, None)  # what was about to come is too late
+
+    def close(self) -> None:
+        """Set it off."""
+        self.set(None)
+
+    def poll(self, frame: FrameType | None) -> None:
+        """Ring if it is due, while its thread runs ``frame``."""
+        due = self._due
+        if due is None or monotonic() < due[0]:
+            return
+        self._due = None
+        error = due[1](frame)
+        if error is not None:
+            self._is_rung = True
+            interrupt(self._thread, type(error))
 
 
 bells: set[int] = set()
@@ -125,9 +166,7 @@ class Alarm:
     def _on_timer(self) -> None:
         error = self._ring(sys._current_frames().get(self._thread))
         if error is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(self._thread), ctypes.py_object(type(error))
-            )
+            interrupt(self._thread, type(error))
 
     def _ring(self, frame: FrameType | None) -> BaseException | None:
         due, self._due = self._due, None

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from nose2_aio import chains, places, reports, stacks, watched
 from nose2_aio.alarms import Overrun
 from nose2_aio.ledgers import Finding, Ledger
-from nose2_aio.watched import Made
+from nose2_aio.watches import Made
 
 __all__ = [
     "CHECKS",

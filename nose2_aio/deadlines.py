@@ -25,14 +25,14 @@ from types import FrameType
 from typing import NamedTuple
 
 from nose2_aio import loops, places, reports, stacks, watched
-from nose2_aio.alarms import Alarm, Overrun
+from nose2_aio.alarms import Alarm, Overrun, PolledAlarm
 from nose2_aio.clock import Clock
 from nose2_aio.errors import LoopError, TimeLimitError
 from nose2_aio.seconds import monotonic
 from nose2_aio.waits import Waits
 from nose2_aio.wall import Wall
 
-__all__ = ["Deadline", "Limit", "Timekeeper", "Virtual", "is_debugged"]
+__all__ = ["Deadline", "Limit", "Timekeeper", "Virtual", "is_debugged", "is_interruptible"]
 
 _SLACK = 0.1
 """Seconds that code gets beyond its limit to give the loop a chance, before it is interrupted."""
@@ -135,6 +135,10 @@ class Deadline:
         self._left += seconds
         self._until += seconds
 
+    def put_off(self, seconds: float) -> None:
+        """Have it pass later in real time."""
+        self.when += seconds
+
     def error(self) -> TimeLimitError:
         """Return the error for what wasn't done in time."""
         limit, virtual = self.limit, self._virtual
@@ -170,8 +174,11 @@ class Timekeeper:
     _is_set = False
     is_off: Callable[[], bool] = staticmethod(lambda: False)
 
-    def __init__(self) -> None:
-        self._alarm = Alarm()
+    held_up = 0.0
+    """Seconds in all for which others have held up what runs."""
+
+    def __init__(self, alarm: Alarm | PolledAlarm | None = None) -> None:
+        self._alarm = alarm or Alarm()
         self.told: dict[str, None] = {}
         """What there is to tell at the end of the run, in its order."""
 
@@ -211,6 +218,16 @@ class Timekeeper:
             self.told[f"{error}; it was real there"] = None
             limit = Limit() if self.deadline is None else self.deadline.limit
             self.begin(limit)
+
+    def now(self) -> float:
+        """Return the time in seconds, less those for which others have held up what runs."""
+        return monotonic() - self.held_up
+
+    def put_off(self, seconds: float) -> None:
+        """Charge nothing for what others have held it up."""
+        self.held_up += seconds
+        if self.deadline is not None:
+            self.deadline.put_off(seconds)
 
     def close(self) -> None:
         """End what is left of it, with the run."""
@@ -289,8 +306,8 @@ class Timekeeper:
         if now < deadline.when:  # it was extended
             self._set_alarm()
             return None
-        loop = loops.running()
-        if not _is_interruptible(frame, is_awaiting=loop is not None and loop is deadline.loop):
+        loop = loops.running() or _running(deadline.loop)  # of this thread, or of the one it is for
+        if not is_interruptible(frame, is_awaiting=loop is not None and loop is deadline.loop):
             self._alarm.set((now + _AGAIN, self._ring))
             return None
         deadline.interrupted += 1
@@ -298,6 +315,10 @@ class Timekeeper:
         self._alarm.set((now + patience, self._ring))
         deadline.report = reports.hang(loop, stack=frame)
         return Overrun(str(deadline.error()))
+
+
+def _running(loop: AbstractEventLoop | None) -> AbstractEventLoop | None:
+    return loop if loop is not None and loop.is_running() else None
 
 
 def is_debugged() -> bool:
@@ -310,7 +331,7 @@ def is_debugged() -> bool:
     return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
 
 
-def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
+def is_interruptible(frame: FrameType | None, *, is_awaiting: bool = False) -> bool:
     """Tell whether to interrupt a stack: there has to be code of the user's at its end.
 
     What a library does for that counts as it. Of us it is those who call the user's code.
@@ -334,5 +355,5 @@ def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
 
 
 _CALLBACK = asyncio.Handle._run.__code__
-_SELECTOR = "nose2_aio.watched"
+_SELECTOR = "nose2_aio.selecting"
 _LIBRARY = (sysconfig.get_path("stdlib"), "<frozen ")

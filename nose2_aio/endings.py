@@ -21,7 +21,7 @@ from nose2_aio.checks import inspect_pending, inspect_rest, pending
 from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.ledgers import Ledger
 from nose2_aio.seconds import monotonic
-from nose2_aio.watched import Watch
+from nose2_aio.watches import Watch
 
 __all__ = [
     "GRACE",

@@ -40,6 +40,7 @@ from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Rules
 from nose2_aio.seconds import monotonic
 from nose2_aio.settings import Settings
+from nose2_aio.watches import hush
 
 __unittest = True
 
@@ -160,6 +161,7 @@ class _Guard:
         if watch is not None:
             watch.ledger = self._ledger
             watch.is_new = True
+            watch.on_interrupt = self._stop
             if self._rules.fails_deadlocks:
                 watch.on_deadlock = self._find_deadlock
         watched.note_waits(loop, self._rules.keeper.waits, self._innermost_line)
@@ -244,8 +246,20 @@ class _Guard:
         except Exception as error:
             self._spare.stubborn = f"the event loop could not be closed: {error!r}"
         finally:
-            watched.hush(left)
+            hush(left)
             self._watching.close()
+
+    def _stop(self) -> None:
+        """Interrupt what runs as Ctrl-C does in the main thread, where asyncio sees to that."""
+        if self.loop is None or _main_task(self.loop) is None:
+            raise KeyboardInterrupt
+
+        def error(report: str) -> BaseException:
+            found = KeyboardInterrupt()
+            found.add_note(f"\n{report}")
+            return found
+
+        self._interrupt(error)
 
     def _find_deadlock(self) -> None:
         assert self.loop is not None

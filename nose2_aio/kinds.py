@@ -23,6 +23,7 @@ __all__ = [
     "declared",
     "fixture",
     "has_fixture",
+    "is_layer",
     "rename",
     "renew",
     "run_class_fixture",
@@ -122,6 +123,12 @@ def has_fixture(test: Any, name: str) -> bool:
     if kind is _function_fixture:
         return getattr(test, f"_{name}Func") is not None
     return kind is not _test_class_fixture or hasattr(test.obj, name)
+
+
+def is_layer(suite: object) -> bool:
+    """Tell whether a suite is that of a layer, which sets that up and tears it down by itself."""
+    kind = type(suite)
+    return kind.__name__ == "LayerSuite" and kind.__module__ == "nose2.suite"
 
 
 def users_class(test: Any) -> type:

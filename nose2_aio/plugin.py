@@ -35,7 +35,7 @@ import functools
 import sys
 from contextlib import ExitStack
 from types import FrameType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from nose2.events import Plugin
 
@@ -45,35 +45,36 @@ from nose2_aio import (
     loops,
     positions,
     reports,
-    tags,
+    seams,
+    units,
     variants,
     wakers,
 )
-from nose2_aio.accounts import Account, Part
-from nose2_aio.adapters import Adapter
-from nose2_aio.errors import AioError, InvalidValueError
+from nose2_aio.adapters import stepping_in
+from nose2_aio.concurrency import Crowd
+from nose2_aio.deadlines import Timekeeper
+from nose2_aio.errors import InvalidValueError
 from nose2_aio.faces import Faces
 from nose2_aio.factories import Factory
-from nose2_aio.fixtures import Fixtures
 from nose2_aio.interrupts import Interrupts
-from nose2_aio.ledgers import Ledger
-from nose2_aio.scopes import Level, Scopes
+from nose2_aio.lanes import Found, Here, Lane
+from nose2_aio.needs import check_loops
+from nose2_aio.scopes import Level
 from nose2_aio.settings import OPTIONS, SECTION, Settings, resolve
+from nose2_aio.suspects import Interference
 from nose2_aio.verdicts import Told, Verdicts
 
 __all__ = ["AioPlugin"]
 
 _FOUND = "nose2_aio"
+_INTERFERENCE = "interference"
 _WORKERS = "nose2.plugins.mp"
+_REPORTER = "nose2.plugins.result"
 _DISCOVERY = "nose2.plugins.loader.discovery"
 
 
-class Found(NamedTuple):
-    """What a worker process has found in one share of the tests."""
-
-    told: list[Told]
-    account: Part
-    notes: list[str]
+def _ignore(_: object) -> None:
+    pass
 
 
 class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
@@ -87,14 +88,17 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._add_switch(None, help="Run coroutine tests (default: on)")
         for option in OPTIONS:
             self.config.as_str(option.key)
-            self._add_switch(option.key, metavar=option.metavar, help=option.help)
+            self._add_switch(
+                option.key, metavar=option.metavar, help=option.help, const=option.const
+            )
         self.command_line: dict[str, str] = {}
-        self._interrupts = Interrupts()
         self._signals = ExitStack()
         self._last_stop: Any = None
         self._told: list[Told] = []
         self._is_replaying = False
         self._is_worker = False
+        self._crowd: Crowd | None = None
+        self._interference: list[Interference] = []
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -104,32 +108,28 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         return resolve(file, self.command_line, everywhere=config.defaults())
 
     @functools.cached_property
-    def _scopes(self) -> Scopes:
-        scopes = Scopes(self.settings)
-        scopes.judge = self._judge
-        scopes.rules.keeper.is_off = self._is_debugging
-        return scopes
+    def _here(self) -> Here:
+        return Here(self._new_lane())
 
-    @functools.cached_property
-    def _verdicts(self) -> Verdicts:
-        return Verdicts(self.settings)
+    @property
+    def _main(self) -> Lane:
+        return self._here.main
 
-    @functools.cached_property
-    def _fixtures(self) -> Fixtures:
-        return Fixtures(self.settings, self._scopes, self._interrupts)
-
-    @functools.cached_property
-    def _adapter(self) -> Adapter:
-        return Adapter(self.settings, self._scopes, self._fixtures, self._verdicts, self._account)
-
-    @functools.cached_property
-    def _account(self) -> Account:
-        is_kept = self._is_worker or self.session.verbosity > 1
-        return Account(self.settings, is_kept=is_kept)
+    def _new_lane(self, keeper: Timekeeper | None = None) -> Lane:
+        lane = Lane(
+            self.settings,
+            Verdicts(self.settings),
+            Interrupts(),
+            is_kept=self._is_worker or self.session.verbosity > 1,
+            keeper=keeper,
+        )
+        lane.keeper.is_off = self._is_debugging
+        return lane
 
     @functools.cached_property
     def _faces(self) -> Faces:
-        return Faces(self.settings, self._scopes, self._fixtures)
+        here = self._here
+        return Faces(self.settings, lambda: here().scopes, lambda: here().fixtures)
 
     def register(self) -> None:
         """Register before nose2's own loaders of tests: they iterate generator functions."""
@@ -148,7 +148,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             if value is not None:
                 self.command_line[option.key] = str(value)
         try:
-            self.settings  # noqa: B018 -- resolved here, once
+            check_loops(self.settings)
         except InvalidValueError as error:
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
         switched = getattr(event.args, SECTION)
@@ -175,6 +175,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             config.add_section(SECTION)
         for key, text in self.command_line.items():
             config.set(SECTION, key, text)
+        config.set(SECTION, "shuffle", "false")  # they run their shares in the order they get them
 
     def loadTestsFromModule(self, event: Any) -> None:
         """Convert the generator tests of a module before nose2 looks for tests in it."""
@@ -200,12 +201,17 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Cover the fixtures of all that is run, and close what was opened for it."""
         self._begin(event)
         event.executeTests = functools.partial(self._execute, event.executeTests)
+        if self._is_on(_WORKERS):  # which may be about to take our place
+            event.suite = units.reordered(event.suite, self.settings, is_flat=True)
+        if self.session.verbosity > 0:
+            for line in units.order(self.settings):
+                self._print(line)
 
     def stopTestRun(self, _: Any) -> None:
         """Close the loop of the run."""
-        self._scopes.close()
+        self._main.scopes.close()
         self._signals.close()
-        self._told += self._verdicts.take()
+        self._told += self._main.verdicts.take()
 
     def startSubprocess(self, event: Any) -> None:
         """Do in a worker process, for each of its shares, what is done for a run."""
@@ -215,91 +221,137 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def stopSubprocess(self, _: Any) -> None:
         """Close the loop that the shares of a worker process have in common."""
-        self._scopes.close()
+        self._main.scopes.close()
         self._signals.close()
 
     def startTest(self, event: Any) -> None:
         """Step in where the test or a fixture of it gives an awaitable."""
-        if not self._is_replaying:
-            self._adapter.attach(event.test)
+        if not (self._is_replaying or self._is_played):
+            self._main.adapter.attach(event.test)
 
     def stopTest(self, event: Any) -> None:
         """Take what the checks have found of a test, which may have run in a worker process."""
         if self._is_replaying:
             found = event.metadata.get(_FOUND)
             if found is not None:
-                self._told += found.told
-                self._account.add(found.account)
-                self._notes.update(dict.fromkeys(found.notes))
-        else:
-            self._adapter.detach()
+                self._merge(found)
+        elif not self._is_played:
+            self._main.adapter.detach()
             self._last_stop = event
+
+    def beforeErrorList(self, event: Any) -> None:
+        """Report what fails only beside others in a category of its own."""
+        errors = {id(error) for one in self._interference for error in one.errors}
+        for name in ("errors", "failures"):
+            found = event.reportCategories.get(name, [])
+            moved = [one for one in found if one.exc_info and id(one.exc_info[1]) in errors]
+            if moved:
+                found[:] = [one for one in found if one not in moved]
+                event.reportCategories.setdefault(_INTERFERENCE, []).extend(moved)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
-        lines = [*self._verdicts.report(self._told), *self._account.slowest()]
+        lines = [*self._main.verdicts.report(self._told), *self._main.account.slowest()]
+        order = units.order(self.settings)
+        if order and not event.stopTestEvent.result.wasSuccessful():
+            lines += order
         for line in [*lines, *self._notes, *([""] if self._notes else [])]:
             event.stream.writeln(line)
 
     def afterSummaryReport(self, event: Any) -> None:
         """Tell for how long all of them have waited."""
-        summary = self._account.summary()
+        summary = self._main.account.summary()
         if summary and self.session.verbosity > 1:
             event.stream.writeln(summary)
 
     def startLayerSetup(self, event: Any) -> None:
         """Arrive at a layer."""
-        self._faces.begin_layer(event.layer)
+        if not self._is_played:
+            self._faces.begin_layer(event.layer)
 
     def stopLayerTeardown(self, event: Any) -> None:
         """Leave a layer; one without ``tearDown`` as well."""
-        self._faces.end_layer(event.layer)
+        if not self._is_played:
+            self._faces.end_layer(event.layer)
 
     def startLayerSetupTest(self, event: Any) -> None:
         """Arrive at a test, ahead of what its layers do for it."""
-        self._adapter.begin_layered(event.test)
+        if not self._is_played:
+            self._here().adapter.begin_layered(event.test)
 
     def stopLayerTeardownTest(self, event: Any) -> None:
         """Leave a test, behind what its layers do for it."""
-        self._adapter.end_layered(event.test)
+        if not self._is_played:
+            self._here().adapter.end_layered(event.test)
 
     def _begin(self, event: Any) -> None:
         """Be ready for signals."""
-        self._interrupts.stop = event.result.stop
+        self._main.interrupts.stop = event.result.stop
         self._signals.enter_context(interrupts.telling(self._tell))
 
     def _execute(self, execute: Any, suite: Any, result: Any) -> Any:
         wakers.note_threads()
-        if type(getattr(execute, "__self__", None)).__module__ != _WORKERS:  # they see to it
-            repeated = variants.repeated(suite, self.settings)
-        else:
-            repeated = None
-        self._scopes.chooses = self._choose if repeated is not None else None
+        # worker processes repeat their shares themselves
+        repeated = None if _is_sent(execute) else variants.repeated(suite, self.settings)
+        here = self._here
+        self._main.scopes.chooses = self._choose if repeated is not None else None
         try:
-            with self._adapter.on():
+            with stepping_in(lambda: here().adapter, lambda: here.is_lane):
                 if repeated is None:
                     return self._execute_once(execute, suite, result)
                 return self._execute_each(execute, repeated, result)
         finally:
-            self._told += self._verdicts.take()
+            self._told += self._main.verdicts.take()
 
     def _execute_each(self, execute: Any, repeated: list[variants.Repetition], result: Any) -> Any:
         """Run what is to be repeated on other loops, fixtures included."""
         value = None
         while repeated:
             number, part = repeated.pop(0)
-            self._scopes.begin(number)
+            self._main.scopes.begin(number)
             value = self._execute_once(execute, part, result)
             if repeated:  # or unittest would take its fixtures for set up
-                result._previousTestClass = None
+                seams.forget_class(result)
         return value
 
     def _execute_once(self, execute: Any, suite: Any, result: Any) -> Any:
         with self._faces.on(suite):
             try:
+                if self.settings.concurrency > 1:
+                    suite = self._crowd = self._crowded(suite)
+                elif not _is_sent(execute):
+                    suite = units.reordered(suite, self.settings)
                 return execute(suite, result)
             finally:
-                self._scopes.close(but_run=True)
+                if self._crowd is not None:
+                    self._interference += self._crowd.interference
+                self._crowd = None
+                self._main.scopes.close(but_run=True)
+
+    def _crowded(self, suite: Any) -> Crowd:
+        """Return what runs many tests of a suite at once."""
+        main = self._main.scopes
+        found = units.ordered(suite, self.settings, main.repetition)
+
+        def new_lane(keeper: Timekeeper) -> Lane:
+            lane = self._new_lane(keeper)
+            lane.scopes.chooses, lane.scopes.repetition = main.chooses, main.repetition
+            return lane
+
+        self._notes.update(dict.fromkeys(unit.reason for unit in found if unit.reason))
+        return Crowd(
+            found,
+            self.settings.concurrency,
+            here=self._here,
+            new_lane=new_lane,
+            merge=self._merge,
+            on_layer=self._on_layer,
+            retries=self.settings.retry_alone,
+        )
+
+    def _on_layer(self, name: str, event: Any) -> None:
+        """Do at once what the hook of a layer is for, in the thread where it is called."""
+        getattr(self, name, _ignore)(event)
 
     def _choose(self, level: Level, owner: Any, repetition: int) -> Factory | None:
         return positions.factory(level, owner, repetition, self.settings)
@@ -317,33 +369,42 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             return self._execute(execute, suite, result)
         finally:
             # or unittest would tear the class and the module down again, in the next share
-            result._previousTestClass = None
+            seams.forget_class(result)
             if self._last_stop is not None:  # it is going to be sent only now
-                found = Found(self._told, self._account.take(), list(self._notes))
-                self._last_stop.metadata[_FOUND] = found
+                found = self._main.take()
+                self._last_stop.metadata[_FOUND] = found._replace(told=self._told)
                 self._told = []
 
-    def _judge(self, level: Level, owner: object, ledger: Ledger) -> AioError | None:
-        """Judge what was found in a scope that is wider than a test, or in a fixture of it."""
-        if not vars(ledger):
-            return None
-        name = f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else owner
-        what = f"{level.name.lower()} {name or ''}".strip()
-        modes = tags.read_checks(None, owner if isinstance(owner, type) else object)
-        can_fail = level in (Level.MODULE, Level.CLASS)
-        return self._verdicts.judge(
-            str(name or "the run"), ledger, modes, what=what, can_fail=can_fail
-        )
+    def _merge(self, found: Found) -> None:
+        """Take what was found elsewhere."""
+        self._told += found.told
+        self._main.account.add(found.account)
+        self._notes.update(dict.fromkeys(found.notes))
+
+    @property
+    def _is_played(self) -> bool:
+        """Whether what nose2 tells us of has happened before, in another thread."""
+        return self._crowd is not None and self._crowd.is_playing
 
     @property
     def _notes(self) -> dict[str, None]:
         """What there is to say of what was asked for and can't be done."""
-        return self._scopes.rules.keeper.told
+        return self._main.keeper.told
+
+    def _print(self, line: str) -> None:
+        """Print where nose2 does."""
+        for plugin in self.session.plugins:
+            if type(plugin).__module__ == _REPORTER:
+                plugin.stream.writeln(line)
 
     def _is_debugging(self) -> bool:
         """Tell whether a failing test ends in a debugger."""
+        return self._is_on("nose2.plugins.debugger")
+
+    def _is_on(self, module: str) -> bool:
+        """Tell whether a plugin of nose2's is."""
         return any(
-            plugin.registered and type(plugin).__module__ == "nose2.plugins.debugger"
+            plugin.registered and type(plugin).__module__ == module
             for plugin in self.session.plugins
         )
 
@@ -351,7 +412,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Tell what is going on."""
         if self._is_replaying:
             return "the tests run in worker processes"
-        running = self._adapter.running()
+        running = self._main.adapter.running()
         name = (
             "between two tests" if running is None else f"{running[0]} runs for {running[1]:.2f} s"
         )
@@ -361,12 +422,24 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def _convert(self, module: ModuleType) -> None:
         generators.convert(module, self.session.testMethodPrefix, self.settings.generators)
 
-    def _add_switch(self, key: str | None, *, help: str, metavar: str | None = None) -> None:  # noqa: A002
-        """Add ``--aio`` or ``--aio-key``; without a metavar, with its ``--no-`` form."""
+    def _add_switch(
+        self,
+        key: str | None,
+        *,
+        help: str,  # noqa: A002
+        metavar: str | None = None,
+        const: str | None = None,
+    ) -> None:
+        """Add ``--aio`` or ``--aio-key``; without a metavar, with its ``--no-`` form.
+
+        ``const`` is what it means without a value.
+        """
         name = f"--{SECTION}-{key}" if key else f"--{SECTION}"
         options: dict[str, Any] = {"metavar": metavar}
         if metavar is None:
             options = {"action": argparse.BooleanOptionalAction}
+        elif const is not None:
+            options |= {"nargs": "?", "const": const}
         self.session.pluginargs.add_argument(name, help=help, **options)
 
     def _unregister(self, *hooks: str) -> None:
@@ -374,3 +447,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             hook = self.session.hooks.hooks.get(name)
             if hook is not None and self in hook.plugins:
                 hook.plugins.remove(self)
+
+
+def _is_sent(execute: Any) -> bool:
+    """Tell whether it sends the tests to worker processes."""
+    return type(getattr(execute, "__self__", None)).__module__ == _WORKERS

@@ -46,7 +46,7 @@ from nose2_aio.factories import Factory
 from nose2_aio.hosts import Host
 from nose2_aio.ladders import Ladder
 from nose2_aio.ledgers import Ledger
-from nose2_aio.watched import Watch
+from nose2_aio.watches import Watch
 
 __all__ = ["Rules", "Runner", "always", "never"]
 

@@ -90,11 +90,11 @@ class Scope:
 
 
 class Scopes:
-    """The scopes that are open in a run."""
+    """The scopes that are open in one thread of a run."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, keeper: Timekeeper | None = None) -> None:
         self.rules = Rules(
-            Timekeeper(),
+            keeper or Timekeeper(),
             settings.grace,
             settings.deadlocks == "fail",
             settings.debug,

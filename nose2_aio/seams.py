@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
 from typing import Any
-from unittest import BaseTestSuite, IsolatedAsyncioTestCase, TestCase
+from unittest import BaseTestSuite, IsolatedAsyncioTestCase, TestCase, TestSuite
 
 __all__ = [
     "CLEANUP",
@@ -31,6 +31,8 @@ __all__ = [
     "closes_runner",
     "count_cleanups",
     "fail",
+    "flattened",
+    "forget_class",
     "give_loops",
     "has_class_cleanups",
     "has_given_loops",
@@ -42,6 +44,7 @@ __all__ = [
     "makes_runner",
     "method_name",
     "module_cleanups",
+    "runs_itself",
     "suite_with",
     "tests_in",
 ]
@@ -53,8 +56,10 @@ SET_UP, TEST, TEAR_DOWN, CLEANUP = "_callSetUp", "_callTestMethod", "_callTearDo
 PLAIN: Callable[..., Any] = getattr(TestCase, TEST)
 ISOLATED: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST)
 PLAIN_CLEANUP: Callable[..., Any] = getattr(TestCase, CLEANUP)
+_OF_SUITES = ("run", "__call__", "__iter__")
 _PLAIN = {seam: getattr(TestCase, seam) for seam in (SET_UP, TEAR_DOWN)}
 
+_SUITES = {name: (getattr(BaseTestSuite, name), getattr(TestSuite, name)) for name in _OF_SUITES}
 _RUN = TestCase.run.__code__
 
 Cleanup = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -170,6 +175,30 @@ def tests_in(suite: object) -> list[Any] | None:
         return None
     found = getattr(suite, "_tests", None)
     return found if isinstance(found, list) else None
+
+
+def flattened(suite: Any, is_whole: Callable[[Any], bool] = lambda _: False) -> Iterator[Any]:
+    """Give the tests in a suite, in order, and those suites that are to stay whole."""
+    waiting = [suite]
+    while waiting:
+        one = waiting.pop()
+        tests = None if is_whole(one) else tests_in(one)
+        if tests is None:
+            yield one
+        else:
+            waiting += reversed(tests)
+
+
+def runs_itself(suite: object) -> bool:
+    """Tell whether a suite doesn't leave it to unittest to run what is in it."""
+    return isinstance(suite, BaseTestSuite) and any(
+        getattr(type(suite), name) not in found for name, found in _SUITES.items()
+    )
+
+
+def forget_class(result: Any) -> None:
+    """Have unittest take the fixtures of no class and no module for set up."""
+    result._previousTestClass = None
 
 
 def suite_with(suite: Any, tests: list[Any]) -> Any:

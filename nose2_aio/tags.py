@@ -8,7 +8,7 @@ of our own, so that an unrelated ``timeout = 3`` of the class is never taken for
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar, overload
 
 from nose2_aio import factories, places, seconds, settings
@@ -20,14 +20,18 @@ __all__ = [
     "Tags",
     "are_on",
     "checks",
+    "exclusive",
     "is_tagged",
     "loop",
     "loop_scope",
     "read",
     "read_checks",
+    "read_exclusive",
     "read_loop",
     "read_loop_scope",
+    "read_serial",
     "read_virtual_time",
+    "serial",
     "sleep",
     "timeout",
     "virtual_time",
@@ -224,6 +228,76 @@ def read_checks(function: object, owner: type) -> dict[str, str]:
     return {name.replace("_", "-"): mode for name, mode in found.items()}
 
 
+def serial(tagged: _Tagged, /) -> _Tagged:
+    """Tag a test function, or all tests of a class, to run alone: beside no other test.
+
+    It says something where ``concurrency`` is more than 1.
+
+    Raises `InvalidTypeError` for anything else than a function or a class.
+    """
+    return _put(tagged, "serial", value=True, place=f"@serial, {places.of_caller()}")
+
+
+def read_serial(function: object, owner: type) -> bool:
+    """Tell whether `serial` says that a test runs alone: its function's own before its class's."""
+    value = _attributes(function).get("serial")
+    if value is None:
+        return bool(_of_class(owner).get("serial")) if are_on(owner) else False
+    if not isinstance(value, bool):
+        raise InvalidTypeError(
+            f"serial must be True or False, got {value!r} "
+            f"(attribute serial of {places.describe(function)})"
+        )
+    return value
+
+
+def exclusive(*keys: str) -> Callable[[_Tagged], _Tagged]:
+    """Tag a test function, or all tests of a class, with keys, one or more strings.
+
+    Tests that have a key in common never run beside each other: ``exclusive("database")``. The keys
+    of several tags add up, and those of a function and its class.
+
+    Raises `InvalidTypeError` for what is no string, `InvalidValueError` where there is none.
+    """
+    place = f"@exclusive, {places.of_caller()}"
+    if not keys:
+        raise InvalidValueError(f"@exclusive needs at least one key, a string ({place})")
+    _checked_keys(keys, place)
+
+    def tag(tagged: _Tagged) -> _Tagged:
+        if isinstance(tagged, type):
+            before = vars(tagged).get(_ON_CLASS, {}).get("exclusive", ())
+        else:
+            before = _keys_of(getattr(tagged, "__func__", tagged))
+        return _put(tagged, "exclusive", tuple(dict.fromkeys((*before, *keys))), place)
+
+    return tag
+
+
+def read_exclusive(function: object, owner: type) -> frozenset[str]:
+    """Return the keys that `exclusive` gives a test: those of its function and of its class."""
+    keys = _of_class(owner).get("exclusive", ()) if are_on(owner) else ()
+    return frozenset((*keys, *_keys_of(function)))
+
+
+def _keys_of(function: object) -> tuple[str, ...]:
+    """The keys of a function itself: by hand, they may be a string, or some."""
+    own = _attributes(function).get("exclusive")
+    if own is None:
+        return ()
+    place = f"attribute exclusive of {places.describe(function)}"
+    if isinstance(own, str) or not isinstance(own, Iterable):
+        own = [own]
+    return _checked_keys(tuple(own), place)
+
+
+def _checked_keys(keys: tuple[Any, ...], place: str) -> tuple[str, ...]:
+    for key in keys:
+        if not isinstance(key, str):
+            raise InvalidTypeError(f"exclusive must be one or more strings, got {key!r} ({place})")
+    return keys
+
+
 def _either_check() -> str:
     return settings.either(_CHECKS)
 
@@ -271,13 +345,18 @@ def read(function: object, owner: type) -> Tags:
 
 
 def _of_class(owner: type) -> dict[str, Any]:
-    """The tags of a class, its own before those of its bases."""
+    """The tags of a class, its own before those of its bases; of checks and keys all."""
     found: dict[str, Any] = {}
     if are_on(owner):
         for base in reversed(owner.__mro__):
             own = vars(base).get(_ON_CLASS, {})
             modes = {**found.get("checks", {}), **own.get("checks", {})}
-            found.update({**own, "checks": modes} if modes else own)
+            keys = (*found.get("exclusive", ()), *own.get("exclusive", ()))
+            found.update(own)
+            if modes:
+                found["checks"] = modes
+            if keys:
+                found["exclusive"] = keys
     return found
 
 

@@ -10,7 +10,6 @@ import gc
 import inspect
 import re
 import sys
-import threading
 import traceback
 import warnings
 from collections import deque
@@ -23,7 +22,7 @@ from unittest import TestCase, mock
 from nose2_aio import places
 from nose2_aio.ledgers import Unawaited
 
-__all__ = ["OWN", "described", "keeps_any", "kept_in", "noted"]
+__all__ = ["OWN", "described", "keeps_any", "kept_in", "noted", "track"]
 
 Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
 
@@ -39,15 +38,19 @@ _CONTAINERS = frozenset({list, tuple, set, deque, dict})
 
 
 @contextmanager
-def noted(note: Callable[[Coroutine, bool], bool], filters: Callable[[], object]) -> Iterator[None]:
+def noted(
+    note: Callable[[Coroutine, bool], bool],
+    filters: Callable[[], object],
+    is_here: Callable[[], bool],
+) -> Iterator[None]:
     """Call ``note`` for each coroutine that is dropped inside the block; False: let Python warn.
 
     It is told too whether that happens now, or long after the coroutine was lost: in a garbage
-    collection, or in another thread. ``filters`` gives those of warnings when the test began.
+    collection, or in a thread where no test runs, as ``is_here`` would say. ``filters`` gives those
+    of warnings when the test began.
     """
     before = getattr(warnings, _HOOK)
     depth = sys.get_coroutine_origin_tracking_depth()
-    thread = threading.get_ident()
     known = list(warnings.filters)
     is_collecting = False
 
@@ -56,11 +59,11 @@ def noted(note: Callable[[Coroutine, bool], bool], filters: Callable[[], object]
         is_collecting = phase == "start"
 
     def warn(coroutine: Coroutine) -> None:
-        is_late = is_collecting or threading.get_ident() != thread
+        is_late = is_collecting or not is_here()
         if _is_caught(filters(), known) or not note(coroutine, is_late):
             _warn(coroutine, has_origin=depth > 0)
 
-    sys.set_coroutine_origin_tracking_depth(max(depth, _DEPTH))
+    track()
     setattr(warnings, _HOOK, warn)
     gc.callbacks.append(watch)
     try:
@@ -69,6 +72,11 @@ def noted(note: Callable[[Coroutine, bool], bool], filters: Callable[[], object]
         gc.callbacks.remove(watch)
         setattr(warnings, _HOOK, before)
         sys.set_coroutine_origin_tracking_depth(depth)
+
+
+def track() -> None:
+    """Have it noted in this thread where a coroutine is made."""
+    sys.set_coroutine_origin_tracking_depth(max(sys.get_coroutine_origin_tracking_depth(), _DEPTH))
 
 
 def _is_caught(filters: object, known: list[Any]) -> bool:

@@ -13,19 +13,17 @@ The later repetitions run copies, made before any test runs: a test changes its 
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextvars import Context
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 from unittest import TestCase
 
-from nose2_aio import decorators, given, kinds, loops, plans, seams, tags
+from nose2_aio import copies, decorators, given, kinds, loops, plans, seams, tags
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.factories import Factory
 from nose2_aio.settings import Settings
@@ -36,8 +34,6 @@ _LOOP = "__nose2_aio_loop__"
 """What has the name of a test's loop, where that stands in its id."""
 _MARK = "__nose2_aio_name__"
 _NAMED = re.compile(r"(?P<name>.+)\[(?P<loop>[\w<>-]+)\]")
-_OWN = (list, dict, set)
-_MAKERS = ("unittest", "nose2")
 _FAILED = "nose2.loader"
 """The module of the tests that stand for what could not be loaded."""
 
@@ -83,7 +79,7 @@ def repeated(suite: Any, settings: Settings) -> list[Repetition] | None:
     """
     choices = {}
     count = 1
-    for test in _flattened(suite):
+    for test in seams.flattened(suite):
         choice = _choice(test, settings)
         if choice is not _NONE:
             choices[id(test)] = choice
@@ -116,7 +112,7 @@ def selected(suite: Any, loop: str, name: str, settings: Settings) -> list[Any]:
     What stands for something that could not be loaded is returned as it is. Raises
     `InvalidValueError` where no test of that name runs on such a loop.
     """
-    tests = list(_flattened(suite))
+    tests = list(seams.flattened(suite))
     if any(type(test).__module__ == _FAILED for test in tests):
         return tests
     found = []
@@ -146,18 +142,6 @@ def _has(owner: object, names: list[str]) -> bool:
             return False
         owner = getattr(owner, name)
     return True
-
-
-def _flattened(suite: Any) -> Iterator[Any]:
-    """Give the tests in a suite."""
-    waiting = [suite]
-    while waiting:
-        one = waiting.pop()
-        tests = seams.tests_in(one)
-        if tests is None:
-            yield one
-        else:
-            waiting += reversed(tests)
 
 
 def _choice(test: Any, settings: Settings) -> _Choice:
@@ -211,7 +195,7 @@ def _variant(test: Any, index: int, choice: _Choice) -> Any:
     if index not in indexes:
         return None
     if index != indexes[0]:
-        test = _copied(test)
+        test = copies.copied(test)
     if choice.has_several:
         _name(test, choice.factories[index].name)
     if choice is not _NONE and seams.is_isolated(type(test)):
@@ -224,25 +208,6 @@ def _variant(test: Any, index: int, choice: _Choice) -> Any:
 
 def _fail(error: InvalidValueError) -> NoReturn:
     raise error
-
-
-def _copied(test: TestCase) -> TestCase:
-    """Return a copy of a test that has not run."""
-    contexts = {id(one): one.copy() for one in vars(test).values() if isinstance(one, Context)}
-    found = copy.copy(test)
-    made_by = getattr(type(test).__init__, "__module__", "").partition(".")[0]
-    if made_by not in _MAKERS:  # the user's own may have made anything
-        try:
-            found = copy.deepcopy(test, dict(contexts))
-        except Exception:
-            found = copy.copy(test)
-    for name, value in vars(found).items():
-        if id(value) in contexts:
-            vars(found)[name] = contexts[id(value)]
-        elif type(value) in _OWN:
-            vars(found)[name] = copy.copy(value)
-    kinds.renew(found)
-    return found
 
 
 def _loop_name(test: Any) -> str | None:

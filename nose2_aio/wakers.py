@@ -1,6 +1,7 @@
 """What outside of a loop can still wake it: another thread, a child process, a signal.
 
 What isn't known to be harmless can: a thread that runs anything, and one that isn't Python's.
+Tests that run beside this one are harmless, with their executors: they have loops of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from nose2_aio import alarms, chains, executors
+from nose2_aio import alarms, batons, chains, executors
 from nose2_aio.seconds import monotonic
 
 __all__ = [
@@ -110,9 +111,12 @@ def _busy_threads(frames: dict[int, FrameType]) -> list[int]:
     """Return those threads that may do something by themselves."""
     busy, abandoned = [], []
     is_waiting = False
+    own = threading.get_ident()
     for identity, frame in frames.items():
         if identity in alarms.bells or executors.is_idle(identity, frame):
             continue
+        if identity in batons.threads or executors.owners.get(identity, own) != own:
+            continue  # another test, or the job of one
         if _waits_for_another(frame):
             is_waiting = True
         elif identity in executors.abandoned:
@@ -199,13 +203,15 @@ def _is_users(handler: Any, number: int) -> bool:
     """Tell whether the handler of a signal is one that may call back."""
     if not callable(handler) or isinstance(handler, signal.Handlers):
         return False
+    if (getattr(handler, "__module__", None) or "").startswith(_PACKAGE):
+        return False
     if number == signal.SIGINT:  # Python's own, or that of asyncio.Runner
         inner = getattr(handler, "func", handler)
         return (
             handler is not signal.default_int_handler
             and getattr(inner, "__name__", "") != "_on_sigint"
         )
-    return not (getattr(handler, "__module__", None) or "").startswith(_PACKAGE)
+    return True
 
 
 _WAIT = threading.Condition.wait.__code__

@@ -3,49 +3,42 @@
 `Watched` is mixed into the class of a loop. It notes who makes a task, sets a timer, begins an
 async generator or opens a transport, and where: all of these are made by methods of the loop,
 whichever task factory is set. asyncio's debug mode does the same for ten times the price. What is
-noted stands in a `Watch`, so that nothing of ours is in the way of a loop's own attributes.
-
-`WatchedSelector` is asked by the loop to wait. In virtual time the `clock` says whether to. Where
-the loop would wait for ever, it asks `wakers` first whether there are any.
+noted stands in a `Watch` (`watches`); its selector is one that knows of that, too (`selecting`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import math
 import os
 import selectors
 import socket
 import sys
-import weakref
 from asyncio import AbstractEventLoop, Task, TimerHandle
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
-from types import AsyncGeneratorType, FrameType
-from typing import Any, NamedTuple, cast
+from types import FrameType
+from typing import Any, cast
 
-from nose2_aio import ledgers, places, wakers
+from nose2_aio import places, wakers
 from nose2_aio.alarms import Overrun
 from nose2_aio.chains import Line
 from nose2_aio.clock import Clock
 from nose2_aio.errors import LoopError
 from nose2_aio.executors import Executor
-from nose2_aio.ledgers import Ledger, Report
 from nose2_aio.places import Origin
 from nose2_aio.seconds import monotonic
-from nose2_aio.waits import Kind, Waits
+from nose2_aio.selecting import WatchedSelector
+from nose2_aio.waits import Waits
+from nose2_aio.watches import Watch
 
 __all__ = [
-    "Made",
-    "Watch",
     "Watched",
     "WatchedLoop",
     "clock_of",
     "has_selector",
     "holders",
-    "hush",
     "make_virtual",
     "name_of",
     "note_waits",
@@ -54,120 +47,6 @@ __all__ = [
     "origin_of",
     "set_alarm",
 ]
-
-
-_MOMENT = 0.05
-"""Seconds between two looks whether there is a deadlock."""
-
-
-class Made(NamedTuple):
-    """Something that was made on a loop."""
-
-    thing: Any
-    ledger: Ledger
-    """Who has made it."""
-    origin: Origin
-    """Where."""
-    name: str
-    """The name of a task's coroutine: when that is done, it may be gone."""
-
-
-class Watch:
-    """What is known of a loop."""
-
-    ledger: Ledger | None = None
-    """The ledger of what carries none; None: nobody wants to know."""
-    executor: Executor | None = None
-    """The default executor, if it is ours."""
-    default_executor: Any = None
-    """The default executor, whosever it is."""
-    jobs: weakref.WeakSet[Any] | None = None
-    """The futures of what was handed to executors."""
-    on_deadlock: Callable[[], None] | None = None
-    """What is called where nothing can wake the loop any more."""
-    alarm: tuple[float, Callable[[], None]] | None = None
-    """When to call what, by `time.monotonic`, though nothing is due on the loop."""
-    clock: Clock | None = None
-    """The loop's clock, if its time is virtual, or was."""
-    waits: Waits | None = None
-    """What the test that runs has waited for, if somebody wants to know."""
-    is_new = True
-    """Whether nothing has run on the loop so far."""
-    has_selector = True
-    """Whether the loop has a selector of ours, which rings the alarm."""
-    timer: TimerHandle | None = None
-    """Stands for the alarm where it has none."""
-    handler_before: Any = None
-    """The exception handler that was set when the watching began: it deals with nothing."""
-    _made: dict[int, tuple[weakref.ref[Any], Ledger, Origin, str]] | None = None
-    """By identity: equality is the user's. Nothing is kept alive by it."""
-
-    def note(self, thing: Any, frame: FrameType | None, name: str = "") -> None:
-        """Note who has made something, as far as that can be known."""
-        ledger = ledgers.current.get() or self.ledger
-        if ledger is None:
-            return
-        if self._made is None:
-            self._made = {}
-        made, key = self._made, id(thing)
-        try:
-            reference = weakref.ref(thing, lambda _: made.pop(key, None))
-        except TypeError:
-            return
-        made[key] = (reference, ledger, places.origin(frame), name)
-
-    @property
-    def made(self) -> list[Made]:
-        """What was made and is still there."""
-        found = []
-        for reference, ledger, origin, name in list((self._made or {}).values()):
-            thing = reference()
-            if thing is not None:
-                found.append(Made(thing, ledger, origin, name))
-        return found
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether nothing that was made is still there."""
-        return not self._made
-
-    def forget(self) -> None:
-        """Forget what was made; have asyncio say nothing of what we have interrupted."""
-        hush(one.thing for one in self.made)
-        self._made = None
-
-    def find(self, thing: Any) -> Made | None:
-        """Return what is known of something."""
-        found = (self._made or {}).get(id(thing))
-        return None if found is None or found[0]() is not thing else Made(thing, *found[1:])
-
-    def add_job(self, future: asyncio.Future[Any]) -> None:
-        """Note a future that somebody else is to complete."""
-        self.jobs = self.jobs or weakref.WeakSet()
-        self.jobs.add(future)
-
-    @property
-    def needs_shutdown(self) -> bool:
-        """Whether there are threads to end, or async generators to close."""
-        return self.default_executor is not None or (
-            not self.is_blank and any(type(one.thing) is AsyncGeneratorType for one in self.made)
-        )
-
-    def report(self, context: dict[str, Any], handler: object) -> None:
-        """Note what the exception handler of the loop is told, unless a test deals with it."""
-        ledger, origin, name = self._maker_of(context)
-        if ledger is not None and handler is self.handler_before:
-            ledger.reports += (Report(context, _is_log_captured(), origin, name),)
-
-    def _maker_of(self, report: dict[str, Any]) -> tuple[Ledger | None, Origin, str]:
-        """Return who has made what a report is about, where, and its name."""
-        for key in ("task", "future", "asyncgen", "transport"):
-            made = self.find(report.get(key))
-            if made is not None:
-                return made[1:]
-        context = getattr(report.get("handle"), "_context", None)  # public since Python 3.12
-        charged = None if context is None else context.get(ledgers.current)
-        return charged or ledgers.current.get() or self.ledger, (), ""
 
 
 class Watched:
@@ -200,7 +79,9 @@ class Watched:
     def time(self) -> float:
         """Return the time by which timers are set: virtual, where that is asked for."""
         clock = self.__nose2_aio__.clock
-        return super().time() if clock is None else clock.time()  # type: ignore[misc]
+        if clock is None:
+            return super().time() - self.__nose2_aio__.held_up  # type: ignore[misc,no-any-return]
+        return clock.time()
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Take note of what went wrong, and handle it as ever."""
@@ -266,101 +147,6 @@ for _name in (
     "subprocess_shell",
 ):
     setattr(Watched, _name, _opening(_name))
-
-
-class WatchedSelector(selectors.DefaultSelector):
-    """Waits for a loop: not beyond its alarm, and not for ever where nothing can come."""
-
-    watch: Watch
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        """Wait for files, for so many seconds at most."""
-        watch = self.watch
-        left = math.inf
-        if watch.alarm is not None:
-            when, ring = watch.alarm
-            left = when - monotonic()
-            if left <= 0:
-                watch.alarm = None
-                ring()
-                return super().select(0)
-        clock = watch.clock
-        if clock is not None and clock.is_virtual and timeout != 0:
-            if clock.is_to_move() or not self._is_stuck():
-                return self._select_virtually(clock, left)
-            timeout = None  # what is never due is no timer
-        if timeout is None and self._is_stuck():
-            return self._look_again()
-        if timeout is None or timeout > left:
-            timeout = None if left == math.inf else left
-        if watch.waits is None or timeout == 0:
-            return super().select(timeout)
-        return self._note_wait(watch.waits, timeout)
-
-    def wait(self, timeout: float | None) -> list[Any]:
-        """Wait for files for real, for so many seconds at most."""
-        return super().select(timeout)
-
-    def _select_virtually(self, clock: Clock, left: float) -> list[Any]:
-        """Wait or jump, as the clock says; note what that took, and what it has saved."""
-        events = clock.select(self, left)
-        waits = self.watch.waits
-        if waits is not None:
-            skipped, waited, is_released = clock.take()
-            waits.skipped += skipped
-            if waited:
-                waits.add(waited, Kind.THREADS if is_released else self._kind(events))
-        return events
-
-    def _note_wait(self, waits: Waits, timeout: float | None) -> list[Any]:
-        """Wait, and note for how long."""
-        is_avoidable = waits.lines is not None and not (self.is_watching() or self.can_change())
-        began = monotonic()
-        events = super().select(timeout)
-        seconds = monotonic() - began
-        if is_avoidable:
-            waits.avoidable += seconds
-        waits.add(seconds, self._kind(events))
-        return events
-
-    def _kind(self, events: list[Any]) -> Kind:
-        """Return what has ended a wait."""
-        if not events:
-            return Kind.TIMERS
-        own = next(iter(self.get_map()))  # what other threads write to comes first
-        return Kind.THREADS if all(key.fd == own for key, _ in events) else Kind.FILES
-
-    def is_watching(self) -> bool:
-        """Tell whether there is a file to wait for that isn't the loop's own."""
-        return len(self.get_map()) > 1
-
-    def can_change(self) -> bool:
-        """Tell whether something else may wake the loop by itself."""
-        return self._has_job() or wakers.process_can_wake() or wakers.alarm_can_wake()
-
-    def _is_stuck(self) -> bool:
-        """Tell whether the loop seems to have nothing to wait for."""
-        return not (
-            self.watch.on_deadlock is None
-            or self.is_watching()
-            or self._has_job()
-            or wakers.process_can_wake()
-            or wakers.signal_can_wake()
-        )
-
-    def _has_job(self) -> bool:
-        jobs = self.watch.jobs
-        return jobs is not None and any(not job.done() for job in jobs)
-
-    def _look_again(self) -> list[Any]:
-        """Wait a little, and where nothing has come tell that nothing will.
-
-        A thread may have called back at the very moment when it ended.
-        """
-        events = super().select(_MOMENT)
-        if not events and self._is_stuck() and self.watch.on_deadlock is not None:
-            self.watch.on_deadlock()
-        return events
 
 
 class WatchedLoop(Watched, asyncio.SelectorEventLoop):  # type: ignore[misc]  # wider parameters
@@ -521,14 +307,6 @@ def _described(key: selectors.SelectorKey) -> str:
         return f"the file {key.fd}, for {names}"
 
 
-def hush(things: Iterable[Any]) -> None:
-    """Have asyncio say nothing of the tasks among them that we have interrupted."""
-    for one in things:
-        # to ask for an exception that isn't ours would hide it
-        if isinstance(getattr(one, "_exception", None), Overrun):
-            one.exception()
-
-
 def origin_of(task: Task[Any]) -> Origin:
     """Return where a task was made, as far as that is known."""
     watch = of(task.get_loop())
@@ -550,12 +328,6 @@ def _hide(made: Any) -> None:
     trace = getattr(made, "_source_traceback", None)
     if trace and isinstance(trace, list):
         del trace[-1]
-
-
-def _is_log_captured() -> bool:
-    """Tell whether a test captures what asyncio logs, with ``assertLogs``."""
-    handlers = logging.getLogger("asyncio").handlers + logging.getLogger().handlers
-    return any(type(handler).__module__ == "unittest._log" for handler in handlers)
 
 
 _WRAP_FUTURE = asyncio.wrap_future.__code__

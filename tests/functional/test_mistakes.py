@@ -50,6 +50,20 @@ class Settings(TestCase):
             "deadlocks = warn": "deadlocks must be fail or ignore, got 'warn' ([aio] deadlocks)",
             "grace = -1": "grace must be a finite number of seconds >= 0, got '-1' ([aio] grace)",
             "strict = very": "strict must be true or false, got 'very' ([aio] strict)",
+            "concurrency = 0": (
+                "concurrency must be a whole number >= 1 or auto, got '0' ([aio] concurrency)"
+            ),
+            "concurrency = 4\nloop-scope = run": (
+                "concurrency must be 1 where loop-scope is run, since all tests share one loop "
+                "then, got 4 ([aio] concurrency, [aio] loop-scope)"
+            ),
+            "retry-alone = often": (
+                "retry-alone must be true or false, got 'often' ([aio] retry-alone)"
+            ),
+            "shuffle = often": (
+                "shuffle must be true, false or a seed, a whole number >= 0, got 'often' "
+                "([aio] shuffle)"
+            ),
             "leaked-task = warn": (
                 "unknown key 'leaked-task' in [aio]: did you mean 'leaked-tasks'?"
             ),
@@ -69,9 +83,21 @@ class Settings(TestCase):
             "--aio-time-limit=soon": (
                 "time-limit must be a finite number of seconds >= 0, got 'soon' (--aio-time-limit)"
             ),
+            "--aio-concurrency=atuo": (
+                "concurrency must be a whole number >= 1 or auto, got 'atuo' (--aio-concurrency)"
+            ),
         }.items():
             with self.subTest(switch):
                 self.assert_refused(self.project().nose2(switch), message)
+
+    def test_shuffle(self) -> None:
+        """The name of a test behind a switch that may have a value."""
+        self.assert_refused(
+            self.project().nose2("--aio-shuffle", "test_it"),
+            "shuffle must be true, false or a seed, a whole number >= 0, got 'test_it' "
+            "(--aio-shuffle): write --aio-shuffle=SEED, or put --aio-shuffle behind the names of "
+            "tests",
+        )
 
     def test_interpolation(self) -> None:
         """A value that the file's own syntax can't have."""
@@ -250,6 +276,26 @@ class Imports(TestCase):
             ),
             "@aio.run_forever(timeout=-1)": (
                 f"InvalidValueError: timeout {rule} -1 (@run_forever, test_it.py:3)"
+            ),
+        }.items():
+            with self.subTest(line):
+                self.assert_refused(line, message)
+
+    def test_keys(self) -> None:
+        """Tags of what runs beside others."""
+        for line, message in {
+            "@aio.serial(5)": (
+                "InvalidTypeError: @serial is for functions and classes, got 5 "
+                "(@serial, test_it.py:3)"
+            ),
+            "@aio.exclusive": "InvalidTypeError: exclusive must be one or more strings, got <funct",
+            "@aio.exclusive()": (
+                "InvalidValueError: @exclusive needs at least one key, a string "
+                "(@exclusive, test_it.py:3)"
+            ),
+            "@aio.exclusive('a', 5)": (
+                "InvalidTypeError: exclusive must be one or more strings, got 5 "
+                "(@exclusive, test_it.py:3)"
             ),
         }.items():
             with self.subTest(line):

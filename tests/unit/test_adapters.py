@@ -12,7 +12,7 @@ from unittest import TestCase, mock
 
 import nose2_aio as aio
 from nose2_aio.accounts import Account
-from nose2_aio.adapters import Adapter
+from nose2_aio.adapters import Adapter, stepping_in
 from nose2_aio.errors import DefinitionError, InvalidTypeError
 from nose2_aio.fixtures import Fixtures
 from nose2_aio.interrupts import Interrupts
@@ -40,7 +40,7 @@ def run(case: TestCase, settings: Settings | None = None) -> unittest.TestResult
             adapter.detach()
 
     result = Result()
-    with adapter.on():
+    with stepping_in(lambda: adapter):
         case.run(result)
     return result
 
@@ -373,12 +373,12 @@ class Books(TestCase):
 
         Case.test.checks = 5  # type: ignore[attr-defined]
         first, second = self.nothing(), self.nothing()
-        with self.adapter.on():
+        with stepping_in(lambda: self.adapter):
             self.assertIsNone(self.adapter.running())
             self.adapter.attach(Case("test"))
-            self.adapter._note_unawaited(first, False)
+            self.adapter.note_unawaited(first, is_late=False)
             self.adapter.attach(Case("test"))
-            self.adapter._note_unawaited(second, True)
+            self.adapter.note_unawaited(second, is_late=True)
         first.close()
         second.close()
         names = [told.name.rpartition(".")[2] for told in self.verdicts.told]

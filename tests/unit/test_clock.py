@@ -31,6 +31,8 @@ def run(main: Callable[[Clock], Awaitable[Any]]) -> Any:
 class Outside:
     """What stands for the world outside of a loop: it holds time for so many real seconds."""
 
+    held_up = 0.0
+
     def __init__(self, holds: float = 0.0, *, files: bool = False) -> None:
         self.now, self.holds, self.files = 0.0, holds, files
         self.waited: list[float | None] = []

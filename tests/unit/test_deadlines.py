@@ -129,10 +129,10 @@ class Keeping(TestCase):
             (frame("nose2.result", "/lib/nose2/result.py", back=user), False, False),
             (frame("asyncio.events", unittest_file(), back=user), True, False),
             (frame("asyncio.events", unittest_file(), back=user), False, True),
-            (frame("nose2_aio.watched", "/w.py", back=user), False, True),
+            (frame("nose2_aio.selecting", "/w.py", back=user), False, True),
             (frame("nose2_aio.fixtures", "/f.py", "_call_users_fixture"), False, True),
         ):
-            found = deadlines._is_interruptible(stack, is_awaiting=is_awaiting)
+            found = deadlines.is_interruptible(stack, is_awaiting=is_awaiting)
             self.assertIs(found, expected, stack)
 
     def test_in_thread(self) -> None:

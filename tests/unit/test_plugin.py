@@ -58,6 +58,21 @@ class Hooks(TestCase):
         plugin = AioPlugin(session=session)
         self.assertEqual(session.hooks.hooks["loadTestsFromName"].plugins, [plugin, other])
 
+    def test_shuffle(self) -> None:
+        """A worker process gets what the command line says, and leaves its shares in order."""
+        for file, command_line in (({}, {"shuffle": "5"}), ({"aio": {"shuffle": "true"}}, {})):
+            session = Session()
+            session.config = ConfigParser()
+            session.config.read_dict(file)
+            plugin = AioPlugin(session=session)
+            plugin.command_line = {**command_line, "time-limit": "3"}
+            self.assertIsNotNone(plugin.settings.shuffle)
+            plugin.registerInSubprocess(SimpleNamespace(pluginClasses=[]))
+            other = Session()
+            other.config = session.config
+            worker = AioPlugin(session=other)
+            self.assertEqual((worker.settings.shuffle, worker.settings.time_limit), (None, 3))
+
     def test_worker(self) -> None:
         """In a worker process each share has its faces, and all have the loop of the run."""
 

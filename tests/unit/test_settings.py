@@ -101,3 +101,68 @@ class Resolve(TestCase):
             with self.subTest(message), self.assertRaises(InvalidValueError) as caught:
                 settings.resolve(file, command_line)
             self.assertEqual(str(caught.exception), message)
+
+
+class AtOnce(TestCase):
+    """How many tests run at once, and in which order."""
+
+    def test_concurrency(self) -> None:
+        """It is off; a number, or a word for many."""
+        self.assertEqual(settings.resolve({}, {}).concurrency, 1)
+        for text, number in (("1", 1), (" 8 ", 8), ("auto", 32)):
+            self.assertEqual(settings.resolve({"concurrency": text}, {}).concurrency, number)
+        self.assertTrue(settings.resolve({}, {}).retry_alone)
+        self.assertFalse(settings.resolve({}, {"retry-alone": "False"}).retry_alone)
+
+    def test_no_concurrency(self) -> None:
+        """Anything else is named with its place."""
+        for text in ("0", "-1", "", "2.5", "atuo", "Auto"):
+            with self.subTest(text), self.assertRaises(InvalidValueError) as caught:
+                settings.resolve({}, {"concurrency": text})
+            self.assertEqual(
+                str(caught.exception),
+                f"concurrency must be a whole number >= 1 or auto, got {text!r} "
+                "(--aio-concurrency)",
+            )
+
+    def test_one_loop(self) -> None:
+        """Tests that share one loop can't run at once."""
+        with self.assertRaises(InvalidValueError) as caught:
+            settings.resolve({"loop-scope": "run"}, {"concurrency": "8"})
+        self.assertEqual(
+            str(caught.exception),
+            "concurrency must be 1 where loop-scope is run, since all tests share one loop then, "
+            "got 8 (--aio-concurrency, [aio] loop-scope)",
+        )
+        for scope, number in (("run", "1"), ("module", "8")):
+            settings.resolve({"loop-scope": scope, "concurrency": number}, {})
+
+    def test_seed(self) -> None:
+        """A number is a seed, in the file as well; with none, one is drawn each time."""
+        self.assertIsNone(settings.resolve({}, {}).shuffle)
+        for text, seed in (("0", 0), ("1", 1), (str(2**40), 2**40)):
+            self.assertEqual(settings.resolve({"shuffle": text}, {}).shuffle, seed)
+            self.assertEqual(settings.resolve({"shuffle": "no"}, {"shuffle": text}).shuffle, seed)
+        for file, command_line in (
+            ({"shuffle": "true"}, {}),
+            ({"shuffle": "Yes"}, {}),
+            ({"shuffle": "no"}, {"shuffle": "true"}),
+        ):
+            drawn = {settings.resolve(file, command_line).shuffle for _ in range(8)}
+            self.assertGreater(len(drawn), 1)
+            self.assertTrue(all(0 <= seed < 2**32 for seed in drawn))
+        self.assertIsNone(settings.resolve({"shuffle": "off"}, {}).shuffle)
+        self.assertIsNone(settings.resolve({"shuffle": "true"}, {"shuffle": "false"}).shuffle)
+
+    def test_no_seed(self) -> None:
+        """Anything else is none; on the command line it may be a test, whatever it is called."""
+        rule = "shuffle must be true, false or a seed, a whole number >= 0, got"
+        hint = "write --aio-shuffle=SEED, or put --aio-shuffle behind the names of tests"
+        for text in ("-1", "1.5", "soon"):
+            with self.assertRaises(InvalidValueError) as caught:
+                settings.resolve({"shuffle": text}, {})
+            self.assertEqual(str(caught.exception), f"{rule} {text!r} ([aio] shuffle)")
+        for text in ("-1", "test_it", "on", "t", "n"):
+            with self.assertRaises(InvalidValueError) as caught:
+                settings.resolve({}, {"shuffle": text})
+            self.assertEqual(str(caught.exception), f"{rule} {text!r} (--aio-shuffle): {hint}")

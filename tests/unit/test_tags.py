@@ -243,3 +243,148 @@ class Checks(TestCase):
         by_hand.checks = 5
         with self.assertRaisesRegex(InvalidTypeError, "^checks must be a dict, got 5 .attribute"):
             tags.read_checks(by_hand, object)
+
+
+class Serial(TestCase):
+    """What runs alone."""
+
+    def test_function(self) -> None:
+        """On a function it is a plain attribute; set by hand it counts the same."""
+
+        @aio.serial
+        def tagged() -> None: ...
+
+        def by_hand() -> None: ...
+
+        self.assertEqual(vars(tagged), {"serial": True})
+        self.assertFalse(tags.is_tagged(tagged))
+        self.assertTrue(tags.read_serial(tagged, object))
+        self.assertFalse(tags.read_serial(by_hand, object))
+        for value, meant in ((True, True), (False, False), (None, False)):
+            by_hand.serial = value
+            self.assertIs(tags.read_serial(by_hand, object), meant)
+        by_hand.serial = "yes"
+        with self.assertRaisesRegex(
+            InvalidTypeError,
+            r"^serial must be True or False, got 'yes' "
+            r"\(attribute serial of by_hand, .*test_tags\.py:\d+\)$",
+        ):
+            tags.read_serial(by_hand, object)
+
+    def test_class(self) -> None:
+        """On a class it holds for all its tests, and for those of its subclasses."""
+
+        @aio.serial
+        class Base:
+            @aio.serial
+            @staticmethod
+            def static() -> None: ...
+
+        @aio.timeout(5)
+        class Inherits(Base):
+            serial = False
+
+            def own(self) -> None: ...
+
+        @aio.timeout(5)
+        class Other: ...
+
+        self.assertFalse(hasattr(Base, "serial"))
+        self.assertTrue(Base.static.serial)
+        for owner, meant in ((Base, True), (Inherits, True), (Other, False), (object, False)):
+            self.assertIs(tags.read_serial(function, owner), meant)
+        Inherits.own.serial = False
+        self.assertFalse(tags.read_serial(Inherits().own, Inherits))
+
+    def test_invalid(self) -> None:
+        """It is for functions and classes, without anything else."""
+        for given in (7, "database", True):
+            with self.assertRaisesRegex(
+                InvalidTypeError,
+                rf"^@serial is for functions and classes, got {given!r} "
+                r"\(@serial, .*test_tags\.py:\d+\)$",
+            ):
+                aio.serial(given)
+
+
+class Exclusive(TestCase):
+    """What never runs beside another test with the same key."""
+
+    def test_function(self) -> None:
+        """Keys add up, in one plain attribute."""
+
+        @aio.exclusive("port", "database")
+        @aio.exclusive("database")
+        def tagged() -> None: ...
+
+        self.assertEqual(vars(tagged), {"exclusive": ("database", "port")})
+        self.assertFalse(tags.is_tagged(tagged))
+        self.assertEqual(tags.read_exclusive(tagged, object), {"database", "port"})
+        self.assertEqual(tags.read_exclusive(function, object), set())
+
+    def test_by_hand(self) -> None:
+        """A string is one key, anything that can be iterated holds some."""
+
+        def by_hand() -> None: ...
+
+        for value, keys in (
+            ("database", {"database"}),
+            (["a", "b"], {"a", "b"}),
+            ({"a"}, {"a"}),
+            ((), set()),
+            (None, set()),
+        ):
+            by_hand.exclusive = value
+            self.assertEqual(tags.read_exclusive(by_hand, object), keys)
+        by_hand.exclusive = "database"
+        self.assertEqual(aio.exclusive("port")(by_hand).exclusive, ("database", "port"))
+        for value, got in ((5, "5"), (["a", 5], "5")):
+            by_hand.exclusive = value
+            with self.assertRaisesRegex(
+                InvalidTypeError,
+                rf"^exclusive must be one or more strings, got {got} "
+                r"\(attribute exclusive of by_hand, .*test_tags\.py:\d+\)$",
+            ):
+                tags.read_exclusive(by_hand, object)
+
+    def test_class(self) -> None:
+        """Those of a class, of its bases and of its function add up too."""
+
+        @aio.exclusive("a")
+        @aio.checks(leaked_tasks="fail")
+        class Base: ...
+
+        @aio.exclusive("c")
+        @aio.exclusive("b")
+        class Tagged(Base):
+            exclusive = 5
+
+            @aio.exclusive("d")
+            @staticmethod
+            def method() -> None: ...
+
+        class Inherits(Tagged): ...
+
+        self.assertEqual(tags.read_exclusive(function, Base), {"a"})
+        self.assertEqual(tags.read_exclusive(function, Inherits), {"a", "b", "c"})
+        self.assertEqual(tags.read_exclusive(Tagged.method, Tagged), {"a", "b", "c", "d"})
+        aio.exclusive("e")(vars(Tagged)["method"])
+        self.assertEqual(Tagged.method.exclusive, ("d", "e"))
+        self.assertEqual(tags.read_checks(function, Inherits), {"leaked-tasks": "fail"})
+
+    def test_invalid(self) -> None:
+        """There is at least one, and each is a string; it is for functions and classes."""
+        place = r"\(@exclusive, .*test_tags\.py:\d+\)$"
+        with self.assertRaisesRegex(
+            InvalidValueError, rf"^@exclusive needs at least one key, a string {place}"
+        ):
+            aio.exclusive()
+        for given in (5, function, None):
+            with self.assertRaisesRegex(
+                InvalidTypeError, rf"^exclusive must be one or more strings, got .* {place}"
+            ):
+                aio.exclusive("database", given)
+        with self.assertRaisesRegex(
+            InvalidTypeError, rf"^@exclusive is for functions and classes, got 7 {place}"
+        ):
+            aio.exclusive("database")(7)

@@ -18,12 +18,12 @@ from typing import Any
 from unittest import TestCase, mock
 
 import nose2_aio as aio
-from nose2_aio import endings, executors, reports, wakers, watched
+from nose2_aio import endings, executors, reports, wakers, watched, watches
 from nose2_aio.alarms import Overrun
 from nose2_aio.checks import inspect_end, lost
 from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.executors import Executor
-from nose2_aio.ledgers import Ledger
+from nose2_aio.ledgers import Ledger, Report
 
 
 async def poll() -> None:
@@ -78,7 +78,7 @@ class Watching(TestCase):
 
     def test_nothing_kept(self) -> None:
         """Nothing that was made is kept alive; what can't be referenced weakly isn't noted."""
-        watch = watched.Watch()
+        watch = watches.Watch()
         watch.note(object(), None)
         watch.ledger = Ledger()
         watch.note(5, None)
@@ -93,7 +93,7 @@ class Watching(TestCase):
 
     def test_dying(self) -> None:
         """What is gone already isn't found any more."""
-        watch = watched.Watch()
+        watch = watches.Watch()
         watch._made = {1: (lambda: None, Ledger(), (), "")}
         self.assertEqual(watch.made, [])
 
@@ -171,11 +171,11 @@ class Watching(TestCase):
             watch = watched.of(self.loop)
             assert watch is not None
             watch.ledger = ledger = Ledger()
-            with mock.patch.object(watched, "_is_log_captured", lambda: False):
+            with mock.patch.object(watches, "_is_log_captured", lambda: False):
                 self.loop.call_exception_handler({"message": "something bad"})
         inspect_end(ledger)
         self.assertEqual([one.what for one in ledger.findings], ["something bad"])
-        ledger.reports = (watched.Report({"message": "captured"}, True, (), ""),)
+        ledger.reports = (Report({"message": "captured"}, True, (), ""),)
         self.assertEqual(lost(self.loop, ledger), [])
 
     def test_broken_check(self) -> None:
@@ -344,7 +344,7 @@ class Endings(TestCase):
         """What was cancelled or interrupted by us is no lost exception."""
         ledger = Ledger()
         ledger.reports = tuple(
-            watched.Report({"exception": error}, False, (), "")
+            Report({"exception": error}, False, (), "")
             for error in (Overrun(), asyncio.CancelledError())
         )
         inspect_end(ledger)

@@ -1,0 +1,211 @@
+"""The baton: of all threads in which tests run, the one that has it runs; the others wait.
+
+It is given away only where a loop is idle, or between two steps of one that has had it for long. So
+tests interleave exactly where coroutines do, and what is shared by them needs no lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from asyncio import AbstractEventLoop
+from collections import deque
+from collections.abc import Callable
+
+from nose2_aio.seconds import monotonic
+
+__all__ = ["Baton", "LostBatonError", "Turn", "mine", "threads"]
+
+_LONG = 0.02
+"""Seconds after which it is given away between two steps of a loop, if another one wants it."""
+
+_BLOCKED = 0.25
+"""Seconds from which on a step is long enough to be told of."""
+
+_TICK = 0.02
+"""Seconds between two looks at who has it."""
+
+threads: set[int] = set()
+"""The identities of the threads that have it, or wait for it: none of them wakes another."""
+
+_own = threading.local()
+
+
+def mine() -> Turn | None:
+    """Return what this thread takes part with; None where it doesn't."""
+    turn: Turn | None = getattr(_own, "turn", None)
+    return turn
+
+
+class LostBatonError(BaseException):
+    """Ends a thread whose baton was taken away."""
+
+
+class Baton:
+    """The baton of a run."""
+
+    def __init__(self) -> None:
+        self.spare: Callable[[], Turn | None] = _nobody
+        """Returns who is to have it where nobody waits for it, if there is somebody."""
+        self.holder: Turn | None = None
+        self._guard = threading.Lock()
+        self._waiting: deque[Turn] = deque()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for it."""
+        return bool(self._waiting)
+
+    def take(self, turn: Turn, look: Callable[[], object] | None) -> float:
+        """Wait until it is there; return for how many seconds.
+
+        With ``look``, ahead of all who wait already; that is called again and again meanwhile.
+        """
+        with self._guard:
+            if self.holder is None:
+                self.holder = turn
+                return 0.0
+            (self._waiting.append if look is None else self._waiting.appendleft)(turn)
+        began = monotonic()
+        turn.wait(look)
+        return monotonic() - began
+
+    def give(self) -> None:
+        """Give it to the next who waits, or to the spare one, or put it down."""
+        following = self._following()
+        if following is None:
+            following = self.spare()  # who asks has it still
+            with self._guard:
+                if following is None and self._waiting:
+                    following = self._waiting.popleft()
+                self.holder = following
+        if following is not None:
+            following.wake()
+
+    def take_away(self) -> None:
+        """Take it away for good from who has it, and is stuck."""
+        if self.holder is not None:
+            self.holder.is_lost = True
+            self.give()
+
+    def _following(self) -> Turn | None:
+        with self._guard:
+            if not self._waiting:
+                return None
+            self.holder = self._waiting.popleft()
+            return self.holder
+
+
+class Turn:
+    """A thread's part in a baton."""
+
+    loop: AbstractEventLoop | None = None
+    """The loop for which it was given away last."""
+    thread = 0
+    """The identity of the thread."""
+    is_lost = False
+    """Whether it was taken away for good: the thread is to end."""
+    is_interrupted = False
+    """Whether what runs in the thread is to be interrupted, as by Ctrl-C."""
+    got = 0.0
+    """When it has got it."""
+    since = 0.0
+    """When its last step has begun."""
+    on_held_up: Callable[[float], None] | None = None
+    """Is told for how many seconds others have held it up."""
+    on_blocked: Callable[[float], None] | None = None
+    """Is told of steps that take long, in seconds."""
+
+    def __init__(self, baton: Baton) -> None:
+        self._baton = baton
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    def enter(self) -> None:
+        """Have it be that of this thread."""
+        self.thread = threading.get_ident()
+        self.got = self.since = monotonic()
+        threads.add(self.thread)
+        _own.turn = self
+
+    def leave(self) -> None:
+        """Have this thread take no part any more."""
+        threads.discard(self.thread)
+        _own.turn = None
+
+    @property
+    def is_of_this_thread(self) -> bool:
+        """Whether it is that of the thread that asks."""
+        return self.thread == threading.get_ident()
+
+    @property
+    def has_it(self) -> bool:
+        """Whether it has the baton."""
+        return self._baton.holder is self
+
+    def give(self, loop: AbstractEventLoop | None = None) -> None:
+        """Give the baton away, while ``loop`` is idle."""
+        self._check()
+        self.note_step(monotonic())
+        self.loop = loop
+        self._baton.give()
+
+    def take(self, look: Callable[[], object] | None = None) -> float:
+        """Wait for it; return for how many seconds others have held it up: see `Baton.take`."""
+        self._check()
+        held_up = self._baton.take(self, look)
+        self.loop = None
+        if held_up and self.on_held_up is not None:
+            self.on_held_up(held_up)
+        self.got = self.since = monotonic()
+        return held_up
+
+    def pass_on(self) -> float:
+        """Between two steps: let others have it, if it was here for long; else nothing is done."""
+        self._check()
+        now = monotonic()
+        if now - self.got < _LONG or not self._baton.is_wanted:
+            self.note_step(now)
+            return 0.0
+        self.give()
+        return self.take()
+
+    def note_step(self, now: float) -> None:
+        """Note that a step is over."""
+        seconds, self.since = now - self.since, now
+        if seconds >= _BLOCKED and self.on_blocked is not None:
+            self.on_blocked(seconds)
+
+    def _check(self) -> None:
+        if self.is_lost:
+            raise LostBatonError
+
+    def wait(self, look: Callable[[], object] | None = None) -> None:
+        """Wait until somebody gives it to this one."""
+        if look is None:
+            self._gate.acquire()
+            return
+        while not self._gate.acquire(timeout=_TICK):
+            look()
+
+    def rest(self) -> None:
+        """Give the baton away, and wait until somebody wakes this thread."""
+        self._check()
+        self._baton.give()
+        self.wait()
+        self.got = self.since = monotonic()
+
+    def rouse(self) -> None:
+        """Wake its loop where that is idle, and what runs there is to be interrupted."""
+        loop = self.loop
+        if self.is_interrupted and loop is not None:
+            with contextlib.suppress(RuntimeError):  # it may be closed by now
+                loop.call_soon_threadsafe(_nobody)
+
+    def wake(self) -> None:
+        """Have it go on."""
+        self._gate.release()
+
+
+def _nobody() -> None:
+    return None

@@ -1,0 +1,581 @@
+"""Many tests at once, each in a thread of its own, with one baton among them.
+
+1. A suite is cut into units (`units`): what has to run in order in one place.
+2. A unit that runs beside others runs in a lane: a thread with all that belongs to its tests
+   (`lanes`). Whoever has the baton runs (`batons`); a loop gives it away while it is idle. Where
+   nobody wants it then, one more unit is begun, as long as there are fewer than so many.
+3. What happens there is recorded (`recorders`), and played to the result by the main thread, in
+   the order of the suite, each test as soon as its turn comes.
+4. Where it is the turn of a unit that runs alone, nothing is begun any more until nothing is
+   running; then it runs in the main thread, on the result itself.
+5. Ctrl-C, and a result that wants the run to stop, interrupt all that run; each ends in good order.
+
+All that is known here is changed only by who has the baton: there are no locks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import signal
+import sys
+import threading
+import time
+from asyncio import AbstractEventLoop
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import Any
+
+from nose2_aio import alarms, batons, chains, deadlines, unawaited
+from nose2_aio.alarms import PolledAlarm
+from nose2_aio.batons import Baton, LostBatonError, Turn
+from nose2_aio.deadlines import Timekeeper
+from nose2_aio.lanes import Found, Here, Lane
+from nose2_aio.recorders import Call, Hook, Ran, Recorder
+from nose2_aio.seconds import monotonic
+from nose2_aio.suspects import Interference, Suspect, retried
+from nose2_aio.units import Unit
+
+__all__ = ["Crowd"]
+
+_LAST = 5.0
+"""Seconds that what runs has to end, when nobody wants to know of it any more."""
+_TICK = 0.02
+"""Seconds between two looks at what has the baton."""
+_SLOW = 0.25
+"""Seconds after which it is noted where a test blocks."""
+
+
+class Crowd:
+    """Runs units, many at once."""
+
+    def __init__(  # noqa: PLR0913 -- each by its name
+        self,
+        units: Sequence[Unit],
+        width: int,
+        *,
+        here: Here,
+        new_lane: Callable[[Timekeeper], Lane],
+        merge: Callable[[Found], None],
+        on_layer: Callable[[str, Any], None],
+        retries: bool = True,
+    ) -> None:
+        """Run up to ``width`` units at once, each in a lane that ``new_lane`` makes.
+
+        ``merge`` takes what was found of a test, when its turn comes. ``on_layer`` does at once
+        what the hook of a layer is for. With ``retries`` a test that fails is run again alone.
+        """
+        self._units: list[Unit | None] = list(units)
+        self._pending = deque(index for index, unit in enumerate(units) if not unit.is_alone)
+        self._width = width
+        self._here = here
+        self.new_lane = new_lane
+        self._merge = merge
+        self._on_layer = on_layer
+        self._retries = retries
+        self.interference: list[Interference] = []
+        """The tests that fail beside others and pass alone."""
+        self.is_playing = False
+        """Whether the result is told of what has happened before."""
+        self._baton = Baton()
+        self._baton.spare = self._spare
+        self._turn = Turn(self._baton)
+        """That of the main thread."""
+        self._news = threading.Lock()
+        self._news.acquire()
+        self._is_waiting = False
+        """Whether the main thread waits for news."""
+        self._lanes: list[_Lane] = []
+        """Those whose threads live."""
+        self._idle: list[_Lane] = []
+        self._running: dict[int, _Lane] = {}
+        """By the index of the unit."""
+        self._recorders: dict[int, Recorder] = {}
+        """Those of units that have begun and are not played to their end."""
+        self._done: set[int] = set()
+        self._busy: set[Hashable] = set()
+        """The keys of what is running."""
+        self._blocked: dict[Hashable, deque[int]] = {}
+        """What waits for a key."""
+        self._is_draining = False
+        """Whether nothing is to begin."""
+        self._is_over = False
+        """Whether no test is to begin any more."""
+        self._wants_stop = False
+        """Whether a test wants the run to stop."""
+        self._interrupts = 0
+        """How often Ctrl-C came."""
+        self._is_calling = False
+        """Whether the main thread calls what isn't ours."""
+        self._crash: BaseException | None = None
+        """What has escaped from a lane."""
+        self._context = contextvars.copy_context()
+        self._log: list[Ran] = []
+        """The tests that have run in lanes."""
+        self._suspects: dict[int, list[Suspect]] = {}
+        """By the index of their unit."""
+
+    def __call__(self, result: Any) -> None:
+        """Run all of them, and play to ``result`` what happens."""
+        self._turn.enter()
+        try:
+            with _time_of_plugins() as clock, self._on_interrupt():
+                self._turn.take()
+                try:
+                    self._run(_Player(result, clock, self._merge))
+                    if self._retries and not self._is_over and not result.shouldStop:
+                        self._retry()
+                finally:
+                    if not self._is_urgent:
+                        self._close()
+        finally:
+            self._turn.leave()
+
+    def tell(self) -> list[tuple[str, float, AbstractEventLoop | None, FrameType | None]]:
+        """Return the tests that run: names, for how long, their loops, and what has the baton."""
+        frames = sys._current_frames()
+        found = []
+        for lane in list(self._running.values()):
+            running = lane.running()
+            if running is not None:
+                frame = None if lane.turn.loop is not None else frames.get(lane.turn.thread)
+                found.append((*running, lane.turn.loop, frame))
+        return found
+
+    # the main thread
+
+    def _run(self, player: _Player) -> None:
+        for index, unit in enumerate(self._units):
+            assert unit is not None
+            if not unit.is_alone:
+                self._play(index, player)
+            elif not self._is_over:
+                self._run_alone(unit, player)
+            self._units[index] = None
+            if self._is_stopped(player):
+                break
+
+    def _is_stopped(self, player: _Player) -> bool:
+        """Tell whether somebody wants the run to end here: what runs is of no interest any more."""
+        return player.result.shouldStop and not self._is_over
+
+    def _drain(self, player: _Player) -> None:
+        """Wait until nothing runs."""
+        self._is_draining = True
+        while self._running and not self._is_over:
+            self._wait(player)
+        self._is_draining = False
+
+    def _run_alone(self, unit: Unit, player: _Player) -> None:
+        """Run a unit with nothing beside it."""
+        self._drain(player)
+        if not self._is_over:
+            with self._calling():
+                unit.suite(player.result)
+
+    def _retry(self) -> None:
+        """Run those again by themselves that have failed beside others."""
+        suspects = [one for index in sorted(self._suspects) for one in self._suspects[index]]
+
+        def passes(suite: Any) -> bool:
+            main = self._here.main
+            recorder = Recorder(main, lambda: False, lambda _: None)
+            recorder.take_hooks(suite, self._on_layer)
+            with self._calling():
+                suite(recorder)
+            main.scopes.close(but_run=True)
+            main.adapter.close()
+            return not recorder.has_failed
+
+        self.interference, notes = retried(suspects, self._log, passes)
+        self._here.main.keeper.told.update(dict.fromkeys(notes))
+
+    def _play(self, index: int, player: _Player) -> None:
+        """Play a unit, as far as it has come, until it is over."""
+        while True:
+            recorder = self._recorders.get(index)
+            if recorder is not None:
+                with self._calling():
+                    while recorder.complete and not self._is_stopped(player):
+                        recorder.complete -= 1
+                        self.is_playing = True
+                        try:
+                            player.play(recorder.pieces.popleft())
+                        finally:
+                            self.is_playing = False
+            if self._is_stopped(player):
+                return
+            if index in self._done:
+                self._done.discard(index)
+                del self._recorders[index]
+                return
+            if recorder is None and self._is_over:
+                return  # it is not going to begin
+            self._wait(player)
+
+    def _wait(self, player: _Player) -> None:
+        """Let the others run until there is news."""
+        self._is_waiting = True
+        self._turn.give()
+        while not self._news.acquire(timeout=_TICK):
+            self._look()
+        self._turn.take(self._look)
+        self._is_waiting = False
+        if self._crash is not None:
+            raise self._crash
+        if self._is_over and not player.result.shouldStop:
+            player.result.stop()
+
+    def _look(self) -> None:
+        """Interrupt what has the baton for too long; wake what is to be interrupted."""
+        if self._is_urgent:
+            raise KeyboardInterrupt
+        if self._interrupts or self._wants_stop:
+            self._end_all()
+        for lane in list(self._running.values()):
+            lane.turn.rouse()
+        holder = self._baton.holder
+        found = next((one for one in self._running.values() if one.turn is holder), None)
+        if holder is None or found is None:
+            return
+        frame = sys._current_frames().get(holder.thread)
+        seconds = monotonic() - holder.since
+        if holder.is_interrupted and seconds > _TICK and deadlines.is_interruptible(frame):
+            holder.is_interrupted = False
+            alarms.interrupt(holder.thread, KeyboardInterrupt)
+        found.look(frame, seconds)
+        if found.is_stuck:
+            self._lose(found)
+
+    def _lose(self, lane: _Lane) -> None:
+        """Give up a lane whose test is stuck where nothing interrupts it."""
+        index = next(index for index, one in self._running.items() if one is lane)
+        self._lanes.remove(lane)
+        batons.threads.discard(lane.turn.thread)
+        self._recorders[index].lose(lane.lateness())
+        self.finish(index)
+        self._baton.take_away()
+
+    def _end_all(self) -> None:
+        """Have all that run be interrupted, and nothing begin any more."""
+        if not self._is_over:
+            self._is_over = True
+            for lane in list(self._running.values()):
+                lane.turn.is_interrupted = True
+                lane.turn.rouse()
+
+    def _close(self) -> None:
+        """End all lanes, and what runs in them."""
+        self._end_all()
+        end = monotonic() + _LAST
+        while self._running and monotonic() < end:
+            self._is_waiting = True
+            self._turn.give()
+            while not self._news.acquire(timeout=_TICK) and monotonic() < end:
+                self._look()
+            self._turn.take(self._look)
+        for lane in self._idle:
+            lane.turn.wake()
+        for lane in self._idle:
+            lane.thread.join()
+        self._turn.give()
+
+    @property
+    def _is_urgent(self) -> bool:
+        """Whether Ctrl-C came twice: the run is to end on the spot."""
+        return self._interrupts > 1
+
+    @contextmanager
+    def _calling(self) -> Iterator[None]:
+        """Call what isn't ours inside the block: Ctrl-C is raised there as ever."""
+        self._is_calling = True
+        try:
+            yield
+        finally:
+            self._is_calling = False
+
+    @contextmanager
+    def _on_interrupt(self) -> Iterator[None]:
+        """Have Ctrl-C be noted where the main thread waits."""
+        before = signal.getsignal(signal.SIGINT)
+        if before is not signal.default_int_handler:
+            yield
+            return
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            if self._is_calling:
+                signal.default_int_handler(number, frame)
+            self._interrupts += 1
+            self._tell()
+
+        signal.signal(signal.SIGINT, on_signal)
+        try:
+            yield
+        finally:
+            if signal.getsignal(signal.SIGINT) is on_signal:
+                signal.signal(signal.SIGINT, before)
+
+    # who has the baton
+
+    def _spare(self) -> Turn | None:
+        """Return the turn of a lane that can begin a unit now, if there is one."""
+        if self._is_draining or self._is_over or not self._can_begin():
+            return None
+        if self._idle:
+            return self._idle.pop().turn
+        if len(self._lanes) >= self._width:
+            return None
+        lane = _Lane(self, Turn(self._baton), len(self._lanes))
+        self._lanes.append(lane)
+        lane.thread.start()
+        return lane.turn
+
+    def _can_begin(self) -> bool:
+        """Tell whether there is a unit that can begin; put those aside that wait for a key."""
+        while self._pending:
+            unit = self._units[self._pending[0]]
+            assert unit is not None
+            key = next((key for key in unit.keys if key in self._busy), None)
+            if key is None:
+                return True
+            self._blocked.setdefault(key, deque()).append(self._pending.popleft())
+            for other in unit.keys - self._busy:  # which it doesn't take after all
+                self._release(other)
+        return False
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether several units run."""
+        return len(self._running) > 1
+
+    def begin(self, lane: _Lane) -> int | None:
+        """Wait for the next unit, and return its index; None where there is none any more."""
+        while self._is_draining or self._is_over or not self._can_begin():
+            self._idle.append(lane)
+            lane.turn.rest()
+            if self._is_over:  # this was to wake it, without the baton
+                return None
+        index = self._pending.popleft()
+        unit = self._units[index]
+        assert unit is not None
+        self._busy |= unit.keys
+        self._running[index] = lane
+        return index
+
+    def recorder(self, lane: Lane, index: int) -> Recorder:
+        """Return what is to record a unit."""
+        recorder = Recorder(lane, lambda: self._is_over, partial(self._note_end, index))
+        self._recorders[index] = recorder
+        recorder.take_hooks(self.suite(index), self._on_layer)
+        lane.interrupts.stop = self._stop
+        return recorder
+
+    def enter(self, lane: Lane) -> None:
+        """Have a lane be that of the thread that calls."""
+        self._here.enter(lane)
+        unawaited.track()
+
+    def context(self) -> contextvars.Context:
+        """Return the context for a unit."""
+        return self._context.copy()
+
+    def suite(self, index: int) -> Any:
+        """Return what to execute for a unit."""
+        unit = self._units[index]
+        assert unit is not None
+        return unit.suite
+
+    def crash(self, error: BaseException) -> None:
+        """Take note of what must not happen: an error of a lane itself."""
+        self._crash = error
+        self._tell()
+
+    def _stop(self) -> None:
+        """Have the run stop, since a test wants that: it has raised KeyboardInterrupt."""
+        self._wants_stop = True
+        self._tell()
+
+    def _note_end(self, index: int, ran: Ran) -> None:
+        self._log.append(ran)
+        unit = self._units[index]
+        if ran.errors and unit is not None:
+            self._suspects.setdefault(index, []).append(Suspect(ran, unit))
+        else:
+            ran.forget()
+        self._tell()
+
+    def finish(self, index: int) -> None:
+        """Note that a unit is over."""
+        unit = self._units[index]
+        assert unit is not None
+        del self._running[index]
+        self._done.add(index)
+        self._busy -= unit.keys
+        for key in unit.keys:
+            self._release(key)
+        self._tell()
+
+    def _release(self, key: Hashable) -> None:
+        """Have the next unit come that waits for a key; the others wait for that one."""
+        waiting = self._blocked.get(key)
+        if waiting:
+            self._pending.appendleft(waiting.popleft())
+        if not waiting:
+            self._blocked.pop(key, None)
+
+    def _tell(self) -> None:
+        """Tell the main thread that there is news, if it waits for that."""
+        if self._is_waiting:
+            self._is_waiting = False
+            with contextlib.suppress(RuntimeError):  # Ctrl-C may have told at the same time
+                self._news.release()
+
+
+class _Lane:
+    """A lane of a crowd, and its thread."""
+
+    def __init__(self, crowd: Crowd, turn: Turn, number: int) -> None:
+        self._crowd = crowd
+        self.turn = turn
+        self.thread = threading.Thread(
+            target=self._main, name=f"nose2_aio-{number + 1}", daemon=True
+        )
+        self._lane: Lane | None = None
+        self._alarm: PolledAlarm | None = None
+        self._blocked_at = ""
+        self._spot: object = None
+        """Where it was when it was interrupted last."""
+        self.is_stuck = False
+        """Whether it was interrupted twice in the same place, to no effect."""
+
+    def running(self) -> tuple[str, float] | None:
+        """Return the name of the test that runs, and for how many seconds it has."""
+        return None if self._lane is None else self._lane.adapter.running()
+
+    def look(self, frame: FrameType | None, seconds: float) -> None:
+        """Look at what it runs, from the main thread: for so many seconds without a pause."""
+        lane, alarm = self._lane, self._alarm
+        if lane is None or alarm is None:
+            return
+        if seconds >= _SLOW and not self._blocked_at:
+            self._blocked_at = next((line.place for line in chains.of_frame(frame)[::-1]), "")
+        deadline = lane.keeper.deadline
+        before = 0 if deadline is None else deadline.interrupted
+        alarm.poll(frame)
+        if deadline is not None and frame is not None and deadline.interrupted > before:
+            spot = id(frame), frame.f_lasti
+            self.is_stuck = spot == self._spot
+            self._spot = spot
+
+    def lateness(self) -> BaseException:
+        """Return the error for a test that can't be interrupted."""
+        assert self._lane is not None
+        deadline = self._lane.keeper.deadline
+        assert deadline is not None
+        error = deadline.error()
+        error.add_note("It could not be interrupted: its thread was left behind.")
+        return error
+
+    def _main(self) -> None:
+        """What its thread does."""
+        turn, crowd = self.turn, self._crowd
+        turn.wait()
+        turn.enter()
+        try:
+            self._alarm = PolledAlarm()
+            self._lane = crowd.new_lane(Timekeeper(self._alarm))
+            crowd.enter(self._lane)
+            turn.on_held_up = self._lane.keeper.put_off
+            turn.on_blocked = self._note_blocked
+            while (index := crowd.begin(self)) is not None:
+                self._run(self._lane, index)
+                turn.pass_on()
+        except LostBatonError:
+            pass
+        except BaseException as error:
+            crowd.crash(error)
+        finally:
+            turn.leave()
+
+    def _run(self, lane: Lane, index: int) -> None:
+        recorder = self._crowd.recorder(lane, index)
+        try:
+            self._crowd.context().run(self._execute, lane, index, recorder)
+        finally:
+            if not recorder.is_closed:
+                recorder.end()
+                self._crowd.finish(index)
+
+    def _execute(self, lane: Lane, index: int, recorder: Recorder) -> None:
+        try:
+            self._crowd.suite(index)(recorder)
+        finally:
+            lane.scopes.close()
+            lane.adapter.close()
+
+    def _note_blocked(self, seconds: float) -> None:
+        """Note that it has held up the others."""
+        place, self._blocked_at = self._blocked_at, ""
+        running = self.running()
+        if self._lane is not None and running is not None and self._crowd.is_crowded:
+            text = f"{running[0]} blocked the loop for {seconds:.1f} s, and all others with it"
+            self._lane.keeper.told[f"{place}: {text}" if place else text] = None
+
+
+class _Clock:
+    """Stands for the module `time` where plugins ask how long a test took, as it is played."""
+
+    moment: float | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+    def time(self) -> float:
+        """Return when that was which is played."""
+        return time.time() if self.moment is None else self.moment
+
+
+class _Player:
+    """Plays to a result what was recorded."""
+
+    def __init__(self, result: Any, clock: _Clock, merge: Callable[[Found], None]) -> None:
+        self.result = result
+        self._clock = clock
+        self._merge = merge
+
+    def play(self, piece: Any) -> None:
+        """Play one piece."""
+        if isinstance(piece, Hook):
+            piece.call(piece.event)
+            return
+        assert isinstance(piece, Call)
+        if piece.name == "found":
+            self._merge(*piece.args)
+            return
+        self._clock.moment = piece.moment
+        try:
+            getattr(self.result, piece.name)(*piece.args)
+        finally:
+            self._clock.moment = None
+
+
+@contextmanager
+def _time_of_plugins() -> Iterator[_Clock]:
+    """Have nose2 and its plugins take the time from another clock inside the block.
+
+    They ask when they are told of something, and that is later.
+    """
+    clock = _Clock()
+    with contextlib.ExitStack() as stack:
+        for name in _TIMED:
+            module: Any = sys.modules.get(name)
+            if module is not None:
+                stack.callback(setattr, module, "time", module.time)
+                module.time = clock
+        yield clock
+
+
+_TIMED = ("nose2.result", "nose2.plugins.junitxml")

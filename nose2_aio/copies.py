@@ -1,0 +1,43 @@
+"""Copies of test cases as they are before they run: a test changes its test case."""
+
+from __future__ import annotations
+
+import copy
+from contextvars import Context
+from typing import Any
+from unittest import TestCase
+
+from nose2_aio import kinds
+
+__all__ = ["copied", "state"]
+
+_OWN = (list, dict, set)
+_MAKERS = ("unittest", "nose2")
+
+
+def state(test: TestCase) -> dict[str, Any]:
+    """Return what there is to know of a test that has not run, for a copy of it later."""
+    return vars(test).copy()
+
+
+def copied(test: TestCase, state: dict[str, Any] | None = None) -> TestCase:
+    """Return a copy of a test that has not run, or as it was in an earlier state."""
+    known = vars(test) if state is None else state
+    contexts = {id(one): one.copy() for one in known.values() if isinstance(one, Context)}
+    found = copy.copy(test)
+    if state is not None:
+        vars(found).clear()
+        vars(found).update(state)
+    made_by = getattr(type(test).__init__, "__module__", "").partition(".")[0]
+    if made_by not in _MAKERS:  # the user's own may have made anything
+        try:
+            found = copy.deepcopy(found, dict(contexts))
+        except Exception:
+            found = copy.copy(found)
+    for name, value in vars(found).items():
+        if id(value) in contexts:
+            vars(found)[name] = contexts[id(value)]
+        elif type(value) in _OWN:
+            vars(found)[name] = copy.copy(value)
+    kinds.renew(found)
+    return found

@@ -1,0 +1,215 @@
+"""A recorder: it stands for the result where tests run, and keeps what happens for later.
+
+unittest tells a result what becomes of a test, at once; nose2's calls its plugins then. In a thread
+of its own a test has a recorder for that. The main thread plays what is recorded to the result,
+test by test: so all hooks are called there, in the order of the suite, as in a serial run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from nose2_aio import copies, seams
+from nose2_aio.lanes import Lane
+from nose2_aio.seconds import monotonic
+
+__all__ = ["Call", "Hook", "Ran", "Recorder"]
+
+
+class Call(NamedTuple):
+    """A call of a method of the result."""
+
+    name: str
+    args: tuple[Any, ...]
+    moment: float
+    """When, by `time.time`, as if nobody had held up the test."""
+
+
+class Hook(NamedTuple):
+    """A call of one of nose2's hooks."""
+
+    call: Callable[[Any], Any]
+    event: Any
+
+
+class Ran:
+    """A test that has run, or runs."""
+
+    __slots__ = ("began", "ended", "errors", "name", "state", "test")
+
+    def __init__(self, test: Any) -> None:
+        self.test = test
+        self.state: Any = copies.state(test)
+        """What is known of it before it runs."""
+        self.name: str = test.id()
+        self.began = self.ended = monotonic()
+        self.errors: list[BaseException] = []
+        """What it has failed with."""
+
+    def forget(self) -> None:
+        """Keep no more of it than its name and its times."""
+        self.test = self.state = None
+
+
+class Recorder:
+    """Records what happens to the tests of one unit."""
+
+    failfast = False
+    """unittest asks, to end a test at its first failing subtest."""
+
+    def __init__(
+        self, lane: Lane, is_over: Callable[[], bool], tell: Callable[[Ran], None]
+    ) -> None:
+        """``is_over`` says whether no test is to begin; ``tell`` is called when one has ended."""
+        self._lane = lane
+        self._is_over = is_over
+        self._tell = tell
+        self._held_up = 0.0
+        self.pieces: deque[Any] = deque()
+        """What has happened and was not played so far."""
+        self.complete = 0
+        """How many of them there are up to the end of the last test."""
+        self.running: Ran | None = None
+        """The test that runs."""
+        self.has_failed = False
+        """Whether anything has, be it a fixture."""
+        self.is_closed = False
+        """Whether nobody wants to know any more."""
+
+    @property
+    def shouldStop(self) -> bool:  # noqa: N802 -- unittest's name, as all below
+        """Whether no further test is to begin."""
+        return self._is_over()
+
+    def startTest(self, test: Any) -> None:  # noqa: N802
+        """Note that a test begins, and have it run for real."""
+        self._held_up = self._lane.keeper.held_up
+        self.running = Ran(test)
+        self._call("startTest", test)
+        self._lane.adapter.attach(test)
+
+    def stopTest(self, test: Any) -> None:  # noqa: N802
+        """Note that a test is over."""
+        self._lane.adapter.detach()
+        self._call("found", self._lane.take())
+        self._call("stopTest", test)
+        self._end_test()
+
+    def addSuccess(self, test: Any) -> None:  # noqa: N802
+        """Note that a test has passed."""
+        self._call("addSuccess", test)
+
+    def addError(self, test: Any, error: Any) -> None:  # noqa: N802
+        """Note an error, of a test or of a fixture of a class, a module or a layer."""
+        self._fail(error)
+        self._call("addError", test, error)
+
+    def addFailure(self, test: Any, error: Any) -> None:  # noqa: N802
+        """Note that a test has failed."""
+        self._fail(error)
+        self._call("addFailure", test, error)
+
+    def addSubTest(self, test: Any, subtest: Any, error: Any) -> None:  # noqa: N802
+        """Note what a subtest has come to."""
+        if error is not None:
+            self._fail(error)
+        self._call("addSubTest", test, subtest, error)
+
+    def addSkip(self, test: Any, reason: str) -> None:  # noqa: N802
+        """Note that a test, or all of a class, was skipped."""
+        self._call("addSkip", test, reason)
+
+    def addExpectedFailure(self, test: Any, error: Any) -> None:  # noqa: N802
+        """Note that a test has failed, as it should."""
+        self._call("addExpectedFailure", test, error)
+
+    def addUnexpectedSuccess(self, test: Any) -> None:  # noqa: N802
+        """Note that a test has passed that should fail."""
+        self._fail((None, AssertionError("unexpected success")))
+        self._call("addUnexpectedSuccess", test)
+
+    def addDuration(self, test: Any, elapsed: float) -> None:  # noqa: N802
+        """Take no note: nose2 takes none."""
+
+    def add(self, piece: Any) -> None:
+        """Note anything else: what was printed, the hook of a layer."""
+        if not self.is_closed:
+            self.pieces.append(piece)
+
+    def take_hooks(self, suite: Any, at_once: Callable[[str, Any], None]) -> None:
+        """Note the hooks of layers that a suite is going to call, if it is that of one.
+
+        ``at_once`` does what we do there ourselves.
+        """
+        session = getattr(suite, "session", None)
+        if session is not None:
+            suite.session = _Session(_Hooks(session.hooks, self, at_once))
+            for one in seams.tests_in(suite) or ():
+                self.take_hooks(one, at_once)
+
+    def end(self) -> None:
+        """Note that the unit is over."""
+        self._call("found", self._lane.take())
+        self.complete = len(self.pieces)
+
+    def lose(self, error: BaseException) -> None:
+        """End the test that runs with an error, and take note of nothing any more.
+
+        Its thread is stuck: this is called from another one.
+        """
+        ran = self.running
+        if ran is not None:
+            self.addError(ran.test, (type(error), error, error.__traceback__))
+            self._call("stopTest", ran.test)
+            self._end_test()
+        self.complete = len(self.pieces)
+        self.is_closed = True
+
+    def _end_test(self) -> None:
+        ran, self.running = self.running, None
+        self.complete = len(self.pieces)
+        if ran is not None:
+            ran.ended = monotonic()
+            self._tell(ran)
+
+    def _fail(self, error: Any) -> None:
+        self.has_failed = True
+        if self.running is not None:
+            self.running.errors.append(error[1])
+
+    def _call(self, name: str, *args: Any) -> None:
+        if not self.is_closed:
+            held_up = self._lane.keeper.held_up - self._held_up
+            self.pieces.append(Call(name, args, time.time() - held_up))
+
+
+class _Session(NamedTuple):
+    """Stands for nose2's session in the suite of a layer, which calls hooks by itself."""
+
+    hooks: _Hooks
+
+
+class _Hooks:
+    """Stands for nose2's hooks there."""
+
+    def __init__(self, hooks: Any, recorder: Recorder, at_once: Callable[[str, Any], None]) -> None:
+        self._hooks = hooks.own if isinstance(hooks, _Hooks) else hooks
+        self._recorder = recorder
+        self._at_once = at_once
+
+    @property
+    def own(self) -> Any:
+        """nose2's own."""
+        return self._hooks
+
+    def __getattr__(self, name: str) -> Callable[[Any], None]:
+        call = getattr(self._hooks, name)
+
+        def hook(event: Any) -> None:
+            self._at_once(name, event)
+            self._recorder.add(Hook(call, event))
+
+        return hook

@@ -1,0 +1,155 @@
+"""The selector of a loop that is watched: it waits, and knows when nothing can come any more.
+
+It is asked by the loop to wait. In virtual time the `clock` says whether to. Where the loop would
+wait for ever, it asks `wakers` first whether there are any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import selectors
+from typing import Any
+
+from nose2_aio import wakers
+from nose2_aio.batons import Turn
+from nose2_aio.clock import Clock
+from nose2_aio.seconds import monotonic
+from nose2_aio.waits import Kind, Waits
+from nose2_aio.watches import Watch
+
+__all__ = ["WatchedSelector"]
+
+_MOMENT = 0.05
+"""Seconds between two looks whether there is a deadlock."""
+_RECHECK = 0.25
+"""Seconds until the next look, where what may wake a loop may be of a test beside this one."""
+
+
+class WatchedSelector(selectors.DefaultSelector):
+    """Waits for a loop: not beyond its alarm, and not for ever where nothing can come."""
+
+    watch: Watch
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        """Wait for files, for so many seconds at most."""
+        watch = self.watch
+        left = math.inf
+        if watch.alarm is not None:
+            when, ring = watch.alarm
+            left = when - monotonic()
+            if left <= 0:
+                watch.alarm = None
+                ring()
+                return super().select(0)
+        if timeout == 0 and watch.turn is not None:
+            self._pass_on(watch.turn)
+        clock = watch.clock
+        if clock is not None and clock.is_virtual and timeout != 0:
+            if clock.is_to_move() or not self._is_stuck():
+                return self._select_virtually(clock, left)
+            timeout = None  # what is never due is no timer
+        if timeout is None and self._is_stuck():
+            return self._look_again()
+        if (
+            timeout is None
+            and watch.turn is not None
+            and not (self.is_watching() or self._has_job())
+        ):
+            timeout = _RECHECK
+        if timeout is None or timeout > left:
+            timeout = None if left == math.inf else left
+        if watch.waits is None or timeout == 0:
+            return self.wait(timeout)
+        return self._note_wait(watch.waits, timeout)
+
+    @property
+    def held_up(self) -> float:
+        """Seconds for which others have held up the loop."""
+        return self.watch.held_up
+
+    def wait(self, timeout: float | None) -> list[Any]:
+        """Wait for files for real, for so many seconds at most; meanwhile others may run."""
+        turn = self.watch.turn
+        if turn is None or timeout == 0 or not turn.is_of_this_thread:
+            return super().select(timeout)
+        self._check(turn)
+        turn.give(asyncio.get_running_loop())
+        try:
+            events = super().select(timeout)
+        finally:
+            self.watch.note_held_up(turn.take())
+        self._check(turn)
+        return events
+
+    def _pass_on(self, turn: Turn) -> None:
+        """Let others run between two steps of the loop, if this one has run for long."""
+        if turn.is_of_this_thread:
+            self.watch.note_held_up(turn.pass_on())
+            self._check(turn)
+
+    def _check(self, turn: Turn) -> None:
+        if turn.is_interrupted:
+            turn.is_interrupted = False
+            self.watch.interrupt()
+
+    def _select_virtually(self, clock: Clock, left: float) -> list[Any]:
+        """Wait or jump, as the clock says; note what that took, and what it has saved."""
+        events = clock.select(self, left)
+        waits = self.watch.waits
+        if waits is not None:
+            skipped, waited, is_released = clock.take()
+            waits.skipped += skipped
+            if waited:
+                waits.add(waited, Kind.THREADS if is_released else self._kind(events))
+        return events
+
+    def _note_wait(self, waits: Waits, timeout: float | None) -> list[Any]:
+        """Wait, and note for how long."""
+        is_avoidable = waits.lines is not None and not (self.is_watching() or self.can_change())
+        began, held_up = monotonic(), self.held_up
+        events = self.wait(timeout)
+        seconds = monotonic() - began - (self.held_up - held_up)
+        if is_avoidable:
+            waits.avoidable += seconds
+        waits.add(seconds, self._kind(events))
+        return events
+
+    def _kind(self, events: list[Any]) -> Kind:
+        """Return what has ended a wait."""
+        if not events:
+            return Kind.TIMERS
+        own = next(iter(self.get_map()))  # what other threads write to comes first
+        return Kind.THREADS if all(key.fd == own for key, _ in events) else Kind.FILES
+
+    def is_watching(self) -> bool:
+        """Tell whether there is a file to wait for that isn't the loop's own."""
+        return len(self.get_map()) > 1
+
+    def can_change(self) -> bool:
+        """Tell whether something else may wake the loop by itself."""
+        return self._has_job() or wakers.process_can_wake() or wakers.alarm_can_wake()
+
+    def _is_stuck(self) -> bool:
+        """Tell whether the loop seems to have nothing to wait for."""
+        return not (
+            self.watch.on_deadlock is None
+            or self.is_watching()
+            or self._has_job()
+            or wakers.process_can_wake()
+            or wakers.signal_can_wake()
+        )
+
+    def _has_job(self) -> bool:
+        jobs = self.watch.jobs
+        return jobs is not None and any(not job.done() for job in jobs)
+
+    def _look_again(self) -> list[Any]:
+        """Wait a little, and where nothing has come tell that nothing will.
+
+        A thread may have called back at the very moment when it ended.
+        """
+        events = self.wait(_MOMENT)
+        if not events and self._is_stuck() and self.watch.on_deadlock is not None:
+            self.watch.on_deadlock()
+        return events

@@ -1,0 +1,79 @@
+"""Suspects: tests that have failed beside others, and might not have failed alone.
+
+Each is run again with nothing beside it. It stays failed, but what it failed with says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from nose2_aio import copies
+from nose2_aio.recorders import Ran
+from nose2_aio.units import Unit
+
+__all__ = ["Interference", "Suspect", "retried"]
+
+_MOST = 5
+"""How many of the tests that ran at the same time are named."""
+_ENOUGH = 25
+"""After how many that fail alone too, and none that passes, the others are let be."""
+
+
+_LET_BE = "{count} tests that failed beside others fail alone, too; {left} more were not run again"
+
+
+class Suspect(NamedTuple):
+    """A test that has failed beside others."""
+
+    ran: Ran
+    unit: Unit
+
+    def again(self) -> Any:
+        """Return what to execute to have it run again, with its fixtures."""
+        return self.unit.only(self.ran.test, copies.copied(self.ran.test, self.ran.state))
+
+
+class Interference(NamedTuple):
+    """A test that fails beside others and passes alone."""
+
+    name: str
+    errors: tuple[BaseException, ...]
+    note: str
+
+
+def retried(
+    suspects: Sequence[Suspect], log: Iterable[Ran], passes: Callable[[Any], bool]
+) -> tuple[list[Interference], list[str]]:
+    """Return those that pass alone, and what else there is to say.
+
+    ``passes`` executes a suite, and tells whether nothing has failed in it. What they have failed
+    with gets a note.
+    """
+    log = tuple(log)
+    found: list[Interference] = []
+    for count, suspect in enumerate(suspects):
+        if count >= _ENOUGH and not found:
+            return [], [_LET_BE.format(count=count, left=len(suspects) - count)]
+        beside = _beside(suspect.ran, log)
+        if beside and passes(suspect.again()):
+            note = _note(beside)
+            for error in suspect.ran.errors:
+                error.add_note(note)
+            found.append(Interference(suspect.ran.name, tuple(suspect.ran.errors), note))
+    return found, []
+
+
+def _beside(ran: Ran, log: Iterable[Ran]) -> list[str]:
+    """Return the names of the tests that ran at the same time as another."""
+    return [
+        one.name
+        for one in log
+        if one is not ran and one.began < ran.ended and ran.began < one.ended
+    ]
+
+
+def _note(names: list[str]) -> str:
+    more = [f"  and {len(names) - _MOST} more"] if len(names) > _MOST else []
+    shown = [f"  {' '.join(name.split())}" for name in names[:_MOST]]
+    return "\n".join(["", "passes alone: it and these ran at the same time:", *shown, *more])
