@@ -21,7 +21,7 @@ class _Inside(threading.local):
 
 
 class StandIn:
-    """A text stream that gives what a test writes to the output of that, and all else to the real one.
+    """A text stream: a test's writes go to its output, all others to the real one.
 
     The real one is what somebody has put there last (`settle`). That may write to what stood there
     before, which is this one: a write within a write goes one layer down.
