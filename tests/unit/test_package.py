@@ -82,7 +82,9 @@ class Modules(TestCase):
         It would cut off what follows on the frame of any other.
         """
         hidden = {n for n, path in MODULES.items() if "\n__unittest = True\n" in path.read_text()}
-        self.assertEqual(hidden, {"adapters", "decorators", "faces", "isolated", "returned"})
+        self.assertEqual(
+            hidden, {"adapters", "changes", "decorators", "faces", "isolated", "returned"}
+        )
 
     def test_private_parts(self) -> None:
         """Private parts of unittest, nose2 and asyncio are used in these places and no others."""
@@ -126,6 +128,7 @@ class Modules(TestCase):
             "_on_sigint",
             "_run",
             "_setupAsyncioRunner",
+            "_showwarnmsg_impl",
             "_tests",
             "_funcName",
             "_selector",
@@ -164,6 +167,7 @@ class Modules(TestCase):
                 ("chains", "_transport"),
                 ("chains", "_wait"),
                 ("chains", "_wait_for_data"),
+                ("changes", "_showwarnmsg_impl"),
                 ("checks", "_callback"),
                 ("checks", "_log_traceback"),
                 ("deadlines", "_run"),
