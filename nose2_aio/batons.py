@@ -113,6 +113,8 @@ class Turn:
     """When its last step has begun."""
     on_give: Callable[[], None] | None = None
     """Is called when it is about to be given away."""
+    on_take: Callable[[], None] | None = None
+    """Is called when it is there."""
     on_held_up: Callable[[float], None] | None = None
     """Is told for how many seconds others have held it up."""
     on_blocked: Callable[[float], None] | None = None
@@ -162,6 +164,8 @@ class Turn:
         if held_up and self.on_held_up is not None:
             self.on_held_up(held_up)
         self.got = self.since = monotonic()
+        if self.on_take is not None:
+            self.on_take()
         return held_up
 
     def pass_on(self) -> float:

@@ -29,15 +29,18 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from nose2_aio import alarms, batons, chains, deadlines, signals, unawaited
+from nose2_aio import alarms, batons, chains, deadlines, outputs, signals, unawaited
 from nose2_aio.alarms import PolledAlarm
 from nose2_aio.batons import Baton, LostBatonError, Turn
+from nose2_aio.changes import Changes
 from nose2_aio.deadlines import Timekeeper
 from nose2_aio.lanes import Found, Here, Lane
+from nose2_aio.outputs import Outputs
 from nose2_aio.recorders import Again, Call, Hook, Ran, Recorder
 from nose2_aio.seconds import monotonic
 from nose2_aio.suspects import Interference, Suspect, retried
 from nose2_aio.units import Unit
+from nose2_aio.writers import Logged, Piece, Text
 
 __all__ = ["Crowd"]
 
@@ -130,10 +133,11 @@ class Crowd:
                 _time_of_plugins() as clock,
                 self._on_interrupt(),
                 signals.noted(self._note_signal),
+                outputs.own() as output,
             ):
                 self._turn.take()
                 try:
-                    self._run(_Player(result, clock, self._merge))
+                    self._run(_Player(result, clock, output, self._merge))
                     if self._retries and not self._is_over and not result.shouldStop:
                         self._retry()
                 finally:
@@ -180,7 +184,7 @@ class Crowd:
         self._drain(player)
         if not self._is_over:
             with self._calling():
-                suite(player.result)
+                player.run(suite)
 
     def _run_again(self, index: int, again: Again, player: _Player) -> None:
         """Run a test alone that has turned out to need that."""
@@ -197,7 +201,7 @@ class Crowd:
             main = self._here.main
             recorder = Recorder(main, lambda: False, lambda _: None)
             recorder.take_hooks(suite, self._on_layer)
-            with self._calling():
+            with self._calling(), recorder.on():
                 suite(recorder)
             main.scopes.close(but_run=True)
             main.adapter.close()
@@ -272,7 +276,9 @@ class Crowd:
         index = next(index for index, one in self._running.items() if one is lane)
         self._lanes.remove(lane)
         batons.threads.discard(lane.turn.thread)
-        self._recorders[index].lose(lane.lateness())
+        recorder = self._recorders[index]
+        recorder.lose(lane.lateness())
+        recorder.changes.end()
         self.finish(index)
         self._baton.take_away()
 
@@ -469,6 +475,8 @@ class _Lane:
         )
         self._lane: Lane | None = None
         self._alarm: PolledAlarm | None = None
+        self._changes: Changes | None = None
+        """What its tests have changed of the process for themselves."""
         self._blocked_at = ""
         self._spot: object = None
         """Where it was when it was interrupted last."""
@@ -513,7 +521,7 @@ class _Lane:
             self._lane = crowd.new_lane(Timekeeper(self._alarm))
             crowd.enter(self._lane)
             self._lane.adapter.is_beside = lambda: crowd.is_crowded
-            turn.on_give = self._lane.adapter.collect_young
+            turn.on_give, turn.on_take = self._leave, self._return
             turn.on_held_up = self._lane.keeper.put_off
             turn.on_blocked = self._note_blocked
             while (index := crowd.begin(self)) is not None:
@@ -536,11 +544,26 @@ class _Lane:
                 self._crowd.finish(index)
 
     def _execute(self, lane: Lane, index: int, recorder: Recorder) -> None:
+        self._changes = recorder.changes
         try:
-            self._crowd.suite(index)(recorder)
+            with recorder.on():
+                try:
+                    self._crowd.suite(index)(recorder)
+                finally:
+                    lane.scopes.close()
+                    lane.adapter.close()
         finally:
-            lane.scopes.close()
-            lane.adapter.close()
+            self._changes = None
+
+    def _leave(self) -> None:
+        """Put aside what is its own, before others run."""
+        if self._changes is not None and self._lane is not None:
+            self._lane.adapter.collect_young()
+            self._changes.leave()
+
+    def _return(self) -> None:
+        if self._changes is not None:
+            self._changes.enter()
 
     def _note_blocked(self, seconds: float) -> None:
         """Note that it has held up the others."""
@@ -567,15 +590,34 @@ class _Clock:
 class _Player:
     """Plays to a result what was recorded."""
 
-    def __init__(self, result: Any, clock: _Clock, merge: Callable[[Found], None]) -> None:
+    def __init__(
+        self, result: Any, clock: _Clock, output: Outputs, merge: Callable[[Found], None]
+    ) -> None:
         self.result = result
         self._clock = clock
+        self._output = output
+        self._texts: list[Piece] = []
+        """Output that was not written so far."""
         self._merge = merge
+
+    def run(self, suite: Any) -> None:
+        """Run a suite on the result, here and now."""
+        try:
+            suite(self.result)
+        finally:
+            self._output.settle()
 
     def play(self, piece: Any) -> None:
         """Play one piece."""
+        if isinstance(piece, Text | Logged):
+            self._texts.append(piece)
+            return
+        if self._texts:
+            self._output.replay(*self._texts)
+            self._texts.clear()
         if isinstance(piece, Hook):
             piece.call(piece.event)
+            self._output.settle()
             return
         assert isinstance(piece, Call)
         if piece.name == "found":
@@ -586,6 +628,7 @@ class _Player:
             getattr(self.result, piece.name)(*piece.args)
         finally:
             self._clock.moment = None
+            self._output.settle()
 
 
 @contextmanager

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from nose2_aio import copies, seams
+from nose2_aio import copies, seams, writers
+from nose2_aio.changes import Changes
 from nose2_aio.lanes import Lane
 from nose2_aio.seconds import monotonic
+from nose2_aio.writers import Output
 
 __all__ = ["Again", "Call", "Hook", "Ran", "Recorder"]
 
@@ -63,8 +66,8 @@ class Ran:
         self.test = self.state = None
 
 
-class Recorder:
-    """Records what happens to the tests of one unit."""
+class Recorder(Output):
+    """Records what happens to the tests of one unit, and what they print and log."""
 
     failfast = False
     """unittest asks, to end a test at its first failing subtest."""
@@ -73,6 +76,7 @@ class Recorder:
         self, lane: Lane, is_over: Callable[[], bool], tell: Callable[[Ran], None]
     ) -> None:
         """``is_over`` says whether no test is to begin; ``tell`` is called when one has ended."""
+        super().__init__(Changes())
         self._lane = lane
         self._is_over = is_over
         self._tell = tell
@@ -152,6 +156,19 @@ class Recorder:
         """Note anything else: what was printed, the hook of a layer."""
         if not self.is_closed:
             self.pieces.append(piece)
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Have what is written and logged in this thread, inside the block, be recorded too."""
+        token = writers.current.set(self)
+        writers.bind(self)
+        self.changes.enter()
+        try:
+            yield
+        finally:
+            self.changes.end()
+            writers.bind(None)
+            writers.current.reset(token)
 
     def take_hooks(self, suite: Any, at_once: Callable[[str, Any], None]) -> None:
         """Note the hooks of layers that a suite is going to call, if it is that of one.

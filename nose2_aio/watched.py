@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, cast
 
-from nose2_aio import places, wakers
+from nose2_aio import places, wakers, writers
 from nose2_aio.alarms import Overrun
 from nose2_aio.chains import Line
 from nose2_aio.clock import Clock
@@ -101,7 +101,7 @@ class Watched:
         if executor is None and watch.default_executor is None:
             watch.executor = Executor()
             self.set_default_executor(watch.executor)
-        future = super().run_in_executor(executor, func, *args)  # type: ignore[misc]
+        future = super().run_in_executor(executor, writers.carried(func), *args)  # type: ignore[misc]
         watch.note(future, sys._getframe(1))
         if isinstance(future, asyncio.Future):
             watch.add_job(future)
