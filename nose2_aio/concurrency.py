@@ -29,7 +29,7 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from nose2_aio import alarms, batons, chains, deadlines, outputs, signals, unawaited
+from nose2_aio import alarms, batons, chains, deadlines, outputs, signals, stacks, unawaited
 from nose2_aio.alarms import PolledAlarm
 from nose2_aio.batons import Baton, LostBatonError, Turn
 from nose2_aio.changes import Changes
@@ -170,7 +170,7 @@ class Crowd:
 
     def _is_stopped(self, player: _Player) -> bool:
         """Tell whether somebody wants the run to end here: what runs is of no interest any more."""
-        return player.result.shouldStop and not self._is_over
+        return player.result.shouldStop and not player.is_in_test and not self._is_over
 
     def _drain(self, player: _Player) -> None:
         """Wait until nothing runs."""
@@ -277,7 +277,9 @@ class Crowd:
         self._lanes.remove(lane)
         batons.threads.discard(lane.turn.thread)
         recorder = self._recorders[index]
-        recorder.lose(lane.lateness())
+        unit = self._units[index]
+        assert unit is not None
+        recorder.lose(lane.lateness(), unit.tests)
         recorder.changes.end()
         self.finish(index)
         self._baton.take_away()
@@ -509,7 +511,8 @@ class _Lane:
         assert deadline is not None
         error = deadline.error()
         error.add_note("It could not be interrupted: its thread was left behind.")
-        return error
+        stack = sys._current_frames().get(self.turn.thread)
+        return error.with_traceback(stacks.of_frame(stack))
 
     def _main(self) -> None:
         """What its thread does."""
@@ -596,6 +599,8 @@ class _Player:
         self.result = result
         self._clock = clock
         self._output = output
+        self.is_in_test = False
+        """Whether the result was told that a test has begun, and not that it is over."""
         self._texts: list[Piece] = []
         """Output that was not written so far."""
         self._merge = merge
@@ -623,6 +628,9 @@ class _Player:
         if piece.name == "found":
             self._merge(*piece.args)
             return
+        self.is_in_test = piece.name != "stopTest" and (
+            self.is_in_test or piece.name == "startTest"
+        )
         self._clock.moment = piece.moment
         try:
             getattr(self.result, piece.name)(*piece.args)

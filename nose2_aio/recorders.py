@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from nose2_aio import copies, seams, writers
 from nose2_aio.changes import Changes
+from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.lanes import Lane
 from nose2_aio.seconds import monotonic
 from nose2_aio.writers import Output
 
+__unittest = True
+
 __all__ = ["Again", "Call", "Hook", "Ran", "Recorder"]
+
+
+_NOT_RUN = "it was not run: {} has left the thread behind that both of them run in"
 
 
 class Call(NamedTuple):
@@ -91,6 +97,8 @@ class Recorder(Output):
         """Whether the test that runs has tried what only the main thread can do."""
         self.has_failed = False
         """Whether anything has, be it a fixture."""
+        self._started: set[int] = set()
+        """The identities of the tests that have begun."""
         self.is_closed = False
         """Whether nobody wants to know any more."""
 
@@ -104,6 +112,7 @@ class Recorder(Output):
         self._held_up = self._lane.keeper.held_up
         self.complete = len(self.pieces)
         self.running = Ran(test)
+        self._started.add(id(test))
         self._call("startTest", test)
         self._lane.adapter.attach(test)
 
@@ -194,18 +203,28 @@ class Recorder(Output):
         self._call("found", self._lane.take())
         self.complete = len(self.pieces)
 
-    def lose(self, error: BaseException) -> None:
+    def lose(self, error: BaseException, tests: Iterable[Any]) -> None:
         """End the test that runs with an error, and take note of nothing any more.
 
-        Its thread is stuck: this is called from another one.
+        Its thread is stuck: this is called from another one. ``tests`` are those of the unit.
         """
-        ran = self.running
-        if ran is not None:
-            self.addError(ran.test, (type(error), error, error.__traceback__))
-            self._call("stopTest", ran.test)
-            self._end_test()
+        name = ""
+        if self.running is not None:
+            name = self.running.name
+            self._report(self.running.test, error)
+        for test in tests:
+            if id(test) not in self._started:
+                self._call("startTest", test)
+                self._report(test, AbandonedLoopError(_NOT_RUN.format(name or "a fixture")))
         self.complete = len(self.pieces)
         self.is_closed = True
+
+    def _report(self, test: Any, error: BaseException) -> None:
+        if error.__traceback__ is None:  # nose2 needs one
+            error = _raised(error)
+        self._call("addError", test, (type(error), error, error.__traceback__))
+        self._call("stopTest", test)
+        self._end_test()
 
     def _end_test(self) -> None:
         ran, self.running = self.running, None
@@ -223,6 +242,13 @@ class Recorder(Output):
         if not self.is_closed:
             held_up = self._lane.keeper.held_up - self._held_up
             self.pieces.append(Call(name, args, time.time() - held_up))
+
+
+def _raised(error: BaseException) -> BaseException:
+    try:
+        raise error
+    except BaseException as raised:
+        return raised
 
 
 class _Session(NamedTuple):

@@ -83,7 +83,8 @@ class Modules(TestCase):
         """
         hidden = {n for n, path in MODULES.items() if "\n__unittest = True\n" in path.read_text()}
         self.assertEqual(
-            hidden, {"adapters", "changes", "decorators", "faces", "isolated", "returned"}
+            hidden,
+            {"adapters", "changes", "decorators", "faces", "isolated", "recorders", "returned"},
         )
 
     def test_private_parts(self) -> None:
