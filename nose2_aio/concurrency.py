@@ -199,7 +199,7 @@ class Crowd:
 
         def passes(suite: Any) -> bool:
             main = self._here.main
-            recorder = Recorder(main, lambda: False, lambda _: None)
+            recorder = Recorder(main, (), lambda: False, lambda _: None)
             recorder.take_hooks(suite, self._on_layer)
             with self._calling(), recorder.on():
                 suite(recorder)
@@ -277,9 +277,7 @@ class Crowd:
         self._lanes.remove(lane)
         batons.threads.discard(lane.turn.thread)
         recorder = self._recorders[index]
-        unit = self._units[index]
-        assert unit is not None
-        recorder.lose(lane.lateness(), unit.tests)
+        recorder.lose(lane.lateness())
         recorder.changes.end()
         self.finish(index)
         self._baton.take_away()
@@ -392,7 +390,9 @@ class Crowd:
 
     def recorder(self, lane: Lane, index: int) -> Recorder:
         """Return what is to record a unit."""
-        recorder = Recorder(lane, lambda: self._is_over, partial(self._note_end, index))
+        unit = self._units[index]
+        assert unit is not None
+        recorder = Recorder(lane, unit.tests, lambda: self._is_over, partial(self._note_end, index))
         self._recorders[index] = recorder
         recorder.take_hooks(self.suite(index), self._on_layer)
         lane.interrupts.stop = self._stop

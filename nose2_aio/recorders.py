@@ -58,9 +58,9 @@ class Ran:
 
     __slots__ = ("began", "ended", "errors", "name", "state", "test")
 
-    def __init__(self, test: Any) -> None:
+    def __init__(self, test: Any, state: Any) -> None:
         self.test = test
-        self.state: Any = copies.state(test)
+        self.state = state
         """What is known of it before it runs."""
         self.name: str = test.id()
         self.began = self.ended = monotonic()
@@ -79,9 +79,13 @@ class Recorder(Output):
     """unittest asks, to end a test at its first failing subtest."""
 
     def __init__(
-        self, lane: Lane, is_over: Callable[[], bool], tell: Callable[[Ran], None]
+        self,
+        lane: Lane,
+        tests: Iterable[Any],
+        is_over: Callable[[], bool],
+        tell: Callable[[Ran], None],
     ) -> None:
-        """``is_over`` says whether no test is to begin; ``tell`` is called when one has ended."""
+        """``tests`` are about to run, unless ``is_over``; ``tell`` is called when one has ended."""
         super().__init__(Changes())
         self._lane = lane
         self._is_over = is_over
@@ -97,8 +101,8 @@ class Recorder(Output):
         """Whether the test that runs has tried what only the main thread can do."""
         self.has_failed = False
         """Whether anything has, be it a fixture."""
-        self._started: set[int] = set()
-        """The identities of the tests that have begun."""
+        self._waiting = {id(test): (test, copies.state(test)) for test in tests}
+        """The tests that have not begun, and what is known of them before they do."""
         self.is_closed = False
         """Whether nobody wants to know any more."""
 
@@ -111,8 +115,8 @@ class Recorder(Output):
         """Note that a test begins, and have it run for real."""
         self._held_up = self._lane.keeper.held_up
         self.complete = len(self.pieces)
-        self.running = Ran(test)
-        self._started.add(id(test))
+        _, state = self._waiting.pop(id(test), (test, None))
+        self.running = Ran(test, state)
         self._call("startTest", test)
         self._lane.adapter.attach(test)
 
@@ -203,19 +207,18 @@ class Recorder(Output):
         self._call("found", self._lane.take())
         self.complete = len(self.pieces)
 
-    def lose(self, error: BaseException, tests: Iterable[Any]) -> None:
+    def lose(self, error: BaseException) -> None:
         """End the test that runs with an error, and take note of nothing any more.
 
-        Its thread is stuck: this is called from another one. ``tests`` are those of the unit.
+        Its thread is stuck: this is called from another one.
         """
         name = ""
         if self.running is not None:
             name = self.running.name
             self._report(self.running.test, error)
-        for test in tests:
-            if id(test) not in self._started:
-                self._call("startTest", test)
-                self._report(test, AbandonedLoopError(_NOT_RUN.format(name or "a fixture")))
+        for test, _ in self._waiting.values():
+            self._call("startTest", test)
+            self._report(test, AbandonedLoopError(_NOT_RUN.format(name or "a fixture")))
         self.complete = len(self.pieces)
         self.is_closed = True
 
