@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from contextvars import Context
 from typing import Any
 from unittest import TestCase
@@ -25,15 +26,12 @@ def copied(test: TestCase, state: dict[str, Any] | None = None) -> TestCase:
     known = vars(test) if state is None else state
     contexts = {id(one): one.copy() for one in known.values() if isinstance(one, Context)}
     found = copy.copy(test)
-    if state is not None:
-        vars(found).clear()
-        vars(found).update(state)
+    vars(found).clear()
     made_by = getattr(type(test).__init__, "__module__", "").partition(".")[0]
     if made_by not in _MAKERS:  # the user's own may have made anything
-        try:
-            found = copy.deepcopy(found, dict(contexts))
-        except Exception:
-            found = copy.copy(found)
+        with suppress(Exception):
+            known = copy.deepcopy(known, {**contexts, id(test): found})
+    vars(found).update(known)
     for name, value in vars(found).items():
         if id(value) in contexts:
             vars(found)[name] = contexts[id(value)]

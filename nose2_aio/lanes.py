@@ -7,6 +7,7 @@ tests that run there. A serial run has one lane, that of the main thread.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from nose2_aio import tags
@@ -30,6 +31,8 @@ class Found(NamedTuple):
     told: list[Told]
     account: Part
     notes: list[str]
+    interference: Sequence[str] = ()
+    """The names of the tests that fail beside others and pass alone."""
 
 
 class Lane:

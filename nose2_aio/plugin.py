@@ -47,6 +47,8 @@ from nose2_aio import (
     positions,
     reports,
     seams,
+    shares,
+    suspects,
     units,
     variants,
     wakers,
@@ -68,7 +70,7 @@ from nose2_aio.verdicts import Told, Verdicts
 __all__ = ["AioPlugin"]
 
 _FOUND = "nose2_aio"
-_INTERFERENCE = "interference"
+_JUNIT = "nose2.plugins.junitxml"
 _WORKERS = "nose2.plugins.mp"
 _REPORTER = "nose2.plugins.result"
 _DISCOVERY = "nose2.plugins.loader.discovery"
@@ -107,7 +109,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._is_replaying = False
         self._is_worker = False
         self._crowd: Crowd | None = None
-        self._interference: list[Interference] = []
+        self._interference: set[str] = set()
+        """The names of the tests that fail beside others and pass alone."""
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -195,6 +198,11 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
         What is named with a loop, ``module.Case.test[uvloop]``, is loaded without, and taken there.
         """
+        share = shares.names_in(event.name)
+        if share:
+            event.handled = True
+            load = event.loader.loadTestsFromName
+            return event.loader.suiteClass([load(name) for name in share])
         named = variants.named(event.name, event.module)
         if named is not None:
             event.handled = True
@@ -212,6 +220,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if self._is_on(_WORKERS):  # which may be about to take our place
             event.suite = units.reordered(event.suite, self.settings, is_flat=True)
+            if self.settings.concurrency > 1:
+                for plugin in self._plugins(_WORKERS):
+                    shares.widen(plugin, self.settings.concurrency)
         if self.session.verbosity > 0:
             for line in units.order(self.settings):
                 self._print(line)
@@ -244,19 +255,14 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             found = event.metadata.get(_FOUND)
             if found is not None:
                 self._merge(found)
-        elif not self._is_played:
+            return
+        if not self._is_played:
             self._main.adapter.detach()
-            self._last_stop = event
+        self._last_stop = event
 
     def beforeErrorList(self, event: Any) -> None:
         """Report what fails only beside others in a category of its own."""
-        errors = {id(error) for one in self._interference for error in one.errors}
-        for name in ("errors", "failures"):
-            found = event.reportCategories.get(name, [])
-            moved = [one for one in found if one.exc_info and id(one.exc_info[1]) in errors]
-            if moved:
-                found[:] = [one for one in found if one not in moved]
-                event.reportCategories.setdefault(_INTERFERENCE, []).extend(moved)
+        suspects.sort_out(self._interference, event.reportCategories)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
@@ -326,14 +332,14 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def _execute_once(self, execute: Any, suite: Any, result: Any) -> Any:
         with self._faces.on(suite):
             try:
-                if self.settings.concurrency > 1:
+                if self.settings.concurrency > 1 and not _is_sent(execute):
                     suite = self._crowd = self._crowded(suite)
                 elif not _is_sent(execute):
                     suite = units.reordered(suite, self.settings)
                 return execute(suite, result)
             finally:
                 if self._crowd is not None:
-                    self._interference += self._crowd.interference
+                    self._note_interference(self._crowd.interference)
                 self._crowd = None
                 self._main.scopes.close(but_run=True)
 
@@ -358,6 +364,11 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             retries=self.settings.retry_alone,
         )
 
+    def _note_interference(self, found: list[Interference]) -> None:
+        self._interference.update(one.name for one in found)
+        for plugin in self._plugins(_JUNIT):
+            suspects.annotate(plugin.tree, found)
+
     def _on_layer(self, name: str, event: Any) -> None:
         """Do at once what the hook of a layer is for, in the thread where it is called."""
         getattr(self, name, _ignore)(event)
@@ -381,14 +392,18 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             seams.forget_class(result)
             if self._last_stop is not None:  # it is going to be sent only now
                 found = self._main.take()
-                self._last_stop.metadata[_FOUND] = found._replace(told=self._told)
+                self._last_stop.metadata[_FOUND] = found._replace(
+                    told=self._told, interference=tuple(self._interference)
+                )
                 self._told = []
+                self._interference.clear()
 
     def _merge(self, found: Found) -> None:
         """Take what was found elsewhere."""
         self._told += found.told
         self._main.account.add(found.account)
         self._notes.update(dict.fromkeys(found.notes))
+        self._interference.update(found.interference)
 
     @property
     def _is_played(self) -> bool:
@@ -402,9 +417,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def _print(self, line: str) -> None:
         """Print where nose2 does."""
-        for plugin in self.session.plugins:
-            if type(plugin).__module__ == _REPORTER:
-                plugin.stream.writeln(line)
+        for plugin in self._plugins(_REPORTER):
+            plugin.stream.writeln(line)
 
     def _is_debugging(self) -> bool:
         """Tell whether a failing test ends in a debugger."""
@@ -412,10 +426,11 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def _is_on(self, module: str) -> bool:
         """Tell whether a plugin of nose2's is."""
-        return any(
-            plugin.registered and type(plugin).__module__ == module
-            for plugin in self.session.plugins
-        )
+        return any(plugin.registered for plugin in self._plugins(module))
+
+    def _plugins(self, module: str) -> list[Any]:
+        """Return those of a module of nose2's."""
+        return [one for one in self.session.plugins if type(one).__module__ == module]
 
     def _tell(self, frame: FrameType | None) -> str:
         """Tell what is going on."""

@@ -5,14 +5,17 @@ Each is run again with nothing beside it. It stays failed, but what it failed wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from nose2_aio import copies
 from nose2_aio.recorders import Ran
 from nose2_aio.units import Unit
 
-__all__ = ["Interference", "Suspect", "retried"]
+__all__ = ["Interference", "Suspect", "annotate", "retried", "sort_out"]
+
+CATEGORY = "interference"
+"""What nose2's summary calls them."""
 
 _MOST = 5
 """How many of the tests that ran at the same time are named."""
@@ -38,8 +41,33 @@ class Interference(NamedTuple):
     """A test that fails beside others and passes alone."""
 
     name: str
-    errors: tuple[BaseException, ...]
     note: str
+
+
+def sort_out(names: Collection[str], categories: dict[str, list[Any]]) -> None:
+    """Give the events of nose2's that report these tests a category of their own."""
+    for category in ("errors", "failures"):
+        found = categories.get(category, [])
+        moved = [event for event in found if _name_of(event.test) in names]
+        if moved:
+            found[:] = [event for event in found if event not in moved]
+            categories.setdefault(CATEGORY, []).extend(moved)
+
+
+def annotate(tree: Any, interference: Iterable[Interference]) -> None:
+    """Have the report that nose2 writes as JUnit's XML say so too."""
+    notes = {one.name.partition("\n")[0]: one.note for one in interference}
+    for case in tree.iter("testcase"):
+        note = notes.get(f"{case.get('classname')}.{case.get('name')}".split(" (")[0])
+        for child in case if note else ():
+            if child.tag in ("error", "failure"):
+                child.text = f"{child.text}{note}\n"
+
+
+def _name_of(test: Any) -> str:
+    """Return the name of a test; of that in which it is, for a subtest."""
+    name: str = getattr(test, "test_case", test).id()
+    return name
 
 
 def retried(
@@ -60,7 +88,7 @@ def retried(
             note = _note(beside)
             for error in suspect.ran.errors:
                 error.add_note(note)
-            found.append(Interference(suspect.ran.name, tuple(suspect.ran.errors), note))
+            found.append(Interference(suspect.ran.name, note))
     return found, []
 
 

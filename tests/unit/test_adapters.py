@@ -374,7 +374,7 @@ class Books(TestCase):
         Case.test.checks = 5  # type: ignore[attr-defined]
         first, second = self.nothing(), self.nothing()
         with stepping_in(lambda: self.adapter):
-            self.assertIsNone(self.adapter.running())
+            self.assertEqual(self.adapter.running(), ("", 0.0))
             self.adapter.attach(Case("test"))
             self.adapter.note_unawaited(first, is_late=False)
             self.adapter.attach(Case("test"))

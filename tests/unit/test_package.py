@@ -152,6 +152,9 @@ class Modules(TestCase):
         ours |= {
             ("engines", "_callback"),
             ("adapters", "_run"),
+            ("concurrency", "_context"),
+            ("concurrency", "_run"),
+            ("concurrency", "_wait"),
             ("fixtures", "_run"),
             ("ladders", "_run"),
         }
