@@ -201,10 +201,15 @@ class Crowd:
             main = self._here.main
             recorder = Recorder(main, (), lambda: False, lambda _: None)
             recorder.take_hooks(suite, self._on_layer)
-            with self._calling(), recorder.on():
-                suite(recorder)
-            main.scopes.close(but_run=True)
-            main.adapter.close()
+            known = main.take()  # what is found of it now was told the first time
+            try:
+                with self._calling(), recorder.on():
+                    suite(recorder)
+                main.scopes.close(but_run=True)
+                main.adapter.close()
+            finally:
+                main.take()
+                self._merge(known)
             return not recorder.has_failed
 
         self.interference, notes = retried(suspects, self._log, passes)
