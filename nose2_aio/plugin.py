@@ -350,7 +350,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
         def new_lane(keeper: Timekeeper) -> Lane:
             lane = self._new_lane(keeper)
-            lane.scopes.chooses, lane.scopes.repetition = main.chooses, main.repetition
+            lane.scopes.follow(main)
             return lane
 
         self._notes.update(dict.fromkeys(unit.reason for unit in found if unit.reason))

@@ -84,9 +84,11 @@ class Recorder(Output):
         tests: Iterable[Any],
         is_over: Callable[[], bool],
         tell: Callable[[Ran], None],
+        *,
+        has_fixtures: bool = False,
     ) -> None:
         """``tests`` are about to run, unless ``is_over``; ``tell`` is called when one has ended."""
-        super().__init__(Changes())
+        super().__init__(Changes(has_fixtures=has_fixtures))
         self._lane = lane
         self._is_over = is_over
         self._tell = tell
@@ -212,13 +214,16 @@ class Recorder(Output):
 
         Its thread is stuck: this is called from another one.
         """
-        name = ""
+        name = "a fixture"
         if self.running is not None:
             name = self.running.name
             self._report(self.running.test, error)
         for test, _ in self._waiting.values():
+            missed = AbandonedLoopError(_NOT_RUN.format(name))
+            if name == "a fixture":
+                missed.__cause__ = error
             self._call("startTest", test)
-            self._report(test, AbandonedLoopError(_NOT_RUN.format(name or "a fixture")))
+            self._report(test, missed)
         self.complete = len(self.pieces)
         self.is_closed = True
 
