@@ -32,6 +32,7 @@ from nose2_aio.alarms import PolledAlarm
 from nose2_aio.batons import Baton, LostBatonError, Turn
 from nose2_aio.changes import Changes
 from nose2_aio.deadlines import Timekeeper
+from nose2_aio.errors import LoopError
 from nose2_aio.lanes import Found, Here, Lane
 from nose2_aio.players import Player, time_of_plugins
 from nose2_aio.queues import Queue
@@ -47,9 +48,10 @@ _LAST = 5.0
 _TICK = 0.02
 """Seconds between two looks at what has the baton."""
 _NEEDS_MAIN = (
-    "{}: it sets a signal handler, which only the main thread can, so it ran there, alone; tag it "
-    "with @aio.serial"
+    "{}: it {}, which only the main thread can, so it ran there, alone; tag it with @aio.serial"
 )
+_SETS_HANDLER = "sets a signal handler"
+_BREAKS = "calls breakpoint()"
 _SLOW = 0.25
 """Seconds after which it is noted where a test blocks."""
 
@@ -128,6 +130,7 @@ class Crowd:
                 time_of_plugins() as clock,
                 self._on_interrupt(),
                 signals.noted(self._note_signal),
+                self._breaking(),
                 outputs.own() as output,
             ):
                 self._turn.take()
@@ -187,7 +190,7 @@ class Crowd:
         """Run a test alone that has turned out to need that."""
         unit = self._units[index]
         assert unit is not None
-        self._here.main.keeper.told[_NEEDS_MAIN.format(again.name)] = None
+        self._here.main.keeper.told[_NEEDS_MAIN.format(again.name, again.reason)] = None
         self._run_alone(unit.only(again.test, again.copy), player)
 
     def _retry(self) -> None:
@@ -315,11 +318,31 @@ class Crowd:
     @contextmanager
     def _calling(self) -> Iterator[None]:
         """Call what isn't ours inside the block: Ctrl-C is raised there as ever."""
+        hook: Any = sys.breakpointhook
+        sys.breakpointhook = getattr(hook, "__wrapped__", hook)  # whose caller is the test
         self._is_calling = True
         try:
             yield
         finally:
             self._is_calling = False
+            sys.breakpointhook = hook
+
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        """Have a test that calls `breakpoint` run alone, inside the block: there it can be."""
+        before = sys.breakpointhook
+
+        def hook(*args: Any, **kwargs: Any) -> Any:
+            if self._needs_main(_BREAKS):
+                raise LoopError("a debugger can't be used beside other tests")
+            return before(*args, **kwargs)
+
+        hook.__wrapped__ = before  # type: ignore[attr-defined]
+        sys.breakpointhook = hook
+        try:
+            yield
+        finally:
+            sys.breakpointhook = before
 
     @contextmanager
     def _on_interrupt(self) -> Iterator[None]:
@@ -410,10 +433,16 @@ class Crowd:
 
     def _note_signal(self) -> None:
         """Note that a test sets a signal handler."""
+        self._needs_main(_SETS_HANDLER)
+
+    def _needs_main(self, reason: str) -> bool:
+        """Have the test that runs in this thread run in the main one instead, if this isn't it."""
         turn = batons.mine()
-        for index, lane in self._running.items():
-            if lane.turn is turn:
-                self._recorders[index].needs_main = True
+        found = next((index for index, lane in self._running.items() if lane.turn is turn), None)
+        if found is None:
+            return False
+        self._recorders[found].needs_main = reason
+        return True
 
     def _note_end(self, index: int, ran: Ran) -> None:
         self._log.append(ran)

@@ -51,6 +51,7 @@ class Again(NamedTuple):
     copy: Any
     """As it was before it ran."""
     name: str
+    reason: str
 
 
 class Ran:
@@ -99,8 +100,8 @@ class Recorder(Output):
         """How many of them there are up to the end of the last test."""
         self.running: Ran | None = None
         """The test that runs."""
-        self.needs_main = False
-        """Whether the test that runs has tried what only the main thread can do."""
+        self.needs_main = ""
+        """What the test that runs has tried and only the main thread can do."""
         self.has_failed = False
         """Whether anything has, be it a fixture."""
         self._waiting = {id(test): (test, copies.state(test)) for test in tests}
@@ -200,9 +201,9 @@ class Recorder(Output):
         """Have a test be run in the main thread, when its turn comes, as if it had not run here."""
         while len(self.pieces) > self.complete:
             self.pieces.pop()
-        self.needs_main = False
+        reason, self.needs_main = self.needs_main, ""
         ran.errors.clear()
-        self.pieces.append(Again(ran.test, copies.copied(ran.test, ran.state), ran.name))
+        self.pieces.append(Again(ran.test, copies.copied(ran.test, ran.state), ran.name, reason))
 
     def end(self) -> None:
         """Note that the unit is over."""
