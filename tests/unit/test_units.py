@@ -153,7 +153,7 @@ class Grouping(TestCase):
         for name in ("First", "Between", "Last"):
             case = type(name, (Plain,), {"__module__": module.__name__})
             setattr(module, name, case if name == "Between" else shared(case))
-        module.wrong = type("Wrong", (), {"loop_scope": 5})  # type: ignore[attr-defined]
+
         with mock.patch.dict(sys.modules, {module.__name__: module}):
             what = [
                 one for case in (module.First, module.Between, module.Last) for one in tests(case)
