@@ -560,6 +560,7 @@ class _Lane:
             pass
         except BaseException as error:
             crowd.crash(error)
+            turn.give()
         finally:
             turn.leave()
 
