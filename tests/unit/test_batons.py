@@ -286,8 +286,9 @@ class Turns(TestCase):
     def test_pass_on(self) -> None:
         """Between two steps it is given away where it was here for long and another wants it."""
         self.clock.now += 10
+        self.turn.on_give = mock.Mock()
         self.assertEqual(self.turn.pass_on(), 0.0)  # nobody wants it
-        self.assertTrue(self.turn.has_it)
+        self.turn.on_give.assert_not_called()
         self.turn.got = self.clock.now
         worker = self.while_it_waits(3)
         self.clock.now += batons._LONG / 2

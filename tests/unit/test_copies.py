@@ -106,6 +106,8 @@ class Copied(TestCase):
             self.assertEqual(found.context.run(variable.get), "unset")
             self.assertIs(found.same, found.context)
             self.assertIsNot(found.context, test.context)
+            if case is Own:  # a context is no obstacle to copying the rest
+                self.assertIsNot(found.deep["a"], test.deep["a"])
 
     def test_objects(self) -> None:
         """One of a test class gets an object of its own, a test function is the same."""
