@@ -439,7 +439,7 @@ class Crowd:
         )
         self._recorders[index] = recorder
         recorder.take_hooks(self.suite(index), self._on_layer)
-        lane.interrupts.stop = self._stop
+        lane.interrupts.stop, lane.interrupts.count = self._stop, 0
         return recorder
 
     def enter(self, lane: Lane) -> None:
@@ -597,6 +597,8 @@ class _Lane:
             crowd.crash(error)
         finally:
             turn.leave()
+            if turn.has_it:
+                turn.give()
 
     def _run(self, lane: Lane, index: int) -> None:
         recorder = self._crowd.recorder(lane, index)
