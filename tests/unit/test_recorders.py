@@ -241,7 +241,7 @@ class Putting_off(Recording):
             def test(self) -> None:
                 self.number = 5
                 recorder.add(Text("stdout", "in vain"))
-                recorder.needs_main = True
+                recorder.needs_main = "it sets"
                 self.fail("in vain")
 
         found = [Case("passes"), Needs("test"), Case("fails")]
@@ -259,12 +259,12 @@ class Putting_off(Recording):
         self.assertIsNot(again.copy, again.test)
         self.assertEqual((again.test.number, again.copy.number), (5, 0))
         self.assertEqual([len(ran.errors) for ran, _ in self.ended], [0, 0, 1])
-        self.assertFalse(recorder.needs_main)
+        self.assertEqual((again.reason, recorder.needs_main), ("it sets", ""))
 
     def test_fixture(self) -> None:
         """What is noted outside of a test puts off none."""
         recorder = self.recorder()
-        recorder.needs_main = True
+        recorder.needs_main = "it sets"
         recorder.stopTest(Case("passes"))
         self.assertEqual(self.names(recorder), ["found", "stopTest"])
 

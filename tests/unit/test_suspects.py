@@ -66,7 +66,7 @@ class Retried(TestCase):
         log = [ran("one", 0, 2, *errors), ran("two", 1, 3), ran("late", 2, 3), ran("early", -2, 0)]
         found, notes = suspects.retried([suspect(log[0])], log, lambda suite: suite == "one")
         note = NOTE + "  two"
-        self.assertEqual((found, notes), ([Interference("one", note)], []))
+        self.assertEqual((found, notes), ([Interference(log[0].test, "one", note)], []))
         for error in errors:
             self.assertEqual(error.__notes__, [note])
 
@@ -87,15 +87,15 @@ class Retried(TestCase):
         self.assertEqual(suspects.retried([suspect(log[0])], log, passes), ([], []))
 
     def test_many(self) -> None:
-        """Five of those beside it are named; names of several lines stand in one."""
+        """Twenty of those beside it are named; names of several lines stand in one."""
         log = [ran("one", 0, 2, ValueError())]
-        log += [ran(f"other\n{number}", 1, 3) for number in range(5)]
+        log += [ran(f"other\n{number}", 1, 3) for number in range(20)]
         (found,), _ = suspects.retried([suspect(log[0])], log, lambda _: True)
-        others = [f"  other {number}" for number in range(5)]
-        self.assertEqual(found.note, NOTE + "\n".join(others))
+        others = "\n".join(f"  other {number}" for number in range(20))
+        self.assertEqual(found.note, NOTE + others)
         log += [ran("more", 1, 3), ran("and more", 1, 3)]
         (found,), _ = suspects.retried([suspect(log[0])], log, lambda _: True)
-        self.assertEqual(found.note, "\n".join([NOTE + others[0], *others[1:], "  and 2 more"]))
+        self.assertEqual(found.note, f"{NOTE}{others}\n  and 2 more")
 
     def test_enough(self) -> None:
         """Where so many fail alone too, the others are let be, and that is told."""
@@ -147,29 +147,31 @@ class Sorted_out(TestCase):
     """The categories of nose2's report."""
 
     def test_moved(self) -> None:
-        """Those that pass alone have one of their own, whatever they were reported as."""
+        """Those that pass alone have one of their own; by name, where they ran elsewhere."""
         failure, error, part = event("a"), event("b"), event("c", is_subtest=True)
+        by_name, part_by_name = event("d"), event("d", is_subtest=True)
         layer = SimpleNamespace(test=object())  # a LayerSuite has no id
-        others = [event("d"), layer, event("d", is_subtest=True)]
+        others = [event("a"), layer, event("c", is_subtest=True)]
         categories = {
-            "failures": [failure, part, *others],
-            "errors": [error, others[0]],
-            "skipped": [event("a")],
+            "failures": [failure, part, *others, by_name],
+            "errors": [error, others[0], part_by_name],
+            "skipped": [event("d")],
         }
-        suspects.sort_out({"a", "b", "c"}, categories)
+        tests = [failure.test, error.test, part.test.test_case]
+        suspects.sort_out(tests, {"d"}, categories)
         self.assertEqual(categories["failures"], others)
         self.assertEqual(categories["errors"], [others[0]])
         self.assertEqual(len(categories["skipped"]), 1)
         self.assertCountEqual(
             [id(one) for one in categories[suspects.CATEGORY]],
-            [id(one) for one in (failure, error, part)],
+            [id(one) for one in (failure, error, part, by_name, part_by_name)],
         )
 
     def test_none(self) -> None:
         """Where there are none there is no such category."""
         categories = {"failures": [event("a")]}
-        suspects.sort_out({"b"}, categories)
-        suspects.sort_out((), categories)
+        suspects.sort_out([event("a").test], {"b"}, categories)
+        suspects.sort_out((), (), categories)
         self.assertEqual(list(categories), ["failures"])
 
 
@@ -192,9 +194,9 @@ class Annotated(TestCase):
         suspects.annotate(
             tree,
             [
-                Interference("m.C.a", "\nNOTE a"),
-                Interference("m.C.b:1\n(1, 2)", "\nNOTE b"),
-                Interference("m.C.d", "\nNOTE d"),
+                Interference(None, "m.C.a", "\nNOTE a"),
+                Interference(None, "m.C.b:1\n(1, 2)", "\nNOTE b"),
+                Interference(None, "m.C.d", "\nNOTE d"),
             ],
         )
         found = [one.text for kind in ("failure", "error") for one in tree.iter(kind)]
