@@ -986,10 +986,24 @@ class Ways(Running):
                     done.append(3)
 
                 async def test_4(self):
-                    with open("printed") as file:
-                        await until(lambda: file.seek(0) or "test_3" in file.read())
+                    await until(lambda: "test_3" in printed())
 
             done = []
+
+            def printed():
+                with open("printed") as file:
+                    return file.read()
+
+            class Fixtures(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls):
+                    pass
+
+                async def test_1(self):
+                    pass
+
+                async def test_2(self):
+                    await until(lambda: "(test_it.Fixtures.test_1) ... ok" in printed())
             """
         )
         code = (
@@ -1007,6 +1021,8 @@ class Ways(Running):
                 ("test_it.Case.test_2", "FAIL"),
                 ("test_it.Case.test_3", "ok"),
                 ("test_it.Case.test_4", "ok"),
+                ("test_it.Fixtures.test_1", "ok"),
+                ("test_it.Fixtures.test_2", "ok"),
             ],
             printed,
         )
