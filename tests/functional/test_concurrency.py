@@ -1000,7 +1000,7 @@ class Ways(Running):
                     pass
 
                 async def test_1(self):
-                    pass
+                    await until(lambda: "(test_it.Case.test_4) ... ok" in printed())
 
                 async def test_2(self):
                     await until(lambda: "(test_it.Fixtures.test_1) ... ok" in printed())
