@@ -5,8 +5,8 @@ usage: python benchmarks/concurrency.py [--rounds N] [--serial-rounds N] [--repe
 1. A suite of tests that sleep, many at once, against the time that nothing can be faster than; and
    with a concurrency of 1 against the same run without the setting.
 2. A suite of empty tests, many at once and with a concurrency of 1, against the same one by one.
-3. Many tests, very many at once: by how much the process grows, against a fifth of them; the most
-   threads and loops at a time, and the files open before and after.
+3. Many tests, very many at once: by how much the process grows, and by how much for a fifth; the
+   most threads and loops at a time, and the files open before and after.
 4. A mixed suite, again and again: how many runs differ from the one without concurrency in their
    JUnit files, but for times.
 
@@ -298,8 +298,8 @@ def many(folder: Path, tests: int, width: int = 500) -> None:
     print(
         f"{tests} tests of 0.1 s, {width} at once: {all_.seconds / (tests * 0.1 / width):.2f} of "
         f"the ideal of {tests * 0.1 / width} s; the process grows by {all_.grown / 1024:.0f} MiB, "
-        f"{all_.grown / fewer.grown:.2f} of what it does for {tests // 5}, and "
-        f"{all_.grown / alone.grown:.2f} of what it does for as many empty ones, one by one; "
+        f"by {fewer.grown / 1024:.0f} for {tests // 5}, by {alone.grown / 1024:.0f} for as many "
+        "empty ones one by one; "
         f"at most {all_.threads} threads, the main one among them, and {all_.loops} loops; "
         f"open files {all_.before} before, {all_.after} after"
     )
