@@ -14,6 +14,7 @@ import functools
 import logging
 import sys
 import threading
+import unittest
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,8 +34,10 @@ _PLACES = (
     (warnings, "filters"),
     (warnings, "showwarning"),
     (warnings, "_showwarnmsg_impl"),  # where catch_warnings(record=True) puts its log
+    (unittest.case, "_module_cleanups"),  # those of all modules are in one list
 )
 _FILTERS = 3
+_CLEANUPS = 6
 _lock = threading.RLock()  # a coroutine may be dropped anywhere, and leave its contexts then
 """Held while loggers change hands, and by those who look at them from outside."""
 
@@ -65,13 +68,14 @@ class Changes:
     holder: Changes | None = None
     """Whose turn it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_fixtures: bool = False) -> None:
+        """``has_fixtures`` says whether it runs the cleanups of a class or a module."""
         self.is_over = False
         """Whether the unit has ended."""
         self.thread = 0
         """In which thread it takes its turns."""
         self._base = _state()
-        self._aside: dict[int, Any] = {}
+        self._aside: dict[int, Any] = {_CLEANUPS: []} if has_fixtures else {}
         self._swaps: dict[Logger, _Swap] = {}
 
     def enter(self) -> None:
@@ -270,6 +274,7 @@ def _state() -> tuple[Any, ...]:
         warnings.filters,
         warnings.showwarning,
         warnings._showwarnmsg_impl,  # type: ignore[attr-defined]
+        unittest.case._module_cleanups,  # type: ignore[attr-defined]
     )
 
 

@@ -20,27 +20,26 @@ import contextvars
 import signal
 import sys
 import threading
-import time
 from asyncio import AbstractEventLoop
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import Any
 
-from nose2_aio import alarms, batons, chains, deadlines, outputs, signals, stacks, unawaited
+from nose2_aio import alarms, batons, chains, deadlines, outputs, seams, signals, stacks, unawaited
 from nose2_aio.alarms import PolledAlarm
 from nose2_aio.batons import Baton, LostBatonError, Turn
 from nose2_aio.changes import Changes
 from nose2_aio.deadlines import Timekeeper
+from nose2_aio.errors import LoopError
 from nose2_aio.lanes import Found, Here, Lane
-from nose2_aio.outputs import Outputs
-from nose2_aio.recorders import Again, Call, Hook, Ran, Recorder
+from nose2_aio.players import Player, time_of_plugins
+from nose2_aio.queues import Queue
+from nose2_aio.recorders import Again, Ran, Recorder
 from nose2_aio.seconds import monotonic
 from nose2_aio.suspects import Interference, Suspect, retried
 from nose2_aio.units import Unit
-from nose2_aio.writers import Logged, Piece, Text
 
 __all__ = ["Crowd"]
 
@@ -49,9 +48,10 @@ _LAST = 5.0
 _TICK = 0.02
 """Seconds between two looks at what has the baton."""
 _NEEDS_MAIN = (
-    "{}: it sets a signal handler, which only the main thread can, so it ran there, alone; tag it "
-    "with @aio.serial"
+    "{}: it {}, which only the main thread can, so it ran there, alone; tag it with @aio.serial"
 )
+_SETS_HANDLER = "sets a signal handler"
+_BREAKS = "calls breakpoint()"
 _SLOW = 0.25
 """Seconds after which it is noted where a test blocks."""
 
@@ -76,7 +76,8 @@ class Crowd:
         what the hook of a layer is for. With ``retries`` a test that fails is run again alone.
         """
         self._units: list[Unit | None] = list(units)
-        self._pending = deque(index for index, unit in enumerate(units) if not unit.is_alone)
+        self._queue = Queue(units)
+        self._classes = [type(unit.tests[0]) for unit in units if not unit.has_fixtures]
         self._width = width
         self._here = here
         self.new_lane = new_lane
@@ -103,10 +104,6 @@ class Crowd:
         self._recorders: dict[int, Recorder] = {}
         """Those of units that have begun and are not played to their end."""
         self._done: set[int] = set()
-        self._busy: set[Hashable] = set()
-        """The keys of what is running."""
-        self._blocked: dict[Hashable, deque[int]] = {}
-        """What waits for a key."""
         self._is_draining = False
         """Whether nothing is to begin."""
         self._is_over = False
@@ -130,14 +127,17 @@ class Crowd:
         self._turn.enter()
         try:
             with (
-                _time_of_plugins() as clock,
+                time_of_plugins() as clock,
                 self._on_interrupt(),
                 signals.noted(self._note_signal),
+                self._breaking(),
                 outputs.own() as output,
             ):
                 self._turn.take()
                 try:
-                    self._run(_Player(result, clock, output, self._merge))
+                    self._run(Player(result, clock, output, self._merge))
+                    with self._calling():
+                        seams.clean_up(self._classes, result)
                     if self._retries and not self._is_over and not result.shouldStop:
                         self._retry()
                 finally:
@@ -157,7 +157,7 @@ class Crowd:
 
     # the main thread
 
-    def _run(self, player: _Player) -> None:
+    def _run(self, player: Player) -> None:
         for index, unit in enumerate(self._units):
             assert unit is not None
             if not unit.is_alone:
@@ -168,29 +168,29 @@ class Crowd:
             if self._is_stopped(player):
                 break
 
-    def _is_stopped(self, player: _Player) -> bool:
+    def _is_stopped(self, player: Player) -> bool:
         """Tell whether somebody wants the run to end here: what runs is of no interest any more."""
         return player.result.shouldStop and not player.is_in_test and not self._is_over
 
-    def _drain(self, player: _Player) -> None:
+    def _drain(self, player: Player) -> None:
         """Wait until nothing runs."""
         self._is_draining = True
         while self._running and not self._is_over:
             self._wait(player)
         self._is_draining = False
 
-    def _run_alone(self, suite: Any, player: _Player) -> None:
+    def _run_alone(self, suite: Any, player: Player) -> None:
         """Run a suite with nothing beside it."""
         self._drain(player)
         if not self._is_over:
             with self._calling():
                 player.run(suite)
 
-    def _run_again(self, index: int, again: Again, player: _Player) -> None:
+    def _run_again(self, index: int, again: Again, player: Player) -> None:
         """Run a test alone that has turned out to need that."""
         unit = self._units[index]
         assert unit is not None
-        self._here.main.keeper.told[_NEEDS_MAIN.format(again.name)] = None
+        self._here.main.keeper.told[_NEEDS_MAIN.format(again.name, again.reason)] = None
         self._run_alone(unit.only(again.test, again.copy), player)
 
     def _retry(self) -> None:
@@ -210,7 +210,7 @@ class Crowd:
         self.interference, notes = retried(suspects, self._log, passes)
         self._here.main.keeper.told.update(dict.fromkeys(notes))
 
-    def _play(self, index: int, player: _Player) -> None:
+    def _play(self, index: int, player: Player) -> None:
         """Play a unit, as far as it has come, until it is over."""
         while True:
             recorder = self._recorders.get(index)
@@ -227,7 +227,7 @@ class Crowd:
                 return  # it is not going to begin
             self._wait(player)
 
-    def _play_piece(self, index: int, piece: Any, player: _Player) -> None:
+    def _play_piece(self, index: int, piece: Any, player: Player) -> None:
         if isinstance(piece, Again):
             self._run_again(index, piece, player)
             return
@@ -237,7 +237,7 @@ class Crowd:
         finally:
             self.is_playing = self._is_calling = False
 
-    def _wait(self, player: _Player) -> None:
+    def _wait(self, player: Player) -> None:
         """Let the others run until there is news."""
         self._is_waiting = True
         self._turn.give()
@@ -275,7 +275,6 @@ class Crowd:
         """Give up a lane whose test is stuck where nothing interrupts it."""
         index = next(index for index, one in self._running.items() if one is lane)
         self._lanes.remove(lane)
-        batons.threads.discard(lane.turn.thread)
         recorder = self._recorders[index]
         recorder.lose(lane.lateness())
         recorder.changes.end()
@@ -314,11 +313,31 @@ class Crowd:
     @contextmanager
     def _calling(self) -> Iterator[None]:
         """Call what isn't ours inside the block: Ctrl-C is raised there as ever."""
+        hook: Any = sys.breakpointhook
+        sys.breakpointhook = getattr(hook, "__wrapped__", hook)  # whose caller is the test
         self._is_calling = True
         try:
             yield
         finally:
             self._is_calling = False
+            sys.breakpointhook = hook
+
+    @contextmanager
+    def _breaking(self) -> Iterator[None]:
+        """Have a test that calls `breakpoint` run alone, inside the block: there it can be."""
+        before = sys.breakpointhook
+
+        def hook(*args: Any, **kwargs: Any) -> Any:
+            if self._needs_main(_BREAKS):
+                raise LoopError("a debugger can't be used beside other tests")
+            return before(*args, **kwargs)
+
+        hook.__wrapped__ = before  # type: ignore[attr-defined]
+        sys.breakpointhook = hook
+        try:
+            yield
+        finally:
+            sys.breakpointhook = before
 
     @contextmanager
     def _on_interrupt(self) -> Iterator[None]:
@@ -345,7 +364,7 @@ class Crowd:
 
     def _spare(self) -> Turn | None:
         """Return the turn of a lane that can begin a unit now, if there is one."""
-        if self._is_draining or self._is_over or not self._can_begin():
+        if self._is_draining or self._is_over or self._queue.is_empty:
             return None
         if self._idle:
             return self._idle.pop().turn
@@ -356,19 +375,6 @@ class Crowd:
         lane.thread.start()
         return lane.turn
 
-    def _can_begin(self) -> bool:
-        """Tell whether there is a unit that can begin; put those aside that wait for a key."""
-        while self._pending:
-            unit = self._units[self._pending[0]]
-            assert unit is not None
-            key = next((key for key in unit.keys if key in self._busy), None)
-            if key is None:
-                return True
-            self._blocked.setdefault(key, deque()).append(self._pending.popleft())
-            for other in unit.keys - self._busy:  # which it doesn't take after all
-                self._release(other)
-        return False
-
     @property
     def is_crowded(self) -> bool:
         """Whether several units run."""
@@ -376,15 +382,12 @@ class Crowd:
 
     def begin(self, lane: _Lane) -> int | None:
         """Wait for the next unit, and return its index; None where there is none any more."""
-        while self._is_draining or self._is_over or not self._can_begin():
+        while self._is_draining or self._is_over or self._queue.is_empty:
             self._idle.append(lane)
             lane.turn.rest()
             if self._is_over:  # this was to wake it, without the baton
                 return None
-        index = self._pending.popleft()
-        unit = self._units[index]
-        assert unit is not None
-        self._busy |= unit.keys
+        index = self._queue.take()
         self._running[index] = lane
         return index
 
@@ -425,10 +428,16 @@ class Crowd:
 
     def _note_signal(self) -> None:
         """Note that a test sets a signal handler."""
+        self._needs_main(_SETS_HANDLER)
+
+    def _needs_main(self, reason: str) -> bool:
+        """Have the test that runs in this thread run in the main one instead, if this isn't it."""
         turn = batons.mine()
-        for index, lane in self._running.items():
-            if lane.turn is turn:
-                self._recorders[index].needs_main = True
+        found = next((index for index, lane in self._running.items() if lane.turn is turn), None)
+        if found is None:
+            return False
+        self._recorders[found].needs_main = reason
+        return True
 
     def _note_end(self, index: int, ran: Ran) -> None:
         self._log.append(ran)
@@ -441,22 +450,10 @@ class Crowd:
 
     def finish(self, index: int) -> None:
         """Note that a unit is over."""
-        unit = self._units[index]
-        assert unit is not None
         del self._running[index]
         self._done.add(index)
-        self._busy -= unit.keys
-        for key in unit.keys:
-            self._release(key)
+        self._queue.release(index)
         self._tell()
-
-    def _release(self, key: Hashable) -> None:
-        """Have the next unit come that waits for a key; the others wait for that one."""
-        waiting = self._blocked.get(key)
-        if waiting:
-            self._pending.appendleft(waiting.popleft())
-        if not waiting:
-            self._blocked.pop(key, None)
 
     def _tell(self) -> None:
         """Tell the main thread that there is news, if it waits for that."""
@@ -575,84 +572,3 @@ class _Lane:
         if self._lane is not None and name and self._crowd.is_crowded:
             text = f"{name} blocked the loop for {seconds:.1f} s, and all others with it"
             self._lane.keeper.told[f"{place}: {text}" if place else text] = None
-
-
-class _Clock:
-    """Stands for the module `time` where plugins ask how long a test took, as it is played."""
-
-    moment: float | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(time, name)
-
-    def time(self) -> float:
-        """Return when that was which is played."""
-        return time.time() if self.moment is None else self.moment
-
-
-class _Player:
-    """Plays to a result what was recorded."""
-
-    def __init__(
-        self, result: Any, clock: _Clock, output: Outputs, merge: Callable[[Found], None]
-    ) -> None:
-        self.result = result
-        self._clock = clock
-        self._output = output
-        self.is_in_test = False
-        """Whether the result was told that a test has begun, and not that it is over."""
-        self._texts: list[Piece] = []
-        """Output that was not written so far."""
-        self._merge = merge
-
-    def run(self, suite: Any) -> None:
-        """Run a suite on the result, here and now."""
-        try:
-            suite(self.result)
-        finally:
-            self._output.settle()
-
-    def play(self, piece: Any) -> None:
-        """Play one piece."""
-        if isinstance(piece, Text | Logged):
-            self._texts.append(piece)
-            return
-        if self._texts:
-            self._output.replay(*self._texts)
-            self._texts.clear()
-        if isinstance(piece, Hook):
-            piece.call(piece.event)
-            self._output.settle()
-            return
-        assert isinstance(piece, Call)
-        if piece.name == "found":
-            self._merge(*piece.args)
-            return
-        self.is_in_test = piece.name != "stopTest" and (
-            self.is_in_test or piece.name == "startTest"
-        )
-        self._clock.moment = piece.moment
-        try:
-            getattr(self.result, piece.name)(*piece.args)
-        finally:
-            self._clock.moment = None
-            self._output.settle()
-
-
-@contextmanager
-def _time_of_plugins() -> Iterator[_Clock]:
-    """Have nose2 and its plugins take the time from another clock inside the block.
-
-    They ask when they are told of something, and that is later.
-    """
-    clock = _Clock()
-    with contextlib.ExitStack() as stack:
-        for name in _TIMED:
-            module: Any = sys.modules.get(name)
-            if module is not None:
-                stack.callback(setattr, module, "time", module.time)
-                module.time = clock
-        yield clock
-
-
-_TIMED = ("nose2.result", "nose2.plugins.junitxml")

@@ -299,7 +299,7 @@ class Timekeeper:
         deadline = self.deadline
         if deadline is None:
             return None
-        if is_debugged():
+        if is_debugged() or _is_in_debugger(frame):
             deadline.lift()
             return None
         now = monotonic()
@@ -329,6 +329,15 @@ def is_debugged() -> bool:
         return True
     monitoring = getattr(sys, "monitoring", None)
     return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
+
+
+def _is_in_debugger(frame: FrameType | None) -> bool:
+    """Tell whether a stack, which may be another thread's, ends in one."""
+    while frame is not None:
+        if places.package(frame) in _DEBUGGERS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def is_interruptible(frame: FrameType | None, *, is_awaiting: bool = False) -> bool:

@@ -192,7 +192,9 @@ def current() -> AbstractEventLoop | None:
 def make_current(loop: AbstractEventLoop) -> Callable[[], None]:
     """Make a loop current; return what makes current again what was before."""
     state = _thread_state()
-    before, was_set = (current(), True) if state is None else (state._loop, state._set_called)
+    before, was_set = current() if state is None else state._loop, True
+    if state is not None:  # uvloop's policy knows the loop alone
+        was_set = getattr(state, "_set_called", before is not None)
     asyncio.set_event_loop(loop)
     if was_set:
         return functools.partial(asyncio.set_event_loop, before)

@@ -160,7 +160,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             if value is not None:
                 self.command_line[option.key] = str(value)
         try:
-            check_loops(self.settings)
+            self.settings  # noqa: B018 -- resolved here, once
         except InvalidValueError as error:
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
         switched = getattr(event.args, SECTION)
@@ -216,6 +216,10 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startTestRun(self, event: Any) -> None:
         """Cover the fixtures of all that is run, and close what was opened for it."""
+        try:
+            check_loops(self.settings)  # test modules may have set a policy
+        except InvalidValueError as error:
+            self.session.argparse.exit(2, f"nose2: error: {error}\n")
         self._begin(event)
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if self._is_on(_WORKERS):  # which may be about to take our place
@@ -350,7 +354,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
         def new_lane(keeper: Timekeeper) -> Lane:
             lane = self._new_lane(keeper)
-            lane.scopes.chooses, lane.scopes.repetition = main.chooses, main.repetition
+            lane.scopes.follow(main)
             return lane
 
         self._notes.update(dict.fromkeys(unit.reason for unit in found if unit.reason))

@@ -51,6 +51,7 @@ class Again(NamedTuple):
     copy: Any
     """As it was before it ran."""
     name: str
+    reason: str
 
 
 class Ran:
@@ -84,9 +85,11 @@ class Recorder(Output):
         tests: Iterable[Any],
         is_over: Callable[[], bool],
         tell: Callable[[Ran], None],
+        *,
+        has_fixtures: bool = False,
     ) -> None:
         """``tests`` are about to run, unless ``is_over``; ``tell`` is called when one has ended."""
-        super().__init__(Changes())
+        super().__init__(Changes(has_fixtures=has_fixtures))
         self._lane = lane
         self._is_over = is_over
         self._tell = tell
@@ -97,8 +100,8 @@ class Recorder(Output):
         """How many of them there are up to the end of the last test."""
         self.running: Ran | None = None
         """The test that runs."""
-        self.needs_main = False
-        """Whether the test that runs has tried what only the main thread can do."""
+        self.needs_main = ""
+        """What the test that runs has tried and only the main thread can do."""
         self.has_failed = False
         """Whether anything has, be it a fixture."""
         self._waiting = {id(test): (test, copies.state(test)) for test in tests}
@@ -198,9 +201,9 @@ class Recorder(Output):
         """Have a test be run in the main thread, when its turn comes, as if it had not run here."""
         while len(self.pieces) > self.complete:
             self.pieces.pop()
-        self.needs_main = False
+        reason, self.needs_main = self.needs_main, ""
         ran.errors.clear()
-        self.pieces.append(Again(ran.test, copies.copied(ran.test, ran.state), ran.name))
+        self.pieces.append(Again(ran.test, copies.copied(ran.test, ran.state), ran.name, reason))
 
     def end(self) -> None:
         """Note that the unit is over."""
@@ -212,13 +215,16 @@ class Recorder(Output):
 
         Its thread is stuck: this is called from another one.
         """
-        name = ""
+        name = "a fixture"
         if self.running is not None:
             name = self.running.name
             self._report(self.running.test, error)
         for test, _ in self._waiting.values():
+            missed = AbandonedLoopError(_NOT_RUN.format(name))
+            if name == "a fixture":
+                missed.__cause__ = error
             self._call("startTest", test)
-            self._report(test, AbandonedLoopError(_NOT_RUN.format(name or "a fixture")))
+            self._report(test, missed)
         self.complete = len(self.pieces)
         self.is_closed = True
 

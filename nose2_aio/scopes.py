@@ -122,6 +122,11 @@ class Scopes:
         self.current_before: object = UNKNOWN
         """The loop that was current when the test began, where that matters."""
 
+    def follow(self, other: Scopes) -> None:
+        """Know of the suite what those of another thread know."""
+        self.chooses, self.repetition = other.chooses, other.repetition
+        self._declared, self._is_widened = other._declared, other._is_widened
+
     def begin(self, repetition: int) -> None:
         """Begin a repetition of the run: on other loops, so all scopes are closed."""
         if repetition != self.repetition:

@@ -11,7 +11,7 @@ import copy
 import sys
 import unittest
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -28,6 +28,7 @@ __all__ = [
     "TEST",
     "calls_fixtures",
     "class_cleanups",
+    "clean_up",
     "closes_runner",
     "count_cleanups",
     "fail",
@@ -107,6 +108,18 @@ def class_cleanups(case: type[TestCase]) -> Iterator[Cleanup]:
 def module_cleanups() -> Iterator[Cleanup]:
     """Take the cleanups of a module off their list, the last one first."""
     return _popped(unittest.case._module_cleanups)  # type: ignore[attr-defined]
+
+
+def clean_up(cases: Iterable[type], result: Any) -> None:
+    """Call what is left of the cleanups of classes, and of modules.
+
+    A test may add one though its class has no fixtures, and then it isn't called with these.
+    """
+    for case in dict.fromkeys(cases):
+        if getattr(case, "_class_cleanups", ()) or unittest.case._module_cleanups:  # type: ignore[attr-defined]
+            result._previousTestClass = case
+            TestSuite().run(result)
+            forget_class(result)
 
 
 def is_end(frame: FrameType) -> bool:

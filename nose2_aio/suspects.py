@@ -65,9 +65,9 @@ def annotate(tree: Any, interference: Iterable[Interference]) -> None:
 
 
 def _name_of(test: Any) -> str:
-    """Return the name of a test; of that in which it is, for a subtest."""
-    name: str = getattr(test, "test_case", test).id()
-    return name
+    """Return the name of a test; of that in which it is, for a subtest; "" for a layer."""
+    name = getattr(getattr(test, "test_case", test), "id", str)
+    return str(name())
 
 
 def retried(

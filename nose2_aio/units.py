@@ -37,6 +37,8 @@ class Unit:
     """Whether it runs in the main thread with nothing beside it."""
     keys: frozenset[Hashable] = frozenset()
     """What it has to itself: it never runs beside another unit with one of these."""
+    has_fixtures: bool = False
+    """Whether tests share fixtures in it, or might."""
     reason: str = ""
     """Why it runs alone, where its tests were to run on a loop that can't do otherwise."""
 
@@ -66,6 +68,19 @@ def _only(suite: Any, test: Any, substitute: Any) -> Any:
     return seams.suite_with(suite, parts) if parts else None
 
 
+class _Reordered(BaseTestSuite):
+    """Suites in another order; behind them come the cleanups that are left."""
+
+    def __init__(self, suites: Iterable[Any], cases: list[type]) -> None:
+        super().__init__(suites)
+        self._cases = cases
+
+    def run(self, result: Any) -> Any:
+        super().run(result)
+        seams.clean_up(self._cases, result)
+        return result
+
+
 def units(suite: Any, settings: Settings, repetition: int | None = None) -> list[Unit]:
     """Return the units of a suite, in its order.
 
@@ -82,8 +97,11 @@ def units(suite: Any, settings: Settings, repetition: int | None = None) -> list
             continue
         kind = reader.kind(one)
         if kind.owner is None or kind.owner != last:
-            keys = frozenset() if kind.owner is None else frozenset([kind.owner])
-            found.append(Unit([], _Suite(), kind.is_alone, keys))
+            if kind.owner is None:
+                found.append(Unit([], BaseTestSuite(), kind.is_alone))
+            else:
+                keys = frozenset([kind.owner])
+                found.append(Unit([], _Suite(), kind.is_alone, keys, has_fixtures=True))
         last = kind.owner
         unit = found[-1]
         unit.suite.addTest(one)
@@ -126,14 +144,17 @@ def reordered(suite: Any, settings: Settings, *, is_flat: bool = False) -> Any:
     """
     if settings.shuffle is None:
         return suite
-    suites = [unit.suite for unit in shuffled(units(suite, settings), settings.shuffle)]
+    found = shuffled(units(suite, settings), settings.shuffle)
+    suites = [unit.suite for unit in found]
     tests = seams.tests_in(suite)
     if tests and not seams.runs_itself(suite):
         tests.clear()  # or it would keep them when they have run
     if not is_flat:
-        return BaseTestSuite(suites)
+        return _Reordered(suites, [type(unit.tests[0]) for unit in found if unit.tests])
     return TestSuite(
-        test for one in suites for test in (one if isinstance(one, _Suite) else (one,))
+        test
+        for one in suites
+        for test in (one if isinstance(one, _Suite) or not seams.runs_itself(one) else (one,))
     )
 
 
@@ -147,8 +168,9 @@ def _whole(suite: Any, reader: Reader) -> Unit:
     """Return the unit of such a suite."""
     tests = list(seams.flattened(suite))
     if not kinds.is_layer(suite):
-        return Unit(tests, _Suite([suite]), is_alone=True)
-    unit = Unit([], suite, keys=frozenset([(Level.LAYER, suite.layer)]))
+        return Unit(tests, _Suite([suite]), is_alone=True, has_fixtures=True)
+    keys = frozenset([(Level.LAYER, suite.layer)])
+    unit = Unit([], suite, keys=keys, has_fixtures=True)
     for test in tests:
         _add(unit, test, reader)
     return unit

@@ -171,6 +171,7 @@ class Modules(TestCase):
                 ("chains", "_transport"),
                 ("chains", "_wait"),
                 ("chains", "_wait_for_data"),
+                ("changes", "_module_cleanups"),
                 ("changes", "_showwarnmsg_impl"),
                 ("checks", "_callback"),
                 ("checks", "_log_traceback"),
