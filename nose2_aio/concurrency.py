@@ -96,6 +96,8 @@ class Crowd:
         self._news.acquire()
         self._is_waiting = False
         """Whether the main thread waits for news."""
+        self._head: int | None = None
+        """The unit of which it waits for some; None: of any."""
         self._lanes: list[_Lane] = []
         """Those whose threads live."""
         self._idle: list[_Lane] = []
@@ -136,10 +138,11 @@ class Crowd:
                 self._turn.take()
                 try:
                     self._run(Player(result, clock, output, self._merge))
+                    self._end_running()
                     with self._calling():
                         seams.clean_up(self._classes, result)
-                    if self._retries and not self._is_over and not result.shouldStop:
-                        self._retry()
+                    if self._retries:
+                        self._retry(result)
                 finally:
                     if not self._is_urgent:
                         self._close()
@@ -175,6 +178,7 @@ class Crowd:
     def _drain(self, player: Player) -> None:
         """Wait until nothing runs."""
         self._is_draining = True
+        self._head = None
         while self._running and not self._is_over:
             self._wait(player)
         self._is_draining = False
@@ -193,11 +197,13 @@ class Crowd:
         self._here.main.keeper.told[_NEEDS_MAIN.format(again.name, again.reason)] = None
         self._run_alone(unit.only(again.test, again.copy), player)
 
-    def _retry(self) -> None:
+    def _retry(self, result: Any) -> None:
         """Run those again by themselves that have failed beside others."""
         suspects = [one for index in sorted(self._suspects) for one in self._suspects[index]]
 
         def passes(suite: Any) -> bool:
+            if result.shouldStop:
+                return False
             main = self._here.main
             recorder = Recorder(main, (), lambda: False, lambda _: None)
             recorder.take_hooks(suite, self._on_layer)
@@ -208,11 +214,13 @@ class Crowd:
             return not recorder.has_failed
 
         self.interference, notes = retried(suspects, self._log, passes)
-        self._here.main.keeper.told.update(dict.fromkeys(notes))
+        if not result.shouldStop:
+            self._here.main.keeper.told.update(dict.fromkeys(notes))
 
     def _play(self, index: int, player: Player) -> None:
         """Play a unit, as far as it has come, until it is over."""
         while True:
+            self._head = index
             recorder = self._recorders.get(index)
             while recorder is not None and recorder.complete and not self._is_stopped(player):
                 recorder.complete -= 1
@@ -289,9 +297,12 @@ class Crowd:
                 lane.turn.is_interrupted = True
                 lane.turn.rouse()
 
-    def _close(self) -> None:
-        """End all lanes, and what runs in them."""
+    def _end_running(self) -> None:
+        """Have what still runs, and is of no interest any more, come to its end."""
+        if not self._running:
+            return
         self._end_all()
+        self._head = None
         end = monotonic() + _LAST
         while self._running and monotonic() < end:
             self._is_waiting = True
@@ -299,6 +310,11 @@ class Crowd:
             while not self._news.acquire(timeout=_TICK) and monotonic() < end:
                 self._look()
             self._turn.take(self._look)
+
+    def _close(self) -> None:
+        """End all lanes, and what runs in them."""
+        self._end_running()
+        self._is_over = True
         for lane in self._idle:
             lane.turn.wake()
         for lane in self._idle:
@@ -395,7 +411,13 @@ class Crowd:
         """Return what is to record a unit."""
         unit = self._units[index]
         assert unit is not None
-        recorder = Recorder(lane, unit.tests, lambda: self._is_over, partial(self._note_end, index))
+        recorder = Recorder(
+            lane,
+            unit.tests,
+            lambda: self._is_over,
+            partial(self._note_end, index),
+            has_fixtures=unit.has_fixtures,
+        )
         self._recorders[index] = recorder
         recorder.take_hooks(self.suite(index), self._on_layer)
         lane.interrupts.stop = self._stop
@@ -446,14 +468,16 @@ class Crowd:
             self._suspects.setdefault(index, []).append(Suspect(ran, unit))
         else:
             ran.forget()
-        self._tell()
+        if index == self._head:
+            self._tell()
 
     def finish(self, index: int) -> None:
         """Note that a unit is over."""
         del self._running[index]
         self._done.add(index)
         self._queue.release(index)
-        self._tell()
+        if self._head is None or index == self._head:
+            self._tell()
 
     def _tell(self) -> None:
         """Tell the main thread that there is news, if it waits for that."""

@@ -116,17 +116,23 @@ class Reader:
         wanted = positions.of_test(test, self._settings).wanted
         # the loop of the run is one, and all tests on it follow each other
         is_alone = wanted is Level.RUN or not seams.is_unittests(case)
-        if wanted is Level.MODULE or self._has_fixtures(case.__module__):
+        if wanted is Level.MODULE or self._is_shared(case.__module__):
             return Kind((Level.MODULE, case.__module__), is_alone)
         if wanted is Level.CLASS or _has_class_fixtures(case):
             return Kind((Level.CLASS, kinds.users_owner(kinds.users_class(test))), is_alone)
         return Kind(None, is_alone)
 
-    def _has_fixtures(self, module: str) -> bool:
+    def _is_shared(self, module: str) -> bool:
+        """Tell whether a module has fixtures, or a loop that some of its tests share."""
         found = self._modules.get(module)
         if found is None:
-            loaded = sys.modules.get(module)
-            found = hasattr(loaded, "setUpModule") or hasattr(loaded, "tearDownModule")
+            own = getattr(sys.modules.get(module), "__dict__", {})
+            found = (
+                "setUpModule" in own
+                or "tearDownModule" in own
+                or self._settings.loop_scope == "module"
+                or any(map(_wants_module, own.values()))
+            )
             self._modules[module] = found
         return found
 
@@ -161,6 +167,10 @@ class Reader:
         if name is None:
             name = self._names[key] = _blind(factory)
         return name and f"tests on {name} run alone: it {_BLIND} ({factory.place})"
+
+
+def _wants_module(thing: object) -> bool:
+    return isinstance(thing, type) and tags.read_loop_scope(thing) == "module"
 
 
 def _has_class_fixtures(case: type[TestCase]) -> bool:

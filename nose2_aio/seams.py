@@ -117,7 +117,7 @@ def clean_up(cases: Iterable[type], result: Any) -> None:
     """
     for case in dict.fromkeys(cases):
         if getattr(case, "_class_cleanups", ()) or unittest.case._module_cleanups:  # type: ignore[attr-defined]
-            result._previousTestClass = case
+            result._previousTestClass, result._moduleSetUpFailed = case, False
             TestSuite().run(result)
             forget_class(result)
 

@@ -141,9 +141,25 @@ class Grouping(TestCase):
             self.names(*what, **{"loop-scope": "class"}), [*classes, "Plain.a Plain.b", *rest]
         )
         found = self.names(*what, **{"loop-scope": "module"})
-        self.assertEqual(found, [classes[0], "Module.a Module.b Plain.a Plain.b", *rest])
+        whole = " ".join([*classes, "Plain.a", "Plain.b", *rest])
+        self.assertEqual(found, [whole])  # the module's loop outlives those that pass it over
         alone = [unit.is_alone for unit in units.units(TestSuite(tests(Run)), SETTINGS)]
         self.assertEqual(alone, [True, True])
+
+    def test_loop_of_some(self) -> None:
+        """A module in which some classes share a loop is one unit, with what stands between."""
+        shared = aio.loop_scope("module")
+        module = ModuleType("some_share")
+        for name in ("First", "Between", "Last"):
+            case = type(name, (Plain,), {"__module__": module.__name__})
+            setattr(module, name, case if name == "Between" else shared(case))
+
+        with mock.patch.dict(sys.modules, {module.__name__: module}):
+            what = [
+                one for case in (module.First, module.Between, module.Last) for one in tests(case)
+            ]
+            found = self.names(*what)
+        self.assertEqual(found, ["First.a First.b Between.a Between.b Last.a Last.b"])
 
     def test_module(self) -> None:
         """Those of a module with fixtures are one, whatever their classes have."""
