@@ -125,12 +125,12 @@ class Turn:
         self._gate = threading.Lock()
         self._gate.acquire()
 
-    def enter(self) -> None:
-        """Have it be that of this thread."""
+    def enter(self, *, gives: bool = True) -> None:
+        """Have it be that of this thread; ``gives`` says whether loops here give the baton away."""
         self.thread = threading.get_ident()
         self.got = self.since = monotonic()
         threads.add(self.thread)
-        _own.turn = self
+        _own.turn = self if gives else None
 
     def leave(self) -> None:
         """Have this thread take no part any more."""

@@ -25,14 +25,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
-from nose2_aio import alarms, batons, chains, deadlines, outputs, seams, signals, stacks, unawaited
+from nose2_aio import (
+    alarms,
+    batons,
+    chains,
+    deadlines,
+    outputs,
+    reports,
+    seams,
+    signals,
+    stacks,
+    unawaited,
+)
 from nose2_aio.alarms import PolledAlarm
 from nose2_aio.batons import Baton, LostBatonError, Turn
 from nose2_aio.changes import Changes
 from nose2_aio.deadlines import Timekeeper
-from nose2_aio.errors import LoopError
+from nose2_aio.errors import InterruptedRunError, LoopError
 from nose2_aio.lanes import Found, Here, Lane
 from nose2_aio.players import Player, time_of_plugins
 from nose2_aio.queues import Queue
@@ -52,6 +63,8 @@ _NEEDS_MAIN = (
 )
 _SETS_HANDLER = "sets a signal handler"
 _BREAKS = "calls breakpoint()"
+_PATIENCE = 1.0
+"""Seconds until something is stuck that was interrupted, and is where it was."""
 _SLOW = 0.25
 """Seconds after which it is noted where a test blocks."""
 
@@ -126,7 +139,7 @@ class Crowd:
 
     def __call__(self, result: Any) -> None:
         """Run all of them, and play to ``result`` what happens."""
-        self._turn.enter()
+        self._turn.enter(gives=False)  # what runs there runs alone
         try:
             with (
                 time_of_plugins() as clock,
@@ -181,7 +194,6 @@ class Crowd:
         self._head = None
         while self._running and not self._is_over:
             self._wait(player)
-        self._is_draining = False
 
     def _run_alone(self, suite: Any, player: Player) -> None:
         """Run a suite with nothing beside it."""
@@ -189,6 +201,7 @@ class Crowd:
         if not self._is_over:
             with self._calling():
                 player.run(suite)
+        self._is_draining = False
 
     def _run_again(self, index: int, again: Again, player: Player) -> None:
         """Run a test alone that has turned out to need that."""
@@ -204,13 +217,18 @@ class Crowd:
         def passes(suite: Any) -> bool:
             if result.shouldStop:
                 return False
-            main = self._here.main
-            recorder = Recorder(main, (), lambda: False, lambda _: None)
+            lane = self.new_lane(Timekeeper())
+            lane.interrupts.stop = self._here.main.interrupts.stop
+            recorder = Recorder(lane, (), lambda: False, lambda _: None)
             recorder.take_hooks(suite, self._on_layer)
-            with self._calling(), recorder.on():
-                suite(recorder)
-            main.scopes.close(but_run=True)
-            main.adapter.close()
+            self._here.enter(lane)
+            try:
+                with self._calling(), recorder.on():
+                    suite(recorder)
+                    lane.scopes.close()
+                    lane.adapter.close()
+            finally:
+                self._here.enter(self._here.main)
             return not recorder.has_failed
 
         self.interference, notes = retried(suspects, self._log, passes)
@@ -239,7 +257,8 @@ class Crowd:
         if isinstance(piece, Again):
             self._run_again(index, piece, player)
             return
-        self.is_playing = self._is_calling = True
+        self.is_playing = True
+        self._is_calling = self._here.main.keeper.is_off()  # there may be a prompt
         try:
             player.play(piece)
         finally:
@@ -274,7 +293,7 @@ class Crowd:
         seconds = monotonic() - holder.since
         if holder.is_interrupted and seconds > _TICK and deadlines.is_interruptible(frame):
             holder.is_interrupted = False
-            alarms.interrupt(holder.thread, KeyboardInterrupt)
+            found.interrupt(frame)
         found.look(frame, seconds)
         if found.is_stuck:
             self._lose(found)
@@ -284,7 +303,7 @@ class Crowd:
         index = next(index for index, one in self._running.items() if one is lane)
         self._lanes.remove(lane)
         recorder = self._recorders[index]
-        recorder.lose(lane.lateness())
+        recorder.lose(lane.error())
         recorder.changes.end()
         self.finish(index)
         self._baton.take_away()
@@ -364,7 +383,7 @@ class Crowd:
             return
 
         def on_signal(number: int, frame: FrameType | None) -> None:
-            if self._is_calling:
+            if self._is_calling or (self.is_playing and self._interrupts):
                 signal.default_int_handler(number, frame)
             self._interrupts += 1
             self._tell()
@@ -401,7 +420,7 @@ class Crowd:
         while self._is_draining or self._is_over or self._queue.is_empty:
             self._idle.append(lane)
             lane.turn.rest()
-            if self._is_over:  # this was to wake it, without the baton
+            if not lane.turn.has_it:  # this was to wake it for its end
                 return None
         index = self._queue.take()
         self._running[index] = lane
@@ -420,7 +439,7 @@ class Crowd:
         )
         self._recorders[index] = recorder
         recorder.take_hooks(self.suite(index), self._on_layer)
-        lane.interrupts.stop = self._stop
+        lane.interrupts.stop, lane.interrupts.count = self._stop, 0
         return recorder
 
     def enter(self, lane: Lane) -> None:
@@ -487,6 +506,15 @@ class Crowd:
                 self._news.release()
 
 
+class _Spot(NamedTuple):
+    """Where something was interrupted."""
+
+    where: tuple[int, int]
+    moment: float
+    error: Callable[[], BaseException]
+    """Makes what to report it with."""
+
+
 class _Lane:
     """A lane of a crowd, and its thread."""
 
@@ -501,7 +529,7 @@ class _Lane:
         self._changes: Changes | None = None
         """What its tests have changed of the process for themselves."""
         self._blocked_at = ""
-        self._spot: object = None
+        self._spot: _Spot | None = None
         """Where it was when it was interrupted last."""
         self.is_stuck = False
         """Whether it was interrupted twice in the same place, to no effect."""
@@ -517,20 +545,32 @@ class _Lane:
             return
         if seconds >= _SLOW and not self._blocked_at:
             self._blocked_at = next((line.place for line in chains.of_frame(frame)[::-1]), "")
+        if self._spot is not None and seconds < monotonic() - self._spot.moment:
+            self._spot = None  # it has gone on since
         deadline = lane.keeper.deadline
         before = 0 if deadline is None else deadline.interrupted
         alarm.poll(frame)
-        if deadline is not None and frame is not None and deadline.interrupted > before:
-            spot = id(frame), frame.f_lasti
-            self.is_stuck = spot == self._spot
-            self._spot = spot
+        if deadline is not None and deadline.interrupted > before:
+            self._note_spot(frame, deadline.error)
+        elif self._spot is not None and monotonic() - self._spot.moment > _PATIENCE:
+            self._note_spot(frame, self._spot.error)
 
-    def lateness(self) -> BaseException:
+    def interrupt(self, frame: FrameType | None) -> None:
+        """Interrupt what it runs, as Ctrl-C does in the main thread."""
+        alarms.interrupt(self.turn.thread, KeyboardInterrupt)
+        report = reports.hang(None, stack=frame)
+        self._note_spot(frame, lambda: InterruptedRunError(f"interrupted by Ctrl-C\n\n{report}"))
+
+    def _note_spot(self, frame: FrameType | None, error: Callable[[], BaseException]) -> None:
+        """Note where it was interrupted: still there the next time, it is stuck in C."""
+        where = (id(frame), 0 if frame is None else frame.f_lasti)
+        self.is_stuck = self._spot is not None and self._spot.where == where
+        self._spot = _Spot(where, monotonic(), error)
+
+    def error(self) -> BaseException:
         """Return the error for a test that can't be interrupted."""
-        assert self._lane is not None
-        deadline = self._lane.keeper.deadline
-        assert deadline is not None
-        error = deadline.error()
+        assert self._spot is not None
+        error = self._spot.error()
         error.add_note("It could not be interrupted: its thread was left behind.")
         stack = sys._current_frames().get(self.turn.thread)
         return error.with_traceback(stacks.of_frame(stack))
@@ -557,9 +597,12 @@ class _Lane:
             crowd.crash(error)
         finally:
             turn.leave()
+            if turn.has_it:
+                turn.give()
 
     def _run(self, lane: Lane, index: int) -> None:
         recorder = self._crowd.recorder(lane, index)
+        self._spot = None
         try:
             self._crowd.context().run(self._execute, lane, index, recorder)
         finally:

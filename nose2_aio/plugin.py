@@ -109,8 +109,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._is_replaying = False
         self._is_worker = False
         self._crowd: Crowd | None = None
-        self._interference: set[str] = set()
-        """The names of the tests that fail beside others and pass alone."""
+        self._interference: list[Interference] = []
+        self._interfering: set[str] = set()
+        """The names of such tests of worker processes."""
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -266,7 +267,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def beforeErrorList(self, event: Any) -> None:
         """Report what fails only beside others in a category of its own."""
-        suspects.sort_out(self._interference, event.reportCategories)
+        tests = [one.test for one in self._interference]
+        suspects.sort_out(tests, self._interfering, event.reportCategories)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
@@ -369,7 +371,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         )
 
     def _note_interference(self, found: list[Interference]) -> None:
-        self._interference.update(one.name for one in found)
+        self._interference += found
         for plugin in self._plugins(_JUNIT):
             suspects.annotate(plugin.tree, found)
 
@@ -397,7 +399,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             if self._last_stop is not None:  # it is going to be sent only now
                 found = self._main.take()
                 self._last_stop.metadata[_FOUND] = found._replace(
-                    told=self._told, interference=tuple(self._interference)
+                    told=self._told, interference=[one.name for one in self._interference]
                 )
                 self._told = []
                 self._interference.clear()
@@ -407,7 +409,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._told += found.told
         self._main.account.add(found.account)
         self._notes.update(dict.fromkeys(found.notes))
-        self._interference.update(found.interference)
+        self._interfering.update(found.interference)
 
     @property
     def _is_played(self) -> bool:

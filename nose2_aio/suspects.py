@@ -17,7 +17,7 @@ __all__ = ["Interference", "Suspect", "annotate", "retried", "sort_out"]
 CATEGORY = "interference"
 """What nose2's summary calls them."""
 
-_MOST = 5
+_MOST = 20
 """How many of the tests that ran at the same time are named."""
 _ENOUGH = 25
 """After how many that fail alone too, and none that passes, the others are let be."""
@@ -40,15 +40,26 @@ class Suspect(NamedTuple):
 class Interference(NamedTuple):
     """A test that fails beside others and passes alone."""
 
+    test: Any
     name: str
     note: str
 
 
-def sort_out(names: Collection[str], categories: dict[str, list[Any]]) -> None:
-    """Give the events of nose2's that report these tests a category of their own."""
+def sort_out(
+    tests: Iterable[Any], names: Collection[str], categories: dict[str, list[Any]]
+) -> None:
+    """Give the events of nose2's that report these tests a category of their own.
+
+    ``names`` are those of the ones that have run in another process.
+    """
+    here = {id(test) for test in tests}
     for category in ("errors", "failures"):
         found = categories.get(category, [])
-        moved = [event for event in found if _name_of(event.test) in names]
+        moved = [
+            event
+            for event in found
+            if id(_case_of(event.test)) in here or _name_of(event.test) in names
+        ]
         if moved:
             found[:] = [event for event in found if event not in moved]
             categories.setdefault(CATEGORY, []).extend(moved)
@@ -64,10 +75,14 @@ def annotate(tree: Any, interference: Iterable[Interference]) -> None:
                 child.text = f"{child.text}{note}\n"
 
 
+def _case_of(test: Any) -> Any:
+    """Return a test, or that in which it is, for a subtest."""
+    return getattr(test, "test_case", test)
+
+
 def _name_of(test: Any) -> str:
-    """Return the name of a test; of that in which it is, for a subtest; "" for a layer."""
-    name = getattr(getattr(test, "test_case", test), "id", str)
-    return str(name())
+    """Return the name of that; "" for a layer."""
+    return str(getattr(_case_of(test), "id", str)())
 
 
 def retried(
@@ -88,7 +103,7 @@ def retried(
             note = _note(beside)
             for error in suspect.ran.errors:
                 error.add_note(note)
-            found.append(Interference(suspect.ran.name, note))
+            found.append(Interference(suspect.ran.test, suspect.ran.name, note))
     return found, []
 
 
