@@ -23,6 +23,9 @@ from operator import is_
 from typing import Any, NamedTuple
 from unittest import TestCase
 
+from nose2_aio import patches
+from nose2_aio.patches import Patch
+
 __unittest = True
 
 __all__ = ["Changes", "Setup", "are_any", "are_mine", "noted", "seen"]
@@ -77,6 +80,10 @@ class Changes:
         self._base = _state()
         self._aside: dict[int, Any] = {_CLEANUPS: []} if has_fixtures else {}
         self._swaps: dict[Logger, _Swap] = {}
+        self._patches: dict[int, Patch] = {}
+        """Those of mock that are in effect, in their order."""
+        self._disabled = (0, 0)
+        """Up to which level logging is off: for all, and for the unit."""
 
     def enter(self) -> None:
         """Take the turn, in the thread of the unit: what is its own comes back."""
@@ -87,10 +94,24 @@ class Changes:
             self._aside = {}
         if self._swaps:
             self._trade(comes_back=True)
+        for patch in self._patches.values():
+            patch.enter()
+        base, own = logging.root.manager.disable, self._disabled[1]
+        self._disabled = base, own
+        if own and own != base:
+            logging.disable(own)
         Changes.holder = self
 
     def leave(self) -> None:
         """Give the turn away: what is its own is set aside, and what stood there comes back."""
+        for patch in reversed(self._patches.values()):
+            patch.leave()
+        disabled = logging.root.manager.disable
+        if disabled != self._disabled[0]:
+            logging.disable(self._disabled[0])
+            self._disabled = self._disabled[0], disabled
+        elif self._disabled[1]:
+            self._disabled = disabled, 0
         now, base = _state(), self._base
         if not all(map(is_, now, base)):
             places = [place for place in range(len(now)) if now[place] is not base[place]]
@@ -107,6 +128,7 @@ class Changes:
             self.leave()
         self.is_over = True
         self._aside = {}
+        self._patches = {}
         with _lock:
             self._swaps = {}
             _changed.discard(self)
@@ -129,6 +151,14 @@ class Changes:
     def stream(self, name: str) -> Any:
         """Return what the unit has put in the place of a stream of `sys`, if that is set aside."""
         return self._aside.get(0 if name == "stdout" else 1) if self._aside else None
+
+    def add_patch(self, key: object, patch: Patch) -> None:
+        """Note a patch that is in effect from now on."""
+        self._patches[id(key)] = patch
+
+    def end_patch(self, key: object) -> None:
+        """Note that one is undone."""
+        self._patches.pop(id(key), None)
 
     def note(self, logger: Logger) -> None:
         """Note that a logger is about to be changed, for as long as a context lasts."""
@@ -216,16 +246,29 @@ def _seen(logger: Logger, changes: Changes, holder: Changes | None) -> Setup:
 
 @contextmanager
 def noted() -> Iterator[None]:
-    """While the block runs, ``assertLogs`` and ``assertNoLogs`` are a unit's own."""
+    """While the block runs, ``assertLogs`` and ``assertNoLogs`` are a unit's own, and patches."""
     names = ("assertLogs", "assertNoLogs")
     before = {name: vars(TestCase)[name] for name in names}
     for name in names:
         setattr(TestCase, name, _noting(before[name]))
     try:
-        yield
+        with patches.noted(_begin_patch, _end_patch):
+            yield
     finally:
         for name in names:
             setattr(TestCase, name, before[name])
+
+
+def _begin_patch(key: object, patch: Patch) -> None:
+    changes = Changes.holder
+    if changes is not None and are_mine(changes):
+        changes.add_patch(key, patch)
+
+
+def _end_patch(key: object) -> None:
+    changes = Changes.holder
+    if changes is not None:
+        changes.end_patch(key)
 
 
 def _noting(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -20,6 +20,7 @@ import contextvars
 import signal
 import sys
 import threading
+import warnings
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -201,6 +202,7 @@ class Crowd:
         if not self._is_over:
             with self._calling():
                 player.run(suite)
+            self._merge(self._here.main.take())  # in its place among the others
         self._is_draining = False
 
     def _run_again(self, index: int, again: Again, player: Player) -> None:
@@ -614,6 +616,7 @@ class _Lane:
         self._changes = recorder.changes
         try:
             with recorder.on():
+                lane.adapter.filters = warnings.filters  # for fixtures ahead of its first test
                 try:
                     self._crowd.suite(index)(recorder)
                 finally:

@@ -6,13 +6,15 @@ the test on whose behalf that happens (``writers.py``). What is on behalf of non
 
 from __future__ import annotations
 
+import functools
 import itertools
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from logging import Handler, LogRecord
 from typing import Any
 
-from nose2_aio import changes, logs
+from nose2_aio import changes, logs, writers
 from nose2_aio.streams import StandIn
 from nose2_aio.writers import Logged, Piece, Text
 
@@ -64,9 +66,32 @@ def own() -> Iterator[Outputs]:
     with ExitStack() as stack:
         handle = stack.enter_context(logs.own())
         stack.enter_context(changes.noted())
+        stack.enter_context(_threads_carry())
         outputs = Outputs(handle)
         stack.callback(outputs.leave)
         yield outputs
+
+
+@contextmanager
+def _threads_carry() -> Iterator[None]:
+    """Have a thread that a test starts inside the block write on its behalf.
+
+    Not one of a thread pool, which may run the jobs of many.
+    """
+    before = threading.Thread.start
+
+    @functools.wraps(before)
+    def start(self: threading.Thread) -> None:
+        target = getattr(self, "_target", None)
+        if getattr(target, "__module__", None) != "concurrent.futures.thread":
+            self.run = writers.carried(self.run)  # type: ignore[method-assign]
+        before(self)
+
+    threading.Thread.start = start  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        threading.Thread.start = before  # type: ignore[method-assign]
 
 
 def _stream_of(piece: Piece) -> str:

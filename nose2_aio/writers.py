@@ -65,7 +65,9 @@ def bind(output: Output | None) -> None:
 def of_writer() -> Output | None:
     """Return where what calls writes to; None: it writes on behalf of no test."""
     found = current.get()
-    return _threads.get(threading.get_ident()) if found is None else found
+    if found is None:
+        found = _threads.get(threading.get_ident())
+    return None if found is None or found.changes.is_over else found
 
 
 def carried(function: _Function) -> _Function:

@@ -176,6 +176,73 @@ async def handle(reader, writer):
         self.assertEqual(rows, [(check.name, check.default) for check in CHECKS])
 
 
+class Concurrency(TestCase):
+    """docs/concurrency.rst"""
+
+    maxDiff = None
+    TEXT = (TOP / "docs" / "concurrency.rst").read_text()
+
+    def block(self, language: str, containing: str) -> str:
+        """The example with something in it."""
+        found = re.findall(rf"code-block:: {language}\n\n((?:    .*\n|\n)+)", self.TEXT)
+        (one,) = [block for block in found if containing in block]
+        return textwrap.dedent(one)
+
+    def same(self, printed: str) -> str:
+        """What is printed, without what changes from run to run."""
+        printed = re.sub(r"blocked the loop for .* s,", "blocked the loop for 0.5 s,", printed)
+        return comparable(printed)
+
+    def shown(self, containing: str) -> str:
+        """What it shows of a run, behind the command."""
+        command, _, shown = self.block("console", containing).partition("\n")
+        self.assertEqual(command, "$ nose2 --plugin nose2_aio --aio-concurrency 2")
+        return self.same(shown)
+
+    def test_interference(self) -> None:
+        """What it shows is what is printed; one after the other they pass."""
+        project = Project(self, test_shop=self.block("python", "class Shop"))
+        run = project.nose2("--aio-concurrency", "2")
+        self.assertEqual(self.same(run.output), self.shown("INTERFERENCE"))
+        self.assertEqual(project.nose2().returncode, 0)
+
+    def test_blocking(self) -> None:
+        """What it shows is what is printed."""
+        project = Project(self, test_feed=self.block("python", "class Feed"))
+        run = project.nose2("--aio-concurrency", "2")
+        self.assertEqual(self.same(run.output), self.shown("blocked the loop"))
+
+    def test_signal_handlers(self) -> None:
+        """What it says of a test that sets one is what is printed."""
+        code = """
+            import asyncio, signal, unittest
+
+            class Server(unittest.TestCase):
+                async def test_stop(self):
+                    loop = asyncio.get_running_loop()
+                    loop.add_signal_handler(signal.SIGTERM, print)
+                    loop.remove_signal_handler(signal.SIGTERM)
+
+                async def test_wait(self):
+                    await asyncio.sleep(0)
+        """
+        run = Project(self, test_server=code).nose2("--aio-concurrency", "2")
+        self.assertIn(self.block("text", "Server").strip(), run.output)
+
+    def test_shuffle(self) -> None:
+        """What it says of the order is what is printed."""
+        line = self.block("text", "shuffled").strip()
+        code = "async def test_it(): pass"
+        run = Project(self, test_it=code).nose2(line.rpartition(" ")[2])
+        self.assertTrue(run.output.startswith(line), run.output)
+
+    def test_examples(self) -> None:
+        """Its tests with tags run."""
+        code = self.block("python", "class Orders")
+        run = Project(self, test_it=code).nose2("-v", "--aio-concurrency", "2")
+        self.assertEqual((run.ran, run.returncode), (3, 0), run.output)
+
+
 class Examples(TestCase):
     """The example suites, run as README.rst says."""
 
