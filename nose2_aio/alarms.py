@@ -9,6 +9,7 @@ A signal handler of the user's is never taken away: then there is no alarm.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import signal
 import sys
@@ -32,13 +33,24 @@ class Overrun(BaseException):
     """Interrupts code that doesn't await, at its limit."""
 
 
-def interrupt(thread: int, error: type[BaseException] | None) -> None:
-    """Have an exception be raised in another thread, at its next step of Python code.
+class _NothingError(BaseException):
+    """Takes the place of what is not to be raised any more."""
 
-    None: have the one not be raised any more that is still to come.
+
+def interrupt(thread: int, error: type[BaseException]) -> None:
+    """Have an exception be raised in another thread, at its next step of Python code."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
+
+
+def _forget() -> None:
+    """Have the exception that is still to come in this thread not be raised any more.
+
+    To set none in its place would leave Python 3.11 in a state in which a traced thread hangs.
     """
-    raised = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+    with contextlib.suppress(_NothingError):
+        interrupt(threading.get_ident(), _NothingError)
+        while True:  # until it is raised, here
+            pass
 
 
 class PolledAlarm:
@@ -55,7 +67,7 @@ class PolledAlarm:
         self._due = due
         if self._is_rung and threading.get_ident() == self._thread:
             self._is_rung = False
-            interrupt(self._thread, None)  # what was about to come is too late
+            _forget()  # what was about to come is too late
 
     def close(self) -> None:
         """Set it off."""
