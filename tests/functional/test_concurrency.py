@@ -24,7 +24,7 @@ def say(*words):
 async def until(condition):
     async with asyncio.timeout(20):
         while not condition():
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.01)  # in a hurry they would let no other one begin
 
 """
 LAYERS = ("--plugin", "nose2.plugins.layers")
@@ -1211,7 +1211,8 @@ class Mistakes(Running):
             class Case(unittest.TestCase):
                 async def case(self):
                     begun.append(1)
-                    await until(lambda: len(begun) == 32)
+                    while len(begun) < 32:
+                        await asyncio.sleep(0.05)
             for number in range(32):
                 setattr(Case, f"test_{number}", Case.case)
             begun = []
