@@ -48,9 +48,8 @@ def _forget() -> None:
     To set none in its place would leave Python 3.11 in a state in which a traced thread hangs.
     """
     with contextlib.suppress(_NothingError):
-        interrupt(threading.get_ident(), _NothingError)
         while True:  # until it is raised, here
-            pass
+            interrupt(threading.get_ident(), _NothingError)
 
 
 class PolledAlarm:
