@@ -45,6 +45,8 @@ class _OfAttribute:
             setattr(patch.target, patch.attribute, patch.temp_original)
         elif self._own is not _MISSING:
             delattr(patch.target, patch.attribute)
+            if not patch.create and not hasattr(patch.target, patch.attribute):
+                setattr(patch.target, patch.attribute, patch.temp_original)
 
     def enter(self) -> None:
         """Put it back."""
