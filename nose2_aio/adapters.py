@@ -58,6 +58,7 @@ from nose2_aio.kinds import Called
 from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Runner, always, never
 from nose2_aio.scopes import UNKNOWN, Level, Position, Scopes
+from nose2_aio.seconds import monotonic
 from nose2_aio.settings import Settings
 from nose2_aio.verdicts import Verdicts
 
@@ -134,8 +135,12 @@ class Adapter:
     """Whether the garbage that is collected is its own."""
     _is_clean = False
     """Whether there is no garbage of anything before it."""
-    is_beside: Callable[[], bool] = staticmethod(never)
-    """Tells whether other tests run at the same time."""
+    is_beside: Callable[[float], bool] = staticmethod(lambda _: False)
+    """Tells whether other tests have run since a moment."""
+    _collected = 0.0
+    """When garbage was collected last."""
+    _kind: type | None = None
+    """The class of the last test."""
     filters: object = None
     """The filters of warnings when it began."""
     _mistake: InvalidValueError | None = None
@@ -165,6 +170,11 @@ class Adapter:
         self._overall = plans.overall(settings)
         self._is_timed = bool(self._overall.seconds) or settings.virtual_time
         self._guards = isolated.Guards(settings, scopes.rules, fixtures.explained)
+
+    def collect_rest(self) -> None:
+        """Find what was lost in circles, whoever's it was, behind tests that ran side by side."""
+        if self.collects:
+            gc.collect()
 
     def close(self) -> None:
         """End the books of the last test, behind all of them."""
@@ -205,9 +215,9 @@ class Adapter:
             self._judge_late()
         if self._keeper.deadline is not None:
             self._keeper.end()
-        if not self._has_awaited or type(self._test) is not type(test):
+        if not self._has_awaited or self._kind is not type(test):
             self._is_clean = False
-        self._test = test
+        self._test, self._kind = test, type(test)
         self.filters = warnings.filters
         self._ledger = Ledger()
         self._has_awaited = False
@@ -373,12 +383,13 @@ class Adapter:
     def _collect(self, *, is_owned: bool) -> None:
         """Find what was lost in a circle: the test's own, or what was lost before it."""
         if self.collects:
-            is_beside = self.is_beside()
+            is_beside = self.is_beside(self._collected)
             self._is_owned = is_owned
             gc.collect(0 if is_beside else 1)
             self._is_owned = False
             if is_beside:  # what is older may be another's
                 gc.collect(1)
+            self._collected = monotonic()
         self._is_clean = True
 
     def collect_young(self) -> None:
@@ -502,7 +513,7 @@ class Adapter:
 
     def _note_awaiting(self) -> None:
         """Note that the test runs on a loop."""
-        if not self._is_clean:
+        if not self._is_clean and not self.is_beside(self._collected):
             self._collect(is_owned=False)
         self._has_awaited = True
 

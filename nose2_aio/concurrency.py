@@ -33,10 +33,10 @@ from nose2_aio import (
     batons,
     chains,
     deadlines,
+    mainthread,
     outputs,
     reports,
     seams,
-    signals,
     stacks,
     unawaited,
 )
@@ -44,16 +44,27 @@ from nose2_aio.alarms import PolledAlarm
 from nose2_aio.batons import Baton, LostBatonError, Turn
 from nose2_aio.changes import Changes
 from nose2_aio.deadlines import Timekeeper
-from nose2_aio.errors import InterruptedRunError, LoopError
+from nose2_aio.errors import InterruptedRunError
 from nose2_aio.lanes import Found, Here, Lane
 from nose2_aio.players import Player, time_of_plugins
 from nose2_aio.queues import Queue
 from nose2_aio.recorders import Again, Ran, Recorder
 from nose2_aio.seconds import monotonic
-from nose2_aio.suspects import Interference, Suspect, retried
+from nose2_aio.suspects import Interference, Log, Suspect, retried
 from nose2_aio.units import Unit
 
+try:
+    import resource
+except ImportError:  # no such limits
+    resource = None  # type: ignore[assignment]
+
 __all__ = ["Crowd"]
+
+_FEW_FILES = "concurrency = {}: this process may open {} files, so only {} ran at once"
+_FILES = 4
+"""How many files a test has open: its loop has three."""
+_SPARE = 32
+"""How many may be open besides."""
 
 _LAST = 5.0
 """Seconds that what runs has to end, when nobody wants to know of it any more."""
@@ -62,8 +73,6 @@ _TICK = 0.02
 _NEEDS_MAIN = (
     "{}: it {}, which only the main thread can, so it ran there, alone; tag it with @aio.serial"
 )
-_SETS_HANDLER = "sets a signal handler"
-_BREAKS = "calls breakpoint()"
 _PATIENCE = 1.0
 """Seconds until something is stuck that was interrupted, and is where it was."""
 _SLOW = 0.25
@@ -92,7 +101,7 @@ class Crowd:
         self._units: list[Unit | None] = list(units)
         self._queue = Queue(units)
         self._classes = [type(unit.tests[0]) for unit in units if not unit.has_fixtures]
-        self._width = width
+        self._width = _affordable(width, here.main.keeper.told)
         self._here = here
         self.new_lane = new_lane
         self._merge = merge
@@ -120,6 +129,8 @@ class Crowd:
         self._recorders: dict[int, Recorder] = {}
         """Those of units that have begun and are not played to their end."""
         self._done: set[int] = set()
+        self._crowded = 0.0
+        """When several units have run last."""
         self._is_draining = False
         """Whether nothing is to begin."""
         self._is_over = False
@@ -133,8 +144,7 @@ class Crowd:
         self._crash: BaseException | None = None
         """What has escaped from a lane."""
         self._context = contextvars.copy_context()
-        self._log: list[Ran] = []
-        """The tests that have run in lanes."""
+        self._log = Log()
         self._suspects: dict[int, list[Suspect]] = {}
         """By the index of their unit."""
 
@@ -145,8 +155,7 @@ class Crowd:
             with (
                 time_of_plugins() as clock,
                 self._on_interrupt(),
-                signals.noted(self._note_signal),
-                self._breaking(),
+                mainthread.noted(self._needs_main),
                 outputs.own() as output,
             ):
                 self._turn.take()
@@ -155,6 +164,7 @@ class Crowd:
                     self._end_running()
                     with self._calling():
                         seams.clean_up(self._classes, result)
+                    self._here.main.adapter.collect_rest()
                     if self._retries:
                         self._retry(result)
                 finally:
@@ -202,7 +212,9 @@ class Crowd:
         if not self._is_over:
             with self._calling():
                 player.run(suite)
-            self._merge(self._here.main.take())  # in its place among the others
+            found = self._here.main.take()
+            if found is not None:  # in its place among the others
+                self._merge(found)
         self._is_draining = False
 
     def _run_again(self, index: int, again: Again, player: Player) -> None:
@@ -233,7 +245,7 @@ class Crowd:
                 self._here.enter(self._here.main)
             return not recorder.has_failed
 
-        self.interference, notes = retried(suspects, self._log, passes)
+        self.interference, notes = retried(suspects, passes)
         if not result.shouldStop:
             self._here.main.keeper.told.update(dict.fromkeys(notes))
 
@@ -350,31 +362,11 @@ class Crowd:
     @contextmanager
     def _calling(self) -> Iterator[None]:
         """Call what isn't ours inside the block: Ctrl-C is raised there as ever."""
-        hook: Any = sys.breakpointhook
-        sys.breakpointhook = getattr(hook, "__wrapped__", hook)  # whose caller is the test
         self._is_calling = True
         try:
             yield
         finally:
             self._is_calling = False
-            sys.breakpointhook = hook
-
-    @contextmanager
-    def _breaking(self) -> Iterator[None]:
-        """Have a test that calls `breakpoint` run alone, inside the block: there it can be."""
-        before = sys.breakpointhook
-
-        def hook(*args: Any, **kwargs: Any) -> Any:
-            if self._needs_main(_BREAKS):
-                raise LoopError("a debugger can't be used beside other tests")
-            return before(*args, **kwargs)
-
-        hook.__wrapped__ = before  # type: ignore[attr-defined]
-        sys.breakpointhook = hook
-        try:
-            yield
-        finally:
-            sys.breakpointhook = before
 
     @contextmanager
     def _on_interrupt(self) -> Iterator[None]:
@@ -416,6 +408,10 @@ class Crowd:
     def is_crowded(self) -> bool:
         """Whether several units run."""
         return len(self._running) > 1
+
+    def was_crowded(self, since: float) -> bool:
+        """Tell whether several units have run since a moment."""
+        return self.is_crowded or self._crowded >= since
 
     def begin(self, lane: _Lane) -> int | None:
         """Wait for the next unit, and return its index; None where there is none any more."""
@@ -469,10 +465,6 @@ class Crowd:
         self._wants_stop = True
         self._tell()
 
-    def _note_signal(self) -> None:
-        """Note that a test sets a signal handler."""
-        self._needs_main(_SETS_HANDLER)
-
     def _needs_main(self, reason: str) -> bool:
         """Have the test that runs in this thread run in the main one instead, if this isn't it."""
         turn = batons.mine()
@@ -482,18 +474,21 @@ class Crowd:
         self._recorders[found].needs_main = reason
         return True
 
+    def _tests_running(self) -> list[Ran]:
+        return [one.running for one in self._recorders.values() if one.running is not None]
+
     def _note_end(self, index: int, ran: Ran) -> None:
-        self._log.append(ran)
+        beside = self._log.add(ran, self._tests_running)
         unit = self._units[index]
-        if ran.errors and unit is not None:
-            self._suspects.setdefault(index, []).append(Suspect(ran, unit))
-        else:
-            ran.forget()
+        if ran.errors and unit is not None and beside:
+            self._suspects.setdefault(index, []).append(Suspect(ran, unit, beside))
         if index == self._head:
             self._tell()
 
     def finish(self, index: int) -> None:
         """Note that a unit is over."""
+        if self.is_crowded:
+            self._crowded = monotonic()
         del self._running[index]
         self._done.add(index)
         self._queue.release(index)
@@ -506,6 +501,20 @@ class Crowd:
             self._is_waiting = False
             with contextlib.suppress(RuntimeError):  # Ctrl-C may have told at the same time
                 self._news.release()
+
+
+def _affordable(width: int, told: dict[str, None]) -> int:
+    """Return how many loops there can be at once, with the files that this process may open."""
+    if resource is None:
+        return width
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY or _FILES * width + _SPARE <= most:
+        return width
+    found = max(1, (most - _SPARE) // _FILES)
+    told[f"concurrency = {width}: this process may open {most} files, so {found} ran at once"] = (
+        None
+    )
+    return found
 
 
 class _Spot(NamedTuple):
@@ -586,7 +595,7 @@ class _Lane:
             self._alarm = PolledAlarm()
             self._lane = crowd.new_lane(Timekeeper(self._alarm))
             crowd.enter(self._lane)
-            self._lane.adapter.is_beside = lambda: crowd.is_crowded
+            self._lane.adapter.is_beside = crowd.was_crowded
             turn.on_give, turn.on_take = self._leave, self._return
             turn.on_held_up = self._lane.keeper.put_off
             turn.on_blocked = self._note_blocked

@@ -56,8 +56,10 @@ class Lane:
         self.fixtures = Fixtures(settings, self.scopes, interrupts)
         self.adapter = Adapter(settings, self.scopes, self.fixtures, verdicts, self.account)
 
-    def take(self) -> Found:
-        """Return what was found, and forget it."""
+    def take(self) -> Found | None:
+        """Return what was found, if anything was, and forget it."""
+        if not (self.verdicts.told or self.keeper.told or self.account.has_any):
+            return None
         notes, self.keeper.told = list(self.keeper.told), {}
         return Found(self.verdicts.take(), self.account.take(), notes)
 

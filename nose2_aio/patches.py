@@ -45,6 +45,8 @@ class _OfAttribute:
             setattr(patch.target, patch.attribute, patch.temp_original)
         elif self._own is not _MISSING:
             delattr(patch.target, patch.attribute)
+            if not patch.create and not hasattr(patch.target, patch.attribute):
+                setattr(patch.target, patch.attribute, patch.temp_original)
 
     def enter(self) -> None:
         """Put it back."""
@@ -86,16 +88,16 @@ def noted(begin: Callable[[object, Patch], None], end: Callable[[object], None])
     Both get what mock made for it, by which it is known.
     """
     steps = []
-    for kind, make in ((mock._patch, _OfAttribute), (mock._patch_dict, _OfDict)):  # type: ignore[attr-defined]
-        before = kind.__enter__, kind.__exit__
-        kind.__enter__ = _entering(before[0], make, begin)
-        kind.__exit__ = _leaving(before[1], end)
-        steps.append((kind, *before))
+    for kind, names, make in _KINDS:
+        before = [getattr(kind, name) for name in names]
+        setattr(kind, names[0], _entering(before[0], make, begin))
+        setattr(kind, names[1], _leaving(before[1], end))
+        steps += [(kind, *step) for step in zip(names, before, strict=True)]
     try:
         yield
     finally:
-        for kind, enter, leave in steps:
-            kind.__enter__, kind.__exit__ = enter, leave
+        for kind, name, method in steps:
+            setattr(kind, name, method)
 
 
 def _entering(before: Any, make: Any, begin: Callable[[object, Patch], None]) -> Any:
@@ -115,3 +117,10 @@ def _leaving(before: Any, end: Callable[[object], None]) -> Any:
         return before(self, *error)
 
     return leave
+
+
+_KINDS: Any = (
+    (mock._patch, ("__enter__", "__exit__"), _OfAttribute),
+    # a coroutine function that is decorated enters no context
+    (mock._patch_dict, ("_patch_dict", "_unpatch_dict"), _OfDict),
+)

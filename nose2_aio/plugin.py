@@ -53,6 +53,7 @@ from nose2_aio import (
     variants,
     wakers,
 )
+from nose2_aio.accounts import Part, Total
 from nose2_aio.adapters import stepping_in
 from nose2_aio.concurrency import Crowd
 from nose2_aio.deadlines import Timekeeper
@@ -397,7 +398,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             # or unittest would tear the class and the module down again, in the next share
             seams.forget_class(result)
             if self._last_stop is not None:  # it is going to be sent only now
-                found = self._main.take()
+                found = self._main.take() or Found([], Part(Total(), ()), [])
                 self._last_stop.metadata[_FOUND] = found._replace(
                     told=self._told, interference=[one.name for one in self._interference]
                 )

@@ -68,10 +68,6 @@ class Ran:
         self.errors: list[BaseException] = []
         """What it has failed with."""
 
-    def forget(self) -> None:
-        """Keep no more of it than its name and its times."""
-        self.test = self.state = None
-
 
 class Recorder(Output):
     """Records what happens to the tests of one unit, and what they print and log."""
@@ -126,7 +122,7 @@ class Recorder(Output):
     def stopTest(self, test: Any) -> None:  # noqa: N802
         """Note that a test is over."""
         self._lane.adapter.detach()
-        self._call("found", self._lane.take())
+        self._take_found()
         self._call("stopTest", test)
         if self.needs_main and self.running is not None:
             self._put_off(self.running)
@@ -207,7 +203,7 @@ class Recorder(Output):
 
     def end(self) -> None:
         """Note that the unit is over."""
-        self._call("found", self._lane.take())
+        self._take_found()
         self.complete = len(self.pieces)
 
     def lose(self, error: BaseException) -> None:
@@ -234,6 +230,11 @@ class Recorder(Output):
         self._call("addError", test, (type(error), error, error.__traceback__))
         self._call("stopTest", test)
         self._end_test()
+
+    def _take_found(self) -> None:
+        found = self._lane.take()
+        if found is not None:
+            self._call("found", found)
 
     def _end_test(self) -> None:
         ran, self.running = self.running, None

@@ -5,6 +5,7 @@ Each is run again with nothing beside it. It stays failed, but what it failed wi
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from nose2_aio import copies
 from nose2_aio.recorders import Ran
 from nose2_aio.units import Unit
 
-__all__ = ["Interference", "Suspect", "annotate", "retried", "sort_out"]
+__all__ = ["Interference", "Log", "Suspect", "annotate", "retried", "sort_out"]
 
 CATEGORY = "interference"
 """What nose2's summary calls them."""
@@ -31,6 +32,8 @@ class Suspect(NamedTuple):
 
     ran: Ran
     unit: Unit
+    beside: Sequence[str]
+    """The names of the tests that ran at the same time."""
 
     def again(self) -> Any:
         """Return what to execute to have it run again, with its fixtures."""
@@ -85,38 +88,53 @@ def _name_of(test: Any) -> str:
     return str(getattr(_case_of(test), "id", str)())
 
 
+class Log:
+    """Knows which tests have run at the same time as another one."""
+
+    def __init__(self) -> None:
+        self._ended: deque[tuple[float, str]] = deque()
+        """When which test was over, for those that may have run beside one that still does."""
+        self._many = 64
+
+    def add(self, ran: Ran, running: Callable[[], list[Ran]]) -> list[str]:
+        """Note that a test is over; return the names of those beside it, if it has failed.
+
+        ``running`` gives those that still run.
+        """
+        beside = []
+        if ran.errors:
+            beside = [name for ended, name in self._ended if ended > ran.began]
+            beside += [one.name for one in running()]
+        self._ended.append((ran.ended, ran.name))
+        if len(self._ended) > self._many:
+            oldest = min((one.began for one in running()), default=ran.ended)
+            while self._ended and self._ended[0][0] < oldest:
+                self._ended.popleft()
+            self._many = 64 + 2 * len(self._ended)
+        return beside
+
+
 def retried(
-    suspects: Sequence[Suspect], log: Iterable[Ran], passes: Callable[[Any], bool]
+    suspects: Sequence[Suspect], passes: Callable[[Any], bool]
 ) -> tuple[list[Interference], list[str]]:
     """Return those that pass alone, and what else there is to say.
 
     ``passes`` executes a suite, and tells whether nothing has failed in it. What they have failed
     with gets a note.
     """
-    log = tuple(log)
     found: list[Interference] = []
     for count, suspect in enumerate(suspects):
         if count >= _ENOUGH and not found:
             return [], [_LET_BE.format(count=count, left=len(suspects) - count)]
-        beside = _beside(suspect.ran, log)
-        if beside and passes(suspect.again()):
-            note = _note(beside)
+        if passes(suspect.again()):
+            note = _note(suspect.beside)
             for error in suspect.ran.errors:
                 error.add_note(note)
             found.append(Interference(suspect.ran.test, suspect.ran.name, note))
     return found, []
 
 
-def _beside(ran: Ran, log: Iterable[Ran]) -> list[str]:
-    """Return the names of the tests that ran at the same time as another."""
-    return [
-        one.name
-        for one in log
-        if one is not ran and one.began < ran.ended and ran.began < one.ended
-    ]
-
-
-def _note(names: list[str]) -> str:
+def _note(names: Sequence[str]) -> str:
     more = [f"  and {len(names) - _MOST} more"] if len(names) > _MOST else []
     shown = [f"  {' '.join(name.split())}" for name in names[:_MOST]]
     return "\n".join(["", "passes alone: it and these ran at the same time:", *shown, *more])
