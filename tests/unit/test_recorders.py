@@ -219,14 +219,12 @@ class Results(Recording):
         moments = {piece.name: piece.moment for piece in recorder.pieces}
         self.assertEqual(moments, {"startTest": 1000.0, "found": 1003.0, "stopTest": 1003.0})
 
-    def test_forgotten(self) -> None:
-        """A test that is of no interest any more leaves its name and its times."""
-        ran = Ran(Case("passes"), {})
-        ran.forget()
-        self.assertIsNone(ran.test)
-        self.assertIsNone(ran.state)
-        self.assertTrue(ran.name.endswith(".Case.passes"))
-        self.assertEqual(ran.began, ran.ended)
+    def test_nothing_found(self) -> None:
+        """Where nothing was found there is nothing to note."""
+        self.lane.take = lambda: None
+        recorder = self.ran("passes")
+        recorder.end()
+        self.assertEqual(self.names(recorder), ["startTest", "addSuccess", "stopTest"])
 
 
 class Putting_off(Recording):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
-from unittest import TestCase, TestResult, TestSuite
+from unittest import TestCase, TestResult, TestSuite, mock
 
 from nose2_aio import copies, settings, suspects, units
 from nose2_aio.recorders import Ran
-from nose2_aio.suspects import Interference, Suspect
+from nose2_aio.suspects import Interference, Log, Suspect
 
 NOTE = "\npasses alone: it and these ran at the same time:\n"
 
@@ -39,12 +40,12 @@ def ran(name: str, began: float, ended: float, *errors: BaseException) -> Ran:
     return found
 
 
-def suspect(found: Ran) -> Suspect:
+def suspect(name: str, *errors: BaseException, beside: Sequence[str] = ("two",)) -> Suspect:
     """One that gives its name to be executed."""
     unit: Any = SimpleNamespace(only=lambda test, _: test.id())
-    found.test = SuiteLike(found.name)
-    found.state = {}
-    return Suspect(found, unit)
+    found = ran(name, 0, 2, *errors)
+    found.test = SuiteLike(name)
+    return Suspect(found, unit, beside)
 
 
 class SuiteLike:
@@ -63,67 +64,49 @@ class Retried(TestCase):
     def test_passes(self) -> None:
         """One that passes then gets a note on all its errors that names what ran beside it."""
         errors = [ValueError("x"), KeyError("y")]
-        log = [ran("one", 0, 2, *errors), ran("two", 1, 3), ran("late", 2, 3), ran("early", -2, 0)]
-        found, notes = suspects.retried([suspect(log[0])], log, lambda suite: suite == "one")
+        one = suspect("one", *errors)
+        found, notes = suspects.retried([one], lambda suite: suite == "one")
         note = NOTE + "  two"
-        self.assertEqual((found, notes), ([Interference(log[0].test, "one", note)], []))
+        self.assertEqual((found, notes), ([Interference(one.ran.test, "one", note)], []))
         for error in errors:
             self.assertEqual(error.__notes__, [note])
 
     def test_fails(self) -> None:
         """One that fails then too has nothing said of it."""
         error = ValueError("x")
-        log = [ran("one", 0, 2, error), ran("two", 1, 3)]
-        self.assertEqual(suspects.retried([suspect(log[0])], log, lambda _: False), ([], []))
+        self.assertEqual(suspects.retried([suspect("one", error)], lambda _: False), ([], []))
         self.assertFalse(hasattr(error, "__notes__"))
-
-    def test_alone(self) -> None:
-        """One that has run alone anyway is not run again."""
-        log = [ran("one", 0, 2, ValueError()), ran("two", 2, 3), ran("three", -1, 0)]
-
-        def passes(_: object) -> bool:
-            self.fail("run again")
-
-        self.assertEqual(suspects.retried([suspect(log[0])], log, passes), ([], []))
 
     def test_many(self) -> None:
         """Twenty of those beside it are named; names of several lines stand in one."""
-        log = [ran("one", 0, 2, ValueError())]
-        log += [ran(f"other\n{number}", 1, 3) for number in range(20)]
-        (found,), _ = suspects.retried([suspect(log[0])], log, lambda _: True)
+        beside = [f"other\n{number}" for number in range(20)]
+        (found,), _ = suspects.retried([suspect("one", beside=beside)], lambda _: True)
         others = "\n".join(f"  other {number}" for number in range(20))
         self.assertEqual(found.note, NOTE + others)
-        log += [ran("more", 1, 3), ran("and more", 1, 3)]
-        (found,), _ = suspects.retried([suspect(log[0])], log, lambda _: True)
+        beside += ["more", "and more"]
+        (found,), _ = suspects.retried([suspect("one", beside=beside)], lambda _: True)
         self.assertEqual(found.note, f"{NOTE}{others}\n  and 2 more")
 
     def test_enough(self) -> None:
         """Where so many fail alone too, the others are let be, and that is told."""
-        log = [ran(str(number), 0, 1, ValueError()) for number in range(40)]
+        many = [suspect(str(number)) for number in range(40)]
         tried: list[str] = []
 
         def passes(suite: str) -> bool:
             tried.append(suite)
             return False
 
-        found, notes = suspects.retried([suspect(one) for one in log], log, passes)
+        found, notes = suspects.retried(many, passes)
         self.assertEqual((found, len(tried)), ([], 25))
-        self.assertEqual(
-            notes,
-            [
-                "25 tests that failed beside others fail alone, too; 15 more were not run again",
-            ],
-        )
+        text = "25 tests that failed beside others fail alone, too; 15 more were not run again"
+        self.assertEqual(notes, [text])
 
     def test_not_enough(self) -> None:
         """All are run again where one of the first ones passes, or there are no more."""
-        log = [ran(str(number), 0, 1, ValueError()) for number in range(40)]
-        found, notes = suspects.retried(
-            [suspect(one) for one in log], log, lambda suite: suite in {"24", "39"}
-        )
+        many = [suspect(str(number)) for number in range(40)]
+        found, notes = suspects.retried(many, lambda suite: suite in {"24", "39"})
         self.assertEqual(([one.name for one in found], notes), (["24", "39"], []))
-        found, notes = suspects.retried([suspect(one) for one in log[:25]], log, lambda _: False)
-        self.assertEqual((found, notes), ([], []))
+        self.assertEqual(suspects.retried(many[:25], lambda _: False), ([], []))
 
     def test_again(self) -> None:
         """What is run again is the one test, as it was before it ran, with its fixtures."""
@@ -132,9 +115,43 @@ class Retried(TestCase):
         first = Ran(tests[0], copies.state(tests[0]))
         TestSuite(tests)(TestResult())
         result = TestResult()
-        Suspect(first, unit).again()(result)
+        Suspect(first, unit, ()).again()(result)
         self.assertEqual((result.testsRun, result.errors, result.failures), (1, [], []))
         self.assertEqual(Case.runs, ["set up", [1]])
+
+
+class Logged(TestCase):
+    """What ran at the same time."""
+
+    def test_beside(self) -> None:
+        """Those are named that ended behind its beginning, and those that still run."""
+        log, error = Log(), ValueError()
+        self.assertEqual(log.add(ran("early", 0, 1), list), [])
+        self.assertEqual(log.add(ran("two", 1, 3), list), [])
+        found = log.add(ran("one", 2, 4, error), lambda: [ran("runs", 0, 0)])
+        self.assertEqual(found, ["two", "runs"])
+        self.assertEqual(log.add(ran("alone", 4, 5, error), list), [])
+
+    def test_passed(self) -> None:
+        """Of what has passed nobody wants to know that."""
+        log = Log()
+        log.add(ran("two", 0, 3), list)
+        running = mock.Mock()
+        self.assertEqual(log.add(ran("one", 0, 4), running), [])
+        running.assert_not_called()
+
+    def test_bounded(self) -> None:
+        """What nobody can have run beside any more is forgotten, and nothing else is."""
+        log, error = Log(), ValueError()
+        first = ran("first", 500, 0)
+        for number in range(1000):
+            log.add(ran(str(number), number, number + 1), lambda: [first])
+        self.assertEqual(len(log._ended), 501)
+        found = log.add(ran("first", 500, 1000, error), list)
+        self.assertEqual(found, [str(number) for number in range(500, 1000)])
+        for number in range(1000, 2000):
+            log.add(ran(str(number), number, number + 1), list)
+        self.assertLess(len(log._ended), 1100)
 
 
 def event(name: str, *, is_subtest: bool = False) -> Any:
