@@ -260,6 +260,7 @@ class Crowd:
             if self._is_stopped(player):
                 return
             if index in self._done:
+                player.flush()
                 self._done.discard(index)
                 del self._recorders[index]
                 return

@@ -55,14 +55,18 @@ class Player:
         finally:
             self._output.settle()
 
+    def flush(self) -> None:
+        """Write what was not written so far."""
+        if self._texts:
+            self._output.replay(*self._texts)
+            self._texts.clear()
+
     def play(self, piece: Any) -> None:
         """Play one piece."""
         if isinstance(piece, Text | Logged):
             self._texts.append(piece)
             return
-        if self._texts:
-            self._output.replay(*self._texts)
-            self._texts.clear()
+        self.flush()
         if isinstance(piece, Hook):
             piece.call(piece.event)
             self._output.settle()
