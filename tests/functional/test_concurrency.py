@@ -117,6 +117,33 @@ class Same(Running):
             self.assertIn("many: WARNING: logged 0\nmany: WARNING: logged 1\n", found)
 
 
+class Last(Running):
+    """What is printed behind the last test of a class."""
+
+    def test_printed(self) -> None:
+        """It is printed there, ahead of what runs next, and though nothing does."""
+        code = """
+        class A(unittest.TestCase):
+            @classmethod
+            def tearDownClass(cls):
+                print(cls.__name__, "torn down")
+
+            async def test(self):
+                await asyncio.sleep(0.01)
+
+        class B(unittest.TestCase):
+            def test(self):
+                print("sync")
+
+        class C(A):
+            pass
+        """
+        run = self.run_tests(code)
+        self.assert_passes(run, 3)
+        printed = re.findall(r"A torn down|sync|C torn down", run.output)
+        self.assertEqual(printed, ["A torn down", "sync", "C torn down"], run.output)
+
+
 class Beside(Running):
     """What runs beside what."""
 
