@@ -42,7 +42,6 @@ from nose2_aio import (
 )
 from nose2_aio.alarms import PolledAlarm
 from nose2_aio.batons import Baton, LostBatonError, Turn
-from nose2_aio.changes import Changes
 from nose2_aio.deadlines import Timekeeper
 from nose2_aio.errors import InterruptedRunError
 from nose2_aio.lanes import Found, Here, Lane
@@ -410,6 +409,11 @@ class Crowd:
         """Whether several units run."""
         return len(self._running) > 1
 
+    @property
+    def has_others(self) -> bool:
+        """Whether there is another unit that is held up: one that runs, or could."""
+        return self.is_crowded or not self._queue.is_empty
+
     def was_crowded(self, since: float) -> bool:
         """Tell whether several units have run since a moment."""
         return self.is_crowded or self._crowded >= since
@@ -538,8 +542,8 @@ class _Lane:
         )
         self._lane: Lane | None = None
         self._alarm: PolledAlarm | None = None
-        self._changes: Changes | None = None
-        """What its tests have changed of the process for themselves."""
+        self._recorder: Recorder | None = None
+        """That of the unit that runs."""
         self._blocked_at = ""
         self._spot: _Spot | None = None
         """Where it was when it was interrupted last."""
@@ -615,6 +619,7 @@ class _Lane:
     def _run(self, lane: Lane, index: int) -> None:
         recorder = self._crowd.recorder(lane, index)
         self._spot = None
+        self._blocked_at = ""
         try:
             self._crowd.context().run(self._execute, lane, index, recorder)
         finally:
@@ -623,7 +628,7 @@ class _Lane:
                 self._crowd.finish(index)
 
     def _execute(self, lane: Lane, index: int, recorder: Recorder) -> None:
-        self._changes = recorder.changes
+        self._recorder = recorder
         try:
             with recorder.on():
                 lane.adapter.filters = warnings.filters  # for fixtures ahead of its first test
@@ -632,23 +637,24 @@ class _Lane:
                 finally:
                     lane.scopes.close()
                     lane.adapter.close()
+                    recorder.note_step()
         finally:
-            self._changes = None
+            self._recorder = None
 
     def _leave(self) -> None:
         """Put aside what is its own, before others run."""
-        if self._changes is not None and self._lane is not None:
+        if self._recorder is not None and self._lane is not None:
             self._lane.adapter.collect_young()
-            self._changes.leave()
+            self._recorder.changes.leave()
 
     def _return(self) -> None:
-        if self._changes is not None:
-            self._changes.enter()
+        if self._recorder is not None:
+            self._recorder.changes.enter()
 
     def _note_blocked(self, seconds: float) -> None:
         """Note that it has held up the others."""
         place, self._blocked_at = self._blocked_at, ""
-        name, _ = self.running()
-        if self._lane is not None and name and self._crowd.is_crowded:
-            text = f"{name} blocked the loop for {seconds:.1f} s, and all others with it"
+        recorder = self._recorder
+        if self._lane is not None and recorder is not None and self._crowd.has_others:
+            text = f"{recorder.name} blocked the loop for {seconds:.1f} s, and all others with it"
             self._lane.keeper.told[f"{place}: {text}" if place else text] = None

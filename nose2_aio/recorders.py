@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from nose2_aio import copies, seams, writers
+from nose2_aio import batons, copies, seams, writers
 from nose2_aio.changes import Changes
 from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.lanes import Lane
@@ -102,6 +102,8 @@ class Recorder(Output):
         """Whether anything has, be it a fixture."""
         self._waiting = {id(test): (test, copies.state(test)) for test in tests}
         """The tests that have not begun, and what is known of them before they do."""
+        cases = dict.fromkeys(type(test) for test, _ in self._waiting.values())
+        self._fixtures = "the fixtures of " + " and ".join(one.__qualname__ for one in cases)
         self.is_closed = False
         """Whether nobody wants to know any more."""
 
@@ -112,6 +114,7 @@ class Recorder(Output):
 
     def startTest(self, test: Any) -> None:  # noqa: N802
         """Note that a test begins, and have it run for real."""
+        self.note_step()
         self._held_up = self._lane.keeper.held_up
         self.complete = len(self.pieces)
         _, state = self._waiting.pop(id(test), (test, None))
@@ -121,6 +124,7 @@ class Recorder(Output):
 
     def stopTest(self, test: Any) -> None:  # noqa: N802
         """Note that a test is over."""
+        self.note_step()
         self._lane.adapter.detach()
         self._take_found()
         self._call("stopTest", test)
@@ -192,6 +196,17 @@ class Recorder(Output):
             suite.session = _Session(_Hooks(session.hooks, self, at_once))
             for one in seams.tests_in(suite) or ():
                 self.take_hooks(one, at_once)
+
+    @property
+    def name(self) -> str:
+        """The name of the test that runs; between two of them, of the unit's fixtures."""
+        return self._fixtures if self.running is None else self.running.name
+
+    def note_step(self) -> None:
+        """Note that what has held up the others until now is over: a test, or a fixture."""
+        turn = batons.mine()
+        if turn is not None:
+            turn.note_step(monotonic())
 
     def _put_off(self, ran: Ran) -> None:
         """Have a test be run in the main thread, when its turn comes, as if it had not run here."""

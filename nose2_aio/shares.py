@@ -15,8 +15,8 @@ __all__ = ["names_in", "widen"]
 
 _HEAD = "nose2_aio.share\n"
 _BETWEEN = "\n"
-_FAILED = "nose2.loader"
-"""The module of what could not be loaded: that never leaves the main process."""
+_FAILED = "nose2.loader.LoadTestsFailure"
+"""What never leaves the main process."""
 _ROUNDS = 4
 """How many times as many as run at once there are in a share, at most."""
 
@@ -39,7 +39,7 @@ def names_in(name: str) -> list[str]:
 def _shares(names: list[str], processes: int, concurrency: int) -> Iterator[str]:
     sent = [name for name in names if not name.startswith(_FAILED)]
     yield from (name for name in names if name.startswith(_FAILED))
-    size = max(1, min(math.ceil(len(sent) / processes), _ROUNDS * concurrency))
+    size = min(math.ceil(len(sent) / processes), _ROUNDS * concurrency)
     for share in _cut(sent, size):
         yield _HEAD + _BETWEEN.join(share)
 

@@ -255,15 +255,16 @@ class Beside(Running):
         """Tests with a key in common run one after another; others beside them."""
         run = self.run_tests(
             """
-            running = []
+            running, begun = [], []
 
             async def run(*keys):
                 for key in keys:
                     assert running.count(key) == 0, running
                 running.extend(keys)
+                begun.extend(keys)
                 if keys == ("a",) and not run.is_done:
                     run.is_done = True
-                    await until(lambda: "c" in running)  # it comes, though b waits for a
+                    await until(lambda: "c" in begun)  # it comes, though b waits for a
                 await asyncio.sleep(0.01)
                 for key in keys:
                     running.remove(key)
@@ -947,7 +948,7 @@ class Case(unittest.TestCase):
     async def test_2(self):
         begun.append(1)
         await until(lambda: len(begun) == 3)
-        os.write(1, b"waiting\\n")
+        asyncio.get_running_loop().call_later(0.1, os.write, 1, b"waiting\\n")
         await asyncio.sleep(0.5)
 
 class Isolated(unittest.IsolatedAsyncioTestCase):
