@@ -111,6 +111,10 @@ class Turn:
     """When it has got it."""
     since = 0.0
     """When its last step has begun."""
+    stays: Callable[[bool], bool] = staticmethod(lambda _: False)
+    """Tells whether it can't be given away now; is told whether the loop waits for a job."""
+    on_stayed: Callable[[], None] | None = None
+    """Is told when it was idle for long, without giving it away."""
     on_give: Callable[[], None] | None = None
     """Is called when it is about to be given away."""
     on_take: Callable[[], None] | None = None
@@ -168,15 +172,24 @@ class Turn:
             self.on_take()
         return held_up
 
-    def pass_on(self) -> float:
-        """Between two steps: let others have it, if it was here for long; else nothing is done."""
+    def pass_on(self, *, has_job: bool = False) -> float:
+        """Between two steps: let others have it, if it was here for long; else nothing is done.
+
+        ``has_job`` says whether a job of the loop's runs in another thread.
+        """
         self._check()
         now = monotonic()
-        if now - self.got < _LONG or not self._baton.is_wanted:
+        if now - self.got < _LONG or not self._baton.is_wanted or self.stays(has_job):
             self.note_step(now)
             return 0.0
         self.give()
         return self.take()
+
+    def note_stay(self) -> None:
+        """Note that its loop was idle, and it wasn't given away: nothing has blocked."""
+        seconds, self.since = monotonic() - self.since, monotonic()
+        if seconds >= _BLOCKED and self.on_stayed is not None:
+            self.on_stayed()
 
     def note_step(self, now: float) -> None:
         """Note that a step is over."""

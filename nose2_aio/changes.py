@@ -134,6 +134,15 @@ class Changes:
             _changed.discard(self)
 
     @property
+    def are_any(self) -> bool:
+        """Whether the unit has changed anything, in its turn, that its threads should see."""
+        return (
+            bool(self._patches or self._swaps)
+            or logging.root.manager.disable != self._disabled[0]
+            or not all(map(is_, _state()[:_CLEANUPS], self._base))
+        )
+
+    @property
     def has_turn(self) -> bool:
         """Whether it is this unit's turn."""
         return Changes.holder is self

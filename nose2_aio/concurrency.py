@@ -39,6 +39,7 @@ from nose2_aio import (
     seams,
     stacks,
     unawaited,
+    wakers,
 )
 from nose2_aio.alarms import PolledAlarm
 from nose2_aio.batons import Baton, LostBatonError, Turn
@@ -74,6 +75,10 @@ _NEEDS_MAIN = (
 )
 _PATIENCE = 1.0
 """Seconds until something is stuck that was interrupted, and is where it was."""
+_STAYED = (
+    "{}: it waited for a job or a thread while it had patched or redirected something, so all "
+    "others waited too"
+)
 _SLOW = 0.25
 """Seconds after which it is noted where a test blocks."""
 
@@ -485,7 +490,7 @@ class Crowd:
     def _note_end(self, index: int, ran: Ran) -> None:
         beside = self._log.add(ran, self._tests_running)
         unit = self._units[index]
-        if ran.errors and unit is not None and beside:
+        if ran.errors and unit is not None:
             self._suspects.setdefault(index, []).append(Suspect(ran, unit, beside))
         if index == self._head:
             self._tell()
@@ -602,6 +607,7 @@ class _Lane:
             crowd.enter(self._lane)
             self._lane.adapter.is_beside = crowd.was_crowded
             turn.on_give, turn.on_take = self._leave, self._return
+            turn.stays, turn.on_stayed = self._stays, self._note_stayed
             turn.on_held_up = self._lane.keeper.put_off
             turn.on_blocked = self._note_blocked
             while (index := crowd.begin(self)) is not None:
@@ -640,6 +646,18 @@ class _Lane:
                     recorder.note_step()
         finally:
             self._recorder = None
+
+    def _stays(self, has_job: bool) -> bool:  # noqa: FBT001 -- a callback
+        """Tell whether its threads are to see what its test has changed of the process."""
+        recorder = self._recorder
+        if recorder is None or not recorder.changes.are_any:
+            return False
+        return has_job or wakers.has_busy_thread()
+
+    def _note_stayed(self) -> None:
+        """Note that it has waited with its changes in place, and the others with it."""
+        if self._lane is not None and self._recorder is not None and self._crowd.has_others:
+            self._lane.keeper.told[_STAYED.format(self._recorder.name)] = None
 
     def _leave(self) -> None:
         """Put aside what is its own, before others run."""

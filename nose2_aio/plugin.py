@@ -109,6 +109,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._told: list[Told] = []
         self._is_replaying = False
         self._is_worker = False
+        self._is_cut = False
+        """Whether the run was broken off by Ctrl-C."""
         self._crowd: Crowd | None = None
         self._interference: list[Interference] = []
         self._interfering: set[str] = set()
@@ -266,6 +268,11 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self._main.adapter.detach()
         self._last_stop = event
 
+    def wasSuccessful(self, event: Any) -> None:
+        """Have a run that was broken off be no success."""
+        if self._is_cut:
+            event.success = False
+
     def beforeErrorList(self, event: Any) -> None:
         """Report what fails only beside others in a category of its own."""
         tests = [one.test for one in self._interference]
@@ -322,6 +329,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
                 if repeated is None:
                     return self._execute_once(execute, suite, result)
                 return self._execute_each(execute, repeated, result)
+        except KeyboardInterrupt:
+            self._is_cut = True
+            raise
         finally:
             self._told += self._main.verdicts.take()
 

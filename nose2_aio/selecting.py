@@ -26,6 +26,10 @@ _RECHECK = 0.25
 """Seconds until the next look, where what may wake a loop may be of a test beside this one."""
 
 
+def _least(timeout: float | None, most: float) -> float:
+    return most if timeout is None else min(timeout, most)
+
+
 class WatchedSelector(selectors.DefaultSelector):
     """Waits for a loop: not beyond its alarm, and not for ever where nothing can come."""
 
@@ -74,6 +78,12 @@ class WatchedSelector(selectors.DefaultSelector):
         if turn is None or timeout == 0 or not turn.is_of_this_thread:
             return super().select(timeout)
         self._check(turn)
+        if turn.stays(self._has_job()):
+            turn.note_step(monotonic())
+            events = super().select(_least(timeout, _MOMENT))
+            turn.note_stay()
+            self._check(turn)
+            return events
         turn.give(asyncio.get_running_loop())
         try:
             events = super().select(timeout)
@@ -85,7 +95,7 @@ class WatchedSelector(selectors.DefaultSelector):
     def _pass_on(self, turn: Turn) -> None:
         """Let others run between two steps of the loop, if this one has run for long."""
         if turn.is_of_this_thread:
-            self.watch.note_held_up(turn.pass_on())
+            self.watch.note_held_up(turn.pass_on(has_job=self._has_job()))
             self._check(turn)
 
     def _check(self, turn: Turn) -> None:

@@ -19,6 +19,7 @@ from nose2_aio.seconds import monotonic
 __all__ = [
     "alarm_can_wake",
     "described",
+    "has_busy_thread",
     "note_threads",
     "other_frames",
     "process_can_wake",
@@ -45,6 +46,11 @@ def note_threads() -> None:
     _counts_by_links = True
     _counts_by_links = _count_threads() == count
     _foreign_threads = count - len(other_frames()) - 1
+
+
+def has_busy_thread() -> bool:
+    """Tell whether a thread runs that may be of this test, and isn't known to be another's."""
+    return bool(_busy_threads(other_frames()))
 
 
 def process_can_wake() -> bool:
