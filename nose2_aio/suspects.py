@@ -20,7 +20,7 @@ CATEGORY = "interference"
 
 _MOST = 20
 """How many of the tests that ran at the same time are named."""
-_ENOUGH = 10
+_ENOUGH = 25
 """After how many that fail alone too, and none that passes, the others are let be."""
 
 

@@ -108,6 +108,11 @@ class Retried(TestCase):
         self.assertEqual(([one.name for one in found], notes), (["24", "39"], []))
         self.assertEqual(suspects.retried(many[:25], lambda _: False), ([], []))
 
+    def test_beside_nothing(self) -> None:
+        """What ran beside nothing, but in another thread, is run again as well."""
+        (found,), _ = suspects.retried([suspect("one", beside=[])], lambda _: True)
+        self.assertIn("passes in the main thread", found.note)
+
     def test_again(self) -> None:
         """What is run again is the one test, as it was before it ran, with its fixtures."""
         tests = [Case("a"), Case("b")]
