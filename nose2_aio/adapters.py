@@ -127,7 +127,7 @@ class Adapter:
     """The test that runs, or that ran last."""
     _ledger = Ledger()
     """What is charged to it."""
-    _late = Ledger()
+    _late: Ledger
     """What nobody can be charged with any more."""
     _has_awaited = False
     """Whether it has run on a loop."""
@@ -159,6 +159,7 @@ class Adapter:
         verdicts: Verdicts,
         account: Account,
     ) -> None:
+        self._late = Ledger()
         self._settings = settings
         self._scopes = scopes
         self._fixtures = fixtures

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from logging import Handler, Logger
 from operator import is_
 from typing import Any, NamedTuple
-from unittest import TestCase
+from unittest import TestCase, mock
 
 from nose2_aio import patches
 from nose2_aio.patches import Patch
@@ -30,7 +30,7 @@ __unittest = True
 
 __all__ = ["Changes", "Setup", "are_any", "are_mine", "noted", "seen"]
 
-_PLACES = (
+_PLACES: tuple[tuple[Any, str], ...] = (
     (sys, "stdout"),
     (sys, "stderr"),
     (sys, "stdin"),
@@ -38,9 +38,12 @@ _PLACES = (
     (warnings, "showwarning"),
     (warnings, "_showwarnmsg_impl"),  # where catch_warnings(record=True) puts its log
     (unittest.case, "_module_cleanups"),  # those of all modules are in one list
+    (mock._patch, "_active_patches"),  # what patch.stopall() stops
 )
 _FILTERS = 3
-_CLEANUPS = 6
+_CLEANUPS, _ACTIVE = 6, 7
+_MANAGER = logging.root.manager
+"""Of the loggers, whatever a test has patched."""
 _lock = threading.RLock()  # a coroutine may be dropped anywhere, and leave its contexts then
 """Held while loggers change hands, and by those who look at them from outside."""
 
@@ -82,8 +85,10 @@ class Changes:
         self._swaps: dict[Logger, _Swap] = {}
         self._patches: dict[int, Patch] = {}
         """Those of mock that are in effect, in their order."""
-        self._disabled = (0, 0)
-        """Up to which level logging is off: for all, and for the unit."""
+        self._disabled = 0
+        """Up to which level logging is off for all."""
+        self._own_disabled: int | None = None
+        """And for the unit, if that is different."""
 
     def enter(self) -> None:
         """Take the turn, in the thread of the unit: what is its own comes back."""
@@ -94,24 +99,22 @@ class Changes:
             self._aside = {}
         if self._swaps:
             self._trade(comes_back=True)
+        self._disabled = _MANAGER.disable
+        if self._own_disabled is not None:
+            logging.disable(self._own_disabled)
         for patch in self._patches.values():
             patch.enter()
-        base, own = logging.root.manager.disable, self._disabled[1]
-        self._disabled = base, own
-        if own and own != base:
-            logging.disable(own)
         Changes.holder = self
 
     def leave(self) -> None:
         """Give the turn away: what is its own is set aside, and what stood there comes back."""
         for patch in reversed(self._patches.values()):
             patch.leave()
-        disabled = logging.root.manager.disable
-        if disabled != self._disabled[0]:
-            logging.disable(self._disabled[0])
-            self._disabled = self._disabled[0], disabled
-        elif self._disabled[1]:
-            self._disabled = disabled, 0
+        own = _MANAGER.disable
+        self._own_disabled = None
+        if own != self._disabled:
+            self._own_disabled = own
+            logging.disable(self._disabled)
         now, base = _state(), self._base
         if not all(map(is_, now, base)):
             places = [place for place in range(len(now)) if now[place] is not base[place]]
@@ -138,7 +141,7 @@ class Changes:
         """Whether the unit has changed anything, in its turn, that its threads should see."""
         return (
             bool(self._patches or self._swaps)
-            or logging.root.manager.disable != self._disabled[0]
+            or _MANAGER.disable != self._disabled
             or not all(map(is_, _state()[:_CLEANUPS], self._base))
         )
 
@@ -163,11 +166,13 @@ class Changes:
 
     def add_patch(self, key: object, patch: Patch) -> None:
         """Note a patch that is in effect from now on."""
+        if mock._patch._active_patches is self._base[_ACTIVE]:  # type: ignore[attr-defined]
+            mock._patch._active_patches = []  # type: ignore[attr-defined]
         self._patches[id(key)] = patch
 
-    def end_patch(self, key: object) -> None:
-        """Note that one is undone."""
-        self._patches.pop(id(key), None)
+    def end_patch(self, key: object) -> Patch | None:
+        """Note that one is undone, and return it, if it is known."""
+        return self._patches.pop(id(key), None)
 
     def note(self, logger: Logger) -> None:
         """Note that a logger is about to be changed, for as long as a context lasts."""
@@ -274,10 +279,9 @@ def _begin_patch(key: object, patch: Patch) -> None:
         changes.add_patch(key, patch)
 
 
-def _end_patch(key: object) -> None:
+def _end_patch(key: object) -> Patch | None:
     changes = Changes.holder
-    if changes is not None:
-        changes.end_patch(key)
+    return None if changes is None else changes.end_patch(key)
 
 
 def _noting(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -327,6 +331,7 @@ def _state() -> tuple[Any, ...]:
         warnings.showwarning,
         warnings._showwarnmsg_impl,  # type: ignore[attr-defined]
         unittest.case._module_cleanups,  # type: ignore[attr-defined]
+        mock._patch._active_patches,  # type: ignore[attr-defined]
     )
 
 

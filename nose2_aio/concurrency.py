@@ -300,8 +300,10 @@ class Crowd:
         """Interrupt what has the baton for too long; wake what is to be interrupted."""
         if self._is_urgent:
             raise KeyboardInterrupt
-        if self._interrupts or self._wants_stop:
+        if self._interrupts:
             self._end_all()
+        if self._wants_stop:  # but what runs beside it may end
+            self._is_over = True
         for lane in list(self._running.values()):
             lane.turn.rouse()
         holder = self._baton.holder

@@ -27,7 +27,7 @@ class Patches(TestCase):
         self.noted: dict[int, Patch] = {}
         block = patches.noted(
             lambda key, patch: self.noted.__setitem__(id(key), patch),
-            lambda key: self.noted.pop(id(key)),
+            lambda key: self.noted.pop(id(key), None),
         )
         self.enterContext(block)
 
@@ -105,12 +105,71 @@ class Patches(TestCase):
             things["other"] = 5
             self.enter()
             self.assertEqual(things, {"a": 1, "b": 3, "c": 4, "other": 5})
+        self.assertEqual(things, {"a": 1, "b": 2, "other": 5})  # which somebody else has put there
         with mock.patch.dict(things, {"c": 4}, clear=True):
+            things["own"] = 6
             self.leave()
-            self.assertEqual(things, {"a": 1, "b": 2})
+            self.assertEqual(things, {"a": 1, "b": 2, "other": 5})
             self.enter()
-            self.assertEqual(things, {"c": 4})
-        self.assertEqual(things, {"a": 1, "b": 2})
+            self.assertEqual(things, {"c": 4, "own": 6})
+        self.assertEqual(things, {"a": 1, "b": 2, "other": 5})
+
+    def test_shared(self) -> None:
+        """What mock made for a patch may be entered by several tests at a time."""
+        thing = SimpleNamespace(value=1)
+        shared = mock.patch.object(thing, "value", 2)
+        shared.__enter__()
+        self.leave()
+        first, self.noted = self.noted, {}
+        shared.__enter__()
+        shared.__exit__(None, None, None)
+        self.assertEqual(thing.value, 1)
+        self.noted = first
+        self.enter()
+        self.assertEqual(thing.value, 2)
+        shared.__exit__(None, None, None)
+        self.assertEqual(thing.value, 1)
+
+    def test_special(self) -> None:
+        """What comes back by itself when it is deleted has its old value meanwhile."""
+
+        def connect(host: str = "here") -> str:
+            return host
+
+        with mock.patch.object(connect, "__defaults__", ("there",)):
+            self.leave()
+            self.assertEqual(connect(), "here")
+            self.enter()
+            self.assertEqual(connect(), "there")
+        self.assertEqual(connect(), "here")
+
+    def test_no_methods(self) -> None:
+        """Of a mapping no more is needed than mock needs."""
+
+        class Few:
+            """Only what mock needs."""
+
+            def __init__(self) -> None:
+                self.things = {"a": 1}
+
+            def __getitem__(self, key: str) -> int:
+                return self.things[key]
+
+            def __setitem__(self, key: str, value: int) -> None:
+                self.things[key] = value
+
+            def __delitem__(self, key: str) -> None:
+                del self.things[key]
+
+            def __iter__(self) -> Any:
+                return iter(list(self.things))
+
+        few = Few()
+        with mock.patch.dict(few, {"b": 2}):
+            self.leave()
+            self.assertEqual(few.things, {"a": 1})
+            self.enter()
+            self.assertEqual(few.things, {"a": 1, "b": 2})
 
     def test_started(self) -> None:
         """By ``start`` and ``stop``, and as decorators of coroutine functions."""
