@@ -124,6 +124,9 @@ class Turn:
     on_blocked: Callable[[float], None] | None = None
     """Is told of steps that take long, in seconds."""
 
+    _stayed = 0.0
+    """Seconds for which its loop was idle, and it wasn't given away."""
+
     def __init__(self, baton: Baton) -> None:
         self._baton = baton
         self._gate = threading.Lock()
@@ -168,6 +171,7 @@ class Turn:
         if held_up and self.on_held_up is not None:
             self.on_held_up(held_up)
         self.got = self.since = monotonic()
+        self._stayed = 0.0
         if self.on_take is not None:
             self.on_take()
         return held_up
@@ -187,8 +191,10 @@ class Turn:
 
     def note_stay(self) -> None:
         """Note that its loop was idle, and it wasn't given away: nothing has blocked."""
-        seconds, self.since = monotonic() - self.since, monotonic()
-        if seconds >= _BLOCKED and self.on_stayed is not None:
+        now = monotonic()
+        self._stayed += now - self.since
+        self.since = now
+        if self._stayed >= _BLOCKED and self.on_stayed is not None:
             self.on_stayed()
 
     def note_step(self, now: float) -> None:

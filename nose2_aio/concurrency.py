@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import importlib
+import os
 import signal
 import sys
 import threading
@@ -53,14 +55,9 @@ from nose2_aio.seconds import monotonic
 from nose2_aio.suspects import Interference, Log, Suspect, retried
 from nose2_aio.units import Unit
 
-try:
-    import resource
-except ImportError:  # no such limits
-    resource = None  # type: ignore[assignment]
-
 __all__ = ["Crowd"]
 
-_FEW_FILES = "concurrency = {}: this process may open {} files, so only {} ran at once"
+_FEW_FILES = "concurrency: this process may open {} files, so at most {} tests run at once"
 _FILES = 4
 """How many files a test has open: its loop has three."""
 _SPARE = 32
@@ -105,7 +102,7 @@ class Crowd:
         self._units: list[Unit | None] = list(units)
         self._queue = Queue(units)
         self._classes = [type(unit.tests[0]) for unit in units if not unit.has_fixtures]
-        self._width = _affordable(width, here.main.keeper.told)
+        self._width = _affordable(min(width, len(units)), here.main.keeper.told)
         self._here = here
         self.new_lane = new_lane
         self._merge = merge
@@ -515,17 +512,18 @@ class Crowd:
                 self._news.release()
 
 
+_LIMITS: Any = importlib.import_module("resource") if os.name == "posix" else None
+
+
 def _affordable(width: int, told: dict[str, None]) -> int:
     """Return how many loops there can be at once, with the files that this process may open."""
-    if resource is None:
+    if _LIMITS is None:
         return width
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most == resource.RLIM_INFINITY or _FILES * width + _SPARE <= most:
+    most, _ = _LIMITS.getrlimit(_LIMITS.RLIMIT_NOFILE)
+    if most == _LIMITS.RLIM_INFINITY or _FILES * width + _SPARE <= most:
         return width
-    found = max(1, (most - _SPARE) // _FILES)
-    told[f"concurrency = {width}: this process may open {most} files, so {found} ran at once"] = (
-        None
-    )
+    found: int = max(1, (most - _SPARE) // _FILES)
+    told[_FEW_FILES.format(most, found)] = None
     return found
 
 

@@ -54,6 +54,28 @@ class Running(TestCase):
         wide = [] if width is None else [f"--aio-concurrency={width}"]
         return self.project(code, **files).nose2(*wide, *arguments)
 
+    def run_until(
+        self, code: str, *signals: signal.Signals, arguments: tuple[str, ...] = ()
+    ) -> Run:
+        """Run tests, and send each signal when they say that they wait."""
+        project = self.project(code)
+        options = ("-m", "nose2", "--no-user-config", "--plugin", "nose2_aio")
+        process = start(*options, "--aio-concurrency=8", *arguments, folder=project.folder)
+        assert process.stdout is not None
+        printed = ""
+        try:
+            for number in signals:
+                line = ""
+                while not line.endswith("waiting\n"):
+                    line = process.stdout.readline()
+                    self.assertTrue(line, printed)
+                    printed += line
+                process.send_signal(number)
+            rest, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+        return Run(process.returncode, printed + rest)
+
     def assert_passes(self, run: Run, count: int) -> None:
         self.assertEqual((run.returncode, run.ran), (0, count), run.output)
 
@@ -793,28 +815,6 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
 
 class Ends(Running):
     """How a run ends early."""
-
-    def run_until(
-        self, code: str, *signals: signal.Signals, arguments: tuple[str, ...] = ()
-    ) -> Run:
-        """Run tests, and send each signal when they say that they wait."""
-        project = self.project(code)
-        options = ("-m", "nose2", "--no-user-config", "--plugin", "nose2_aio")
-        process = start(*options, "--aio-concurrency=8", *arguments, folder=project.folder)
-        assert process.stdout is not None
-        printed = ""
-        try:
-            for number in signals:
-                line = ""
-                while not line.endswith("waiting\n"):
-                    line = process.stdout.readline()
-                    self.assertTrue(line, printed)
-                    printed += line
-                process.send_signal(number)
-            rest, _ = process.communicate(timeout=30)
-        finally:
-            process.kill()
-        return Run(process.returncode, printed + rest)
 
     def test_fail_fast(self) -> None:
         """-F ends it behind the first that fails; what runs then is torn down, not reported."""

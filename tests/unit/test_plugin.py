@@ -111,3 +111,17 @@ class Hooks(TestCase):
         plugin.stopSubprocess(SimpleNamespace())
         self.assertTrue(loops[0].is_closed())
         self.assertEqual(result.errors, [])
+
+
+class Shares(TestCase):
+    """What the main process sends where many tests run at once."""
+
+    def test_share(self) -> None:
+        """A share is loaded name by name, as one suite."""
+        plugin = AioPlugin(session=Session())
+        loader = SimpleNamespace(loadTestsFromName=str.upper, suiteClass=list)
+        event = SimpleNamespace(
+            name="nose2_aio.share\nfirst\nsecond", loader=loader, module=None, handled=False
+        )
+        self.assertEqual(plugin.loadTestsFromName(event), ["FIRST", "SECOND"])
+        self.assertTrue(event.handled)

@@ -1,0 +1,307 @@
+"""Many tests at once: what they patch is their own, and the ends of things."""
+
+from __future__ import annotations
+
+import signal
+
+from tests.functional.test_concurrency import POSIX, Running
+
+
+class Patches(Running):
+    """What a test patches, others don't see; its own jobs do."""
+
+    def test_patches(self) -> None:
+        """Attributes and mappings, shared patchers, ``stopall``, what comes back by itself."""
+        run = self.run_tests(
+            """
+            import logging
+            from unittest import mock
+            from unittest.mock import patch
+            import things
+
+            @patch("things.send", return_value=1)
+            async def helper(seconds, send):
+                await asyncio.sleep(seconds)
+                assert things.send() == 1
+
+            class Shared(unittest.TestCase):
+                async def test_1(self): await helper(0.01)
+                async def test_2(self): await helper(0.02)
+                async def test_3(self):
+                    await asyncio.sleep(0.015)
+                    self.assertEqual(things.send(), "sent")
+
+            class Started(unittest.TestCase):
+                def tearDown(self): patch.stopall()
+                async def test_1(self):
+                    patch("things.send", return_value="t").start()
+                    await asyncio.sleep(0.05)
+                    self.assertEqual(things.send(), "t")
+                async def test_2(self): await asyncio.sleep(0.01)
+
+            class Special(unittest.TestCase):
+                async def test_1(self):
+                    with patch.object(things.connect, "__defaults__", ("test",)):
+                        await asyncio.sleep(0.02)
+                        self.assertEqual(things.connect(), "test")
+                async def test_2(self):
+                    await asyncio.sleep(0.01)
+                    self.assertEqual(things.connect(), "localhost")
+
+            class Environment(unittest.TestCase):
+                @patch.dict(os.environ, {"FIRST": "1"}, clear=True)
+                async def test_1(self):
+                    os.environ["SECOND"] = "2"
+                    await asyncio.sleep(0.02)
+                    self.assertEqual({**os.environ}, {"FIRST": "1", "SECOND": "2"})
+                async def test_2(self):
+                    await asyncio.sleep(0.01)
+                    self.assertNotIn("FIRST", os.environ)
+                    self.assertNotIn("SECOND", os.environ)
+                    self.assertIn("PATH", os.environ)
+
+            class Logging(unittest.TestCase):
+                async def test_off(self):
+                    logging.disable(logging.CRITICAL)
+                    self.addCleanup(logging.disable, logging.NOTSET)
+                    await asyncio.sleep(0.02)
+                    self.assertEqual(logging.root.manager.disable, logging.CRITICAL)
+                async def test_on(self):
+                    with self.assertLogs("here"):
+                        await asyncio.sleep(0.01)
+                        logging.getLogger("here").warning("on")
+                async def test_root(self):
+                    with patch("logging.root"):
+                        await asyncio.sleep(0.01)
+            """,
+            things="""
+            def send(): return "sent"
+            def connect(host="localhost"): return host
+            """,
+        )
+        self.assert_passes(run, 12)
+
+    def test_jobs(self) -> None:
+        """While a job or a thread of the test runs it keeps its turn, and that is told."""
+        run = self.run_tests(
+            """
+            import contextlib, io
+            from unittest import mock
+            import things
+
+            class Case(unittest.TestCase):
+                @mock.patch("things.send")
+                async def test_job(self, send):
+                    for number in range(3):
+                        await asyncio.to_thread(things.slowly)
+                    self.assertEqual(send.call_count, 3)
+
+                @mock.patch("things.send")
+                async def test_thread(self, send):
+                    thread = threading.Thread(target=things.slowly, args=(0.7,))
+                    thread.start()
+                    while thread.is_alive():
+                        await asyncio.sleep(0.4)
+                    self.assertEqual(send.call_count, 1)
+
+                async def test_busy(self):
+                    with contextlib.redirect_stdout(io.StringIO()) as text:
+                        job = asyncio.create_task(asyncio.to_thread(time.sleep, 0.1))
+                        while not job.done():
+                            await asyncio.sleep(0)
+                        await asyncio.to_thread(print, "here")
+                    self.assertEqual(text.getvalue(), "here\\n")
+
+                async def test_other(self):
+                    for _ in range(20):
+                        await asyncio.sleep(0.001)
+                    self.assertFalse(things.sent)
+            """,
+            things="""
+            import time
+            sent = []
+            def send(): sent.append(1)
+            def slowly(seconds=0.02):
+                time.sleep(seconds)
+                send()
+            """,
+        )
+        self.assert_passes(run, 4)
+        self.assertIn(
+            "test_it.Case.test_thread: it waited for a job or a thread while it had patched or "
+            "redirected something, so all others waited too\n",
+            run.output,
+        )
+
+
+class Ends(Running):
+    """How it comes to its end."""
+
+    def test_late_cleanups(self) -> None:
+        """Cleanups that a test adds to its class or its module are called behind all of them."""
+        run = self.run_tests(
+            """
+            class First(unittest.TestCase):
+                async def test(self):
+                    self.addClassCleanup(say, "class")
+                    unittest.addModuleCleanup(say, "module")
+                    await asyncio.sleep(0.01)
+
+            class Last(unittest.TestCase):
+                async def test(self):
+                    await asyncio.sleep(0.02)
+                    say("last")
+            """
+        )
+        self.assert_passes(run, 2)
+        self.assertIn("last\n", run.output)
+        self.assertLess(run.output.index("last"), run.output.index("class\nmodule\n"))
+
+    def test_idle_lanes(self) -> None:
+        """Threads that had nothing to do go on when there is something again."""
+        names = "\n".join(
+            f"""
+            class Case{number}(unittest.TestCase):
+                async def test_1(self): await asyncio.sleep(0.01)
+                async def test_2(self): await asyncio.sleep(0.01)
+                def test_3(self): pass
+            """
+            for number in range(5)
+        )
+        self.assert_passes(self.run_tests(names, width=2), 15)
+
+    @POSIX
+    def test_few_files(self) -> None:
+        """With few files to open, fewer run at once; the run says so."""
+        run = self.run_tests(
+            """
+            import resource
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+            class Case(unittest.TestCase): ...
+            for number in range(40):
+                async def test(self): await asyncio.sleep(0.01)
+                setattr(Case, f"test_{number}", test)
+            """,
+            width=60,
+        )
+        self.assert_passes(run, 40)
+        self.assertIn(
+            "concurrency: this process may open 64 files, so at most 8 tests run at once\n",
+            run.output,
+        )
+
+    def test_fail_fast_slow_end(self) -> None:
+        """What runs beside the one that ends the run gets the time to end."""
+        run = self.run_tests(
+            """
+            class Case(unittest.TestCase):
+                async def test_1(self):
+                    await asyncio.sleep(0.05)
+                    self.fail()
+                async def test_2(self):
+                    try:
+                        await asyncio.sleep(60)
+                    finally:
+                        await asyncio.sleep(0.2)
+                        os.write(1, b"in good order\\n")
+            """,
+            "-F",
+        )
+        self.assertEqual((run.returncode, run.ran), (1, 1), run.output)
+        self.assertIn("in good order\n", run.output)
+
+    @POSIX
+    def test_own_handler(self) -> None:
+        """A handler of Ctrl-C that is the user's stays; so does one that a test leaves behind."""
+        run = self.run_tests(
+            """
+            got = []
+            signal.signal(signal.SIGINT, lambda *_: got.append(1))
+            class Case(unittest.TestCase):
+                async def test_1(self):
+                    os.kill(os.getpid(), signal.SIGINT)
+                    await until(lambda: got)
+            """
+        )
+        self.assert_passes(run, 1)
+        run = self.run_tests(
+            """
+            class Case(unittest.TestCase):
+                def test_1(self): signal.signal(signal.SIGINT, signal.SIG_IGN)
+                async def test_2(self): await asyncio.sleep(0.01)
+            """
+        )
+        self.assert_passes(run, 2)
+
+    @POSIX
+    def test_interrupt_alone(self) -> None:
+        """Ctrl-C in what runs alone is what it is in a serial run."""
+        run = self.run_until(
+            """
+            class Case(unittest.TestCase):
+                async def test_1(self): await asyncio.sleep(0.01)
+                @aio.serial
+                async def test_2(self):
+                    asyncio.get_running_loop().call_later(0.05, os.write, 1, b"waiting\\\\n")
+                    await asyncio.sleep(60)
+                async def test_3(self): await asyncio.sleep(0.01)
+            """.replace("\\\\", "\\"),
+            signal.SIGINT,
+        )
+        self.assertEqual((run.returncode, run.ran, len(run.reports)), (1, 2, 1), run.output)
+        self.assertIn("InterruptedRunError: interrupted by Ctrl-C", run.reports[0])
+
+    @POSIX
+    def test_interrupt_stuck(self) -> None:
+        """A test that Ctrl-C can't interrupt is left behind; the others end in good order."""
+        run = self.run_until(
+            """
+            class Case(unittest.TestCase):
+                async def test_1(self):
+                    begun.append(1)
+                    await asyncio.sleep(60)
+                async def test_2(self):
+                    await until(lambda: begun)
+                    os.write(1, b"waiting\\\\n")
+                    time.sleep(60)
+            begun = []
+            """.replace("\\\\", "\\"),
+            signal.SIGINT,
+        )
+        self.assertEqual((run.returncode, run.ran, len(run.reports)), (1, 2, 2), run.output)
+        self.assertIn("It waits here:", run.reports[0])
+        self.assertIn("its thread was left behind", run.reports[1])
+
+    def test_interrupting_test(self) -> None:
+        """A test that raises KeyboardInterrupt ends the run; what runs beside it ends by itself."""
+        run = self.run_tests(
+            """
+            class Case(unittest.TestCase):
+                async def test_1(self):
+                    await asyncio.sleep(0.05)
+                    raise KeyboardInterrupt
+                async def test_2(self):
+                    await asyncio.sleep(0.15)
+                    say("to its end")
+            class Behind(unittest.TestCase):
+                async def test_1(self): await asyncio.sleep(0.01)
+                def test_2(self): say("never")
+            """,
+            width=2,
+        )
+        self.assertEqual(len(run.reports), 1, run.output)
+        self.assertIn("to its end\n", run.output)
+        self.assertNotIn("never", run.output)
+
+    def test_handler_in_thread(self) -> None:
+        """A thread of the test's that can't set a signal handler is nobody's matter."""
+        run = self.run_tests(
+            """
+            class Case(unittest.TestCase):
+                async def test(self):
+                    with self.assertRaises(ValueError):
+                        await asyncio.to_thread(signal.signal, signal.SIGTERM, signal.SIG_DFL)
+            """
+        )
+        self.assert_passes(run, 1)
+        self.assertNotIn("signal handler", run.output)
