@@ -136,8 +136,6 @@ class Crowd:
         """Whether nothing is to begin."""
         self._is_over = False
         """Whether no test is to begin any more."""
-        self._wants_stop = False
-        """Whether a test wants the run to stop."""
         self._interrupts = 0
         """How often Ctrl-C came."""
         self._is_calling = False
@@ -299,8 +297,6 @@ class Crowd:
             raise KeyboardInterrupt
         if self._interrupts:
             self._end_all()
-        if self._wants_stop:  # but what runs beside it may end
-            self._is_over = True
         for lane in list(self._running.values()):
             lane.turn.rouse()
         holder = self._baton.holder
@@ -446,7 +442,7 @@ class Crowd:
         )
         self._recorders[index] = recorder
         recorder.take_hooks(self.suite(index), self._on_layer)
-        lane.interrupts.stop, lane.interrupts.count = self._stop, 0
+        lane.interrupts.stop, lane.interrupts.count = recorder.stop, 0
         return recorder
 
     def enter(self, lane: Lane) -> None:
@@ -467,11 +463,6 @@ class Crowd:
     def crash(self, error: BaseException) -> None:
         """Take note of what must not happen: an error of a lane itself."""
         self._crash = error
-        self._tell()
-
-    def _stop(self) -> None:
-        """Have the run stop, since a test wants that: it has raised KeyboardInterrupt."""
-        self._wants_stop = True
         self._tell()
 
     def _needs_main(self, reason: str) -> bool:

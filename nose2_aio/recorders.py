@@ -168,6 +168,10 @@ class Recorder(Output):
     def addDuration(self, test: Any, elapsed: float) -> None:  # noqa: N802
         """Take no note: nose2 takes none."""
 
+    def stop(self) -> None:
+        """Have the run stop behind the test that runs: it has raised KeyboardInterrupt."""
+        self._call("stop")
+
     def add(self, piece: Any) -> None:
         """Note anything else: what was printed, the hook of a layer."""
         if not self.is_closed:
