@@ -101,6 +101,8 @@ class Turn:
 
     loop: AbstractEventLoop | None = None
     """The loop for which it was given away last."""
+    is_idle = False
+    """Whether that is idle."""
     thread = 0
     """The identity of the thread."""
     is_lost = False
@@ -160,14 +162,14 @@ class Turn:
         self.note_step(monotonic())
         if self.on_give is not None:
             self.on_give()
-        self.loop = loop
+        self.loop, self.is_idle = loop, True
         self._baton.give()
 
     def take(self, look: Callable[[], object] | None = None) -> float:
         """Wait for it; return for how many seconds others have held it up: see `Baton.take`."""
         self._check()
         held_up = self._baton.take(self, look)
-        self.loop = None
+        self.is_idle = False
         if held_up and self.on_held_up is not None:
             self.on_held_up(held_up)
         self.got = self.since = monotonic()
@@ -225,7 +227,7 @@ class Turn:
     def rouse(self) -> None:
         """Wake its loop where that is idle, and what runs there is to be interrupted."""
         loop = self.loop
-        if self.is_interrupted and loop is not None:
+        if self.is_interrupted and self.is_idle and loop is not None:
             with contextlib.suppress(RuntimeError):  # it may be closed by now
                 loop.call_soon_threadsafe(_nobody)
 

@@ -177,7 +177,7 @@ class Crowd:
         frames = sys._current_frames()
         found = []
         for lane in list(self._running.values()):
-            frame = None if lane.turn.loop is not None else frames.get(lane.turn.thread)
+            frame = None if lane.turn.is_idle else frames.get(lane.turn.thread)
             found.append((*lane.running(), lane.turn.loop, frame))
         return found
 
@@ -263,8 +263,8 @@ class Crowd:
                 self._done.discard(index)
                 del self._recorders[index]
                 return
-            if recorder is None and self._is_over:
-                return  # it is not going to begin
+            if recorder is None and self._is_over:  # it is not going to begin
+                return
             self._wait(player)
 
     def _play_piece(self, index: int, piece: Any, player: Player) -> None:

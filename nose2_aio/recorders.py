@@ -98,6 +98,8 @@ class Recorder(Output):
         """The test that runs."""
         self.needs_main = ""
         """What the test that runs has tried and only the main thread can do."""
+        self._stops = False
+        """Whether the run is to stop behind what runs."""
         self.has_failed = False
         """Whether anything has, be it a fixture."""
         self._waiting = {id(test): (test, copies.state(test)) for test in tests}
@@ -169,8 +171,8 @@ class Recorder(Output):
         """Take no note: nose2 takes none."""
 
     def stop(self) -> None:
-        """Have the run stop behind the test that runs: it has raised KeyboardInterrupt."""
-        self._call("stop")
+        """Have the run stop behind what runs, which has raised KeyboardInterrupt."""
+        self._stops = True
 
     def add(self, piece: Any) -> None:
         """Note anything else: what was printed, the hook of a layer."""
@@ -223,6 +225,7 @@ class Recorder(Output):
     def end(self) -> None:
         """Note that the unit is over."""
         self._take_found()
+        self._note_stop()
         self.complete = len(self.pieces)
 
     def lose(self, error: BaseException) -> None:
@@ -250,6 +253,11 @@ class Recorder(Output):
         self._call("stopTest", test)
         self._end_test()
 
+    def _note_stop(self) -> None:
+        if self._stops:
+            self._stops = False
+            self._call("stop")
+
     def _take_found(self) -> None:
         found = self._lane.take()
         if found is not None:
@@ -257,6 +265,7 @@ class Recorder(Output):
 
     def _end_test(self) -> None:
         ran, self.running = self.running, None
+        self._note_stop()
         self.complete = len(self.pieces)
         if ran is not None:
             ran.ended = monotonic()

@@ -61,7 +61,7 @@ def sort_out(
         moved = [
             event
             for event in found
-            if id(_case_of(event.test)) in here or _name_of(event.test) in names
+            if id(_case_of(event.test)) in here or (names and _name_of(event.test) in names)
         ]
         if moved:
             found[:] = [event for event in found if event not in moved]

@@ -333,7 +333,7 @@ class Turns(TestCase):
         self.assertIs(self.turn.loop, loop)
         self.assertFalse(self.turn.has_it)
         self.turn.take()
-        self.assertEqual(told, [("give", True, None), ("take", True, None)])
+        self.assertEqual(told, [("give", True, None), ("take", True, loop)])
 
     def test_blocked(self) -> None:
         """It is told of steps that take long, whether or not it is given away behind them."""

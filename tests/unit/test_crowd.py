@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
+import unittest
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from unittest import TestCase, mock
 
-from nose2_aio import concurrency, deadlines, isolated
+from nose2_aio import concurrency, copies, deadlines, isolated
+from nose2_aio.accounts import Account
+from nose2_aio.adapters import Adapter
+from nose2_aio.alarms import PolledAlarm
 from nose2_aio.batons import LostBatonError
+from nose2_aio.fixtures import Fixtures
+from nose2_aio.interrupts import Interrupts
 from nose2_aio.players import Clock
+from nose2_aio.scopes import Scopes
+from nose2_aio.settings import Settings
+from nose2_aio.verdicts import Verdicts
 
 
 class Lanes(TestCase):
@@ -71,6 +81,46 @@ class Lanes(TestCase):
         error = lane.error()
         self.assertEqual(str(error), "late")
         self.assertIn("its thread was left behind", error.__notes__[0])
+
+    def test_left_behind(self) -> None:
+        """What runs on behind its loss is the end of nothing any more."""
+        crowd = mock.MagicMock()
+        lane = self.lane(crowd)
+        crowd.recorder.return_value.is_closed = True
+        lane._run(mock.MagicMock(), 0)
+        crowd.finish.assert_not_called()
+
+    def test_nothing_to_raise(self) -> None:
+        """An alarm that finds nothing to interrupt raises nothing."""
+        alarm = PolledAlarm()
+        alarm.set((0.0, lambda _: None))
+        alarm.poll(None)
+        alarm.set(None)
+
+    def test_ignored(self) -> None:
+        """Where nobody wants to know of what is lost, nothing is collected."""
+        modes = {"never-awaited": "ignore", "never-awaited-mocks": "ignore"}
+        settings = Settings(modes=modes)
+        scopes = Scopes(settings)
+        fixtures = Fixtures(settings, scopes, Interrupts())
+        account = Account(settings, is_kept=False)
+        adapter = Adapter(settings, scopes, fixtures, Verdicts(settings), account)
+        with mock.patch("gc.collect") as collect:
+            adapter.collect_rest()
+        collect.assert_not_called()
+
+
+class Copies(TestCase):
+    """Copies of test cases."""
+
+    def test_of_the_test(self) -> None:
+        """What stands in a test and was made for it is made for the copy."""
+        test = unittest.FunctionTestCase(print)
+        vars(test)["face"] = partial(print, test, 1)
+        vars(test)["other"] = partial(print, 1)
+        found = copies.copied(test)
+        self.assertIs(vars(found)["face"].args[0], found)
+        self.assertEqual(vars(found)["other"].args, (1,))
 
 
 class Files(TestCase):

@@ -110,7 +110,10 @@ class Results(Recording):
         for name, outcome in OUTCOMES.items():
             with self.subTest(name):
                 recorder = self.ran(name)
-                self.assertEqual(self.names(recorder), ["startTest", *outcome, "found", "stopTest"])
+                found = self.names(recorder)
+                if name == "never" and found[0] != "startTest":  # some releases of Python 3.12
+                    found = ["startTest", *found]
+                self.assertEqual(found, ["startTest", *outcome, "found", "stopTest"])
                 self.assertEqual(recorder.pieces[-2].args, ("found",))
 
     def test_arguments(self) -> None:
@@ -163,6 +166,7 @@ class Results(Recording):
             "unexpected": [AssertionError],
             "parts": [AssertionError],
         }
+        found.setdefault("never", [])  # some releases of Python 3.12 don't start it
         self.assertEqual(found, {name: failed.get(name, []) for name in OUTCOMES})
 
     def test_has_failed(self) -> None:
