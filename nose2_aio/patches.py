@@ -36,6 +36,7 @@ class _OfAttribute:
     """A patch of one attribute."""
 
     def __init__(self, patch: Any) -> None:
+        self._patch = patch
         self._state = vars(patch).copy()
         self._target, self._name = patch.target, patch.attribute
         self._original, self._is_local = patch.temp_original, patch.is_local
@@ -45,6 +46,7 @@ class _OfAttribute:
     def leave(self) -> None:
         """Set it aside, as mock undoes it."""
         target, name = self._target, self._name
+        self._mark(is_started=False)  # another test may enter the same one
         self._own = getattr(target, "__dict__", {}).get(name, _MISSING)
         if self._own is _MISSING:
             self._own = getattr(target, name, _MISSING)
@@ -58,6 +60,7 @@ class _OfAttribute:
 
     def enter(self) -> None:
         """Put it back."""
+        self._mark(is_started=True)
         if self._own is not _MISSING:
             setattr(self._target, self._name, self._own)
         else:  # the test has taken it away
@@ -67,6 +70,10 @@ class _OfAttribute:
     def hand_back(self, patch: Any) -> None:
         """Have mock's object know its target, and what was there."""
         vars(patch).update(self._state)
+
+    def _mark(self, *, is_started: bool) -> None:
+        if hasattr(self._patch, "is_started"):  # since Python 3.14
+            self._patch.is_started = is_started
 
 
 class _OfDict:

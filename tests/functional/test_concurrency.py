@@ -259,7 +259,7 @@ class Beside(Running):
                 setattr(Case, f"test_{number:02}", Case.case)
             """,
             count="""
-            import os, threading, nose2
+            import ctypes, os, threading, nose2  # some systems keep ctypes' library open
             def count():
                 return len(os.listdir("/proc/self/fd"))
             before = count()
