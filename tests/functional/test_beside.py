@@ -282,7 +282,7 @@ class Ends(Running):
                     raise KeyboardInterrupt
                 async def test_2(self):
                     await asyncio.sleep(60)
-            class Behind(unittest.TestCase):
+            class Later(unittest.TestCase):
                 async def test_1(self): await asyncio.sleep(0.01)
                 def test_2(self): say("never")
             """,
