@@ -150,16 +150,6 @@ class Changes:
         """Whether it is this unit's turn."""
         return Changes.holder is self
 
-    @property
-    def catches_warnings(self) -> bool:
-        """Whether the unit has filters of warnings of its own.
-
-        They are in effect in its turn only: threads that run while it is away warn without them.
-        """
-        if self.has_turn:
-            return self._base[_FILTERS] is not warnings.filters
-        return _FILTERS in self._aside
-
     def stream(self, name: str) -> Any:
         """Return what the unit has put in the place of a stream of `sys`, if that is set aside."""
         return self._aside.get(0 if name == "stdout" else 1) if self._aside else None

@@ -254,20 +254,18 @@ class Interleaved(Case):
         error.finish()
         default.finish()
 
-    @unittest.skipIf(CONTEXT_AWARE, "there, they are the context's, and its threads'")
-    def test_catches_warnings(self) -> None:
-        """A unit can be asked for filters of its own, also while it is away."""
+    def test_are_any(self) -> None:
+        """A unit can be asked in its turn whether it has changed anything."""
 
         def body(worker: Worker) -> None:
-            self.assertFalse(worker.changes.catches_warnings)
-            with warnings.catch_warnings():
-                self.assertTrue(worker.changes.catches_warnings)
+            self.assertFalse(worker.changes.are_any)
+            with contextlib.redirect_stdout(io.StringIO()):
+                self.assertTrue(worker.changes.are_any)
                 worker.pause()
+                self.assertTrue(worker.changes.are_any)
+            self.assertFalse(worker.changes.are_any)
 
-        worker = self.worker(body)
-        self.assertTrue(worker.changes.catches_warnings)
-        worker.finish()
-        self.assertFalse(worker.changes.catches_warnings)
+        self.worker(body).finish()
 
     def test_left_behind(self) -> None:
         """What a test leaves behind ends with its unit."""
