@@ -127,14 +127,16 @@ class Changes:
 
     def end(self) -> None:
         """Give the last turn away, unless it is, and forget what was left behind."""
-        if self.has_turn:
-            self.leave()
-        self.is_over = True
-        self._aside = {}
-        self._patches = {}
-        with _lock:
-            self._swaps = {}
-            _changed.discard(self)
+        try:
+            if self.has_turn:
+                self.leave()
+        finally:
+            self.is_over = True
+            self._aside = {}
+            self._patches = {}
+            with _lock:
+                self._swaps = {}
+                _changed.discard(self)
 
     @property
     def are_any(self) -> bool:

@@ -460,6 +460,12 @@ class Crowd:
         assert unit is not None
         return unit.suite
 
+    def fail(self, index: int, recorder: Recorder) -> None:
+        """Have the last test of a unit fail with what has just gone wrong behind it."""
+        unit = self._units[index]
+        assert unit is not None
+        recorder.addError(unit.tests[-1], sys.exc_info())
+
     def crash(self, error: BaseException) -> None:
         """Take note of what must not happen: an error of a lane itself."""
         self._crash = error
@@ -619,6 +625,8 @@ class _Lane:
         self._blocked_at = ""
         try:
             self._crowd.context().run(self._execute, lane, index, recorder)
+        except Exception:  # such as what could not be put back: it must not end the run
+            self._crowd.fail(index, recorder)
         finally:
             if not recorder.is_closed:
                 recorder.end()

@@ -137,6 +137,29 @@ class Patches(Running):
 class Ends(Running):
     """How it comes to its end."""
 
+    def test_left_patched(self) -> None:
+        """What can't be put back behind a test is an error of that, and not the end of the run."""
+        run = self.run_tests(
+            """
+            from unittest import mock
+
+            class Odd:
+                def __getattr__(self, name): return 1
+                def __delattr__(self, name): raise LookupError("no more")
+
+            odd = Odd()
+
+            class Case(unittest.TestCase):
+                async def test_1(self):
+                    mock.patch.object(odd, "value", 2).start()
+
+                async def test_2(self):
+                    await asyncio.sleep(0.01)
+            """
+        )
+        self.assertEqual((run.returncode, run.ran, len(run.reports)), (1, 2, 1), run.output)
+        self.assertIn("LookupError: no more", run.reports[0])
+
     def test_late_cleanups(self) -> None:
         """Cleanups that a test adds to its class or its module are called behind all of them."""
         run = self.run_tests(
