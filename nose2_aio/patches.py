@@ -72,8 +72,7 @@ class _OfAttribute:
         vars(patch).update(self._state)
 
     def _mark(self, *, is_started: bool) -> None:
-        if hasattr(self._patch, "is_started"):  # since Python 3.14
-            self._patch.is_started = is_started
+        self._patch.is_started = is_started  # Python asks since 3.14
 
 
 class _OfDict:

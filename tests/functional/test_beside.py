@@ -275,6 +275,28 @@ class Ends(Running):
         self.assertIn("InterruptedRunError: interrupted by Ctrl-C", run.reports[0])
 
     @POSIX
+    def test_interrupt_draining(self) -> None:
+        """Ctrl-C while one waits to run alone: neither that nor what has not begun runs."""
+        run = self.run_until(
+            """
+            class Case(unittest.TestCase):
+                async def test_00(self): await asyncio.sleep(0.01)
+                def test_01(self): say("never")
+                async def wait(self):
+                    begun.append(1)
+                    if len(begun) == 7:
+                        asyncio.get_running_loop().call_later(0.2, os.write, 1, b"waiting\\n")
+                    await asyncio.sleep(60)
+            begun = []
+            for number in range(2, 16):
+                setattr(Case, f"test_{number:02}", Case.wait)
+            """.replace("\\\\", "\\"),
+            signal.SIGINT,
+        )
+        self.assertEqual((run.returncode, len(run.reports)), (1, 8), run.output)
+        self.assertNotIn("never", run.output)
+
+    @POSIX
     def test_interrupt_stuck(self) -> None:
         """A test that Ctrl-C can't interrupt is left behind; the others end in good order."""
         run = self.run_until(

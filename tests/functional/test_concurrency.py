@@ -715,6 +715,7 @@ class Fixtures(unittest.TestCase):
 class Z(unittest.TestCase):
     async def test(self):
         global state
+        await until(lambda: state == 3)
         state = 9
 """
 

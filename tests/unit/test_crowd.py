@@ -10,7 +10,17 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import TestCase, mock
 
-from nose2_aio import concurrency, copies, deadlines, isolated
+from nose2.session import Session
+
+from nose2_aio import (
+    AioPlugin,
+    concurrency,
+    copies,
+    deadlines,
+    isolated,
+    selecting,
+    watched,
+)
 from nose2_aio.accounts import Account
 from nose2_aio.adapters import Adapter
 from nose2_aio.alarms import PolledAlarm
@@ -141,6 +151,21 @@ class Files(TestCase):
 
 class Others(TestCase):
     """What goes with it."""
+
+    def test_elsewhere(self) -> None:
+        """A loop that was made beside others and runs in another thread gives nothing away."""
+        loop: Any = watched.WatchedLoop()
+        self.addCleanup(loop.close)
+        loop.__nose2_aio__.turn = SimpleNamespace(is_of_this_thread=False)
+        with mock.patch.object(selecting, "_RECHECK", 0.001):
+            self.assertEqual((loop._selector.select(0), loop._selector.select(None)), ([], []))
+
+    def test_nothing_found(self) -> None:
+        """A worker process may have found nothing."""
+        plugin = AioPlugin(session=Session())
+        plugin._is_replaying = True
+        plugin.stopTest(SimpleNamespace(metadata={}))
+        self.assertEqual(plugin._told, [])
 
     def test_clock(self) -> None:
         """The clock of plugins has all else from `time`."""
