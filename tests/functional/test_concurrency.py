@@ -847,6 +847,7 @@ class Case(unittest.TestCase):
     async def tearDown(self):
         await asyncio.sleep(0.001)
         say("torn down", self.id())
+        ended.append(1)
 
     async def test_1(self):
         await asyncio.sleep(0.01)
@@ -854,6 +855,7 @@ class Case(unittest.TestCase):
     async def wait(self):
         begun.append(1)
         if len(begun) == 3:
+            await until(lambda: ended)
             os.write(1, b"waiting\\\\n")
         try:
             await asyncio.sleep(60)
@@ -871,7 +873,7 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
 
     test_1 = Case.wait
 
-begun = []
+begun, ended = [], []
 """.replace("\\\\", "\\")
         run = self.run_until(code, signal.SIGINT, arguments=JUNIT)
         self.assertEqual((run.returncode, run.ran), (1, 4), run.output)
