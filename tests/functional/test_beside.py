@@ -279,21 +279,23 @@ class Ends(Running):
         """Ctrl-C while one waits to run alone: neither that nor what has not begun runs."""
         run = self.run_until(
             """
+            begun = []
             class Case(unittest.TestCase):
-                async def test_00(self): await asyncio.sleep(0.01)
+                async def test_00(self): await until(lambda: len(begun) == 7)
                 def test_01(self): say("never")
                 async def wait(self):
                     begun.append(1)
                     if len(begun) == 7:
-                        asyncio.get_running_loop().call_later(0.2, os.write, 1, b"waiting\\n")
+                        asyncio.get_running_loop().call_later(0.5, os.write, 1, b"waiting\\n")
                     await asyncio.sleep(60)
-            begun = []
             for number in range(2, 16):
                 setattr(Case, f"test_{number:02}", Case.wait)
             """.replace("\\\\", "\\"),
             signal.SIGINT,
         )
-        self.assertEqual((run.returncode, len(run.reports)), (1, 8), run.output)
+        # test_00 leaves its place to one more, if the main thread hasn't seen by then that it ended
+        self.assertIn(len(run.reports), (7, 8), run.output)
+        self.assertEqual(run.returncode, 1, run.output)
         self.assertNotIn("never", run.output)
 
     @POSIX
