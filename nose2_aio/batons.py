@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from nose2_aio.seconds import monotonic
 
-__all__ = ["Baton", "LostBatonError", "Turn", "mine", "threads"]
+__all__ = ["Baton", "LostBatonError", "Occupant", "Turn", "mine", "threads"]
 
 _LONG = 0.02
 """Seconds after which it is given away between two steps of a loop, if another one wants it."""
@@ -96,6 +96,29 @@ class Baton:
             return self.holder
 
 
+class Occupant:
+    """What runs in a thread, and is told of its turns; this one doesn't care."""
+
+    def stays(self, *, has_job: bool) -> bool:  # noqa: ARG002 -- those of tests do
+        """Tell whether the baton can't be given away; ``has_job``: the loop waits for a job."""
+        return False
+
+    def leave(self) -> None:
+        """Step aside: the baton is about to be given away."""
+
+    def come_back(self) -> None:
+        """Go on: the baton is there again."""
+
+    def note_stayed(self) -> None:
+        """Note that the loop was idle for long, and the baton wasn't given away."""
+
+    def note_held_up(self, seconds: float) -> None:
+        """Note for how many seconds others have held it up."""
+
+    def note_blocked(self, seconds: float) -> None:
+        """Note a step that took long, in seconds."""
+
+
 class Turn:
     """A thread's part in a baton."""
 
@@ -113,23 +136,12 @@ class Turn:
     """When it has got it."""
     since = 0.0
     """When its last step has begun."""
-    stays: Callable[[bool], bool] = staticmethod(lambda _: False)
-    """Tells whether it can't be given away now; is told whether the loop waits for a job."""
-    on_stayed: Callable[[], None] | None = None
-    """Is told when it was idle for long, without giving it away."""
-    on_give: Callable[[], None] | None = None
-    """Is called when it is about to be given away."""
-    on_take: Callable[[], None] | None = None
-    """Is called when it is there."""
-    on_held_up: Callable[[float], None] | None = None
-    """Is told for how many seconds others have held it up."""
-    on_blocked: Callable[[float], None] | None = None
-    """Is told of steps that take long, in seconds."""
-
     _stayed = 0.0
     """Seconds for which its loop was idle, and it wasn't given away."""
 
     def __init__(self, baton: Baton) -> None:
+        self.occupant = Occupant()
+        """What runs in the thread."""
         self._baton = baton
         self._gate = threading.Lock()
         self._gate.acquire()
@@ -160,8 +172,7 @@ class Turn:
         """Give the baton away, while ``loop`` is idle."""
         self._check()
         self.note_step(monotonic())
-        if self.on_give is not None:
-            self.on_give()
+        self.occupant.leave()
         self.loop, self.is_idle = loop, True
         self._baton.give()
 
@@ -170,12 +181,11 @@ class Turn:
         self._check()
         held_up = self._baton.take(self, look)
         self.is_idle = False
-        if held_up and self.on_held_up is not None:
-            self.on_held_up(held_up)
+        if held_up:
+            self.occupant.note_held_up(held_up)
         self.got = self.since = monotonic()
         self._stayed = 0.0
-        if self.on_take is not None:
-            self.on_take()
+        self.occupant.come_back()
         return held_up
 
     def pass_on(self, *, has_job: bool = False) -> float:
@@ -185,7 +195,8 @@ class Turn:
         """
         self._check()
         now = monotonic()
-        if now - self.got < _LONG or not self._baton.is_wanted or self.stays(has_job):
+        is_due = now - self.got >= _LONG and self._baton.is_wanted
+        if not is_due or self.occupant.stays(has_job=has_job):
             self.note_step(now)
             return 0.0
         self.give()
@@ -196,14 +207,14 @@ class Turn:
         now = monotonic()
         self._stayed += now - self.since
         self.since = now
-        if self._stayed >= _BLOCKED and self.on_stayed is not None:
-            self.on_stayed()
+        if self._stayed >= _BLOCKED:
+            self.occupant.note_stayed()
 
     def note_step(self, now: float) -> None:
         """Note that a step is over."""
         seconds, self.since = now - self.since, now
-        if seconds >= _BLOCKED and self.on_blocked is not None:
-            self.on_blocked(seconds)
+        if seconds >= _BLOCKED:
+            self.occupant.note_blocked(seconds)
 
     def _check(self) -> None:
         if self.is_lost:

@@ -55,7 +55,7 @@ from nose2_aio import (
 )
 from nose2_aio.accounts import Part, Total
 from nose2_aio.adapters import stepping_in
-from nose2_aio.concurrency import Crowd
+from nose2_aio.concurrency import Conductor
 from nose2_aio.deadlines import Timekeeper
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.faces import Faces
@@ -111,7 +111,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._is_worker = False
         self._is_cut = False
         """Whether the run was broken off by Ctrl-C."""
-        self._crowd: Crowd | None = None
+        self._conductor: Conductor | None = None
         self._interference: list[Interference] = []
         self._interfering: set[str] = set()
         """The names of such tests of worker processes."""
@@ -350,17 +350,17 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         with self._faces.on(suite):
             try:
                 if self.settings.concurrency > 1 and not _is_sent(execute):
-                    suite = self._crowd = self._crowded(suite)
+                    suite = self._conductor = self._conducted(suite)
                 elif not _is_sent(execute):
                     suite = units.reordered(suite, self.settings)
                 return execute(suite, result)
             finally:
-                if self._crowd is not None:
-                    self._note_interference(self._crowd.interference)
-                self._crowd = None
+                if self._conductor is not None:
+                    self._note_interference(self._conductor.interference)
+                self._conductor = None
                 self._main.scopes.close(but_run=True)
 
-    def _crowded(self, suite: Any) -> Crowd:
+    def _conducted(self, suite: Any) -> Conductor:
         """Return what runs many tests of a suite at once."""
         main = self._main.scopes
         found = units.ordered(suite, self.settings, main.repetition)
@@ -371,14 +371,13 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             return lane
 
         self._notes.update(dict.fromkeys(unit.reason for unit in found if unit.reason))
-        return Crowd(
+        return Conductor(
             found,
-            self.settings.concurrency,
+            self.settings,
             here=self._here,
             new_lane=new_lane,
             merge=self._merge,
             on_layer=self._on_layer,
-            retries=self.settings.retry_alone,
         )
 
     def _note_interference(self, found: list[Interference]) -> None:
@@ -425,7 +424,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     @property
     def _is_played(self) -> bool:
         """Whether what nose2 tells us of has happened before, in another thread."""
-        return self._crowd is not None and self._crowd.is_playing
+        return self._conductor is not None and self._conductor.is_playing
 
     @property
     def _notes(self) -> dict[str, None]:
@@ -453,11 +452,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Tell what is going on."""
         if self._is_replaying:
             return "the tests run in worker processes"
-        beside = [] if self._crowd is None else self._crowd.running()
+        beside = [] if self._conductor is None else self._conductor.running()
         if beside:
-            return "".join(
-                _told(name, seconds, loop, stack) for name, seconds, loop, stack in beside
-            )
+            return "".join(_told(*one) for one in beside)
         return _told(*self._main.adapter.running(), loops.running(), frame)
 
     def _convert(self, module: ModuleType) -> None:

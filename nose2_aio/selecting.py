@@ -78,7 +78,7 @@ class WatchedSelector(selectors.DefaultSelector):
         if turn is None or timeout == 0 or not turn.is_of_this_thread:
             return super().select(timeout)
         self._check(turn)
-        if turn.stays(self._has_job()):
+        if turn.occupant.stays(has_job=self._has_job()):
             turn.note_step(monotonic())
             events = super().select(_least(timeout, _MOMENT))
             turn.note_stay()

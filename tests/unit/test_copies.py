@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import unittest
+from functools import partial
 from typing import Any
 from unittest import IsolatedAsyncioTestCase, TestCase, TestResult
 
@@ -93,6 +95,15 @@ class Copied(TestCase):
         self.assertIs(found.lock, test.lock)
         self.assertIsNot(found.deep, test.deep)
         self.assertIs(found.deep["a"], test.deep["a"])
+
+    def test_made_for_it(self) -> None:
+        """What stands in a test and was made for it is made for the copy."""
+        test = unittest.FunctionTestCase(print)
+        vars(test)["face"] = partial(print, test, 1)
+        vars(test)["other"] = partial(print, 1)
+        found = copies.copied(test)
+        self.assertIs(vars(found)["face"].args[0], found)
+        self.assertEqual(vars(found)["other"].args, (1,))
 
     def test_contexts(self) -> None:
         """Each has a context of its own; nothing that one sets is seen by the other."""

@@ -7,11 +7,12 @@ import sys
 import threading
 import time
 import types
+from types import SimpleNamespace
 from typing import Any
 from unittest import TestCase, mock
 
 from nose2_aio import deadlines
-from nose2_aio.alarms import Alarm, Overrun
+from nose2_aio.alarms import Alarm, Overrun, PolledAlarm
 from nose2_aio.deadlines import Deadline, Limit, Timekeeper
 from nose2_aio.errors import TimeLimitError
 
@@ -135,6 +136,13 @@ class Keeping(TestCase):
             found = deadlines.is_interruptible(stack, is_awaiting=is_awaiting)
             self.assertIs(found, expected, stack)
 
+    def test_in_debugger(self) -> None:
+        """A debugger at work, be it in another thread, is known by its stack."""
+        outer = SimpleNamespace(f_back=None, f_globals={"__name__": "test_it"}, f_code=None)
+        inner = SimpleNamespace(f_back=outer, f_globals={"__name__": "pdb"}, f_code=None)
+        self.assertTrue(deadlines._is_in_debugger(inner))  # type: ignore[arg-type]
+        self.assertFalse(deadlines._is_in_debugger(outer))  # type: ignore[arg-type]
+
     def test_in_thread(self) -> None:
         """It works in other threads too."""
         errors: list[BaseException] = []
@@ -193,6 +201,15 @@ class Alarms(TestCase):
         time.sleep(0.03)
         self.assertEqual(len(rings), 1)
         self.assertIsNone(alarm._ring(None))
+
+    def test_polled(self) -> None:
+        """One that another thread rings, where nothing can be interrupted, raises nothing."""
+        alarm, rung = PolledAlarm(), list[Any]()
+        alarm.set((0.0, rung.append))
+        alarm.poll(None)
+        alarm.set(None)
+        alarm.poll(None)
+        self.assertEqual(rung, [None])
 
     def test_in_thread(self) -> None:
         """In another thread, a thread of ours waits."""

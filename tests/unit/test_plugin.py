@@ -113,6 +113,17 @@ class Hooks(TestCase):
         self.assertEqual(result.errors, [])
 
 
+class Workers(TestCase):
+    """What worker processes send."""
+
+    def test_nothing_found(self) -> None:
+        """They may have found nothing."""
+        plugin = AioPlugin(session=Session())
+        plugin._is_replaying = True
+        plugin.stopTest(SimpleNamespace(metadata={}))
+        self.assertEqual(plugin._told, [])
+
+
 class Shares(TestCase):
     """What the main process sends where many tests run at once."""
 
