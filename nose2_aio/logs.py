@@ -15,8 +15,8 @@ from logging import Handler, Logger, LogRecord
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
-from nose2_aio import changes, writers
-from nose2_aio.changes import Setup
+from nose2_aio import changes, loggers, writers
+from nose2_aio.loggers import Setup
 from nose2_aio.writers import Logged
 
 __all__ = ["own"]
@@ -148,9 +148,9 @@ def _calling(before: _Method) -> _Method:
 
 def _seen(logger: Logger) -> list[Setup] | None:
     """Return how loggers are set up for the test on whose behalf this runs; None: as they are."""
-    if not changes.are_any():
+    if not loggers.are_any():
         return None
     output = writers.of_writer()
     if output is None or changes.are_mine(output.changes):
         return None
-    return changes.seen(logger, output.changes)
+    return output.changes.loggers.seen(logger)

@@ -1,4 +1,4 @@
-"""nose2_aio.changes"""
+"""nose2_aio.changes, nose2_aio.loggers"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unittest import TestCase, mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nose2_aio import changes, outputs, writers
+from nose2_aio import changes, loggers, outputs, writers
 from nose2_aio.changes import Changes
 from tests.unit.test_outputs import Recorder, elsewhere
 
@@ -117,14 +117,14 @@ class Case(TestCase):
 
     def state(self) -> list[Any]:
         """Whatever a worker may have changed."""
-        loggers = [logging.getLogger(name) for name in (None, *LOGGERS)]
+        changed = [logging.getLogger(name) for name in (None, *LOGGERS)]
         return [
             *map(id, (sys.stdin, sys.__stdout__, warnings.filters, warnings.showwarning)),
             id(vars(warnings)["_showwarnmsg_impl"]),
             list(warnings.filters),
-            *((one.handlers[:], one.level, one.propagate) for one in loggers),
+            *((one.handlers[:], one.level, one.propagate) for one in changed),
             Changes.holder,
-            changes.are_any(),
+            loggers.are_any(),
         ]
 
 
@@ -428,7 +428,7 @@ class Logs(Case):
 
         def job() -> None:
             with self.assertLogs("nose2_aio.elsewhere") as caught:
-                self.assertFalse(changes.are_any())
+                self.assertFalse(loggers.are_any())
                 logging.getLogger("nose2_aio.elsewhere").error("text")
             self.assertEqual(len(caught.records), 1)
 
@@ -566,7 +566,7 @@ class Private(TestCase):
             logger.info("text")
             now = dict(vars(logger))
         changed = {name for name in now if now[name] is not before[name]} - {"_cache"}
-        self.assertEqual(changed, set(changes.Setup._fields))
+        self.assertEqual(changed, set(loggers.Setup._fields))
 
     def test_state(self) -> None:
         """What is looked at is what is swapped, in the same order."""

@@ -84,7 +84,7 @@ class Modules(TestCase):
         hidden = {n for n, path in MODULES.items() if "\n__unittest = True\n" in path.read_text()}
         self.assertEqual(
             hidden,
-            {"adapters", "changes", "decorators", "faces", "isolated", "recorders", "returned"},
+            {"adapters", "decorators", "faces", "isolated", "loggers", "recorders", "returned"},
         )
 
     def test_private_parts(self) -> None:
