@@ -19,6 +19,8 @@ _ENTRY = re.compile(
     r"(?P<verdict>ok|FAIL|ERROR|skipped .*?|expected failure|unexpected success)$",
     re.DOTALL | re.MULTILINE,
 )
+_REPORT = "\n" + "=" * 70 + "\n"
+"""What is above each report of a failure."""
 
 
 class Run(NamedTuple):
@@ -32,7 +34,8 @@ class Run(NamedTuple):
     def verdicts(self) -> dict[str, str]:
         """The verdicts that ``-v`` prints, by ``module.Class.test:index[loop]``."""
         found = {}
-        for entry in _ENTRY.finditer(self.output):
+        head = self.output.partition(_REPORT)[0]  # or what follows would be searched for more
+        for entry in _ENTRY.finditer(head):
             name = entry["name"].strip().rpartition(" ... ")[2]
             qualified = re.search(r" \(([^\n()]*)", name)
             loop = re.search(r"\) (\[\S+\])$", name, re.MULTILINE)
@@ -46,9 +49,7 @@ class Run(NamedTuple):
     @property
     def reports(self) -> list[str]:
         """What is printed of each failure, with its traceback."""
-        return self.output.partition("\n" + "-" * 70 + "\nRan ")[0].split("\n" + "=" * 70 + "\n")[
-            1:
-        ]
+        return self.output.partition("\n" + "-" * 70 + "\nRan ")[0].split(_REPORT)[1:]
 
     @property
     def ran(self) -> int:
