@@ -165,7 +165,7 @@ class Writers(Case):
                 return super().run_in_executor(executor, writers.carried(func), *args)
 
         def job() -> None:
-            found.extend(str(one) for one in executor.running.values())
+            found.extend(str(one) for one in list(executor.running.values()))
 
         async def main() -> None:
             loop = asyncio.get_running_loop()

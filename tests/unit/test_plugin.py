@@ -6,7 +6,7 @@ import asyncio
 from configparser import ConfigParser
 from types import SimpleNamespace
 from typing import Any
-from unittest import TestCase, TestResult, TestSuite
+from unittest import TestCase, TestResult, TestSuite, mock
 
 from nose2.session import Session
 
@@ -122,6 +122,16 @@ class Workers(TestCase):
         plugin._is_replaying = True
         plugin.stopTest(SimpleNamespace(metadata={}))
         self.assertEqual(plugin._told, [])
+
+    def test_played(self) -> None:
+        """What is found goes with the last test that ended, wherever that has run."""
+        plugin = AioPlugin(session=Session())
+        event = SimpleNamespace(metadata={})
+        plugin._conductor = SimpleNamespace(is_playing=True)  # type: ignore[assignment]
+        with mock.patch.object(plugin._main.adapter, "detach") as detach:
+            plugin.stopTest(event)
+        self.assertIs(plugin._last_stop, event)
+        detach.assert_not_called()
 
 
 class Shares(TestCase):

@@ -418,6 +418,20 @@ class Wakers(TestCase):
             self.assertFalse(_can_wake())
         self.assertTrue(executors._has_job(0))
 
+    def test_no_children(self) -> None:
+        """Whether there is a child process isn't asked again before one could have been made."""
+        with (
+            mock.patch.object(wakers, "other_frames", dict),
+            mock.patch.object(wakers, "_has_foreign_thread", return_value=False),
+            mock.patch.object(wakers, "_childless_at", 0.0),
+            mock.patch.object(wakers, "monotonic", return_value=5.0) as clock,
+            mock.patch.object(wakers, "_has_child", return_value=False) as asked,
+        ):
+            for now, times in ((5.0, 1), (5.0 + wakers._BIRTH / 2, 1), (6.0, 2)):
+                clock.return_value = now
+                self.assertFalse(wakers.process_can_wake())
+                self.assertEqual(asked.call_count, times, now)
+
     def test_idle(self) -> None:
         """One that waits for another to notify it can't, until that has; one with a limit can."""
         waiting: queue.Queue[Any] = queue.Queue()
