@@ -82,6 +82,8 @@ class Conductor:
         self._merge = merge
         self._on_layer = on_layer
         self._retries = settings.retry_alone
+        self._has_prompt = here.main.keeper.is_off()
+        """Whether a failing test ends in a debugger, which talks to the user."""
         width = _affordable(min(settings.concurrency, len(units)), here.main.keeper.told)
         self._crowd = Crowd(units, width, here, new_lane, on_layer)
         self._crowd.tell = self._tell
@@ -215,7 +217,7 @@ class Conductor:
             self._run_again(index, piece, player)
             return
         self.is_playing = True
-        self._is_calling = self._here.main.keeper.is_off()  # there may be a prompt
+        self._is_calling = self._has_prompt
         try:
             player.play(piece)
         finally:

@@ -33,40 +33,16 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
-from asyncio import AbstractEventLoop
-from contextlib import ExitStack
 from types import FrameType, ModuleType
 from typing import Any
 
 from nose2.events import Plugin
 
-from nose2_aio import (
-    generators,
-    interrupts,
-    loops,
-    positions,
-    reports,
-    seams,
-    shares,
-    suspects,
-    units,
-    variants,
-    wakers,
-)
-from nose2_aio.accounts import Part, Total
-from nose2_aio.adapters import stepping_in
-from nose2_aio.concurrency import Conductor
-from nose2_aio.deadlines import Timekeeper
+from nose2_aio import generators, seams, shares, suspects, units, variants
 from nose2_aio.errors import InvalidValueError
-from nose2_aio.faces import Faces
-from nose2_aio.factories import Factory
-from nose2_aio.interrupts import Interrupts
-from nose2_aio.lanes import Found, Here, Lane
 from nose2_aio.needs import check_loops
-from nose2_aio.scopes import Level
+from nose2_aio.runs import Execute, Run
 from nose2_aio.settings import OPTIONS, SECTION, Settings, resolve
-from nose2_aio.suspects import Interference
-from nose2_aio.verdicts import Told, Verdicts
 
 __all__ = ["AioPlugin"]
 
@@ -75,14 +51,6 @@ _JUNIT = "nose2.plugins.junitxml"
 _WORKERS = "nose2.plugins.mp"
 _REPORTER = "nose2.plugins.result"
 _DISCOVERY = "nose2.plugins.loader.discovery"
-
-
-def _told(
-    name: str, seconds: float, loop: AbstractEventLoop | None, stack: FrameType | None
-) -> str:
-    """Tell what one test does."""
-    head = f"{name} runs for {seconds:.2f} s" if name else "between two tests"
-    return f"\n{head}\n\n{reports.hang(loop, stack=stack)}\n"
 
 
 def _ignore(_: object) -> None:
@@ -104,17 +72,12 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
                 option.key, metavar=option.metavar, help=option.help, const=option.const
             )
         self.command_line: dict[str, str] = {}
-        self._signals = ExitStack()
         self._last_stop: Any = None
-        self._told: list[Told] = []
+        """The event of the last test that ended."""
         self._is_replaying = False
+        """Whether what we are told of has happened in worker processes."""
         self._is_worker = False
-        self._is_cut = False
-        """Whether the run was broken off by Ctrl-C."""
-        self._conductor: Conductor | None = None
-        self._interference: list[Interference] = []
-        self._interfering: set[str] = set()
-        """The names of such tests of worker processes."""
+        """Whether this is one of these."""
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -124,28 +87,13 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         return resolve(file, self.command_line, everywhere=config.defaults())
 
     @functools.cached_property
-    def _here(self) -> Here:
-        return Here(self._new_lane())
-
-    @property
-    def _main(self) -> Lane:
-        return self._here.main
-
-    def _new_lane(self, keeper: Timekeeper | None = None) -> Lane:
-        lane = Lane(
+    def _test_run(self) -> Run:
+        return Run(
             self.settings,
-            Verdicts(self.settings),
-            Interrupts(),
             is_kept=self._is_worker or self.session.verbosity > 1,
-            keeper=keeper,
+            is_debugging=self._is_debugging,
+            on_layer=self._on_layer,
         )
-        lane.keeper.is_off = self._is_debugging
-        return lane
-
-    @functools.cached_property
-    def _faces(self) -> Faces:
-        here = self._here
-        return Faces(self.settings, lambda: here().scopes, lambda: here().fixtures)
 
     def register(self) -> None:
         """Register before nose2's own loaders of tests: they iterate generator functions."""
@@ -181,7 +129,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
         The faces that stand here don't come along: each process puts on its own.
         """
-        self._faces.take_off()
+        self._test_run.faces.take_off()
         self._is_replaying = True
         self._unregister("stopTest")
         self.session.hooks.register("stopTest", self)
@@ -224,7 +172,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             check_loops(self.settings)  # test modules may have set a policy
         except InvalidValueError as error:
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
-        self._begin(event)
+        self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if self._is_on(_WORKERS):  # which may be about to take our place
             event.suite = units.reordered(event.suite, self.settings, is_flat=True)
@@ -237,160 +185,90 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def stopTestRun(self, _: Any) -> None:
         """Close the loop of the run."""
-        self._main.scopes.close()
-        self._signals.close()
-        self._told += self._main.verdicts.take()
+        self._test_run.end()
 
     def startSubprocess(self, event: Any) -> None:
         """Do in a worker process, for each of its shares, what is done for a run."""
         self._is_worker = True
-        self._begin(event)
+        self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute_share, event.executeTests)
 
     def stopSubprocess(self, _: Any) -> None:
         """Close the loop that the shares of a worker process have in common."""
-        self._main.scopes.close()
-        self._signals.close()
+        self._test_run.end()
 
     def startTest(self, event: Any) -> None:
         """Step in where the test or a fixture of it gives an awaitable."""
-        if not (self._is_replaying or self._is_played):
-            self._main.adapter.attach(event.test)
+        if not (self._is_replaying or self._test_run.is_played):
+            self._test_run.main.adapter.attach(event.test)
 
     def stopTest(self, event: Any) -> None:
         """Take what the checks have found of a test, which may have run in a worker process."""
         if self._is_replaying:
             found = event.metadata.get(_FOUND)
             if found is not None:
-                self._merge(found)
+                self._test_run.merge(found)
             return
-        if not self._is_played:
-            self._main.adapter.detach()
+        if not self._test_run.is_played:
+            self._test_run.main.adapter.detach()
         self._last_stop = event
 
     def wasSuccessful(self, event: Any) -> None:
         """Have a run that was broken off be no success."""
-        if self._is_cut:
+        if self._test_run.is_cut:
             event.success = False
 
     def beforeErrorList(self, event: Any) -> None:
         """Report what fails only beside others in a category of its own."""
-        tests = [one.test for one in self._interference]
-        suspects.sort_out(tests, self._interfering, event.reportCategories)
+        tests = [one.test for one in self._test_run.interference]
+        suspects.sort_out(tests, self._test_run.interfering, event.reportCategories)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
-        lines = [*self._main.verdicts.report(self._told), *self._main.account.slowest()]
+        lines = self._test_run.report()
+        notes = self._test_run.notes
         order = units.order(self.settings)
         if order and not event.stopTestEvent.result.wasSuccessful():
             lines += order
-        for line in [*lines, *self._notes, *([""] if self._notes else [])]:
+        for line in [*lines, *notes, *([""] if notes else [])]:
             event.stream.writeln(line)
 
     def afterSummaryReport(self, event: Any) -> None:
         """Tell for how long all of them have waited."""
-        summary = self._main.account.summary()
+        summary = self._test_run.main.account.summary()
         if summary and self.session.verbosity > 1:
             event.stream.writeln(summary)
 
     def startLayerSetup(self, event: Any) -> None:
         """Arrive at a layer."""
-        if not self._is_played:
-            self._faces.begin_layer(event.layer)
+        if not self._test_run.is_played:
+            self._test_run.faces.begin_layer(event.layer)
 
     def stopLayerTeardown(self, event: Any) -> None:
         """Leave a layer; one without ``tearDown`` as well."""
-        if not self._is_played:
-            self._faces.end_layer(event.layer)
+        if not self._test_run.is_played:
+            self._test_run.faces.end_layer(event.layer)
 
     def startLayerSetupTest(self, event: Any) -> None:
         """Arrive at a test, ahead of what its layers do for it."""
-        if not self._is_played:
-            self._here().adapter.begin_layered(event.test)
+        if not self._test_run.is_played:
+            self._test_run.here().adapter.begin_layered(event.test)
 
     def stopLayerTeardownTest(self, event: Any) -> None:
         """Leave a test, behind what its layers do for it."""
-        if not self._is_played:
-            self._here().adapter.end_layered(event.test)
+        if not self._test_run.is_played:
+            self._test_run.here().adapter.end_layered(event.test)
 
-    def _begin(self, event: Any) -> None:
-        """Be ready for signals."""
-        self._main.interrupts.stop = event.result.stop
-        self._signals.enter_context(interrupts.telling(self._tell))
-
-    def _execute(self, execute: Any, suite: Any, result: Any) -> Any:
-        wakers.note_threads()
-        # worker processes repeat their shares themselves
-        repeated = None if _is_sent(execute) else variants.repeated(suite, self.settings)
-        here = self._here
-        self._main.scopes.chooses = self._choose if repeated is not None else None
+    def _execute(self, execute: Execute, suite: Any, result: Any) -> Any:
         try:
-            with stepping_in(lambda: here().adapter, lambda: here.is_lane):
-                if repeated is None:
-                    return self._execute_once(execute, suite, result)
-                return self._execute_each(execute, repeated, result)
-        except KeyboardInterrupt:
-            self._is_cut = True
-            raise
+            return self._test_run.execute(execute, suite, result, is_sent=_is_sent(execute))
         finally:
-            self._told += self._main.verdicts.take()
-
-    def _execute_each(self, execute: Any, repeated: list[variants.Repetition], result: Any) -> Any:
-        """Run what is to be repeated on other loops, fixtures included."""
-        value = None
-        while repeated:
-            number, part = repeated.pop(0)
-            self._main.scopes.begin(number)
-            value = self._execute_once(execute, part, result)
-            if repeated:  # or unittest would take its fixtures for set up
-                seams.forget_class(result)
-        return value
-
-    def _execute_once(self, execute: Any, suite: Any, result: Any) -> Any:
-        with self._faces.on(suite):
-            try:
-                if self.settings.concurrency > 1 and not _is_sent(execute):
-                    suite = self._conductor = self._conducted(suite)
-                elif not _is_sent(execute):
-                    suite = units.reordered(suite, self.settings)
-                return execute(suite, result)
-            finally:
-                if self._conductor is not None:
-                    self._note_interference(self._conductor.interference)
-                self._conductor = None
-                self._main.scopes.close(but_run=True)
-
-    def _conducted(self, suite: Any) -> Conductor:
-        """Return what runs many tests of a suite at once."""
-        main = self._main.scopes
-        found = units.ordered(suite, self.settings, main.repetition)
-
-        def new_lane(keeper: Timekeeper) -> Lane:
-            lane = self._new_lane(keeper)
-            lane.scopes.follow(main)
-            return lane
-
-        self._notes.update(dict.fromkeys(unit.reason for unit in found if unit.reason))
-        return Conductor(
-            found,
-            self.settings,
-            here=self._here,
-            new_lane=new_lane,
-            merge=self._merge,
-            on_layer=self._on_layer,
-        )
-
-    def _note_interference(self, found: list[Interference]) -> None:
-        self._interference += found
-        for plugin in self._plugins(_JUNIT):
-            suspects.annotate(plugin.tree, found)
+            for plugin in self._plugins(_JUNIT):
+                suspects.annotate(plugin.tree, self._test_run.interference)
 
     def _on_layer(self, name: str, event: Any) -> None:
         """Do at once what the hook of a layer is for, in the thread where it is called."""
         getattr(self, name, _ignore)(event)
-
-    def _choose(self, level: Level, owner: Any, repetition: int) -> Factory | None:
-        return positions.factory(level, owner, repetition, self.settings)
 
     def _load_variant(self, event: Any, name: str, loop: str) -> Any:
         """Load what is named, on one of its loops."""
@@ -400,36 +278,14 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         except InvalidValueError as error:
             return event.loader.failedLoadTests(event.name, error)
 
-    def _execute_share(self, execute: Any, suite: Any, result: Any) -> Any:
+    def _execute_share(self, execute: Execute, suite: Any, result: Any) -> Any:
         try:
             return self._execute(execute, suite, result)
         finally:
             # or unittest would tear the class and the module down again, in the next share
             seams.forget_class(result)
             if self._last_stop is not None:  # it is going to be sent only now
-                found = self._main.take() or Found([], Part(Total(), ()), [])
-                self._last_stop.metadata[_FOUND] = found._replace(
-                    told=self._told, interference=[one.name for one in self._interference]
-                )
-                self._told = []
-                self._interference.clear()
-
-    def _merge(self, found: Found) -> None:
-        """Take what was found elsewhere."""
-        self._told += found.told
-        self._main.account.add(found.account)
-        self._notes.update(dict.fromkeys(found.notes))
-        self._interfering.update(found.interference)
-
-    @property
-    def _is_played(self) -> bool:
-        """Whether what nose2 tells us of has happened before, in another thread."""
-        return self._conductor is not None and self._conductor.is_playing
-
-    @property
-    def _notes(self) -> dict[str, None]:
-        """What there is to say of what was asked for and can't be done."""
-        return self._main.keeper.told
+                self._last_stop.metadata[_FOUND] = self._test_run.take()
 
     def _print(self, line: str) -> None:
         """Print where nose2 does."""
@@ -452,10 +308,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Tell what is going on."""
         if self._is_replaying:
             return "the tests run in worker processes"
-        beside = [] if self._conductor is None else self._conductor.running()
-        if beside:
-            return "".join(_told(*one) for one in beside)
-        return _told(*self._main.adapter.running(), loops.running(), frame)
+        return self._test_run.going_on(frame)
 
     def _convert(self, module: ModuleType) -> None:
         generators.convert(module, self.session.testMethodPrefix, self.settings.generators)

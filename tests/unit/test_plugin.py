@@ -121,14 +121,14 @@ class Workers(TestCase):
         plugin = AioPlugin(session=Session())
         plugin._is_replaying = True
         plugin.stopTest(SimpleNamespace(metadata={}))
-        self.assertEqual(plugin._told, [])
+        self.assertEqual(plugin._test_run.report(), [])
 
     def test_played(self) -> None:
         """What is found goes with the last test that ended, wherever that has run."""
         plugin = AioPlugin(session=Session())
         event = SimpleNamespace(metadata={})
-        plugin._conductor = SimpleNamespace(is_playing=True)  # type: ignore[assignment]
-        with mock.patch.object(plugin._main.adapter, "detach") as detach:
+        plugin._test_run._conductor = SimpleNamespace(is_playing=True)  # type: ignore[assignment]
+        with mock.patch.object(plugin._test_run.main.adapter, "detach") as detach:
             plugin.stopTest(event)
         self.assertIs(plugin._last_stop, event)
         detach.assert_not_called()
