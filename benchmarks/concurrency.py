@@ -7,8 +7,8 @@ usage: python benchmarks/concurrency.py [--rounds N] [--serial-rounds N] [--repe
 2. A suite of empty tests, many at once and with a concurrency of 1, against the same one by one.
 3. Many tests, very many at once: by how much the process grows, and by how much for a fifth; the
    most threads and loops at a time, and the files open before and after.
-4. A mixed suite, again and again: how many runs differ from the one without concurrency in their
-   JUnit files, but for times.
+4. A mixed suite (that of our tests), again and again: how many runs differ from the one without
+   concurrency in their JUnit files, but for times.
 
 Needs a limit of open files (``ulimit -n``) of three for each test at once, and some.
 """
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -73,157 +74,7 @@ class Stopwatch(Plugin):
     def open_files(self):
         return len(os.listdir("/dev/fd"))
 """
-MIXED = """\
-import asyncio, time, unittest
-from nose2.tools import params
-import nose2_aio as aio
-
-class Plain(unittest.TestCase):
-    async def setUp(self):
-        await asyncio.sleep(0.002)
-        self.addCleanup(asyncio.sleep, 0.001)
-
-    async def test_pass(self):
-        await asyncio.sleep(0.02)
-
-    async def test_fail(self):
-        await asyncio.sleep(0.01)
-        self.assertEqual(6 * 9, 42)
-
-    async def test_error(self):
-        await asyncio.sleep(0.01)
-        raise ValueError("error")
-
-    async def test_skip(self):
-        await asyncio.sleep(0.01)
-        self.skipTest("later")
-
-    @unittest.skip("never")
-    async def test_skipped(self):
-        pass
-
-    async def test_subtests(self):
-        for number in range(4):
-            with self.subTest(number=number):
-                await asyncio.sleep(0.005)
-                self.assertNotEqual(number, 2)
-
-    @unittest.expectedFailure
-    async def test_expected(self):
-        await asyncio.sleep(0.01)
-        self.fail()
-
-    @unittest.expectedFailure
-    async def test_unexpected(self):
-        await asyncio.sleep(0.01)
-
-    @aio.timeout(0.2)
-    async def test_hang(self):
-        await asyncio.sleep(100)
-
-    async def test_deadlock(self):
-        await asyncio.get_running_loop().create_future()
-
-    async def test_lost(self):
-        asyncio.create_task(self.test_error())
-        await asyncio.sleep(0.02)
-
-    async def test_never_awaited(self):
-        asyncio.sleep(0)
-        await asyncio.sleep(0.01)
-
-    @aio.virtual_time
-    async def test_virtual(self):
-        await asyncio.sleep(3600)
-
-    async def test_thread(self):
-        await asyncio.to_thread(time.sleep, 0.02)
-
-    async def test_prints(self):
-        for number in range(3):
-            print("printed", number)
-            await asyncio.sleep(0.002)
-
-    def test_sync(self):
-        self.fail("sync")
-
-    @params(1, 2, 3)
-    async def test_params(self, number):
-        await asyncio.sleep(0.01 * number)
-        self.assertNotEqual(number, 2)
-
-class Fixtures(unittest.TestCase):
-    @classmethod
-    async def setUpClass(cls):
-        cls.loop, cls.count = asyncio.get_running_loop(), 0
-        await asyncio.sleep(0.01)
-
-    @classmethod
-    async def tearDownClass(cls):
-        await asyncio.sleep(0.01)
-
-    async def test_first(self):
-        type(self).count += 1
-        await asyncio.sleep(0.01)
-        self.assertEqual((self.loop, self.count), (asyncio.get_running_loop(), 1))
-
-    async def test_second(self):
-        type(self).count += 1
-        await asyncio.sleep(0.01)
-        self.assertEqual(self.count, 3)
-
-class BadFixture(unittest.TestCase):
-    @classmethod
-    async def setUpClass(cls):
-        raise RuntimeError("no class")
-
-    async def test_never(self):
-        pass
-
-class Isolated(unittest.IsolatedAsyncioTestCase):
-    async def asyncSetUp(self):
-        await asyncio.sleep(0.001)
-
-    async def test_pass(self):
-        await asyncio.sleep(0.02)
-
-    async def test_fail(self):
-        await asyncio.sleep(0.01)
-        self.fail("isolated")
-
-    @aio.timeout(0.2)
-    async def test_hang(self):
-        await asyncio.sleep(100)
-
-async def test_function():
-    await asyncio.sleep(0.01)
-
-def test_generator():
-    async def check(number):
-        await asyncio.sleep(0.01)
-        assert number != 1
-    for number in range(3):
-        yield check, number
-"""
-MIXED_MODULE = """\
-import asyncio, unittest
-
-async def setUpModule():
-    global loop
-    loop = asyncio.get_running_loop()
-    await asyncio.sleep(0.01)
-
-class First(unittest.TestCase):
-    async def test_it(self):
-        await asyncio.sleep(0.01)
-        self.assertIs(asyncio.get_running_loop(), loop)
-
-class Second(unittest.TestCase):
-    async def test_it(self):
-        await asyncio.sleep(0.01)
-        self.assertIs(asyncio.get_running_loop(), loop)
-        self.fail("second")
-"""
+MIXED = Path(__file__).parent.parent / "tests" / "support" / "scenario" / "many"
 
 
 class Taken(NamedTuple):
@@ -307,10 +158,10 @@ def many(folder: Path, tests: int, width: int = 500) -> None:
 
 def mixed(folder: Path, repeats: int, width: int = 16) -> None:
     """Compare what a mixed suite has come to."""
-    (folder / "test_it.py").write_text(MIXED)
-    (folder / "test_module.py").write_text(MIXED_MODULE)
-    alone = results(folder)
-    differ = sum(results(folder, width) != alone for _ in range(repeats))
+    suite = folder / "mixed"
+    shutil.copytree(MIXED, suite)
+    alone = results(suite)
+    differ = sum(results(suite, width) != alone for _ in range(repeats))
     tests = alone.count("<testcase ")
     print(
         f"{tests} results of a mixed suite, {width} at once, {repeats} runs: {differ} differ from "
@@ -320,7 +171,8 @@ def mixed(folder: Path, repeats: int, width: int = 16) -> None:
 
 def results(folder: Path, width: int | None = None) -> str:
     """Return the JUnit file of a run, without times and the numbers that asyncio gives tasks."""
-    start(folder, width, "--plugin", "nose2.plugins.junitxml", "--junit-xml")
+    plugins = ("--plugin", "nose2.plugins.layers", "--plugin", "nose2.plugins.junitxml")
+    start(folder, width, *plugins, "--junit-xml")
     report = folder / "nose2-junit.xml"
     text = report.read_text()
     report.unlink()

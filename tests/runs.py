@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,6 +79,27 @@ def python(*arguments: str, folder: Path) -> Run:
     return Run(process.returncode, printed)
 
 
+def signalled(*arguments: str, signals: Iterable[signal.Signals], folder: Path) -> Run:
+    """Run nose2 in a folder, with the plugin; send each signal when a test says that it waits."""
+    load = ("-m", "nose2", "--no-user-config", "--plugin", "nose2_aio")
+    process = start(*load, *arguments, folder=folder)
+    assert process.stdout is not None
+    printed = ""
+    try:
+        for number in signals:
+            line = ""
+            while not line.endswith("waiting\n"):
+                line = process.stdout.readline()
+                assert line, printed
+                printed += line
+            time.sleep(0.05)  # until it does
+            process.send_signal(number)
+        rest, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return Run(process.returncode, printed + rest)
+
+
 def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
     """Start Python in a folder; its stderr goes to its stdout."""
     path = os.pathsep.join(filter(None, [str(TOP), os.environ.get("PYTHONPATH", "")]))
@@ -108,6 +132,10 @@ class Project:
     def nose2(self, *arguments: str, plugin: bool = True) -> Run:
         """Run nose2 in the folder."""
         return nose2(*arguments, folder=self.folder, plugin=plugin)
+
+    def signalled(self, *arguments: str, signals: Iterable[signal.Signals]) -> Run:
+        """Run nose2 in the folder, and send each signal when a test says that it waits."""
+        return signalled(*arguments, signals=signals, folder=self.folder)
 
     def python(self, *arguments: str) -> Run:
         """Run Python in the folder."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import TestCase, skipIf, skipUnless
 
-from tests.runs import SCENARIOS, Project, Run, nose2, start
+from tests.runs import SCENARIOS, Project, Run, nose2
 
 FOLDER = SCENARIOS / "many"
 HEAD = """
@@ -58,23 +58,7 @@ class Running(TestCase):
         self, code: str, *signals: signal.Signals, arguments: tuple[str, ...] = ()
     ) -> Run:
         """Run tests, and send each signal when they say that they wait."""
-        project = self.project(code)
-        options = ("-m", "nose2", "--no-user-config", "--plugin", "nose2_aio")
-        process = start(*options, "--aio-concurrency=8", *arguments, folder=project.folder)
-        assert process.stdout is not None
-        printed = ""
-        try:
-            for number in signals:
-                line = ""
-                while not line.endswith("waiting\n"):
-                    line = process.stdout.readline()
-                    self.assertTrue(line, printed)
-                    printed += line
-                process.send_signal(number)
-            rest, _ = process.communicate(timeout=30)
-        finally:
-            process.kill()
-        return Run(process.returncode, printed + rest)
+        return self.project(code).signalled("--aio-concurrency=8", *arguments, signals=signals)
 
     def assert_passes(self, run: Run, count: int) -> None:
         self.assertEqual((run.returncode, run.ran), (0, count), run.output)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from unittest import TestCase, skipIf
 
-from tests.runs import Project, Run, start
+from tests.runs import Project, Run
 
 HEAD = """
 import asyncio, os, signal, sys, time, unittest
@@ -44,25 +43,9 @@ class Signals(TestCase):
         self, code: str, *signals: signal.Signals, arguments: tuple[str, ...] = ()
     ) -> Run:
         """Run tests, and send each signal when they say that they wait."""
-        project = Project(self, test_it="")
+        project = Project(self)
         project.write("test_it.py", HEAD + code)
-        options = ("-m", "nose2", "--no-user-config", "--plugin", "nose2_aio", *arguments)
-        process = start(*options, folder=project.folder)
-        assert process.stdout is not None
-        printed = ""
-        try:
-            for number in signals:
-                line = ""
-                while not line.endswith("waiting\n"):
-                    line = process.stdout.readline()
-                    self.assertTrue(line, printed)
-                    printed += line
-                time.sleep(0.05)  # until it does
-                process.send_signal(number)
-            rest, _ = process.communicate(timeout=30)
-        finally:
-            process.kill()
-        return Run(process.returncode, printed + rest)
+        return project.signalled(*arguments, signals=signals)
 
     def test_waiting(self) -> None:
         """Where it waited is shown; fixtures are torn down, the run ends behind the test."""
