@@ -21,7 +21,6 @@ are about to call, and that is called in their stead.
 from __future__ import annotations
 
 import asyncio
-import gc
 import inspect
 import sys
 import warnings
@@ -38,7 +37,6 @@ from nose2_aio import (
     given,
     isolated,
     kinds,
-    ledgers,
     loops,
     places,
     plans,
@@ -49,18 +47,16 @@ from nose2_aio import (
     unawaited,
 )
 from nose2_aio.accounts import Account
+from nose2_aio.charges import Charges
 from nose2_aio.checks import inspect_end
 from nose2_aio.decorators import Decoration
 from nose2_aio.engines import Engine, Execution
 from nose2_aio.errors import DefinitionError, InvalidValueError
 from nose2_aio.fixtures import Fixtures
 from nose2_aio.kinds import Called
-from nose2_aio.ledgers import Ledger
 from nose2_aio.runners import Runner, always, never
 from nose2_aio.scopes import UNKNOWN, Level, Position, Scopes
-from nose2_aio.seconds import monotonic
 from nose2_aio.settings import Settings
-from nose2_aio.verdicts import Verdicts
 
 __unittest = True
 
@@ -79,7 +75,7 @@ def stepping_in(
     ``here`` gives the adapter of the thread that asks; ``is_lane`` tells whether tests run there.
     """
     own = here()
-    own.filters = warnings.filters
+    own.charges.filters = warnings.filters
     before = getattr(TestCase, seams.CLEANUP)
     plain: Callable[[TestCase], Any] = TestCase.doCleanups
 
@@ -111,13 +107,13 @@ def stepping_in(
 def _noting(
     own: Adapter, here: Callable[[], Adapter], is_lane: Callable[[], bool]
 ) -> AbstractContextManager[None]:
-    if not own.collects:
+    if not own.charges.collects:
         return nullcontext()
 
     def note(coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
-        return here().note_unawaited(coroutine, is_late=is_late)
+        return here().charges.note_unawaited(coroutine, is_late=is_late)
 
-    return unawaited.noted(note, lambda: here().filters, is_lane)
+    return unawaited.noted(note, lambda: here().charges.filters, is_lane)
 
 
 class Adapter:
@@ -125,24 +121,6 @@ class Adapter:
 
     _test: TestCase | None = None
     """The test that runs, or that ran last."""
-    _ledger = Ledger()
-    """What is charged to it."""
-    _late: Ledger
-    """What nobody can be charged with any more."""
-    _has_awaited = False
-    """Whether it has run on a loop."""
-    _is_owned = False
-    """Whether the garbage that is collected is its own."""
-    _is_clean = False
-    """Whether there is no garbage of anything before it."""
-    is_beside: Callable[[float], bool] = staticmethod(lambda _: False)
-    """Tells whether other tests have run since a moment."""
-    _collected = 0.0
-    """When garbage was collected last."""
-    _kind: type | None = None
-    """The class of the last test."""
-    filters: object = None
-    """The filters of warnings when it began."""
     _mistake: InvalidValueError | None = None
     """What is wrong with its tags."""
     _here: Position | None = None
@@ -156,33 +134,23 @@ class Adapter:
         settings: Settings,
         scopes: Scopes,
         fixtures: Fixtures,
-        verdicts: Verdicts,
+        charges: Charges,
         account: Account,
     ) -> None:
-        self._late = Ledger()
+        self.charges = charges
         self._settings = settings
         self._scopes = scopes
         self._fixtures = fixtures
-        self._verdicts = verdicts
         self._account = account
         self._keeper = scopes.rules.keeper
-        self.collects = not verdicts.ignores("never-awaited", "never-awaited-mocks")
-        """Whether somebody wants to know of what nobody awaits."""
         self._overall = plans.overall(settings)
         self._is_timed = bool(self._overall.seconds) or settings.virtual_time
         self._guards = isolated.Guards(settings, scopes.rules, fixtures.explained)
 
-    def collect_rest(self) -> None:
-        """Find what was lost in circles, whoever's it was, behind tests that ran side by side."""
-        if self.collects:
-            gc.collect()
-
     def close(self) -> None:
         """End the books of the last test, behind all of them."""
-        self._judge_late()
+        self.charges.close()
         self._test = None
-        if vars(self._late):
-            self._verdicts.judge("nobody knows whose", self._late, {}, can_fail=False)
         self._keeper.close()
 
     def attach(self, test: TestCase) -> None:
@@ -202,7 +170,7 @@ class Adapter:
                 if coroutines.is_declared(case.tearDown):  # its task and context begin with setUp
                     self._take(test, seams.SET_UP, self._call_set_up)
         elif seam is seams.ISOLATED:
-            self._guards.attach(test, self._ledger)
+            self._guards.attach(test, self.charges.ledger)
         else:
             _check_fixtures(test)
         if self._scopes.open and not self._scopes.is_innermost(case):
@@ -211,23 +179,17 @@ class Adapter:
             self._begin_time_ahead(test)
 
     def _begin(self, test: TestCase) -> None:
-        """Begin the books of a test; what is found of the one before from now on is too late."""
-        if vars(self._ledger):
-            self._judge_late()
+        """Begin with a test."""
+        self.charges.begin(test)
         if self._keeper.deadline is not None:
             self._keeper.end()
-        if not self._has_awaited or self._kind is not type(test):
-            self._is_clean = False
-        self._test, self._kind = test, type(test)
-        self.filters = warnings.filters
-        self._ledger = Ledger()
-        self._has_awaited = False
+        self._test = test
         self._mistake = None
         if self._account.is_kept:
             self._keeper.waits = self._account.begin()
         self._began = self._keeper.now()
         scopes = self._scopes
-        scopes.ledger = self._ledger
+        scopes.ledger = self.charges.ledger
         scopes.last = test
         scopes.current_before = UNKNOWN
 
@@ -305,7 +267,7 @@ class Adapter:
                 raise self._mistake
             is_coroutine = decorators.is_declared(function, test)
             if is_coroutine:
-                self._note_awaiting()
+                self.charges.begin_awaiting()
             if is_coroutine or coroutines.is_declared(type(test).tearDown):
                 scopes.runner(self._at(test))  # its loop is current while setUp runs
             elif not scopes.open:
@@ -356,21 +318,18 @@ class Adapter:
         Return whether it has passed, as ``doCleanups`` does: ``clean`` is that, without us.
         """
         self._clean = clean
-        if self._has_awaited:
-            self._collect(is_owned=True)
+        self.charges.end()
         if self._keeper.deadline is not None and self._scopes.layered is not test:
             self._keeper.end()
         scopes = self._scopes
         if scopes.open and scopes.open[-1].owner is test is not scopes.layered:
             done = self._attempt(test, done, lambda: scopes.leave(self._at(test)))
         elif scopes.open and scopes.layered is test:  # its layers are to end it
-            inspect_end(self._ledger, scopes.open[-1].runner.loop)
+            inspect_end(self.charges.ledger, scopes.open[-1].runner.loop)
         if self._guards.test is test:
             done = self._attempt(test, done, self._guards.inspect)
-        if vars(self._ledger) or (
-            len(test.__dict__) > unawaited.OWN and unawaited.keeps_any(kinds.users_object(test))
-        ):
-            done = self._attempt(test, done, lambda: self._judge(test, is_passed=done))
+        if self.charges.have_any(test):
+            done = self._attempt(test, done, lambda: self.charges.judge(test, is_passed=done))
         if self._keeper.waits is not None:
             self._note_cost(test)
         return done
@@ -378,27 +337,8 @@ class Adapter:
     def _note_cost(self, test: TestCase) -> None:
         """Note what a test has cost, if it was one for a loop."""
         waits, self._keeper.waits = self._keeper.waits, None
-        if waits is not None and (self._has_awaited or self._guards.test is test):
+        if waits is not None and (self.charges.has_awaited or self._guards.test is test):
             self._account.note(test.id(), self._keeper.now() - self._began, waits)
-
-    def _collect(self, *, is_owned: bool) -> None:
-        """Find what was lost in a circle: the test's own, or what was lost before it."""
-        if self.collects:
-            is_beside = self.is_beside(self._collected)
-            self._is_owned = is_owned
-            gc.collect(0 if is_beside else 1)
-            self._is_owned = False
-            if is_beside:  # what is older may be another's
-                gc.collect(1)
-            self._collected = monotonic()
-        self._is_clean = True
-
-    def collect_young(self) -> None:
-        """Find what the test has lost in a circle since it was its turn, before another one's."""
-        if self.collects and self._has_awaited:
-            self._is_owned = True
-            gc.collect(0)
-            self._is_owned = False
 
     def _attempt(self, test: TestCase, done: Any, end: Callable[[], None]) -> Any:
         """Do what is done at the end of the test, and have it fail if that fails."""
@@ -408,45 +348,6 @@ class Adapter:
             seams.fail(test, self._fixtures.explained(error))
             return self._clean(test)
         return done
-
-    def _judge(self, test: TestCase, *, is_passed: bool) -> None:
-        """Raise what the checks fail the test with; note what is only told."""
-        ledger = self._ledger
-        if not self._is_checked(test):
-            return
-        for coroutine in unawaited.kept_in(kinds.users_object(test)):
-            ledger.unawaited += (unawaited.described(coroutine),)
-            coroutine.close()
-        error = self._verdicts.judge(test.id(), ledger, self._modes(test), can_fail=is_passed)
-        if error is not None:
-            raise error
-
-    def _judge_late(self) -> None:
-        """Note what was found of the last test when unittest was done with it."""
-        if self._test is not None and vars(self._ledger):
-            try:
-                modes = self._modes(self._test)
-            except InvalidValueError:  # the test has said so
-                modes = {}
-            self._verdicts.judge(self._test.id(), self._ledger, modes, can_fail=False)
-
-    def _modes(self, test: TestCase) -> dict[str, str]:
-        return tags.read_checks(*kinds.target(test))
-
-    def _is_checked(self, test: TestCase) -> bool:
-        return self._settings.are_isolated_checked or not seams.is_isolated(type(test))
-
-    def note_unawaited(self, coroutine: Any, *, is_late: bool) -> bool:
-        """Charge a coroutine that was dropped to whoever drops it, unless that says nothing."""
-        test, ledger = self._test, ledgers.current.get()
-        if is_late and not self._is_owned:
-            ledger = self._late
-        elif ledger is None:
-            if test is None or not self._is_checked(test):
-                return False
-            ledger = self._ledger
-        ledger.unawaited += (unawaited.described(coroutine),)
-        return True
 
     def _is_last(self) -> bool:
         """Tell whether nothing can follow the test, or its ``tearDown``, in its scope."""
@@ -512,12 +413,6 @@ class Adapter:
                 return called.call()
         return self._call_inside(test, called.call)
 
-    def _note_awaiting(self) -> None:
-        """Note that the test runs on a loop."""
-        if not self._is_clean and not self.is_beside(self._collected):
-            self._collect(is_owned=False)
-        self._has_awaited = True
-
     def _outcome(self, test: TestCase, called: Called, value: Any) -> Any:
         """Return what a test comes to: where it gave an awaitable, run that."""
         if inspect.iscoroutine(value):
@@ -543,7 +438,7 @@ class Adapter:
         *,
         is_last: Callable[[], bool] | None = None,
     ) -> Any:
-        self._note_awaiting()
+        self.charges.begin_awaiting()
         engine = Engine.BY_RESULT if mark is None else mark.engine
         plan = plans.made(engine, called.function, called.owner)
         execution = Execution(body, plan, called.case)
@@ -578,7 +473,7 @@ class Adapter:
         """Run a test that has no fixture of its own: it needs no scope unless it goes on."""
         scopes = self._scopes
         factory = scopes.factory(Level.TEST, test, outer)
-        runner = Runner(outer=outer, factory=factory, rules=scopes.rules, ledger=self._ledger)
+        runner = Runner(outer=outer, factory=factory, rules=scopes.rules, ledger=scopes.ledger)
         try:
             return runner.run(execution.main(), execution.stopped, is_last=is_last)
         finally:
@@ -598,7 +493,7 @@ class Adapter:
             return around.run(execution.main(), execution.stopped)
         scopes = self._scopes
         factory = scopes.factory(Level.TEST, test, None) if loop is None else None
-        with Runner(loop, factory=factory, rules=scopes.rules, ledger=self._ledger) as runner:
+        with Runner(loop, factory=factory, rules=scopes.rules, ledger=scopes.ledger) as runner:
             return runner.run(execution.main(), execution.stopped, is_last=always)
 
     def _is_on_given_loop(self, test: TestCase) -> bool:

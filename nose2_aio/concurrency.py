@@ -115,7 +115,7 @@ class Conductor:
                     self._end_running()
                     with self._calling():
                         seams.clean_up(self._classes, result)
-                    self._here.main.adapter.collect_rest()
+                    self._here.main.charges.collect_rest()
                     if self._retries:
                         self._retry(result)
                 finally:

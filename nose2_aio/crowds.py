@@ -172,7 +172,7 @@ class Crowd:
         try:
             alarm = PolledAlarm()
             lane = self._new_lane(Timekeeper(alarm))
-            lane.adapter.is_beside = self._was_crowded
+            lane.charges.is_beside = self._was_crowded
             self._here.enter(lane)
             unawaited.track()
             while (index := self._next(turn)) is not None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from nose2_aio import tags
 from nose2_aio.accounts import Account, Part
 from nose2_aio.adapters import Adapter
+from nose2_aio.charges import Charges
 from nose2_aio.deadlines import Timekeeper
 from nose2_aio.errors import AioError
 from nose2_aio.fixtures import Fixtures
@@ -54,7 +55,8 @@ class Lane:
         self.interrupts = interrupts
         self.account = Account(settings, is_kept=is_kept)
         self.fixtures = Fixtures(settings, self.scopes, interrupts)
-        self.adapter = Adapter(settings, self.scopes, self.fixtures, verdicts, self.account)
+        self.charges = Charges(settings, verdicts)
+        self.adapter = Adapter(settings, self.scopes, self.fixtures, self.charges, self.account)
 
     def take(self) -> Found | None:
         """Return what was found, if anything was, and forget it."""

@@ -54,7 +54,7 @@ class UnitRun(Occupant):
 
     def _execute(self) -> None:
         lane = self._lane
-        lane.adapter.filters = warnings.filters  # for fixtures ahead of its first test
+        lane.charges.filters = warnings.filters  # for fixtures ahead of its first test
         try:
             self._unit.suite(self.recorder)
         finally:
@@ -72,7 +72,7 @@ class UnitRun(Occupant):
 
     def leave(self) -> None:
         """Put aside what is its own, before others run."""
-        self._lane.adapter.collect_young()
+        self._lane.charges.collect_young()
         self.recorder.changes.leave()
 
     def come_back(self) -> None:

@@ -13,6 +13,7 @@ from unittest import TestCase, mock
 import nose2_aio as aio
 from nose2_aio.accounts import Account
 from nose2_aio.adapters import Adapter, stepping_in
+from nose2_aio.charges import Charges
 from nose2_aio.errors import DefinitionError, InvalidTypeError
 from nose2_aio.fixtures import Fixtures
 from nose2_aio.interrupts import Interrupts
@@ -27,7 +28,11 @@ def run(case: TestCase, settings: Settings | None = None) -> unittest.TestResult
     scopes = Scopes(settings)
     fixtures = Fixtures(settings, scopes, Interrupts())
     adapter = Adapter(
-        settings, scopes, fixtures, Verdicts(settings), Account(settings, is_kept=False)
+        settings,
+        scopes,
+        fixtures,
+        Charges(settings, Verdicts(settings)),
+        Account(settings, is_kept=False),
     )
 
     class Result(unittest.TestResult):
@@ -100,7 +105,8 @@ class Seams(TestCase):
         fixtures = Fixtures(Settings(), scopes, Interrupts())
         settings = Settings()
         account = Account(settings, is_kept=False)
-        Adapter(settings, scopes, fixtures, Verdicts(settings), account).attach(object())
+        charges = Charges(settings, Verdicts(settings))
+        Adapter(settings, scopes, fixtures, charges, account).attach(object())
 
     def test_seam_of_unittest(self) -> None:
         """unittest still runs a test through that seam."""
@@ -345,53 +351,3 @@ class Isolated(TestCase):
                 run(Case("test_returns_a_value"), settings)
             for name in ("test_patched_generator", "test_returns"):
                 self.assertEqual(error(run(Case(name), settings)), "LookupError")
-
-
-class Books(TestCase):
-    """What is charged to a test."""
-
-    def setUp(self) -> None:
-        """An adapter."""
-        settings = Settings(time_limit=5)
-        scopes = Scopes(settings)
-        fixtures = Fixtures(settings, scopes, Interrupts())
-        self.verdicts = Verdicts(settings)
-        self.adapter = Adapter(
-            settings, scopes, fixtures, self.verdicts, Account(settings, is_kept=False)
-        )
-        self.keeper = scopes.rules.keeper
-        self.addCleanup(self.keeper.close)
-
-    async def nothing(self) -> None:
-        """Do nothing."""
-
-    def test_ignored(self) -> None:
-        """Where nobody wants to know of what is lost, nothing is collected."""
-        settings = Settings(modes={"never-awaited": "ignore", "never-awaited-mocks": "ignore"})
-        scopes = Scopes(settings)
-        fixtures = Fixtures(settings, scopes, Interrupts())
-        account = Account(settings, is_kept=False)
-        adapter = Adapter(settings, scopes, fixtures, Verdicts(settings), account)
-        with mock.patch("gc.collect") as collect:
-            adapter.collect_rest()
-        collect.assert_not_called()
-
-    def test_late(self) -> None:
-        """What nobody can be charged with is told of at the end; a wrong tag is no matter."""
-
-        class Case(TestCase):
-            def test(self) -> None: ...
-
-        Case.test.checks = 5  # type: ignore[attr-defined]
-        first, second = self.nothing(), self.nothing()
-        with stepping_in(lambda: self.adapter):
-            self.assertEqual(self.adapter.running(), ("", 0.0))
-            self.adapter.attach(Case("test"))
-            self.adapter.note_unawaited(first, is_late=False)
-            self.adapter.attach(Case("test"))
-            self.adapter.note_unawaited(second, is_late=True)
-        first.close()
-        second.close()
-        names = [told.name.rpartition(".")[2] for told in self.verdicts.told]
-        self.assertEqual(names, ["test", "nobody knows whose"])
-        self.assertIsNone(self.keeper.deadline)

@@ -1,0 +1,149 @@
+"""What is found of the tests of a thread, and to which of them that is charged.
+
+A coroutine that nobody awaits comes to light when it is dropped. One that is lost in a circle of
+references comes out when garbage is collected, whoever runs then: so that is done at the end of a
+test, and ahead of it where something else may have lost one. What comes out later fails nobody.
+"""
+
+from __future__ import annotations
+
+import gc
+import warnings
+from collections.abc import Callable
+from typing import Any
+from unittest import TestCase
+
+from nose2_aio import kinds, ledgers, seams, tags, unawaited
+from nose2_aio.errors import InvalidValueError
+from nose2_aio.ledgers import Ledger
+from nose2_aio.seconds import monotonic
+from nose2_aio.settings import Settings
+from nose2_aio.verdicts import Verdicts
+
+__all__ = ["Charges"]
+
+
+class Charges:
+    """Charges to the test that runs what is found of it."""
+
+    has_awaited = False
+    """Whether the test has run on a loop."""
+    filters: object = None
+    """The filters of warnings when it began."""
+    is_beside: Callable[[float], bool] = staticmethod(lambda _: False)
+    """Tells whether other tests have run since a moment."""
+    _test: TestCase | None = None
+    """The test that runs, or that ran last."""
+    _kind: type | None = None
+    """Its class."""
+    _is_owned = False
+    """Whether the garbage that is collected is its own."""
+    _is_clean = False
+    """Whether there is no garbage of anything before it."""
+    _collected = 0.0
+    """When garbage was collected last."""
+
+    def __init__(self, settings: Settings, verdicts: Verdicts) -> None:
+        self.ledger = Ledger()
+        """What is charged to the test."""
+        self.collects = not verdicts.ignores("never-awaited", "never-awaited-mocks")
+        """Whether somebody wants to know of what nobody awaits."""
+        self._late = Ledger()
+        """What nobody can be charged with any more."""
+        self._settings = settings
+        self._verdicts = verdicts
+
+    def begin(self, test: TestCase) -> None:
+        """Begin with a test; what is found of the one before from now on is too late."""
+        if vars(self.ledger):
+            self._judge_late()
+        if not self.has_awaited or self._kind is not type(test):
+            self._is_clean = False
+        self._test, self._kind = test, type(test)
+        self.filters = warnings.filters
+        self.ledger = Ledger()
+        self.has_awaited = False
+
+    def begin_awaiting(self) -> None:
+        """Note that the test is about to run on a loop."""
+        if not self._is_clean and not self.is_beside(self._collected):
+            self._collect(is_owned=False)
+        self.has_awaited = True
+
+    def end(self) -> None:
+        """Find what the test has lost in circles."""
+        if self.has_awaited:
+            self._collect(is_owned=True)
+
+    def close(self) -> None:
+        """End the books of the last test, behind all of them."""
+        self._judge_late()
+        self._test = None
+        if vars(self._late):
+            self._verdicts.judge("nobody knows whose", self._late, {}, can_fail=False)
+
+    def collect_young(self) -> None:
+        """Find what the test has lost in circles in its turn, ahead of another one's."""
+        if self.collects and self.has_awaited:
+            self._is_owned = True
+            gc.collect(0)
+            self._is_owned = False
+
+    def collect_rest(self) -> None:
+        """Find what was lost in circles, whoever's it was, behind tests that ran side by side."""
+        if self.collects:
+            gc.collect()
+
+    def _collect(self, *, is_owned: bool) -> None:
+        """Find what was lost in a circle: the test's own, or what was lost before it."""
+        if self.collects:
+            is_beside = self.is_beside(self._collected)
+            self._is_owned = is_owned
+            gc.collect(0 if is_beside else 1)
+            self._is_owned = False
+            if is_beside:  # what is older may be another's
+                gc.collect(1)
+            self._collected = monotonic()
+        self._is_clean = True
+
+    def have_any(self, test: TestCase) -> bool:
+        """Tell whether there is anything to judge."""
+        return bool(vars(self.ledger)) or (
+            len(test.__dict__) > unawaited.OWN and unawaited.keeps_any(kinds.users_object(test))
+        )
+
+    def judge(self, test: TestCase, *, is_passed: bool) -> None:
+        """Raise what the checks fail the test with; note what is only told."""
+        if not self._are_wanted(test):
+            return
+        for coroutine in unawaited.kept_in(kinds.users_object(test)):
+            self.ledger.unawaited += (unawaited.described(coroutine),)
+            coroutine.close()
+        modes = tags.read_checks(*kinds.target(test))
+        error = self._verdicts.judge(test.id(), self.ledger, modes, can_fail=is_passed)
+        if error is not None:
+            raise error
+
+    def _judge_late(self) -> None:
+        """Note what was found of the last test when unittest was done with it."""
+        if self._test is not None and vars(self.ledger):
+            try:
+                modes = tags.read_checks(*kinds.target(self._test))
+            except InvalidValueError:  # the test has said so
+                modes = {}
+            self._verdicts.judge(self._test.id(), self.ledger, modes, can_fail=False)
+
+    def _are_wanted(self, test: TestCase) -> bool:
+        return self._settings.are_isolated_checked or not seams.is_isolated(type(test))
+
+    def note_unawaited(self, coroutine: Any, *, is_late: bool) -> bool:
+        """Charge a coroutine that was dropped to whoever drops it, unless that says nothing."""
+        test, ledger = self._test, ledgers.current.get()
+        if is_late and not self._is_owned:
+            ledger = self._late
+        elif ledger is None:
+            if test is None or not self._are_wanted(test):
+                return False
+            ledger = self.ledger
+        ledger.unawaited += (unawaited.described(coroutine),)
+        return True
