@@ -57,31 +57,48 @@ class PolledAlarm:
 
     _due: tuple[float, Ring] | None = None
     _is_rung = False
+    _sets = 0
+    """How often its thread has set it."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_interrupt: Callable[[FrameType | None], bool]) -> None:
+        """``may_interrupt`` tells whether what runs in a frame is to be interrupted."""
         self._thread = threading.get_ident()
+        self._may_interrupt = may_interrupt
+        self._guard = threading.Lock()
 
     def set(self, due: tuple[float, Ring] | None) -> None:
         """Have it ring at a time, by `time.monotonic`."""
-        self._due = due
-        if self._is_rung and threading.get_ident() == self._thread:
-            self._is_rung = False
+        is_own = threading.get_ident() == self._thread
+        with self._guard:
+            self._due = due
+            self._sets += is_own
+            is_rung = self._is_rung and is_own
+            self._is_rung = self._is_rung and not is_own
+        if is_rung:
             _forget()  # what was about to come is too late
 
     def close(self) -> None:
         """Set it off."""
         self.set(None)
 
-    def poll(self, frame: FrameType | None) -> None:
-        """Ring if it is due, while its thread runs ``frame``."""
-        due = self._due
+    def poll(self, frame: FrameType | None) -> bool:
+        """Ring if it is due, while its thread runs ``frame``; tell whether that interrupts it."""
+        due, sets = self._due, self._sets
         if due is None or monotonic() < due[0]:
-            return
+            return False
         self._due = None
         error = due[1](frame)
-        if error is not None:
+        return error is not None and self._send(type(error), sets)
+
+    def _send(self, error: type[BaseException], sets: int) -> bool:
+        """Interrupt its thread, unless that has gone on since: to say where it is takes time."""
+        with self._guard:
+            now = sys._current_frames().get(self._thread)
+            if self._sets != sets or not self._may_interrupt(now):
+                return False
             self._is_rung = True
-            interrupt(self._thread, type(error))
+            interrupt(self._thread, error)
+            return True
 
 
 bells: set[int] = set()

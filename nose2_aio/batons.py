@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
 
 from nose2_aio.seconds import monotonic
 
-__all__ = ["Baton", "LostBatonError", "Occupant", "Turn", "mine", "threads"]
+__all__ = ["Baton", "Occupant", "Turn", "mine", "threads"]
 
 _LONG = 0.02
 """Seconds after which it is given away between two steps of a loop, if another one wants it."""
 
 _BLOCKED = 0.25
 """Seconds from which on a step is long enough to be told of."""
+
+_FOR_GOOD = 3600.0
+"""Seconds that a thread sleeps again and again which is to do nothing any more."""
 
 _TICK = 0.02
 """Seconds between two looks at who has it."""
@@ -35,10 +39,6 @@ def mine() -> Turn | None:
     """Return what this thread takes part with; None where it doesn't."""
     turn: Turn | None = getattr(_own, "turn", None)
     return turn
-
-
-class LostBatonError(BaseException):
-    """Ends a thread whose baton was taken away."""
 
 
 class Baton:
@@ -82,11 +82,14 @@ class Baton:
         if following is not None:
             following.wake()
 
-    def take_away(self) -> None:
-        """Take it away for good from who has it, and is stuck."""
-        if self.holder is not None:
-            self.holder.is_lost = True
-            self.give()
+    def take_away(self, turn: Turn) -> bool:
+        """Take it away for good from one that is stuck, unless that hasn't it any more.
+
+        Who takes it away gives it on.
+        """
+        with self._guard:
+            turn.is_lost = self.holder is turn
+        return turn.is_lost
 
     def _following(self) -> Turn | None:
         with self._guard:
@@ -129,7 +132,7 @@ class Turn:
     thread = 0
     """The identity of the thread."""
     is_lost = False
-    """Whether it was taken away for good: the thread is to end."""
+    """Whether it was taken away for good: the thread is to do nothing any more."""
     is_interrupted = False
     """Whether what runs in the thread is to be interrupted, as by Ctrl-C."""
     got = 0.0
@@ -145,18 +148,22 @@ class Turn:
         self._baton = baton
         self._gate = threading.Lock()
         self._gate.acquire()
+        self._outer: tuple[Turn | None, bool] = (None, False)
+        """What this thread took part with before, and whether it did."""
 
     def enter(self, *, gives: bool = True) -> None:
         """Have it be that of this thread; ``gives`` says whether loops here give the baton away."""
         self.thread = threading.get_ident()
         self.got = self.since = monotonic()
+        self._outer = mine(), self.thread in threads  # a test may run tests
         threads.add(self.thread)
         _own.turn = self if gives else None
 
     def leave(self) -> None:
         """Have this thread take no part any more."""
-        threads.discard(self.thread)
-        _own.turn = None
+        _own.turn, is_outer = self._outer
+        if not is_outer:
+            threads.discard(self.thread)
 
     @property
     def is_of_this_thread(self) -> bool:
@@ -170,7 +177,7 @@ class Turn:
 
     def give(self, loop: AbstractEventLoop | None = None) -> None:
         """Give the baton away, while ``loop`` is idle."""
-        self._check()
+        self.check()
         self.note_step(monotonic())
         self.occupant.leave()
         self.loop, self.is_idle = loop, True
@@ -178,7 +185,7 @@ class Turn:
 
     def take(self, look: Callable[[], object] | None = None) -> float:
         """Wait for it; return for how many seconds others have held it up: see `Baton.take`."""
-        self._check()
+        self.check()
         held_up = self._baton.take(self, look)
         self.is_idle = False
         if held_up:
@@ -193,7 +200,7 @@ class Turn:
 
         ``has_job`` says whether a job of the loop's runs in another thread.
         """
-        self._check()
+        self.check()
         now = monotonic()
         is_due = now - self.got >= _LONG and self._baton.is_wanted
         if not is_due or self.occupant.stays(has_job=has_job):
@@ -212,13 +219,15 @@ class Turn:
 
     def note_step(self, now: float) -> None:
         """Note that a step is over."""
+        self.check()
         seconds, self.since = now - self.since, now
         if seconds >= _BLOCKED:
             self.occupant.note_blocked(seconds)
 
-    def _check(self) -> None:
-        if self.is_lost:
-            raise LostBatonError
+    def check(self) -> None:
+        """Go no further if it was taken away for good: to raise would run what stands outside."""
+        while self.is_lost:
+            time.sleep(_FOR_GOOD)
 
     def wait(self, look: Callable[[], object] | None = None) -> None:
         """Wait until somebody gives it to this one."""
@@ -230,7 +239,7 @@ class Turn:
 
     def rest(self) -> None:
         """Give the baton away, and wait until somebody wakes this thread."""
-        self._check()
+        self.check()
         self._baton.give()
         self.wait()
         self.got = self.since = monotonic()

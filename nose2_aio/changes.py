@@ -21,7 +21,7 @@ from operator import is_
 from typing import Any
 from unittest import mock
 
-from nose2_aio import loggers, patches
+from nose2_aio import batons, loggers, patches
 from nose2_aio.loggers import Loggers
 from nose2_aio.patches import Patch
 
@@ -179,6 +179,9 @@ def _begin_patch(key: object, patch: Patch) -> None:
 
 
 def _end_patch(key: object) -> Patch | None:
+    turn = batons.mine()
+    if turn is not None:
+        turn.check()  # or it would undo what is another's
     changes = Changes.holder
     return None if changes is None else changes.end_patch(key)
 

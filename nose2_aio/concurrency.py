@@ -98,6 +98,8 @@ class Conductor:
         """How often Ctrl-C came."""
         self._is_calling = False
         """Whether it calls what isn't ours."""
+        self._on_signal: Any = None
+        """Our handler of SIGINT, if it is in force."""
 
     def __call__(self, result: Any) -> None:
         """Run all of them, and play to ``result`` what happens."""
@@ -130,6 +132,7 @@ class Conductor:
 
     def _run(self, player: Player) -> None:
         for index, unit in enumerate(self._crowd.units):
+            self._obey(player)
             assert unit is not None
             if not unit.is_alone:
                 self._play(index, player)
@@ -193,7 +196,7 @@ class Conductor:
                 lane.adapter.close()
         finally:
             self._here.enter(self._here.main)
-        return not recorder.has_failed
+        return recorder.has_passed and not recorder.has_failed
 
     def _play(self, index: int, player: Player) -> None:
         """Play a unit, as far as it has come, until it is over."""
@@ -203,6 +206,7 @@ class Conductor:
             while recorder is not None and recorder.complete and not self._is_stopped(player):
                 recorder.complete -= 1
                 self._play_piece(index, recorder.pieces.popleft(), player)
+                self._obey(player)
             if self._is_stopped(player):
                 return
             if self._crowd.is_done(index):
@@ -228,6 +232,12 @@ class Conductor:
         self._await_news()
         if self._crowd.crash is not None:
             raise self._crowd.crash
+        self._obey(player)
+
+    def _obey(self, player: Player) -> None:
+        """Have Ctrl-C end the run, wherever it has come."""
+        if self._interrupts:
+            self._crowd.interrupt()
         if self._crowd.is_over and not player.result.shouldStop:
             player.result.stop()
 
@@ -278,6 +288,11 @@ class Conductor:
         self._turn.give()
 
     @property
+    def is_interrupted(self) -> bool:
+        """Whether Ctrl-C has ended the run."""
+        return self._interrupts > 0
+
+    @property
     def _is_urgent(self) -> bool:
         """Whether Ctrl-C came twice: the run is to end on the spot."""
         return self._interrupts > 1
@@ -285,11 +300,17 @@ class Conductor:
     @contextmanager
     def _calling(self) -> Iterator[None]:
         """Call what isn't ours inside the block: Ctrl-C is raised there as ever."""
+        handler = signal.getsignal(signal.SIGINT)
+        is_ours = handler is self._on_signal
+        if is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio.run looks for that
         self._is_calling = True
         try:
             yield
         finally:
             self._is_calling = False
+            if is_ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                signal.signal(signal.SIGINT, handler)
 
     @contextmanager
     def _on_interrupt(self) -> Iterator[None]:
@@ -299,12 +320,16 @@ class Conductor:
             yield
             return
 
+        own = os.getpid()
+
         def on_signal(number: int, frame: FrameType | None) -> None:
-            if self._is_calling or (self.is_playing and self._interrupts):
+            is_urgent = self.is_playing and self._interrupts
+            if self._is_calling or is_urgent or os.getpid() != own:  # a test may have forked
                 signal.default_int_handler(number, frame)
             self._interrupts += 1
             self._tell(None)
 
+        self._on_signal = on_signal
         signal.signal(signal.SIGINT, on_signal)
         try:
             yield

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from nose2_aio import batons, unawaited
 from nose2_aio.alarms import PolledAlarm
-from nose2_aio.batons import Baton, LostBatonError, Turn
-from nose2_aio.deadlines import Timekeeper
+from nose2_aio.batons import Baton, Turn
+from nose2_aio.deadlines import Timekeeper, is_interruptible
 from nose2_aio.lanes import Here, Lane
 from nose2_aio.lookouts import Lookout
 from nose2_aio.queues import Queue
@@ -31,6 +31,9 @@ from nose2_aio.unitruns import UnitRun
 from nose2_aio.units import Unit
 
 __all__ = ["Crowd", "Running"]
+
+
+_FEW_THREADS = "concurrency: no more threads could be started, so at most {} tests ran at once"
 
 
 class Running(NamedTuple):
@@ -83,6 +86,8 @@ class Crowd:
         self._threads: dict[Turn, threading.Thread] = {}
         self._idle: list[Turn] = []
         self._done: set[int] = set()
+        self._is_closed = False
+        """Whether the threads are to end."""
         self._crowded = 0.0
         """When several units have run last."""
         self._log = Log()
@@ -122,16 +127,19 @@ class Crowd:
 
     def lose(self, run: UnitRun) -> None:
         """Give up a unit, and the thread in which it is stuck."""
-        index = next(index for index, one in self.running.items() if one is run)
+        error = run.lookout.error()
+        if not self.baton.take_away(run.turn):  # it has gone on meanwhile
+            return
+        index = next(index for index, one in list(self.running.items()) if one is run)
         del self._threads[run.turn]
-        run.recorder.lose(run.lookout.error())
+        run.recorder.lose(error)
         run.recorder.changes.end()
         self._finish(index)
-        self.baton.take_away()
+        self.baton.give()
 
     def close(self) -> None:
         """End the threads; nothing runs any more, but for what has to be left behind."""
-        self.is_over = True
+        self.is_over = self._is_closed = True
         for turn in self._idle:
             turn.wake()
         for turn in self._idle:
@@ -140,7 +148,7 @@ class Crowd:
     def needs_main(self, reason: str) -> bool:
         """Have the test that runs in this thread be run in the main one, if this isn't it."""
         turn = batons.mine()
-        found = next((run for run in self.running.values() if run.turn is turn), None)
+        found = next((run for run in list(self.running.values()) if run.turn is turn), None)
         if found is None:
             return False
         found.recorder.needs_main = reason
@@ -161,8 +169,15 @@ class Crowd:
         turn = Turn(self.baton)
         name = f"nose2_aio-{len(self._threads) + 1}"
         thread = threading.Thread(target=self._work, args=(turn,), name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+            self._width = len(self._threads)
+            self._here.main.keeper.told[_FEW_THREADS.format(self._width)] = None
+            return None
         self._threads[turn] = thread
-        thread.start()
         return turn
 
     def _work(self, turn: Turn) -> None:
@@ -170,7 +185,7 @@ class Crowd:
         turn.wait()
         turn.enter()
         try:
-            alarm = PolledAlarm()
+            alarm = PolledAlarm(is_interruptible)
             lane = self._new_lane(Timekeeper(alarm))
             lane.charges.is_beside = self._was_crowded
             self._here.enter(lane)
@@ -178,8 +193,6 @@ class Crowd:
             while (index := self._next(turn)) is not None:
                 self._run_unit(index, lane, Lookout(turn, lane.keeper, alarm))
                 turn.pass_on()
-        except LostBatonError:
-            pass
         except BaseException as error:
             self.crash = error
             self.tell(None)
@@ -191,10 +204,10 @@ class Crowd:
     def _next(self, turn: Turn) -> int | None:
         """Wait for the next unit, and return its index; None where none is to begin any more."""
         while not self._can_begin:
+            if self._is_closed:
+                return None
             self._idle.append(turn)
             turn.rest()
-            if not turn.has_it:  # it was woken for its end
-                return None
         return self._queue.take()
 
     def _run_unit(self, index: int, lane: Lane, lookout: Lookout) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "LoopError",
     "LoopStoppedError",
     "TimeLimitError",
+    "UnsentError",
 ]
 
 
@@ -64,6 +65,10 @@ class InterruptedRunError(AioError):
 
 class CheckError(AioError, AssertionError):
     """A test has left something behind: see `nose2_aio.checks`."""
+
+
+class UnsentError(AioError):
+    """Stands for an error that can't be sent from a worker process; it says the same."""
 
 
 class FixtureCancelledError(AioError):

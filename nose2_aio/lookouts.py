@@ -57,12 +57,12 @@ class Lookout:
         if self._spot is not None and seconds < monotonic() - self._spot.moment:
             self._spot = None  # it has gone on since
         deadline = self._keeper.deadline
-        before = 0 if deadline is None else deadline.interrupted
-        self._alarm.poll(frame)
-        if deadline is not None and deadline.interrupted > before:
+        if self._alarm.poll(frame) and deadline is not None:
             self._note_spot(frame, deadline.error)
         elif self._spot is not None and monotonic() - self._spot.moment > _PATIENCE:
-            self._note_spot(frame, self._spot.error)
+            self.is_stuck = self._spot.where == _where(frame)
+            if not self.is_stuck:  # it has gone on, and blocks elsewhere: it wasn't told not to
+                self._spot = None
 
     def take_place(self) -> str:
         """Return where it was seen blocking, or "", and forget it."""
@@ -85,6 +85,10 @@ class Lookout:
 
     def _note_spot(self, frame: FrameType | None, error: Callable[[], BaseException]) -> None:
         """Note where it was interrupted: still there the next time, it is stuck."""
-        where = (id(frame), 0 if frame is None else frame.f_lasti)
+        where = _where(frame)
         self.is_stuck = self._spot is not None and self._spot.where == where
         self._spot = _Spot(where, monotonic(), error)
+
+
+def _where(frame: FrameType | None) -> tuple[int, int]:
+    return id(frame), 0 if frame is None else frame.f_lasti

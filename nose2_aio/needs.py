@@ -139,6 +139,7 @@ class Reader:
     def _tagged(self, function: object, owner: type) -> Needs:
         """Return what the tags of a test say."""
         is_alone = tags.read_serial(function, owner)
+        is_alone |= tags.read_virtual_time(function, owner) == "wall"  # the process has one
         reason = ""
         if self._settings.concurrency > 1 and tags.read_loop(function, owner):
             chosen = plans.factories(function, owner, self._settings)

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from nose2_aio import stacks
+from nose2_aio.accounts import Part, Total
 from nose2_aio.lanes import Found
 from nose2_aio.outputs import Outputs
 from nose2_aio.recorders import Call, Hook
 from nose2_aio.writers import Logged, Piece, Text
 
 __all__ = ["Clock", "Player", "time_of_plugins"]
+
+_UNWRITTEN = "what was printed or logged between two tests could not be shown: {}"
 
 
 class Clock:
@@ -42,8 +47,10 @@ class Player:
         self.result = result
         self._clock = clock
         self._output = output
-        self.is_in_test = False
-        """Whether the result was told that a test has begun, and not that it is over."""
+        self._test: Any = None
+        """The test of which the result was told that it has begun, and not that it is over."""
+        self._has_failed = False
+        """Whether its output could not be replayed."""
         self._texts: list[Piece] = []
         """Output that was not written so far."""
         self._merge = merge
@@ -55,11 +62,26 @@ class Player:
         finally:
             self._output.settle()
 
+    @property
+    def is_in_test(self) -> bool:
+        """Whether the result was told that a test has begun, and not that it is over."""
+        return self._test is not None
+
     def flush(self) -> None:
-        """Write what was not written so far."""
-        if self._texts:
-            self._output.replay(*self._texts)
-            self._texts.clear()
+        """Write what was not written so far; where that raises, it is the error of the test."""
+        texts, self._texts = self._texts, []
+        try:
+            self._output.replay(*texts)
+        except Exception as error:  # a handler's, say, that lets no record pass
+            found = error.with_traceback(stacks.users(error))
+            if self._test is None:
+                line = traceback.format_exception_only(found)[-1].rstrip()
+                self._merge(Found([], Part(Total(), ()), [_UNWRITTEN.format(line)]))
+            else:
+                self._has_failed = True
+                is_failure = isinstance(found, AssertionError)
+                tell = self.result.addFailure if is_failure else self.result.addError
+                tell(self._test, (type(found), found, found.__traceback__))
 
     def play(self, piece: Any) -> None:
         """Play one piece."""
@@ -75,9 +97,12 @@ class Player:
         if piece.name == "found":
             self._merge(*piece.args)
             return
-        self.is_in_test = piece.name != "stopTest" and (
-            self.is_in_test or piece.name == "startTest"
-        )
+        if piece.name == "startTest":
+            self._test, self._has_failed = piece.args[0], False
+        elif piece.name == "stopTest":
+            self._test = None
+        elif piece.name == "addSuccess" and self._has_failed:
+            return
         self._clock.moment = piece.moment
         try:
             getattr(self.result, piece.name)(*piece.args)

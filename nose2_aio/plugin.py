@@ -120,6 +120,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self.register()
         if not self.settings.time_limit:  # then there is nothing to do for it in this process
             self._unregister("stopTest")
+        self._unregister("setTestOutcome")  # in worker processes only
         if switched is False:
             self._unregister(*self.session.hooks.hooks)
             self.registered = False
@@ -201,6 +202,11 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Step in where the test or a fixture of it gives an awaitable."""
         if not (self._is_replaying or self._test_run.is_played):
             self._test_run.main.adapter.attach(event.test)
+
+    def setTestOutcome(self, event: Any) -> None:
+        """Have what a test has failed with be such that a worker process can send it."""
+        if event.exc_info is not None:
+            event.exc_info = shares.portable(event.exc_info)
 
     def stopTest(self, event: Any) -> None:
         """Take what the checks have found of a test, which may have run in a worker process."""

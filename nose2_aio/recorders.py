@@ -25,6 +25,7 @@ __unittest = True
 __all__ = ["Again", "Call", "Hook", "Ran", "Recorder"]
 
 
+_FIXTURE_NEEDS_MAIN = "{}: one {}, which only the main thread can; tag the class with @aio.serial"
 _NOT_RUN = "it was not run: {} has left the thread behind that both of them run in"
 
 
@@ -102,6 +103,8 @@ class Recorder(Output):
         """Whether the run is to stop behind what runs."""
         self.has_failed = False
         """Whether anything has, be it a fixture."""
+        self.has_passed = False
+        """Whether a test has, or has failed as it should."""
         self._waiting = {id(test): (test, copies.state(test)) for test in tests}
         """The tests that have not begun, and what is known of them before they do."""
         cases = dict.fromkeys(type(test) for test, _ in self._waiting.values())
@@ -112,7 +115,7 @@ class Recorder(Output):
     @property
     def shouldStop(self) -> bool:  # noqa: N802 -- unittest's name, as all below
         """Whether no further test is to begin."""
-        return self._is_over()
+        return self.is_closed or self._is_over()
 
     def startTest(self, test: Any) -> None:  # noqa: N802
         """Note that a test begins, and have it run for real."""
@@ -136,6 +139,7 @@ class Recorder(Output):
 
     def addSuccess(self, test: Any) -> None:  # noqa: N802
         """Note that a test has passed."""
+        self.has_passed = True
         self._call("addSuccess", test)
 
     def addError(self, test: Any, error: Any) -> None:  # noqa: N802
@@ -160,6 +164,7 @@ class Recorder(Output):
 
     def addExpectedFailure(self, test: Any, error: Any) -> None:  # noqa: N802
         """Note that a test has failed, as it should."""
+        self.has_passed = True
         self._call("addExpectedFailure", test, error)
 
     def addUnexpectedSuccess(self, test: Any) -> None:  # noqa: N802
@@ -224,6 +229,8 @@ class Recorder(Output):
 
     def end(self) -> None:
         """Note that the unit is over."""
+        if self.needs_main:  # a fixture
+            self._lane.keeper.told[_FIXTURE_NEEDS_MAIN.format(self.name, self.needs_main)] = None
         self._take_found()
         self._note_stop()
         self.complete = len(self.pieces)
@@ -249,7 +256,8 @@ class Recorder(Output):
     def _report(self, test: Any, error: BaseException) -> None:
         if error.__traceback__ is None:  # nose2 needs one
             error = _raised(error)
-        self._call("addError", test, (type(error), error, error.__traceback__))
+        name = "addExpectedFailure" if seams.is_expected_to_fail(test) else "addError"
+        self._call(name, test, (type(error), error, error.__traceback__))
         self._call("stopTest", test)
         self._end_test()
 

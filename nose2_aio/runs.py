@@ -120,6 +120,7 @@ class Run:
             finally:
                 if self._conductor is not None:
                     self.interference += self._conductor.interference
+                    self.is_cut |= self._conductor.is_interrupted
                 self._conductor = None
                 self.main.scopes.close(but_run=True)
 

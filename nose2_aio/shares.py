@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import itertools
 import math
+import pickle
+import traceback
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["names_in", "widen"]
+from nose2_aio.errors import UnsentError
+
+__all__ = ["names_in", "portable", "widen"]
 
 _HEAD = "nose2_aio.share\n"
 _BETWEEN = "\n"
 _FAILED = "nose2.loader.LoadTestsFailure"
 """What never leaves the main process."""
+_UNSENT = "it can't be sent from a worker process as it is: {}"
 _ROUNDS = 4
 """How many times as many as run at once there are in a share, at most."""
 
@@ -34,6 +39,24 @@ def widen(plugin: Any, concurrency: int) -> None:
 def names_in(name: str) -> list[str]:
     """Return the names that one stands for; nothing for any other name."""
     return name.removeprefix(_HEAD).split(_BETWEEN) if name.startswith(_HEAD) else []
+
+
+def portable(found: Any) -> Any:
+    """Return what ``sys.exc_info()`` gave, or the same with an error that can be sent.
+
+    nose2 sends all of a share at once: where one thing can't be, it sends none of it.
+    """
+    _, error, frames = found
+    try:
+        pickle.loads(pickle.dumps(found[:2]))  # noqa: S301 -- our own
+    except Exception as reason:
+        said = UnsentError(f"{_said(error)}\n\n{_UNSENT.format(_said(reason))}")
+        return UnsentError, said, frames
+    return found
+
+
+def _said(error: BaseException) -> str:
+    return traceback.format_exception_only(error)[-1].rstrip()
 
 
 def _shares(names: list[str], processes: int, concurrency: int) -> Iterator[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+from unittest import skipIf
 
-from tests.functional.test_concurrency import POSIX, Running
+from tests.functional.test_concurrency import POSIX, TRACED, Running
 
 
 class Patches(Running):
@@ -350,3 +351,177 @@ class Ends(Running):
         )
         self.assert_passes(run, 1)
         self.assertNotIn("signal handler", run.output)
+
+
+class Odd(Running):
+    """Odd tests beside others come to what they come to serially."""
+
+    def test_unsendable(self) -> None:
+        """An error that a worker process can't send is told all the same, with all beside it."""
+        run = self.run_tests(
+            """
+            class Bad(Exception):
+                def __init__(self, text):
+                    super().__init__(text)
+                    self.lock = threading.Lock()
+            class Case(unittest.TestCase):
+                async def test_1(self): raise Bad("bad")
+                async def test_2(self): self.fail("real")
+            class Other(unittest.TestCase):
+                async def test_1(self): await asyncio.sleep(0.01)
+                async def test_2(self): await asyncio.sleep(0.01)
+            """,
+            *("--plugin", "nose2.plugins.mp", "-N", "2"),
+        )
+        self.assertEqual((run.returncode, run.ran, len(run.reports)), (1, 4, 2), run.output)
+        self.assertIn("UnsentError: test_it.Bad: bad\n", run.output)
+        self.assertIn("AssertionError: real", run.output)
+
+    @POSIX
+    def test_graceful(self) -> None:
+        """What runs alone finds Python's own handler of SIGINT, as `asyncio.run` wants it."""
+        run = self.run_tests(
+            """
+            class Case(unittest.TestCase):
+                def test_handler(self):
+                    self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
+                def test_run(self):
+                    async def main():
+                        try:
+                            signal.raise_signal(signal.SIGINT)
+                            await asyncio.sleep(1)
+                        except asyncio.CancelledError:
+                            asyncio.current_task().uncancel()
+                            return "graceful"
+                    self.assertEqual(asyncio.run(main()), "graceful")
+                async def test_beside(self): await asyncio.sleep(0.01)
+            """
+        )
+        self.assert_passes(run, 3)
+
+    @POSIX
+    def test_interrupt_while_told(self) -> None:
+        """Ctrl-C while a result is told ends the run, though nothing is waited for."""
+        run = self.run_tests(
+            """
+            class Case(unittest.TestCase):
+                async def test_1(self): pass
+                def test_2(self): say("never")
+            """,
+            *("--plugin", "interrupter"),
+            interrupter="""
+            import os, signal
+            from nose2.events import Plugin
+            class Interrupter(Plugin):
+                alwaysOn = True
+                def testOutcome(self, event):
+                    os.kill(os.getpid(), signal.SIGINT)
+            """,
+        )
+        self.assertEqual((run.returncode, run.ran), (1, 1), run.output)
+        self.assertNotIn("never", run.output)
+
+    def test_strict_handlers(self) -> None:
+        """What a handler of logs raises is the test's own failure, and the run goes on."""
+        run = self.run_tests(
+            """
+            import logging
+            class Strict(logging.Handler):
+                def emit(self, record): raise self.error("unexpected: " + record.getMessage())
+            log = logging.getLogger("app")
+            log.addHandler(Strict())
+            class Case(unittest.TestCase):
+                @classmethod
+                async def tearDownClass(cls): log.warning("behind it")
+                async def test_1(self):
+                    Strict.error = AssertionError
+                    log.warning("boom")
+                    await asyncio.sleep(0.01)
+                async def test_2(self): await asyncio.sleep(0.01)
+            class Later(unittest.TestCase):
+                async def test_1(self):
+                    await asyncio.sleep(0.1)
+                    log.warning("late")
+                    self.fail("by itself")
+            """
+        )
+        self.assertEqual(run.returncode, 1, run.output)
+        self.assertEqual(run.ran, 3, run.output)
+        self.assertIn("FAIL: test_1 (test_it.Case", run.output)
+        self.assertIn("AssertionError: unexpected: boom", run.output)
+        self.assertIn("AssertionError: by itself", run.output)
+        self.assertIn("could not be shown: AssertionError: unexpected: behind it", run.output)
+
+    def test_skipped_again(self) -> None:
+        """A test that is skipped when it is run again has not passed alone."""
+        run = self.run_tests(
+            """
+            used = []
+            class Case(unittest.TestCase):
+                async def test_1(self):
+                    if used: self.skipTest("used")
+                    used.append(1)
+                    await asyncio.sleep(0.01)
+                    self.fail("really")
+                async def test_2(self): await asyncio.sleep(0.02)
+            """
+        )
+        self.assertIn("FAILED (failures=1)", run.output)
+
+    def test_fixture_needs_main(self) -> None:
+        """A class fixture that only the main thread can run fails; the end says what to tag."""
+        run = self.run_tests(
+            """
+            class Case(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls): signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                async def test(self): pass
+            """
+        )
+        self.assertEqual((run.returncode, run.ran), (1, 0), run.output)
+        self.assertIn(
+            "the fixtures of Case: one sets a signal handler, which only the main thread can; "
+            "tag the class with @aio.serial\n",
+            run.output,
+        )
+
+    def test_wall(self) -> None:
+        """What moves the time of day runs alone: there is one for all."""
+        run = self.run_tests(
+            """
+            class Case(unittest.TestCase):
+                async def test_1(self):
+                    began = time.time()
+                    await asyncio.sleep(0.1)
+                    self.assertLess(time.time() - began, 60)
+                @aio.virtual_time(wall=True)
+                async def test_2(self):
+                    for _ in range(10): await asyncio.sleep(3600)
+            """
+        )
+        self.assert_passes(run, 2)
+
+    @skipIf(TRACED, "an exception set for a traced thread that is in C hangs all of them")
+    def test_left_behind(self) -> None:
+        """A thread that was left behind goes no further; who is expected to fail may do so."""
+        run = self.run_tests(
+            """
+            class Left(unittest.TestCase):
+                @classmethod
+                def tearDownClass(cls): say("torn down")
+                def setUp(self): say("set up")
+                @unittest.expectedFailure
+                @aio.timeout(0.1)
+                async def test_1(self): time.sleep(1.8)
+                async def test_2(self): say("never")
+            class Other(unittest.TestCase):
+                async def test(self):
+                    for _ in range(150): await asyncio.sleep(0.02)
+            """
+        )
+        self.assertEqual((run.returncode, run.ran), (1, 3), run.output)
+        self.assertIn("FAILED (errors=1, expected failures=1)", run.output)
+        self.assertEqual(run.output.count("set up"), 1, run.output)
+        self.assertNotIn("never", run.output)
+        self.assertNotIn("torn down", run.output)
+        self.assertNotIn("was never awaited", run.output)

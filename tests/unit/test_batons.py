@@ -10,8 +10,9 @@ from typing import Any
 from unittest import TestCase, mock
 
 from nose2_aio import batons
-from nose2_aio.batons import Baton, LostBatonError, Occupant, Turn
+from nose2_aio.batons import Baton, Occupant, Turn
 
+_sleep = time.sleep
 _LIMIT = 20
 """Seconds until a test of threads is given up."""
 
@@ -201,10 +202,14 @@ class Batons(TestCase):
         self.assertEqual(self.told, ["late"])
 
     def test_taken_away(self) -> None:
-        """From who is stuck it is taken for good: the next one runs, and the stuck one ends."""
+        """From who is stuck it is taken for good: the next one runs, the stuck one no further."""
         go = threading.Event()
-        for word in ("give", "take", "pass_on", "rest"):
-            with self.subTest(word):
+
+        class Parked(BaseException):
+            """In the place of sleeping for good."""
+
+        for word in ("give", "take", "pass_on", "rest", "check"):
+            with self.subTest(word), mock.patch("nose2_aio.batons.time.sleep", side_effect=Parked):
                 self.told.clear()
                 go.clear()
 
@@ -212,30 +217,23 @@ class Batons(TestCase):
                     go.wait(_LIMIT)
                     getattr(turn, name)()
 
-                stuck, following = self.worker("stuck", body).start(), self.worker("next").start()
-                self.turn.give()
-                until(lambda: self.told)
-                self.assertTrue(stuck.turn.has_it)
-                self.baton.take_away()
+                stuck, following = self.worker("stuck", body), self.worker("next")
+                with mock.patch("nose2_aio.batons.time.sleep", _sleep):
+                    stuck.start()
+                    following.start()
+                    self.turn.give()
+                    until(lambda: self.told)
+                self.assertFalse(self.baton.take_away(self.turn))
+                self.assertTrue(self.baton.take_away(stuck.turn))
+                self.baton.give()
                 following.end()
                 self.assertEqual(self.told, ["stuck", "next"])
                 go.set()
-                with self.assertRaises(LostBatonError):
+                with self.assertRaises(Parked):
                     stuck.end()
                 self.assertIsNone(self.baton.holder)
                 self.assertNotIn(stuck.turn, self.baton._waiting)
                 self.assertEqual(self.turn.take(), 0.0)
-
-    def test_nothing_to_take_away(self) -> None:
-        """Where nobody has it there is nobody to take it from."""
-        self.turn.give()
-        self.baton.take_away()
-        self.assertFalse(self.turn.is_lost)
-        self.assertIsNone(self.baton.holder)
-
-    def test_lost_is_none_of_the_tests(self) -> None:
-        """What ends a stuck thread is caught by no ``except Exception``."""
-        self.assertFalse(issubclass(LostBatonError, Exception))
 
 
 class Turns(TestCase):
@@ -279,13 +277,18 @@ class Turns(TestCase):
         thread.start()
         thread.join()
         self.assertEqual(other, [None, False])
-        self.turn.enter(gives=False)
-        self.assertIsNone(batons.mine())
-        self.assertIn(threading.get_ident(), batons.threads)
-        self.turn.enter()
         self.turn.leave()
         self.assertIsNone(batons.mine())
         self.assertNotIn(threading.get_ident(), batons.threads)
+
+    def test_nested(self) -> None:
+        """A test that runs tests takes part as before when they are done."""
+        inner = Turn(Baton())
+        inner.enter(gives=False)
+        self.assertIsNone(batons.mine())
+        inner.leave()
+        self.assertIs(batons.mine(), self.turn)
+        self.assertIn(threading.get_ident(), batons.threads)
 
     def test_pass_on(self) -> None:
         """Between two steps it is given away where it was here for long and another wants it."""

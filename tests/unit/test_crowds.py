@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from unittest import TestCase, TestSuite, mock
 
-from nose2_aio.batons import LostBatonError
 from nose2_aio.crowds import Crowd
 from nose2_aio.units import Unit
 
@@ -25,14 +24,34 @@ class Crowds(TestCase):
         )
         self.turn: Any = mock.MagicMock(has_it=False)
 
-    def test_lost(self) -> None:
-        """A thread whose baton was taken away ends, and nobody hears of it."""
-        self.turn.rest.side_effect = LostBatonError
-        self.crowd.is_over = True
+    def test_closed(self) -> None:
+        """A thread that comes for its next unit when all is over ends, and isn't waited for."""
+        self.crowd.close()
+        self.turn.has_it = True
         self.crowd._work(self.turn)
         self.assertIsNone(self.crowd.crash)
+        self.turn.rest.assert_not_called()
         self.turn.leave.assert_called_once_with()
-        self.turn.give.assert_not_called()
+        self.turn.give.assert_called_once_with()
+
+    def test_few_threads(self) -> None:
+        """Where no more threads can be started, as many run as there are; one there has to be."""
+        told = self.crowd._here.main.keeper.told = {}
+        with mock.patch("threading.Thread.start", side_effect=RuntimeError("can't start")):
+            with self.assertRaises(RuntimeError):
+                self.crowd._spare()
+            self.crowd._width = 9
+            self.crowd._threads[self.turn] = mock.MagicMock()
+            self.assertIsNone(self.crowd._spare())
+        self.assertEqual(self.crowd._width, 1)
+        self.assertIn("at most 1 tests ran at once", "".join(told))
+
+    def test_goes_on(self) -> None:
+        """What has given the baton away meanwhile is not given up."""
+        run: Any = mock.MagicMock(turn=self.turn)
+        self.crowd.lose(run)
+        self.assertFalse(self.turn.is_lost)
+        run.recorder.lose.assert_not_called()
 
     def test_crash(self) -> None:
         """An error of ours in a thread is known at once, and the baton given away."""

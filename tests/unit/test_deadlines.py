@@ -204,12 +204,26 @@ class Alarms(TestCase):
 
     def test_polled(self) -> None:
         """One that another thread rings, where nothing can be interrupted, raises nothing."""
-        alarm, rung = PolledAlarm(), list[Any]()
+        alarm, rung = PolledAlarm(lambda _: True), list[Any]()
         alarm.set((0.0, rung.append))
         alarm.poll(None)
         alarm.set(None)
         alarm.poll(None)
         self.assertEqual(rung, [None])
+
+    def test_polled_late(self) -> None:
+        """What has gone on while it was looked at isn't interrupted, nor what isn't the user's."""
+        for may_interrupt, goes_on in ((True, True), (False, False)):
+            alarm = PolledAlarm(lambda _, may=may_interrupt: may)  # type: ignore[misc]
+
+            def ring(_: Any, alarm: Any = alarm, goes_on: bool = goes_on) -> Any:
+                if goes_on:
+                    alarm.set(None)
+                return Overrun("late")
+
+            alarm.set((0.0, ring))
+            self.assertFalse(alarm.poll(None))
+            self.assertFalse(alarm._is_rung)
 
     def test_in_thread(self) -> None:
         """In another thread, a thread of ours waits."""

@@ -21,6 +21,7 @@ class Tree(TestCase):
             errors.InterruptedRunError: Exception,
             errors.DeadlockError: Exception,
             errors.CheckError: AssertionError,
+            errors.UnsentError: Exception,
             errors.AbandonedLoopError: errors.LoopError,
             errors.LoopError: RuntimeError,
             errors.LoopStoppedError: errors.LoopError,

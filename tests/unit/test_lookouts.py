@@ -32,11 +32,15 @@ class Lookouts(TestCase):
         """What stands where it stood when it was interrupted is."""
         lookout, frame = self.lookout(), sys._getframe()
         lookout._note_spot(frame, RuntimeError)
+        lookout._alarm.poll.return_value = False
         with mock.patch.object(lookouts, "_PATIENCE", 0.0):
             time.sleep(0.001)
-            with mock.patch.object(lookout, "_note_spot") as noted:
-                lookout.look(frame, 9.0)
-        noted.assert_called_once_with(frame, RuntimeError)
+            lookout.look(SimpleNamespace(f_lasti=0, f_back=None, f_code=frame.f_code), 0.2)
+            self.assertEqual((lookout.is_stuck, lookout._spot), (False, None))
+            lookout._note_spot(where := SimpleNamespace(f_lasti=3), RuntimeError)
+            time.sleep(0.001)
+            lookout.look(where, 0.2)
+        self.assertTrue(lookout.is_stuck)
         lookout._note_spot(SimpleNamespace(f_lasti=frame.f_lasti), RuntimeError)
         self.assertFalse(lookout.is_stuck)
         lookout._note_spot(None, RuntimeError)
