@@ -21,7 +21,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
@@ -96,8 +96,6 @@ class Conductor:
         """The unit of which it waits for some; None: of any."""
         self._interrupts = 0
         """How often Ctrl-C came."""
-        self._is_calling = False
-        """Whether it calls what isn't ours."""
         self._on_signal: Any = None
         """Our handler of SIGINT, if it is in force."""
 
@@ -221,11 +219,11 @@ class Conductor:
             self._run_again(index, piece, player)
             return
         self.is_playing = True
-        self._is_calling = self._has_prompt
         try:
-            player.play(piece)
+            with self._calling() if self._has_prompt else nullcontext():
+                player.play(piece)
         finally:
-            self.is_playing = self._is_calling = False
+            self.is_playing = False
 
     def _wait(self, player: Player) -> None:
         """Let the others run until there is news."""
@@ -304,11 +302,9 @@ class Conductor:
         is_ours = handler is self._on_signal
         if is_ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio.run looks for that
-        self._is_calling = True
         try:
             yield
         finally:
-            self._is_calling = False
             if is_ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
                 signal.signal(signal.SIGINT, handler)
 
@@ -324,7 +320,7 @@ class Conductor:
 
         def on_signal(number: int, frame: FrameType | None) -> None:
             is_urgent = self.is_playing and self._interrupts
-            if self._is_calling or is_urgent or os.getpid() != own:  # a test may have forked
+            if is_urgent or os.getpid() != own:  # a test may have forked
                 signal.default_int_handler(number, frame)
             self._interrupts += 1
             self._tell(None)

@@ -23,7 +23,7 @@ __all__ = ["WatchedSelector"]
 _MOMENT = 0.05
 """Seconds between two looks whether there is a deadlock."""
 _RECHECK = 0.25
-"""Seconds until the next look, where what may wake a loop may be of a test beside this one."""
+"""Seconds until the next look whether what might wake a loop is still there."""
 
 
 def _least(timeout: float | None, most: float) -> float:
@@ -55,17 +55,15 @@ class WatchedSelector(selectors.DefaultSelector):
             timeout = None  # what is never due is no timer
         if timeout is None and self._is_stuck():
             return self._look_again()
-        if (
-            timeout is None
-            and watch.turn is not None
-            and not (self.is_watching() or self._has_job())
-        ):
-            timeout = _RECHECK
+        idle = Kind.TIMERS
+        if timeout is None and not self._is_awaited():
+            # what kept the loop from being stuck may be gone soon, and say nothing
+            timeout, idle = _RECHECK, Kind.THREADS
         if timeout is None or timeout > left:
             timeout = None if left == math.inf else left
         if watch.waits is None or timeout == 0:
             return self.wait(timeout)
-        return self._note_wait(watch.waits, timeout)
+        return self._note_wait(watch.waits, timeout, idle)
 
     @property
     def held_up(self) -> float:
@@ -114,15 +112,15 @@ class WatchedSelector(selectors.DefaultSelector):
                 waits.add(waited, Kind.THREADS if is_released else self._kind(events))
         return events
 
-    def _note_wait(self, waits: Waits, timeout: float | None) -> list[Any]:
-        """Wait, and note for how long."""
+    def _note_wait(self, waits: Waits, timeout: float | None, idle: Kind) -> list[Any]:
+        """Wait, and note for how long, and what for; ``idle`` if nothing comes."""
         is_avoidable = waits.lines is not None and not (self.is_watching() or self.can_change())
         began, held_up = monotonic(), self.held_up
         events = self.wait(timeout)
         seconds = monotonic() - began - (self.held_up - held_up)
         if is_avoidable:
             waits.avoidable += seconds
-        waits.add(seconds, self._kind(events))
+        waits.add(seconds, self._kind(events) if events else idle)
         return events
 
     def _kind(self, events: list[Any]) -> Kind:
@@ -142,13 +140,11 @@ class WatchedSelector(selectors.DefaultSelector):
 
     def _is_stuck(self) -> bool:
         """Tell whether the loop seems to have nothing to wait for."""
-        return not (
-            self.watch.on_deadlock is None
-            or self.is_watching()
-            or self._has_job()
-            or wakers.process_can_wake()
-            or wakers.signal_can_wake()
-        )
+        return not (self._is_awaited() or wakers.process_can_wake() or wakers.signal_can_wake())
+
+    def _is_awaited(self) -> bool:
+        """Tell whether it waits for what tells of its end, or nobody asks whether it is stuck."""
+        return self.watch.on_deadlock is None or self.is_watching() or self._has_job()
 
     def _has_job(self) -> bool:
         jobs = self.watch.jobs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from unittest import TestCase, skipIf
 
@@ -170,6 +171,20 @@ class Alive(unittest.TestCase):
 """).nose2("-v")
         self.assertEqual(set(run.verdicts.values()), {"ok"}, run.output)
         self.assertEqual(run.ran, 6)
+
+    def test_forsaken(self) -> None:
+        """It fails as soon as the last thread that might have woken it has ended without a word."""
+        run = self.project("""
+class Forsaken(unittest.TestCase):
+    async def test(self):
+        threading.Thread(target=time.sleep, args=[0.2]).start()
+        await asyncio.Event().wait()
+""").nose2("--aio-time-limit=30", "--aio-durations=1")
+        self.assertIn(MESSAGE, run.output)
+        found = re.search(r"^ +([\d. ]+?) +test_it\.Forsaken\.test$", run.output, re.MULTILINE)
+        assert found, run.output
+        _, _, timers, _, threads, _ = found[1].split()
+        self.assertGreater(float(threads), float(timers), run.output)
 
     def test_off(self) -> None:
         """deadlocks = ignore leaves it to the limit."""

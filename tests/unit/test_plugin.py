@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from configparser import ConfigParser
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from unittest import TestCase, TestResult, TestSuite, mock
 from nose2.session import Session
 
 from nose2_aio import AioPlugin
+from nose2_aio.errors import UnsentError
 from nose2_aio.settings import OPTIONS
 
 
@@ -122,6 +124,18 @@ class Workers(TestCase):
         plugin._is_replaying = True
         plugin.stopTest(SimpleNamespace(metadata={}))
         self.assertEqual(plugin._test_run.report(), [])
+
+    def test_outcome(self) -> None:
+        """What a test has failed with is made such that it can be sent."""
+        plugin = AioPlugin(session=Session())
+        event = SimpleNamespace(exc_info=None)
+        plugin.setTestOutcome(event)
+        self.assertIsNone(event.exc_info)
+        error = ValueError("bad")
+        error.lock = threading.Lock()  # type: ignore[attr-defined]
+        event.exc_info = ValueError, error, None
+        plugin.setTestOutcome(event)
+        self.assertIs(event.exc_info[0], UnsentError)
 
     def test_played(self) -> None:
         """What is found goes with the last test that ended, wherever that has run."""

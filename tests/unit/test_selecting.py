@@ -17,5 +17,9 @@ class Elsewhere(TestCase):
         loop: Any = watched.WatchedLoop()
         self.addCleanup(loop.close)
         loop.__nose2_aio__.turn = SimpleNamespace(is_of_this_thread=False)
-        with mock.patch.object(selecting, "_RECHECK", 0.001):
+        loop.__nose2_aio__.on_deadlock = self.fail
+        with (
+            mock.patch.object(selecting, "_RECHECK", 0.001),
+            mock.patch.object(selecting.wakers, "process_can_wake", return_value=True),
+        ):
             self.assertEqual((loop._selector.select(0), loop._selector.select(None)), ([], []))

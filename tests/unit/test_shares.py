@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 from unittest import TestCase
 
 from nose2_aio import shares
+from nose2_aio.errors import UnsentError
 
 
 def sent(names: list[str], processes: int = 2, concurrency: int = 3) -> list[str]:
@@ -65,3 +68,44 @@ class Shares(TestCase):
         """Any other name stands for itself."""
         for name in ("", "module", "module.Case.test:1", "nose2_aio.share"):
             self.assertEqual(shares.names_in(name), [])
+
+
+class PickyError(Exception):
+    """An error that can be pickled, and not be made again."""
+
+    def __init__(self, code: int, *, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def raised(error: Exception) -> Any:
+    """What `sys.exc_info` gives of an error."""
+    try:
+        raise error
+    except Exception:
+        return sys.exc_info()
+
+
+class Portable(TestCase):
+    """What of an error a worker process sends."""
+
+    def test_as_it_is(self) -> None:
+        """One that can be sent stays the same."""
+        found = raised(ValueError("bad"))
+        self.assertIs(shares.portable(found), found)
+
+    def test_unsent(self) -> None:
+        """Another one with the same frames stands for one that can't be written, or read."""
+        locked = ValueError("bad")
+        locked.lock = threading.Lock()  # type: ignore[attr-defined]
+        for error, said, reason in (
+            (locked, "ValueError: bad", "TypeError: cannot pickle"),
+            (PickyError(1, text="bad"), f"{__name__}.PickyError: bad", "TypeError: "),
+        ):
+            found = raised(error)
+            kind, sent, frames = shares.portable(found)
+            self.assertIs(kind, UnsentError)
+            self.assertIsInstance(sent, UnsentError)
+            self.assertIs(frames, found[2])
+            self.assertEqual(str(sent).splitlines()[0], said)
+            self.assertIn(f"it can't be sent from a worker process as it is: {reason}", str(sent))
