@@ -56,7 +56,7 @@ def portable(found: Any) -> Any:
 
 
 def _said(error: BaseException) -> str:
-    return traceback.format_exception_only(error)[-1].rstrip()
+    return "".join(traceback.format_exception_only(error)).rstrip()
 
 
 def _shares(names: list[str], processes: int, concurrency: int) -> Iterator[str]:
