@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 
 from nose2_aio.seconds import monotonic
+from nose2_aio.sleepers import Sleepers
 
 __all__ = ["Baton", "Occupant", "Turn", "mine", "threads"]
 
@@ -46,57 +47,81 @@ class Baton:
 
     def __init__(self) -> None:
         self.spare: Callable[[], Turn | None] = _nobody
-        """Returns who is to have it where nobody waits for it, if there is somebody."""
-        self.holder: Turn | None = None
+        """Returns who is to have it where nobody else can go on, if there is somebody."""
+        self.home = Turn(self)
+        """Has it where there is none: who waits there waits for all."""
+        self.holder = self.home
+        self.is_recalled = False
+        """Whether home is to have it next."""
         self._guard = threading.Lock()
-        self._waiting: deque[Turn] = deque()
+        self._ready: deque[Turn] = deque()
+        self._sleepers: Sleepers[Turn] = Sleepers()
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody waits for it."""
-        return bool(self._waiting)
+        """Whether somebody could go on; asked by who has it."""
+        return self.is_recalled or self._has_ready()
 
-    def take(self, turn: Turn, look: Callable[[], object] | None) -> float:
-        """Wait until it is there; return for how many seconds.
-
-        With ``look``, ahead of all who wait already; that is called again and again meanwhile.
-        """
+    def give(self, turn: Turn) -> None:
+        """Give it from ``turn`` to who could go on, or else home."""
         with self._guard:
-            if self.holder is None:
-                self.holder = turn
-                return 0.0
-            (self._waiting.append if look is None else self._waiting.appendleft)(turn)
-        began = monotonic()
-        turn.wait(look)
-        return monotonic() - began
+            self._give(turn)
 
-    def give(self) -> None:
-        """Give it to the next who waits, or to the spare one, or put it down."""
-        following = self._following()
-        if following is None:
-            following = self.spare()  # who asks has it still
-            with self._guard:
-                if following is None and self._waiting:
-                    following = self._waiting.popleft()
-                self.holder = following
-        if following is not None:
-            following.wake()
+    def give_until(self, turn: Turn, file: int, timeout: float | None) -> None:
+        """Give it from ``turn``, which goes on when that comes: see `Sleepers.add`."""
+        with self._guard:
+            if not turn.is_lost:
+                self._sleepers.add(turn, file, timeout)
+            self._give(turn)
 
-    def take_away(self, turn: Turn) -> bool:
-        """Take it away for good from one that is stuck, unless that hasn't it any more.
+    def give_way(self, turn: Turn) -> None:
+        """Give it from ``turn``, which goes on when those have that could go on now."""
+        with self._guard:
+            if not turn.is_lost:
+                self._has_ready()
+                self._note_ready(monotonic(), turn)
+            self._give(turn)
 
-        Who takes it away gives it on.
-        """
+    def take_home(self, turn: Turn) -> bool:
+        """Take it away for good from one that is stuck, unless that hasn't it any more."""
         with self._guard:
             turn.is_lost = self.holder is turn
+            if turn.is_lost:
+                self.holder = self.home
+                self.home.wake()
         return turn.is_lost
 
-    def _following(self) -> Turn | None:
-        with self._guard:
-            if not self._waiting:
-                return None
-            self.holder = self._waiting.popleft()
-            return self.holder
+    def close(self) -> None:
+        """Close what was opened: nobody is to have it any more."""
+        self._sleepers.close()
+
+    def _give(self, turn: Turn) -> None:
+        if turn.is_lost:
+            return
+        self.holder = following = self._following(turn)
+        following.wake()
+
+    def _following(self, turn: Turn) -> Turn:
+        if self.is_recalled:
+            self.is_recalled = False
+            return self.home
+        if self._has_ready():
+            return self._ready.popleft()
+        spare = self.spare()
+        if spare is not None:
+            return spare
+        if turn is self.home and self._has_ready(_TICK):
+            return self._ready.popleft()
+        return self.home
+
+    def _has_ready(self, timeout: float = 0.0) -> bool:
+        for moment, turn in self._sleepers.woken(timeout):
+            self._note_ready(moment, turn)
+        return bool(self._ready)
+
+    def _note_ready(self, moment: float, turn: Turn) -> None:
+        turn.ready = moment
+        self._ready.append(turn)
 
 
 class Occupant:
@@ -135,8 +160,10 @@ class Turn:
     """Whether it was taken away for good: the thread is to do nothing any more."""
     is_interrupted = False
     """Whether what runs in the thread is to be interrupted, as by Ctrl-C."""
+    ready = 0.0
+    """Since when it could go on."""
     got = 0.0
-    """When it has got it."""
+    """When it has got the baton."""
     since = 0.0
     """When its last step has begun."""
     _stayed = 0.0
@@ -175,39 +202,47 @@ class Turn:
         """Whether it has the baton."""
         return self._baton.holder is self
 
-    def give(self, loop: AbstractEventLoop | None = None) -> None:
-        """Give the baton away, while ``loop`` is idle."""
-        self.check()
+    def sleep(self, loop: AbstractEventLoop, file: int, timeout: float | None) -> float:
+        """Let others run while ``loop`` is idle: until its file is ready, or for so many seconds.
+
+        Return for how many seconds it was held up by others behind that.
+        """
         self.note_step(monotonic())
+        self._leave(loop)
+        self._baton.give_until(self, file, timeout)
+        return self._come_back()
+
+    def _leave(self, loop: AbstractEventLoop | None) -> None:
         self.occupant.leave()
         self.loop, self.is_idle = loop, True
-        self._baton.give()
 
-    def take(self, look: Callable[[], object] | None = None) -> float:
-        """Wait for it; return for how many seconds others have held it up: see `Baton.take`."""
+    def _come_back(self) -> float:
+        self.wait()
         self.check()
-        held_up = self._baton.take(self, look)
         self.is_idle = False
-        if held_up:
-            self.occupant.note_held_up(held_up)
         self.got = self.since = monotonic()
         self._stayed = 0.0
+        held_up = self.got - self.ready
+        self.occupant.note_held_up(held_up)
         self.occupant.come_back()
         return held_up
 
-    def pass_on(self, *, has_job: bool = False) -> float:
+    def pass_on(self, loop: AbstractEventLoop | None = None, *, has_job: bool = False) -> float:
         """Between two steps: let others have it, if it was here for long; else nothing is done.
 
-        ``has_job`` says whether a job of the loop's runs in another thread.
+        ``has_job`` says whether a job of the loop's, if they are its steps, runs in another thread. Return for how many
+        seconds it was held up.
         """
-        self.check()
         now = monotonic()
-        is_due = now - self.got >= _LONG and self._baton.is_wanted
-        if not is_due or self.occupant.stays(has_job=has_job):
-            self.note_step(now)
+        self.note_step(now)
+        if now - self.got < _LONG:
             return 0.0
-        self.give()
-        return self.take()
+        self.got = now
+        if not self._baton.is_wanted or self.occupant.stays(has_job=has_job):
+            return 0.0
+        self._leave(loop)
+        self._baton.give_way(self)
+        return self._come_back()
 
     def note_stay(self) -> None:
         """Note that its loop was idle, and it wasn't given away: nothing has blocked."""
@@ -229,20 +264,35 @@ class Turn:
         while self.is_lost:
             time.sleep(_FOR_GOOD)
 
-    def wait(self, look: Callable[[], object] | None = None) -> None:
-        """Wait until somebody gives it to this one."""
-        if look is None:
-            self._gate.acquire()
-            return
-        while not self._gate.acquire(timeout=_TICK):
-            look()
-
     def rest(self) -> None:
-        """Give the baton away, and wait until somebody wakes this thread."""
+        """Let others run, and wait until this one is the spare one."""
         self.check()
-        self._baton.give()
+        self._baton.give(self)
         self.wait()
         self.got = self.since = monotonic()
+
+    def end(self) -> None:
+        """Give the baton away for good, if it has that."""
+        if self.has_it:
+            self._baton.give(self)
+
+    def host(self, look: Callable[[], object], is_called: Callable[[], bool]) -> None:
+        """Let others run until it is called; ``look`` again and again meanwhile.
+
+        That is for the home one: where no other can go on it waits for all of them.
+        """
+        while not is_called():
+            self._baton.is_recalled = False
+            self._baton.give(self)
+            if self.has_it:
+                look()
+            while not self._gate.acquire(timeout=_TICK):
+                look()
+                self._baton.is_recalled = is_called()
+
+    def wait(self) -> None:
+        """Wait until it is this one's turn."""
+        self._gate.acquire()
 
     def rouse(self) -> None:
         """Wake its loop where that is idle, and what runs there is to be interrupted."""

@@ -14,19 +14,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
+import math
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
 from nose2_aio import deadlines, mainthread, outputs, seams
-from nose2_aio.batons import Turn
 from nose2_aio.crowds import Crowd, Running
 from nose2_aio.deadlines import Timekeeper
 from nose2_aio.lanes import Found, Here, Lane
@@ -87,11 +85,8 @@ class Conductor:
         width = _affordable(min(settings.concurrency, len(units)), here.main.keeper.told)
         self._crowd = Crowd(units, width, here, new_lane, on_layer)
         self._crowd.tell = self._tell
-        self._turn = Turn(self._crowd.baton)
-        self._news = threading.Lock()  # an Event can't be set where a signal handler runs
-        self._news.acquire()
-        self._is_waiting = False
-        """Whether it waits for news."""
+        self._turn = self._crowd.baton.home
+        self._has_news = False
         self._head: int | None = None
         """The unit of which it waits for some; None: of any."""
         self._interrupts = 0
@@ -109,7 +104,6 @@ class Conductor:
                 mainthread.noted(self._crowd.needs_main),
                 outputs.own() as output,
             ):
-                self._turn.take()
                 try:
                     self._run(Player(result, clock, output, self._merge))
                     self._end_running()
@@ -241,12 +235,8 @@ class Conductor:
 
     def _await_news(self, end: float | None = None) -> None:
         """Let the others run until there is news, or until a moment; look at them meanwhile."""
-        self._is_waiting = True
-        self._turn.give()
-        while not self._news.acquire(timeout=_TICK) and (end is None or monotonic() < end):
-            self._look()
-        self._turn.take(self._look)
-        self._is_waiting = False
+        self._turn.host(self._look, lambda: self._has_news or (end or math.inf) <= monotonic())
+        self._has_news = False
 
     def _look(self) -> None:
         """Interrupt what has the baton for too long; wake what is to be interrupted."""
@@ -283,7 +273,6 @@ class Conductor:
         """End all threads, and what runs in them."""
         self._end_running()
         self._crowd.close()
-        self._turn.give()
 
     @property
     def is_interrupted(self) -> bool:
@@ -335,10 +324,8 @@ class Conductor:
 
     def _tell(self, index: int | None) -> None:
         """Take note of news of a unit, if it is waited for; None: in any case."""
-        if self._is_waiting and (index is None or self._head is None or index == self._head):
-            self._is_waiting = False
-            with contextlib.suppress(RuntimeError):  # Ctrl-C may have told at the same time
-                self._news.release()
+        if index is None or self._head is None or index == self._head:
+            self._has_news = True
 
 
 _LIMITS: Any = importlib.import_module("resource") if os.name == "posix" else None

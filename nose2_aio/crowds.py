@@ -128,14 +128,13 @@ class Crowd:
     def lose(self, run: UnitRun) -> None:
         """Give up a unit, and the thread in which it is stuck."""
         error = run.lookout.error()
-        if not self.baton.take_away(run.turn):  # it has gone on meanwhile
+        if not self.baton.take_home(run.turn):  # it has gone on meanwhile
             return
         index = next(index for index, one in list(self.running.items()) if one is run)
         del self._threads[run.turn]
         run.recorder.lose(error)
         run.recorder.changes.end()
         self._finish(index)
-        self.baton.give()
 
     def close(self) -> None:
         """End the threads; nothing runs any more, but for what has to be left behind."""
@@ -144,6 +143,8 @@ class Crowd:
             turn.wake()
         for turn in self._idle:
             self._threads[turn].join()
+        if not self.running:
+            self.baton.close()
 
     def needs_main(self, reason: str) -> bool:
         """Have the test that runs in this thread be run in the main one, if this isn't it."""
@@ -198,8 +199,7 @@ class Crowd:
             self.tell(None)
         finally:
             turn.leave()
-            if turn.has_it:
-                turn.give()
+            turn.end()
 
     def _next(self, turn: Turn) -> int | None:
         """Wait for the next unit, and return its index; None where none is to begin any more."""

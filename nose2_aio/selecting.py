@@ -82,18 +82,15 @@ class WatchedSelector(selectors.DefaultSelector):
             turn.note_stay()
             self._check(turn)
             return events
-        turn.give(asyncio.get_running_loop())
-        try:
-            events = super().select(timeout)
-        finally:
-            self.watch.note_held_up(turn.take())
+        self.watch.note_held_up(turn.sleep(asyncio.get_running_loop(), self.fileno(), timeout))
+        events = super().select(0)
         self._check(turn)
         return events
 
     def _pass_on(self, turn: Turn) -> None:
         """Let others run between two steps of the loop, if this one has run for long."""
         if turn.is_of_this_thread:
-            self.watch.note_held_up(turn.pass_on(has_job=self._has_job()))
+            self.watch.note_held_up(turn.pass_on(asyncio.get_running_loop(), has_job=self._has_job()))
             self._check(turn)
 
     def _check(self, turn: Turn) -> None:
