@@ -16,7 +16,7 @@ from collections.abc import Callable
 from nose2_aio.seconds import monotonic
 from nose2_aio.sleepers import Sleepers
 
-__all__ = ["Baton", "Occupant", "Turn", "mine", "threads"]
+__all__ = ["TICK", "Baton", "Occupant", "Turn", "mine", "threads"]
 
 _LONG = 0.02
 """Seconds after which it is given away between two steps of a loop, if another one wants it."""
@@ -27,7 +27,7 @@ _BLOCKED = 0.25
 _FOR_GOOD = 3600.0
 """Seconds that a thread sleeps again and again which is to do nothing any more."""
 
-_TICK = 0.02
+TICK = 0.02
 """Seconds between two looks at who has it."""
 
 threads: set[int] = set()
@@ -110,7 +110,7 @@ class Baton:
         spare = self.spare()
         if spare is not None:
             return spare
-        if turn is self.home and self._has_ready(_TICK):
+        if turn is self.home and self._has_ready(TICK):
             return self._ready.popleft()
         return self.home
 
@@ -207,12 +207,12 @@ class Turn:
 
         Return for how many seconds it was held up by others behind that.
         """
-        self.note_step(monotonic())
         self._leave(loop)
         self._baton.give_until(self, file, timeout)
         return self._come_back()
 
     def _leave(self, loop: AbstractEventLoop | None) -> None:
+        self.note_step(monotonic())
         self.occupant.leave()
         self.loop, self.is_idle = loop, True
 
@@ -227,19 +227,20 @@ class Turn:
         self.occupant.come_back()
         return held_up
 
-    def pass_on(self, loop: AbstractEventLoop | None = None, *, has_job: bool = False) -> float:
-        """Between two steps: let others have it, if it was here for long; else nothing is done.
-
-        ``has_job`` says whether a job of the loop's, if they are its steps, runs in another thread. Return for how many
-        seconds it was held up.
-        """
+    def is_due(self) -> bool:
+        """Tell, between two steps, whether others should have it now: it was here for long."""
         now = monotonic()
         self.note_step(now)
         if now - self.got < _LONG:
-            return 0.0
+            return False
         self.got = now
-        if not self._baton.is_wanted or self.occupant.stays(has_job=has_job):
-            return 0.0
+        return self._baton.is_wanted
+
+    def pass_on(self, loop: AbstractEventLoop | None = None) -> float:
+        """Let others run, between two steps of ``loop`` or of none.
+
+        Return for how many seconds it was held up.
+        """
         self._leave(loop)
         self._baton.give_way(self)
         return self._come_back()
@@ -286,7 +287,7 @@ class Turn:
             self._baton.give(self)
             if self.has_it:
                 look()
-            while not self._gate.acquire(timeout=_TICK):
+            while not self._gate.acquire(timeout=TICK):
                 look()
                 self._baton.is_recalled = is_called()
 

@@ -22,6 +22,9 @@ from nose2_aio.verdicts import Verdicts
 
 __all__ = ["Charges"]
 
+_OFTEN = 10
+"""After how many tests beside others what isn't young any more is collected."""
+
 
 class Charges:
     """Charges to the test that runs what is found of it."""
@@ -40,6 +43,8 @@ class Charges:
     """Whether the garbage that is collected is its own."""
     _is_clean = False
     """Whether there is no garbage of anything before it."""
+    _young = 0
+    """How often only what is young was collected at the end of a test."""
     _collected = 0.0
     """When garbage was collected last."""
 
@@ -101,7 +106,9 @@ class Charges:
             self._is_owned = is_owned
             gc.collect(0 if is_beside else 1)
             self._is_owned = False
-            if is_beside:  # what is older may be another's
+            self._young += is_beside
+            if self._young > _OFTEN:  # what is older may be another's
+                self._young = 0
                 gc.collect(1)
             self._collected = monotonic()
         self._is_clean = True

@@ -24,7 +24,7 @@ from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
-from nose2_aio import deadlines, mainthread, outputs, seams
+from nose2_aio import batons, deadlines, mainthread, outputs, seams
 from nose2_aio.crowds import Crowd, Running
 from nose2_aio.deadlines import Timekeeper
 from nose2_aio.lanes import Found, Here, Lane
@@ -45,8 +45,6 @@ _SPARE = 32
 
 _LAST = 5.0
 """Seconds that what runs has to end, when nobody wants to know of it any more."""
-_TICK = 0.02
-"""Seconds between two looks at what has the baton."""
 _NEEDS_MAIN = (
     "{}: it {}, which only the main thread can, so it ran there, alone; tag it with @aio.serial"
 )
@@ -252,7 +250,7 @@ class Conductor:
         turn = run.turn
         frame = sys._current_frames().get(turn.thread)
         seconds = monotonic() - turn.since
-        if turn.is_interrupted and seconds > _TICK and deadlines.is_interruptible(frame):
+        if turn.is_interrupted and seconds > batons.TICK and deadlines.is_interruptible(frame):
             turn.is_interrupted = False
             run.lookout.interrupt(frame)
         run.lookout.look(frame, seconds)

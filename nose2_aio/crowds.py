@@ -193,7 +193,8 @@ class Crowd:
             unawaited.track()
             while (index := self._next(turn)) is not None:
                 self._run_unit(index, lane, Lookout(turn, lane.keeper, alarm))
-                turn.pass_on()
+                if turn.is_due():
+                    turn.pass_on()
         except BaseException as error:
             self.crash = error
             self.tell(None)

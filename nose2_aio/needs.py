@@ -195,6 +195,6 @@ def _blind(factory: Factory | None) -> str:
     name = watched.name_of(loop)
     try:
         with watched.on(loop):
-            return "" if watched.has_selector(loop) else name
+            return "" if watched.tells_of_events(loop) else name
     finally:
         loop.close()

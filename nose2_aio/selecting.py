@@ -90,7 +90,8 @@ class WatchedSelector(selectors.DefaultSelector):
     def _pass_on(self, turn: Turn) -> None:
         """Let others run between two steps of the loop, if this one has run for long."""
         if turn.is_of_this_thread:
-            self.watch.note_held_up(turn.pass_on(asyncio.get_running_loop(), has_job=self._has_job()))
+            if turn.is_due() and not turn.occupant.stays(has_job=self._has_job()):
+                self.watch.note_held_up(turn.pass_on(asyncio.get_running_loop()))
             self._check(turn)
 
     def _check(self, turn: Turn) -> None:

@@ -46,6 +46,7 @@ __all__ = [
     "on",
     "origin_of",
     "set_alarm",
+    "tells_of_events",
 ]
 
 
@@ -167,6 +168,11 @@ def has_selector(loop: AbstractEventLoop) -> bool:
     """Tell whether a loop that is watched waits in a selector of ours."""
     watch = of(loop)
     return watch is not None and watch.has_selector
+
+
+def tells_of_events(loop: AbstractEventLoop) -> bool:
+    """Tell whether such a selector is a file that another one can wait for: epoll, kqueue."""
+    return has_selector(loop) and hasattr(loop._selector, "fileno")  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class Crowds(TestCase):
         self.assertIsNone(self.crowd.crash)
         self.turn.rest.assert_not_called()
         self.turn.leave.assert_called_once_with()
-        self.turn.give.assert_called_once_with()
+        self.turn.end.assert_called_once_with()
 
     def test_few_threads(self) -> None:
         """Where no more threads can be started, as many run as there are; one there has to be."""
@@ -57,13 +57,13 @@ class Crowds(TestCase):
         """An error of ours in a thread is known at once, and the baton given away."""
         told: list[int | None] = []
         self.crowd.tell = told.append
-        error = self.turn.pass_on.side_effect = ValueError("ours")
+        error = self.turn.is_due.side_effect = ValueError("ours")
         self.turn.has_it = True
         with mock.patch.object(self.crowd, "_run_unit"):
             self.crowd._work(self.turn)
         self.assertIs(self.crowd.crash, error)
         self.assertEqual(told, [None])
-        self.turn.give.assert_called_once_with()
+        self.turn.end.assert_called_once_with()
 
     def test_left_behind(self) -> None:
         """What runs on behind its loss is the end of nothing any more."""

@@ -16,6 +16,7 @@ from nose2.tools import params
 import nose2_aio as aio
 from nose2_aio import loops, needs, settings, units, variants
 from nose2_aio.errors import InvalidValueError
+from nose2_aio.selecting import WatchedSelector
 
 MANY = settings.resolve({"concurrency": "8"}, {})
 
@@ -323,6 +324,15 @@ class Check(TestCase):
             "Python's to tell when it waits, got 8 ([aio] concurrency, [aio] loop)",
         )
         self.assertIn("must return a new event loop", self.refusal(f"{__name__}.nothing"))
+
+    def test_no_file(self) -> None:
+        """A selector of Python's that no other one can wait for is none to tell."""
+
+        def missing(_: object) -> None:
+            raise AttributeError("fileno")
+
+        with mock.patch.object(WatchedSelector, "fileno", property(missing), create=True):
+            self.assertIn("WatchedLoop, which has no selector", self.refusal())
 
     def test_policy(self) -> None:
         """Where none was chosen, what asyncio makes."""
