@@ -103,7 +103,6 @@ class Baton:
 
     def _following(self, turn: Turn) -> Turn:
         if self.is_recalled:
-            self.is_recalled = False
             return self.home
         if self._has_ready():
             return self._ready.popleft()
@@ -218,7 +217,6 @@ class Turn:
 
     def _come_back(self) -> float:
         self.wait()
-        self.check()
         self.is_idle = False
         self.got = self.since = monotonic()
         self._stayed = 0.0

@@ -23,7 +23,7 @@ from nose2_aio.verdicts import Verdicts
 __all__ = ["Charges"]
 
 _OFTEN = 10
-"""After how many tests beside others what isn't young any more is collected."""
+"""After how many tests beside others what isn't young any more is collected as well."""
 
 
 class Charges:
@@ -101,17 +101,20 @@ class Charges:
 
     def _collect(self, *, is_owned: bool) -> None:
         """Find what was lost in a circle: the test's own, or what was lost before it."""
-        if self.collects:
-            is_beside = self.is_beside(self._collected)
-            self._is_owned = is_owned
-            gc.collect(0 if is_beside else 1)
-            self._is_owned = False
-            self._young += is_beside
-            if self._young > _OFTEN:  # what is older may be another's
+        self._is_clean = True
+        if not self.collects:
+            return
+        is_beside = self.is_beside(self._collected)
+        self._is_owned = is_owned
+        gc.collect(0 if is_beside else 1)
+        self._is_owned = False
+        if is_beside:  # what is older may be another's
+            self._is_clean = False
+            self._young += 1
+            if self._young == _OFTEN:
                 self._young = 0
                 gc.collect(1)
-            self._collected = monotonic()
-        self._is_clean = True
+        self._collected = monotonic()
 
     def have_any(self, test: TestCase) -> bool:
         """Tell whether there is anything to judge."""

@@ -229,6 +229,14 @@ class Batons(TestCase):
         self.assertEqual(self.told, ["one", 1])
         self.assertEqual(asked[:2], [self.home, worker.turn])
 
+    def test_spare_at_once(self) -> None:
+        """It begins before anybody is waited for."""
+        woken = mock.Mock(wraps=self.baton._sleepers.woken)
+        worker = self.worker("one", lambda _: self.told.append(woken.call_args_list[:]))
+        with mock.patch.object(self.baton._sleepers, "woken", woken):
+            self.host(worker)
+        self.assertEqual(self.told, ["one", [mock.call(0.0)]])
+
     def test_rest(self) -> None:
         """One that rests waits until it is the spare one; that has it in hand."""
         Clock(self)
