@@ -341,6 +341,7 @@ class Turns(TestCase):
         """Be home, in a thread of its own."""
         self.baton.home.enter(gives=False)
         self.baton.home.host(lambda: self.looks(), lambda: self.is_over)
+        self.baton.home.leave()
 
     def end(self) -> None:
         """Have home be left."""
