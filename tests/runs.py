@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -85,6 +86,8 @@ def signalled(*arguments: str, signals: Iterable[signal.Signals], folder: Path) 
     process = start(*load, *arguments, folder=folder)
     assert process.stdout is not None
     printed = ""
+    watchdog = threading.Timer(120, process.kill)
+    watchdog.start()
     try:
         for number in signals:
             line = ""
@@ -94,10 +97,13 @@ def signalled(*arguments: str, signals: Iterable[signal.Signals], folder: Path) 
                 printed += line
             time.sleep(0.05)  # until it does
             process.send_signal(number)
-        rest, _ = process.communicate(timeout=60)
+        printed += process.stdout.read()  # `communicate` would forget what was read ahead
     finally:
+        watchdog.cancel()
         process.kill()
-    return Run(process.returncode, printed + rest)
+        process.wait()
+        process.stdout.close()
+    return Run(process.returncode, printed)
 
 
 def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:

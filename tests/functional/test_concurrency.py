@@ -671,7 +671,7 @@ class Case(unittest.TestCase):
     async def test_2(self):
         global state, is_beside
         state = 2
-        await asyncio.sleep(0.01)
+        await until(lambda: state == 9 or not is_beside)
         is_beside = False
         self.fail("always")
 
