@@ -77,6 +77,8 @@ class Loggers:
 
     def end(self) -> None:
         """Forget what was left behind."""
+        if not self._swaps:
+            return
         with _lock:
             self._swaps = {}
             _changed.discard(self)

@@ -107,8 +107,7 @@ class Recorder(Output):
         """Whether a test has, or has failed as it should."""
         self._waiting = {id(test): (test, copies.state(test)) for test in tests}
         """The tests that have not begun, and what is known of them before they do."""
-        cases = dict.fromkeys(type(test) for test, _ in self._waiting.values())
-        self._fixtures = "the fixtures of " + " and ".join(one.__qualname__ for one in cases)
+        self._cases = dict.fromkeys(type(test) for test, _ in self._waiting.values())
         self.is_closed = False
         """Whether nobody wants to know any more."""
 
@@ -211,7 +210,9 @@ class Recorder(Output):
     @property
     def name(self) -> str:
         """The name of the test that runs; between two of them, of the unit's fixtures."""
-        return self._fixtures if self.running is None else self.running.name
+        if self.running is not None:
+            return self.running.name
+        return "the fixtures of " + " and ".join(one.__qualname__ for one in self._cases)
 
     def note_step(self) -> None:
         """Note that what has held up the others until now is over: a test, or a fixture."""

@@ -5,7 +5,6 @@ That is done by the package time-machine, where the user has it installed. Nothi
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 import time
 from typing import Any
@@ -27,9 +26,11 @@ class Wall:
     """
 
     def __init__(self, place: str) -> None:
+        from importlib import metadata  # noqa: PLC0415 -- only who asks for it needs it
+
         try:
-            version = importlib.metadata.version("time-machine")
-        except importlib.metadata.PackageNotFoundError:
+            version = metadata.version("time-machine")
+        except metadata.PackageNotFoundError:
             version = ""
         if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _LEAST:
             which = f"{version} is" if version else "none is"

@@ -34,6 +34,17 @@ class Crowds(TestCase):
         self.turn.leave.assert_called_once_with()
         self.turn.end.assert_called_once_with()
 
+    def test_closed_beside_others(self) -> None:
+        """Where some are left behind, they can still give the baton away, to nobody."""
+        baton = self.crowd.baton
+        self.crowd.running[0] = mock.MagicMock()
+        for is_closed in False, True:
+            with mock.patch.object(baton, "close") as closed:
+                self.crowd.close()
+            self.assertEqual(closed.called, is_closed)
+            self.crowd.running.clear()
+        baton.close()
+
     def test_few_threads(self) -> None:
         """Where no more threads can be started, as many run as there are; one there has to be."""
         told = self.crowd._here.main.keeper.told = {}
