@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
+import sys
 from typing import Any
 from unittest import TestCase, mock
 
 from nose2_aio import factories
 from nose2_aio.errors import InvalidTypeError, InvalidValueError, LoopError
 from nose2_aio.factories import Factory
+from tests.runs import Project
 
 
 def make() -> asyncio.AbstractEventLoop:
@@ -105,6 +107,47 @@ class Checked(TestCase):
             self.assertRegex(
                 str(caught.exception), rf"^loop {RULE}, got {re.escape(repr(value))}.* \(here\)$"
             )
+
+    def test_names(self) -> None:
+        """What is no dotted name, or the name of nothing that could make a loop."""
+        several = "several have commas between them"
+        for text in ("fast loop", "", ","):
+            with self.assertRaises(InvalidValueError) as caught:
+                factories.parsed(text, name="loop", place="here")
+            message = f"loop {RULE}, got {text!r}; {several} (here)"
+            self.assertEqual(str(caught.exception), message)
+        project = Project(
+            self,
+            factories_of_a_project="number = 5\ndef fast(): pass\ndef needs(one): pass",
+            broken_project="1 / 0",
+        )
+        project.write("package_of_a_project/__init__.py", "")
+        project.write("package_of_a_project/bad.py", "import nowhere")
+        self.enterContext(mock.patch("sys.path", [str(project.folder), *sys.path]))
+        self.enterContext(mock.patch.dict("sys.modules"))
+        for text, why in (
+            ("uvlop.new_event_loop", "there is no module 'uvlop'"),
+            ("factories_of_a_project.fats", "'factories_of_a_project' has no 'fats'"),
+            ("factories_of_a_project.fast.er", "'factories_of_a_project.fast' has no 'er'"),
+            ("factories_of_a_project", "it is a module that has no new_event_loop"),
+            ("factories_of_a_project.number", "it is 5, which can't be called"),
+            ("factories_of_a_project.needs", "it needs arguments"),
+            (
+                "broken_project.fast",
+                "importing 'broken_project' failed with ZeroDivisionError: division by zero",
+            ),
+            ("package_of_a_project.none.fast", "'package_of_a_project' has no 'none'"),
+            (
+                "package_of_a_project.bad.fast",
+                (
+                    "importing 'package_of_a_project.bad' failed with ModuleNotFoundError: "
+                    "No module named 'nowhere'"
+                ),
+            ),
+        ):
+            with self.subTest(text), self.assertRaises(InvalidValueError) as caught:
+                factories.parsed(text, name="loop", place="here")
+            self.assertEqual(str(caught.exception), f"loop {RULE}, got '{text}': {why} (here)")
 
     def test_none(self) -> None:
         """There has to be one."""

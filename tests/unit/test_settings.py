@@ -73,6 +73,42 @@ class Resolve(TestCase):
                 {"time-limit": "5"},
                 "time-limit must be a finite number of seconds >= 0, got 'soon' ([aio] time-limit)",
             ),
+            (
+                {"time-limit": "-1"},
+                {},
+                "time-limit must be a finite number of seconds >= 0, got '-1' ([aio] time-limit)",
+            ),
+            (
+                {},
+                {"time-limit": "inf"},
+                "time-limit must be a finite number of seconds >= 0, got 'inf' (--aio-time-limit)",
+            ),
+            (
+                {"time-limit": "5 s"},
+                {},
+                "time-limit must be a finite number of seconds >= 0, got '5 s' ([aio] time-limit)",
+            ),
+            (
+                {"grace": "-1"},
+                {},
+                "grace must be a finite number of seconds >= 0, got '-1' ([aio] grace)",
+            ),
+            (
+                {"leaked-tasks": "forbid"},
+                {},
+                "leaked-tasks must be fail, warn or ignore, got 'forbid' ([aio] leaked-tasks)",
+            ),
+            (
+                {"deadlocks": "warn"},
+                {},
+                "deadlocks must be fail or ignore, got 'warn' ([aio] deadlocks)",
+            ),
+            ({"strict": "very"}, {}, "strict must be true or false, got 'very' ([aio] strict)"),
+            (
+                {"retry-alone": "often"},
+                {},
+                "retry-alone must be true or false, got 'often' ([aio] retry-alone)",
+            ),
             ({"debug": "maybe"}, {}, "debug must be true or false, got 'maybe' ([aio] debug)"),
             (
                 {"always-on": "maybe"},
@@ -88,6 +124,11 @@ class Resolve(TestCase):
                 {"generator": "5"},
                 {},
                 "unknown key 'generator' in [aio]: did you mean 'generators'?",
+            ),
+            (
+                {"leaked-task": "warn"},
+                {},
+                "unknown key 'leaked-task' in [aio]: did you mean 'leaked-tasks'?",
             ),
             (
                 {"colour": "red"},
