@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import io
+import re
 import tokenize
 from pathlib import Path
 from unittest import TestCase
@@ -69,6 +70,12 @@ class Modules(TestCase):
             self.assertEqual(len(exported), len(set(exported)), name)
             for one in exported:
                 self.assertTrue(hasattr(module, one), (name, one))
+
+    def test_table(self) -> None:
+        """Each has a line in the table of docs/design.rst, and each line is of one."""
+        text = (Path(__file__).parents[2] / "docs" / "design.rst").read_text()
+        lines = re.findall(r"^``(\w+)\.py`` +\S", text, re.MULTILINE)
+        self.assertCountEqual(lines, set(MODULES) - {"__init__"})
 
     def test_public(self) -> None:
         """No public name would be collected as a test where it is imported."""
