@@ -58,7 +58,8 @@ class Changes:
         """Whether the unit has ended."""
         self.thread = 0
         """In which thread it takes its turns."""
-        self._base = _state()
+        self._base: tuple[Any, ...] = ()
+        """What stood at its places when it took its turn."""
         self._aside: dict[int, Any] = {_CLEANUPS: []} if has_fixtures else {}
         self.loggers = Loggers()
         self._patches: dict[int, Patch] = {}

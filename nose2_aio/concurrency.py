@@ -20,7 +20,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -180,7 +180,7 @@ class Conductor:
         recorder.take_hooks(suite, self._on_layer)
         self._here.enter(lane)
         try:
-            with self._calling(), recorder.on():
+            with self._calling(), recorder:
                 suite(recorder)
                 lane.scopes.close()
                 lane.adapter.close()
@@ -212,7 +212,10 @@ class Conductor:
             return
         self.is_playing = True
         try:
-            with self._calling() if self._has_prompt else nullcontext():
+            if self._has_prompt:
+                with self._calling():
+                    player.play(piece)
+            else:
                 player.play(piece)
         finally:
             self.is_playing = False

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from nose2_aio import batons, copies, seams, writers
@@ -183,18 +182,18 @@ class Recorder(Output):
         if not self.is_closed:
             self.pieces.append(piece)
 
-    @contextmanager
-    def on(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Have what is written and logged in this thread, inside the block, be recorded too."""
-        token = writers.current.set(self)
+        self._token = writers.current.set(self)
         writers.bind(self)
         self.changes.enter()
+
+    def __exit__(self, *_: object) -> None:
         try:
-            yield
-        finally:
             self.changes.end()
+        finally:
             writers.bind(None)
-            writers.current.reset(token)
+            writers.current.reset(self._token)
 
     def take_hooks(self, suite: Any, at_once: Callable[[str, Any], None]) -> None:
         """Note the hooks of layers that a suite is going to call, if it is that of one.

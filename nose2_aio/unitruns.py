@@ -45,7 +45,7 @@ class UnitRun(Occupant):
         """Run it to its end, in the thread that calls."""
         self.turn.occupant = self
         try:
-            with self.recorder.on():
+            with self.recorder:
                 self._execute()
         except Exception:  # such as what could not be put back: it must not end the run
             self.recorder.addError(self._unit.tests[-1], sys.exc_info())

@@ -347,7 +347,7 @@ class Output(Recording):
         recorder = self.recorder()
         elsewhere = []
         self.assertIsNone(writers.of_writer())
-        with recorder.on():
+        with recorder:
             self.assertIs(writers.of_writer(), recorder)
             self.assertTrue(recorder.changes.has_turn)
             thread = threading.Thread(target=lambda: elsewhere.append(writers.of_writer()))
@@ -357,7 +357,7 @@ class Output(Recording):
         self.assertFalse(recorder.changes.has_turn)
         self.assertTrue(recorder.changes.is_over)
         self.assertEqual(elsewhere, [None])
-        with self.assertRaises(LookupError), self.recorder().on():
+        with self.assertRaises(LookupError), self.recorder():
             raise LookupError
         self.assertIsNone(writers.of_writer())
 
