@@ -75,7 +75,10 @@ class WatchedSelector(selectors.DefaultSelector):
         turn = self.watch.turn
         if turn is None or timeout == 0 or not turn.is_of_this_thread:
             return super().select(timeout)
-        self._check(turn)
+        self._pass_on(turn)
+        events = super().select(0)
+        if events:  # it is not idle
+            return events
         if turn.occupant.stays(has_job=self._has_job()):
             turn.note_step(monotonic())
             events = super().select(_least(timeout, _MOMENT))
