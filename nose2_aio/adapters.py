@@ -56,6 +56,7 @@ from nose2_aio.fixtures import Fixtures
 from nose2_aio.kinds import Called
 from nose2_aio.runners import Runner, always, never
 from nose2_aio.scopes import UNKNOWN, Level, Position, Scopes
+from nose2_aio.seconds import monotonic
 from nose2_aio.settings import Settings
 
 __unittest = True
@@ -67,20 +68,14 @@ _NO_TEAR_DOWN = TestCase.tearDown
 
 
 @contextmanager
-def stepping_in(
-    here: Callable[[], Adapter], is_lane: Callable[[], bool] = always
-) -> Iterator[None]:
-    """Step in at the cleanups of tests inside the block, and at what nobody awaits.
-
-    ``here`` gives the adapter of the thread that asks; ``is_lane`` tells whether tests run there.
-    """
-    own = here()
-    own.charges.filters = warnings.filters
+def stepping_in(adapter: Adapter) -> Iterator[None]:
+    """Step in at the cleanups of tests inside the block, and at what nobody awaits."""
+    adapter.charges.filters = warnings.filters
     before = getattr(TestCase, seams.CLEANUP)
     plain: Callable[[TestCase], Any] = TestCase.doCleanups
+    adapter._clean = plain
 
     def call_cleanup(test: TestCase, function: Any, /, *args: Any, **kwargs: Any) -> None:
-        adapter = here()
         if test is adapter._test:
             adapter._call_cleanup(test, function, *args, **kwargs)
         else:
@@ -88,32 +83,29 @@ def stepping_in(
 
     def do_cleanups(test: TestCase) -> Any:
         done = plain(test)
-        adapter = here()
         if test is adapter._test and seams.is_end(sys._getframe(1)):
-            return adapter._end(test, done, plain)
+            return adapter._end(test, done)
         return done
 
     setattr(TestCase, seams.CLEANUP, call_cleanup)
     TestCase.doCleanups = do_cleanups  # type: ignore[assignment,method-assign]
     try:
-        with _noting(own, here, is_lane):
+        with _noting(adapter.charges):
             yield
     finally:
         setattr(TestCase, seams.CLEANUP, before)
         TestCase.doCleanups = plain  # type: ignore[assignment,method-assign]
-        own.close()
+        adapter.close()
 
 
-def _noting(
-    own: Adapter, here: Callable[[], Adapter], is_lane: Callable[[], bool]
-) -> AbstractContextManager[None]:
-    if not own.charges.collects:
+def _noting(charges: Charges) -> AbstractContextManager[None]:
+    if not charges.collects:
         return nullcontext()
 
     def note(coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
-        return here().charges.note_unawaited(coroutine, is_late=is_late)
+        return charges.note_unawaited(coroutine, is_late=is_late)
 
-    return unawaited.noted(note, lambda: here().charges.filters, is_lane)
+    return unawaited.noted(note, lambda: charges.filters)
 
 
 class Adapter:
@@ -187,7 +179,7 @@ class Adapter:
         self._mistake = None
         if self._account.is_kept:
             self._keeper.waits = self._account.begin()
-        self._began = self._keeper.now()
+        self._began = monotonic()
         scopes = self._scopes
         scopes.ledger = self.charges.ledger
         scopes.last = test
@@ -202,7 +194,7 @@ class Adapter:
         """Return the name of the test that runs, and for how many seconds it has; "" for none."""
         if self._test is None:
             return "", 0.0
-        return self._test.id(), self._keeper.now() - self._began
+        return self._test.id(), monotonic() - self._began
 
     def _begin_time_ahead(self, test: TestCase) -> None:
         """Begin the time of a test before anything of it runs, unless its layers have."""
@@ -312,12 +304,11 @@ class Adapter:
         except BaseException as error:
             raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
 
-    def _end(self, test: TestCase, done: Any, clean: Callable[[TestCase], Any]) -> Any:
+    def _end(self, test: TestCase, done: Any) -> Any:
         """End the test when unittest has done its cleanups, and have it fail if that fails.
 
-        Return whether it has passed, as ``doCleanups`` does: ``clean`` is that, without us.
+        Return whether it has passed, as ``doCleanups`` does.
         """
-        self._clean = clean
         self.charges.end()
         if self._keeper.deadline is not None and self._scopes.layered is not test:
             self._keeper.end()
@@ -338,7 +329,7 @@ class Adapter:
         """Note what a test has cost, if it was one for a loop."""
         waits, self._keeper.waits = self._keeper.waits, None
         if waits is not None and (self.charges.has_awaited or self._guards.test is test):
-            self._account.note(test.id(), self._keeper.now() - self._began, waits)
+            self._account.note(test.id(), monotonic() - self._began, waits)
 
     def _attempt(self, test: TestCase, done: Any, end: Callable[[], None]) -> Any:
         """Do what is done at the end of the test, and have it fail if that fails."""

@@ -9,7 +9,6 @@ A signal handler of the user's is never taken away: then there is no alarm.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import signal
 import sys
@@ -20,7 +19,7 @@ from typing import Any
 
 from nose2_aio.seconds import monotonic
 
-__all__ = ["Alarm", "Overrun", "PolledAlarm", "bells", "interrupt", "is_ours"]
+__all__ = ["Alarm", "Overrun", "bells", "is_ours"]
 
 _NEAR = 0.001
 """Seconds by which a timer may be off and still be the one that was set."""
@@ -31,74 +30,6 @@ Ring = Callable[[FrameType | None], BaseException | None]
 
 class Overrun(BaseException):
     """Interrupts code that doesn't await, at its limit."""
-
-
-class _NothingError(BaseException):
-    """Takes the place of what is not to be raised any more."""
-
-
-def interrupt(thread: int, error: type[BaseException]) -> None:
-    """Have an exception be raised in another thread, at its next step of Python code."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
-
-
-def _forget() -> None:
-    """Have the exception that is still to come in this thread not be raised any more.
-
-    To set none in its place would leave Python 3.11 in a state in which a traced thread hangs.
-    """
-    with contextlib.suppress(_NothingError):
-        while True:  # until it is raised, here
-            interrupt(threading.get_ident(), _NothingError)
-
-
-class PolledAlarm:
-    """The alarm of the thread that has made it, where another thread looks whether it is due."""
-
-    _due: tuple[float, Ring] | None = None
-    _is_rung = False
-    _sets = 0
-    """How often its thread has set it."""
-
-    def __init__(self, may_interrupt: Callable[[FrameType | None], bool]) -> None:
-        """``may_interrupt`` tells whether what runs in a frame is to be interrupted."""
-        self._thread = threading.get_ident()
-        self._may_interrupt = may_interrupt
-        self._guard = threading.Lock()
-
-    def set(self, due: tuple[float, Ring] | None) -> None:
-        """Have it ring at a time, by `time.monotonic`."""
-        is_own = threading.get_ident() == self._thread
-        with self._guard:
-            self._due = due
-            self._sets += is_own
-            is_rung = self._is_rung and is_own
-            self._is_rung = self._is_rung and not is_own
-        if is_rung:
-            _forget()  # what was about to come is too late
-
-    def close(self) -> None:
-        """Set it off."""
-        self.set(None)
-
-    def poll(self, frame: FrameType | None) -> bool:
-        """Ring if it is due, while its thread runs ``frame``; tell whether that interrupts it."""
-        due, sets = self._due, self._sets
-        if due is None or monotonic() < due[0]:
-            return False
-        self._due = None
-        error = due[1](frame)
-        return error is not None and self._send(type(error), sets)
-
-    def _send(self, error: type[BaseException], sets: int) -> bool:
-        """Interrupt its thread, unless that has gone on since: to say where it is takes time."""
-        with self._guard:
-            now = sys._current_frames().get(self._thread)
-            if self._sets != sets or not self._may_interrupt(now):
-                return False
-            self._is_rung = True
-            interrupt(self._thread, error)
-            return True
 
 
 bells: set[int] = set()
@@ -194,7 +125,9 @@ class Alarm:
     def _on_timer(self) -> None:
         error = self._ring(sys._current_frames().get(self._thread))
         if error is not None:
-            interrupt(self._thread, type(error))
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self._thread), ctypes.py_object(type(error))
+            )
 
     def _ring(self, frame: FrameType | None) -> BaseException | None:
         due, self._due = self._due, None

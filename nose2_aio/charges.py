@@ -1,4 +1,4 @@
-"""What is found of the tests of a thread, and to which of them that is charged.
+"""What is found of the tests, and to which of them that is charged.
 
 A coroutine that nobody awaits comes to light when it is dropped. One that is lost in a circle of
 references comes out when garbage is collected, whoever runs then: so that is done at the end of a
@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Callable
 from typing import Any
 from unittest import TestCase
 
 from nose2_aio import kinds, ledgers, seams, tags, unawaited
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.ledgers import Ledger
-from nose2_aio.seconds import monotonic
 from nose2_aio.settings import Settings
 from nose2_aio.verdicts import Verdicts
 
 __all__ = ["Charges"]
-
-_OFTEN = 10
-"""After how many tests beside others what isn't young any more is collected as well."""
 
 
 class Charges:
@@ -33,20 +28,14 @@ class Charges:
     """Whether the test has run on a loop."""
     filters: object = None
     """The filters of warnings when it began."""
-    is_beside: Callable[[float], bool] = staticmethod(lambda _: False)
-    """Tells whether other tests have run since a moment."""
     _test: TestCase | None = None
     """The test that runs, or that ran last."""
     _kind: type | None = None
     """Its class."""
     _is_owned = False
-    """Whether the garbage that is collected is its own."""
+    """True while we collect this test's garbage."""
     _is_clean = False
     """Whether there is no garbage of anything before it."""
-    _young = 0
-    """How often only what is young was collected at the end of a test."""
-    _collected = 0.0
-    """When garbage was collected last."""
 
     def __init__(self, settings: Settings, verdicts: Verdicts) -> None:
         self.ledger = Ledger()
@@ -71,7 +60,7 @@ class Charges:
 
     def begin_awaiting(self) -> None:
         """Note that the test is about to run on a loop."""
-        if not self._is_clean and not self.is_beside(self._collected):
+        if not self._is_clean:
             self._collect(is_owned=False)
         self.has_awaited = True
 
@@ -87,34 +76,13 @@ class Charges:
         if vars(self._late):
             self._verdicts.judge("nobody knows whose", self._late, {}, can_fail=False)
 
-    def collect_young(self) -> None:
-        """Find what the test has lost in circles in its turn, ahead of another one's."""
-        if self.collects and self.has_awaited:
-            self._is_owned = True
-            gc.collect(0)
-            self._is_owned = False
-
-    def collect_rest(self) -> None:
-        """Find what was lost in circles, whoever's it was, behind tests that ran side by side."""
-        if self.collects:
-            gc.collect()
-
     def _collect(self, *, is_owned: bool) -> None:
-        """Find what was lost in a circle: the test's own, or what was lost before it."""
+        """Collect what was lost in a circle: by the test itself, or before it."""
+        if self.collects:
+            self._is_owned = is_owned
+            gc.collect(1)
+            self._is_owned = False
         self._is_clean = True
-        if not self.collects:
-            return
-        is_beside = self.is_beside(self._collected)
-        self._is_owned = is_owned
-        gc.collect(0 if is_beside else 1)
-        self._is_owned = False
-        if is_beside:  # what is older may be another's
-            self._is_clean = False
-            self._young += 1
-            if self._young == _OFTEN:
-                self._young = 0
-                gc.collect(1)
-        self._collected = monotonic()
 
     def have_any(self, test: TestCase) -> bool:
         """Tell whether there is anything to judge."""

@@ -44,10 +44,6 @@ _FIRST_LOOK, _LAST_LOOK = 0.001, 0.05
 class World(Protocol):
     """What a selector knows of what is outside of its loop."""
 
-    @property
-    def held_up(self) -> float:
-        """Seconds for which others have held up the loop."""
-
     def wait(self, timeout: float | None) -> list[Any]:
         """Wait for files for real, for so many seconds at most."""
 
@@ -135,10 +131,6 @@ class Clock:
             moment = _key(when)
             self._lags[moment] = max(self._lag, self._lags.get(moment, 0.0))
 
-    def note_held_up(self, duration: float) -> None:
-        """Note that others have held up the loop: for so many seconds a real clock stands still."""
-        self._offset -= duration
-
     def set_alarm(self, left: float, ring: Callable[[], None] | None) -> None:
         """Have ``ring`` called in so many seconds; or no more."""
         is_on = ring is not None and left < math.inf
@@ -187,11 +179,8 @@ class Clock:
                 break
             if now >= end:
                 return []
-            held_up = world.held_up
             events = world.wait(_least(left, end - now, look if world.can_change() else math.inf))
-            held_up = world.held_up - held_up
-            end += held_up
-            waited = monotonic() - now - held_up
+            waited = monotonic() - now
             self._lag += waited
             self._waited += waited
             if events:

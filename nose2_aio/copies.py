@@ -5,26 +5,19 @@ from __future__ import annotations
 import copy
 from contextlib import suppress
 from contextvars import Context
-from functools import partial
-from typing import Any
 from unittest import TestCase
 
 from nose2_aio import kinds
 
-__all__ = ["copied", "state"]
+__all__ = ["copied"]
 
 _OWN = (list, dict, set)
 _MAKERS = ("unittest", "nose2")
 
 
-def state(test: TestCase) -> dict[str, Any]:
-    """Return what there is to know of a test that has not run, for a copy of it later."""
-    return vars(test).copy()
-
-
-def copied(test: TestCase, state: dict[str, Any] | None = None) -> TestCase:
-    """Return a copy of a test that has not run, or as it was in an earlier state."""
-    known = vars(test) if state is None else state
+def copied(test: TestCase) -> TestCase:
+    """Return a copy of a test that has not run."""
+    known = vars(test)
     contexts = {id(one): one.copy() for one in known.values() if isinstance(one, Context)}
     found = copy.copy(test)
     vars(found).clear()
@@ -36,8 +29,6 @@ def copied(test: TestCase, state: dict[str, Any] | None = None) -> TestCase:
     for name, value in vars(found).items():
         if id(value) in contexts:
             vars(found)[name] = contexts[id(value)]
-        elif isinstance(value, partial) and value.args and value.args[0] is test:  # ours
-            vars(found)[name] = partial(value.func, found, *value.args[1:], **value.keywords)
         elif type(value) in _OWN:
             vars(found)[name] = copy.copy(value)
     kinds.renew(found)

@@ -25,14 +25,14 @@ from types import FrameType
 from typing import NamedTuple
 
 from nose2_aio import loops, places, reports, stacks, watched
-from nose2_aio.alarms import Alarm, Overrun, PolledAlarm
+from nose2_aio.alarms import Alarm, Overrun
 from nose2_aio.clock import Clock
 from nose2_aio.errors import LoopError, TimeLimitError
 from nose2_aio.seconds import monotonic
 from nose2_aio.waits import Waits
 from nose2_aio.wall import Wall
 
-__all__ = ["Deadline", "Limit", "Timekeeper", "Virtual", "is_debugged", "is_interruptible"]
+__all__ = ["Deadline", "Limit", "Timekeeper", "Virtual", "is_debugged"]
 
 _SLACK = 0.1
 """Seconds that code gets beyond its limit to give the loop a chance, before it is interrupted."""
@@ -135,10 +135,6 @@ class Deadline:
         self._left += seconds
         self._until += seconds
 
-    def put_off(self, seconds: float) -> None:
-        """Have it pass later in real time."""
-        self.when += seconds
-
     def error(self) -> TimeLimitError:
         """Return the error for what wasn't done in time."""
         limit, virtual = self.limit, self._virtual
@@ -174,11 +170,8 @@ class Timekeeper:
     _is_set = False
     is_off: Callable[[], bool] = staticmethod(lambda: False)
 
-    held_up = 0.0
-    """Seconds in all for which others have held up what runs."""
-
-    def __init__(self, alarm: Alarm | PolledAlarm | None = None) -> None:
-        self._alarm = alarm or Alarm()
+    def __init__(self) -> None:
+        self._alarm = Alarm()
         self.told: dict[str, None] = {}
         """What there is to tell at the end of the run, in its order."""
 
@@ -218,16 +211,6 @@ class Timekeeper:
             self.told[f"{error}; it was real there"] = None
             limit = Limit() if self.deadline is None else self.deadline.limit
             self.begin(limit)
-
-    def now(self) -> float:
-        """Return the time in seconds, less those for which others have held up what runs."""
-        return monotonic() - self.held_up
-
-    def put_off(self, seconds: float) -> None:
-        """Charge nothing for what others have held it up."""
-        self.held_up += seconds
-        if self.deadline is not None:
-            self.deadline.put_off(seconds)
 
     def close(self) -> None:
         """End what is left of it, with the run."""
@@ -307,7 +290,7 @@ class Timekeeper:
             self._set_alarm()
             return None
         loop = loops.running() or _running(deadline.loop)  # of this thread, or of the one it is for
-        if not is_interruptible(frame, is_awaiting=loop is not None and loop is deadline.loop):
+        if not _is_interruptible(frame, is_awaiting=loop is not None and loop is deadline.loop):
             self._alarm.set((now + _AGAIN, self._ring))
             return None
         deadline.interrupted += 1
@@ -340,7 +323,7 @@ def _is_in_debugger(frame: FrameType | None) -> bool:
     return False
 
 
-def is_interruptible(frame: FrameType | None, *, is_awaiting: bool = False) -> bool:
+def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
     """Tell whether to interrupt a stack: there has to be code of the user's at its end.
 
     What a library does for that counts as it. Of us it is those who call the user's code.

@@ -19,10 +19,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, cast
 
-from nose2_aio import batons, places
+from nose2_aio import places
 from nose2_aio.places import Origin
 
-__all__ = ["Executor", "abandoned", "is_idle", "owners"]
+__all__ = ["Executor", "abandoned", "is_idle"]
 
 _counter = itertools.count()
 
@@ -59,7 +59,6 @@ class Executor(ThreadPoolExecutor):
         self._guard = threading.Lock()
         self._is_shut = False
         self._number = next(_counter)
-        self._owner = threading.get_ident()
         self.running: dict[int, Job] = {}
         """What each thread runs, by its identity."""
         self.unfinished: set[Future[Any]] = set()
@@ -97,14 +96,6 @@ class Executor(ThreadPoolExecutor):
 
     def _work(self) -> None:
         own = threading.get_ident()
-        if self._owner in batons.threads:
-            owners[own] = self._owner
-        try:
-            self._work_off(own)
-        finally:
-            owners.pop(own, None)
-
-    def _work_off(self, own: int) -> None:
         while (job := self._waiting.get()) is not None:
             if job.future.set_running_or_notify_cancel():
                 self.running[own] = job
@@ -122,7 +113,7 @@ def is_idle(identity: int, frame: FrameType) -> bool:
     """
     if frame.f_code is _WORKER:
         return frame.f_lasti in _get_calls() and not _has_job(identity)
-    return frame.f_code is Executor._work_off.__code__
+    return frame.f_code is Executor._work.__code__
 
 
 @functools.cache
@@ -167,9 +158,6 @@ def _has_job(identity: int) -> bool:
 
 _WORKER = getattr(getattr(concurrent.futures.thread, "_worker", None), "__code__", None)
 """Where the threads of thread pools wait; nothing public says whether one is idle."""
-
-owners: dict[int, int] = {}
-"""For whose loop a thread of such an executor works, where tests run beside others: by identity."""
 
 abandoned: set[int] = set()
 """The identities of threads that still run a job of a loop that is closed."""

@@ -39,18 +39,11 @@ _MARK = "__nose2_aio_face__"
 class Faces:
     """Puts faces on what a suite will call, and takes them off again."""
 
-    def __init__(
-        self, settings: Settings, scopes: Callable[[], Scopes], fixtures: Callable[[], Fixtures]
-    ) -> None:
-        """``scopes`` and ``fixtures`` give those of the thread that asks."""
+    def __init__(self, settings: Settings, scopes: Scopes, fixtures: Fixtures) -> None:
         self._settings = settings
-        self._scopes_here = scopes
-        self._fixtures_here = fixtures
+        self._scopes = scopes
+        self._fixtures = fixtures
         self._off = ExitStack()
-
-    @property
-    def _scopes(self) -> Scopes:
-        return self._scopes_here()
 
     @contextmanager
     def on(self, suite: Iterable[Any]) -> Iterator[None]:
@@ -174,18 +167,14 @@ class Faces:
             return method()
         position = positions.of_layer(layer, self._settings)
         self._scopes.arrive(position)
-        return kinds.run_class_fixture(
-            partial(self._fixtures_here().call, position, never), layer, method
-        )
+        return kinds.run_class_fixture(partial(self._fixtures.call, position, never), layer, method)
 
     def _call_for_test(self, found: Any, layer: type, *args: Any) -> Any:
         method = found.__get__(None, layer)
         test = self._scopes.layered
         if loops.is_running() or test is None:
             return method(*args)
-        return self._fixtures_here().call(
-            positions.of_test(test, self._settings), never, method, *args
-        )
+        return self._fixtures.call(positions.of_test(test, self._settings), never, method, *args)
 
     def _do_class_cleanups(self, case: type[TestCase]) -> None:
         """What stands for `TestCase.doClassCleanups`."""
@@ -227,7 +216,7 @@ class Faces:
         assert position.module is not None
         self._scopes.last = position.module
         try:
-            return self._fixtures_here().call(position, never, function, *args, **kwargs)
+            return self._fixtures.call(position, never, function, *args, **kwargs)
         except asyncio.CancelledError as error:
             raise FixtureCancelledError(f"{places.describe(function)}: it was cancelled") from error
 

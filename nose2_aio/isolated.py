@@ -161,7 +161,6 @@ class _Guard:
         if watch is not None:
             watch.ledger = self._ledger
             watch.is_new = True
-            watch.on_interrupt = self._stop
             if self._rules.fails_deadlocks:
                 watch.on_deadlock = self._find_deadlock
         watched.note_waits(loop, self._rules.keeper.waits, self._innermost_line)
@@ -248,18 +247,6 @@ class _Guard:
         finally:
             hush(left)
             self._watching.close()
-
-    def _stop(self) -> None:
-        """Interrupt what runs as Ctrl-C does in the main thread, where asyncio sees to that."""
-        if self.loop is None or _main_task(self.loop) is None:
-            raise KeyboardInterrupt
-
-        def error(report: str) -> BaseException:
-            found = KeyboardInterrupt()
-            found.add_note(f"\n{report}")
-            return found
-
-        self._interrupt(error)
 
     def _find_deadlock(self) -> None:
         assert self.loop is not None

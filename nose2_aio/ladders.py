@@ -118,11 +118,7 @@ class Ladder:
         loop = self._loop
         grace = max(self._grace, _LEAST)
         watch = watched.of(loop)
-
-        def now() -> float:
-            return monotonic() - (0.0 if watch is None else watch.held_up)
-
-        end = now() + grace
+        end = monotonic() + grace
         before = None if watch is None else watch.on_deadlock
         with self._keeper.within(Limit(grace, "grace")) as deadline:
             if deadline is not None:
@@ -130,8 +126,8 @@ class Ladder:
             if watch is not None:
                 watch.on_deadlock = None
             try:
-                while self._is_busy() and now() < end:
-                    watched.set_alarm(loop, monotonic() + end - now(), loop.stop)
+                while self._is_busy() and monotonic() < end:
+                    watched.set_alarm(loop, end, loop.stop)
                     loop.run_forever()
             finally:
                 watched.set_alarm(loop, None, None)

@@ -38,23 +38,17 @@ from typing import Any
 
 from nose2.events import Plugin
 
-from nose2_aio import generators, seams, shares, suspects, units, variants
+from nose2_aio import generators, pickling, seams, units, variants
 from nose2_aio.errors import InvalidValueError
-from nose2_aio.needs import check_loops
 from nose2_aio.runs import Execute, Run
 from nose2_aio.settings import OPTIONS, SECTION, Settings, resolve
 
 __all__ = ["AioPlugin"]
 
 _FOUND = "nose2_aio"
-_JUNIT = "nose2.plugins.junitxml"
 _WORKERS = "nose2.plugins.mp"
 _REPORTER = "nose2.plugins.result"
 _DISCOVERY = "nose2.plugins.loader.discovery"
-
-
-def _ignore(_: object) -> None:
-    pass
 
 
 class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
@@ -92,7 +86,6 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self.settings,
             is_kept=self._is_worker or self.session.verbosity > 1,
             is_debugging=self._is_debugging,
-            on_layer=self._on_layer,
         )
 
     def register(self) -> None:
@@ -151,11 +144,6 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
         What is named with a loop, ``module.Case.test[uvloop]``, is loaded without, and taken there.
         """
-        share = shares.names_in(event.name)
-        if share:
-            event.handled = True
-            load = event.loader.loadTestsFromName
-            return event.loader.suiteClass([load(name) for name in share])
         named = variants.named(event.name, event.module)
         if named is not None:
             event.handled = True
@@ -169,17 +157,10 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startTestRun(self, event: Any) -> None:
         """Cover the fixtures of all that is run, and close what was opened for it."""
-        try:
-            check_loops(self.settings)  # test modules may have set a policy
-        except InvalidValueError as error:
-            self.session.argparse.exit(2, f"nose2: error: {error}\n")
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if self._is_on(_WORKERS):  # which may be about to take our place
             event.suite = units.reordered(event.suite, self.settings, is_flat=True)
-            if self.settings.concurrency > 1:
-                for plugin in self._plugins(_WORKERS):
-                    shares.widen(plugin, self.settings.concurrency)
         if self.session.verbosity > 0:
             for line in units.order(self.settings):
                 self._print(line)
@@ -200,13 +181,13 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startTest(self, event: Any) -> None:
         """Step in where the test or a fixture of it gives an awaitable."""
-        if not (self._is_replaying or self._test_run.is_played):
-            self._test_run.main.adapter.attach(event.test)
+        if not self._is_replaying:
+            self._test_run.adapter.attach(event.test)
 
     def setTestOutcome(self, event: Any) -> None:
-        """Have what a test has failed with be such that a worker process can send it."""
+        """Replace an error that a worker process can't send."""
         if event.exc_info is not None:
-            event.exc_info = shares.portable(event.exc_info)
+            event.exc_info = pickling.portable(event.exc_info)
 
     def stopTest(self, event: Any) -> None:
         """Take what the checks have found of a test, which may have run in a worker process."""
@@ -215,19 +196,13 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             if found is not None:
                 self._test_run.merge(found)
             return
-        if not self._test_run.is_played:
-            self._test_run.main.adapter.detach()
+        self._test_run.adapter.detach()
         self._last_stop = event
 
     def wasSuccessful(self, event: Any) -> None:
         """Have a run that was broken off be no success."""
         if self._test_run.is_cut:
             event.success = False
-
-    def beforeErrorList(self, event: Any) -> None:
-        """Report what fails only beside others in a category of its own."""
-        tests = [one.test for one in self._test_run.interference]
-        suspects.sort_out(tests, self._test_run.interfering, event.reportCategories)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
@@ -241,40 +216,28 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def afterSummaryReport(self, event: Any) -> None:
         """Tell for how long all of them have waited."""
-        summary = self._test_run.main.account.summary()
+        summary = self._test_run.account.summary()
         if summary and self.session.verbosity > 1:
             event.stream.writeln(summary)
 
     def startLayerSetup(self, event: Any) -> None:
         """Arrive at a layer."""
-        if not self._test_run.is_played:
-            self._test_run.faces.begin_layer(event.layer)
+        self._test_run.faces.begin_layer(event.layer)
 
     def stopLayerTeardown(self, event: Any) -> None:
         """Leave a layer; one without ``tearDown`` as well."""
-        if not self._test_run.is_played:
-            self._test_run.faces.end_layer(event.layer)
+        self._test_run.faces.end_layer(event.layer)
 
     def startLayerSetupTest(self, event: Any) -> None:
-        """Arrive at a test, ahead of what its layers do for it."""
-        if not self._test_run.is_played:
-            self._test_run.here().adapter.begin_layered(event.test)
+        """Arrive at a test, before its layers' fixtures for it."""
+        self._test_run.adapter.begin_layered(event.test)
 
     def stopLayerTeardownTest(self, event: Any) -> None:
-        """Leave a test, behind what its layers do for it."""
-        if not self._test_run.is_played:
-            self._test_run.here().adapter.end_layered(event.test)
+        """Leave a test, after its layers' fixtures for it."""
+        self._test_run.adapter.end_layered(event.test)
 
     def _execute(self, execute: Execute, suite: Any, result: Any) -> Any:
-        try:
-            return self._test_run.execute(execute, suite, result, is_sent=_is_sent(execute))
-        finally:
-            for plugin in self._plugins(_JUNIT):
-                suspects.annotate(plugin.tree, self._test_run.interference)
-
-    def _on_layer(self, name: str, event: Any) -> None:
-        """Do at once what the hook of a layer is for, in the thread where it is called."""
-        getattr(self, name, _ignore)(event)
+        return self._test_run.execute(execute, suite, result, is_sent=_is_sent(execute))
 
     def _load_variant(self, event: Any, name: str, loop: str) -> Any:
         """Load what is named, on one of its loops."""

@@ -90,11 +90,11 @@ class Scope:
 
 
 class Scopes:
-    """The scopes that are open in one thread of a run."""
+    """The scopes that are open in a run."""
 
-    def __init__(self, settings: Settings, keeper: Timekeeper | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.rules = Rules(
-            keeper or Timekeeper(),
+            Timekeeper(),
             settings.grace,
             settings.deadlocks == "fail",
             settings.debug,
@@ -121,11 +121,6 @@ class Scopes:
         """The test that layers have fixtures for: they end its scope."""
         self.current_before: object = UNKNOWN
         """The loop that was current when the test began, where that matters."""
-
-    def follow(self, other: Scopes) -> None:
-        """Know of the suite what those of another thread know."""
-        self.chooses, self.repetition = other.chooses, other.repetition
-        self._declared, self._is_widened = other._declared, other._is_widened
 
     def begin(self, repetition: int) -> None:
         """Begin a repetition of the run: on other loops, so all scopes are closed."""

@@ -90,12 +90,6 @@ def method_name(test: TestCase) -> str:
     return test._testMethodName
 
 
-def is_expected_to_fail(test: TestCase) -> bool:
-    """Tell whether unittest expects a test to fail: by its method or its class."""
-    method = getattr(test, method_name(test), None)
-    return any(getattr(one, "__unittest_expecting_failure__", False) for one in (test, method))
-
-
 def count_cleanups(test: TestCase) -> int:
     """Return how many cleanups of a test are waiting: nothing public does."""
     return len(test._cleanups)  # type: ignore[attr-defined]

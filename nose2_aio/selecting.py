@@ -6,13 +6,11 @@ wait for ever, it asks `wakers` first whether there are any.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import selectors
 from typing import Any
 
 from nose2_aio import wakers
-from nose2_aio.batons import Turn
 from nose2_aio.clock import Clock
 from nose2_aio.seconds import monotonic
 from nose2_aio.waits import Kind, Waits
@@ -24,10 +22,6 @@ _MOMENT = 0.05
 """Seconds between two looks whether there is a deadlock."""
 _RECHECK = 0.25
 """Seconds until the next look whether what might wake a loop is still there."""
-
-
-def _least(timeout: float | None, most: float) -> float:
-    return most if timeout is None else min(timeout, most)
 
 
 class WatchedSelector(selectors.DefaultSelector):
@@ -46,8 +40,6 @@ class WatchedSelector(selectors.DefaultSelector):
                 watch.alarm = None
                 ring()
                 return super().select(0)
-        if timeout == 0 and watch.turn is not None:
-            self._pass_on(watch.turn)
         clock = watch.clock
         if clock is not None and clock.is_virtual and timeout != 0:
             if clock.is_to_move() or not self._is_stuck():
@@ -65,42 +57,9 @@ class WatchedSelector(selectors.DefaultSelector):
             return self.wait(timeout)
         return self._note_wait(watch.waits, timeout, idle)
 
-    @property
-    def held_up(self) -> float:
-        """Seconds for which others have held up the loop."""
-        return self.watch.held_up
-
     def wait(self, timeout: float | None) -> list[Any]:
-        """Wait for files for real, for so many seconds at most; meanwhile others may run."""
-        turn = self.watch.turn
-        if turn is None or timeout == 0 or not turn.is_of_this_thread:
-            return super().select(timeout)
-        self._pass_on(turn)
-        events = super().select(0)
-        if events:  # it is not idle
-            return events
-        if turn.occupant.stays(has_job=self._has_job()):
-            turn.note_step(monotonic())
-            events = super().select(_least(timeout, _MOMENT))
-            turn.note_stay()
-            self._check(turn)
-            return events
-        self.watch.note_held_up(turn.sleep(asyncio.get_running_loop(), self.fileno(), timeout))
-        events = super().select(0)
-        self._check(turn)
-        return events
-
-    def _pass_on(self, turn: Turn) -> None:
-        """Let others run between two steps of the loop, if this one has run for long."""
-        if turn.is_of_this_thread:
-            if turn.is_due() and not turn.occupant.stays(has_job=self._has_job()):
-                self.watch.note_held_up(turn.pass_on(asyncio.get_running_loop()))
-            self._check(turn)
-
-    def _check(self, turn: Turn) -> None:
-        if turn.is_interrupted:
-            turn.is_interrupted = False
-            self.watch.interrupt()
+        """Wait for files for real, for so many seconds at most."""
+        return super().select(timeout)
 
     def _select_virtually(self, clock: Clock, left: float) -> list[Any]:
         """Wait or jump, as the clock says; note what that took, and what it has saved."""
@@ -116,9 +75,9 @@ class WatchedSelector(selectors.DefaultSelector):
     def _note_wait(self, waits: Waits, timeout: float | None, idle: Kind) -> list[Any]:
         """Wait, and note for how long, and what for; ``idle`` if nothing comes."""
         is_avoidable = waits.lines is not None and not (self.is_watching() or self.can_change())
-        began, held_up = monotonic(), self.held_up
+        began = monotonic()
         events = self.wait(timeout)
-        seconds = monotonic() - began - (self.held_up - held_up)
+        seconds = monotonic() - began
         if is_avoidable:
             waits.avoidable += seconds
         waits.add(seconds, self._kind(events) if events else idle)

@@ -26,8 +26,6 @@ GENERATORS = ("auto", "coroutine", "nose2")
 LOOP_SCOPES = ("test", "class", "module", "run")
 """What may share a loop though no async fixture makes it, the narrowest first."""
 DEADLOCKS = ("fail", "ignore")
-AUTO = 32
-"""How many tests run at once where ``concurrency`` is ``auto``."""
 _SEEDS = 2**32
 _TRUE = ("1", "t", "true", "on", "yes", "y")
 _FALSE = ("0", "f", "false", "off", "no", "n")
@@ -71,10 +69,6 @@ class Settings:
     """The path of the file for the report of what tests have cost."""
     deadlocks: str = "fail"
     """What follows where nothing can wake a loop: one of `DEADLOCKS`."""
-    concurrency: int = 1
-    """How many tests run at once, at most; 1 for one after the other."""
-    retry_alone: bool = True
-    """Whether a test that fails beside others is run again by itself."""
     shuffle: int | None = None
     """The seed of the random order that units run in; None for the order of the suite."""
     places: Mapping[str, str] = field(default_factory=dict)
@@ -117,7 +111,7 @@ def resolve(
     file has, from its ``[DEFAULT]``, and that may mean nothing here.
 
     Raises `InvalidValueError`, naming value, place and what would be valid, for the first value
-    that is none, for unknown keys, and for settings that exclude one another.
+    that is none, and for unknown keys.
     """
     _check_keys(file, everywhere)
     values: dict[str, Any] = {}
@@ -131,13 +125,7 @@ def resolve(
                 values[option.name] = option.parse(texts[option.key], option.key, place)
                 where[option.name] = place
     modes = {check.name: values.pop(name) for name, check in _BY_NAME.items() if name in values}
-    found = Settings(**values, modes=modes, places=where)
-    if found.concurrency > 1 and found.loop_scope == "run":
-        raise InvalidValueError(
-            f"concurrency must be 1 where loop-scope is run, since all tests share one loop then, "
-            f"got {found.concurrency} ({where['concurrency']}, {where['loop_scope']})"
-        )
-    return found
+    return Settings(**values, modes=modes, places=where)
 
 
 def _check_keys(file: Mapping[str, str], everywhere: Collection[str]) -> None:
@@ -189,15 +177,6 @@ def _count(text: str, name: str, place: str) -> int:
     if text.strip().isdecimal():
         return int(text)
     raise InvalidValueError(f"{name} must be a whole number >= 0, got {text!r} ({place})")
-
-
-def _concurrency(text: str, name: str, place: str) -> int:
-    word = text.strip()
-    if word == "auto":
-        return AUTO
-    if word.isdecimal() and int(word) >= 1:
-        return int(word)
-    raise InvalidValueError(f"{name} must be a whole number >= 1 or auto, got {text!r} ({place})")
 
 
 def _seed(text: str, name: str, place: str) -> int | None:
@@ -312,18 +291,6 @@ OPTIONS = (
         _choice(DEADLOCKS),
         "|".join(DEADLOCKS),
         "What to do where nothing can wake the loop of a test any more (default fail)",
-    ),
-    Option(
-        "concurrency",
-        _concurrency,
-        "N",
-        f"Run up to N coroutine tests at once, each on its own loop (auto: {AUTO}; default 1: off)",
-    ),
-    Option(
-        "retry-alone",
-        _switch,
-        None,
-        "Run a test that fails beside others again by itself (default: on)",
     ),
     Option(
         "shuffle",

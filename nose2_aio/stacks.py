@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TypeVar
 
 from nose2_aio import chains, places
 from nose2_aio.chains import Line
 from nose2_aio.errors import AioError
 
-__all__ = ["innermost_place", "lines", "of_frame", "trimmed", "users"]
+__all__ = ["innermost_place", "lines", "trimmed", "users"]
 
 _PACKAGE = __name__.partition(".")[0]
 _RUNNERS = ("asyncio", "contextlib", "unittest")
@@ -53,17 +53,6 @@ def users(error: BaseException) -> TracebackType | None:
     """Return the traceback of an error without the frames of asyncio, and ours."""
     kept = _kept(error, head=True)
     return _relinked([entry for entry in kept if _package(entry) not in ("asyncio", "selectors")])
-
-
-def of_frame(frame: FrameType | None) -> TracebackType | None:
-    """Return the traceback that an error would have which was raised in a frame: the user's own."""
-    found = None
-    while frame is not None:
-        is_ours = places.package(frame) == _PACKAGE
-        if places.is_users(frame.f_code.co_filename) and not is_ours:
-            found = TracebackType(found, frame, frame.f_lasti, frame.f_lineno)
-        frame = frame.f_back
-    return found
 
 
 def lines(error: BaseException) -> list[Line]:

@@ -229,9 +229,7 @@ def read_checks(function: object, owner: type) -> dict[str, str]:
 
 
 def serial(tagged: _Tagged, /) -> _Tagged:
-    """Tag a test function, or all tests of a class, to run alone: beside no other test.
-
-    It says something where ``concurrency`` is more than 1.
+    """Tag a test function, or all tests of a class: no other worker is busy while it runs.
 
     Raises `InvalidTypeError` for anything else than a function or a class.
     """
@@ -239,7 +237,7 @@ def serial(tagged: _Tagged, /) -> _Tagged:
 
 
 def read_serial(function: object, owner: type) -> bool:
-    """Tell whether `serial` says that a test runs alone: its function's own before its class's."""
+    """True if a test is tagged with `serial`: its function's own tag wins over its class's."""
     value = _attributes(function).get("serial")
     if value is None:
         return bool(_of_class(owner).get("serial")) if are_on(owner) else False
@@ -254,8 +252,9 @@ def read_serial(function: object, owner: type) -> bool:
 def exclusive(*keys: str) -> Callable[[_Tagged], _Tagged]:
     """Tag a test function, or all tests of a class, with keys, one or more strings.
 
-    Tests that have a key in common never run beside each other: ``exclusive("database")``. The keys
-    of several tags add up, and those of a function and its class.
+    Tests that share a key never run at the same time in different workers:
+    ``exclusive("database")``. The keys of several tags add up, and those of a function and its
+    class.
 
     Raises `InvalidTypeError` for what is no string, `InvalidValueError` where there is none.
     """

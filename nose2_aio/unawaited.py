@@ -10,6 +10,7 @@ import gc
 import inspect
 import re
 import sys
+import threading
 import traceback
 import warnings
 from collections import deque
@@ -22,7 +23,7 @@ from unittest import TestCase, mock
 from nose2_aio import places
 from nose2_aio.ledgers import Unawaited
 
-__all__ = ["OWN", "described", "keeps_any", "kept_in", "noted", "track"]
+__all__ = ["OWN", "described", "keeps_any", "kept_in", "noted"]
 
 Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
 
@@ -38,20 +39,16 @@ _CONTAINERS = frozenset({list, tuple, set, deque, dict})
 
 
 @contextmanager
-def noted(
-    note: Callable[[Coroutine, bool], bool],
-    filters: Callable[[], object],
-    is_here: Callable[[], bool],
-) -> Iterator[None]:
+def noted(note: Callable[[Coroutine, bool], bool], filters: Callable[[], object]) -> Iterator[None]:
     """Call ``note`` for each coroutine that is dropped inside the block; False: let Python warn.
 
     It is told too whether that happens now, or long after the coroutine was lost: in a garbage
-    collection, or in a thread where no test runs, as ``is_here`` would say. ``filters`` gives those
-    of warnings when the test began.
+    collection, or in another thread. ``filters`` gives those of warnings when the test began.
     """
     before = getattr(warnings, _HOOK)
     depth = sys.get_coroutine_origin_tracking_depth()
     known = list(warnings.filters)
+    thread = threading.get_ident()
     is_collecting = False
 
     def watch(phase: str, _: dict[str, int]) -> None:
@@ -59,11 +56,11 @@ def noted(
         is_collecting = phase == "start"
 
     def warn(coroutine: Coroutine) -> None:
-        is_late = is_collecting or not is_here()
+        is_late = is_collecting or threading.get_ident() != thread
         if _is_caught(filters(), known) or not note(coroutine, is_late):
             _warn(coroutine, has_origin=depth > 0)
 
-    track()
+    sys.set_coroutine_origin_tracking_depth(max(depth, _DEPTH))
     setattr(warnings, _HOOK, warn)
     gc.callbacks.append(watch)
     try:
@@ -72,11 +69,6 @@ def noted(
         gc.callbacks.remove(watch)
         setattr(warnings, _HOOK, before)
         sys.set_coroutine_origin_tracking_depth(depth)
-
-
-def track() -> None:
-    """Have it noted in this thread where a coroutine is made."""
-    sys.set_coroutine_origin_tracking_depth(max(sys.get_coroutine_origin_tracking_depth(), _DEPTH))
 
 
 def _is_caught(filters: object, known: list[Any]) -> bool:

@@ -1,10 +1,11 @@
 """Units: what has to run in order, in one place.
 
-1. A test by itself is one, unless it shares fixtures or a loop with others: then all tests of its
-   class or its module are that stand next to each other, or all of a layer.
-2. Units of the same class or module have that in common as a key, so they never run side by side.
-3. A unit with a test that can't run in a thread of its own runs alone: whatever isn't declared to
-   be a coroutine test, what runs itself, and what waits where nobody can tell.
+1. A test is a unit by itself, unless it shares fixtures or a loop with others. Then all tests of
+   its class, or of its module, that stand next to each other are one unit. So are all of a layer,
+   and all of a suite that runs itself. Where ``loop-scope`` is ``run``, all tests are one unit.
+2. Units of the same class or module have that in common as a key. Units that share a key never
+   run at the same time.
+3. A unit with a test that is tagged ``@aio.serial`` runs while nothing else does.
 
 Units can be put in any order: each has its fixtures set up and torn down for it.
 """
@@ -12,7 +13,7 @@ Units can be put in any order: each has its fixtures set up and torn down for it
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from unittest import BaseTestSuite, TestSuite
@@ -33,14 +34,12 @@ class Unit:
     """In order; test cases, but for what a loader has made of other things."""
     suite: Any
     """What to execute: the same tests, with their fixtures. Not inside of another suite."""
-    is_alone: bool = False
-    """Whether it runs in the main thread with nothing beside it."""
+    is_serial: bool = False
+    """Whether no other unit runs at the same time: one of its tests is tagged so."""
     keys: frozenset[Hashable] = frozenset()
-    """What it has to itself: it never runs beside another unit with one of these."""
+    """What it has to itself: no other unit with one of these runs at the same time."""
     has_fixtures: bool = False
     """Whether tests share fixtures in it, or might."""
-    reason: str = ""
-    """Why it runs alone, where its tests were to run on a loop that can't do otherwise."""
 
     def only(self, test: Any, substitute: Any) -> Any:
         """Return what to execute to have another test run in the place of one, and no others."""
@@ -69,7 +68,7 @@ def _only(suite: Any, test: Any, substitute: Any) -> Any:
 
 
 class _Reordered(BaseTestSuite):
-    """Suites in another order; behind them come the cleanups that are left."""
+    """Suites in another order; after them come the cleanups that are left."""
 
     def __init__(self, suites: Iterable[Any], cases: list[type]) -> None:
         super().__init__(suites)
@@ -81,13 +80,17 @@ class _Reordered(BaseTestSuite):
         return result
 
 
-def units(suite: Any, settings: Settings, repetition: int | None = None) -> list[Unit]:
-    """Return the units of a suite, in its order.
+def units(suite: Any, settings: Settings) -> list[Unit]:
+    """Return the units of a suite, in its order."""
+    found = _cut(suite, settings)
+    if settings.loop_scope == "run" and found:
+        return [_joined(found)]
+    return found
 
-    Tests that are tagged with several loops need what the one of that repetition of the run needs;
-    None: what any of them needs. Loops are asked only where there is a concurrency.
-    """
-    reader = Reader(settings, repetition)
+
+def _cut(suite: Any, settings: Settings) -> list[Unit]:
+    """Return what has to stay in order, in the order of a suite: a loop of the run aside."""
+    reader = Reader(settings)
     found: list[Unit] = []
     last: Hashable = None
     for one in seams.flattened(suite, seams.runs_itself):
@@ -95,44 +98,33 @@ def units(suite: Any, settings: Settings, repetition: int | None = None) -> list
             found.append(_whole(one, reader))
             last = None
             continue
-        kind = reader.kind(one)
-        if kind.owner is None or kind.owner != last:
-            if kind.owner is None:
-                found.append(Unit([], BaseTestSuite(), kind.is_alone))
-            else:
-                keys = frozenset([kind.owner])
-                found.append(Unit([], _Suite(), kind.is_alone, keys, has_fixtures=True))
-        last = kind.owner
+        owner = reader.owner(one)
+        if owner is None:
+            found.append(Unit([], BaseTestSuite()))
+        elif owner != last:
+            found.append(Unit([], _Suite(), keys=frozenset([owner]), has_fixtures=True))
+        last = owner
         unit = found[-1]
         unit.suite.addTest(one)
         _add(unit, one, reader)
     return found
 
 
+def _joined(units: Sequence[Unit]) -> Unit:
+    """Return one unit for all tests, which share the loop of the run."""
+    return Unit(
+        [test for unit in units for test in unit.tests],
+        _Suite([unit.suite for unit in units]),
+        is_serial=any(unit.is_serial for unit in units),
+        keys=frozenset([(Level.RUN, None)]).union(*(unit.keys for unit in units)),
+        has_fixtures=True,
+    )
+
+
 def shuffled(units: Iterable[Unit], seed: int) -> list[Unit]:
     """Return units in a random order, the same for a seed on every Python."""
     numbers = random.Random(seed)  # noqa: S311 -- its random() is what never changes
     return sorted(units, key=lambda _: numbers.random())
-
-
-def ordered(suite: Any, settings: Settings, repetition: int | None) -> list[Unit]:
-    """Return the units of a suite in the order in which they are to run; it loses its tests."""
-    found = units(suite, settings, repetition)
-    if settings.shuffle is not None:
-        found = shuffled(found, settings.shuffle)
-    _empty(suite)
-    return found
-
-
-def _empty(suite: Any) -> None:
-    """Have a suite keep no tests, which are to be gone when they have run."""
-    waiting = [suite]
-    while waiting:
-        one = waiting.pop()
-        tests = None if seams.runs_itself(one) else seams.tests_in(one)
-        if tests:
-            waiting += tests
-            tests.clear()
 
 
 def reordered(suite: Any, settings: Settings, *, is_flat: bool = False) -> Any:
@@ -144,7 +136,7 @@ def reordered(suite: Any, settings: Settings, *, is_flat: bool = False) -> Any:
     """
     if settings.shuffle is None:
         return suite
-    found = shuffled(units(suite, settings), settings.shuffle)
+    found = shuffled(_cut(suite, settings), settings.shuffle)
     suites = [unit.suite for unit in found]
     tests = seams.tests_in(suite)
     if tests and not seams.runs_itself(suite):
@@ -165,13 +157,11 @@ def order(settings: Settings) -> list[str]:
 
 
 def _whole(suite: Any, reader: Reader) -> Unit:
-    """Return the unit of such a suite."""
-    tests = list(seams.flattened(suite))
-    if not kinds.is_layer(suite):
-        return Unit(tests, _Suite([suite]), is_alone=True, has_fixtures=True)
-    keys = frozenset([(Level.LAYER, suite.layer)])
-    unit = Unit([], suite, keys=keys, has_fixtures=True)
-    for test in tests:
+    """Return the unit of a suite that runs itself."""
+    unit = Unit([], _Suite([suite]), has_fixtures=True)
+    if kinds.is_layer(suite):
+        unit = Unit([], suite, keys=frozenset([(Level.LAYER, suite.layer)]), has_fixtures=True)
+    for test in seams.flattened(suite):
         _add(unit, test, reader)
     return unit
 
@@ -180,6 +170,5 @@ def _add(unit: Unit, test: Any, reader: Reader) -> None:
     """Note a test of a unit, and what it needs."""
     unit.tests.append(test)
     needs = reader.needs(test)
-    unit.is_alone |= needs.is_alone
+    unit.is_serial |= needs.is_serial
     unit.keys |= needs.keys
-    unit.reason = unit.reason or needs.reason

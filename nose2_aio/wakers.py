@@ -1,7 +1,6 @@
 """What outside of a loop can still wake it: another thread, a child process, a signal.
 
 What isn't known to be harmless can: a thread that runs anything, and one that isn't Python's.
-Tests that run beside this one are harmless, with their executors: they have loops of their own.
 """
 
 from __future__ import annotations
@@ -13,13 +12,12 @@ import threading
 from types import FrameType
 from typing import Any
 
-from nose2_aio import alarms, batons, chains, executors
+from nose2_aio import alarms, chains, executors
 from nose2_aio.seconds import monotonic
 
 __all__ = [
     "alarm_can_wake",
     "described",
-    "has_busy_thread",
     "note_threads",
     "other_frames",
     "process_can_wake",
@@ -46,11 +44,6 @@ def note_threads() -> None:
     _counts_by_links = True
     _counts_by_links = _count_threads() == count
     _foreign_threads = count - len(other_frames()) - 1
-
-
-def has_busy_thread() -> bool:
-    """Tell whether a thread runs that may be of this test, and isn't known to be another's."""
-    return bool(_busy_threads(other_frames()))
 
 
 def process_can_wake() -> bool:
@@ -117,12 +110,9 @@ def _busy_threads(frames: dict[int, FrameType]) -> list[int]:
     """Return those threads that may do something by themselves."""
     busy, abandoned = [], []
     is_waiting = False
-    own = threading.get_ident()
     for identity, frame in frames.items():
         if identity in alarms.bells or executors.is_idle(identity, frame):
             continue
-        if identity in batons.threads or executors.owners.get(identity, own) != own:
-            continue  # another test, or the job of one
         if _waits_for_another(frame):
             is_waiting = True
         elif identity in executors.abandoned:

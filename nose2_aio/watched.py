@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, cast
 
-from nose2_aio import places, wakers, writers
+from nose2_aio import places, wakers
 from nose2_aio.alarms import Overrun
 from nose2_aio.chains import Line
 from nose2_aio.clock import Clock
@@ -46,7 +46,6 @@ __all__ = [
     "on",
     "origin_of",
     "set_alarm",
-    "tells_of_events",
 ]
 
 
@@ -80,9 +79,7 @@ class Watched:
     def time(self) -> float:
         """Return the time by which timers are set: virtual, where that is asked for."""
         clock = self.__nose2_aio__.clock
-        if clock is None:
-            return super().time() - self.__nose2_aio__.held_up  # type: ignore[misc,no-any-return]
-        return clock.time()
+        return super().time() if clock is None else clock.time()  # type: ignore[misc]
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Take note of what went wrong, and handle it as ever."""
@@ -102,7 +99,7 @@ class Watched:
         if executor is None and watch.default_executor is None:
             watch.executor = Executor()
             self.set_default_executor(watch.executor)
-        future = super().run_in_executor(executor, writers.carried(func), *args)  # type: ignore[misc]
+        future = super().run_in_executor(executor, func, *args)  # type: ignore[misc]
         watch.note(future, sys._getframe(1))
         if isinstance(future, asyncio.Future):
             watch.add_job(future)
@@ -168,11 +165,6 @@ def has_selector(loop: AbstractEventLoop) -> bool:
     """Tell whether a loop that is watched waits in a selector of ours."""
     watch = of(loop)
     return watch is not None and watch.has_selector
-
-
-def tells_of_events(loop: AbstractEventLoop) -> bool:
-    """Tell whether such a selector is a file that another one can wait for: epoll, kqueue."""
-    return has_selector(loop) and hasattr(loop._selector, "fileno")  # type: ignore[attr-defined]
 
 
 @contextmanager

@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable
 from types import AsyncGeneratorType, FrameType
 from typing import Any, NamedTuple
 
-from nose2_aio import batons, ledgers, places
+from nose2_aio import ledgers, places
 from nose2_aio.alarms import Overrun
-from nose2_aio.batons import Turn
 from nose2_aio.clock import Clock
 from nose2_aio.executors import Executor
 from nose2_aio.ledgers import Ledger, Report
@@ -54,12 +53,6 @@ class Watch:
     """When to call what, by `time.monotonic`, though nothing is due on the loop."""
     clock: Clock | None = None
     """The loop's clock, if its time is virtual, or was."""
-    turn: Turn | None = None
-    """What gives the baton away while the loop is idle, where tests run beside others."""
-    held_up = 0.0
-    """Seconds for which others have held up the loop: for these its time has stood still."""
-    on_interrupt: Callable[[], None] | None = None
-    """Is called where what runs there is to be interrupted; None: that is a KeyboardInterrupt."""
     waits: Waits | None = None
     """What the test that runs has waited for, if somebody wants to know."""
     is_new = True
@@ -72,24 +65,6 @@ class Watch:
     """The exception handler that was set when the watching began: it deals with nothing."""
     _made: dict[int, tuple[weakref.ref[Any], Ledger, Origin, str]] | None = None
     """By identity: equality is the user's. Nothing is kept alive by it."""
-
-    def __init__(self) -> None:
-        self.turn = batons.mine()
-
-    def note_held_up(self, seconds: float) -> None:
-        """Note that others have held up the loop: that is nothing to be charged with."""
-        self.held_up += seconds
-        if self.alarm is not None:
-            when, ring = self.alarm
-            self.alarm = when + seconds, ring
-        if self.clock is not None:
-            self.clock.note_held_up(seconds)
-
-    def interrupt(self) -> None:
-        """Interrupt what runs on the loop."""
-        if self.on_interrupt is None:
-            raise KeyboardInterrupt
-        self.on_interrupt()
 
     def note(self, thing: Any, frame: FrameType | None, name: str = "") -> None:
         """Note who has made something, as far as that can be known."""
