@@ -126,6 +126,11 @@ class Account:
                 )
             )
 
+    @property
+    def has_any(self) -> bool:
+        """True if anything was noted since it was taken."""
+        return bool(self._total.tests)
+
     def take(self) -> Part:
         """Return what was noted, and forget it."""
         part = Part(self._total, tuple(self._costs))

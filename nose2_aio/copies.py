@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from contextlib import suppress
 from contextvars import Context
+from functools import partial
 from unittest import TestCase
 
 from nose2_aio import kinds
@@ -29,6 +30,8 @@ def copied(test: TestCase) -> TestCase:
     for name, value in vars(found).items():
         if id(value) in contexts:
             vars(found)[name] = contexts[id(value)]
+        elif isinstance(value, partial) and value.args and value.args[0] is test:  # ours
+            vars(found)[name] = partial(value.func, found, *value.args[1:], **value.keywords)
         elif type(value) in _OWN:
             vars(found)[name] = copy.copy(value)
     kinds.renew(found)

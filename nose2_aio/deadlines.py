@@ -169,6 +169,8 @@ class Timekeeper:
     """What the test that runs has waited for, if somebody wants to know."""
     _is_set = False
     is_off: Callable[[], bool] = staticmethod(lambda: False)
+    on_change: Callable[[float], None] | None = None
+    """Called with the time when the deadline passes, whenever that changes; infinity for none."""
 
     def __init__(self) -> None:
         self._alarm = Alarm()
@@ -268,14 +270,27 @@ class Timekeeper:
             virtual = None if virtual is None else virtual._replace(limit=limit)
         return Deadline(limit, virtual) if limit.seconds or virtual is not None else None
 
+    def put_off(self, seconds: float) -> None:
+        """Give what runs more time: the run was suspended."""
+        if self.deadline is not None:
+            self.deadline.when += seconds
+            self._set_alarm()
+
     def _set_alarm(self) -> None:
         if self.deadline is None or self.deadline.when == math.inf:
             if self._is_set:
                 self._alarm.set(None)
                 self._is_set = False
+                self._note_change()
         else:
             self._alarm.set((self.deadline.when + _SLACK, self._ring))
             self._is_set = True
+            self._note_change()
+
+    def _note_change(self) -> None:
+        if self.on_change is not None:
+            is_limited = self.deadline is not None and not is_debugged()
+            self.on_change(self.deadline.when if is_limited and self.deadline else math.inf)
 
     def _ring(self, frame: FrameType | None) -> BaseException | None:
         """Interrupt what runs, if it is the user's and doesn't await."""
@@ -284,6 +299,7 @@ class Timekeeper:
             return None
         if is_debugged() or _is_in_debugger(frame):
             deadline.lift()
+            self._note_change()
             return None
         now = monotonic()
         if now < deadline.when:  # it was extended

@@ -20,6 +20,8 @@ __all__ = [
     "LoopStoppedError",
     "TimeLimitError",
     "UnsentError",
+    "WorkerDiedError",
+    "WorkerStartError",
 ]
 
 
@@ -69,6 +71,14 @@ class CheckError(AioError, AssertionError):
 
 class UnsentError(AioError):
     """Stands for an error that can't be sent from a worker process; it says the same."""
+
+
+class WorkerDiedError(AioError):
+    """The worker process that ran a test has died."""
+
+
+class WorkerStartError(AioError):
+    """A worker process could not be started, or has loaded other tests than the main process."""
 
 
 class FixtureCancelledError(AioError):

@@ -1,13 +1,16 @@
-"""Ctrl-C and SIGQUIT: the run ends in good order, or tells where it is.
+"""Ctrl-C, SIGTERM, SIGQUIT and Ctrl-Z: the run ends in good order, tells where it is, or pauses.
 
 Ctrl-C: Python raises KeyboardInterrupt where the test is. unittest lets that end the run on the
 spot, without ``tearDown`` and fixtures. So the first one that comes out of a test or a fixture
-becomes an error of that, and the run is told to stop behind it; a second one stops it at once. A
-test that expects a KeyboardInterrupt and catches it is none of our business.
+becomes an error of that, and the run is told to stop after it; a second one stops it at once. A
+test that expects a KeyboardInterrupt and catches it is none of our business. SIGTERM does the same.
+
+Child processes that tests fork get none of these handlers.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -18,8 +21,11 @@ from typing import Any
 
 from nose2_aio import stacks
 from nose2_aio.errors import InterruptedRunError
+from nose2_aio.seconds import monotonic
 
-__all__ = ["Interrupts", "telling"]
+__all__ = ["Interrupts", "suspending", "telling", "terminating"]
+
+_Handler = Callable[[int, FrameType | None], None]
 
 
 class Interrupts:
@@ -27,8 +33,10 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.stop: Callable[[], Any] | None = None
-        """Has the run end behind the test that runs."""
+        """Ends the run after the current test."""
         self.count = 0
+        self.cause = "Ctrl-C"
+        """What interrupts the run."""
 
     def explained(self, error: BaseException) -> BaseException:
         """Return what something is to fail with: for the first Ctrl-C an error of ours."""
@@ -40,37 +48,110 @@ class Interrupts:
             return error
         self.stop()
         notes = "\n".join(getattr(error, "__notes__", ()))
-        message = f"interrupted by Ctrl-C\n{notes}" if notes else "interrupted by Ctrl-C"
-        found = InterruptedRunError(message).with_traceback(stacks.users(error))
+        message = f"interrupted by {self.cause}"
+        found = InterruptedRunError(f"{message}\n{notes}" if notes else message).with_traceback(stacks.users(error))
         found.__suppress_context__ = True
         return found
 
 
 @contextmanager
-def telling(tell: Callable[[FrameType | None], str]) -> Iterator[None]:
-    """Print what ``tell`` says whenever SIGQUIT comes, inside the block, and go on.
+def telling(
+    tell: Callable[[FrameType | None], str], descriptor: int | None = None
+) -> Iterator[None]:
+    """Print what ``tell`` returns whenever SIGQUIT comes, inside the block, and go on.
 
-    Where there is no such signal, or somebody has a handler for it already, nothing is done.
+    It is written to a file descriptor, or else to stderr.
     """
-    number = getattr(signal, "SIGQUIT", None)
-    if (
-        number is None
-        or threading.current_thread() is not threading.main_thread()
-        or not _is_free(signal.getsignal(number))
-    ):
-        yield
-        return
 
     def on_signal(_: int, frame: FrameType | None) -> None:
-        print(tell(frame), file=sys.__stderr__, flush=True)
+        text = tell(frame)
+        if descriptor is None:
+            print(text, file=sys.__stderr__, flush=True)
+        else:
+            os.write(descriptor, f"{text}\n".encode())
 
-    before = signal.signal(number, on_signal)
+    with _handled("SIGQUIT", on_signal):
+        yield
+
+
+@contextmanager
+def terminating(interrupts: Interrupts) -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C inside the block: what CI sends before it kills a run."""
+
+    def on_signal(_: int, frame: FrameType | None) -> None:
+        interrupts.cause = "SIGTERM"
+        handler = signal.getsignal(signal.SIGINT)
+        if not callable(handler):  # Ctrl-C is ignored, as in the background of a shell
+            raise KeyboardInterrupt
+        handler(signal.SIGINT, frame)
+
+    with _handled("SIGTERM", on_signal):
+        yield
+
+
+@contextmanager
+def suspending(before: Callable[[], object], after: Callable[[float], object]) -> Iterator[None]:
+    """Call ``before`` when Ctrl-Z suspends the process, inside the block.
+
+    Call ``after`` when it goes on, with the seconds for which it was suspended. No alarm rings
+    before that.
+    """
+
+    def on_signal(_: int, __: FrameType | None) -> None:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        began = monotonic()
+        try:
+            before()
+            os.kill(os.getpid(), signal.SIGSTOP)
+            after(monotonic() - began)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    with _handled("SIGTSTP", on_signal):
+        yield
+
+
+_handlers: dict[int, _Handler] = {}
+"""Our handlers that are in force, by signal."""
+
+
+@contextmanager
+def _handled(name: str, handler: _Handler) -> Iterator[None]:
+    """Handle a signal inside the block, unless somebody else does, or the system has no such one.
+
+    Python sets handlers in the main thread alone.
+    """
+    number = getattr(signal, name, None)
+    is_main = threading.current_thread() is threading.main_thread()
+    if number is None or not is_main or not _is_free(number):
+        yield
+        return
+    before, outer = signal.signal(number, handler), _handlers.get(number)
+    _handlers[number] = handler
     try:
         yield
     finally:
-        signal.signal(number, before)
+        if outer is None:
+            _handlers.pop(number, None)
+        else:
+            _handlers[number] = outer
+        if signal.getsignal(number) is handler:
+            signal.signal(number, before)
 
 
-def _is_free(handler: Any) -> bool:
-    """Tell whether a handler is nobody's: a worker process has that of its parent, ours."""
-    return handler is signal.SIG_DFL or getattr(handler, "__module__", None) == __name__
+def _is_free(number: int) -> bool:
+    """Return True if nobody handles a signal, or we do: a worker process replaces its parent's."""
+    handler = signal.getsignal(number)
+    return handler is signal.SIG_DFL or handler is _handlers.get(number)
+
+
+def _release() -> None:
+    """Handle no signal any more: this is a child process that a test has forked."""
+    for number, handler in _handlers.items():
+        if signal.getsignal(number) is handler:
+            signal.signal(number, signal.SIG_DFL)
+    _handlers.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_release)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from unittest import TestCase
 
@@ -19,7 +20,8 @@ class Needs(NamedTuple):
     """What one test needs."""
 
     is_serial: bool = False
-    keys: frozenset[Hashable] = frozenset()
+    keys: Mapping[Hashable, int] = MappingProxyType({})
+    """How many tests with such a key run at the same time, at most."""
 
 
 _NONE = Needs()
@@ -59,7 +61,7 @@ class Reader:
         if shared is None or shared is kinds.users_object(test):
             return needs
         # what a test generator has yielded has its object in common with the others
-        return needs._replace(keys=needs.keys | {(Level.TEST, id(shared))})
+        return needs._replace(keys={**needs.keys, (Level.TEST, id(shared)): 1})
 
     def _owner(self, test: TestCase) -> Hashable:
         case = type(test)

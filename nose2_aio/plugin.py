@@ -36,17 +36,22 @@ import sys
 from types import FrameType, ModuleType
 from typing import Any
 
-from nose2.events import Plugin
+from nose2.events import OutcomeDetailEvent, Plugin, TestOutcomeEvent
+from nose2.result import FAIL
 
 from nose2_aio import generators, pickling, seams, units, variants
-from nose2_aio.errors import InvalidValueError
+from nose2_aio.errors import InvalidValueError, WorkerStartError
+from nose2_aio.repeats import Tally
 from nose2_aio.runs import Execute, Run
 from nose2_aio.settings import OPTIONS, SECTION, Settings, resolve
+from nose2_aio.workers import retries, spawned
 
 __all__ = ["AioPlugin"]
 
 _FOUND = "nose2_aio"
-_WORKERS = "nose2.plugins.mp"
+_MP = "nose2.plugins.mp"
+_JUNIT = "nose2.plugins.junitxml"
+_PRETTY = "nose2.plugins.prettyassert"
 _REPORTER = "nose2.plugins.result"
 _DISCOVERY = "nose2.plugins.loader.discovery"
 
@@ -70,6 +75,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """The event of the last test that ended."""
         self._is_replaying = False
         """Whether what we are told of has happened in worker processes."""
+        self._tally: Tally | None = None
+        """How often each test passes, if each runs several times."""
         self._is_worker = False
         """Whether this is one of these."""
 
@@ -157,9 +164,15 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startTestRun(self, event: Any) -> None:
         """Cover the fixtures of all that is run, and close what was opened for it."""
+        if spawned.servant() is not None:
+            for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
+                self.session.hooks.hooks[hook].plugins.clear()
+        self._check_mp()
+        if self.settings.repeat > 1:
+            self._tally = Tally()
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)
-        if self._is_on(_WORKERS):  # which may be about to take our place
+        if self._is_on(_MP):  # which may be about to take our place
             event.suite = units.reordered(event.suite, self.settings, is_flat=True)
         if self.session.verbosity > 0:
             for line in units.order(self.settings):
@@ -181,13 +194,19 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startTest(self, event: Any) -> None:
         """Step in where the test or a fixture of it gives an awaitable."""
-        if not self._is_replaying:
+        if not (self._is_replaying or self._test_run.is_replaying):
             self._test_run.adapter.attach(event.test)
 
     def setTestOutcome(self, event: Any) -> None:
         """Replace an error that a worker process can't send."""
         if event.exc_info is not None:
             event.exc_info = pickling.portable(event.exc_info)
+
+    def testOutcome(self, event: Any) -> None:
+        """Note which tests fail, and which pass."""
+        self._test_run.failures.note(event)
+        if self._tally is not None:
+            self._tally.note(event)
 
     def stopTest(self, event: Any) -> None:
         """Take what the checks have found of a test, which may have run in a worker process."""
@@ -196,7 +215,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             if found is not None:
                 self._test_run.merge(found)
             return
-        self._test_run.adapter.detach()
+        if not self._test_run.is_replaying:
+            self._test_run.adapter.detach()
         self._last_stop = event
 
     def wasSuccessful(self, event: Any) -> None:
@@ -204,9 +224,22 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         if self._test_run.is_cut:
             event.success = False
 
+    def outcomeDetail(self, event: Any) -> None:
+        """Add to the report of a flaky test what is known of it."""
+        for one in self._test_run.flaky:
+            if event.outcomeEvent is one.events[0]:
+                event.extraDetail.append(f"{one.note}\n")
+
+    def beforeErrorList(self, event: Any) -> None:
+        """Report flaky tests in a category of their own."""
+        is_failure = self.settings.flaky == "fail"
+        retries.sort_out(self._test_run.flaky, event.reportCategories, is_failure=is_failure)
+
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
         lines = self._test_run.report()
+        if self._tally is not None:
+            lines += self._tally.lines()
         notes = self._test_run.notes
         order = units.order(self.settings)
         if order and not event.stopTestEvent.result.wasSuccessful():
@@ -237,7 +270,35 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._test_run.adapter.end_layered(event.test)
 
     def _execute(self, execute: Execute, suite: Any, result: Any) -> Any:
-        return self._test_run.execute(execute, suite, result, is_sent=_is_sent(execute))
+        run = self._test_run
+        try:
+            if not self._has_workers:
+                return run.execute(execute, suite, result, is_sent=_is_sent(execute))
+            return run.execute_in_workers(suite, result, self._detail)
+        except WorkerStartError as error:
+            self.session.argparse.exit(2, f"nose2: error: {error}\n")
+        finally:
+            for plugin in self._plugins(_JUNIT):
+                retries.annotate(plugin, run.flaky)
+
+    @property
+    def _has_workers(self) -> bool:
+        """True if tests run in worker processes of ours, or this is one."""
+        if spawned.servant() is not None:
+            return True
+        if self.settings.workers and self._is_debugging():
+            self._test_run.note("workers: with -D, tests run in the main process")
+            return False
+        return self.settings.workers > 0
+
+    def _detail(self, test: Any, error: Any) -> list[str]:
+        """Return what nose2's plugin ``prettyassert`` has to say of a failure."""
+        outcome = TestOutcomeEvent(test, None, FAIL, error)
+        event = OutcomeDetailEvent(outcome)
+        for plugin in self._plugins(_PRETTY):
+            if plugin.registered:
+                plugin.outcomeDetail(event)
+        return list(event.extraDetail)
 
     def _load_variant(self, event: Any, name: str, loop: str) -> Any:
         """Load what is named, on one of its loops."""
@@ -255,6 +316,17 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             seams.forget_class(result)
             if self._last_stop is not None:  # it is going to be sent only now
                 self._last_stop.metadata[_FOUND] = self._test_run.take()
+
+    def _check_mp(self) -> None:
+        """End the run where settings can't be together with nose2's plugin ``mp``."""
+        for name in ("workers", "retries", "repeat") if self._is_on(_MP) else ():
+            place = self.settings.places.get(name)
+            if place and getattr(self.settings, name) != getattr(Settings(), name):
+                self.session.argparse.exit(
+                    2,
+                    f"nose2: error: {place} can't be used with nose2's plugin mp (-N): leave out "
+                    "-N, and use --aio-workers=N\n",
+                )
 
     def _print(self, line: str) -> None:
         """Print where nose2 does."""
@@ -311,4 +383,4 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
 def _is_sent(execute: Any) -> bool:
     """Tell whether it sends the tests to worker processes."""
-    return type(getattr(execute, "__self__", None)).__module__ == _WORKERS
+    return type(getattr(execute, "__self__", None)).__module__ == _MP

@@ -5,15 +5,30 @@ nose2 says what to execute it with, and on which result; all that is needed for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any, NamedTuple
+from unittest import TestCase
 
-from nose2_aio import interrupts, loops, positions, reports, seams, tags, units, variants, wakers
+from nose2_aio import (
+    decorators,
+    interrupts,
+    kinds,
+    loops,
+    plans,
+    positions,
+    reports,
+    seams,
+    tags,
+    units,
+    variants,
+    wakers,
+)
 from nose2_aio.accounts import Account, Part
 from nose2_aio.adapters import Adapter, stepping_in
 from nose2_aio.charges import Charges
+from nose2_aio.engines import Engine
 from nose2_aio.errors import AioError
 from nose2_aio.faces import Faces
 from nose2_aio.factories import Factory
@@ -23,11 +38,16 @@ from nose2_aio.ledgers import Ledger
 from nose2_aio.scopes import Level, Scopes
 from nose2_aio.settings import Settings
 from nose2_aio.verdicts import Told, Verdicts
+from nose2_aio.workers import spawned
+from nose2_aio.workers.retries import Failures, Flaky, retry
+from nose2_aio.workers.run import Detail, WorkerRun, planned
 
 __all__ = ["Execute", "Found", "Run"]
 
 Execute = Callable[[Any, Any], Any]
 """Executes a suite on a result."""
+_PATIENCE = 0.4
+"""Seconds beyond its limit and its graces after which a worker is stuck."""
 
 
 class Found(NamedTuple):
@@ -62,13 +82,21 @@ class Run:
         self.adapter = Adapter(settings, self.scopes, self.fixtures, self.charges, self.account)
         self.is_cut = False
         """Whether it was broken off by Ctrl-C."""
+        self.is_replaying = False
+        """True while nose2 is told what has happened in a worker process."""
+        self.failures = Failures()
+        self.flaky: list[Flaky] = []
+        """The tests that have failed, and have passed when they were run again."""
+        self._workers: WorkerRun | None = None
         self._told: list[Told] = []
         self._signals = ExitStack()
 
     def begin(self, stop: Callable[[], Any], tell: Callable[[FrameType | None], str]) -> None:
-        """Be ready for signals: ``stop`` ends the run, ``tell`` says what is going on."""
+        """Be ready for signals: ``stop`` ends the run, ``tell`` returns what is going on."""
         self.interrupts.stop = stop
         self._signals.enter_context(interrupts.telling(tell))
+        self._signals.enter_context(interrupts.terminating(self.interrupts))
+        self._signals.enter_context(interrupts.suspending(self._suspend, self._resume))
 
     def end(self) -> None:
         """Close the loop of the run."""
@@ -85,13 +113,47 @@ class Run:
         try:
             with stepping_in(self.adapter):
                 if repeated is not None:
-                    return self._execute_each(execute, repeated, result)
-                return self._execute_once(execute, suite, result, is_sent=is_sent)
+                    value = self._execute_each(execute, repeated, result)
+                else:
+                    value = self._execute_once(execute, suite, result, is_sent=is_sent)
+            if not is_sent:
+                self._retry(result, lambda _, __: [])
+            return value
         except KeyboardInterrupt:
             self.is_cut = True
             raise
         finally:
             self._told += self.verdicts.take()
+
+    def execute_in_workers(self, suite: Any, result: Any, detail: Detail) -> None:
+        """Execute a suite in worker processes, or be one of them.
+
+        ``detail`` is that of `nose2_aio.workers.recording.Recorder`.
+
+        Raises `nose2_aio.errors.WorkerStartError` where no worker can be started.
+        """
+        wakers.note_threads()
+        with stepping_in(self.adapter), self.faces.on(suite):
+            found = planned(suite, self.settings)
+            if any(unit.repetition is not None for unit in found):
+                self.scopes.chooses = self._choose
+            servant = spawned.servant()
+            if servant is not None:
+                servant.work(found, self, failfast=result.failfast, detail=detail)
+                return
+            self._workers = WorkerRun(found, self.settings, self, detail)
+            self._workers(result)
+            self.is_cut = self._workers.is_interrupted
+            self._retry(result, detail)
+
+    def _retry(self, result: Any, detail: Detail) -> None:
+        """Run failed tests again that may be flaky, unless the run was stopped."""
+        if result.shouldStop or self.settings.repeat > 1:
+            return
+        workers = self._workers or WorkerRun([], self.settings, self, detail)
+        self.flaky, line = retry(self.failures, self.settings, workers.passes, workers.beside)
+        if line:
+            self.note(line)
 
     def _execute_each(
         self, execute: Execute, repeated: list[variants.Repetition], result: Any
@@ -111,11 +173,84 @@ class Run:
     ) -> Any:
         with self.faces.on(suite):
             try:
-                if not is_sent:
-                    suite = units.reordered(suite, self.settings)
-                return execute(suite, result)
+                if is_sent:
+                    return execute(suite, result)
+                return self._execute_rounds(execute, suite, result)
             finally:
                 self.scopes.close(but_run=True)
+
+    def _execute_rounds(self, execute: Execute, suite: Any, result: Any) -> Any:
+        """Execute a suite as often as ``repeat`` says."""
+        for _ in range(self.settings.repeat - 1):
+            execute(units.reordered(units.fresh(suite), self.settings), result)
+            if result.shouldStop:
+                return None
+            seams.forget_class(result)
+            self.scopes.close(but_run=True)
+        return execute(units.reordered(suite, self.settings), result)
+
+    def begin_unit(self, repetition: int | None) -> None:
+        """Prepare the loops of a unit, in a worker."""
+        if repetition is not None:
+            self.scopes.begin(repetition)
+
+    def end_unit(self) -> None:
+        """Close what was opened for a unit, in a worker."""
+        self.scopes.close()
+
+    def attach(self, test: TestCase) -> None:
+        """Prepare a test case to run its coroutines, in a worker."""
+        self.adapter.attach(test)
+
+    def detach(self) -> None:
+        """End what was begun for it."""
+        self.adapter.detach()
+
+    def end_work(self) -> None:
+        """Judge what was found of the last test, in a worker."""
+        self.adapter.close()
+
+    def on_stop(self, stop: Callable[[], Any]) -> None:
+        """Call ``stop`` when Ctrl-C has come, in a worker."""
+        self.interrupts.stop = stop
+
+    def on_deadline(self, note: Callable[[float], None]) -> None:
+        """Call ``note`` with the time when this worker is stuck, whenever that changes."""
+        late = 2 * self.settings.grace + _PATIENCE
+        self.keeper.on_change = lambda when: note(when + late)
+
+    def limit_of(self, test: TestCase | None) -> str:
+        """Return the time limit of a test in words; of a fixture, for None."""
+        limit = plans.overall(self.settings)
+        if test is not None:
+            function, owner = kinds.target(test)
+            mark = decorators.decoration(function)
+            engine = Engine.BY_RESULT if mark is None else mark.engine
+            limit = plans.limit(engine, function, owner, self.settings)
+        return f"its time limit of {limit.seconds:g} s ({limit.place})" if limit.seconds else ""
+
+    def note(self, line: str) -> None:
+        """Take a line for the end of the run."""
+        self.keeper.told[line] = None
+
+    @contextmanager
+    def signals(self, terminal: int) -> Iterator[None]:
+        """Handle signals inside the block, in a worker; ``terminal`` is a file descriptor."""
+        with (
+            interrupts.telling(self.going_on, terminal),
+            interrupts.terminating(self.interrupts),
+            interrupts.suspending(lambda: None, self.keeper.put_off),
+        ):
+            yield
+
+    def _suspend(self) -> None:
+        if self._workers is not None:
+            self._workers.suspend()
+
+    def _resume(self, seconds: float) -> None:
+        self.keeper.put_off(seconds)
+        if self._workers is not None:
+            self._workers.resume()
 
     def _choose(self, level: Level, owner: Any, repetition: int) -> Factory | None:
         return positions.factory(level, owner, repetition, self.settings)
@@ -138,9 +273,12 @@ class Run:
         self.account.add(found.account)
         self.notes.update(dict.fromkeys(found.notes))
 
-    def take(self) -> Found:
-        """Return what was found here, and forget it."""
-        told, self._told = self._told, []
+    def take(self) -> Found | None:
+        """Return what was found here, and forget it; None for nothing."""
+        told = [*self._told, *self.verdicts.take()]
+        if not (told or self.keeper.told or self.account.has_any):
+            return None
+        self._told = []
         notes, self.keeper.told = list(self.keeper.told), {}
         return Found(told, self.account.take(), notes)
 
@@ -154,7 +292,9 @@ class Run:
         return [*self.verdicts.report(self._told), *self.account.slowest()]
 
     def going_on(self, frame: FrameType | None) -> str:
-        """Tell what is going on, while the main thread runs ``frame``."""
+        """Return what is going on, while the main thread runs ``frame``."""
+        if self._workers is not None and self._workers.is_running:
+            return self._workers.going_on()
         name, seconds = self.adapter.running()
         head = f"{name} runs for {seconds:.2f} s" if name else "between two tests"
         return f"\n{head}\n\n{reports.hang(loops.running(), stack=frame)}\n"

@@ -34,10 +34,12 @@ __all__ = [
     "fail",
     "flattened",
     "forget_class",
+    "holder",
     "give_loops",
     "has_class_cleanups",
     "has_given_loops",
     "is_end",
+    "is_holder",
     "is_isolated",
     "is_unittests",
     "isolated_loop",
@@ -46,8 +48,11 @@ __all__ = [
     "method_name",
     "module_cleanups",
     "runs_itself",
+    "subtest",
+    "subtest_parts",
     "suite_with",
     "tests_in",
+    "walk",
 ]
 
 CLOSE_RUNNER = "_tearDownAsyncioRunner"
@@ -200,6 +205,38 @@ def flattened(suite: Any, is_whole: Callable[[Any], bool] = lambda _: False) -> 
             yield one
         else:
             waiting += reversed(tests)
+
+
+def walk(suite: Any) -> Iterator[Any]:
+    """Give a suite and all suites and tests in it, in an order that is always the same."""
+    waiting = [suite]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting += reversed(tests_in(one) or ())
+
+
+def holder(description: str) -> Any:
+    """Return what unittest reports the errors of class and module fixtures with."""
+    return unittest.suite._ErrorHolder(description)
+
+
+def is_holder(test: object) -> bool:
+    """Return True for what unittest reports the errors of class and module fixtures with."""
+    return isinstance(test, unittest.suite._ErrorHolder)
+
+
+def subtest(test: TestCase, message: Any, params: dict[str, Any]) -> Any:
+    """Return a subtest; ``message`` is None where it has none."""
+    text = unittest.case._subtest_msg_sentinel if message is None else message  # type: ignore[attr-defined]
+    return unittest.case._SubTest(test, text, params)  # type: ignore[attr-defined]
+
+
+def subtest_parts(found: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the message of a subtest, or None where it has none, and its parameters."""
+    message = found._message
+    has_none = message is unittest.case._subtest_msg_sentinel  # type: ignore[attr-defined]
+    return None if has_none else message, dict(found.params)
 
 
 def runs_itself(suite: object) -> bool:

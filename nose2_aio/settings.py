@@ -7,6 +7,7 @@ of the command line, which wins over the file.
 from __future__ import annotations
 
 import difflib
+import os
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ GENERATORS = ("auto", "coroutine", "nose2")
 LOOP_SCOPES = ("test", "class", "module", "run")
 """What may share a loop though no async fixture makes it, the narrowest first."""
 DEADLOCKS = ("fail", "ignore")
+WORKER_STARTS = ("auto", "fork", "spawn")
+FLAKY = ("fail", "pass")
 _SEEDS = 2**32
 _TRUE = ("1", "t", "true", "on", "yes", "y")
 _FALSE = ("0", "f", "false", "off", "no", "n")
@@ -69,6 +72,16 @@ class Settings:
     """The path of the file for the report of what tests have cost."""
     deadlocks: str = "fail"
     """What follows where nothing can wake a loop: one of `DEADLOCKS`."""
+    workers: int = 0
+    """How many worker processes run tests, at most; 0: they run in nose2's own process."""
+    worker_start: str = "auto"
+    """How a worker process begins: one of `WORKER_STARTS`."""
+    retries: int = 0
+    """How often a failed test is run again, at most."""
+    flaky: str = "fail"
+    """What follows on a test that fails and then passes: one of `FLAKY`."""
+    repeat: int = 1
+    """How often each test is run."""
     shuffle: int | None = None
     """The seed of the random order that units run in; None for the order of the suite."""
     places: Mapping[str, str] = field(default_factory=dict)
@@ -171,6 +184,26 @@ def _factories(text: str, name: str, place: str) -> tuple[Factory, ...]:
 
 def _seconds(text: str, name: str, place: str) -> float:
     return seconds.parsed(text, name=name, place=place)
+
+
+def _workers(text: str, name: str, place: str) -> int:
+    word = text.strip()
+    if word == "auto":
+        # process_cpu_count is new in Python 3.13
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else _cores()
+    if word.isdecimal():
+        return int(word)
+    raise InvalidValueError(f"{name} must be a whole number >= 0 or auto, got {text!r} ({place})")
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _repeat(text: str, name: str, place: str) -> int:
+    if text.strip().isdecimal() and int(text) > 0:
+        return int(text)
+    raise InvalidValueError(f"{name} must be a whole number >= 1, got {text!r} ({place})")
 
 
 def _count(text: str, name: str, place: str) -> int:
@@ -291,6 +324,39 @@ OPTIONS = (
         _choice(DEADLOCKS),
         "|".join(DEADLOCKS),
         "What to do where nothing can wake the loop of a test any more (default fail)",
+    ),
+    Option(
+        "workers",
+        _workers,
+        "N",
+        "Run tests in up to N worker processes at the same time (auto: as many as there are "
+        "cores; 1: one after the other, isolated; default 0: in nose2's own process)",
+    ),
+    Option(
+        "worker-start",
+        _choice(WORKER_STARTS),
+        "|".join(WORKER_STARTS),
+        "How a worker process begins: forked from nose2's process, or spawned to load the tests "
+        "again (default auto: forked where that is safe)",
+    ),
+    Option(
+        "retries",
+        _count,
+        "N",
+        "Run a failed test again at the end, up to N times, alone in a fresh worker process "
+        "(default 0)",
+    ),
+    Option(
+        "flaky",
+        _choice(FLAKY),
+        "|".join(FLAKY),
+        "What to do where a test fails, and passes when it is run again (default fail)",
+    ),
+    Option(
+        "repeat",
+        _repeat,
+        "N",
+        "Run each test N times, and tell which did not always pass (default 1)",
     ),
     Option(
         "shuffle",

@@ -29,8 +29,10 @@ __all__ = [
     "read_exclusive",
     "read_loop",
     "read_loop_scope",
+    "read_retries",
     "read_serial",
     "read_virtual_time",
+    "retries",
     "serial",
     "sleep",
     "timeout",
@@ -249,52 +251,109 @@ def read_serial(function: object, owner: type) -> bool:
     return value
 
 
-def exclusive(*keys: str) -> Callable[[_Tagged], _Tagged]:
+class Key(str):
+    """A key of `exclusive`: a string, with how many tests may have it at the same time."""
+
+    __slots__ = ("at_most",)
+    at_most: int
+
+
+def exclusive(*keys: str, at_most: int = 1) -> Callable[[_Tagged], _Tagged]:
     """Tag a test function, or all tests of a class, with keys, one or more strings.
 
     Tests that share a key never run at the same time in different workers:
-    ``exclusive("database")``. The keys of several tags add up, and those of a function and its
-    class.
+    ``exclusive("database")``. With ``at_most=4`` at most four of them do. The keys of several tags
+    add up, and those of a function and its class; the smallest ``at_most`` of a key wins.
 
-    Raises `InvalidTypeError` for what is no string, `InvalidValueError` where there is none.
+    Raises `InvalidTypeError` for a key that is no string, `InvalidValueError` where there is no key
+    and for ``at_most`` below 1.
     """
     place = f"@exclusive, {places.of_caller()}"
     if not keys:
         raise InvalidValueError(f"@exclusive needs at least one key, a string ({place})")
-    _checked_keys(keys, place)
+    _check_keys(keys, place)
+    count = whole(at_most, least=1, name="at_most", place=place)
+    made = tuple(map(Key, keys))
+    for key in made:
+        key.at_most = count
 
     def tag(tagged: _Tagged) -> _Tagged:
         if isinstance(tagged, type):
             before = vars(tagged).get(_ON_CLASS, {}).get("exclusive", ())
         else:
             before = _keys_of(getattr(tagged, "__func__", tagged))
-        return _put(tagged, "exclusive", tuple(dict.fromkeys((*before, *keys))), place)
+        return _put(tagged, "exclusive", (*before, *made), place)
 
     return tag
 
 
-def read_exclusive(function: object, owner: type) -> frozenset[str]:
-    """Return the keys that `exclusive` gives a test: those of its function and of its class."""
+def read_exclusive(function: object, owner: type) -> dict[str, int]:
+    """Return the keys that `exclusive` gives a test: those of its function and of its class.
+
+    With each stands how many tests that have it may run at the same time.
+    """
     keys = _of_class(owner).get("exclusive", ()) if are_on(owner) else ()
-    return frozenset((*keys, *_keys_of(function)))
+    found: dict[str, int] = {}
+    for key in (*keys, *_keys_of(function)):
+        at_most = getattr(key, "at_most", 1)
+        found[str(key)] = min(at_most, found.get(key, at_most))
+    return found
 
 
 def _keys_of(function: object) -> tuple[str, ...]:
-    """The keys of a function itself: by hand, they may be a string, or some."""
+    """Return the keys of a function itself: by hand, they may be a string, or some."""
     own = _attributes(function).get("exclusive")
     if own is None:
         return ()
-    place = f"attribute exclusive of {places.describe(function)}"
     if isinstance(own, str) or not isinstance(own, Iterable):
         own = [own]
-    return _checked_keys(tuple(own), place)
+    keys = tuple(own)
+    _check_keys(keys, f"attribute exclusive of {places.describe(function)}")
+    return keys
 
 
-def _checked_keys(keys: tuple[Any, ...], place: str) -> tuple[str, ...]:
+def _check_keys(keys: tuple[Any, ...], place: str) -> None:
     for key in keys:
         if not isinstance(key, str):
             raise InvalidTypeError(f"exclusive must be one or more strings, got {key!r} ({place})")
-    return keys
+
+
+def retries(count: int, /) -> Callable[[_Tagged], _Tagged]:
+    """Tag a test function, or all tests of a class: run it again, so often, where it fails.
+
+    It is run again at the end of the run, alone, in a fresh worker process. If it passes then, it
+    is reported as flaky. ``retries(0)`` says not to, where the class or the setting says so.
+
+    Raises `InvalidTypeError` or `InvalidValueError` for anything else than a whole number >= 0.
+    """
+    place = f"@retries, {places.of_caller()}"
+    whole(count, least=0, name="retries", place=place)
+    return lambda tagged: _put(tagged, "retries", count, place)
+
+
+def read_retries(function: object, owner: type) -> int | None:
+    """Return what `retries` says of a test: its function's own tag wins over its class's.
+
+    None where it stands nowhere.
+    """
+    value = _attributes(function).get("retries")
+    if value is None:
+        return _of_class(owner).get("retries") if are_on(owner) else None
+    place = f"attribute retries of {places.describe(function)}"
+    return whole(value, least=0, name="retries", place=place)
+
+
+def whole(value: object, *, least: int, name: str, place: str) -> int:
+    """Return ``value`` if it is a whole number of at least ``least``.
+
+    Raises `InvalidTypeError` or `InvalidValueError` for anything else.
+    """
+    message = f"{name} must be a whole number >= {least}, got {value!r} ({place})"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidTypeError(message)
+    if value < least:
+        raise InvalidValueError(message)
+    return value
 
 
 def _either_check() -> str:

@@ -13,17 +13,18 @@ Units can be put in any order: each has its fixtures set up and torn down for it
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
-from unittest import BaseTestSuite, TestSuite
+from unittest import BaseTestSuite, TestCase, TestSuite
 
 from nose2_aio import kinds, seams
+from nose2_aio.copies import copied
 from nose2_aio.needs import Reader
 from nose2_aio.scopes import Level
 from nose2_aio.settings import Settings
 
-__all__ = ["Unit", "order", "reordered", "shuffled", "units"]
+__all__ = ["Unit", "fresh", "order", "reordered", "shuffled", "units"]
 
 
 @dataclass(slots=True, eq=False)
@@ -36,14 +37,31 @@ class Unit:
     """What to execute: the same tests, with their fixtures. Not inside of another suite."""
     is_serial: bool = False
     """Whether no other unit runs at the same time: one of its tests is tagged so."""
-    keys: frozenset[Hashable] = frozenset()
-    """What it has to itself: no other unit with one of these runs at the same time."""
+    keys: Mapping[Hashable, int] = field(default_factory=dict)
+    """What it shares with others: so many units with such a key run at the same time, at most."""
     has_fixtures: bool = False
     """Whether tests share fixtures in it, or might."""
+    repetition: int | None = None
+    """On which of their loops its tests run, where loops were chosen."""
 
-    def only(self, test: Any, substitute: Any) -> Any:
-        """Return what to execute to have another test run in the place of one, and no others."""
-        return _only(self.suite, test, substitute) or _Suite([substitute])
+    def part(self, positions: Collection[int] | None) -> tuple[Any, dict[int, int]]:
+        """Return a suite with tests at these positions, and their positions by identity.
+
+        None stands for all positions.
+        """
+        found = {
+            id(test): position
+            for position, test in enumerate(self.tests)
+            if positions is None or position in positions
+        }
+        tests = {id(test): test for test in self.tests if id(test) in found}
+        return _with(self.suite, tests) or _Suite(tests.values()), found
+
+    def copied(self) -> Unit:
+        """Return a copy with copies of its tests."""
+        tests = {id(test): _copied(test) for test in self.tests}
+        suite = _with(self.suite, tests) or _Suite(tests.values())
+        return replace(self, tests=list(tests.values()), suite=suite)
 
 
 class _Suite(TestSuite):
@@ -57,14 +75,20 @@ class _Suite(TestSuite):
             seams.forget_class(result)
 
 
-def _only(suite: Any, test: Any, substitute: Any) -> Any:
-    """Return a suite of one test alone; None where that isn't in it."""
-    if suite is test:
-        return substitute
-    tests = seams.tests_in(suite)
-    parts = [] if tests is None else [_only(one, test, substitute) for one in tests]
-    parts = [part for part in parts if part is not None]
+def _with(suite: Any, tests: Mapping[int, Any]) -> Any:
+    """Return a copy of a suite with other tests, by the identity of those that it has.
+
+    None where it has none of them.
+    """
+    within = seams.tests_in(suite)
+    if within is None or seams.runs_itself(suite) and not kinds.is_layer(suite):
+        return tests.get(id(suite), None if within is None else suite)
+    parts = [part for one in within if (part := _with(one, tests)) is not None]
     return seams.suite_with(suite, parts) if parts else None
+
+
+def _copied(test: Any) -> Any:
+    return copied(test) if isinstance(test, TestCase) else test
 
 
 class _Reordered(BaseTestSuite):
@@ -81,11 +105,17 @@ class _Reordered(BaseTestSuite):
 
 
 def units(suite: Any, settings: Settings) -> list[Unit]:
-    """Return the units of a suite, in its order."""
+    """Return the units of a suite, in its order, or in that of ``shuffle``."""
     found = _cut(suite, settings)
-    if settings.loop_scope == "run" and found:
-        return [_joined(found)]
-    return found
+    if settings.shuffle is not None:
+        found = shuffled(found, settings.shuffle)
+    return [_joined(found)] if settings.loop_scope == "run" and found else found
+
+
+def fresh(suite: Any) -> Any:
+    """Return a copy of a suite, with copies of its tests."""
+    tests = {id(test): _copied(test) for test in seams.flattened(suite)}
+    return _with(suite, tests) or TestSuite()
 
 
 def _cut(suite: Any, settings: Settings) -> list[Unit]:
@@ -102,7 +132,7 @@ def _cut(suite: Any, settings: Settings) -> list[Unit]:
         if owner is None:
             found.append(Unit([], BaseTestSuite()))
         elif owner != last:
-            found.append(Unit([], _Suite(), keys=frozenset([owner]), has_fixtures=True))
+            found.append(Unit([], _Suite(), keys={owner: 1}, has_fixtures=True))
         last = owner
         unit = found[-1]
         unit.suite.addTest(one)
@@ -116,7 +146,7 @@ def _joined(units: Sequence[Unit]) -> Unit:
         [test for unit in units for test in unit.tests],
         _Suite([unit.suite for unit in units]),
         is_serial=any(unit.is_serial for unit in units),
-        keys=frozenset([(Level.RUN, None)]).union(*(unit.keys for unit in units)),
+        keys={(Level.RUN, None): 1},
         has_fixtures=True,
     )
 
@@ -160,7 +190,7 @@ def _whole(suite: Any, reader: Reader) -> Unit:
     """Return the unit of a suite that runs itself."""
     unit = Unit([], _Suite([suite]), has_fixtures=True)
     if kinds.is_layer(suite):
-        unit = Unit([], suite, keys=frozenset([(Level.LAYER, suite.layer)]), has_fixtures=True)
+        unit = Unit([], suite, keys={(Level.LAYER, suite.layer): 1}, has_fixtures=True)
     for test in seams.flattened(suite):
         _add(unit, test, reader)
     return unit
@@ -171,4 +201,5 @@ def _add(unit: Unit, test: Any, reader: Reader) -> None:
     unit.tests.append(test)
     needs = reader.needs(test)
     unit.is_serial |= needs.is_serial
-    unit.keys |= needs.keys
+    for key, at_most in needs.keys.items():
+        unit.keys = {**unit.keys, key: min(at_most, unit.keys.get(key, at_most))}

@@ -1,0 +1,128 @@
+"""The main process's handle of one worker process: start it, give it orders, end it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from traceback import FrameSummary
+
+from nose2_aio.seconds import monotonic
+from nose2_aio.workers import crashes
+from nose2_aio.workers.messages import Link, Order, State
+
+__all__ = ["Handle"]
+
+_DUMP_TIME = 0.15
+"""Seconds that a worker gets to write its stacks, before it is killed."""
+_EXIT_TIME = 2.0
+"""Seconds that a worker gets to end by itself when it has no more to do."""
+
+
+class Handle:
+    """A worker process."""
+
+    def __init__(
+        self, context: BaseContext, target: Callable[..., None], name: str, *args: object
+    ) -> None:
+        """Start it: it calls ``target`` with a `Link` and ``args``."""
+        self.orders: deque[Order] = deque()
+        """What it has to do, the unit that runs first."""
+        self.reported: set[int] = set()
+        """The positions of the tests of the first order that it has reported."""
+        self.is_stuck = False
+        """True if it is killed since its time limit has passed."""
+        self.is_being_killed = False
+        self._kill_at = 0.0
+        self._files = tempfile.TemporaryDirectory(prefix="nose2-aio-")
+        self.folder = Path(self._files.name)
+        """The folder of its files."""
+        self.state = State(context)
+        self.connection, theirs = context.Pipe()
+        link = Link(theirs, self.state, self.folder, os.getpid())
+        self._thread = threading.main_thread().ident or 0
+        # a daemon could have no child processes
+        self.process = context.Process(target=target, args=(link, *args), name=name)  # type: ignore[attr-defined]
+        self.process.start()
+        theirs.close()
+
+    @property
+    def is_busy(self) -> bool:
+        """True if it has something to do."""
+        return bool(self.orders)
+
+    def send(self, *orders: Order) -> None:
+        """Give it orders."""
+        self.orders.extend(orders)
+        with suppress(OSError):  # it has died: that is found out soon
+            self.connection.send(orders)
+
+    def dismiss(self) -> None:
+        """Tell it that there is nothing more to do."""
+        with suppress(OSError):
+            self.connection.send(())
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        with suppress(ProcessLookupError):
+            if self.process.is_alive():
+                os.kill(self.process.pid, number)
+
+    def kill(self, *, is_stuck: bool) -> None:
+        """Kill it, once it has written its stacks."""
+        self.is_stuck, self.is_being_killed = is_stuck, True
+        self._kill_at = monotonic() + _DUMP_TIME
+        self.signal(crashes.DUMP)
+
+    def watch(self) -> None:
+        """Kill it for good if it has had the time to write its stacks."""
+        if monotonic() >= self._kill_at:
+            self.kill_now()
+
+    def kill_now(self) -> None:
+        """Kill it, with the child processes of its tests."""
+        pid: int = self.process.pid
+        for child in _descendants(pid):
+            with suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+        self.signal(signal.SIGKILL)
+        with suppress(OSError):
+            os.killpg(pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Wait until it has ended, and kill it if it doesn't; return its exit code."""
+        self.process.join(_EXIT_TIME)
+        if self.process.is_alive():
+            self.kill_now()
+            self.process.join()
+        code: int = self.process.exitcode
+        if code:
+            self.kill_now()  # what its tests have started
+        return code
+
+    def stack(self) -> list[FrameSummary]:
+        """Return the user's frames that its main thread ran last, outermost first."""
+        return crashes.stack(self.folder, self._thread)
+
+    def close(self) -> None:
+        """Wait until it has ended, and remove its files."""
+        self.wait()
+        self.connection.close()
+        self.process.close()
+        self._files.cleanup()
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the child processes of a process, and theirs; none where the system doesn't tell."""
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in map(int, path.read_text().split()):
+                found += [child, *_descendants(child)]
+    return found

@@ -1,0 +1,210 @@
+"""What the main process and its worker processes tell each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn, TypeAlias
+
+from nose2_aio.errors import WorkerStartError
+
+__all__ = [
+    "Call",
+    "Error",
+    "Event",
+    "Holder",
+    "InSuite",
+    "Link",
+    "Logged",
+    "NeedsTerminal",
+    "Order",
+    "Refusal",
+    "Report",
+    "State",
+    "Stranger",
+    "SubTest",
+    "Text",
+]
+
+
+class Order(NamedTuple):
+    """Run tests of a unit."""
+
+    unit: int
+    """The index of the unit."""
+    tests: frozenset[int] | None = None
+    """The positions of the tests in it; None for all of them."""
+
+
+class InSuite(NamedTuple):
+    """Stands for a suite inside of a unit, such as that of a layer."""
+
+    index: int
+
+
+class Holder(NamedTuple):
+    """Stands for what unittest reports the errors of class and module fixtures with."""
+
+    description: str
+
+
+class Stranger(NamedTuple):
+    """Stands for a test that isn't in the suite, such as one that a test has run."""
+
+    name: str
+    text: str
+    description: str | None
+
+
+Ref: TypeAlias = int | InSuite | Holder | Stranger
+"""A test, by its position in its unit, or something else that was reported."""
+
+
+class Error(NamedTuple):
+    """An exception with its traceback, as text."""
+
+    kind: type[BaseException]
+    """Its class, or the nearest base class that can be sent."""
+    value: bytes
+    """The pickled exception, or one that stands for it."""
+    text: str
+    """What nose2 prints of it."""
+
+
+class SubTest(NamedTuple):
+    """A subtest."""
+
+    message: Any
+    """Its message; None where it has none."""
+    params: dict[str, Any]
+
+
+class Call(NamedTuple):
+    """A call of a method of the result."""
+
+    name: str
+    test: Ref
+    args: tuple[Any, ...]
+    moment: float
+    """When, by `time.time`."""
+
+
+class Text(NamedTuple):
+    """Something that was written to a file descriptor: 1 is stdout, 2 is stderr."""
+
+    descriptor: int
+    text: str
+
+
+class Logged(NamedTuple):
+    """A log record for a handler that keeps records in memory."""
+
+    handler: int
+    """The index of the handler."""
+    record: Any
+
+
+class NeedsTerminal(NamedTuple):
+    """A test that has asked for a debugger: it has to run in the main process."""
+
+    test: int
+
+
+Event: TypeAlias = Call | Text | Logged | NeedsTerminal
+
+
+class Report(NamedTuple):
+    """What has happened in a worker since its last report."""
+
+    unit: int
+    events: Sequence[Event]
+    found: Any
+    """What the checks have found, and what the tests have cost; None for nothing."""
+    is_over: bool = False
+    """True if the unit is over."""
+    stops: bool = False
+    """True if Ctrl-C has ended the unit."""
+
+
+class Refusal(NamedTuple):
+    """A worker has loaded other tests than the main process."""
+
+    reason: str
+
+    def refuse(self) -> NoReturn:
+        """Raise the reason as `WorkerStartError`."""
+        raise WorkerStartError(self.reason)
+
+
+class State:
+    """What a worker does right now: in memory that it shares with the main process.
+
+    So the main process knows that even of a worker that hangs, or that has died.
+    """
+
+    _UNIT, _TEST, _SINCE, _KILL_AT, _OUT, _ERR = range(6)
+
+    def __init__(self, context: BaseContext) -> None:
+        self._numbers: Any = context.RawArray("d", 6)
+        self._numbers[self._UNIT] = self._numbers[self._TEST] = -1
+        self._numbers[self._KILL_AT] = math.inf
+
+    def begin_unit(self, unit: int) -> None:
+        """Note that a unit begins; -1: that the last one is over."""
+        self._numbers[self._TEST] = -1
+        self._numbers[self._UNIT] = unit
+
+    def begin_test(self, test: int, since: float) -> None:
+        """Note that a test begins, at a time by `time.monotonic`."""
+        self._numbers[self._SINCE] = since
+        self._numbers[self._TEST] = test
+
+    def end_test(self) -> None:
+        """Note that no test runs."""
+        self._numbers[self._TEST] = -1
+
+    @property
+    def unit(self) -> int:
+        """The index of the unit that runs; -1 for none."""
+        return int(self._numbers[self._UNIT])
+
+    @property
+    def test(self) -> int:
+        """The position of the test that runs, in its unit; -1 for none."""
+        return int(self._numbers[self._TEST])
+
+    @property
+    def since(self) -> float:
+        """When that has begun, by `time.monotonic`."""
+        return float(self._numbers[self._SINCE])
+
+    @property
+    def kill_at(self) -> float:
+        """When the worker is stuck, by `time.monotonic`; infinity without a limit."""
+        return float(self._numbers[self._KILL_AT])
+
+    @kill_at.setter
+    def kill_at(self, moment: float) -> None:
+        self._numbers[self._KILL_AT] = moment
+
+    def note_read(self, descriptor: int, count: int) -> None:
+        """Note how many bytes of its output the worker has reported."""
+        self._numbers[self._OUT + descriptor - 1] = count
+
+    def read(self, descriptor: int) -> int:
+        """Return how many bytes of its output the worker has reported."""
+        return int(self._numbers[self._OUT + descriptor - 1])
+
+
+class Link(NamedTuple):
+    """What connects a worker process with the main process."""
+
+    connection: Connection
+    state: State
+    folder: Path
+    """The folder of its files."""
+    parent: int
+    """The process id of the main process."""

@@ -1,0 +1,81 @@
+"""What a worker process writes: its file descriptors 1 and 2 are files, read test by test.
+
+So what C code and child processes write is taken too. The main process makes the files, so it can
+read what a worker has written that has died.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nose2_aio.workers.messages import State
+
+__all__ = ["Output", "leftover"]
+
+_DESCRIPTORS = {1: "stdout", 2: "stderr"}
+
+
+class Output:
+    """The output of this worker process."""
+
+    def __init__(self, folder: Path, state: State) -> None:
+        """Write to files in ``folder`` from now on."""
+        self._state = state
+        self._files = {}
+        self._read = dict.fromkeys(_DESCRIPTORS, 0)
+        for descriptor, name in _DESCRIPTORS.items():
+            stream = getattr(sys, f"__{name}__")
+            file = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+            os.dup2(file, descriptor)
+            self._files[descriptor] = file
+            setattr(sys, name, _stream(stream, descriptor))
+
+    def take(self) -> Iterator[tuple[int, str]]:
+        """Give what was written since it was taken last, by file descriptor."""
+        for descriptor, name in _DESCRIPTORS.items():
+            stream: Any = getattr(sys, f"__{name}__")
+            try:
+                stream.flush()
+            except (ValueError, OSError):  # a test has closed it
+                pass
+            size = os.fstat(self._files[descriptor]).st_size
+            count = size - self._read[descriptor]
+            if count:
+                data = os.pread(self._files[descriptor], count, self._read[descriptor])
+                self._read[descriptor] = size
+                self._state.note_read(descriptor, size)
+                yield descriptor, _decoded(data)
+
+
+def leftover(folder: Path, state: State) -> Iterator[tuple[int, str]]:
+    """Give what a worker that has died has written and not sent."""
+    for descriptor, name in _DESCRIPTORS.items():
+        try:
+            data = (folder / name).read_bytes()[state.read(descriptor) :]
+        except OSError:  # it died before it made the file
+            continue
+        if data:
+            yield descriptor, _decoded(data)
+
+
+def _decoded(data: bytes) -> str:
+    encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
+    return data.decode(encoding, "backslashreplace")
+
+
+def _stream(stream: Any, descriptor: int) -> Any:
+    """Return a stream for a file descriptor: Python's own, if it has that."""
+    try:
+        if stream.fileno() == descriptor:
+            stream.reconfigure(line_buffering=True)
+            return stream
+    except (AttributeError, OSError, ValueError):
+        pass
+    stream = io.open(descriptor, "w", encoding="utf-8", buffering=1, closefd=False)
+    setattr(sys, f"__{_DESCRIPTORS[descriptor]}__", stream)
+    return stream

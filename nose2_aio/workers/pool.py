@@ -1,0 +1,400 @@
+"""The pool of worker processes: hands out units, takes reports, and watches.
+
+One loop in the main thread of the main process does all of it: hand out, wait for a report or for
+a moment, watch, deliver.
+
+1. A worker that is free gets the unit that the `schedule` gives. Where units are short it gets
+   some more ahead, so that it needn't wait for each.
+2. What is reported is delivered in the order of the suite, each unit as soon as its turn comes.
+3. A worker that is stuck beyond its time limit is killed. One that has died, of that or by itself,
+   fails the test that ran. The rest of its unit, and what it had ahead, goes to other workers.
+4. The first Ctrl-C (or SIGTERM) interrupts the tests that run; their teardown runs. The second one
+   kills the workers.
+"""
+
+from __future__ import annotations
+
+import selectors
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from nose2_aio.seconds import monotonic
+from nose2_aio.units import Unit
+from nose2_aio.workers import crashes
+from nose2_aio.workers.handle import Handle
+from nose2_aio.workers.messages import (
+    Call,
+    Error,
+    Event,
+    Holder,
+    NeedsTerminal,
+    Order,
+    Refusal,
+    Report,
+    Text,
+)
+from nose2_aio.workers.output import leftover
+from nose2_aio.workers.schedule import Schedule
+
+__all__ = ["Pool", "Ran", "Receiver"]
+
+_TICK = 0.05
+"""Seconds between two looks at the workers."""
+_AHEAD = 0.02
+"""Seconds of work that a worker has ahead, in short units."""
+_MOST_AHEAD = 32
+_LAST = 5.0
+"""Seconds that workers get to end in which nothing is waited for any more."""
+_RESUMED = 1.0
+"""Seconds after a suspension in which nobody is killed: workers extend their limits meanwhile."""
+
+
+class Receiver(Protocol):
+    """What the pool delivers to, unit by unit."""
+
+    def receive(self, unit: int, event: Event) -> None:
+        """Take an event."""
+
+    def run_here(self, unit: int, test: int) -> None:
+        """Run a test in the main process, now."""
+
+    def merge(self, found: Any) -> None:
+        """Take what the checks of a worker have found."""
+
+    def note(self, line: str) -> None:
+        """Take a line for the end of the run."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """True if no further test is to run."""
+
+
+class Ran(NamedTuple):
+    """When a test ran, by `time.time`."""
+
+    unit: int
+    test: int
+    began: float
+    ended: float
+
+
+class Pool:
+    """Runs units in worker processes."""
+
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        receiver: Receiver,
+        start: Callable[[str], Handle],
+        limit_of: Callable[[Any], str],
+        size: int,
+    ) -> None:
+        """Run up to ``size`` units at once.
+
+        ``start`` starts a worker of a name. ``limit_of`` returns the time limit of a test in words;
+        of a fixture, for None.
+        """
+        self.ran: list[Ran] = []
+        """The tests that have run."""
+        self.interrupts = 0
+        """How often Ctrl-C came."""
+        self._units = units
+        self._receiver = receiver
+        self._start = start
+        self._limit_of = limit_of
+        self._size = size
+        self._workers: list[Handle] = []
+        self._count = 0
+        self._selector = selectors.DefaultSelector()
+        self._schedule = Schedule(units, ())
+        self._only: Mapping[int, frozenset[int]] = {}
+        self._turns: deque[int] = deque()
+        """The units that are not delivered as a whole, in the order of the suite."""
+        self._events: dict[int, deque[Event]] = {}
+        """What is to be delivered, by unit."""
+        self._over: set[int] = set()
+        self._began: dict[int, float] = {}
+        """When the last test of a unit has begun, by unit."""
+        self._length = 0.0
+        """Seconds that a test takes, on average, of late."""
+        self._seen_interrupts = 0
+        self._next_look = 0.0
+        self._stops_at = 0.0
+        """When the pool ends, whatever still runs; 0: when nothing runs any more."""
+
+    def run(self, order: Iterable[int], only: Mapping[int, frozenset[int]] | None = None) -> None:
+        """Run the units with these indexes, in about this order.
+
+        ``only`` has the positions of tests, by unit, where not all of its tests are to run.
+        """
+        indexes = list(order)
+        self._only = only or {}
+        self._schedule = Schedule(self._units, indexes)
+        self._turns = deque(sorted(indexes))
+        try:
+            while self._turns and not self._is_done():
+                self._hand_out()
+                self._wait()
+                self._watch()
+                self._deliver()
+            self._dismiss()
+            self._deliver_rest()
+        finally:
+            self._close()
+
+    def interrupt(self) -> None:
+        """Note Ctrl-C. Called in a signal handler."""
+        self.interrupts += 1
+
+    def signal(self, number: int) -> None:
+        """Send a signal to all workers."""
+        for worker in self._workers:
+            worker.signal(number)
+
+    def resume(self) -> None:
+        """Note that the run goes on that was suspended."""
+        self._next_look = monotonic() + _RESUMED
+
+    def running(self) -> list[tuple[str, float]]:
+        """Return the ids of the tests that run, and for how many seconds they have."""
+        now = monotonic()
+        tests = [(self._running_test(worker), worker.state.since) for worker in self._workers]
+        return [(test.id(), now - since) for test, since in tests if test is not None]
+
+    def _is_done(self) -> bool:
+        """Return True if the run was stopped and nothing that it waits for runs any more."""
+        if not self._is_stopping:
+            return False
+        if not (self.interrupts or self._stops_at):  # -F
+            self._stops_at = monotonic() + _LAST
+            for worker in self._workers:
+                if worker.is_busy and worker.orders[0].unit != self._turns[0]:
+                    worker.signal(signal.SIGINT)
+        is_late = 0 < self._stops_at < monotonic()
+        return is_late or not any(worker.is_busy for worker in self._workers)
+
+    @property
+    def _is_stopping(self) -> bool:
+        return self.interrupts > 0 or self._receiver.is_stopped
+
+    def _hand_out(self) -> None:
+        """Give units to workers that are free, and short ones ahead to the others."""
+        if self._is_stopping:
+            self._schedule.clear()
+            return
+        if self._schedule.is_empty:
+            return
+        for worker in self._workers:
+            if not worker.is_busy and not self._give_next(worker):
+                return
+        while len(self._workers) < self._size:
+            unit = self._schedule.next()
+            if unit is None:
+                return
+            self._started().send(self._order(unit))
+        ahead = min(int(_AHEAD / self._length), _MOST_AHEAD) if self._length else 0
+        for worker in self._workers:
+            if len(worker.orders) <= ahead // 2:
+                self._give_ahead(worker, ahead)
+
+    def _give_next(self, worker: Handle) -> bool:
+        unit = self._schedule.next()
+        if unit is not None:
+            worker.send(self._order(unit))
+        return unit is not None
+
+    def _give_ahead(self, worker: Handle, count: int) -> None:
+        orders = []
+        while len(worker.orders) + len(orders) < count:
+            unit = self._schedule.next(is_free=False)
+            if unit is None:
+                break
+            orders.append(self._order(unit))
+        if orders:
+            worker.send(*orders)
+
+    def _order(self, unit: int) -> Order:
+        return Order(unit, self._only.get(unit))
+
+    def _started(self) -> Handle:
+        self._count += 1
+        worker = self._start(f"worker-{self._count}")
+        self._workers.append(worker)
+        self._selector.register(worker.connection, selectors.EVENT_READ, worker)
+        return worker
+
+    def _wait(self) -> None:
+        """Wait for reports, but not for long; take them."""
+        for key, _ in self._selector.select(_TICK):
+            worker: Handle = key.data
+            try:
+                report = worker.connection.recv()
+            except (EOFError, OSError):
+                self._bury(worker)
+                continue
+            if isinstance(report, Refusal):
+                report.refuse()
+            self._take(worker, report)
+
+    def _take(self, worker: Handle, report: Report) -> None:
+        events = self._events.setdefault(report.unit, deque())
+        events.extend(report.events)
+        for event in report.events:
+            if isinstance(event, NeedsTerminal):
+                worker.reported.add(event.test)
+            elif isinstance(event, Call) and isinstance(event.test, int):
+                self._note_time(worker, report.unit, event.test, event)
+        if report.found is not None:
+            self._receiver.merge(report.found)
+        if report.stops and not self.interrupts:  # a test has raised KeyboardInterrupt by itself
+            self.interrupts = self._seen_interrupts = 1
+        if report.is_over and worker.orders:
+            self._end(worker.orders.popleft().unit)
+            worker.reported.clear()
+
+    def _note_time(self, worker: Handle, unit: int, test: int, call: Call) -> None:
+        if call.name == "startTest":
+            self._began[unit] = call.moment
+        elif call.name == "stopTest":
+            worker.reported.add(test)
+            ran = Ran(unit, test, self._began.get(unit, call.moment), call.moment)
+            self.ran.append(ran)
+            self._length += (max(ran.ended - ran.began, 1e-4) - self._length) / 8
+
+    def _end(self, unit: int) -> None:
+        self._schedule.end(unit)
+        self._over.add(unit)
+
+    def _watch(self) -> None:
+        """Look at the workers: who is to be interrupted, who is stuck, who has died."""
+        if self.interrupts > self._seen_interrupts:
+            self._seen_interrupts = self.interrupts
+            for worker in self._workers:
+                if self.interrupts > 1:
+                    worker.kill(is_stuck=False)
+                elif worker.is_busy:
+                    worker.signal(signal.SIGINT)
+        now = monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _TICK
+        for worker in list(self._workers):
+            if worker.is_being_killed:
+                worker.watch()
+            elif worker.is_busy and now >= worker.state.kill_at:
+                worker.kill(is_stuck=True)
+            if not worker.process.is_alive() and not worker.connection.poll():
+                self._bury(worker)
+
+    def _bury(self, worker: Handle) -> None:
+        """Deal with a worker that has ended."""
+        self._workers.remove(worker)
+        self._selector.unregister(worker.connection)
+        try:
+            exit_code = worker.wait()
+            if worker.is_busy:
+                self._report_death(worker, exit_code)
+        finally:
+            worker.close()
+
+    def _report_death(self, worker: Handle, exit_code: int) -> None:
+        """Fail the test that ran in a worker that has died; hand its other units out again."""
+        order, *ahead = worker.orders
+        for other in reversed(ahead):
+            self._schedule.put_back(other.unit)
+        if worker.state.unit != order.unit:  # it had not begun
+            self._schedule.put_back(order.unit)
+            return
+        unit, test = self._units[order.unit], self._running_test(worker)
+        error = self._error_of(worker, test, exit_code)
+        self._events.setdefault(order.unit, deque()).extend(self._last_events(worker, error))
+        everything = frozenset(range(len(unit.tests))) if order.tests is None else order.tests
+        rest = everything - worker.reported
+        if rest and worker.reported and not self._is_stopping:
+            # its fixtures are set up again there
+            self._started().send(Order(order.unit, rest))
+        else:
+            self._end(order.unit)
+        self._receiver.note(crashes.lost_teardown(test, unit))
+
+    def _last_events(self, worker: Handle, error: Error) -> list[Event]:
+        """Return what happened at the end of a worker that has died."""
+        unit, position = worker.state.unit, worker.state.test
+        now = time.time()
+        texts = [Text(*one) for one in leftover(worker.folder, worker.state)]
+        if self._running_test(worker) is None:
+            holder = Holder(crashes.fixtures_of(self._units[unit]))
+            return [*texts, Call("addError", holder, (error,), now)]
+        began = now - (monotonic() - worker.state.since)
+        worker.reported.add(position)
+        self.ran.append(Ran(unit, position, began, now))
+        return [
+            Call("startTest", position, (), began),
+            *texts,
+            Call("addError", position, (error,), now),
+            Call("stopTest", position, (), now),
+        ]
+
+    def _error_of(self, worker: Handle, test: Any, exit_code: int) -> Error:
+        frames = worker.stack()
+        if worker.is_stuck:
+            return crashes.of_limit(self._limit_of(test), frames)
+        if worker.is_being_killed:
+            return crashes.of_interrupt(frames)
+        return crashes.of_death(exit_code, frames)
+
+    def _running_test(self, worker: Handle) -> Any:
+        """Return the test that a worker runs and has not reported; None for none."""
+        unit, test = worker.state.unit, worker.state.test
+        if not worker.is_busy or worker.orders[0].unit != unit or test < 0:
+            return None
+        return None if test in worker.reported else self._units[unit].tests[test]
+
+    def _deliver(self) -> None:
+        """Deliver what has come, as far as it is its turn."""
+        while self._turns:
+            unit = self._turns[0]
+            self._deliver_unit(unit)
+            if unit not in self._over or self._receiver.is_stopped:
+                return
+            self._turns.popleft()
+
+    def _deliver_unit(self, unit: int) -> None:
+        events = self._events.get(unit)
+        while events:
+            event = events.popleft()
+            if isinstance(event, NeedsTerminal):
+                if not self._is_stopping:
+                    self._receiver.run_here(unit, event.test)
+            elif self._receiver.is_stopped and isinstance(event, Call) and event.name == "startTest":
+                events.clear()  # in a serial run it would not have begun
+            else:
+                self._receiver.receive(unit, event)
+
+    def _deliver_rest(self) -> None:
+        """Deliver what has come of units that are not over, or has come after their end."""
+        if self._receiver.is_stopped:
+            if self._turns:
+                self._deliver_unit(self._turns[0])
+            return
+        for unit in sorted(self._events):
+            self._deliver_unit(unit)
+
+    def _dismiss(self) -> None:
+        """Have the workers end, and take what they still report."""
+        for worker in self._workers:
+            worker.dismiss()
+        end = monotonic() + _LAST
+        while self._workers and monotonic() < end and self.interrupts < 2:  # noqa: PLR2004
+            self._wait()
+            self._watch()
+
+    def _close(self) -> None:
+        for worker in self._workers:
+            worker.kill_now()
+            worker.close()
+        self._workers.clear()
+        self._selector.close()

@@ -1,0 +1,190 @@
+"""What runs in a worker process: it waits for orders, runs units, and reports.
+
+1. It ends with the main process, however that ends.
+2. It is the head of a process group, so that it can be killed with the child processes of its
+   tests, and Ctrl-C on the terminal reaches the main process alone.
+3. Its output goes to files (`output`), its last stack too (`crashes`).
+4. SIGINT interrupts the test that runs, as Ctrl-C does in a serial run.
+"""
+
+from __future__ import annotations
+
+import atexit
+import bdb
+import contextlib
+import ctypes
+import functools
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from logging.handlers import BufferingHandler
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn, Protocol
+
+from nose2_aio import seams
+from nose2_aio.errors import LoopError
+from nose2_aio.units import Unit
+from nose2_aio.workers import crashes
+from nose2_aio.workers.messages import Link, Order, Refusal
+from nose2_aio.workers.output import Output
+from nose2_aio.workers.recording import Recorder, Steps
+
+__all__ = ["Process", "UnitSteps", "memory_handlers"]
+
+_PR_SET_PDEATHSIG = 1
+
+
+class UnitSteps(Steps, Protocol):
+    """What a worker does around each unit, too."""
+
+    def begin_unit(self, repetition: int | None) -> None:
+        """Prepare the loops of a unit."""
+
+    def end_unit(self) -> None:
+        """Close what was opened for it."""
+
+    def end_work(self) -> None:
+        """Judge what was found of the last test."""
+
+    def signals(self, terminal: int) -> AbstractContextManager[None]:
+        """Handle signals inside the block; ``terminal`` is the file descriptor to print to."""
+
+    def on_stop(self, stop: Callable[[], Any]) -> None:
+        """Call ``stop`` when Ctrl-C has come."""
+
+    def on_deadline(self, note: Callable[[float], None]) -> None:
+        """Call ``note`` with the time when what runs is stuck, whenever that changes."""
+
+
+class Process:
+    """This worker process."""
+
+    def __init__(self, link: Link) -> None:
+        """Make it a worker process: its signals, its output."""
+        self._link = link
+        _end_with(link.parent)
+        with contextlib.suppress(OSError):  # it is the head of a session
+            os.setpgid(0, 0)
+        self._terminal = os.dup(2)
+        self._output = Output(link.folder, link.state)
+        self._stacks = crashes.note_stacks(link.folder)
+        if sys.version_info < (3, 13):
+            atexit._clear()  # what the main process has registered is for that to call
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def refuse(self, reason: str) -> None:
+        """Tell the main process why this one can't run its tests."""
+        self._link.connection.send(Refusal(reason))
+
+    def work(
+        self,
+        units: Sequence[Unit],
+        steps: UnitSteps,
+        *,
+        failfast: bool,
+        detail: Callable[[Any, Any], list[str]],
+    ) -> None:
+        """Run units until the main process has no more.
+
+        ``failfast`` and ``detail`` are those of `Recorder`.
+        """
+        link = self._link
+        recorder = Recorder(
+            steps, link.state, self._output, link.connection.send, failfast=failfast, detail=detail
+        )
+        steps.on_stop(recorder.stop)
+        steps.on_deadline(functools.partial(setattr, link.state, "kill_at"))
+        for index, handler in enumerate(memory_handlers()):
+            vars(handler)["emit"] = functools.partial(recorder.add_log, index)
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            steps.signals(self._terminal),
+            _without_debugger(recorder),
+        ):
+            _serve(link.connection, units, steps, recorder)
+
+    def end(self) -> None:
+        """Call what tests have registered for the end of the process."""
+        if sys.version_info < (3, 13):
+            atexit._run_exitfuncs()
+        self._link.connection.close()
+
+
+def memory_handlers() -> list[logging.Handler]:
+    """Return the handlers that keep log records in memory, such as that of ``--log-capture``."""
+    loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
+    return [
+        handler
+        for logger in loggers
+        for handler in getattr(logger, "handlers", ())
+        if isinstance(handler, BufferingHandler)
+    ]
+
+
+def _serve(
+    connection: Connection, units: Sequence[Unit], steps: UnitSteps, recorder: Recorder
+) -> None:
+    cases: list[type] = []
+    while orders := _received(connection):
+        for order in orders:
+            unit = units[order.unit]
+            if not unit.has_fixtures:
+                cases += [type(test) for test in unit.tests]
+            _run(order, unit, steps, recorder)
+    # as a serial run does after the last test
+    seams.clean_up(cases, recorder)
+    steps.end_work()
+    recorder.close()
+
+
+def _received(connection: Connection) -> Sequence[Order]:
+    try:
+        orders: Sequence[Order] = connection.recv()
+    except EOFError:
+        return ()
+    return orders
+
+
+def _run(order: Order, unit: Unit, steps: UnitSteps, recorder: Recorder) -> None:
+    suite, positions = unit.part(order.tests)
+    recorder.begin(order.unit, suite, positions, has_fixtures=unit.has_fixtures)
+    steps.begin_unit(unit.repetition)
+    try:
+        suite(recorder)
+    except KeyboardInterrupt as error:
+        recorder.interrupt(error)
+    finally:
+        steps.end_unit()
+    recorder.end()
+
+
+def _end_with(parent: int) -> None:
+    """Be killed when the main process ends, whatever runs here then."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def _without_debugger(recorder: Recorder) -> Iterator[None]:
+    """End a test that asks for a debugger, inside the block: it has to run in the main process."""
+    before = bdb.Bdb.set_trace
+
+    @functools.wraps(before)
+    def set_trace(*_: Any, **__: Any) -> NoReturn:
+        if threading.current_thread() is threading.main_thread():
+            recorder.needs_terminal = True
+        raise LoopError(
+            "a debugger needs a terminal, and worker processes have none: use --aio-workers=0"
+        )
+
+    bdb.Bdb.set_trace = set_trace  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        bdb.Bdb.set_trace = before  # type: ignore[method-assign]

@@ -1,0 +1,284 @@
+"""A result that records what happens to tests, so that it can be sent and replayed.
+
+unittest calls the methods of a result while tests run. In a worker these calls are recorded, with
+what the tests print and log in between, and sent after each test.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import pickle
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from unittest import TestCase
+
+from nose2 import util
+
+from nose2_aio import seams
+from nose2_aio.errors import UnsentError
+from nose2_aio.seconds import monotonic
+from nose2_aio.workers.messages import (
+    Call,
+    Error,
+    Event,
+    Holder,
+    InSuite,
+    Logged,
+    NeedsTerminal,
+    Ref,
+    Report,
+    State,
+    Stranger,
+    SubTest,
+    Text,
+)
+from nose2_aio.workers.output import Output
+
+__unittest = True
+
+__all__ = ["Recorder", "Steps"]
+
+
+class Steps(Protocol):
+    """What a worker does around each test."""
+
+    def attach(self, test: TestCase) -> None:
+        """Prepare a test case to run its coroutines."""
+
+    def detach(self) -> None:
+        """End what was begun for it."""
+
+    def take(self) -> Any:
+        """Return what was found since it was asked last; None for nothing."""
+
+
+class Recorder:
+    """The result on which a worker runs its tests."""
+
+    def __init__(
+        self,
+        steps: Steps,
+        state: State,
+        output: Output,
+        send: Callable[[Report], None],
+        *,
+        failfast: bool,
+        detail: Callable[[Any, Any], list[str]],
+    ) -> None:
+        """``detail`` gives what plugins add to the report of a failure, given its traceback."""
+        self.failfast = failfast
+        self.needs_terminal = False
+        """True if the test that runs has asked for a debugger."""
+        self._steps = steps
+        self._state = state
+        self._output = output
+        self._send = send
+        self._detail = detail
+        self._unit = -1
+        self._suite: Any = None
+        self._positions: Mapping[int, int] = {}
+        self._events: list[Event] = []
+        self._running: Any = None
+        self._stops = False
+        self._has_failed = False
+        self._before = 0
+        """How many events had come before the test that runs."""
+        self._left = 0
+        """How many tests are still to come before the unit is over; 0 if fixtures follow."""
+
+    def begin(
+        self, unit: int, suite: Any, positions: Mapping[int, int], *, has_fixtures: bool
+    ) -> None:
+        """Begin with a unit; ``positions`` has those of its tests, by their identity."""
+        self._unit, self._suite, self._positions = unit, suite, positions
+        self._left = 0 if has_fixtures else len(positions)
+        self._has_failed = False
+        self._state.begin_unit(unit)
+
+    def end(self) -> None:
+        """Send that the unit is over."""
+        self._take_output()
+        self._flush(is_over=True)
+        self._state.begin_unit(-1)
+
+    def close(self) -> None:
+        """Send what has come since, if anything has."""
+        self._take_output()
+        report = Report(self._unit, self._events, self._steps.take())
+        if report.events or report.found is not None:
+            self._send(report)
+
+    def add_log(self, handler: int, record: logging.LogRecord) -> None:
+        """Record a log record for a handler."""
+        self._events.append(Logged(handler, _sendable_record(record)))
+
+    def interrupt(self, error: BaseException) -> None:
+        """Record that Ctrl-C has ended the unit without a word from the test that ran."""
+        test, self._stops = self._running, True
+        if test is not None:
+            self.addError(test, (type(error), error, error.__traceback__))
+            self.stopTest(test)
+
+    @property
+    def shouldStop(self) -> bool:  # noqa: N802 -- unittest's name, as all below
+        """True if no further test is to begin."""
+        return self._stops or (self.failfast and self._has_failed)
+
+    def stop(self) -> None:
+        """End the run after the current test."""
+        self._stops = True
+
+    def startTest(self, test: Any) -> None:  # noqa: N802
+        """Record that a test begins, and prepare it."""
+        self._take_output()
+        self._running = test
+        self._before = len(self._events)
+        self._state.begin_test(self._positions.get(id(test), -1), monotonic())
+        self._call("startTest", test)
+        self._steps.attach(test)
+
+    def stopTest(self, test: Any) -> None:  # noqa: N802
+        """Record that a test is over, and send what has happened."""
+        self._steps.detach()
+        self._take_output()
+        self._call("stopTest", test)
+        self._running = None
+        if self.needs_terminal:
+            self.needs_terminal = False
+            self._events[self._before :] = [NeedsTerminal(self._positions[id(test)])]
+        self._left -= 1
+        if self._left != 0:  # or the end of the unit is sent with it
+            self._flush()
+            self._state.end_test()
+
+    def addSuccess(self, test: Any) -> None:  # noqa: N802
+        """Record that a test has passed."""
+        self._tell("addSuccess", test)
+
+    def addError(self, test: Any, error: Any) -> None:  # noqa: N802
+        """Record an error of a test, or of a fixture of a class, a module or a layer."""
+        self._fail("addError", test, error)
+
+    def addFailure(self, test: Any, error: Any) -> None:  # noqa: N802
+        """Record that a test has failed."""
+        self._fail("addFailure", test, error)
+
+    def addSubTest(self, test: Any, subtest: Any, error: Any) -> None:  # noqa: N802
+        """Record the outcome of a subtest."""
+        self._has_failed |= error is not None
+        sent = None if error is None else self._sendable(subtest, error)
+        self._tell("addSubTest", test, _sendable_subtest(subtest), sent)
+
+    def addSkip(self, test: Any, reason: str) -> None:  # noqa: N802
+        """Record that a test, or all of a class, was skipped."""
+        self._tell("addSkip", test, str(reason))
+
+    def addExpectedFailure(self, test: Any, error: Any) -> None:  # noqa: N802
+        """Record that a test has failed, as it should."""
+        self._tell("addExpectedFailure", test, self._sendable(test, error))
+
+    def addUnexpectedSuccess(self, test: Any) -> None:  # noqa: N802
+        """Record that a test has passed that should fail."""
+        self._tell("addUnexpectedSuccess", test)
+
+    def addDuration(self, test: Any, elapsed: float) -> None:  # noqa: N802
+        """Ignore it: nose2 does so, too."""
+
+    def _fail(self, name: str, test: Any, error: Any) -> None:
+        self._has_failed = True
+        self._tell(name, test, self._sendable(test, error))
+
+    def _tell(self, name: str, test: Any, *args: Any) -> None:
+        self._take_output()
+        self._call(name, test, *args)
+
+    def _call(self, name: str, test: Any, *args: Any) -> None:
+        self._events.append(Call(name, self._ref(test), args, time.time()))
+
+    def _take_output(self) -> None:
+        self._events += [Text(*one) for one in self._output.take()]
+
+    def _flush(self, *, is_over: bool = False) -> None:
+        report = Report(self._unit, self._events, self._steps.take(), is_over, self._stops)
+        self._events = []
+        self._send(report)
+
+    def _ref(self, test: Any) -> Ref:
+        position = self._positions.get(id(test))
+        if position is not None:
+            return position
+        for index, one in enumerate(seams.walk(self._suite)):
+            if one is test:
+                return InSuite(index)
+        if seams.is_holder(test):
+            return Holder(test.description)
+        described = getattr(test, "shortDescription", None)
+        return Stranger(
+            str(getattr(test, "id", test.__class__.__name__.__str__)()),
+            str(test),
+            described() if callable(described) else None,
+        )
+
+    def _sendable(self, test: Any, error: Any) -> Error:
+        kind, value, _ = error
+        text = util.exc_info_to_string(error, test)
+        details = self._detail(test, error)
+        return Error(
+            _sendable_class(kind), _sendable_value(value), "\n".join([text, *details])
+        )
+
+
+def _can_be_sent(value: object) -> bool:
+    try:
+        pickle.loads(pickle.dumps(value))  # noqa: S301 -- our own
+    except Exception:  # a class of the user's may do anything
+        return False
+    return True
+
+
+def _sendable_class(kind: type[BaseException]) -> type[BaseException]:
+    return next((one for one in kind.__mro__ if _can_be_sent(one)), Exception)
+
+
+def _sendable_value(value: BaseException) -> bytes:
+    if _can_be_sent(value):
+        return pickle.dumps(value)
+    return pickle.dumps(UnsentError("".join(traceback.format_exception_only(value)).rstrip()))
+
+
+def _sendable_subtest(subtest: Any) -> SubTest:
+    message, params = seams.subtest_parts(subtest)
+    return SubTest(_sendable_part(message), {k: _sendable_part(v) for k, v in params.items()})
+
+
+def _sendable_part(value: object) -> object:
+    return value if _can_be_sent(value) else Shown(repr(value))
+
+
+class Shown:
+    """Stands for a value that can't be sent: it looks the same."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _sendable_record(record: logging.LogRecord) -> logging.LogRecord:
+    found = copy.copy(record)
+    if found.exc_info and not found.exc_text:
+        found.exc_text = logging.Formatter().formatException(found.exc_info)
+    found.exc_info = None
+    try:
+        found.msg = record.getMessage()
+    except Exception:  # the handler would say so on stderr
+        found.msg = str(record.msg)
+    found.args = None
+    for name, value in list(vars(found).items()):
+        if not _can_be_sent(value):
+            setattr(found, name, Shown(repr(value)))
+    return found

@@ -1,0 +1,296 @@
+"""One run of a suite in worker processes: from its units to nose2's result."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+from unittest import BaseTestSuite, TestCase
+
+from nose2_aio import variants
+from nose2_aio.settings import Settings
+from nose2_aio.units import Unit, units
+from nose2_aio.workers.handle import Handle
+from nose2_aio.workers.messages import Call, Event, Link
+from nose2_aio.workers.pool import Pool, Ran
+from nose2_aio.workers.process import Process, UnitSteps, memory_handlers
+from nose2_aio.workers.replay import Replay, time_of_plugins
+from nose2_aio.workers.schedule import longest_first
+from nose2_aio.workers.spawned import Plan, names_of, spawned
+
+__all__ = ["Detail", "MainSteps", "WorkerRun", "planned"]
+
+Detail = Callable[[Any, Any], list[str]]
+_TERMINAL = "{}: it asks for a debugger, so it ran in the main process"
+
+
+class MainSteps(UnitSteps, Protocol):
+    """What the main process does for a run, and its workers for each unit."""
+
+    is_replaying: bool
+    """True while nose2 is told what has happened in a worker."""
+
+    def merge(self, found: Any) -> None:
+        """Take what was found in a worker."""
+
+    def note(self, line: str) -> None:
+        """Take a line for the end of the run."""
+
+    def limit_of(self, test: TestCase | None) -> str:
+        """Return the time limit of a test in words; of a fixture, for None."""
+
+
+def planned(suite: Any, settings: Settings) -> list[Unit]:
+    """Return the units of a suite, in the order in which their results are told.
+
+    Those of each repetition on another loop follow each other, and all of that is repeated as often
+    as ``repeat`` says.
+    """
+    parts = variants.repeated(suite, settings) or [variants.Repetition(None, suite)]
+    found = []
+    for number, part in parts:
+        found += [replace(unit, repetition=number) for unit in units(part, settings)]
+    rounds = [[unit.copied() for unit in found] for _ in range(settings.repeat - 1)]
+    return [*found, *(unit for one in rounds for unit in one)]
+
+
+class WorkerRun:
+    """Runs units in workers, and replays on a result what happens."""
+
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        settings: Settings,
+        steps: MainSteps,
+        detail: Detail,
+    ) -> None:
+        """``detail`` gives what plugins add to the report of a failure, given its traceback."""
+        self._units = units
+        self._settings = settings
+        self._steps = steps
+        self._detail = detail
+        self._failfast = False
+        self._ran: list[Ran] = []
+        self.is_interrupted = False
+        """True if Ctrl-C has ended the run."""
+        self._method = _start_method(settings) if units else "spawn"
+        self._context = multiprocessing.get_context(self._method)
+        self._pool: Pool | None = None
+        self.is_running = False
+        """True while tests run in workers."""
+        self._places = {
+            id(test): (index, position)
+            for index, unit in enumerate(units)
+            for position, test in enumerate(unit.tests)
+        }
+
+    def __call__(self, result: Any) -> None:
+        """Run all units, and tell ``result`` what happens."""
+        self._failfast = result.failfast
+        order = longest_first(self._units, _durations(self._settings.report))
+        with time_of_plugins() as clock:
+            replay = Replay(result, self._units, clock, memory_handlers())
+            player = _Player(replay, self._units, self._steps)
+            pool = self._new_pool(player, self._settings.workers)
+            with self._interrupted_by_signals(pool):
+                pool.run(order)
+            self._ran = pool.ran
+            self.is_interrupted = pool.interrupts > 0
+            if pool.interrupts:
+                result.stop()
+
+    def passes(self, test: TestCase) -> bool:
+        """Run a test alone in a fresh worker, and return whether it passes."""
+        is_here = id(test) not in self._places
+        if is_here:  # it has run in this process
+            self._units = [Unit([test], BaseTestSuite())]
+        unit, position = self._places.get(id(test), (0, 0))
+        collector = _Collector()
+        pool = self._new_pool(collector, 1)
+        with self._interrupted_by_signals(pool):
+            pool.run([unit], {unit: frozenset([position])})
+        return collector.has_passed and not pool.interrupts
+
+    def beside(self, test: TestCase) -> list[str] | None:
+        """Return the names of the tests that ran at the same time as a test.
+
+        None where tests run in this process.
+        """
+        if id(test) not in self._places:
+            return None
+        ran = self._ran
+        unit, position = self._places[id(test)]
+        own = [one for one in ran if (one.unit, one.test) == (unit, position)]
+        return [
+            self._units[one.unit].tests[one.test].id().partition("\n")[0]
+            for one in ran
+            if (one.unit, one.test) != (unit, position)
+            and any(one.began < mine.ended and mine.began < one.ended for mine in own)
+        ]
+
+    def going_on(self) -> str:
+        """Return which tests run, and have their workers print what they wait for."""
+        assert self._pool is not None
+        self._pool.signal(signal.SIGQUIT)
+        tests = self._pool.running()
+        lines = [f"{name} has run for {seconds:.2f} s" for name, seconds in tests]
+        return "\n".join(["", f"{len(lines)} tests run in worker processes:", *lines, ""])
+
+    def suspend(self) -> None:
+        """Suspend the workers too."""
+        if self._pool is not None:
+            self._pool.signal(signal.SIGTSTP)
+
+    def resume(self) -> None:
+        """Let the workers go on."""
+        if self._pool is not None:
+            self._pool.signal(signal.SIGCONT)
+            self._pool.resume()
+
+    def _new_pool(self, receiver: Any, size: int) -> Pool:
+        self._pool = Pool(self._units, receiver, self._start, self._steps.limit_of, size)
+        return self._pool
+
+    def _start(self, name: str) -> Handle:
+        if self._method == "fork":
+            with warnings.catch_warnings():  # of threads, where fork was asked for
+                warnings.simplefilter("ignore", DeprecationWarning)
+                return Handle(self._context, self._forked, name)
+        argv = list(sys.argv)
+        if self._settings.shuffle is not None:
+            argv.append(f"--aio-shuffle={self._settings.shuffle}")
+        plan = Plan(argv, os.getcwd(), names_of(self._units), is_one=not self._places)
+        return Handle(self._context, spawned, name, plan)
+
+    def _forked(self, link: Link) -> None:
+        process = Process(link)
+        process.work(self._units, self._steps, failfast=self._failfast, detail=self._detail)
+        process.end()
+
+    @contextmanager
+    def _interrupted_by_signals(self, pool: Pool) -> Iterator[None]:
+        """Let Ctrl-C interrupt the pool inside the block."""
+        self.is_running = True
+        before = signal.getsignal(signal.SIGINT)
+        is_main = threading.current_thread() is threading.main_thread()
+        if not is_main or before is not signal.default_int_handler:
+            try:
+                yield
+            finally:
+                self.is_running = False
+            return
+
+        def on_signal(_: int, __: FrameType | None) -> None:
+            pool.interrupt()
+
+        signal.signal(signal.SIGINT, on_signal)
+        try:
+            yield
+        finally:
+            self.is_running = False
+            signal.signal(signal.SIGINT, before)
+
+
+class _Player:
+    """Replays what a pool delivers."""
+
+    def __init__(self, replay: Replay, units: Sequence[Unit], steps: MainSteps) -> None:
+        self._replay = replay
+        self._units = units
+        self._steps = steps
+        self.merge = steps.merge
+        self.note = steps.note
+
+    @property
+    def is_stopped(self) -> bool:
+        """True if nothing more is to run, and no test is replayed halfway."""
+        return bool(self._replay.result.shouldStop) and not self._replay.is_in_test
+
+    def receive(self, unit: int, event: Event) -> None:
+        """Replay an event."""
+        self._steps.is_replaying = True
+        try:
+            self._replay.play(unit, event)
+        finally:
+            self._steps.is_replaying = False
+
+    def run_here(self, unit: int, test: int) -> None:
+        """Run a test in the main process: it asks for a debugger."""
+        one = self._units[unit]
+        self._steps.note(_TERMINAL.format(one.tests[test].id()))
+        suite, _ = one.fresh(frozenset([test]))
+        handler = signal.getsignal(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._steps.begin_unit(one.repetition)
+        try:
+            suite(self._replay.result)
+        finally:
+            self._steps.end_unit()
+            signal.signal(signal.SIGINT, handler)
+
+
+class _Collector:
+    """Looks whether a test passes."""
+
+    is_stopped = False
+
+    def __init__(self) -> None:
+        self._has_failed = False
+        self._has_succeeded = False
+
+    @property
+    def has_passed(self) -> bool:
+        """True if the test has passed, and its fixtures too."""
+        return self._has_succeeded and not self._has_failed
+
+    def receive(self, _: int, event: Event) -> None:
+        """Look at an event."""
+        if isinstance(event, Call):
+            self._has_succeeded |= event.name in ("addSuccess", "addExpectedFailure")
+            failures = ("addError", "addFailure", "addUnexpectedSuccess")
+            self._has_failed |= event.name in failures
+            self._has_failed |= event.name == "addSubTest" and event.args[1] is not None
+
+    def run_here(self, _: int, __: int) -> None:
+        """Leave alone a test that asks for a debugger."""
+
+    def merge(self, _: Any) -> None:
+        """Forget what was found: it is told of the first time."""
+
+    def note(self, _: str) -> None:
+        """Forget it, too."""
+
+
+def _start_method(settings: Settings) -> str:
+    if settings.worker_start == "auto":
+        return "fork" if _is_fork_safe() else "spawn"
+    return settings.worker_start
+
+
+def _is_fork_safe() -> bool:
+    """Return True on Linux, if there is no other thread, of Python's or of C code."""
+    if sys.platform != "linux":
+        return False
+    try:
+        return len(list(Path("/proc/self/task").iterdir())) == 1
+    except OSError:
+        return threading.active_count() == 1
+
+
+def _durations(path: str) -> Mapping[str, float]:
+    """Return the seconds of tests by their ids, from the report of an earlier run."""
+    try:
+        report = json.loads(Path(path).read_text(encoding="utf-8"))
+        return {str(test["id"]): float(test["seconds"]) for test in report["tests"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
