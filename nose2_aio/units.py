@@ -81,8 +81,10 @@ def _with(suite: Any, tests: Mapping[int, Any]) -> Any:
     None where it has none of them.
     """
     within = seams.tests_in(suite)
-    if within is None or seams.runs_itself(suite) and not kinds.is_layer(suite):
-        return tests.get(id(suite), None if within is None else suite)
+    if within is None:
+        return tests.get(id(suite))
+    if seams.runs_itself(suite) and not (isinstance(suite, _Suite) or kinds.is_layer(suite)):
+        return suite  # it alone knows its tests
     parts = [part for one in within if (part := _with(one, tests)) is not None]
     return seams.suite_with(suite, parts) if parts else None
 

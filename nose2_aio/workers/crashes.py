@@ -7,6 +7,8 @@ It works while C code runs, which no Python code can interrupt.
 from __future__ import annotations
 
 import faulthandler
+import functools
+import os
 import pickle
 import re
 import signal
@@ -14,14 +16,14 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from traceback import FrameSummary
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from nose2_aio import places
 from nose2_aio.errors import AioError, InterruptedRunError, TimeLimitError, WorkerDiedError
 from nose2_aio.units import Unit
 from nose2_aio.workers.messages import Error
 
-__all__ = ["DUMP", "described", "error", "fixtures_of", "lost_teardown", "note_stacks", "stack"]
+__all__ = ["DUMP", "described", "error", "fixtures_of", "lost_teardown", "note_exit", "note_stacks", "stack"]
 
 DUMP: int = signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else signal.SIGXCPU
 """The signal that makes a worker write its stacks: tests are unlikely to use it."""
@@ -37,6 +39,19 @@ def note_stacks(folder: Path) -> IO[str]:
     faulthandler.enable(file)
     faulthandler.register(DUMP, file)
     return file
+
+
+def note_exit(file: IO[str]) -> None:
+    """Write the stack of whoever calls ``os._exit`` in this process to a file."""
+    leave, own = os._exit, os.getpid()
+
+    @functools.wraps(leave)
+    def noting(status: int) -> NoReturn:
+        if os.getpid() == own:  # a child process that a test has forked may leave
+            faulthandler.dump_traceback(file)
+        leave(status)
+
+    os._exit = noting
 
 
 def described(exit_code: int) -> str:
@@ -77,9 +92,10 @@ def of_interrupt(frames: list[FrameSummary]) -> Error:
     return error(InterruptedRunError, "its worker process was killed by Ctrl-C", frames)
 
 
-def of_death(exit_code: int, frames: list[FrameSummary]) -> Error:
-    """Return the error for a worker that has died by itself."""
-    return error(WorkerDiedError, f"its worker process {described(exit_code)}", frames)
+def of_death(exit_code: int, place: str, frames: list[FrameSummary]) -> Error:
+    """Return the error for a worker that has died by itself, while it ran what is at ``place``."""
+    where = f" ({place})" if place and not frames else ""
+    return error(WorkerDiedError, f"its worker process {described(exit_code)}{where}", frames)
 
 
 def fixtures_of(unit: Unit) -> str:
@@ -92,8 +108,8 @@ def fixtures_of(unit: Unit) -> str:
 def lost_teardown(test: Any, unit: Unit) -> str:
     """Return a line on the teardown that a worker could not run any more."""
     name = fixtures_of(unit) if test is None else test.id().partition("\n")[0]
-    what = "teardown and fixtures'" if unit.has_fixtures else "own"
-    return f"{name}: its worker process was lost, so its {what} teardown did not run"
+    wider = ", and that of its class or module" if unit.has_fixtures and test is not None else ""
+    return f"{name}: its worker process was lost, and so was its teardown{wider}"
 
 
 def _threads(folder: Path) -> Iterator[tuple[int, list[FrameSummary]]]:

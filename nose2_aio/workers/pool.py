@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from nose2_aio import kinds, places
 from nose2_aio.seconds import monotonic
 from nose2_aio.units import Unit
 from nose2_aio.workers import crashes
@@ -344,7 +345,8 @@ class Pool:
             return crashes.of_limit(self._limit_of(test), frames)
         if worker.is_being_killed:
             return crashes.of_interrupt(frames)
-        return crashes.of_death(exit_code, frames)
+        place = "" if test is None else places.describe(kinds.target(test)[0])
+        return crashes.of_death(exit_code, place, frames)
 
     def _running_test(self, worker: Handle) -> Any:
         """Return the test that a worker runs and has not reported; None for none."""

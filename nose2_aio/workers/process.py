@@ -74,6 +74,7 @@ class Process:
         self._stacks = crashes.note_stacks(link.folder)
         if sys.version_info < (3, 13):
             atexit._clear()  # what the main process has registered is for that to call
+        crashes.note_exit(self._stacks)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def refuse(self, reason: str) -> None:
@@ -96,6 +97,7 @@ class Process:
         recorder = Recorder(
             steps, link.state, self._output, link.connection.send, failfast=failfast, detail=detail
         )
+        steps.take()  # what was found before is known to the main process
         steps.on_stop(recorder.stop)
         steps.on_deadline(functools.partial(setattr, link.state, "kill_at"))
         for index, handler in enumerate(memory_handlers()):
