@@ -67,12 +67,12 @@ def _only(suite: Any, test: Any, substitute: Any) -> Any:
     return seams.suite_with(suite, parts) if parts else None
 
 
-class _Reordered(BaseTestSuite):
-    """Suites in another order; after them come the cleanups that are left."""
+class _Series(BaseTestSuite):
+    """The suites of units, one after the other; after them come the cleanups that are left."""
 
-    def __init__(self, suites: Iterable[Any], cases: list[type]) -> None:
-        super().__init__(suites)
-        self._cases = cases
+    def __init__(self, units: Sequence[Unit]) -> None:
+        super().__init__(unit.suite for unit in units)
+        self._cases = [type(unit.tests[0]) for unit in units if unit.tests]
 
     def run(self, result: Any) -> Any:
         super().run(result)
@@ -114,7 +114,7 @@ def _joined(units: Sequence[Unit]) -> Unit:
     """Return one unit for all tests, which share the loop of the run."""
     return Unit(
         [test for unit in units for test in unit.tests],
-        _Suite([unit.suite for unit in units]),
+        _Series(units),
         is_serial=any(unit.is_serial for unit in units),
         keys=frozenset([(Level.RUN, None)]).union(*(unit.keys for unit in units)),
         has_fixtures=True,
@@ -137,12 +137,12 @@ def reordered(suite: Any, settings: Settings, *, is_flat: bool = False) -> Any:
     if settings.shuffle is None:
         return suite
     found = shuffled(_cut(suite, settings), settings.shuffle)
-    suites = [unit.suite for unit in found]
     tests = seams.tests_in(suite)
     if tests and not seams.runs_itself(suite):
         tests.clear()  # or it would keep them when they have run
     if not is_flat:
-        return _Reordered(suites, [type(unit.tests[0]) for unit in found if unit.tests])
+        return _Series(found)
+    suites = [unit.suite for unit in found]
     return TestSuite(
         test
         for one in suites
