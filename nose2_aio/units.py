@@ -83,7 +83,7 @@ def _with(suite: Any, tests: Mapping[int, Any]) -> Any:
     within = seams.tests_in(suite)
     if within is None:
         return tests.get(id(suite))
-    if seams.runs_itself(suite) and not (isinstance(suite, _Suite) or kinds.is_layer(suite)):
+    if seams.runs_itself(suite) and not (isinstance(suite, _Suite | _Series) or kinds.is_layer(suite)):
         return suite  # it alone knows its tests
     parts = [part for one in within if (part := _with(one, tests)) is not None]
     return seams.suite_with(suite, parts) if parts else None
@@ -93,12 +93,12 @@ def _copied(test: Any) -> Any:
     return copied(test) if isinstance(test, TestCase) else test
 
 
-class _Reordered(BaseTestSuite):
-    """Suites in another order; after them come the cleanups that are left."""
+class _Series(BaseTestSuite):
+    """The suites of units, one after the other; after them come the cleanups that are left."""
 
-    def __init__(self, suites: Iterable[Any], cases: list[type]) -> None:
-        super().__init__(suites)
-        self._cases = cases
+    def __init__(self, units: Sequence[Unit]) -> None:
+        super().__init__(unit.suite for unit in units)
+        self._cases = [type(unit.tests[0]) for unit in units if unit.tests]
 
     def run(self, result: Any) -> Any:
         super().run(result)
@@ -146,7 +146,7 @@ def _joined(units: Sequence[Unit]) -> Unit:
     """Return one unit for all tests, which share the loop of the run."""
     return Unit(
         [test for unit in units for test in unit.tests],
-        _Suite([unit.suite for unit in units]),
+        _Series(units),
         is_serial=any(unit.is_serial for unit in units),
         keys={(Level.RUN, None): 1},
         has_fixtures=True,
@@ -169,12 +169,12 @@ def reordered(suite: Any, settings: Settings, *, is_flat: bool = False) -> Any:
     if settings.shuffle is None:
         return suite
     found = shuffled(_cut(suite, settings), settings.shuffle)
-    suites = [unit.suite for unit in found]
     tests = seams.tests_in(suite)
     if tests and not seams.runs_itself(suite):
         tests.clear()  # or it would keep them when they have run
     if not is_flat:
-        return _Reordered(suites, [type(unit.tests[0]) for unit in found if unit.tests])
+        return _Series(found)
+    suites = [unit.suite for unit in found]
     return TestSuite(
         test
         for one in suites

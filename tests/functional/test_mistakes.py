@@ -28,10 +28,6 @@ class Settings(TestCase):
                 "generators must be auto, coroutine or nose2, got 'all' ([aio] generators)"
             ),
             "timelimit = 5": "unknown key 'timelimit' in [aio]: did you mean 'time-limit'?",
-            "concurrency = 4\nloop-scope = run": (
-                "concurrency must be 1 where loop-scope is run, since all tests share one loop "
-                "then, got 4 ([aio] concurrency, [aio] loop-scope)"
-            ),
         }.items():
             with self.subTest(line):
                 self.assert_refused(self.project(line).nose2(), message)

@@ -45,7 +45,7 @@ def run(case: TestCase, settings: Settings | None = None) -> unittest.TestResult
             adapter.detach()
 
     result = Result()
-    with stepping_in(lambda: adapter):
+    with stepping_in(adapter):
         case.run(result)
     return result
 

@@ -6,7 +6,7 @@ from unittest import TestCase, mock
 
 from nose2_aio.accounts import Account
 from nose2_aio.adapters import Adapter, stepping_in
-from nose2_aio.charges import _OFTEN, Charges
+from nose2_aio.charges import Charges
 from nose2_aio.fixtures import Fixtures
 from nose2_aio.interrupts import Interrupts
 from nose2_aio.scopes import Scopes
@@ -35,7 +35,7 @@ class Charged(TestCase):
         adapter = Adapter(settings, scopes, fixtures, charges, Account(settings, is_kept=False))
         self.addCleanup(scopes.rules.keeper.close)
         first, second = self.nothing(), self.nothing()
-        with stepping_in(lambda: adapter):
+        with stepping_in(adapter):
             self.assertEqual(adapter.running(), ("", 0.0))
             adapter.attach(Case("test"))
             charges.note_unawaited(first, is_late=False)
@@ -52,31 +52,6 @@ class Charged(TestCase):
         settings = Settings(modes={"never-awaited": "ignore", "never-awaited-mocks": "ignore"})
         charges = Charges(settings, Verdicts(settings))
         with mock.patch("gc.collect") as collect:
-            charges.collect_rest()
             charges.begin_awaiting()
-            charges.collect_young()
             charges.end()
         collect.assert_not_called()
-
-    def test_beside(self) -> None:
-        """Beside others only what is young is the test's own; what is older is another's, or not.
-
-        It is collected now and then, or it would be kept, and ahead of a test that isn't beside.
-        """
-        settings = Settings()
-        charges = Charges(settings, Verdicts(settings))
-        charges.is_beside = lambda _: True
-        charges.has_awaited = True
-        owned: list[tuple[int, bool]] = []
-        with mock.patch("gc.collect", lambda which: owned.append((which, charges._is_owned))):
-            for _ in range(2 * _OFTEN):
-                charges.end()
-            self.assertEqual(owned, 2 * [*_OFTEN * [(0, True)], (1, False)])
-            owned.clear()
-            charges.begin_awaiting()
-            self.assertEqual(owned, [])
-            charges.is_beside = lambda _: False
-            charges.begin_awaiting()
-            charges.end()
-            charges.begin_awaiting()
-        self.assertEqual(owned, [(1, False), (1, True)])

@@ -31,8 +31,6 @@ def run(main: Callable[[Clock], Awaitable[Any]]) -> Any:
 class Outside:
     """What stands for the world outside of a loop: it holds time for so many real seconds."""
 
-    held_up = 0.0
-
     def __init__(self, holds: float = 0.0, *, files: bool = False) -> None:
         self.now, self.holds, self.files = 0.0, holds, files
         self.waited: list[float | None] = []
@@ -446,21 +444,6 @@ class Loops(TestCase):
             self.assertIs(watched.make_virtual(loop), clock)
             self.assertAlmostEqual(loop.time(), time.monotonic() + 1000, 1)
         self.assertAlmostEqual(loop.time(), time.monotonic(), 1)
-
-    def test_held_up(self) -> None:
-        """What others have held the loop up for is no time of its own; a virtual one has none."""
-        loop = asyncio.SelectorEventLoop()
-        self.addCleanup(loop.close)
-        with watched.on(loop):
-            clock = watched.make_virtual(loop)
-            watch = watched.of(loop)
-            assert watch is not None
-            before = clock.time()
-            watch.note_held_up(7)
-            self.assertEqual(clock.time(), before)
-            clock.is_virtual = False
-            watch.note_held_up(5)
-            self.assertAlmostEqual(clock.time(), before - 5, 1)
 
     def test_holders(self) -> None:
         """It can be told what holds time."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import unittest
-from functools import partial
 from typing import Any
 from unittest import IsolatedAsyncioTestCase, TestCase, TestResult
 
@@ -60,24 +58,12 @@ class Copied(TestCase):
         self.assertIs(type(found), Plain)
         self.assertEqual(found.id(), test.id())
 
-    def test_after(self) -> None:
-        """One that has run is copied as it was."""
-        test = Plain("test")
-        state = copies.state(test)
-        test._testMethodDoc = "changed"
-        test.number = 5
-        found = copies.copied(test, state)
-        self.assertEqual(vars(found).keys(), state.keys())
-        self.assertIsNone(found._testMethodDoc)
-        self.assertEqual(copies.copied(found).id(), test.id())
-
     def test_containers(self) -> None:
         """What unittest keeps in it is its own: the cleanups of one run in no other."""
         test = Plain("test")
-        state = copies.state(test)
-        found = copies.copied(test, state)
+        found = copies.copied(test)
         found.addCleanup(print)
-        for one in (test, copies.copied(test, state)):
+        for one in (test, copies.copied(test)):
             self.assertEqual(one._cleanups, [])  # type: ignore[attr-defined]
 
     def test_users(self) -> None:
@@ -95,15 +81,6 @@ class Copied(TestCase):
         self.assertIs(found.lock, test.lock)
         self.assertIsNot(found.deep, test.deep)
         self.assertIs(found.deep["a"], test.deep["a"])
-
-    def test_made_for_it(self) -> None:
-        """What stands in a test and was made for it is made for the copy."""
-        test = unittest.FunctionTestCase(print)
-        vars(test)["face"] = partial(print, test, 1)
-        vars(test)["other"] = partial(print, 1)
-        found = copies.copied(test)
-        self.assertIs(vars(found)["face"].args[0], found)
-        self.assertEqual(vars(found)["other"].args, (1,))
 
     def test_contexts(self) -> None:
         """Each has a context of its own; nothing that one sets is seen by the other."""

@@ -12,7 +12,7 @@ from typing import Any
 from unittest import TestCase, mock
 
 from nose2_aio import deadlines
-from nose2_aio.alarms import Alarm, Overrun, PolledAlarm
+from nose2_aio.alarms import Alarm, Overrun
 from nose2_aio.deadlines import Deadline, Limit, Timekeeper
 from nose2_aio.errors import TimeLimitError
 
@@ -133,7 +133,7 @@ class Keeping(TestCase):
             (frame("nose2_aio.selecting", "/w.py", back=user), False, True),
             (frame("nose2_aio.fixtures", "/f.py", "_call_users_fixture"), False, True),
         ):
-            found = deadlines.is_interruptible(stack, is_awaiting=is_awaiting)
+            found = deadlines._is_interruptible(stack, is_awaiting=is_awaiting)
             self.assertIs(found, expected, stack)
 
     def test_in_debugger(self) -> None:
@@ -201,29 +201,6 @@ class Alarms(TestCase):
         time.sleep(0.03)
         self.assertEqual(len(rings), 1)
         self.assertIsNone(alarm._ring(None))
-
-    def test_polled(self) -> None:
-        """One that another thread rings, where nothing can be interrupted, raises nothing."""
-        alarm, rung = PolledAlarm(lambda _: True), list[Any]()
-        alarm.set((0.0, rung.append))
-        alarm.poll(None)
-        alarm.set(None)
-        alarm.poll(None)
-        self.assertEqual(rung, [None])
-
-    def test_polled_late(self) -> None:
-        """What has gone on while it was looked at isn't interrupted, nor what isn't the user's."""
-        for may_interrupt, goes_on in ((True, True), (False, False)):
-            alarm = PolledAlarm(lambda _, may=may_interrupt: may)  # type: ignore[misc]
-
-            def ring(_: Any, alarm: Any = alarm, goes_on: bool = goes_on) -> Any:
-                if goes_on:
-                    alarm.set(None)
-                return Overrun("late")
-
-            alarm.set((0.0, ring))
-            self.assertFalse(alarm.poll(None))
-            self.assertFalse(alarm._is_rung)
 
     def test_in_thread(self) -> None:
         """In another thread, a thread of ours waits."""

@@ -125,12 +125,6 @@ class Guards(TestCase):
         self.assertIs(self.guard().explained(error), error)
         self.assertFalse(hasattr(error, "__notes__"))
 
-    def test_interrupt_between(self) -> None:
-        """Ctrl-C where none of its tests runs is raised there."""
-        guard = isolated._Guard(TestCase(), mock.MagicMock(), mock.MagicMock(), is_checked=True)
-        with self.assertRaises(KeyboardInterrupt):
-            guard._stop()
-
     def test_main_task(self) -> None:
         """The task that the loop runs for is found among others, if there is one."""
         loop = self.case._asyncioRunner.get_loop()

@@ -91,7 +91,7 @@ class Modules(TestCase):
         hidden = {n for n, path in MODULES.items() if "\n__unittest = True\n" in path.read_text()}
         self.assertEqual(
             hidden,
-            {"adapters", "decorators", "faces", "isolated", "loggers", "recorders", "returned"},
+            {"adapters", "decorators", "faces", "isolated", "returned"},
         )
 
     def test_private_parts(self) -> None:
@@ -132,12 +132,10 @@ class Modules(TestCase):
             "_event_loop_policy",
             "_exception",
             "_execute_mock_call",
-            "_flatten",
             "_fut_waiter",
             "_on_sigint",
             "_run",
             "_setupAsyncioRunner",
-            "_showwarnmsg_impl",
             "_tests",
             "_funcName",
             "_selector",
@@ -160,9 +158,6 @@ class Modules(TestCase):
         ours |= {
             ("engines", "_callback"),
             ("adapters", "_run"),
-            ("concurrency", "_context"),
-            ("concurrency", "_run"),
-            ("concurrency", "_wait"),
             ("fixtures", "_run"),
             ("ladders", "_run"),
         }
@@ -179,8 +174,6 @@ class Modules(TestCase):
                 ("chains", "_transport"),
                 ("chains", "_wait"),
                 ("chains", "_wait_for_data"),
-                ("changes", "_module_cleanups"),
-                ("changes", "_showwarnmsg_impl"),
                 ("checks", "_callback"),
                 ("checks", "_log_traceback"),
                 ("deadlines", "_run"),
@@ -200,7 +193,6 @@ class Modules(TestCase):
                 ("seams", "_setupAsyncioRunner"),
                 ("seams", "_tearDownAsyncioRunner"),
                 ("seams", "_tests"),
-                ("shares", "_flatten"),
                 ("kinds", "_funcName"),
                 ("unawaited", "_execute_mock_call"),
                 ("unawaited", "_warn_unawaited_coroutine"),

@@ -7,7 +7,7 @@ import threading
 from configparser import ConfigParser
 from types import SimpleNamespace
 from typing import Any
-from unittest import TestCase, TestResult, TestSuite, mock
+from unittest import TestCase, TestResult, TestSuite
 
 from nose2.session import Session
 
@@ -136,27 +136,3 @@ class Workers(TestCase):
         event.exc_info = ValueError, error, None
         plugin.setTestOutcome(event)
         self.assertIs(event.exc_info[0], UnsentError)
-
-    def test_played(self) -> None:
-        """What is found goes with the last test that ended, wherever that has run."""
-        plugin = AioPlugin(session=Session())
-        event = SimpleNamespace(metadata={})
-        plugin._test_run._conductor = SimpleNamespace(is_playing=True)  # type: ignore[assignment]
-        with mock.patch.object(plugin._test_run.main.adapter, "detach") as detach:
-            plugin.stopTest(event)
-        self.assertIs(plugin._last_stop, event)
-        detach.assert_not_called()
-
-
-class Shares(TestCase):
-    """What the main process sends where many tests run at once."""
-
-    def test_share(self) -> None:
-        """A share is loaded name by name, as one suite."""
-        plugin = AioPlugin(session=Session())
-        loader = SimpleNamespace(loadTestsFromName=str.upper, suiteClass=list)
-        event = SimpleNamespace(
-            name="nose2_aio.share\nfirst\nsecond", loader=loader, module=None, handled=False
-        )
-        self.assertEqual(plugin.loadTestsFromName(event), ["FIRST", "SECOND"])
-        self.assertTrue(event.handled)

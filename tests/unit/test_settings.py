@@ -104,11 +104,6 @@ class Resolve(TestCase):
                 "deadlocks must be fail or ignore, got 'warn' ([aio] deadlocks)",
             ),
             ({"strict": "very"}, {}, "strict must be true or false, got 'very' ([aio] strict)"),
-            (
-                {"retry-alone": "often"},
-                {},
-                "retry-alone must be true or false, got 'often' ([aio] retry-alone)",
-            ),
             ({"debug": "maybe"}, {}, "debug must be true or false, got 'maybe' ([aio] debug)"),
             (
                 {"always-on": "maybe"},
@@ -144,39 +139,8 @@ class Resolve(TestCase):
             self.assertEqual(str(caught.exception), message)
 
 
-class AtOnce(TestCase):
-    """How many tests run at once, and in which order."""
-
-    def test_concurrency(self) -> None:
-        """It is off; a number, or a word for many."""
-        self.assertEqual(settings.resolve({}, {}).concurrency, 1)
-        for text, number in (("1", 1), (" 8 ", 8), ("auto", 32)):
-            self.assertEqual(settings.resolve({"concurrency": text}, {}).concurrency, number)
-        self.assertTrue(settings.resolve({}, {}).retry_alone)
-        self.assertFalse(settings.resolve({}, {"retry-alone": "False"}).retry_alone)
-
-    def test_no_concurrency(self) -> None:
-        """Anything else is named with its place."""
-        for text in ("0", "-1", "", "2.5", "atuo", "Auto"):
-            with self.subTest(text), self.assertRaises(InvalidValueError) as caught:
-                settings.resolve({}, {"concurrency": text})
-            self.assertEqual(
-                str(caught.exception),
-                f"concurrency must be a whole number >= 1 or auto, got {text!r} "
-                "(--aio-concurrency)",
-            )
-
-    def test_one_loop(self) -> None:
-        """Tests that share one loop can't run at once."""
-        with self.assertRaises(InvalidValueError) as caught:
-            settings.resolve({"loop-scope": "run"}, {"concurrency": "8"})
-        self.assertEqual(
-            str(caught.exception),
-            "concurrency must be 1 where loop-scope is run, since all tests share one loop then, "
-            "got 8 (--aio-concurrency, [aio] loop-scope)",
-        )
-        for scope, number in (("run", "1"), ("module", "8")):
-            settings.resolve({"loop-scope": scope, "concurrency": number}, {})
+class Order(TestCase):
+    """In which order tests run."""
 
     def test_seed(self) -> None:
         """A number is a seed, in the file as well; with none, one is drawn each time."""

@@ -32,6 +32,11 @@ class Other(Plain):
     pass
 
 
+@aio.serial
+class Serial(Plain):
+    pass
+
+
 class Fixtures(Plain):
     @classmethod
     def setUpClass(cls) -> None:
@@ -50,6 +55,13 @@ class Fixtures(Plain):
 class TornDown(Plain):
     @classmethod
     async def tearDownClass(cls) -> None: ...
+
+
+class Runs(Plain):
+    """Runs its tests by itself."""
+
+    def run(self, result: TestResult | None = None) -> TestResult | None:
+        return super().run(result)
 
 
 class Own(TestSuite):
@@ -134,8 +146,7 @@ class Grouping(TestCase):
 
         what = [one for case in (Class, Module, Plain, Run, Test) for one in tests(case)]
         classes = ["Class.a Class.b", "Module.a Module.b"]
-        run = ["Run.a", "Run.b"]
-        rest = [*run, "Test.a", "Test.b"]
+        rest = ["Run.a", "Run.b", "Test.a", "Test.b"]
         self.assertEqual(self.names(*what), [*classes, "Plain.a", "Plain.b", *rest])
         self.assertEqual(
             self.names(*what, **{"loop-scope": "class"}), [*classes, "Plain.a Plain.b", *rest]
@@ -143,8 +154,6 @@ class Grouping(TestCase):
         found = self.names(*what, **{"loop-scope": "module"})
         whole = " ".join([*classes, "Plain.a", "Plain.b", *rest])
         self.assertEqual(found, [whole])  # the module's loop outlives those that pass it over
-        alone = [unit.is_alone for unit in units.units(TestSuite(tests(Run)), SETTINGS)]
-        self.assertEqual(alone, [True, True])
 
     def test_loop_of_some(self) -> None:
         """A module in which some classes share a loop is one unit, with what stands between."""
@@ -186,7 +195,6 @@ class Grouping(TestCase):
         what = [util.transplant_class(functions.FunctionTestCase, __name__)(test) for _ in range(2)]
         found = units.units(TestSuite(what), SETTINGS)
         self.assertEqual([len(unit.tests) for unit in found], [1, 1])
-        self.assertEqual([unit.is_alone for unit in found], [False, False])
 
     def test_test_classes(self) -> None:
         """Those of a test class belong together by the user's class, where that has fixtures."""
@@ -213,7 +221,7 @@ class Grouping(TestCase):
         self.assertEqual(len(units.units(TestSuite([*made, yielded]), SETTINGS)), 1)
 
     def test_yielded(self) -> None:
-        """What a test generator has yielded never runs beside the rest that has its object."""
+        """What a test generator has yielded has a key in common with what has the same object."""
 
         class Users:
             async def check(self) -> None: ...
@@ -247,7 +255,95 @@ class Grouping(TestCase):
         self.assertGreater(unit.keys, {"x", "y", "Case"})
         self.assertEqual(len(unit.keys), 4)
         self.assertEqual(sum(isinstance(key, str) for key in unit.keys), 3)
-        self.assertFalse(unit.is_alone)
+        self.assertFalse(unit.is_serial)
+
+    def test_invalid_keys(self) -> None:
+        """Invalid tags mean nothing here: the test says so when it runs."""
+
+        class Case(Plain):
+            async def a(self) -> None: ...
+
+            a.exclusive = 5  # type: ignore[attr-defined]
+
+            async def b(self) -> None: ...
+
+            b.serial = 5  # type: ignore[attr-defined]
+
+        found = units.units(TestSuite(tests(Case)), SETTINGS)
+        self.assertEqual(
+            [(unit.keys, unit.is_serial) for unit in found], 2 * [(frozenset(), False)]
+        )
+
+    def test_serial(self) -> None:
+        """A unit is serial by the tag of a test in it, or of a class, and by nothing else."""
+
+        class Case(Plain):
+            @aio.serial
+            @aio.exclusive("key")
+            async def a(self) -> None: ...
+
+        class Shared(Case):
+            @classmethod
+            async def setUpClass(cls) -> None: ...
+
+        def serial(*what: TestCase) -> list[bool]:
+            return [unit.is_serial for unit in units.units(TestSuite(what), SETTINGS)]
+
+        self.assertEqual(serial(*tests(Serial)), [True, True])
+        self.assertEqual(serial(*tests(Case)), [True, False])
+        self.assertEqual(serial(Plain("sync"), Runs("a")), [False, False])
+        self.assertEqual(serial(*tests(Shared)), [True])
+        self.assertEqual(serial(Shared("b")), [False])
+        self.assertEqual(units.units(Case("a"), SETTINGS)[0].keys, {"key"})
+
+    def test_no_test_case(self) -> None:
+        """What is no test case is a unit by itself."""
+        what: list[Any] = [lambda _: None, lambda _: None]
+        found = units.units(TestSuite(what), SETTINGS)
+        self.assertEqual(
+            [(unit.tests, unit.keys) for unit in found], [([one], set()) for one in what]
+        )
+
+
+class OfTheRun(TestCase):
+    """Where loop-scope is run, all tests are one unit."""
+
+    def test_whole(self) -> None:
+        """It has what each of its parts would have, in their order."""
+
+        class Case(Fixtures):
+            @aio.serial
+            @aio.exclusive("key")
+            async def c(self) -> None: ...
+
+        scope = settings.resolve({"loop-scope": "run"}, {})
+        suite = TestSuite([Plain("sync"), *tests(Fixtures), Own(tests(Other)), Case("c")])
+        (unit,) = units.units(suite, scope)
+        self.assertEqual(
+            names_of([unit]), ["Plain.sync Fixtures.a Fixtures.b Other.a Other.b Case.c"]
+        )
+        self.assertTrue(unit.is_serial)
+        self.assertTrue(unit.has_fixtures)
+        self.assertEqual(len(unit.keys), 4)
+        self.assertEqual(units.units(TestSuite(), scope), [])
+
+    def test_execution(self) -> None:
+        """Fixtures are set up and torn down as ever."""
+        told.clear()
+        scope = settings.resolve({"loop-scope": "run"}, {})
+        (unit,) = units.units(TestSuite([Plain("sync"), *tests(Fixtures), Plain("sync")]), scope)
+        result = TestResult()
+        unit.suite(result)
+        self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
+        self.assertEqual(result.testsRun, 4)
+
+    def test_shuffled(self) -> None:
+        """A random order mixes them all the same: they follow each other on the one loop."""
+        what = [Plain("sync") for _ in range(10)]
+        given = settings.resolve({"loop-scope": "run", "shuffle": "0"}, {})
+        found = list(units.reordered(TestSuite(what), given, is_flat=True))
+        self.assertCountEqual(found, what)
+        self.assertNotEqual([id(one) for one in found], [id(one) for one in what])
 
 
 class Whole(TestCase):
@@ -267,21 +363,22 @@ class Whole(TestCase):
         inner = LayerSuite(session, tests(Other), layer=Inner)
         outer = LayerSuite(session, [Plain("a"), inner], layer=Layer)
         sync = LayerSuite(session, [Plain("a"), Plain("sync")], layer=Inner)
-        found = units.units(TestSuite([Plain("b"), outer, sync, Plain("b")]), SETTINGS)
+        serial = LayerSuite(session, [Serial("a")], layer=Layer)
+        found = units.units(TestSuite([Plain("b"), outer, sync, serial, Plain("b")]), SETTINGS)
         self.assertEqual(
             names_of(found),
-            ["Plain.b", "Plain.a Other.a Other.b", "Plain.a Plain.sync", "Plain.b"],
+            ["Plain.b", "Plain.a Other.a Other.b", "Plain.a Plain.sync", "Serial.a", "Plain.b"],
         )
         self.assertIs(found[1].suite, outer)
-        self.assertEqual([unit.is_alone for unit in found], [False, False, True, False])
-        self.assertEqual([len(unit.keys) for unit in found], [0, 1, 1, 0])
+        self.assertEqual([unit.is_serial for unit in found], [False, False, False, True, False])
+        self.assertEqual([len(unit.keys) for unit in found], [0, 1, 1, 1, 0])
 
     def test_users(self) -> None:
-        """One of the user's is executed by itself, alone."""
+        """One of the user's is one unit, with what its tests need."""
         users = Own([TestSuite(tests(Fixtures))])
         found = units.units(TestSuite([Fixtures("a"), users, Fixtures("a")]), SETTINGS)
         self.assertEqual(names_of(found), ["Fixtures.a", "Fixtures.a Fixtures.b", "Fixtures.a"])
-        self.assertTrue(found[1].is_alone)
+        self.assertTrue(found[1].has_fixtures)
         (only,) = units.units(users, SETTINGS)
         self.assertEqual(names_of([only]), ["Fixtures.a Fixtures.b"])
         found[1].suite(TestResult())
