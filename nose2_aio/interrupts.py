@@ -49,7 +49,9 @@ class Interrupts:
         self.stop()
         notes = "\n".join(getattr(error, "__notes__", ()))
         message = f"interrupted by {self.cause}"
-        found = InterruptedRunError(f"{message}\n{notes}" if notes else message).with_traceback(stacks.users(error))
+        found = InterruptedRunError(f"{message}\n{notes}" if notes else message).with_traceback(
+            stacks.users(error)
+        )
         found.__suppress_context__ = True
         return found
 
@@ -83,7 +85,7 @@ def terminating(interrupts: Interrupts) -> Iterator[None]:
         handler = signal.getsignal(signal.SIGINT)
         if not callable(handler):  # Ctrl-C is ignored, as in the background of a shell
             raise KeyboardInterrupt
-        handler(signal.SIGINT, frame)
+        handler(signal.SIGTERM, frame)
 
     with _handled("SIGTERM", on_signal):
         yield

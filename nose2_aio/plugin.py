@@ -36,6 +36,7 @@ import sys
 from types import FrameType, ModuleType
 from typing import Any
 
+from nose2 import util
 from nose2.events import OutcomeDetailEvent, Plugin, TestOutcomeEvent
 from nose2.result import FAIL
 
@@ -274,7 +275,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         try:
             if not self._has_workers:
                 return run.execute(execute, suite, result, is_sent=_is_sent(execute))
-            return run.execute_in_workers(suite, result, self._detail)
+            return run.execute_in_workers(suite, result, self._describe_error)
         except WorkerStartError as error:
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
         finally:
@@ -291,14 +292,13 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             return False
         return self.settings.workers > 0
 
-    def _detail(self, test: Any, error: Any) -> list[str]:
-        """Return what nose2's plugin ``prettyassert`` has to say of a failure."""
-        outcome = TestOutcomeEvent(test, None, FAIL, error)
-        event = OutcomeDetailEvent(outcome)
+    def _describe_error(self, test: Any, error: Any) -> str:
+        """Return what nose2, and its plugin ``prettyassert``, print of an error."""
+        event = OutcomeDetailEvent(TestOutcomeEvent(test, None, FAIL, error))
         for plugin in self._plugins(_PRETTY):
             if plugin.registered:
                 plugin.outcomeDetail(event)
-        return list(event.extraDetail)
+        return "\n".join([util.exc_info_to_string(error, test), *event.extraDetail])
 
     def _load_variant(self, event: Any, name: str, loop: str) -> Any:
         """Load what is named, on one of its loops."""

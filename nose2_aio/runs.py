@@ -40,7 +40,7 @@ from nose2_aio.settings import Settings
 from nose2_aio.verdicts import Told, Verdicts
 from nose2_aio.workers import spawned
 from nose2_aio.workers.retries import Failures, Flaky, retry
-from nose2_aio.workers.run import Detail, WorkerRun, planned
+from nose2_aio.workers.run import Describe, WorkerRun, planned
 
 __all__ = ["Execute", "Found", "Run"]
 
@@ -116,19 +116,20 @@ class Run:
                     value = self._execute_each(execute, repeated, result)
                 else:
                     value = self._execute_once(execute, suite, result, is_sent=is_sent)
-            if not is_sent:
-                self._retry(result, lambda _, __: [])
-            return value
         except KeyboardInterrupt:
             self.is_cut = True
             raise
+        else:
+            if not is_sent:
+                self._retry(result, lambda _, __: "")
+            return value
         finally:
             self._told += self.verdicts.take()
 
-    def execute_in_workers(self, suite: Any, result: Any, detail: Detail) -> None:
+    def execute_in_workers(self, suite: Any, result: Any, describe: Describe) -> None:
         """Execute a suite in worker processes, or be one of them.
 
-        ``detail`` is that of `nose2_aio.workers.recording.Recorder`.
+        ``describe`` is that of `nose2_aio.workers.recording.Recorder`.
 
         Raises `nose2_aio.errors.WorkerStartError` where no worker can be started.
         """
@@ -139,18 +140,18 @@ class Run:
                 self.scopes.chooses = self._choose
             servant = spawned.servant()
             if servant is not None:
-                servant.work(found, self, failfast=result.failfast, detail=detail)
+                servant.work(found, self, failfast=result.failfast, describe=describe)
                 return
-            self._workers = WorkerRun(found, self.settings, self, detail)
+            self._workers = WorkerRun(found, self.settings, self, describe)
             self._workers(result)
             self.is_cut = self._workers.is_interrupted
-            self._retry(result, detail)
+            self._retry(result, describe)
 
-    def _retry(self, result: Any, detail: Detail) -> None:
+    def _retry(self, result: Any, describe: Describe) -> None:
         """Run failed tests again that may be flaky, unless the run was stopped."""
         if result.shouldStop or self.settings.repeat > 1:
             return
-        workers = self._workers or WorkerRun([], self.settings, self, detail)
+        workers = self._workers or WorkerRun([], self.settings, self, describe)
         self.flaky, line = retry(self.failures, self.settings, workers.passes, workers.beside)
         if line:
             self.note(line)
@@ -205,6 +206,11 @@ class Run:
     def detach(self) -> None:
         """End what was begun for it."""
         self.adapter.detach()
+
+    def begin_work(self) -> None:
+        """Forget what the main process has found so far: it is not this worker's."""
+        self._workers = None
+        self.take()
 
     def end_work(self) -> None:
         """Judge what was found of the last test, in a worker."""

@@ -34,10 +34,10 @@ __all__ = [
     "fail",
     "flattened",
     "forget_class",
-    "holder",
     "give_loops",
     "has_class_cleanups",
     "has_given_loops",
+    "holder",
     "is_end",
     "is_holder",
     "is_isolated",
@@ -218,12 +218,12 @@ def walk(suite: Any) -> Iterator[Any]:
 
 def holder(description: str) -> Any:
     """Return what unittest reports the errors of class and module fixtures with."""
-    return unittest.suite._ErrorHolder(description)
+    return unittest.suite._ErrorHolder(description)  # type: ignore[attr-defined]
 
 
 def is_holder(test: object) -> bool:
     """Return True for what unittest reports the errors of class and module fixtures with."""
-    return isinstance(test, unittest.suite._ErrorHolder)
+    return isinstance(test, unittest.suite._ErrorHolder)  # type: ignore[attr-defined]
 
 
 def subtest(test: TestCase, message: Any, params: dict[str, Any]) -> Any:

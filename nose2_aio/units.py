@@ -83,7 +83,9 @@ def _with(suite: Any, tests: Mapping[int, Any]) -> Any:
     within = seams.tests_in(suite)
     if within is None:
         return tests.get(id(suite))
-    if seams.runs_itself(suite) and not (isinstance(suite, _Suite | _Series) or kinds.is_layer(suite)):
+    if seams.runs_itself(suite) and not (
+        isinstance(suite, _Suite | _Series) or kinds.is_layer(suite)
+    ):
         return suite  # it alone knows its tests
     parts = [part for one in within if (part := _with(one, tests)) is not None]
     return seams.suite_with(suite, parts) if parts else None

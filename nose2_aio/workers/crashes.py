@@ -23,7 +23,16 @@ from nose2_aio.errors import AioError, InterruptedRunError, TimeLimitError, Work
 from nose2_aio.units import Unit
 from nose2_aio.workers.messages import Error
 
-__all__ = ["DUMP", "described", "error", "fixtures_of", "lost_teardown", "note_exit", "note_stacks", "stack"]
+__all__ = [
+    "DUMP",
+    "described",
+    "error",
+    "fixtures_of",
+    "lost_teardown",
+    "note_exit",
+    "note_stacks",
+    "stack",
+]
 
 DUMP: int = signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else signal.SIGXCPU
 """The signal that makes a worker write its stacks: tests are unlikely to use it."""

@@ -15,6 +15,7 @@ __all__ = [
     "Call",
     "Error",
     "Event",
+    "Found",
     "Holder",
     "InSuite",
     "Link",
@@ -42,7 +43,8 @@ class Order(NamedTuple):
 class InSuite(NamedTuple):
     """Stands for a suite inside of a unit, such as that of a layer."""
 
-    index: int
+    number: int
+    """Its place among all suites and tests of the unit."""
 
 
 class Holder(NamedTuple):
@@ -113,7 +115,13 @@ class NeedsTerminal(NamedTuple):
     test: int
 
 
-Event: TypeAlias = Call | Text | Logged | NeedsTerminal
+class Found(NamedTuple):
+    """What the checks have found, and what tests have cost: see `nose2_aio.runs`."""
+
+    value: Any
+
+
+Event: TypeAlias = Call | Text | Logged | NeedsTerminal | Found
 
 
 class Report(NamedTuple):
@@ -121,8 +129,6 @@ class Report(NamedTuple):
 
     unit: int
     events: Sequence[Event]
-    found: Any
-    """What the checks have found, and what the tests have cost; None for nothing."""
     is_over: bool = False
     """True if the unit is over."""
     stops: bool = False

@@ -6,10 +6,10 @@ read what a worker has written that has died.
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,8 @@ class Output:
         """Give what was written since it was taken last, by file descriptor."""
         for descriptor, name in _DESCRIPTORS.items():
             stream: Any = getattr(sys, f"__{name}__")
-            try:
+            with suppress(ValueError, OSError):  # a test has closed it
                 stream.flush()
-            except (ValueError, OSError):  # a test has closed it
-                pass
             size = os.fstat(self._files[descriptor]).st_size
             count = size - self._read[descriptor]
             if count:
@@ -76,6 +74,6 @@ def _stream(stream: Any, descriptor: int) -> Any:
             return stream
     except (AttributeError, OSError, ValueError):
         pass
-    stream = io.open(descriptor, "w", encoding="utf-8", buffering=1, closefd=False)
+    stream = os.fdopen(descriptor, "w", encoding="utf-8", buffering=1, closefd=False)
     setattr(sys, f"__{_DESCRIPTORS[descriptor]}__", stream)
     return stream

@@ -30,6 +30,7 @@ from nose2_aio.workers.messages import (
     Call,
     Error,
     Event,
+    Found,
     Holder,
     NeedsTerminal,
     Order,
@@ -46,7 +47,9 @@ _TICK = 0.05
 """Seconds between two looks at the workers."""
 _AHEAD = 0.02
 """Seconds of work that a worker has ahead, in short units."""
-_MOST_AHEAD = 32
+_MOST_AHEAD = 64
+_NAP = 0.002
+"""Seconds in which reports on short tests gather; their workers have enough to do meanwhile."""
 _LAST = 5.0
 """Seconds that workers get to end in which nothing is waited for any more."""
 _RESUMED = 1.0
@@ -121,6 +124,7 @@ class Pool:
         """When the last test of a unit has begun, by unit."""
         self._length = 0.0
         """Seconds that a test takes, on average, of late."""
+        self._interrupted_by: int = signal.SIGINT
         self._seen_interrupts = 0
         self._next_look = 0.0
         self._stops_at = 0.0
@@ -146,14 +150,16 @@ class Pool:
         finally:
             self._close()
 
-    def interrupt(self) -> None:
-        """Note Ctrl-C. Called in a signal handler."""
+    def interrupt(self, number: int) -> None:
+        """Note SIGINT or SIGTERM. Called in a signal handler."""
         self.interrupts += 1
+        self._interrupted_by = number
 
     def signal(self, number: int) -> None:
-        """Send a signal to all workers."""
+        """Send a signal to the workers that run something."""
         for worker in self._workers:
-            worker.signal(number)
+            if worker.is_busy:
+                worker.signal(number)
 
     def resume(self) -> None:
         """Note that the run goes on that was suspended."""
@@ -208,7 +214,7 @@ class Pool:
         return unit is not None
 
     def _give_ahead(self, worker: Handle, count: int) -> None:
-        orders = []
+        orders: list[Order] = []
         while len(worker.orders) + len(orders) < count:
             unit = self._schedule.next(is_free=False)
             if unit is None:
@@ -229,16 +235,23 @@ class Pool:
 
     def _wait(self) -> None:
         """Wait for reports, but not for long; take them."""
-        for key, _ in self._selector.select(_TICK):
-            worker: Handle = key.data
-            try:
-                report = worker.connection.recv()
-            except (EOFError, OSError):
-                self._bury(worker)
-                continue
-            if isinstance(report, Refusal):
-                report.refuse()
-            self._take(worker, report)
+        timeout = _TICK
+        if 0 < self._length < _NAP:  # or each short test would wake this process
+            time.sleep(_NAP)
+        while ready := self._selector.select(timeout):
+            for key, _ in ready:
+                self._receive(key.data)
+            timeout = 0
+
+    def _receive(self, worker: Handle) -> None:
+        try:
+            report = worker.connection.recv()
+        except (EOFError, OSError):
+            self._bury(worker)
+            return
+        if isinstance(report, Refusal):
+            report.refuse()
+        self._take(worker, report)
 
     def _take(self, worker: Handle, report: Report) -> None:
         events = self._events.setdefault(report.unit, deque())
@@ -248,8 +261,6 @@ class Pool:
                 worker.reported.add(event.test)
             elif isinstance(event, Call) and isinstance(event.test, int):
                 self._note_time(worker, report.unit, event.test, event)
-        if report.found is not None:
-            self._receiver.merge(report.found)
         if report.stops and not self.interrupts:  # a test has raised KeyboardInterrupt by itself
             self.interrupts = self._seen_interrupts = 1
         if report.is_over and worker.orders:
@@ -277,7 +288,7 @@ class Pool:
                 if self.interrupts > 1:
                     worker.kill(is_stuck=False)
                 elif worker.is_busy:
-                    worker.signal(signal.SIGINT)
+                    worker.signal(self._interrupted_by)
         now = monotonic()
         if now < self._next_look:
             return
@@ -371,7 +382,11 @@ class Pool:
             if isinstance(event, NeedsTerminal):
                 if not self._is_stopping:
                     self._receiver.run_here(unit, event.test)
-            elif self._receiver.is_stopped and isinstance(event, Call) and event.name == "startTest":
+            elif isinstance(event, Found):
+                self._receiver.merge(event.value)
+            elif (
+                self._receiver.is_stopped and isinstance(event, Call) and event.name == "startTest"
+            ):
                 events.clear()  # in a serial run it would not have begun
             else:
                 self._receiver.receive(unit, event)

@@ -47,6 +47,9 @@ class UnitSteps(Steps, Protocol):
     def end_unit(self) -> None:
         """Close what was opened for it."""
 
+    def begin_work(self) -> None:
+        """Forget what the main process has found so far: it is not this worker's."""
+
     def end_work(self) -> None:
         """Judge what was found of the last test."""
 
@@ -61,7 +64,7 @@ class UnitSteps(Steps, Protocol):
 
 
 class Process:
-    """This worker process."""
+    """The worker process in which this is made."""
 
     def __init__(self, link: Link) -> None:
         """Make it a worker process: its signals, its output."""
@@ -87,17 +90,22 @@ class Process:
         steps: UnitSteps,
         *,
         failfast: bool,
-        detail: Callable[[Any, Any], list[str]],
+        describe: Callable[[Any, Any], str],
     ) -> None:
         """Run units until the main process has no more.
 
-        ``failfast`` and ``detail`` are those of `Recorder`.
+        ``failfast`` and ``describe`` are those of `Recorder`.
         """
         link = self._link
         recorder = Recorder(
-            steps, link.state, self._output, link.connection.send, failfast=failfast, detail=detail
+            steps,
+            link.state,
+            self._output,
+            link.connection.send,
+            failfast=failfast,
+            describe=describe,
         )
-        steps.take()  # what was found before is known to the main process
+        steps.begin_work()
         steps.on_stop(recorder.stop)
         steps.on_deadline(functools.partial(setattr, link.state, "kill_at"))
         for index, handler in enumerate(memory_handlers()):

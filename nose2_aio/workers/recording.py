@@ -15,8 +15,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from unittest import TestCase
 
-from nose2 import util
-
 from nose2_aio import seams
 from nose2_aio.errors import UnsentError
 from nose2_aio.seconds import monotonic
@@ -24,6 +22,7 @@ from nose2_aio.workers.messages import (
     Call,
     Error,
     Event,
+    Found,
     Holder,
     InSuite,
     Logged,
@@ -58,7 +57,7 @@ class Steps(Protocol):
 class Recorder:
     """The result on which a worker runs its tests."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each by its name
         self,
         steps: Steps,
         state: State,
@@ -66,9 +65,9 @@ class Recorder:
         send: Callable[[Report], None],
         *,
         failfast: bool,
-        detail: Callable[[Any, Any], list[str]],
+        describe: Callable[[Any, Any], str],
     ) -> None:
-        """``detail`` gives what plugins add to the report of a failure, given its traceback."""
+        """``describe`` returns the text of an error of a test, given ``sys.exc_info()``."""
         self.failfast = failfast
         self.needs_terminal = False
         """True if the test that runs has asked for a debugger."""
@@ -76,7 +75,7 @@ class Recorder:
         self._state = state
         self._output = output
         self._send = send
-        self._detail = detail
+        self._describe = describe
         self._unit = -1
         self._suite: Any = None
         self._positions: Mapping[int, int] = {}
@@ -107,9 +106,9 @@ class Recorder:
     def close(self) -> None:
         """Send what has come since, if anything has."""
         self._take_output()
-        report = Report(self._unit, self._events, self._steps.take())
-        if report.events or report.found is not None:
-            self._send(report)
+        self._take_found()
+        if self._events:
+            self._flush()
 
     def add_log(self, handler: int, record: logging.LogRecord) -> None:
         """Record a log record for a handler."""
@@ -143,7 +142,6 @@ class Recorder:
     def stopTest(self, test: Any) -> None:  # noqa: N802
         """Record that a test is over, and send what has happened."""
         self._steps.detach()
-        self._take_output()
         self._call("stopTest", test)
         self._running = None
         if self.needs_terminal:
@@ -202,9 +200,15 @@ class Recorder:
         self._events += [Text(*one) for one in self._output.take()]
 
     def _flush(self, *, is_over: bool = False) -> None:
-        report = Report(self._unit, self._events, self._steps.take(), is_over, self._stops)
+        self._take_found()
+        report = Report(self._unit, self._events, is_over, self._stops)
         self._events = []
         self._send(report)
+
+    def _take_found(self) -> None:
+        found = self._steps.take()
+        if found is not None:
+            self._events.append(Found(found))
 
     def _ref(self, test: Any) -> Ref:
         position = self._positions.get(id(test))
@@ -224,11 +228,7 @@ class Recorder:
 
     def _sendable(self, test: Any, error: Any) -> Error:
         kind, value, _ = error
-        text = util.exc_info_to_string(error, test)
-        details = self._detail(test, error)
-        return Error(
-            _sendable_class(kind), _sendable_value(value), "\n".join([text, *details])
-        )
+        return Error(_sendable_class(kind), _sendable_value(value), self._describe(test, error))
 
 
 def _can_be_sent(value: object) -> bool:

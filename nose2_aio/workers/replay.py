@@ -9,9 +9,7 @@ from __future__ import annotations
 import pickle
 import sys
 import time
-import unittest.case
-import unittest.suite
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from logging import Handler
 from typing import Any
@@ -106,7 +104,7 @@ def found(ref: Ref, unit: Unit) -> Any:
         return unit.tests[ref]
     if isinstance(ref, InSuite):
         for index, one in enumerate(seams.walk(unit.suite)):
-            if index == ref.index:
+            if index == ref.number:
                 return one
     if isinstance(ref, Holder):
         return seams.holder(ref.description)
@@ -127,7 +125,7 @@ class _StandIn(TestCase):
     def __str__(self) -> str:
         return self._stranger.text
 
-    def shortDescription(self) -> str | None:
+    def shortDescription(self) -> str | None:  # noqa: N802 -- unittest's name
         return self._stranger.description
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import signal
 import sys
 import threading
@@ -28,9 +27,11 @@ from nose2_aio.workers.replay import Replay, time_of_plugins
 from nose2_aio.workers.schedule import longest_first
 from nose2_aio.workers.spawned import Plan, names_of, spawned
 
-__all__ = ["Detail", "MainSteps", "WorkerRun", "planned"]
+__all__ = ["Describe", "MainSteps", "WorkerRun", "planned"]
 
-Detail = Callable[[Any, Any], list[str]]
+Describe = Callable[[Any, Any], str]
+"""Returns the text of an error of a test, given ``sys.exc_info()``."""
+
 _TERMINAL = "{}: it asks for a debugger, so it ran in the main process"
 
 
@@ -56,7 +57,8 @@ def planned(suite: Any, settings: Settings) -> list[Unit]:
     Those of each repetition on another loop follow each other, and all of that is repeated as often
     as ``repeat`` says.
     """
-    parts = variants.repeated(suite, settings) or [variants.Repetition(None, suite)]
+    repeated = variants.repeated(suite, settings)
+    parts = [(None, suite)] if repeated is None else repeated
     found = []
     for number, part in parts:
         found += [replace(unit, repetition=number) for unit in units(part, settings)]
@@ -72,13 +74,13 @@ class WorkerRun:
         units: Sequence[Unit],
         settings: Settings,
         steps: MainSteps,
-        detail: Detail,
+        describe: Describe,
     ) -> None:
-        """``detail`` gives what plugins add to the report of a failure, given its traceback."""
+        """Run ``units`` by these settings."""
         self._units = units
         self._settings = settings
         self._steps = steps
-        self._detail = detail
+        self._describe = describe
         self._failfast = False
         self._ran: list[Ran] = []
         self.is_interrupted = False
@@ -169,12 +171,12 @@ class WorkerRun:
         argv = list(sys.argv)
         if self._settings.shuffle is not None:
             argv.append(f"--aio-shuffle={self._settings.shuffle}")
-        plan = Plan(argv, os.getcwd(), names_of(self._units), is_one=not self._places)
+        plan = Plan(argv, str(Path.cwd()), names_of(self._units), is_one=not self._places)
         return Handle(self._context, spawned, name, plan)
 
     def _forked(self, link: Link) -> None:
         process = Process(link)
-        process.work(self._units, self._steps, failfast=self._failfast, detail=self._detail)
+        process.work(self._units, self._steps, failfast=self._failfast, describe=self._describe)
         process.end()
 
     @contextmanager
@@ -190,8 +192,8 @@ class WorkerRun:
                 self.is_running = False
             return
 
-        def on_signal(_: int, __: FrameType | None) -> None:
-            pool.interrupt()
+        def on_signal(number: int, _: FrameType | None) -> None:
+            pool.interrupt(number)
 
         signal.signal(signal.SIGINT, on_signal)
         try:
@@ -228,7 +230,7 @@ class _Player:
         """Run a test in the main process: it asks for a debugger."""
         one = self._units[unit]
         self._steps.note(_TERMINAL.format(one.tests[test].id()))
-        suite, _ = one.fresh(frozenset([test]))
+        suite, _ = one.part(frozenset([test]))
         handler = signal.getsignal(signal.SIGINT)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self._steps.begin_unit(one.repetition)

@@ -48,7 +48,7 @@ class Servant:
         steps: UnitSteps,
         *,
         failfast: bool,
-        detail: Callable[[Any, Any], list[str]],
+        describe: Callable[[Any, Any], str],
     ) -> None:
         """Run units for the main process, unless they aren't the same."""
         if self._plan.is_one:
@@ -57,7 +57,7 @@ class Servant:
         if reason:
             self._process.refuse(reason)
         else:
-            self._process.work(units, steps, failfast=failfast, detail=detail)
+            self._process.work(units, steps, failfast=failfast, describe=describe)
 
 
 _servants: list[Servant] = []
