@@ -97,6 +97,8 @@ class Process:
         ``failfast`` and ``describe`` are those of `Recorder`.
         """
         link = self._link
+        for _ in self._output.take():  # the main process has told what loading the suite prints
+            pass
         recorder = Recorder(
             steps,
             link.state,
