@@ -412,8 +412,7 @@ class Case(unittest.TestCase):
         self.addClassCleanup(note, "class")
         self.addModuleCleanup(note, "module")
         unittest.addModuleCleanup(note, "module")
-"""
-            .replace("        self.addModuleCleanup(note, \"module\")\n", "")
+""".replace('        self.addModuleCleanup(note, "module")\n', "")
         )
         self.assert_same(project)
         self.assertEqual(self.notes(project), ["class", "module"] * 2)
@@ -842,9 +841,7 @@ class Placement(Workers):
             "class Case(unittest.TestCase):\n"
             + "".join(f"    def {name}(self): note({name!r})\n" for name in names)
         )
-        report = {
-            "tests": [{"id": f"test_it.Case.{n}", "seconds": s} for n, s in seconds.items()]
-        }
+        report = {"tests": [{"id": f"test_it.Case.{n}", "seconds": s} for n, s in seconds.items()]}
         project.write("report.json", json.dumps(report))
         run = project.nose2("-v", "--aio-workers=1", "--aio-report=report.json")
         longest = sorted(seconds, key=lambda name: -seconds[name])
@@ -916,9 +913,7 @@ def test():
             "def test(): pass\n"
         )
         load = ("-m", "nose2", "--no-user-config", "--plugin", "nose2_aio")
-        run = project.python(
-            "-W", "error", *load, "--aio-workers=2", "--aio-worker-start=fork"
-        )
+        run = project.python("-W", "error", *load, "--aio-workers=2", "--aio-worker-start=fork")
         self.assertEqual((run.returncode, run.ran), (0, 1), run.output)
         self.assertNotIn("Warning", run.output)
 
