@@ -12,8 +12,8 @@ import uuid
 from pathlib import Path
 from unittest import mock, skipUnless
 
-from tests.functional.test_workers import NOTE, Workers, marked
 from tests.runs import Project, Run, start
+from tests.workers import NOTE, Workers, marked
 
 HEAD = (
     NOTE
@@ -212,6 +212,7 @@ class Case(unittest.TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 3), run.output)
         self.assertNotIn("lost", run.output)
         run, notes = self.run_project(code.replace("DIES", "True"), "--aio-workers=1", "-F")
+        self.assertEqual(notes[:2], ["set up", "1"])
         self.assertEqual(run.ran, 2, run.output)
         self.assertIn("exit status 3", run.output)
 
