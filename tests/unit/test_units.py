@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
-from unittest import BaseTestSuite, TestCase, TestResult, TestSuite, mock
+from unittest import BaseTestSuite, TestCase, TestResult, TestSuite, addModuleCleanup, mock
 
 from nose2 import util
 from nose2.plugins.loader import functions, generators, testclasses
@@ -429,6 +429,35 @@ class Execution(TestCase):
         LayerSuite(mock.Mock(), [Plain("sync")], layer=object).handle_previous_test_teardown(result)
         self.assertEqual(told[4:], [])
 
+    def test_only(self) -> None:
+        """Another test can run in the place of one, with its fixtures, and no others."""
+        what = [*tests(Fixtures), Plain("sync")]
+        shared, plain = units.units(TestSuite(what), SETTINGS)
+        for unit, test, expected in (
+            (shared, what[1], ["set up Fixtures", "instead", "tear down Fixtures"]),
+            (plain, what[2], ["instead"]),
+            (plain, Plain("sync"), ["instead"]),  # what isn't in it has no fixtures there
+        ):
+            told.clear()
+            instead = type(test)("sync")
+            instead.sync = lambda: told.append("instead")  # type: ignore[attr-defined]
+            result = TestResult()
+            unit.only(test, instead)(result)
+            self.assertEqual((told, result.testsRun), (expected, 1))
+        self.assertEqual(list(shared.suite), what[:2])
+
+    def test_only_in_layer(self) -> None:
+        """A layer stays around it."""
+
+        class Layer: ...
+
+        layer: Any = LayerSuite(SimpleNamespace(), [Plain("a"), *tests(Other)], layer=Layer)  # type: ignore[arg-type]
+        (unit,) = units.units(layer, SETTINGS)
+        instead = Plain("sync")
+        only = unit.only(unit.tests[1], instead)
+        self.assertIs(type(only), LayerSuite)
+        self.assertEqual((list(only), only.layer), ([instead], Layer))
+
 
 class Shuffled(TestCase):
     """Random orders."""
@@ -460,6 +489,25 @@ class Shuffled(TestCase):
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
         self.assertEqual(result.testsRun, 4)
         self.assertEqual(list(found), [None] * 3)
+
+    def test_cleanups(self) -> None:
+        """What a test adds to a class or a module without fixtures is called, once."""
+        told.clear()
+
+        class Adds(Plain):
+            def sync(self) -> None:
+                type(self).addClassCleanup(told.append, "class")
+                addModuleCleanup(told.append, "module")
+
+        suite = TestSuite([Adds("sync"), Fixtures("a")])
+        result = TestResult()
+        for seed in ("0", "1"):
+            units.reordered(suite, settings.resolve({"shuffle": seed}, {}))(result)
+            self.assertEqual(told.count("class"), 1)
+            self.assertEqual(told.count("module"), 1)
+            suite = TestSuite([Adds("sync"), Fixtures("a")])
+            told.clear()
+        self.assertEqual((result.testsRun, result.errors), (4, []))
 
     def test_flat(self) -> None:
         """For worker processes the tests themselves stand in it; suites of the user's stay."""
