@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import signal
@@ -104,7 +105,7 @@ class WorkerRun:
             replay = Replay(result, self._units, clock, memory_handlers())
             player = _Player(replay, self._units, self._steps)
             pool = self._new_pool(player, self._settings.workers)
-            with self._interrupted_by_signals(pool):
+            with self._interrupted_by_signals(pool), _frozen():
                 pool.run(order)
             self._ran = pool.ran
             self.is_interrupted = pool.interrupts > 0
@@ -271,6 +272,20 @@ class _Collector:
 
     def note(self, _: str) -> None:
         """Forget it, too."""
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Keep the garbage collector away from what is loaded, inside the block.
+
+    Or each forked worker would have a copy of all of that soon.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _start_method(settings: Settings) -> str:
