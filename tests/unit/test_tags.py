@@ -308,7 +308,7 @@ class Serial(TestCase):
 
 
 class Exclusive(TestCase):
-    """What never runs beside another test with the same key."""
+    """Tests that share a key never run at the same time."""
 
     def test_function(self) -> None:
         """Keys add up, in one plain attribute."""
