@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, TypeAlias
-
-from nose2_aio.errors import WorkerStartError
+from typing import Any, NamedTuple, TypeAlias
 
 __all__ = [
     "Call",
@@ -28,6 +27,7 @@ __all__ = [
     "Stranger",
     "SubTest",
     "Text",
+    "unpacked",
 ]
 
 
@@ -121,7 +121,13 @@ class Found(NamedTuple):
     value: Any
 
 
-Event: TypeAlias = Call | Text | Logged | NeedsTerminal | Found
+class Refusal(NamedTuple):
+    """A worker has loaded other tests than the main process."""
+
+    reason: str
+
+
+Event: TypeAlias = Call | Text | Logged | NeedsTerminal | Found | Refusal
 
 
 class Report(NamedTuple):
@@ -134,15 +140,21 @@ class Report(NamedTuple):
     stops: bool = False
     """True if Ctrl-C has ended the unit."""
 
+    def packed(self) -> bytes:
+        """Return it as bytes. Its events are plain tuples there: that takes a fifth of the time."""
+        events = [(_CODES[type(event)], *event) for event in self.events]
+        return pickle.dumps((self.unit, events, self.is_over, self.stops), _PROTOCOL)
 
-class Refusal(NamedTuple):
-    """A worker has loaded other tests than the main process."""
 
-    reason: str
+def unpacked(data: bytes) -> Report:
+    """Return a report from bytes."""
+    unit, events, is_over, stops = pickle.loads(data)  # noqa: S301 -- our own
+    return Report(unit, [_KINDS[code](*rest) for code, *rest in events], is_over, stops)
 
-    def refuse(self) -> NoReturn:
-        """Raise the reason as `WorkerStartError`."""
-        raise WorkerStartError(self.reason)
+
+_PROTOCOL = pickle.HIGHEST_PROTOCOL
+_KINDS: tuple[Any, ...] = (Call, Text, Logged, NeedsTerminal, Found, Refusal)
+_CODES = {kind: code for code, kind in enumerate(_KINDS)}
 
 
 class State:

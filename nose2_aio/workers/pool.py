@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from nose2_aio import kinds, places
+from nose2_aio.errors import WorkerStartError
 from nose2_aio.seconds import monotonic
 from nose2_aio.units import Unit
 from nose2_aio.workers import crashes
@@ -92,13 +93,13 @@ class Pool:
         self,
         units: Sequence[Unit],
         receiver: Receiver,
-        start: Callable[[str], Handle],
+        start: Callable[[], Handle],
         limit_of: Callable[[Any], str],
         size: int,
     ) -> None:
         """Run up to ``size`` units at once.
 
-        ``start`` starts a worker of a name. ``limit_of`` returns the time limit of a test in words;
+        ``start`` starts a worker. ``limit_of`` returns the time limit of a test in words;
         of a fixture, for None.
         """
         self.ran: list[Ran] = []
@@ -111,7 +112,6 @@ class Pool:
         self._limit_of = limit_of
         self._size = size
         self._workers: list[Handle] = []
-        self._count = 0
         self._selector = selectors.DefaultSelector()
         self._schedule = Schedule(units, ())
         self._only: Mapping[int, frozenset[int]] = {}
@@ -227,8 +227,7 @@ class Pool:
         return Order(unit, self._only.get(unit))
 
     def _started(self) -> Handle:
-        self._count += 1
-        worker = self._start(f"worker-{self._count}")
+        worker = self._start()
         self._workers.append(worker)
         self._selector.register(worker.connection, selectors.EVENT_READ, worker)
         return worker
@@ -245,18 +244,18 @@ class Pool:
 
     def _receive(self, worker: Handle) -> None:
         try:
-            report = worker.connection.recv()
+            report = worker.receive()
         except (EOFError, OSError):
             self._bury(worker)
             return
-        if isinstance(report, Refusal):
-            report.refuse()
         self._take(worker, report)
 
     def _take(self, worker: Handle, report: Report) -> None:
         events = self._events.setdefault(report.unit, deque())
         events.extend(report.events)
         for event in report.events:
+            if isinstance(event, Refusal):
+                raise WorkerStartError(event.reason)
             if isinstance(event, NeedsTerminal):
                 worker.reported.add(event.test)
             elif isinstance(event, Call) and isinstance(event.test, int):

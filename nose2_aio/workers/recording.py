@@ -132,7 +132,8 @@ class Recorder:
 
     def startTest(self, test: Any) -> None:  # noqa: N802
         """Record that a test begins, and prepare it."""
-        self._take_output()
+        if not self._left:  # fixtures have run before it, perhaps
+            self._take_output()
         self._running = test
         self._before = len(self._events)
         self._state.begin_test(self._positions.get(id(test), -1), monotonic())
