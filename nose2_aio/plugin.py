@@ -277,6 +277,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
                 return run.execute(execute, suite, result, is_sent=_is_sent(execute))
             return run.execute_in_workers(suite, result, self._describe_error)
         except WorkerStartError as error:
+            run.is_cut = True
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
         finally:
             for plugin in self._plugins(_JUNIT):

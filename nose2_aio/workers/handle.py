@@ -36,6 +36,8 @@ class Handle:
         """What it has to do, the unit that runs first."""
         self.reported: set[int] = set()
         """The positions of the tests of the first order that it has reported."""
+        self.has_reported = False
+        """True if it has sent a report."""
         self.is_stuck = False
         """True if it is killed since its time limit has passed."""
         self.is_being_killed = False
@@ -65,7 +67,9 @@ class Handle:
 
     def receive(self) -> Report:
         """Return what it has sent; raise EOFError or OSError if it has ended."""
-        return unpacked(self.connection.recv_bytes())
+        report = unpacked(self.connection.recv_bytes())
+        self.has_reported = True
+        return report
 
     def dismiss(self) -> None:
         """Tell it that there is nothing more to do."""

@@ -16,7 +16,6 @@ __all__ = [
     "Event",
     "Found",
     "Holder",
-    "InSuite",
     "Link",
     "Logged",
     "NeedsTerminal",
@@ -40,16 +39,11 @@ class Order(NamedTuple):
     """The positions of the tests in it; None for all of them."""
 
 
-class InSuite(NamedTuple):
-    """Stands for a suite inside of a unit, such as that of a layer."""
-
-    number: int
-    """Its place among all suites and tests of the unit."""
-
-
 class Holder(NamedTuple):
-    """Stands for what unittest reports the errors of class and module fixtures with."""
+    """Stands for something that is no test: a suite, or what unittest reports fixtures with."""
 
+    name: str
+    """The name of its class, which nose2 prints."""
     description: str
 
 
@@ -61,7 +55,7 @@ class Stranger(NamedTuple):
     description: str | None
 
 
-Ref: TypeAlias = int | InSuite | Holder | Stranger
+Ref: TypeAlias = int | Holder | Stranger
 """A test, by its position in its unit, or something else that was reported."""
 
 

@@ -53,6 +53,7 @@ _NAP = 0.002
 """Seconds in which reports on short tests gather; their workers have enough to do meanwhile."""
 _LAST = 5.0
 """Seconds that workers get to end in which nothing is waited for any more."""
+_MOST_FALSE_STARTS = 3
 _RESUMED = 1.0
 """Seconds after a suspension in which nobody is killed: workers extend their limits meanwhile."""
 
@@ -127,6 +128,8 @@ class Pool:
         self._interrupted_by: int = signal.SIGINT
         self._seen_interrupts = 0
         self._next_look = 0.0
+        self._false_starts = 0
+        """How many workers have ended before their first test."""
         self._stops_at = 0.0
         """When the pool ends, whatever still runs; 0: when nothing runs any more."""
 
@@ -318,6 +321,7 @@ class Pool:
             self._schedule.put_back(other.unit)
         if worker.state.unit != order.unit:  # it had not begun
             self._schedule.put_back(order.unit)
+            self._note_false_start(worker, exit_code)
             return
         unit, test = self._units[order.unit], self._running_test(worker)
         error = self._error_of(worker, test, exit_code)
@@ -331,13 +335,22 @@ class Pool:
             self._end(order.unit)
         self._receiver.note(crashes.lost_teardown(test, unit))
 
+    def _note_false_start(self, worker: Handle, exit_code: int) -> None:
+        """End the run if workers end before their first test, again and again."""
+        self._false_starts += worker.state.unit < 0 and not worker.has_reported
+        if self._false_starts == _MOST_FALSE_STARTS:
+            output = "".join(text for _, text in leftover(worker.folder, worker.state))
+            raise WorkerStartError(
+                f"a worker process {crashes.described(exit_code)} before its first test\n{output}"
+            )
+
     def _last_events(self, worker: Handle, error: Error) -> list[Event]:
         """Return what happened at the end of a worker that has died."""
         unit, position = worker.state.unit, worker.state.test
         now = time.time()
         texts = [Text(*one) for one in leftover(worker.folder, worker.state)]
         if self._running_test(worker) is None:
-            holder = Holder(crashes.fixtures_of(self._units[unit]))
+            holder = Holder("_ErrorHolder", crashes.fixtures_of(self._units[unit]))
             return [*texts, Call("addError", holder, (error,), now)]
         began = now - (monotonic() - worker.state.since)
         worker.reported.add(position)

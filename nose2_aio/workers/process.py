@@ -166,7 +166,7 @@ def _received(connection: Connection) -> Sequence[Order]:
 def _run(order: Order, unit: Unit, steps: UnitSteps, recorder: Recorder) -> None:
     positions = {id(test): position for position, test in enumerate(unit.tests)}
     suite = unit.suite if order.tests is None else unit.part(order.tests)
-    recorder.begin(order.unit, suite, positions, has_fixtures=unit.has_fixtures)
+    recorder.begin(order.unit, positions, has_fixtures=unit.has_fixtures)
     steps.begin_unit(unit.repetition)
     try:
         suite(recorder)
