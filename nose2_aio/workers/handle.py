@@ -14,7 +14,7 @@ from pathlib import Path
 from traceback import FrameSummary
 
 from nose2_aio.seconds import monotonic
-from nose2_aio.workers import crashes
+from nose2_aio.workers import stack_dumps
 from nose2_aio.workers.messages import Link, Order, Report, State, unpacked
 
 __all__ = ["Handle"]
@@ -86,7 +86,7 @@ class Handle:
         """Kill it, once it has written its stacks."""
         self.is_stuck, self.is_being_killed = is_stuck, True
         self._kill_at = monotonic() + _DUMP_TIME
-        self.signal(crashes.DUMP)
+        self.signal(stack_dumps.DUMP)
 
     def watch(self) -> None:
         """Kill it for good if it has had the time to write its stacks."""
@@ -116,7 +116,7 @@ class Handle:
 
     def stack(self) -> list[FrameSummary]:
         """Return the user's frames that its main thread ran last, outermost first."""
-        return crashes.stack(self.folder, self._thread)
+        return stack_dumps.of_thread(self.folder, self._thread)
 
     def close(self) -> None:
         """Wait until it has ended."""

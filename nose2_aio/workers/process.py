@@ -29,7 +29,7 @@ from typing import Any, NoReturn, Protocol
 from nose2_aio import seams
 from nose2_aio.errors import LoopError
 from nose2_aio.units import Unit
-from nose2_aio.workers import crashes
+from nose2_aio.workers import stack_dumps
 from nose2_aio.workers.messages import Link, Order, Refusal, Report
 from nose2_aio.workers.output import Output
 from nose2_aio.workers.recording import Recorder, Steps
@@ -75,10 +75,10 @@ class Process:
             os.setpgid(0, 0)
         self._terminal = os.dup(2)
         self._output = Output(link.folder, link.state)
-        self._stacks = crashes.note_stacks(link.folder)
+        self._stacks = stack_dumps.note(link.folder)
         if sys.version_info < (3, 13):
             atexit._clear()  # what the main process has registered is for that to call
-        crashes.note_exit(self._stacks)
+        stack_dumps.note_exit(self._stacks)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _send(self, report: Report) -> None:
