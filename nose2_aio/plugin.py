@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import sys
 from types import FrameType, ModuleType
 from typing import Any
@@ -290,6 +291,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             return True
         if self.settings.workers and self._is_debugging():
             self._test_run.note("workers: with -D, tests run in the main process")
+            return False
+        if self.settings.workers and os.name != "posix":
+            self._test_run.note("workers: this system has none, so tests run in the main process")
             return False
         return self.settings.workers > 0
 

@@ -128,6 +128,11 @@ class Pool:
             if worker.is_busy:
                 worker.signal(number)
 
+    def close_in_worker(self) -> None:
+        """Close the connections of the other workers, in a forked one."""
+        for worker in self._workers:
+            worker.connection.close()
+
     def resume(self) -> None:
         """Note that the run goes on that was suspended."""
         self._next_look = monotonic() + _RESUMED
@@ -168,7 +173,7 @@ class Pool:
             unit = self._schedule.next()
             if unit is None:
                 return
-            self._started().send(self._order(unit))
+            self._give_new(unit)
         ahead = min(int(_AHEAD / self._length), _MOST_AHEAD) if self._length else 0
         for worker in self._workers:
             if len(worker.orders) <= ahead // 2:
@@ -179,6 +184,19 @@ class Pool:
         if unit is not None:
             worker.send(self._order(unit))
         return unit is not None
+
+    def _give_new(self, unit: int) -> None:
+        """Give a unit to a new worker; if none can be started, go on with those that there are."""
+        try:
+            worker = self._started()
+        except OSError as error:
+            self._schedule.put_back(unit)
+            self._size = len(self._workers)
+            if not self._size:
+                raise WorkerStartError(f"no worker process can be started: {error}") from error
+            self._receiver.note(f"workers: only {self._size} could be started: {error}")
+        else:
+            worker.send(self._order(unit))
 
     def _give_ahead(self, worker: Handle, count: int) -> None:
         orders: list[Order] = []

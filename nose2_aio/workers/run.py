@@ -189,6 +189,8 @@ class WorkerRun:
         return Handle(self._context, folder, spawned, plan)
 
     def _forked(self, link: Link) -> None:
+        assert self._pool is not None
+        self._pool.close_in_worker()
         process = Process(link)
         process.work(self._units, self._steps, failfast=self._failfast, describe=self._describe)
         process.end()

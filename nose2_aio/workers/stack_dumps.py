@@ -20,7 +20,7 @@ from nose2_aio import places
 
 __all__ = ["DUMP", "note", "note_exit", "of_thread"]
 
-DUMP: int = signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else signal.SIGXCPU
+DUMP: int = signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else getattr(signal, "SIGXCPU", 0)
 """The signal that makes a worker write its stacks: tests are unlikely to use it."""
 _FILE = "stacks"
 _FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
