@@ -166,7 +166,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startTestRun(self, event: Any) -> None:
         """Cover the fixtures of all that is run, and close what was opened for it."""
-        if spawned.servant() is not None:
+        is_worker = spawned.servant() is not None
+        if is_worker:
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
                 self.session.hooks.hooks[hook].plugins.clear()
         self._check_mp()
@@ -176,7 +177,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if self._is_on(_MP):  # which may be about to take our place
             event.suite = units.reordered(event.suite, self.settings, is_flat=True)
-        if self.session.verbosity > 0:
+        if self.session.verbosity > 0 and not is_worker:
             for line in units.order(self.settings):
                 self._print(line)
 

@@ -84,13 +84,14 @@ class Recorder:
         self._has_failed = False
         self._before = 0
         """How many events had come before the test that runs."""
+        self._has_fixtures = False
         self._left = 0
-        """How many tests are still to come before the unit is over; 0 if fixtures follow."""
+        """How many tests of the unit are still to come."""
 
     def begin(self, unit: int, positions: Mapping[int, int], *, has_fixtures: bool) -> None:
         """Begin with a unit; ``positions`` has those of its tests, by their identity."""
         self._unit, self._positions = unit, positions
-        self._left = 0 if has_fixtures else len(positions)
+        self._has_fixtures, self._left = has_fixtures, len(positions)
         self._has_failed = False
         self._state.begin_unit(unit)
 
@@ -129,7 +130,7 @@ class Recorder:
 
     def startTest(self, test: Any) -> None:  # noqa: N802
         """Record that a test begins, and prepare it."""
-        if not self._left:  # fixtures have run before it, perhaps
+        if self._has_fixtures:  # they may have printed something
             self._take_output()
         self._running = test
         self._before = len(self._events)
@@ -146,7 +147,7 @@ class Recorder:
             self.needs_terminal = False
             self._events[self._before :] = [NeedsTerminal(self._positions[id(test)])]
         self._left -= 1
-        if self._left != 0:  # or the end of the unit is sent with it
+        if self._has_fixtures or self._left:  # or the end of the unit is sent with it
             self._flush()
             self._state.end_test()
 

@@ -56,16 +56,17 @@ class MainSteps(UnitSteps, Protocol):
 def planned(suite: Any, settings: Settings) -> list[Unit]:
     """Return the units of a suite, in the order in which their results are told.
 
-    Those of each repetition on another loop follow each other, and all of that is repeated as often
-    as ``repeat`` says.
+    They are run on each of their loops, and as often on each as ``repeat`` says.
     """
     repeated = variants.repeated(suite, settings)
     parts = [(None, suite)] if repeated is None else repeated
-    found = []
+    found: list[Unit] = []
     for number, part in parts:
-        found += [replace(unit, repetition=number) for unit in units(part, settings)]
-    rounds = [[unit.copied() for unit in found] for _ in range(settings.repeat - 1)]
-    return [*found, *(unit for one in rounds for unit in one)]
+        own = [replace(unit, repetition=number) for unit in units(part, settings)]
+        found += own
+        for _ in range(settings.repeat - 1):
+            found += [unit.copied() for unit in own]
+    return found
 
 
 class WorkerRun:
