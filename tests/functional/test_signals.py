@@ -152,7 +152,9 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
         )
         project.write(
             "test_0.py",
-            "import unittest\n\nclass Zero(unittest.TestCase):\n    def test(self): self.fail('told')\n",
+            "import unittest\n\n"
+            "class Zero(unittest.TestCase):\n"
+            "    def test(self): self.fail('told')\n",
         )
         run = self.run_signalled(
             project,

@@ -308,7 +308,7 @@ class Serial(TestCase):
 
 
 class Exclusive(TestCase):
-    """Tests with the same key do not run at the same time."""
+    """Tests that share a key never run at the same time."""
 
     def test_function(self) -> None:
         """Keys add up, in one plain attribute; each says how many tests may have it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
-from unittest import BaseTestSuite, TestCase, TestResult, TestSuite, mock
+from unittest import BaseTestSuite, TestCase, TestResult, TestSuite, addModuleCleanup, mock
 
 from nose2 import util
 from nose2.plugins.loader import functions, generators, testclasses
@@ -424,6 +424,35 @@ class Execution(TestCase):
         LayerSuite(mock.Mock(), [Plain("sync")], layer=object).handle_previous_test_teardown(result)
         self.assertEqual(told[4:], [])
 
+    def test_only(self) -> None:
+        """Another test can run in the place of one, with its fixtures, and no others."""
+        what = [*tests(Fixtures), Plain("sync")]
+        shared, plain = units.units(TestSuite(what), SETTINGS)
+        for unit, test, expected in (
+            (shared, what[1], ["set up Fixtures", "instead", "tear down Fixtures"]),
+            (plain, what[2], ["instead"]),
+            (plain, Plain("sync"), ["instead"]),  # what isn't in it has no fixtures there
+        ):
+            told.clear()
+            instead = type(test)("sync")
+            instead.sync = lambda: told.append("instead")  # type: ignore[attr-defined]
+            result = TestResult()
+            unit.only(test, instead)(result)
+            self.assertEqual((told, result.testsRun), (expected, 1))
+        self.assertEqual(list(shared.suite), what[:2])
+
+    def test_only_in_layer(self) -> None:
+        """A layer stays around it."""
+
+        class Layer: ...
+
+        layer: Any = LayerSuite(SimpleNamespace(), [Plain("a"), *tests(Other)], layer=Layer)  # type: ignore[arg-type]
+        (unit,) = units.units(layer, SETTINGS)
+        instead = Plain("sync")
+        only = unit.only(unit.tests[1], instead)
+        self.assertIs(type(only), LayerSuite)
+        self.assertEqual((list(only), only.layer), ([instead], Layer))
+
 
 class Parts(TestCase):
     """A part of a unit, and copies."""
@@ -434,20 +463,12 @@ class Parts(TestCase):
     def test_part(self) -> None:
         """It has the tests at some positions, with their fixtures; the unit stays as it is."""
         (unit,) = units.units(TestSuite([Fixtures("a"), Fixtures("b"), Fixtures("a")]), SETTINGS)
-        suite, positions = unit.part({0, 2})
-        self.assertEqual(positions, {id(unit.tests[0]): 0, id(unit.tests[2]): 2})
+        suite = unit.part({0, 2})
         self.assertEqual(list(suite), [unit.tests[0], unit.tests[2]])
         result = TestResult()
         suite(result)
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
         self.assertEqual((result.testsRun, len(unit.tests)), (2, 3))
-
-    def test_whole(self) -> None:
-        """None stands for all of them."""
-        (unit,) = units.units(TestSuite(tests(Fixtures)), SETTINGS)
-        suite, positions = unit.part(None)
-        self.assertEqual(list(suite), unit.tests)
-        self.assertEqual(sorted(positions.values()), [0, 1])
 
     def test_part_of_layer(self) -> None:
         """Layers stay around the tests; a suite that runs itself stays whole."""
@@ -460,14 +481,13 @@ class Parts(TestCase):
         inner = LayerSuite(session, tests(Other), layer=Inner)
         outer = LayerSuite(session, [Plain("a"), inner], layer=Layer)
         (unit,) = units.units(TestSuite([outer]), SETTINGS)
-        suite, positions = unit.part({2})
+        suite = unit.part({2})
         self.assertIs(suite.layer, Layer)
         (within,) = suite
         self.assertIs(within.layer, Inner)
         self.assertEqual(list(within), [unit.tests[2]])
-        self.assertEqual(list(positions.values()), [2])
         (own,) = units.units(TestSuite([Own(tests(Fixtures))]), SETTINGS)
-        own.part({1})[0](TestResult())
+        own.part({1})(TestResult())
         self.assertEqual(told, ["begin", "set up Fixtures", "a", "a", "end", "tear down Fixtures"])
 
     def test_part_of_run(self) -> None:
@@ -475,7 +495,7 @@ class Parts(TestCase):
         scope = settings.resolve({"loop-scope": "run"}, {})
         (unit,) = units.units(TestSuite([Plain("sync"), *tests(Fixtures)]), scope)
         result = TestResult()
-        unit.part({2})[0](result)
+        unit.part({2})(result)
         self.assertEqual(told, ["set up Fixtures", "a", "tear down Fixtures"])
         self.assertEqual(result.testsRun, 1)
 
@@ -555,6 +575,25 @@ class Shuffled(TestCase):
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
         self.assertEqual(result.testsRun, 4)
         self.assertEqual(list(found), [None] * 3)
+
+    def test_cleanups(self) -> None:
+        """What a test adds to a class or a module without fixtures is called, once."""
+        told.clear()
+
+        class Adds(Plain):
+            def sync(self) -> None:
+                type(self).addClassCleanup(told.append, "class")
+                addModuleCleanup(told.append, "module")
+
+        suite = TestSuite([Adds("sync"), Fixtures("a")])
+        result = TestResult()
+        for seed in ("0", "1"):
+            units.reordered(suite, settings.resolve({"shuffle": seed}, {}))(result)
+            self.assertEqual(told.count("class"), 1)
+            self.assertEqual(told.count("module"), 1)
+            suite = TestSuite([Adds("sync"), Fixtures("a")])
+            told.clear()
+        self.assertEqual((result.testsRun, result.errors), (4, []))
 
     def test_flat(self) -> None:
         """For worker processes the tests themselves stand in it; suites of the user's stay."""
