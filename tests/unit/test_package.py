@@ -248,6 +248,7 @@ class Modules(TestCase):
                 ("seams", "_message"),
                 ("seams", "_moduleSetUpFailed"),
                 ("seams", "_subtest_msg_sentinel"),
+                ("workers.crashes", "_ErrorHolder"),
                 ("workers.process", "_clear"),
                 ("workers.process", "_run_exitfuncs"),
             },

@@ -424,35 +424,6 @@ class Execution(TestCase):
         LayerSuite(mock.Mock(), [Plain("sync")], layer=object).handle_previous_test_teardown(result)
         self.assertEqual(told[4:], [])
 
-    def test_only(self) -> None:
-        """Another test can run in the place of one, with its fixtures, and no others."""
-        what = [*tests(Fixtures), Plain("sync")]
-        shared, plain = units.units(TestSuite(what), SETTINGS)
-        for unit, test, expected in (
-            (shared, what[1], ["set up Fixtures", "instead", "tear down Fixtures"]),
-            (plain, what[2], ["instead"]),
-            (plain, Plain("sync"), ["instead"]),  # what isn't in it has no fixtures there
-        ):
-            told.clear()
-            instead = type(test)("sync")
-            instead.sync = lambda: told.append("instead")  # type: ignore[attr-defined]
-            result = TestResult()
-            unit.only(test, instead)(result)
-            self.assertEqual((told, result.testsRun), (expected, 1))
-        self.assertEqual(list(shared.suite), what[:2])
-
-    def test_only_in_layer(self) -> None:
-        """A layer stays around it."""
-
-        class Layer: ...
-
-        layer: Any = LayerSuite(SimpleNamespace(), [Plain("a"), *tests(Other)], layer=Layer)  # type: ignore[arg-type]
-        (unit,) = units.units(layer, SETTINGS)
-        instead = Plain("sync")
-        only = unit.only(unit.tests[1], instead)
-        self.assertIs(type(only), LayerSuite)
-        self.assertEqual((list(only), only.layer), ([instead], Layer))
-
 
 class Parts(TestCase):
     """A part of a unit, and copies."""
