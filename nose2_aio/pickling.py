@@ -1,4 +1,4 @@
-"""Errors that a worker process can send: pickle has to write them, and to read them again."""
+"""What a worker process can send: pickle has to write it, and to read it again."""
 
 from __future__ import annotations
 
@@ -8,9 +8,18 @@ from typing import Any
 
 from nose2_aio.errors import UnsentError
 
-__all__ = ["portable"]
+__all__ = ["can_be_sent", "portable"]
 
 _UNSENT = "it can't be sent from a worker process as it is: {}"
+
+
+def can_be_sent(value: object) -> bool:
+    """Return True if pickle can write something, and read it again."""
+    try:
+        pickle.loads(pickle.dumps(value))  # noqa: S301 -- our own
+    except Exception:  # a class of the user's may do anything
+        return False
+    return True
 
 
 def portable(exc_info: Any) -> Any:

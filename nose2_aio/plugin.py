@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import sys
 from types import FrameType, ModuleType
 from typing import Any
@@ -165,7 +166,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startTestRun(self, event: Any) -> None:
         """Cover the fixtures of all that is run, and close what was opened for it."""
-        if spawned.servant() is not None:
+        is_worker = spawned.servant() is not None
+        if is_worker:
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
                 self.session.hooks.hooks[hook].plugins.clear()
         self._check_mp()
@@ -175,7 +177,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if self._is_on(_MP):  # which may be about to take our place
             event.suite = units.reordered(event.suite, self.settings, is_flat=True)
-        if self.session.verbosity > 0:
+        if self.session.verbosity > 0 and not is_worker:
             for line in units.order(self.settings):
                 self._print(line)
 
@@ -277,6 +279,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
                 return run.execute(execute, suite, result, is_sent=_is_sent(execute))
             return run.execute_in_workers(suite, result, self._describe_error)
         except WorkerStartError as error:
+            run.is_cut = True
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
         finally:
             for plugin in self._plugins(_JUNIT):
@@ -289,6 +292,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             return True
         if self.settings.workers and self._is_debugging():
             self._test_run.note("workers: with -D, tests run in the main process")
+            return False
+        if self.settings.workers and os.name != "posix":
+            self._test_run.note("workers: this system has none, so tests run in the main process")
             return False
         return self.settings.workers > 0
 

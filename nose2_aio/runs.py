@@ -5,6 +5,7 @@ nose2 says what to execute it with, and on which result; all that is needed for 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
@@ -149,7 +150,7 @@ class Run:
 
     def _retry(self, result: Any, describe: Describe) -> None:
         """Run failed tests again that may be flaky, unless the run was stopped."""
-        if result.shouldStop or self.settings.repeat > 1:
+        if result.shouldStop or self.settings.repeat > 1 or os.name != "posix":
             return
         workers = self._workers or WorkerRun([], self.settings, self, describe)
         self.flaky, line = retry(self.failures, self.settings, workers.passes, workers.beside)

@@ -39,7 +39,6 @@ __all__ = [
     "has_given_loops",
     "holder",
     "is_end",
-    "is_holder",
     "is_isolated",
     "is_unittests",
     "isolated_loop",
@@ -52,7 +51,6 @@ __all__ = [
     "subtest_parts",
     "suite_with",
     "tests_in",
-    "walk",
 ]
 
 CLOSE_RUNNER = "_tearDownAsyncioRunner"
@@ -207,23 +205,9 @@ def flattened(suite: Any, is_whole: Callable[[Any], bool] = lambda _: False) -> 
             waiting += reversed(tests)
 
 
-def walk(suite: Any) -> Iterator[Any]:
-    """Give a suite and all suites and tests in it, in an order that is always the same."""
-    waiting = [suite]
-    while waiting:
-        one = waiting.pop()
-        yield one
-        waiting += reversed(tests_in(one) or ())
-
-
 def holder(description: str) -> Any:
     """Return what unittest reports the errors of class and module fixtures with."""
     return unittest.suite._ErrorHolder(description)  # type: ignore[attr-defined]
-
-
-def is_holder(test: object) -> bool:
-    """Return True for what unittest reports the errors of class and module fixtures with."""
-    return isinstance(test, unittest.suite._ErrorHolder)  # type: ignore[attr-defined]
 
 
 def subtest(test: TestCase, message: Any, params: dict[str, Any]) -> Any:

@@ -44,18 +44,10 @@ class Unit:
     repetition: int | None = None
     """On which of their loops its tests run, where loops were chosen."""
 
-    def part(self, positions: Collection[int] | None) -> tuple[Any, dict[int, int]]:
-        """Return a suite with tests at these positions, and their positions by identity.
-
-        None stands for all positions.
-        """
-        found = {
-            id(test): position
-            for position, test in enumerate(self.tests)
-            if positions is None or position in positions
-        }
-        tests = {id(test): test for test in self.tests if id(test) in found}
-        return _with(self.suite, tests) or _Suite(tests.values()), found
+    def part(self, positions: Collection[int]) -> Any:
+        """Return a suite with the tests at these positions, and the fixtures of these."""
+        tests = {id(test): test for n, test in enumerate(self.tests) if n in positions}
+        return _with(self.suite, tests) or _Suite(tests.values())
 
     def copied(self) -> Unit:
         """Return a copy with copies of its tests."""

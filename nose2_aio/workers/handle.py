@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from pathlib import Path
 from traceback import FrameSummary
 
 from nose2_aio.seconds import monotonic
-from nose2_aio.workers import crashes
-from nose2_aio.workers.messages import Link, Order, State
+from nose2_aio.workers import stack_dumps
+from nose2_aio.workers.messages import Link, Order, Report, State, unpacked
 
 __all__ = ["Handle"]
 
@@ -29,26 +29,28 @@ class Handle:
     """A worker process."""
 
     def __init__(
-        self, context: BaseContext, target: Callable[..., None], name: str, *args: object
+        self, context: BaseContext, folder: Path, target: Callable[..., None], *args: object
     ) -> None:
-        """Start it: it calls ``target`` with a `Link` and ``args``."""
+        """Start it: it calls ``target`` with a `Link` and ``args``; ``folder`` is for its files."""
         self.orders: deque[Order] = deque()
         """What it has to do, the unit that runs first."""
         self.reported: set[int] = set()
         """The positions of the tests of the first order that it has reported."""
+        self.has_reported = False
+        """True if it has sent a report."""
         self.is_stuck = False
         """True if it is killed since its time limit has passed."""
         self.is_being_killed = False
         self._kill_at = 0.0
-        self._files = tempfile.TemporaryDirectory(prefix="nose2-aio-")
-        self.folder = Path(self._files.name)
+        self.folder = folder
         """The folder of its files."""
+        folder.mkdir()
         self.state = State(context)
         self.connection, theirs = context.Pipe()
-        link = Link(theirs, self.state, self.folder, os.getpid())
+        link = Link(theirs, self.state, folder, os.getpid())
         self._thread = threading.main_thread().ident or 0
         # a daemon could have no child processes
-        self.process = context.Process(target=target, args=(link, *args), name=name)  # type: ignore[attr-defined]
+        self.process = context.Process(target=target, args=(link, *args), name=folder.name)  # type: ignore[attr-defined]
         self.process.start()
         theirs.close()
 
@@ -61,12 +63,18 @@ class Handle:
         """Give it orders."""
         self.orders.extend(orders)
         with suppress(OSError):  # it has died: that is found out soon
-            self.connection.send(orders)
+            self.connection.send_bytes(pickle.dumps(orders))
+
+    def receive(self) -> Report:
+        """Return what it has sent; raise EOFError or OSError if it has ended."""
+        report = unpacked(self.connection.recv_bytes())
+        self.has_reported = True
+        return report
 
     def dismiss(self) -> None:
         """Tell it that there is nothing more to do."""
         with suppress(OSError):
-            self.connection.send(())
+            self.connection.send_bytes(pickle.dumps(()))
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -78,7 +86,7 @@ class Handle:
         """Kill it, once it has written its stacks."""
         self.is_stuck, self.is_being_killed = is_stuck, True
         self._kill_at = monotonic() + _DUMP_TIME
-        self.signal(crashes.DUMP)
+        self.signal(stack_dumps.DUMP)
 
     def watch(self) -> None:
         """Kill it for good if it has had the time to write its stacks."""
@@ -108,14 +116,13 @@ class Handle:
 
     def stack(self) -> list[FrameSummary]:
         """Return the user's frames that its main thread ran last, outermost first."""
-        return crashes.stack(self.folder, self._thread)
+        return stack_dumps.of_thread(self.folder, self._thread)
 
     def close(self) -> None:
-        """Wait until it has ended, and remove its files."""
+        """Wait until it has ended."""
         self.wait()
         self.connection.close()
         self.process.close()
-        self._files.cleanup()
 
 
 def _descendants(pid: int) -> list[int]:

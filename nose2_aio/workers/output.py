@@ -26,28 +26,37 @@ class Output:
     def __init__(self, folder: Path, state: State) -> None:
         """Write to files in ``folder`` from now on."""
         self._state = state
-        self._files = {}
         self._read = dict.fromkeys(_DESCRIPTORS, 0)
-        for descriptor, name in _DESCRIPTORS.items():
-            stream = getattr(sys, f"__{name}__")
-            file = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-            os.dup2(file, descriptor)
-            self._files[descriptor] = file
-            setattr(sys, name, _stream(stream, descriptor))
+        self._files = {number: _redirected(number, folder) for number in _DESCRIPTORS}
 
-    def take(self) -> Iterator[tuple[int, str]]:
-        """Give what was written since it was taken last, by file descriptor."""
-        for descriptor, name in _DESCRIPTORS.items():
-            stream: Any = getattr(sys, f"__{name}__")
-            with suppress(ValueError, OSError):  # a test has closed it
-                stream.flush()
-            size = os.fstat(self._files[descriptor]).st_size
-            count = size - self._read[descriptor]
-            if count:
-                data = os.pread(self._files[descriptor], count, self._read[descriptor])
-                self._read[descriptor] = size
-                self._state.note_read(descriptor, size)
-                yield descriptor, _decoded(data)
+    def take(self) -> list[tuple[int, str]]:
+        """Return what was written since it was taken last, by file descriptor."""
+        with suppress(ValueError, OSError):  # a test has closed one
+            sys.__stdout__.flush()  # type: ignore[union-attr]
+            sys.__stderr__.flush()  # type: ignore[union-attr]
+        read = self._read
+        if (
+            os.fstat(self._files[1]).st_size == read[1]
+            and os.fstat(self._files[2]).st_size == read[2]
+        ):
+            return []
+        return [(number, text) for number in _DESCRIPTORS if (text := self._take(number))]
+
+    def _take(self, number: int) -> str:
+        file, begin = self._files[number], self._read[number]
+        self._read[number] = end = os.fstat(file).st_size
+        self._state.note_read(number, end)
+        return _decoded(os.pread(file, end - begin, begin))
+
+
+def _redirected(number: int, folder: Path) -> int:
+    """Let a file descriptor be that of a file; return another one of the same file."""
+    name = _DESCRIPTORS[number]
+    stream = getattr(sys, f"__{name}__")
+    file = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    os.dup2(file, number)
+    setattr(sys, name, _stream(stream, number))
+    return file
 
 
 def leftover(folder: Path, state: State) -> Iterator[tuple[int, str]]:

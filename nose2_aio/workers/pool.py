@@ -5,7 +5,7 @@ a moment, watch, deliver.
 
 1. A worker that is free gets the unit that the `schedule` gives. Where units are short it gets
    some more ahead, so that it needn't wait for each.
-2. What is reported is delivered in the order of the suite, each unit as soon as its turn comes.
+2. What is reported is delivered in the order of the suite (`delivery`).
 3. A worker that is stuck beyond its time limit is killed. One that has died, of that or by itself,
    fails the test that ran. The rest of its unit, and what it had ahead, goes to other workers.
 4. The first Ctrl-C (or SIGTERM) interrupts the tests that run; their teardown runs. The second one
@@ -17,31 +17,20 @@ from __future__ import annotations
 import selectors
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from nose2_aio import kinds, places
+from nose2_aio.errors import WorkerStartError
 from nose2_aio.seconds import monotonic
 from nose2_aio.units import Unit
 from nose2_aio.workers import crashes
+from nose2_aio.workers.delivery import Delivery, Receiver
 from nose2_aio.workers.handle import Handle
-from nose2_aio.workers.messages import (
-    Call,
-    Error,
-    Event,
-    Found,
-    Holder,
-    NeedsTerminal,
-    Order,
-    Refusal,
-    Report,
-    Text,
-)
+from nose2_aio.workers.messages import Call, Event, NeedsTerminal, Order, Refusal, Report
 from nose2_aio.workers.output import leftover
 from nose2_aio.workers.schedule import Schedule
 
-__all__ = ["Pool", "Ran", "Receiver"]
+__all__ = ["Pool", "Ran"]
 
 _TICK = 0.05
 """Seconds between two looks at the workers."""
@@ -52,28 +41,9 @@ _NAP = 0.002
 """Seconds in which reports on short tests gather; their workers have enough to do meanwhile."""
 _LAST = 5.0
 """Seconds that workers get to end in which nothing is waited for any more."""
+_MOST_FALSE_STARTS = 3
 _RESUMED = 1.0
 """Seconds after a suspension in which nobody is killed: workers extend their limits meanwhile."""
-
-
-class Receiver(Protocol):
-    """What the pool delivers to, unit by unit."""
-
-    def receive(self, unit: int, event: Event) -> None:
-        """Take an event."""
-
-    def run_here(self, unit: int, test: int) -> None:
-        """Run a test in the main process, now."""
-
-    def merge(self, found: Any) -> None:
-        """Take what the checks of a worker have found."""
-
-    def note(self, line: str) -> None:
-        """Take a line for the end of the run."""
-
-    @property
-    def is_stopped(self) -> bool:
-        """True if no further test is to run."""
 
 
 class Ran(NamedTuple):
@@ -92,13 +62,13 @@ class Pool:
         self,
         units: Sequence[Unit],
         receiver: Receiver,
-        start: Callable[[str], Handle],
+        start: Callable[[], Handle],
         limit_of: Callable[[Any], str],
         size: int,
     ) -> None:
         """Run up to ``size`` units at once.
 
-        ``start`` starts a worker of a name. ``limit_of`` returns the time limit of a test in words;
+        ``start`` starts a worker. ``limit_of`` returns the time limit of a test in words;
         of a fixture, for None.
         """
         self.ran: list[Ran] = []
@@ -111,15 +81,10 @@ class Pool:
         self._limit_of = limit_of
         self._size = size
         self._workers: list[Handle] = []
-        self._count = 0
         self._selector = selectors.DefaultSelector()
         self._schedule = Schedule(units, ())
         self._only: Mapping[int, frozenset[int]] = {}
-        self._turns: deque[int] = deque()
-        """The units that are not delivered as a whole, in the order of the suite."""
-        self._events: dict[int, deque[Event]] = {}
-        """What is to be delivered, by unit."""
-        self._over: set[int] = set()
+        self._delivery = Delivery(receiver, ())
         self._began: dict[int, float] = {}
         """When the last test of a unit has begun, by unit."""
         self._length = 0.0
@@ -127,6 +92,8 @@ class Pool:
         self._interrupted_by: int = signal.SIGINT
         self._seen_interrupts = 0
         self._next_look = 0.0
+        self._false_starts = 0
+        """How many workers have ended before their first test."""
         self._stops_at = 0.0
         """When the pool ends, whatever still runs; 0: when nothing runs any more."""
 
@@ -138,15 +105,15 @@ class Pool:
         indexes = list(order)
         self._only = only or {}
         self._schedule = Schedule(self._units, indexes)
-        self._turns = deque(sorted(indexes))
+        self._delivery = Delivery(self._receiver, indexes)
         try:
-            while self._turns and not self._is_done():
+            while not (self._delivery.is_over or self._is_done()):
                 self._hand_out()
                 self._wait()
                 self._watch()
-                self._deliver()
+                self._delivery.deliver()
             self._dismiss()
-            self._deliver_rest()
+            self._delivery.deliver_rest()
         finally:
             self._close()
 
@@ -160,6 +127,11 @@ class Pool:
         for worker in self._workers:
             if worker.is_busy:
                 worker.signal(number)
+
+    def close_in_worker(self) -> None:
+        """Close the connections of the other workers, in a forked one."""
+        for worker in self._workers:
+            worker.connection.close()
 
     def resume(self) -> None:
         """Note that the run goes on that was suspended."""
@@ -178,7 +150,7 @@ class Pool:
         if not (self.interrupts or self._stops_at):  # -F
             self._stops_at = monotonic() + _LAST
             for worker in self._workers:
-                if worker.is_busy and worker.orders[0].unit != self._turns[0]:
+                if worker.is_busy and worker.orders[0].unit != self._delivery.current:
                     worker.signal(signal.SIGINT)
         is_late = 0 < self._stops_at < monotonic()
         return is_late or not any(worker.is_busy for worker in self._workers)
@@ -201,7 +173,7 @@ class Pool:
             unit = self._schedule.next()
             if unit is None:
                 return
-            self._started().send(self._order(unit))
+            self._give_new(unit)
         ahead = min(int(_AHEAD / self._length), _MOST_AHEAD) if self._length else 0
         for worker in self._workers:
             if len(worker.orders) <= ahead // 2:
@@ -212,6 +184,19 @@ class Pool:
         if unit is not None:
             worker.send(self._order(unit))
         return unit is not None
+
+    def _give_new(self, unit: int) -> None:
+        """Give a unit to a new worker; if none can be started, go on with those that there are."""
+        try:
+            worker = self._started()
+        except OSError as error:
+            self._schedule.put_back(unit)
+            self._size = len(self._workers)
+            if not self._size:
+                raise WorkerStartError(f"no worker process can be started: {error}") from error
+            self._receiver.note(f"workers: only {self._size} could be started: {error}")
+        else:
+            worker.send(self._order(unit))
 
     def _give_ahead(self, worker: Handle, count: int) -> None:
         orders: list[Order] = []
@@ -227,45 +212,49 @@ class Pool:
         return Order(unit, self._only.get(unit))
 
     def _started(self) -> Handle:
-        self._count += 1
-        worker = self._start(f"worker-{self._count}")
+        worker = self._start()
         self._workers.append(worker)
         self._selector.register(worker.connection, selectors.EVENT_READ, worker)
         return worker
 
     def _wait(self) -> None:
         """Wait for reports, but not for long; take them."""
-        timeout = _TICK
         if 0 < self._length < _NAP:  # or each short test would wake this process
             time.sleep(_NAP)
-        while ready := self._selector.select(timeout):
+        ready = self._selector.select(_TICK)
+        for _ in range(_MOST_AHEAD):
             for key, _ in ready:
                 self._receive(key.data)
-            timeout = 0
+            ready = self._selector.select(0)
+            if not ready:
+                return
 
     def _receive(self, worker: Handle) -> None:
         try:
-            report = worker.connection.recv()
+            report = worker.receive()
         except (EOFError, OSError):
             self._bury(worker)
             return
-        if isinstance(report, Refusal):
-            report.refuse()
         self._take(worker, report)
 
     def _take(self, worker: Handle, report: Report) -> None:
-        events = self._events.setdefault(report.unit, deque())
-        events.extend(report.events)
-        for event in report.events:
-            if isinstance(event, NeedsTerminal):
-                worker.reported.add(event.test)
-            elif isinstance(event, Call) and isinstance(event.test, int):
-                self._note_time(worker, report.unit, event.test, event)
-        if report.stops and not self.interrupts:  # a test has raised KeyboardInterrupt by itself
-            self.interrupts = self._seen_interrupts = 1
+        self._add(worker, report.unit, report.events)
+        if report.stops and not (self.interrupts or self._stops_at):
+            self.interrupts = 1  # a test has raised KeyboardInterrupt by itself
         if report.is_over and worker.orders:
             self._end(worker.orders.popleft().unit)
             worker.reported.clear()
+
+    def _add(self, worker: Handle, unit: int, events: Sequence[Event]) -> None:
+        """Add what has happened in a unit."""
+        self._delivery.add(unit, events)
+        for event in events:
+            if isinstance(event, Refusal):
+                raise WorkerStartError(event.reason)
+            if isinstance(event, NeedsTerminal):
+                worker.reported.add(event.test)
+            elif isinstance(event, Call) and isinstance(event.test, int):
+                self._note_time(worker, unit, event.test, event)
 
     def _note_time(self, worker: Handle, unit: int, test: int, call: Call) -> None:
         if call.name == "startTest":
@@ -278,7 +267,7 @@ class Pool:
 
     def _end(self, unit: int) -> None:
         self._schedule.end(unit)
-        self._over.add(unit)
+        self._delivery.end(unit)
 
     def _watch(self) -> None:
         """Look at the workers: who is to be interrupted, who is stuck, who has died."""
@@ -319,45 +308,29 @@ class Pool:
             self._schedule.put_back(other.unit)
         if worker.state.unit != order.unit:  # it had not begun
             self._schedule.put_back(order.unit)
+            self._note_false_start(worker, exit_code)
             return
         unit, test = self._units[order.unit], self._running_test(worker)
-        error = self._error_of(worker, test, exit_code)
-        self._events.setdefault(order.unit, deque()).extend(self._last_events(worker, error))
         everything = frozenset(range(len(unit.tests))) if order.tests is None else order.tests
-        rest = everything - worker.reported
-        if rest and worker.reported and not self._is_stopping:
-            # its fixtures are set up again there
-            self._started().send(Order(order.unit, rest))
+        left = everything - worker.reported - ({worker.state.test} if test else set())
+        goes_on = bool(left) and bool(worker.reported or test) and not self._is_stopping
+        missed = 0 if goes_on or test else len(left)
+        error = crashes.error_of(worker, test, exit_code, self._limit_of(test), missed)
+        self._add(worker, order.unit, crashes.last_events(worker, unit, test, error))
+        self._receiver.note(crashes.lost_teardown(test, unit))
+        if goes_on:  # its fixtures are set up again there
+            self._started().send(Order(order.unit, left))
         else:
             self._end(order.unit)
-        self._receiver.note(crashes.lost_teardown(test, unit))
 
-    def _last_events(self, worker: Handle, error: Error) -> list[Event]:
-        """Return what happened at the end of a worker that has died."""
-        unit, position = worker.state.unit, worker.state.test
-        now = time.time()
-        texts = [Text(*one) for one in leftover(worker.folder, worker.state)]
-        if self._running_test(worker) is None:
-            holder = Holder(crashes.fixtures_of(self._units[unit]))
-            return [*texts, Call("addError", holder, (error,), now)]
-        began = now - (monotonic() - worker.state.since)
-        worker.reported.add(position)
-        self.ran.append(Ran(unit, position, began, now))
-        return [
-            Call("startTest", position, (), began),
-            *texts,
-            Call("addError", position, (error,), now),
-            Call("stopTest", position, (), now),
-        ]
-
-    def _error_of(self, worker: Handle, test: Any, exit_code: int) -> Error:
-        frames = worker.stack()
-        if worker.is_stuck:
-            return crashes.of_limit(self._limit_of(test), frames)
-        if worker.is_being_killed:
-            return crashes.of_interrupt(frames)
-        place = "" if test is None else places.describe(kinds.target(test)[0])
-        return crashes.of_death(exit_code, place, frames)
+    def _note_false_start(self, worker: Handle, exit_code: int) -> None:
+        """End the run if workers end before their first test, again and again."""
+        self._false_starts += worker.state.unit < 0 and not worker.has_reported
+        if self._false_starts == _MOST_FALSE_STARTS:
+            output = "".join(text for _, text in leftover(worker.folder, worker.state))
+            raise WorkerStartError(
+                f"a worker process {crashes.described(exit_code)} before its first test\n{output}"
+            )
 
     def _running_test(self, worker: Handle) -> Any:
         """Return the test that a worker runs and has not reported; None for none."""
@@ -365,40 +338,6 @@ class Pool:
         if not worker.is_busy or worker.orders[0].unit != unit or test < 0:
             return None
         return None if test in worker.reported else self._units[unit].tests[test]
-
-    def _deliver(self) -> None:
-        """Deliver what has come, as far as it is its turn."""
-        while self._turns:
-            unit = self._turns[0]
-            self._deliver_unit(unit)
-            if unit not in self._over or self._receiver.is_stopped:
-                return
-            self._turns.popleft()
-
-    def _deliver_unit(self, unit: int) -> None:
-        events = self._events.get(unit)
-        while events:
-            event = events.popleft()
-            if isinstance(event, NeedsTerminal):
-                if not self._is_stopping:
-                    self._receiver.run_here(unit, event.test)
-            elif isinstance(event, Found):
-                self._receiver.merge(event.value)
-            elif (
-                self._receiver.is_stopped and isinstance(event, Call) and event.name == "startTest"
-            ):
-                events.clear()  # in a serial run it would not have begun
-            else:
-                self._receiver.receive(unit, event)
-
-    def _deliver_rest(self) -> None:
-        """Deliver what has come of units that are not over, or has come after their end."""
-        if self._receiver.is_stopped:
-            if self._turns:
-                self._deliver_unit(self._turns[0])
-            return
-        for unit in sorted(self._events):
-            self._deliver_unit(unit)
 
     def _dismiss(self) -> None:
         """Have the workers end, and take what they still report."""

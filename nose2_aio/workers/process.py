@@ -16,6 +16,7 @@ import ctypes
 import functools
 import logging
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -28,8 +29,8 @@ from typing import Any, NoReturn, Protocol
 from nose2_aio import seams
 from nose2_aio.errors import LoopError
 from nose2_aio.units import Unit
-from nose2_aio.workers import crashes
-from nose2_aio.workers.messages import Link, Order, Refusal
+from nose2_aio.workers import stack_dumps
+from nose2_aio.workers.messages import Link, Order, Refusal, Report
 from nose2_aio.workers.output import Output
 from nose2_aio.workers.recording import Recorder, Steps
 
@@ -74,15 +75,18 @@ class Process:
             os.setpgid(0, 0)
         self._terminal = os.dup(2)
         self._output = Output(link.folder, link.state)
-        self._stacks = crashes.note_stacks(link.folder)
+        self._stacks = stack_dumps.note(link.folder)
         if sys.version_info < (3, 13):
             atexit._clear()  # what the main process has registered is for that to call
-        crashes.note_exit(self._stacks)
+        stack_dumps.note_exit(self._stacks)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _send(self, report: Report) -> None:
+        self._link.connection.send_bytes(report.packed())
 
     def refuse(self, reason: str) -> None:
         """Tell the main process why this one can't run its tests."""
-        self._link.connection.send(Refusal(reason))
+        self._send(Report(-1, [Refusal(reason)]))
 
     def work(
         self,
@@ -97,11 +101,13 @@ class Process:
         ``failfast`` and ``describe`` are those of `Recorder`.
         """
         link = self._link
+        for _ in self._output.take():  # the main process has told what loading the suite prints
+            pass
         recorder = Recorder(
             steps,
             link.state,
             self._output,
-            link.connection.send,
+            self._send,
             failfast=failfast,
             describe=describe,
         )
@@ -138,12 +144,12 @@ def memory_handlers() -> list[logging.Handler]:
 def _serve(
     connection: Connection, units: Sequence[Unit], steps: UnitSteps, recorder: Recorder
 ) -> None:
-    cases: list[type] = []
+    cases: dict[type, None] = {}
     while orders := _received(connection):
         for order in orders:
             unit = units[order.unit]
             if not unit.has_fixtures:
-                cases += [type(test) for test in unit.tests]
+                cases.update(dict.fromkeys(map(type, unit.tests)))
             _run(order, unit, steps, recorder)
     # as a serial run does after the last test
     seams.clean_up(cases, recorder)
@@ -153,15 +159,16 @@ def _serve(
 
 def _received(connection: Connection) -> Sequence[Order]:
     try:
-        orders: Sequence[Order] = connection.recv()
+        orders: Sequence[Order] = pickle.loads(connection.recv_bytes())  # noqa: S301 -- our own
     except EOFError:
         return ()
     return orders
 
 
 def _run(order: Order, unit: Unit, steps: UnitSteps, recorder: Recorder) -> None:
-    suite, positions = unit.part(order.tests)
-    recorder.begin(order.unit, suite, positions, has_fixtures=unit.has_fixtures)
+    positions = {id(test): position for position, test in enumerate(unit.tests)}
+    suite = unit.suite if order.tests is None else unit.part(order.tests)
+    recorder.begin(order.unit, positions, has_fixtures=unit.has_fixtures)
     steps.begin_unit(unit.repetition)
     try:
         suite(recorder)
@@ -175,7 +182,7 @@ def _run(order: Order, unit: Unit, steps: UnitSteps, recorder: Recorder) -> None
 def _end_with(parent: int) -> None:
     """Be killed when the main process ends, whatever runs here then."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.pythonapi.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 

@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from unittest import TestCase
 
-from nose2_aio import seams
+from nose2_aio import places, seams
 from nose2_aio.errors import UnsentError
+from nose2_aio.pickling import can_be_sent
 from nose2_aio.seconds import monotonic
 from nose2_aio.workers.messages import (
     Call,
@@ -24,7 +25,6 @@ from nose2_aio.workers.messages import (
     Event,
     Found,
     Holder,
-    InSuite,
     Logged,
     NeedsTerminal,
     Ref,
@@ -77,7 +77,6 @@ class Recorder:
         self._send = send
         self._describe = describe
         self._unit = -1
-        self._suite: Any = None
         self._positions: Mapping[int, int] = {}
         self._events: list[Event] = []
         self._running: Any = None
@@ -85,15 +84,14 @@ class Recorder:
         self._has_failed = False
         self._before = 0
         """How many events had come before the test that runs."""
+        self._has_fixtures = False
         self._left = 0
-        """How many tests are still to come before the unit is over; 0 if fixtures follow."""
+        """How many tests of the unit are still to come."""
 
-    def begin(
-        self, unit: int, suite: Any, positions: Mapping[int, int], *, has_fixtures: bool
-    ) -> None:
+    def begin(self, unit: int, positions: Mapping[int, int], *, has_fixtures: bool) -> None:
         """Begin with a unit; ``positions`` has those of its tests, by their identity."""
-        self._unit, self._suite, self._positions = unit, suite, positions
-        self._left = 0 if has_fixtures else len(positions)
+        self._unit, self._positions = unit, positions
+        self._has_fixtures, self._left = has_fixtures, len(positions)
         self._has_failed = False
         self._state.begin_unit(unit)
 
@@ -132,7 +130,8 @@ class Recorder:
 
     def startTest(self, test: Any) -> None:  # noqa: N802
         """Record that a test begins, and prepare it."""
-        self._take_output()
+        if self._has_fixtures:  # they may have printed something
+            self._take_output()
         self._running = test
         self._before = len(self._events)
         self._state.begin_test(self._positions.get(id(test), -1), monotonic())
@@ -148,7 +147,7 @@ class Recorder:
             self.needs_terminal = False
             self._events[self._before :] = [NeedsTerminal(self._positions[id(test)])]
         self._left -= 1
-        if self._left != 0:  # or the end of the unit is sent with it
+        if self._has_fixtures or self._left:  # or the end of the unit is sent with it
             self._flush()
             self._state.end_test()
 
@@ -214,37 +213,22 @@ class Recorder:
         position = self._positions.get(id(test))
         if position is not None:
             return position
-        for index, one in enumerate(seams.walk(self._suite)):
-            if one is test:
-                return InSuite(index)
-        if seams.is_holder(test):
-            return Holder(test.description)
-        described = getattr(test, "shortDescription", None)
-        return Stranger(
-            str(getattr(test, "id", test.__class__.__name__.__str__)()),
-            str(test),
-            described() if callable(described) else None,
-        )
+        if not isinstance(test, TestCase):
+            description = getattr(test, "description", None) or str(test)
+            return Holder(type(test).__name__, description)
+        return Stranger(test.id(), str(test), test.shortDescription())
 
     def _sendable(self, test: Any, error: Any) -> Error:
         kind, value, _ = error
         return Error(_sendable_class(kind), _sendable_value(value), self._describe(test, error))
 
 
-def _can_be_sent(value: object) -> bool:
-    try:
-        pickle.loads(pickle.dumps(value))  # noqa: S301 -- our own
-    except Exception:  # a class of the user's may do anything
-        return False
-    return True
-
-
 def _sendable_class(kind: type[BaseException]) -> type[BaseException]:
-    return next((one for one in kind.__mro__ if _can_be_sent(one)), Exception)
+    return next((one for one in kind.__mro__ if can_be_sent(one)), Exception)
 
 
 def _sendable_value(value: BaseException) -> bytes:
-    if _can_be_sent(value):
+    if can_be_sent(value):
         return pickle.dumps(value)
     return pickle.dumps(UnsentError("".join(traceback.format_exception_only(value)).rstrip()))
 
@@ -255,7 +239,7 @@ def _sendable_subtest(subtest: Any) -> SubTest:
 
 
 def _sendable_part(value: object) -> object:
-    return value if _can_be_sent(value) else Shown(repr(value))
+    return value if can_be_sent(value) else Shown(places.text_of(value))
 
 
 class Shown:
@@ -276,9 +260,9 @@ def _sendable_record(record: logging.LogRecord) -> logging.LogRecord:
     try:
         found.msg = record.getMessage()
     except Exception:  # the handler would say so on stderr
-        found.msg = str(record.msg)
+        found.msg = places.text_of(record.msg, str)
     found.args = None
     for name, value in list(vars(found).items()):
-        if not _can_be_sent(value):
-            setattr(found, name, Shown(repr(value)))
+        if not can_be_sent(value):
+            setattr(found, name, Shown(places.text_of(value)))
     return found

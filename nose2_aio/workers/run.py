@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import signal
 import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -54,16 +56,17 @@ class MainSteps(UnitSteps, Protocol):
 def planned(suite: Any, settings: Settings) -> list[Unit]:
     """Return the units of a suite, in the order in which their results are told.
 
-    Those of each repetition on another loop follow each other, and all of that is repeated as often
-    as ``repeat`` says.
+    They are run on each of their loops, and as often on each as ``repeat`` says.
     """
     repeated = variants.repeated(suite, settings)
     parts = [(None, suite)] if repeated is None else repeated
-    found = []
+    found: list[Unit] = []
     for number, part in parts:
-        found += [replace(unit, repetition=number) for unit in units(part, settings)]
-    rounds = [[unit.copied() for unit in found] for _ in range(settings.repeat - 1)]
-    return [*found, *(unit for one in rounds for unit in one)]
+        own = [replace(unit, repetition=number) for unit in units(part, settings)]
+        found += own
+        for _ in range(settings.repeat - 1):
+            found += [unit.copied() for unit in own]
+    return found
 
 
 class WorkerRun:
@@ -88,6 +91,9 @@ class WorkerRun:
         self._method = _start_method(settings) if units else "spawn"
         self._context = multiprocessing.get_context(self._method)
         self._pool: Pool | None = None
+        self._count = 0
+        self._quiet = ExitStack()
+        """Hides warnings while a worker is forked."""
         self.is_running = False
         """True while tests run in workers."""
         self._places = {
@@ -103,8 +109,7 @@ class WorkerRun:
         with time_of_plugins() as clock:
             replay = Replay(result, self._units, clock, memory_handlers())
             player = _Player(replay, self._units, self._steps)
-            pool = self._new_pool(player, self._settings.workers)
-            with self._interrupted_by_signals(pool):
+            with self._running_pool(player, self._settings.workers) as pool, _frozen():
                 pool.run(order)
             self._ran = pool.ran
             self.is_interrupted = pool.interrupts > 0
@@ -118,8 +123,7 @@ class WorkerRun:
             self._units = [Unit([test], BaseTestSuite())]
         unit, position = self._places.get(id(test), (0, 0))
         collector = _Collector()
-        pool = self._new_pool(collector, 1)
-        with self._interrupted_by_signals(pool):
+        with self._running_pool(collector, 1) as pool:
             pool.run([unit], {unit: frozenset([position])})
         return collector.has_passed and not pool.interrupts
 
@@ -159,48 +163,43 @@ class WorkerRun:
             self._pool.signal(signal.SIGCONT)
             self._pool.resume()
 
-    def _new_pool(self, receiver: Any, size: int) -> Pool:
-        self._pool = Pool(self._units, receiver, self._start, self._steps.limit_of, size)
-        return self._pool
+    @contextmanager
+    def _running_pool(self, receiver: Any, size: int) -> Iterator[Pool]:
+        """Give a pool to run in the block, in which Ctrl-C interrupts it."""
+        pool = self._pool = Pool(self._units, receiver, self._start, self._steps.limit_of, size)
+        with (
+            tempfile.TemporaryDirectory(prefix="nose2-aio-") as folder,
+            _interrupted_by_signals(pool),
+        ):
+            self._folder = Path(folder)
+            self.is_running = True
+            try:
+                yield pool
+            finally:
+                self.is_running = False
 
-    def _start(self, name: str) -> Handle:
+    def _start(self) -> Handle:
+        self._count += 1
+        folder = self._folder / f"worker-{self._count}"
         if self._method == "fork":
-            with warnings.catch_warnings():  # of threads, where fork was asked for
-                warnings.simplefilter("ignore", DeprecationWarning)
-                return Handle(self._context, self._forked, name)
+            with self._quiet:
+                if self._settings.worker_start == "fork":  # in spite of threads, perhaps
+                    self._quiet.enter_context(warnings.catch_warnings())
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                return Handle(self._context, folder, self._forked)
         argv = list(sys.argv)
         if self._settings.shuffle is not None:
             argv.append(f"--aio-shuffle={self._settings.shuffle}")
         plan = Plan(argv, str(Path.cwd()), names_of(self._units), is_one=not self._places)
-        return Handle(self._context, spawned, name, plan)
+        return Handle(self._context, folder, spawned, plan)
 
     def _forked(self, link: Link) -> None:
+        self._quiet.close()
+        assert self._pool is not None
+        self._pool.close_in_worker()
         process = Process(link)
         process.work(self._units, self._steps, failfast=self._failfast, describe=self._describe)
         process.end()
-
-    @contextmanager
-    def _interrupted_by_signals(self, pool: Pool) -> Iterator[None]:
-        """Let Ctrl-C interrupt the pool inside the block."""
-        self.is_running = True
-        before = signal.getsignal(signal.SIGINT)
-        is_main = threading.current_thread() is threading.main_thread()
-        if not is_main or before is not signal.default_int_handler:
-            try:
-                yield
-            finally:
-                self.is_running = False
-            return
-
-        def on_signal(number: int, _: FrameType | None) -> None:
-            pool.interrupt(number)
-
-        signal.signal(signal.SIGINT, on_signal)
-        try:
-            yield
-        finally:
-            self.is_running = False
-            signal.signal(signal.SIGINT, before)
 
 
 class _Player:
@@ -230,7 +229,7 @@ class _Player:
         """Run a test in the main process: it asks for a debugger."""
         one = self._units[unit]
         self._steps.note(_TERMINAL.format(one.tests[test].id()))
-        suite, _ = one.part(frozenset([test]))
+        suite = one.part([test])
         handler = signal.getsignal(signal.SIGINT)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self._steps.begin_unit(one.repetition)
@@ -271,6 +270,39 @@ class _Collector:
 
     def note(self, _: str) -> None:
         """Forget it, too."""
+
+
+@contextmanager
+def _interrupted_by_signals(pool: Pool) -> Iterator[None]:
+    """Let Ctrl-C interrupt a pool inside the block, where Python would raise KeyboardInterrupt."""
+    before = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or before is not signal.default_int_handler:
+        yield
+        return
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        pool.interrupt(number)
+
+    signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Keep the garbage collector away from what is loaded, inside the block.
+
+    Or each forked worker would have a copy of all of that soon.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _start_method(settings: Settings) -> str:

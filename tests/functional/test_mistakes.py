@@ -27,6 +27,9 @@ class Settings(TestCase):
             "generators = all": (
                 "generators must be auto, coroutine or nose2, got 'all' ([aio] generators)"
             ),
+            "workers = -1": (
+                "workers must be a whole number >= 0 or auto, got '-1' ([aio] workers)"
+            ),
             "timelimit = 5": "unknown key 'timelimit' in [aio]: did you mean 'time-limit'?",
         }.items():
             with self.subTest(line):
@@ -38,6 +41,23 @@ class Settings(TestCase):
             self.project().nose2("--aio-time-limit=soon"),
             "time-limit must be a finite number of seconds >= 0, got 'soon' (--aio-time-limit)",
         )
+        self.assert_refused(
+            self.project().nose2("--aio-workers=many"),
+            "workers must be a whole number >= 0 or auto, got 'many' (--aio-workers)",
+        )
+
+    def test_mp(self) -> None:
+        """Settings that nose2's own worker processes can't follow."""
+        hint = "can't be used with nose2's plugin mp (-N): leave out -N, and use --aio-workers=N"
+        mp = ("--plugin", "nose2.plugins.mp", "-N", "2")
+        for setting, value in (("workers", 2), ("retries", 1), ("repeat", 2)):
+            project = Project(self, test_it="def test_it(): print('it ran')")
+            run = project.nose2(*mp, f"--aio-{setting}={value}")
+            self.assert_refused(run, f"--aio-{setting} {hint}")
+            project.write("unittest.cfg", f"[aio]\n{setting} = {value}\n")
+            self.assert_refused(project.nose2(*mp), f"[aio] {setting} {hint}")
+        run = project.nose2(*mp, "--aio-repeat=1")
+        self.assertEqual((run.returncode, run.ran), (0, 1), run.output)
 
     def test_shuffle(self) -> None:
         """The name of a test behind a switch that may have a value."""
@@ -250,6 +270,21 @@ class Imports(TestCase):
                 "@aio.exclusive()": (
                     "InvalidValueError: @exclusive needs at least one key, a string "
                     "(@exclusive, test_it.py:3)"
+                ),
+                "@aio.exclusive('a', at_most=0)": (
+                    "InvalidValueError: at_most must be a whole number >= 1, got 0 "
+                    "(@exclusive, test_it.py:3)"
+                ),
+                "@aio.exclusive('a', at_most=True)": (
+                    "InvalidTypeError: at_most must be a whole number >= 1, got True "
+                    "(@exclusive, test_it.py:3)"
+                ),
+                "@aio.retries(-1)": (
+                    "InvalidValueError: retries must be a whole number >= 0, got -1 "
+                    "(@retries, test_it.py:3)"
+                ),
+                "@aio.retries": (
+                    "InvalidTypeError: retries must be a whole number >= 0, got <funct"
                 ),
                 "@aio.exclusive('a', 5)": (
                     "InvalidTypeError: exclusive must be one or more strings, got 5 "

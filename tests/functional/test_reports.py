@@ -101,6 +101,29 @@ class Frames(TestCase):
         run = Project(self, test_it=BARE).nose2("--plugin", "nose2.plugins.mp", "-N", "2")
         self.assert_frames(run)
 
+    def test_unsent(self) -> None:
+        """An error that a worker process can't send is told all the same, and so are others."""
+        source = """
+            import threading
+            import unittest
+
+            class Bad(Exception):
+                def __init__(self, text):
+                    super().__init__(text)
+                    self.lock = threading.Lock()
+
+            class Case(unittest.TestCase):
+                async def test_1(self):
+                    raise Bad("bad")
+
+                async def test_2(self):
+                    self.fail("real")
+        """
+        run = Project(self, test_it=source).nose2("--plugin", "nose2.plugins.mp", "-N", "2")
+        self.assertEqual((run.returncode, run.ran, len(run.reports)), (1, 2, 2), run.output)
+        self.assertIn("UnsentError: test_it.Bad: bad\n", run.output)
+        self.assertIn("AssertionError: real", run.output)
+
     def test_unittest(self) -> None:
         """Under unittest alone, decorated."""
         run = Project(self, test_it=SUITE).python("-m", "unittest", "test_it")

@@ -22,6 +22,8 @@ class Tree(TestCase):
             errors.DeadlockError: Exception,
             errors.CheckError: AssertionError,
             errors.UnsentError: Exception,
+            errors.WorkerDiedError: Exception,
+            errors.WorkerStartError: Exception,
             errors.AbandonedLoopError: errors.LoopError,
             errors.LoopError: RuntimeError,
             errors.LoopStoppedError: errors.LoopError,

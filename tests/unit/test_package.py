@@ -13,17 +13,21 @@ from unittest import TestCase
 import nose2_aio
 
 FOLDER = Path(nose2_aio.__file__).parent
-MODULES = {path.stem: path for path in FOLDER.glob("*.py")}
+MODULES = {
+    ".".join(path.relative_to(FOLDER).with_suffix("").parts): path for path in FOLDER.rglob("*.py")
+}
+"""The modules by name, ``workers.pool`` in a sub-package; packages end in ``__init__``."""
 
 
 def imported(path: Path) -> set[str]:
     """Names of the package's modules that a module imports."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "nose2_aio":
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nose2_aio."):
-            found.add(str(node.module).partition(".")[2])
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "nose2_aio":
+            package = str(node.module).removeprefix("nose2_aio").removeprefix(".")
+            for alias in node.names:
+                inner = f"{package}.{alias.name}".removeprefix(".")
+                found.add(inner if inner in MODULES else package)
     return found
 
 
@@ -42,8 +46,15 @@ class Ladder(TestCase):
                 del waiting[name]
         self.assertEqual(line[-2:], ["plugin", "__init__"])
 
+    def test_sub_packages(self) -> None:
+        """A sub-package only says what is in it: it imports nothing."""
+        packages = [name for name in MODULES if name.endswith(".__init__")]
+        self.assertEqual(packages, ["workers.__init__"])
+        for name in packages:
+            self.assertEqual(len(ast.parse(MODULES[name].read_text()).body), 1, name)
+
     def test_nose2(self) -> None:
-        """Only plugin.py knows nose2."""
+        """Only plugin.py knows nose2, and a spawned worker, which starts it."""
         knowing = {
             name
             for name, path in MODULES.items()
@@ -54,7 +65,7 @@ class Ladder(TestCase):
                 for part in [getattr(node, "module", ""), *(alias.name for alias in node.names)]
             )
         }
-        self.assertEqual(knowing, {"plugin"})
+        self.assertEqual(knowing, {"plugin", "workers.spawned"})
 
 
 class Modules(TestCase):
@@ -63,6 +74,8 @@ class Modules(TestCase):
     def test_names(self) -> None:
         """Each says what it exports, in order, and has it."""
         for name in MODULES:
+            if name.endswith(".__init__"):
+                continue
             module = importlib.import_module(
                 f"nose2_aio.{name}" if name != "__init__" else "nose2_aio"
             )
@@ -74,8 +87,9 @@ class Modules(TestCase):
     def test_table(self) -> None:
         """Each has a line in the table of docs/design.rst, and each line is of one."""
         text = (Path(__file__).parents[2] / "docs" / "design.rst").read_text()
-        lines = re.findall(r"^``(\w+)\.py`` +\S", text, re.MULTILINE)
-        self.assertCountEqual(lines, set(MODULES) - {"__init__"})
+        lines = re.findall(r"^``([\w/]+)\.py`` +\S", text, re.MULTILINE)
+        files = [name.replace(".", "/") for name in MODULES if not name.endswith("__init__")]
+        self.assertCountEqual(lines, files)
 
     def test_public(self) -> None:
         """No public name would be collected as a test where it is imported."""
@@ -91,7 +105,7 @@ class Modules(TestCase):
         hidden = {n for n, path in MODULES.items() if "\n__unittest = True\n" in path.read_text()}
         self.assertEqual(
             hidden,
-            {"adapters", "decorators", "faces", "isolated", "returned"},
+            {"adapters", "decorators", "faces", "isolated", "returned", "workers.recording"},
         )
 
     def test_private_parts(self) -> None:
@@ -147,6 +161,13 @@ class Modules(TestCase):
             "_wait_for_data",
             "_warn_unawaited_coroutine",
             "_worker",
+            "_ErrorHolder",
+            "_SubTest",
+            "_clear",
+            "_message",
+            "_moduleSetUpFailed",
+            "_run_exitfuncs",
+            "_subtest_msg_sentinel",
         }
         found = set()
         for name, path in MODULES.items():
@@ -162,6 +183,8 @@ class Modules(TestCase):
             ("ladders", "_run"),
         }
         ours |= {("executors", "_run"), ("runners", "_run"), ("decorators", "_context")}
+        ours |= {("workers.pool", "_selector"), ("workers.pool", "_wait")}
+        ours |= {("workers.process", "_run"), ("workers.run", "_context")}
         found -= ours
         self.assertEqual(
             found,
@@ -220,5 +243,13 @@ class Modules(TestCase):
                 ("seams", "_cleanups"),
                 ("seams", "_module_cleanups"),
                 ("seams", "_testMethodName"),
+                ("seams", "_ErrorHolder"),
+                ("seams", "_SubTest"),
+                ("seams", "_message"),
+                ("seams", "_moduleSetUpFailed"),
+                ("seams", "_subtest_msg_sentinel"),
+                ("workers.crashes", "_ErrorHolder"),
+                ("workers.process", "_clear"),
+                ("workers.process", "_run_exitfuncs"),
             },
         )

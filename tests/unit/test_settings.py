@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
-from unittest import TestCase
+from unittest import TestCase, mock
 
 from nose2_aio import settings
 from nose2_aio.errors import InvalidValueError
@@ -37,6 +37,30 @@ class Resolve(TestCase):
                 "debug": "--aio-debug",
             },
         )
+
+    def test_workers(self) -> None:
+        """By default tests run once, in one process; ``auto`` stands for the cores of this one."""
+        found = settings.resolve({}, {})
+        self.assertEqual(
+            (found.workers, found.worker_start, found.retries, found.flaky, found.repeat),
+            (0, "auto", 0, "fail", 1),
+        )
+        texts = {"workers": " 4 ", "worker-start": "spawn", "retries": "2", "repeat": "3"}
+        found = settings.resolve(texts, {"flaky": "pass"})
+        self.assertEqual(
+            (found.workers, found.worker_start, found.retries, found.flaky, found.repeat),
+            (4, "spawn", 2, "pass", 3),
+        )
+        with mock.patch("os.sched_getaffinity", return_value={0, 3, 5}, create=True):
+            self.assertEqual(settings.resolve({"workers": "auto"}, {}).workers, 3)
+
+    def test_cores(self) -> None:
+        """Where the system doesn't say which cores a process may use, ``auto`` is all of them."""
+        with mock.patch.object(settings, "os", mock.Mock(spec=["cpu_count"])) as system:
+            system.cpu_count.return_value = 6
+            self.assertEqual(settings.resolve({"workers": "auto"}, {}).workers, 6)
+            system.cpu_count.return_value = None
+            self.assertEqual(settings.resolve({"workers": "auto"}, {}).workers, 1)
 
     def test_frozen(self) -> None:
         """Nobody changes them afterwards."""
@@ -102,6 +126,42 @@ class Resolve(TestCase):
                 {"deadlocks": "warn"},
                 {},
                 "deadlocks must be fail or ignore, got 'warn' ([aio] deadlocks)",
+            ),
+            (
+                {"workers": "-1"},
+                {},
+                "workers must be a whole number >= 0 or auto, got '-1' ([aio] workers)",
+            ),
+            (
+                {},
+                {"workers": "many"},
+                "workers must be a whole number >= 0 or auto, got 'many' (--aio-workers)",
+            ),
+            (
+                {"workers": "1.5"},
+                {},
+                "workers must be a whole number >= 0 or auto, got '1.5' ([aio] workers)",
+            ),
+            (
+                {"worker-start": "thread"},
+                {},
+                "worker-start must be auto, fork or spawn, got 'thread' ([aio] worker-start)",
+            ),
+            (
+                {},
+                {"retries": "-1"},
+                "retries must be a whole number >= 0, got '-1' (--aio-retries)",
+            ),
+            ({"flaky": "maybe"}, {}, "flaky must be fail or pass, got 'maybe' ([aio] flaky)"),
+            ({"repeat": "0"}, {}, "repeat must be a whole number >= 1, got '0' ([aio] repeat)"),
+            ({}, {"repeat": "-2"}, "repeat must be a whole number >= 1, got '-2' (--aio-repeat)"),
+            (
+                {"concurrency": "2"},
+                {},
+                (
+                    "unknown key 'concurrency' in [aio]: "
+                    f"known: always-on, {', '.join(option.key for option in settings.OPTIONS)}"
+                ),
             ),
             ({"strict": "very"}, {}, "strict must be true or false, got 'very' ([aio] strict)"),
             ({"debug": "maybe"}, {}, "debug must be true or false, got 'maybe' ([aio] debug)"),

@@ -308,19 +308,19 @@ class Serial(TestCase):
 
 
 class Exclusive(TestCase):
-    """What never runs beside another test with the same key."""
+    """Tests that share a key never run at the same time."""
 
     def test_function(self) -> None:
-        """Keys add up, in one plain attribute."""
+        """Keys add up, in one plain attribute; each says how many tests may have it."""
 
         @aio.exclusive("port", "database")
         @aio.exclusive("database")
         def tagged() -> None: ...
 
-        self.assertEqual(vars(tagged), {"exclusive": ("database", "port")})
+        self.assertEqual(vars(tagged), {"exclusive": ("database", "port", "database")})
         self.assertFalse(tags.is_tagged(tagged))
-        self.assertEqual(tags.read_exclusive(tagged, object), {"database", "port"})
-        self.assertEqual(tags.read_exclusive(function, object), set())
+        self.assertEqual(tags.read_exclusive(tagged, object), {"database": 1, "port": 1})
+        self.assertEqual(tags.read_exclusive(function, object), {})
 
     def test_by_hand(self) -> None:
         """A string is one key, anything that can be iterated holds some."""
@@ -328,11 +328,11 @@ class Exclusive(TestCase):
         def by_hand() -> None: ...
 
         for value, keys in (
-            ("database", {"database"}),
-            (["a", "b"], {"a", "b"}),
-            ({"a"}, {"a"}),
-            ((), set()),
-            (None, set()),
+            ("database", {"database": 1}),
+            (["a", "b"], {"a": 1, "b": 1}),
+            ({"a"}, {"a": 1}),
+            ((), {}),
+            (None, {}),
         ):
             by_hand.exclusive = value
             self.assertEqual(tags.read_exclusive(by_hand, object), keys)
@@ -365,9 +365,9 @@ class Exclusive(TestCase):
 
         class Inherits(Tagged): ...
 
-        self.assertEqual(tags.read_exclusive(function, Base), {"a"})
-        self.assertEqual(tags.read_exclusive(function, Inherits), {"a", "b", "c"})
-        self.assertEqual(tags.read_exclusive(Tagged.method, Tagged), {"a", "b", "c", "d"})
+        self.assertEqual(tags.read_exclusive(function, Base), {"a": 1})
+        self.assertEqual(set(tags.read_exclusive(function, Inherits)), {"a", "b", "c"})
+        self.assertEqual(set(tags.read_exclusive(Tagged.method, Tagged)), {"a", "b", "c", "d"})
         aio.exclusive("e")(vars(Tagged)["method"])
         self.assertEqual(Tagged.method.exclusive, ("d", "e"))
         self.assertEqual(tags.read_checks(function, Inherits), {"leaked-tasks": "fail"})
@@ -388,3 +388,106 @@ class Exclusive(TestCase):
             InvalidTypeError, rf"^@exclusive is for functions and classes, got 7 {place}"
         ):
             aio.exclusive("database")(7)
+
+    def test_at_most(self) -> None:
+        """The smallest ``at_most`` of a key wins, of a function and its class too."""
+
+        @aio.exclusive("a", "b", at_most=4)
+        class Case:
+            @aio.exclusive("a", at_most=2)
+            @aio.exclusive("b", at_most=8)
+            @aio.exclusive("c", at_most=3)
+            def test(self) -> None: ...
+
+            @aio.exclusive("b")
+            def alone(self) -> None: ...
+
+        self.assertEqual(tags.read_exclusive(function, Case), {"a": 4, "b": 4})
+        self.assertEqual(tags.read_exclusive(Case.test, Case), {"a": 2, "b": 4, "c": 3})
+        self.assertEqual(tags.read_exclusive(Case.alone, Case), {"a": 4, "b": 1})
+
+    def test_invalid_at_most(self) -> None:
+        """``at_most`` is a whole number of at least 1."""
+        place = r"\(@exclusive, .*test_tags\.py:\d+\)$"
+        for given, kind in (
+            (0, InvalidValueError),
+            (-1, InvalidValueError),
+            (True, InvalidTypeError),
+            (1.5, InvalidTypeError),
+            ("2", InvalidTypeError),
+        ):
+            with self.subTest(given), self.assertRaises(kind) as caught:
+                aio.exclusive("database", at_most=given)
+            self.assertIs(type(caught.exception), kind)
+            self.assertRegex(
+                str(caught.exception),
+                rf"^at_most must be a whole number >= 1, got {given!r} {place}",
+            )
+
+
+class Retries(TestCase):
+    """How often a failed test is run again."""
+
+    def test_read(self) -> None:
+        """A tag of a function wins over that of its class; 0 is a value like another."""
+
+        @aio.retries(2)
+        class Case:
+            @aio.retries(0)
+            def never(self) -> None: ...
+
+        class Inherits(Case): ...
+
+        def by_hand() -> None: ...
+
+        by_hand.retries = 5  # type: ignore[attr-defined]
+        for what, owner, meant in (
+            (function, object, None),
+            (function, Case, 2),
+            (function, Inherits, 2),
+            (Case.never, Case, 0),
+            (by_hand, object, 5),
+            (by_hand, Case, 5),
+        ):
+            self.assertEqual(tags.read_retries(what, owner), meant)
+        self.assertFalse(tags.is_tagged(Case.never))
+
+    def test_invalid(self) -> None:
+        """It is a whole number, and for functions and classes."""
+        rule = "retries must be a whole number >= 0, got"
+        place = r"\(@retries, .*test_tags\.py:\d+\)$"
+        for given, kind in (
+            (-1, InvalidValueError),
+            (True, InvalidTypeError),
+            (0.5, InvalidTypeError),
+            (None, InvalidTypeError),
+        ):
+            with self.subTest(given), self.assertRaises(kind) as caught:
+                aio.retries(given)
+            self.assertIs(type(caught.exception), kind)
+            self.assertRegex(str(caught.exception), rf"^{rule} {given!r} {place}")
+        with self.assertRaisesRegex(
+            InvalidTypeError, rf"^@retries is for functions and classes, got 7 {place}"
+        ):
+            aio.retries(2)(7)
+
+        def by_hand() -> None: ...
+
+        by_hand.retries = "2"  # type: ignore[attr-defined]
+        with self.assertRaisesRegex(
+            InvalidTypeError,
+            rf"^{rule} '2' \(attribute retries of by_hand, .*test_tags\.py:\d+\)$",
+        ):
+            tags.read_retries(by_hand, object)
+
+
+class Whole(TestCase):
+    """Whole numbers."""
+
+    def test_limits(self) -> None:
+        """The least value is allowed; one below it is not."""
+        self.assertEqual(tags.whole(3, least=3, name="n", place="here"), 3)
+        with self.assertRaisesRegex(
+            InvalidValueError, r"^n must be a whole number >= 3, got 2 \(here\)$"
+        ):
+            tags.whole(2, least=3, name="n", place="here")

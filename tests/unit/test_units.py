@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
-from unittest import BaseTestSuite, TestCase, TestResult, TestSuite, mock
+from unittest import BaseTestSuite, TestCase, TestResult, TestSuite, addModuleCleanup, mock
 
 from nose2 import util
 from nose2.plugins.loader import functions, generators, testclasses
@@ -125,7 +125,7 @@ class Grouping(TestCase):
         keys = [unit.keys for unit in found]
         self.assertEqual(keys[0], keys[3])
         self.assertEqual(len(keys[0] | keys[1]), 2)
-        self.assertEqual([keys[2], keys[4]], [frozenset(), frozenset()])
+        self.assertEqual([keys[2], keys[4]], [{}, {}])
         for unit in found:
             self.assertEqual(list(unit.suite), unit.tests)
 
@@ -236,7 +236,7 @@ class Grouping(TestCase):
                 cases.append(case)
         keys = [unit.keys for unit in units.units(TestSuite(cases), SETTINGS)]
         self.assertEqual((keys[0], keys[2]), (keys[1], keys[3]))
-        self.assertFalse(keys[0] & keys[2])
+        self.assertFalse(keys[0].keys() & keys[2].keys())
         self.assertTrue(keys[0])
 
     def test_keys(self) -> None:
@@ -252,7 +252,7 @@ class Grouping(TestCase):
             async def c(self) -> None: ...
 
         (unit,) = units.units(TestSuite(tests(Case, "abc")), SETTINGS)
-        self.assertGreater(unit.keys, {"x", "y", "Case"})
+        self.assertGreater(unit.keys.keys(), {"x", "y", "Case"})
         self.assertEqual(len(unit.keys), 4)
         self.assertEqual(sum(isinstance(key, str) for key in unit.keys), 3)
         self.assertFalse(unit.is_serial)
@@ -270,9 +270,7 @@ class Grouping(TestCase):
             b.serial = 5  # type: ignore[attr-defined]
 
         found = units.units(TestSuite(tests(Case)), SETTINGS)
-        self.assertEqual(
-            [(unit.keys, unit.is_serial) for unit in found], 2 * [(frozenset(), False)]
-        )
+        self.assertEqual([(unit.keys, unit.is_serial) for unit in found], 2 * [({}, False)])
 
     def test_serial(self) -> None:
         """A unit is serial by the tag of a test in it, or of a class, and by nothing else."""
@@ -294,15 +292,13 @@ class Grouping(TestCase):
         self.assertEqual(serial(Plain("sync"), Runs("a")), [False, False])
         self.assertEqual(serial(*tests(Shared)), [True])
         self.assertEqual(serial(Shared("b")), [False])
-        self.assertEqual(units.units(Case("a"), SETTINGS)[0].keys, {"key"})
+        self.assertEqual(units.units(Case("a"), SETTINGS)[0].keys, {"key": 1})
 
     def test_no_test_case(self) -> None:
         """What is no test case is a unit by itself."""
         what: list[Any] = [lambda _: None, lambda _: None]
         found = units.units(TestSuite(what), SETTINGS)
-        self.assertEqual(
-            [(unit.tests, unit.keys) for unit in found], [([one], set()) for one in what]
-        )
+        self.assertEqual([(unit.tests, unit.keys) for unit in found], [([one], {}) for one in what])
 
 
 class OfTheRun(TestCase):
@@ -324,7 +320,6 @@ class OfTheRun(TestCase):
         )
         self.assertTrue(unit.is_serial)
         self.assertTrue(unit.has_fixtures)
-        self.assertEqual(len(unit.keys), 4)
         self.assertEqual(units.units(TestSuite(), scope), [])
 
     def test_execution(self) -> None:
@@ -430,6 +425,97 @@ class Execution(TestCase):
         self.assertEqual(told[4:], [])
 
 
+class Parts(TestCase):
+    """A part of a unit, and copies."""
+
+    def setUp(self) -> None:
+        told.clear()
+
+    def test_part(self) -> None:
+        """It has the tests at some positions, with their fixtures; the unit stays as it is."""
+        (unit,) = units.units(TestSuite([Fixtures("a"), Fixtures("b"), Fixtures("a")]), SETTINGS)
+        suite = unit.part({0, 2})
+        self.assertEqual(list(suite), [unit.tests[0], unit.tests[2]])
+        result = TestResult()
+        suite(result)
+        self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
+        self.assertEqual((result.testsRun, len(unit.tests)), (2, 3))
+
+    def test_part_of_layer(self) -> None:
+        """Layers stay around the tests; a suite that runs itself stays whole."""
+
+        class Layer: ...
+
+        class Inner(Layer): ...
+
+        session: Any = SimpleNamespace()
+        inner = LayerSuite(session, tests(Other), layer=Inner)
+        outer = LayerSuite(session, [Plain("a"), inner], layer=Layer)
+        (unit,) = units.units(TestSuite([outer]), SETTINGS)
+        suite = unit.part({2})
+        self.assertIs(suite.layer, Layer)
+        (within,) = suite
+        self.assertIs(within.layer, Inner)
+        self.assertEqual(list(within), [unit.tests[2]])
+        (own,) = units.units(TestSuite([Own(tests(Fixtures))]), SETTINGS)
+        own.part({1})(TestResult())
+        self.assertEqual(told, ["begin", "set up Fixtures", "a", "a", "end", "tear down Fixtures"])
+
+    def test_part_of_run(self) -> None:
+        """So do the fixtures of each class where all tests are one unit."""
+        scope = settings.resolve({"loop-scope": "run"}, {})
+        (unit,) = units.units(TestSuite([Plain("sync"), *tests(Fixtures)]), scope)
+        result = TestResult()
+        unit.part({2})(result)
+        self.assertEqual(told, ["set up Fixtures", "a", "tear down Fixtures"])
+        self.assertEqual(result.testsRun, 1)
+
+    def test_copied(self) -> None:
+        """A copy has tests of its own, of the same names, and the same needs."""
+
+        class Case(Fixtures):
+            @aio.serial
+            @aio.exclusive("key", at_most=3)
+            def c(self) -> None: ...
+
+        (unit,) = units.units(TestSuite([*tests(Case), Case("c")]), SETTINGS)
+        found = unit.copied()
+        self.assertEqual([one.id() for one in found.tests], [one.id() for one in unit.tests])
+        self.assertFalse(set(map(id, found.tests)) & set(map(id, unit.tests)))
+        self.assertEqual(list(found.suite), found.tests)
+        self.assertEqual((found.keys, found.is_serial, found.has_fixtures), (unit.keys, True, True))
+        self.assertEqual(found.keys["key"], 3)
+        found.suite(TestResult())
+        self.assertEqual(told, ["set up Case", "a", "a", "tear down Case"])
+
+    def test_fresh(self) -> None:
+        """A copy of a suite can run after the suite, and changes none of its tests."""
+        suite = TestSuite([TestSuite(tests(Fixtures)), Plain("sync")])
+        before = [*suite._tests[0], suite._tests[1]]  # type: ignore[attr-defined]
+        found = units.fresh(suite)
+        result = TestResult()
+        found(result)
+        suite(result)
+        self.assertEqual(result.testsRun, 6)
+        self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"] * 2)
+        again = units.fresh(TestSuite(before))
+        self.assertFalse(set(map(id, again)) & set(map(id, before)))
+        self.assertEqual(list(units.fresh(TestSuite())), [])
+
+    def test_at_most(self) -> None:
+        """Where tests of a unit differ in ``at_most``, the smallest one counts."""
+
+        class Case(Fixtures):
+            @aio.exclusive("key", at_most=4)
+            async def c(self) -> None: ...
+
+            @aio.exclusive("key", at_most=2)
+            async def d(self) -> None: ...
+
+        (unit,) = units.units(TestSuite(tests(Case, "cd")), SETTINGS)
+        self.assertEqual(unit.keys["key"], 2)
+
+
 class Shuffled(TestCase):
     """Random orders."""
 
@@ -460,6 +546,25 @@ class Shuffled(TestCase):
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
         self.assertEqual(result.testsRun, 4)
         self.assertEqual(list(found), [None] * 3)
+
+    def test_cleanups(self) -> None:
+        """What a test adds to a class or a module without fixtures is called, once."""
+        told.clear()
+
+        class Adds(Plain):
+            def sync(self) -> None:
+                type(self).addClassCleanup(told.append, "class")
+                addModuleCleanup(told.append, "module")
+
+        suite = TestSuite([Adds("sync"), Fixtures("a")])
+        result = TestResult()
+        for seed in ("0", "1"):
+            units.reordered(suite, settings.resolve({"shuffle": seed}, {}))(result)
+            self.assertEqual(told.count("class"), 1)
+            self.assertEqual(told.count("module"), 1)
+            suite = TestSuite([Adds("sync"), Fixtures("a")])
+            told.clear()
+        self.assertEqual((result.testsRun, result.errors), (4, []))
 
     def test_flat(self) -> None:
         """For worker processes the tests themselves stand in it; suites of the user's stay."""

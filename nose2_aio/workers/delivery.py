@@ -1,0 +1,93 @@
+"""Delivers what workers report in the order of the suite: each unit as soon as its turn comes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from nose2_aio.workers.messages import Call, Event, Found, NeedsTerminal
+
+__all__ = ["Delivery", "Receiver"]
+
+
+class Receiver(Protocol):
+    """What events are delivered to, unit by unit."""
+
+    def receive(self, unit: int, event: Event) -> None:
+        """Take an event."""
+
+    def run_here(self, unit: int, test: int) -> None:
+        """Run a test in the main process, now."""
+
+    def merge(self, found: Any) -> None:
+        """Take what the checks of a worker have found."""
+
+    def note(self, line: str) -> None:
+        """Take a line for the end of the run."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """True if no further test is to run."""
+
+
+class Delivery:
+    """The events that wait for their turn."""
+
+    def __init__(self, receiver: Receiver, units: Iterable[int]) -> None:
+        self._receiver = receiver
+        self._turns = deque(sorted(units))
+        """The units that are not delivered as a whole."""
+        self._events: dict[int, deque[Event]] = {}
+        self._over: set[int] = set()
+
+    @property
+    def is_over(self) -> bool:
+        """True if all units are delivered."""
+        return not self._turns
+
+    @property
+    def current(self) -> int:
+        """The unit whose turn it is."""
+        return self._turns[0]
+
+    def add(self, unit: int, events: Iterable[Event]) -> None:
+        """Add events of a unit."""
+        self._events.setdefault(unit, deque()).extend(events)
+
+    def end(self, unit: int) -> None:
+        """Note that a unit is over."""
+        self._over.add(unit)
+
+    def deliver(self) -> None:
+        """Deliver what has come, as far as it is its turn."""
+        while self._turns:
+            self._deliver(self.current)
+            if self.current not in self._over or self._receiver.is_stopped:
+                return
+            self._turns.popleft()
+
+    def deliver_rest(self) -> None:
+        """Deliver what has come of units that are not over, or has come after their end.
+
+        If the run was stopped, that is only what belongs to the current unit.
+        """
+        stopped_in = [self.current] if self._turns else []
+        for unit in stopped_in if self._receiver.is_stopped else sorted(self._events):
+            self._deliver(unit)
+
+    def _deliver(self, unit: int) -> None:
+        events = self._events.get(unit)
+        while events:
+            event = events.popleft()
+            is_start = isinstance(event, NeedsTerminal) or (
+                isinstance(event, Call) and event.name == "startTest"
+            )
+            if is_start and self._receiver.is_stopped:
+                events.clear()  # in a serial run it would not have begun
+            elif isinstance(event, NeedsTerminal):
+                self._receiver.run_here(unit, event.test)
+            elif isinstance(event, Found):
+                self._receiver.merge(event.value)
+            else:
+                self._receiver.receive(unit, event)

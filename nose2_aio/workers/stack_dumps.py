@@ -1,0 +1,81 @@
+"""The stacks of a worker process, in a file of `faulthandler`.
+
+It writes them at a fatal signal, when the main process asks for it, and at ``os._exit``. It works
+while C code runs, which no Python code can interrupt.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import functools
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from traceback import FrameSummary
+from typing import IO, NoReturn
+
+from nose2_aio import places
+
+__all__ = ["DUMP", "note", "note_exit", "of_thread"]
+
+DUMP: int = signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else getattr(signal, "SIGXCPU", 0)
+"""The signal that makes a worker write its stacks: tests are unlikely to use it."""
+_FILE = "stacks"
+_FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
+_THREAD = re.compile(r"^(?:Current thread|Thread) 0x([0-9a-f]+)")
+_OURS = str(Path(__file__).parent.parent)
+
+
+def note(folder: Path) -> IO[str]:
+    """Write the stacks of this process to a file in ``folder``, when it comes to that."""
+    file = (folder / _FILE).open("w", encoding="utf-8")
+    faulthandler.enable(file)
+    faulthandler.register(DUMP, file)
+    return file
+
+
+def note_exit(file: IO[str]) -> None:
+    """Write the stack of whoever calls ``os._exit`` in this process to a file."""
+    leave, own = os._exit, os.getpid()
+
+    @functools.wraps(leave)
+    def noting(status: int) -> NoReturn:
+        if os.getpid() == own:  # a child process that a test has forked may leave
+            faulthandler.dump_traceback(file)
+        leave(status)
+
+    os._exit = noting
+
+
+def of_thread(folder: Path, thread: int) -> list[FrameSummary]:
+    """Return the user's frames that a thread ran last, outermost first; [] if nothing is known."""
+    found: list[FrameSummary] = []
+    for identity, frames in _threads(folder):
+        if identity == thread:
+            found = frames
+    return found
+
+
+def _threads(folder: Path) -> Iterator[tuple[int, list[FrameSummary]]]:
+    try:
+        text = (folder / _FILE).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    identity: int | None = None
+    frames: list[FrameSummary] = []
+    for line in text.splitlines():
+        head, frame = _THREAD.match(line), _FRAME.match(line)
+        if head:
+            if identity is not None:
+                yield identity, frames
+            identity, frames = int(head[1], 16), []
+        elif frame and _is_users(frame[1]):
+            frames.insert(0, FrameSummary(frame[1], int(frame[2]), frame[3]))
+    if identity is not None:
+        yield identity, frames
+
+
+def _is_users(filename: str) -> bool:
+    return places.is_users(filename) and not filename.startswith(_OURS)

@@ -1,0 +1,107 @@
+"""nose2_aio.workers.delivery"""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import TestCase
+
+from nose2_aio.workers.delivery import Delivery
+from nose2_aio.workers.messages import Call, Event, Found, NeedsTerminal, Text
+
+
+def called(name: str, test: int = 0) -> Call:
+    return Call(name, test, (), 0.0)
+
+
+class Receiver:
+    """Takes down what is delivered."""
+
+    def __init__(self, stops_at: object = None) -> None:
+        self.told: list[Any] = []
+        self.is_stopped = False
+        self._stops_at = stops_at
+
+    def receive(self, unit: int, event: Event) -> None:
+        self.told.append((unit, event.name if isinstance(event, Call) else event.text))  # type: ignore[union-attr]
+        self.is_stopped |= self.told[-1] == self._stops_at
+
+    def run_here(self, unit: int, test: int) -> None:
+        self.told.append((unit, f"here {test}"))
+
+    def merge(self, found: Any) -> None:
+        self.told.append(found)
+
+    def note(self, line: str) -> None:
+        self.told.append(line)
+
+
+class Deliver(TestCase):
+    """The order of what is told."""
+
+    def test_turns(self) -> None:
+        """Units are delivered in their order, each as soon as those before it are over."""
+        receiver = Receiver()
+        delivery = Delivery(receiver, [2, 0, 1])
+        delivery.add(1, [Text(1, "b")])
+        delivery.end(1)
+        delivery.deliver()
+        self.assertEqual((receiver.told, delivery.current), ([], 0))
+        delivery.add(0, [Text(1, "a")])
+        delivery.add(2, [Text(1, "c")])
+        delivery.deliver()
+        self.assertEqual(receiver.told, [(0, "a")])
+        delivery.add(0, [Text(1, "aa")])
+        delivery.end(0)
+        delivery.deliver()
+        self.assertEqual(receiver.told, [(0, "a"), (0, "aa"), (1, "b"), (2, "c")])
+        self.assertFalse(delivery.is_over)
+        delivery.end(2)
+        delivery.deliver()
+        self.assertTrue(delivery.is_over)
+        delivery.deliver()
+        self.assertEqual(len(receiver.told), 4)
+
+    def test_kinds(self) -> None:
+        """What checks have found is merged; a test that needs a terminal is run."""
+        receiver = Receiver()
+        delivery = Delivery(receiver, [0])
+        delivery.add(0, [called("startTest"), Found("found"), NeedsTerminal(3), Text(2, "x")])
+        delivery.deliver()
+        self.assertEqual(receiver.told, [(0, "startTest"), "found", (0, "here 3"), (0, "x")])
+
+    def test_stopped(self) -> None:
+        """After the run was stopped no test begins; what ends its unit is still told."""
+        for event in (called("startTest", 1), NeedsTerminal(1)):
+            receiver = Receiver(stops_at=(0, "stopTest"))
+            delivery = Delivery(receiver, [0, 1])
+            delivery.add(0, [called("startTest"), called("stopTest"), called("addError")])
+            delivery.add(0, [event, called("never")])
+            delivery.add(1, [called("startTest")])
+            delivery.end(0)
+            delivery.deliver()
+            self.assertEqual(receiver.told, [(0, "startTest"), (0, "stopTest"), (0, "addError")])
+            delivery.deliver_rest()
+            self.assertEqual(len(receiver.told), 3)
+
+    def test_rest(self) -> None:
+        """At the end all that is left is told, in order; of a stopped run only the current unit."""
+        for is_stopped, told in ((False, ["a", "b", "c"]), (True, ["a"])):
+            receiver = Receiver()
+            delivery = Delivery(receiver, [0, 1, 2])
+            for unit, text in ((2, "c"), (0, "a"), (1, "b")):
+                delivery.add(unit, [Text(1, text)])
+            receiver.is_stopped = is_stopped
+            delivery.deliver_rest()
+            self.assertEqual([text for _, text in receiver.told], told)
+
+    def test_late(self) -> None:
+        """What comes for a unit that is over is told at the end; a stopped run forgets it."""
+        for is_stopped, told in ((False, [(0, "late")]), (True, [])):
+            receiver = Receiver()
+            delivery = Delivery(receiver, [0])
+            delivery.end(0)
+            delivery.deliver()
+            delivery.add(0, [Text(1, "late")])
+            receiver.is_stopped = is_stopped
+            delivery.deliver_rest()
+            self.assertEqual(receiver.told, told)

@@ -1,0 +1,111 @@
+"""nose2_aio.workers.messages"""
+
+from __future__ import annotations
+
+import logging
+import math
+import multiprocessing
+import pickle
+from typing import Any
+from unittest import TestCase
+
+from nose2_aio.workers import messages
+from nose2_aio.workers.messages import (
+    Call,
+    Error,
+    Found,
+    Holder,
+    Logged,
+    NeedsTerminal,
+    Refusal,
+    Report,
+    State,
+    Stranger,
+    SubTest,
+    Text,
+)
+
+
+class Reports(TestCase):
+    """What a worker sends."""
+
+    def test_packed(self) -> None:
+        """A report arrives as it was sent, with events of every kind."""
+        record = logging.makeLogRecord({"msg": "logged"})
+        error = Error(LookupError, pickle.dumps(LookupError("lost")), "text")
+        events: list[Any] = [
+            Call("startTest", 0, (), 1.5),
+            Text(2, "written"),
+            Logged(1, record),
+            Call("addSubTest", 0, (SubTest(None, {"a": 1}), error), 2.0),
+            Call("addError", Holder("_ErrorHolder", "setUpClass (x)"), (error,), 2.0),
+            Call("stopTest", Stranger("id", "text", None), (), 2.5),
+            NeedsTerminal(3),
+            Found({"any": "thing"}),
+            Refusal("why"),
+        ]
+        found = messages.unpacked(Report(7, events, is_over=True).packed())
+        self.assertEqual((found.unit, found.is_over, found.stops), (7, True, False))
+        self.assertEqual([type(one) for one in found.events], [type(one) for one in events])
+        found_record = found.events[2].record  # type: ignore[union-attr]
+        self.assertEqual(found_record.getMessage(), "logged")
+        for one, other in zip(found.events, events, strict=True):
+            if not isinstance(one, Logged):
+                self.assertEqual(one, other)
+
+    def test_end(self) -> None:
+        """A report says that the unit is over, and that Ctrl-C has ended it."""
+        self.assertEqual(messages.unpacked(Report(0, []).packed())[2:], (False, False))
+        found = messages.unpacked(Report(0, [], is_over=False, stops=True).packed())
+        self.assertEqual(found[2:], (False, True))
+
+    def test_exports(self) -> None:
+        """Every kind of event can be packed."""
+        kinds = messages.Event.__args__  # type: ignore[attr-defined]
+        for kind in kinds:
+            event = kind(*range(len(kind._fields)))
+            self.assertEqual(messages.unpacked(Report(0, [event]).packed()).events, [event])
+
+
+class States(TestCase):
+    """What both processes see."""
+
+    def test_begin(self) -> None:
+        """Nothing runs at first, and no time limit is set."""
+        state = State(multiprocessing.get_context("spawn"))
+        self.assertEqual((state.unit, state.test, state.kill_at), (-1, -1, math.inf))
+        self.assertEqual((state.read(1), state.read(2)), (0, 0))
+
+    def test_run(self) -> None:
+        """It says which test of which unit runs, and since when."""
+        state = State(multiprocessing.get_context("spawn"))
+        state.begin_unit(4)
+        self.assertEqual((state.unit, state.test), (4, -1))
+        state.begin_test(2, 17.25)
+        self.assertEqual((state.unit, state.test, state.since), (4, 2, 17.25))
+        state.end_test()
+        self.assertEqual((state.unit, state.test), (4, -1))
+        state.begin_test(3, 18)
+        state.begin_unit(-1)
+        self.assertEqual((state.unit, state.test), (-1, -1))
+
+    def test_numbers(self) -> None:
+        """Its numbers do not get into each other's way."""
+        state = State(multiprocessing.get_context("spawn"))
+        state.begin_unit(1)
+        state.begin_test(2, 3)
+        state.kill_at = 4
+        state.note_read(1, 5)
+        state.note_read(2, 6)
+        found = (state.unit, state.test, state.since, state.kill_at, state.read(1), state.read(2))
+        self.assertEqual(found, (1, 2, 3, 4, 5, 6))
+
+    def test_shared(self) -> None:
+        """A child process changes what the parent sees."""
+        context = multiprocessing.get_context("spawn")
+        state = State(context)
+        child = context.Process(target=state.begin_unit, args=(5,))
+        child.start()
+        child.join()
+        self.assertEqual(state.unit, 5)
+        child.close()

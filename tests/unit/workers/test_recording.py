@@ -1,0 +1,366 @@
+"""nose2_aio.workers.recording"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import pickle
+import sys
+from typing import Any
+from unittest import TestCase, TestSuite, expectedFailure, mock, skip
+
+from nose2_aio.errors import UnsentError
+from nose2_aio.workers import messages, recording
+from nose2_aio.workers.messages import (
+    Call,
+    Found,
+    Holder,
+    Logged,
+    NeedsTerminal,
+    Report,
+    State,
+    Stranger,
+    SubTest,
+    Text,
+)
+
+
+class Twice(Exception):
+    """Can be pickled, and can't be loaded."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+class Hidden:
+    def __reduce__(self) -> Any:
+        raise RuntimeError("not me")
+
+    def __repr__(self) -> str:
+        return "<hidden>"
+
+
+class Case(TestCase):
+    """Tests of every outcome."""
+
+    def passes(self) -> None: ...
+
+    def fails(self) -> None:
+        self.fail("words")
+
+    def errs(self) -> None:
+        raise LookupError("lost")
+
+    def skips(self) -> None:
+        self.skipTest("later")
+
+    @skip("never")
+    def skipped(self) -> None: ...
+
+    @expectedFailure
+    def expected(self) -> None:
+        self.fail()
+
+    @expectedFailure
+    def unexpected(self) -> None: ...
+
+    def parts(self) -> None:
+        with self.subTest("first", number=1):
+            pass
+        with self.subTest(hidden=Hidden()):
+            self.fail()
+
+    def local_error(self) -> None:
+        class Local(LookupError): ...
+
+        raise Local("local")
+
+    def two_arguments(self) -> None:
+        raise Twice(1, 2)
+
+    def interrupted(self) -> None:
+        raise KeyboardInterrupt
+
+    def runs_another(self) -> None:
+        Case("passes").run(recorders[-1])
+
+
+recorders: list[Any] = []
+
+
+class Fixture(TestCase):
+    """Its fixture fails."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        raise LookupError("set up")
+
+    def test(self) -> None: ...
+
+
+class Recording(TestCase):
+    """What is sent of a unit."""
+
+    def setUp(self) -> None:
+        self.state = State(multiprocessing.get_context("spawn"))
+        self.output = mock.Mock()
+        self.output.take.return_value = []
+        self.steps = mock.Mock()
+        self.steps.take.return_value = None
+        self.reports: list[Report] = []
+        self.recorder = recording.Recorder(
+            self.steps,
+            self.state,
+            self.output,
+            self.send,
+            failfast=False,
+            describe=self.describe,
+        )
+        recorders.append(self.recorder)
+
+    def send(self, report: Report) -> None:
+        self.reports.append(messages.unpacked(report.packed()))
+
+    @staticmethod
+    def describe(test: Any, error: Any) -> str:
+        return f"described {error[1]}"
+
+    def run_unit(
+        self, *names: str, case: type[TestCase] = Case, has_fixtures: bool = False
+    ) -> list[Any]:
+        """Run tests as a unit; return all events."""
+        tests = [case(name) for name in names]
+        self.begin(tests, has_fixtures=has_fixtures)
+        TestSuite(tests)(self.recorder)
+        self.recorder.end()
+        return self.events
+
+    def begin(self, tests: list[TestCase], *, has_fixtures: bool = False) -> None:
+        positions = {id(test): index for index, test in enumerate(tests)}
+        self.tests = tests
+        self.recorder.begin(5, positions, has_fixtures=has_fixtures)
+
+    @property
+    def events(self) -> list[Any]:
+        return [event for report in self.reports for event in report.events]
+
+    def names(self, events: list[Any]) -> list[str]:
+        return [event.name for event in events if isinstance(event, Call)]
+
+
+class Outcomes(Recording):
+    """Calls of the result."""
+
+    def test_passes(self) -> None:
+        """Start, outcome and end are sent, with the place of the test and the time."""
+        events = self.run_unit("passes", "passes")
+        self.assertEqual(self.names(events), ["startTest", "addSuccess", "stopTest"] * 2)
+        self.assertEqual([event.test for event in events], [0] * 3 + [1] * 3)
+        moments = [event.moment for event in events]
+        self.assertEqual(moments, sorted(moments))
+        self.assertGreater(moments[0], 1e9)
+
+    def test_each(self) -> None:
+        """Every outcome has its call."""
+        for name, call, args in (
+            ("skips", "addSkip", ("later",)),
+            ("skipped", "addSkip", ("never",)),
+            ("unexpected", "addUnexpectedSuccess", ()),
+        ):
+            with self.subTest(name):
+                self.reports.clear()
+                start, found, stop = self.run_unit(name)
+                self.assertEqual((found.name, found.args), (call, args))
+        for name, call, kind in (
+            ("fails", "addFailure", AssertionError),
+            ("errs", "addError", LookupError),
+            ("expected", "addExpectedFailure", AssertionError),
+        ):
+            with self.subTest(name):
+                self.reports.clear()
+                _, found, _ = self.run_unit(name)
+                self.assertEqual(found.name, call)
+                (error,) = found.args
+                self.assertIs(error.kind, kind)
+                value = pickle.loads(error.value)
+                self.assertIs(type(value), kind)
+                self.assertEqual(error.text, f"described {value}")
+
+    def test_subtests(self) -> None:
+        """Subtests are sent with message and parameters, which may look the same only."""
+        events = self.run_unit("parts")
+        self.assertEqual(self.names(events), ["startTest", "addSubTest", "addSubTest", "stopTest"])
+        first, second = events[1:3]
+        self.assertEqual(first.args, (SubTest("first", {"number": 1}), None))
+        subtest, error = second.args
+        self.assertIsNone(subtest.message)
+        self.assertEqual(repr(subtest.params), "{'hidden': <hidden>}")
+        self.assertIs(error.kind, AssertionError)
+
+    def test_unsendable(self) -> None:
+        """An error that can't be sent has a base class of it, and says the same."""
+        events = self.run_unit("local_error", "two_arguments")
+        local, twice = (event.args[0] for event in events if event.name == "addError")
+        self.assertIs(local.kind, LookupError)
+        value = pickle.loads(local.value)
+        self.assertIs(type(value), UnsentError)
+        self.assertRegex(str(value), r"Local: local$")
+        self.assertEqual(local.text, "described local")
+        self.assertIs(twice.kind, Twice)
+        self.assertRegex(str(pickle.loads(twice.value)), r"Twice: 1 and 2$")
+
+    def test_fixtures(self) -> None:
+        """An error of a fixture is sent with its description."""
+        events = self.run_unit("test", case=Fixture, has_fixtures=True)
+        self.assertEqual(self.names(events), ["addError"])
+        self.assertEqual(events[0].test, Holder("_ErrorHolder", f"setUpClass ({__name__}.Fixture)"))
+
+    def test_stranger(self) -> None:
+        """A test that isn't in the unit is sent by its names."""
+        events = self.run_unit("runs_another")
+        (stranger,) = {event.test for event in events if not isinstance(event.test, int)}
+        self.assertEqual(
+            stranger,
+            Stranger(f"{__name__}.Case.passes", str(Case("passes")), None),
+        )
+
+
+class Moments(Recording):
+    """When it is sent."""
+
+    def test_reports(self) -> None:
+        """A report is sent after each test; after the last one of a unit without fixtures at its end."""
+        self.run_unit("passes", "passes", "passes")
+        self.assertEqual([len(report.events) for report in self.reports], [3, 3, 3])
+        self.assertEqual([report.is_over for report in self.reports], [False, False, True])
+        self.assertEqual({report.unit for report in self.reports}, {5})
+        self.reports.clear()
+        self.run_unit("passes", has_fixtures=True)
+        self.assertEqual([report.is_over for report in self.reports], [False, True])
+
+    def test_state(self) -> None:
+        """Meanwhile the main process sees which test runs."""
+        seen: list[Any] = []
+        self.steps.attach.side_effect = self.steps.detach.side_effect = lambda *_: seen.append(
+            (self.state.unit, self.state.test)
+        )
+        self.run_unit("passes", "passes")
+        self.assertEqual(seen, [(5, 0), (5, 0), (5, 1), (5, 1)])
+        self.assertEqual((self.state.unit, self.state.test), (-1, -1))
+        self.begin([Case("passes")], has_fixtures=True)
+        self.assertEqual((self.state.unit, self.state.test), (5, -1))
+        self.tests[0](self.recorder)
+        self.assertEqual((self.state.unit, self.state.test), (5, -1))
+
+    def test_steps(self) -> None:
+        """Each test is prepared, and detached before its end is recorded."""
+        self.run_unit("passes", "fails")
+        self.assertEqual(
+            [one.args for one in self.steps.attach.mock_calls], [(t,) for t in self.tests]
+        )
+        self.assertEqual(self.steps.detach.call_count, 2)
+
+    def test_output(self) -> None:
+        """What was written stands before the outcome of the test that ran."""
+        self.output.take.side_effect = iter([[], [(1, "one"), (2, "two")], [], []])
+        start, *texts, outcome, _ = self.run_unit("passes", has_fixtures=True)
+        self.assertEqual(start.name, "startTest")
+        self.assertEqual(texts, [Text(1, "one"), Text(2, "two")])
+        self.assertEqual(outcome.name, "addSuccess")
+
+    def test_late_output(self) -> None:
+        """What is written at the end of a unit, or after it, is sent, too."""
+        self.begin([Case("passes")])
+        self.output.take.return_value = [(1, "end")]
+        self.recorder.end()
+        self.assertEqual(self.reports[-1].events, [Text(1, "end")])
+        self.recorder.close()
+        self.assertEqual(len(self.reports), 2)
+        self.output.take.return_value = []
+        self.recorder.close()
+        self.assertEqual(len(self.reports), 2)
+
+    def test_found(self) -> None:
+        """What the checks have found comes along with a report."""
+        self.steps.take.side_effect = ["first", None, "third"]
+        self.run_unit("passes", "passes")
+        self.recorder.close()
+        found = [[e.value for e in r.events if isinstance(e, Found)] for r in self.reports]
+        self.assertEqual(found, [["first"], [], ["third"]])
+
+    def test_logged(self) -> None:
+        """Log records come as text: arguments and errors that can't be sent are no matter."""
+        try:
+            raise Twice(1, 2)
+        except Twice:
+            error = sys.exc_info()
+        record = logging.makeLogRecord(
+            {"msg": "%s %s", "args": (Hidden(), 1), "exc_info": error, "extra": Hidden()}
+        )
+        self.begin([Case("passes")])
+        self.recorder.add_log(3, record)
+        bad = logging.makeLogRecord({"msg": "%d", "args": ("x",)})
+        self.recorder.add_log(0, bad)
+        self.recorder.end()
+        sent, other = self.events
+        self.assertIsInstance(sent, Logged)
+        self.assertEqual((sent.handler, sent.record.getMessage()), (3, "<hidden> 1"))
+        self.assertIn("Twice: 1 and 2", sent.record.exc_text)
+        self.assertEqual(repr(sent.record.extra), "<hidden>")
+        self.assertEqual((other.handler, other.record.getMessage()), (0, "%d"))
+        self.assertEqual((record.args[1], bad.args), (1, ("x",)))  # type: ignore[index]
+
+
+class Stops(Recording):
+    """Runs that end early."""
+
+    def test_failfast(self) -> None:
+        """With it no test of the unit follows on a failure; the next unit begins anew."""
+        self.recorder.failfast = True
+        for name in ("fails", "errs", "parts"):
+            with self.subTest(name):
+                self.reports.clear()
+                self.run_unit("passes", name, "passes")
+                self.assertEqual(self.names(self.events).count("startTest"), 2)
+                self.assertFalse(self.reports[-1].stops)
+        self.recorder.failfast = False
+        self.reports.clear()
+        self.run_unit("fails", "passes")
+        self.assertEqual(self.names(self.events).count("startTest"), 2)
+
+    def test_stop(self) -> None:
+        """After Ctrl-C no further test begins, and the main process hears of it."""
+        self.recorder.stop()
+        self.run_unit("passes")
+        self.assertEqual(self.events, [])
+        self.assertTrue(self.reports[-1].stops)
+
+    def test_interrupt(self) -> None:
+        """A test that Ctrl-C has ended without a word fails with that."""
+        tests = [Case("passes"), Case("interrupted")]
+        self.begin(tests)
+        with self.assertRaises(KeyboardInterrupt) as caught:
+            TestSuite(tests)(self.recorder)
+        self.recorder.interrupt(caught.exception)
+        self.recorder.end()
+        self.assertTrue(self.reports[-1].stops)
+        names = self.names(self.events)
+        self.assertEqual(names[3:5], ["startTest", "addError"])
+        self.assertEqual(names[-1], "stopTest")
+        self.assertEqual(self.state.test, -1)
+
+    def test_between(self) -> None:
+        """Between two tests there is none to fail."""
+        self.begin([Case("passes")])
+        self.recorder.interrupt(KeyboardInterrupt())
+        self.recorder.end()
+        self.assertEqual((self.events, self.reports[-1].stops), ([], True))
+
+    def test_terminal(self) -> None:
+        """Of a test that has asked for a debugger nothing is sent but that."""
+        self.steps.attach.side_effect = lambda test: setattr(
+            self.recorder, "needs_terminal", test is self.tests[1]
+        )
+        events = self.run_unit("passes", "fails", "passes")
+        self.assertEqual(self.names(events), ["startTest", "addSuccess", "stopTest"] * 2)
+        self.assertEqual(events[3], NeedsTerminal(1))

@@ -1,0 +1,158 @@
+"""nose2_aio.workers.schedule"""
+
+from __future__ import annotations
+
+from unittest import TestCase
+
+from nose2_aio.units import Unit
+from nose2_aio.workers.schedule import Schedule, longest_first
+
+
+def unit(*keys: str, at_most: int = 1, is_serial: bool = False) -> Unit:
+    return Unit([], None, is_serial=is_serial, keys=dict.fromkeys(keys, at_most))
+
+
+def all_next(schedule: Schedule, *, is_free: bool = True) -> list[int]:
+    """All units that may start now, in order."""
+    found = []
+    while (index := schedule.next(is_free=is_free)) is not None:
+        found.append(index)
+    return found
+
+
+class Order(TestCase):
+    """Which unit comes next."""
+
+    def test_order(self) -> None:
+        """Units come in the order that was given, and no others."""
+        schedule = Schedule([unit() for _ in range(4)], [2, 0, 3])
+        self.assertFalse(schedule.is_empty)
+        self.assertEqual(all_next(schedule), [2, 0, 3])
+        self.assertTrue(schedule.is_empty)
+
+    def test_serial(self) -> None:
+        """Serial units come first, one at a time; the others wait until all of them are over."""
+        units = [unit(), unit(is_serial=True), unit(), unit(is_serial=True)]
+        schedule = Schedule(units, range(4))
+        self.assertEqual(all_next(schedule), [1])
+        schedule.end(1)
+        self.assertEqual(all_next(schedule), [3])
+        self.assertFalse(schedule.is_empty)
+        schedule.end(3)
+        self.assertEqual(all_next(schedule), [0, 2])
+
+    def test_key(self) -> None:
+        """A unit whose key is taken waits; those after it may start; then it is the first one."""
+        units = [unit("a"), unit("a"), unit("b"), unit("a"), unit()]
+        schedule = Schedule(units, range(5))
+        self.assertEqual(all_next(schedule), [0, 2, 4])
+        self.assertFalse(schedule.is_empty)
+        schedule.end(2)
+        self.assertEqual(all_next(schedule), [])
+        schedule.end(0)
+        self.assertEqual(all_next(schedule), [1])
+        schedule.end(1)
+        self.assertEqual(all_next(schedule), [3])
+        self.assertTrue(schedule.is_empty)
+
+    def test_several_keys(self) -> None:
+        """A unit with several keys waits for each of them."""
+        units = [unit("a"), unit("b"), unit("a", "b"), unit("b")]
+        schedule = Schedule(units, range(4))
+        self.assertEqual(all_next(schedule), [0, 1])
+        schedule.end(0)
+        self.assertEqual(all_next(schedule), [])
+        schedule.end(1)
+        self.assertEqual(all_next(schedule), [3])
+        schedule.end(3)
+        self.assertEqual(all_next(schedule), [2])
+        self.assertTrue(schedule.is_empty)
+
+    def test_at_most(self) -> None:
+        """So many units with a key start as it says."""
+        schedule = Schedule([unit("a", at_most=2) for _ in range(5)], range(5))
+        self.assertEqual(all_next(schedule), [0, 1])
+        schedule.end(1)
+        self.assertEqual(all_next(schedule), [2])
+        schedule.end(0)
+        schedule.end(2)
+        self.assertCountEqual(all_next(schedule), [3, 4])
+
+    def test_smaller(self) -> None:
+        """A unit that wants a key for itself waits for all that have it."""
+        units = [unit("a", at_most=2), unit("a", at_most=2), unit("a")]
+        schedule = Schedule(units, range(3))
+        self.assertEqual(all_next(schedule), [0, 1])
+        schedule.end(0)
+        self.assertEqual(all_next(schedule), [])
+        schedule.end(1)
+        self.assertEqual(all_next(schedule), [2])
+
+
+class Ahead(TestCase):
+    """Workers that are still busy."""
+
+    def test_keys(self) -> None:
+        """They get no unit with a key, nor a serial one: others may wait for it."""
+        schedule = Schedule([unit(), unit("a"), unit()], range(3))
+        self.assertEqual(all_next(schedule, is_free=False), [0])
+        self.assertEqual(all_next(schedule), [1, 2])
+        schedule = Schedule([unit(is_serial=True)], [0])
+        self.assertIsNone(schedule.next(is_free=False))
+        self.assertEqual(schedule.next(), 0)
+
+
+class Deaths(TestCase):
+    """Units whose worker has died."""
+
+    def test_put_back(self) -> None:
+        """Such a unit comes next, and its keys are free again."""
+        schedule = Schedule([unit(), unit("a"), unit("a"), unit()], range(4))
+        self.assertEqual([schedule.next(), schedule.next()], [0, 1])
+        schedule.put_back(1)
+        self.assertEqual(all_next(schedule)[:1], [1])
+        schedule = Schedule([unit(is_serial=True), unit(is_serial=True)], range(2))
+        self.assertEqual(schedule.next(), 0)
+        schedule.put_back(0)
+        self.assertEqual(schedule.next(), 0)
+
+    def test_clear(self) -> None:
+        """Nothing starts any more after that, whatever waited."""
+        units = [unit("a"), unit("a"), unit()]
+        schedule = Schedule(units, range(3))
+        schedule.next()
+        schedule.next()
+        schedule.clear()
+        schedule.end(0)
+        self.assertTrue(schedule.is_empty)
+        self.assertIsNone(schedule.next())
+        schedule = Schedule([unit(is_serial=True)], [0])
+        schedule.clear()
+        self.assertTrue(schedule.is_empty)
+
+
+class Named(TestCase):
+    def test(self) -> None: ...
+
+    def other(self) -> None: ...
+
+
+class LongestFirst(TestCase):
+    """The order by durations."""
+
+    def test_order(self) -> None:
+        """The sum of its tests counts; a test that isn't known counts as the average one."""
+        tests = [Named("test"), Named("other"), Named("id")]
+        units = [Unit([one], None) for one in tests]
+        both = Unit([tests[0], tests[0]], None)
+        name = tests[0].id().rpartition(".")[0]
+        seconds = {f"{name}.test": 1.0, f"{name}.other": 3.0}
+        self.assertEqual(longest_first(units, seconds), [1, 2, 0])
+        self.assertEqual(longest_first([*units, both], {f"{name}.test": 2.0}), [3, 0, 1, 2])
+        self.assertEqual(longest_first([*units, both], {**seconds, "x": 9.0}), [2, 1, 3, 0])
+
+    def test_unknown(self) -> None:
+        """Without durations, and between equal ones, the order of the suite stays."""
+        units = [Unit([Named("test")], None), Unit([object()], None), Unit([Named("test")], None)]
+        self.assertEqual(longest_first(units, {}), [0, 1, 2])
+        self.assertEqual(longest_first(units, {"x": 1.0}), [0, 2, 1])

@@ -1,0 +1,95 @@
+"""Run projects in worker processes, and hold them against serial runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+from unittest import TestCase
+
+from tests.runs import TOP, Project
+
+TIMES = re.compile(r"\d+\.\d+ ?s\b|0x[0-9a-f]+|(?<= time=\")[^\"]*|(?<= timestamp=\")[^\"]*")
+"""Parts of the output that differ between two runs: times, addresses, attributes of JUnit."""
+NOTE = """
+import asyncio
+import os
+import sys
+import time
+import unittest
+
+import nose2_aio as aio
+
+
+def note(*words):
+    with open(os.path.join(os.path.dirname(__file__), "notes.txt"), "a") as file:
+        file.write(" ".join(map(str, words)) + "\\n")
+
+"""
+"""The head of a test module whose tests take notes."""
+
+
+class Streams(NamedTuple):
+    """What a run printed, without times."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def without_times(text: str) -> str:
+    """Replace what differs between two runs."""
+    return TIMES.sub("N", text)
+
+
+def separately(project: Project, *arguments: str) -> Streams:
+    """Run nose2 in a project, with stdout and stderr apart: workers keep the order of each."""
+    found = subprocess.run(
+        [sys.executable, "-m", "nose2", "--no-user-config", "--plugin", "nose2_aio", *arguments],
+        cwd=project.folder,
+        env={**os.environ, "PYTHONPATH": str(TOP), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return Streams(found.returncode, without_times(found.stdout), without_times(found.stderr))
+
+
+def marked(marker: str) -> list[str]:
+    """The processes that have a word in their environment, by their command lines."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if marker.encode() in (path / "environ").read_bytes():
+                found.append((path / "cmdline").read_text().replace("\0", " "))
+        except OSError:  # it has ended, or is somebody else's
+            continue
+    return found
+
+
+class Workers(TestCase):
+    """A project that takes notes."""
+
+    maxDiff = None
+
+    def project(self, code: str, **others: str) -> Project:
+        """A project with tests that can ``note``."""
+        return Project(self, test_it=NOTE + code, **others)
+
+    def notes(self, project: Project) -> list[str]:
+        """The notes that a run has taken."""
+        path = project.folder / "notes.txt"
+        lines = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return lines
+
+    def assert_same(self, project: Project, *arguments: str, workers: str = "2") -> Streams:
+        """A run in workers prints what the serial run prints; return that."""
+        arguments = ("-v", *arguments)
+        serial = separately(project, *arguments)
+        self.assertEqual(separately(project, *arguments, f"--aio-workers={workers}"), serial)
+        return serial
