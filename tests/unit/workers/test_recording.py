@@ -95,7 +95,7 @@ class Fixture(TestCase):
     def setUpClass(cls) -> None:
         raise LookupError("set up")
 
-    def test(self) -> None: ...
+    def passes(self) -> None: ...
 
 
 class Recording(TestCase):
@@ -211,7 +211,7 @@ class Outcomes(Recording):
 
     def test_fixtures(self) -> None:
         """An error of a fixture is sent with its description."""
-        events = self.run_unit("test", case=Fixture, has_fixtures=True)
+        events = self.run_unit("passes", case=Fixture, has_fixtures=True)
         self.assertEqual(self.names(events), ["addError"])
         self.assertEqual(events[0].test, Holder("_ErrorHolder", f"setUpClass ({__name__}.Fixture)"))
 
@@ -282,7 +282,7 @@ class Moments(Recording):
 
     def test_found(self) -> None:
         """What the checks have found comes along with a report."""
-        self.steps.take.side_effect = ["first", None, "third"]
+        self.steps.take.side_effect = ["first", None, "third", None]
         self.run_unit("passes", "passes")
         self.recorder.close()
         found = [[e.value for e in r.events if isinstance(e, Found)] for r in self.reports]
@@ -345,9 +345,17 @@ class Stops(Recording):
         self.recorder.end()
         self.assertTrue(self.reports[-1].stops)
         names = self.names(self.events)
-        self.assertEqual(names[3:5], ["startTest", "addError"])
-        self.assertEqual(names[-1], "stopTest")
+        self.assertEqual(names[3:], ["startTest", "addError", "stopTest"])
         self.assertEqual(self.state.test, -1)
+
+    def test_no_end(self) -> None:
+        """So does one whose class does not tell its end then."""
+        (test,) = [Case("passes")]
+        self.begin([test])
+        self.recorder.startTest(test)
+        self.recorder.interrupt(KeyboardInterrupt())
+        self.recorder.end()
+        self.assertEqual(self.names(self.events), ["startTest", "addError", "stopTest"])
 
     def test_between(self) -> None:
         """Between two tests there is none to fail."""
