@@ -169,7 +169,7 @@ class Outcomes(Recording):
         ):
             with self.subTest(name):
                 self.reports.clear()
-                start, found, stop = self.run_unit(name)
+                _, found, _ = self.run_unit(name)
                 self.assertEqual((found.name, found.args), (call, args))
         for name, call, kind in (
             ("fails", "addFailure", AssertionError),
@@ -229,7 +229,7 @@ class Moments(Recording):
     """When it is sent."""
 
     def test_reports(self) -> None:
-        """A report is sent after each test; after the last one of a unit without fixtures at its end."""
+        """One is sent after each test; without fixtures the last one ends the unit, too."""
         self.run_unit("passes", "passes", "passes")
         self.assertEqual([len(report.events) for report in self.reports], [3, 3, 3])
         self.assertEqual([report.is_over for report in self.reports], [False, False, True])
