@@ -11,7 +11,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -92,6 +92,8 @@ class WorkerRun:
         self._context = multiprocessing.get_context(self._method)
         self._pool: Pool | None = None
         self._count = 0
+        self._quiet = ExitStack()
+        """Hides warnings while a worker is forked."""
         self.is_running = False
         """True while tests run in workers."""
         self._places = {
@@ -180,8 +182,10 @@ class WorkerRun:
         self._count += 1
         folder = self._folder / f"worker-{self._count}"
         if self._method == "fork":
-            with warnings.catch_warnings():  # of threads, where fork was asked for
-                warnings.simplefilter("ignore", DeprecationWarning)
+            with self._quiet:
+                if self._settings.worker_start == "fork":  # in spite of threads, perhaps
+                    self._quiet.enter_context(warnings.catch_warnings())
+                    warnings.simplefilter("ignore", DeprecationWarning)
                 return Handle(self._context, folder, self._forked)
         argv = list(sys.argv)
         if self._settings.shuffle is not None:
@@ -190,6 +194,7 @@ class WorkerRun:
         return Handle(self._context, folder, spawned, plan)
 
     def _forked(self, link: Link) -> None:
+        self._quiet.close()
         assert self._pool is not None
         self._pool.close_in_worker()
         process = Process(link)
