@@ -25,7 +25,7 @@ from nose2_aio.workers.messages import (
 )
 
 
-class Twice(Exception):
+class TwiceError(Exception):
     """Can be pickled, and can't be loaded."""
 
     def __init__(self, one: int, two: int) -> None:
@@ -71,12 +71,12 @@ class Case(TestCase):
             self.fail()
 
     def local_error(self) -> None:
-        class Local(LookupError): ...
+        class LocalError(LookupError): ...
 
-        raise Local("local")
+        raise LocalError("local")
 
     def two_arguments(self) -> None:
-        raise Twice(1, 2)
+        raise TwiceError(1, 2)
 
     def interrupted(self) -> None:
         raise KeyboardInterrupt
@@ -204,10 +204,10 @@ class Outcomes(Recording):
         self.assertIs(local.kind, LookupError)
         value = pickle.loads(local.value)
         self.assertIs(type(value), UnsentError)
-        self.assertRegex(str(value), r"Local: local$")
+        self.assertRegex(str(value), r"LocalError: local$")
         self.assertEqual(local.text, "described local")
-        self.assertIs(twice.kind, Twice)
-        self.assertRegex(str(pickle.loads(twice.value)), r"Twice: 1 and 2$")
+        self.assertIs(twice.kind, TwiceError)
+        self.assertRegex(str(pickle.loads(twice.value)), r"TwiceError: 1 and 2$")
 
     def test_fixtures(self) -> None:
         """An error of a fixture is sent with its description."""
@@ -291,8 +291,8 @@ class Moments(Recording):
     def test_logged(self) -> None:
         """Log records come as text: arguments and errors that can't be sent are no matter."""
         try:
-            raise Twice(1, 2)
-        except Twice:
+            raise TwiceError(1, 2)
+        except TwiceError:
             error = sys.exc_info()
         record = logging.makeLogRecord(
             {"msg": "%s %s", "args": (Hidden(), 1), "exc_info": error, "extra": Hidden()}
@@ -305,7 +305,7 @@ class Moments(Recording):
         sent, other = self.events
         self.assertIsInstance(sent, Logged)
         self.assertEqual((sent.handler, sent.record.getMessage()), (3, "<hidden> 1"))
-        self.assertIn("Twice: 1 and 2", sent.record.exc_text)
+        self.assertIn("TwiceError: 1 and 2", sent.record.exc_text)
         self.assertEqual(repr(sent.record.extra), "<hidden>")
         self.assertEqual((other.handler, other.record.getMessage()), (0, "%d"))
         self.assertEqual((record.args[1], bad.args), (1, ("x",)))  # type: ignore[index]
