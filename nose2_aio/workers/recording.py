@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -141,6 +142,9 @@ class Recorder:
     def stopTest(self, test: Any) -> None:  # noqa: N802
         """Record that a test is over, and send what has happened."""
         self._steps.detach()
+        error = sys.exc_info()
+        if isinstance(error[1], KeyboardInterrupt):  # it has ended the test without a word
+            self.addError(test, error)
         self._call("stopTest", test)
         self._running = None
         if self.needs_terminal:

@@ -257,10 +257,10 @@ class Suspensions(Signals):
 class Case(unittest.TestCase):
     async def test_1(self):
         note("waiting")
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.15)
     def test_2(self):
         note("waiting")
-        time.sleep(0.2)
+        time.sleep(0.15)
 """,
         )
         stop = (signal.SIGTSTP, signal.SIGCONT)
@@ -269,12 +269,12 @@ class Case(unittest.TestCase):
                 began = time.monotonic()
                 run = self.run_signalled(
                     project,
-                    [Step(count, stop, pause=1.2) for count in steps],
+                    [Step(count, stop, pause=0.5) for count in steps],
                     f"--aio-workers={workers}",
-                    "--aio-time-limit=0.6",
+                    "--aio-time-limit=0.4",
                     "--aio-grace=0.05",
                 )
-                self.assertGreater(time.monotonic() - began, 1.2)
+                self.assertGreater(time.monotonic() - began, 0.5)
                 self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
                 self.notes(project)
 

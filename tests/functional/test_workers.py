@@ -14,8 +14,12 @@ KINDS = """
 import signal
 
 import uvloop
-from hypothesis import given, settings, strategies
+from hypothesis import Phase, given, settings, strategies
 from nose2.tools import params
+
+few = settings(max_examples=5, deadline=None, database=None, derandomize=True, phases=[
+    Phase.generate
+])
 
 
 class Case(unittest.TestCase):
@@ -39,12 +43,12 @@ class Case(unittest.TestCase):
     async def test_uvloop(self):
         self.assertIsInstance(asyncio.get_running_loop(), uvloop.Loop)
 
-    @settings(max_examples=5, deadline=None, database=None)
+    @settings(few)
     @given(strategies.integers())
     async def test_hypothesis(self, number):
         await asyncio.sleep(0)
 
-    @settings(max_examples=5, deadline=None, database=None)
+    @settings(few)
     @given(strategies.integers())
     def test_hypothesis_fails(self, number):
         assert number != 0

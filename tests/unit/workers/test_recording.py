@@ -25,7 +25,7 @@ from nose2_aio.workers.messages import (
 )
 
 
-class Twice(Exception):
+class TwiceError(Exception):
     """Can be pickled, and can't be loaded."""
 
     def __init__(self, one: int, two: int) -> None:
@@ -71,12 +71,12 @@ class Case(TestCase):
             self.fail()
 
     def local_error(self) -> None:
-        class Local(LookupError): ...
+        class LocalError(LookupError): ...
 
-        raise Local("local")
+        raise LocalError("local")
 
     def two_arguments(self) -> None:
-        raise Twice(1, 2)
+        raise TwiceError(1, 2)
 
     def interrupted(self) -> None:
         raise KeyboardInterrupt
@@ -95,7 +95,7 @@ class Fixture(TestCase):
     def setUpClass(cls) -> None:
         raise LookupError("set up")
 
-    def test(self) -> None: ...
+    def passes(self) -> None: ...
 
 
 class Recording(TestCase):
@@ -169,7 +169,7 @@ class Outcomes(Recording):
         ):
             with self.subTest(name):
                 self.reports.clear()
-                start, found, stop = self.run_unit(name)
+                _, found, _ = self.run_unit(name)
                 self.assertEqual((found.name, found.args), (call, args))
         for name, call, kind in (
             ("fails", "addFailure", AssertionError),
@@ -204,14 +204,14 @@ class Outcomes(Recording):
         self.assertIs(local.kind, LookupError)
         value = pickle.loads(local.value)
         self.assertIs(type(value), UnsentError)
-        self.assertRegex(str(value), r"Local: local$")
+        self.assertRegex(str(value), r"LocalError: local$")
         self.assertEqual(local.text, "described local")
-        self.assertIs(twice.kind, Twice)
-        self.assertRegex(str(pickle.loads(twice.value)), r"Twice: 1 and 2$")
+        self.assertIs(twice.kind, TwiceError)
+        self.assertRegex(str(pickle.loads(twice.value)), r"TwiceError: 1 and 2$")
 
     def test_fixtures(self) -> None:
         """An error of a fixture is sent with its description."""
-        events = self.run_unit("test", case=Fixture, has_fixtures=True)
+        events = self.run_unit("passes", case=Fixture, has_fixtures=True)
         self.assertEqual(self.names(events), ["addError"])
         self.assertEqual(events[0].test, Holder("_ErrorHolder", f"setUpClass ({__name__}.Fixture)"))
 
@@ -229,7 +229,7 @@ class Moments(Recording):
     """When it is sent."""
 
     def test_reports(self) -> None:
-        """A report is sent after each test; after the last one of a unit without fixtures at its end."""
+        """One is sent after each test; without fixtures the last one ends the unit, too."""
         self.run_unit("passes", "passes", "passes")
         self.assertEqual([len(report.events) for report in self.reports], [3, 3, 3])
         self.assertEqual([report.is_over for report in self.reports], [False, False, True])
@@ -282,7 +282,7 @@ class Moments(Recording):
 
     def test_found(self) -> None:
         """What the checks have found comes along with a report."""
-        self.steps.take.side_effect = ["first", None, "third"]
+        self.steps.take.side_effect = ["first", None, "third", None]
         self.run_unit("passes", "passes")
         self.recorder.close()
         found = [[e.value for e in r.events if isinstance(e, Found)] for r in self.reports]
@@ -291,8 +291,8 @@ class Moments(Recording):
     def test_logged(self) -> None:
         """Log records come as text: arguments and errors that can't be sent are no matter."""
         try:
-            raise Twice(1, 2)
-        except Twice:
+            raise TwiceError(1, 2)
+        except TwiceError:
             error = sys.exc_info()
         record = logging.makeLogRecord(
             {"msg": "%s %s", "args": (Hidden(), 1), "exc_info": error, "extra": Hidden()}
@@ -305,7 +305,7 @@ class Moments(Recording):
         sent, other = self.events
         self.assertIsInstance(sent, Logged)
         self.assertEqual((sent.handler, sent.record.getMessage()), (3, "<hidden> 1"))
-        self.assertIn("Twice: 1 and 2", sent.record.exc_text)
+        self.assertIn("TwiceError: 1 and 2", sent.record.exc_text)
         self.assertEqual(repr(sent.record.extra), "<hidden>")
         self.assertEqual((other.handler, other.record.getMessage()), (0, "%d"))
         self.assertEqual((record.args[1], bad.args), (1, ("x",)))  # type: ignore[index]
@@ -345,9 +345,17 @@ class Stops(Recording):
         self.recorder.end()
         self.assertTrue(self.reports[-1].stops)
         names = self.names(self.events)
-        self.assertEqual(names[3:5], ["startTest", "addError"])
-        self.assertEqual(names[-1], "stopTest")
+        self.assertEqual(names[3:], ["startTest", "addError", "stopTest"])
         self.assertEqual(self.state.test, -1)
+
+    def test_no_end(self) -> None:
+        """So does one whose class does not tell its end then."""
+        (test,) = [Case("passes")]
+        self.begin([test])
+        self.recorder.startTest(test)
+        self.recorder.interrupt(KeyboardInterrupt())
+        self.recorder.end()
+        self.assertEqual(self.names(self.events), ["startTest", "addError", "stopTest"])
 
     def test_between(self) -> None:
         """Between two tests there is none to fail."""

@@ -1,0 +1,157 @@
+"""nose2_aio.workers.crashes"""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import signal
+import tempfile
+from pathlib import Path
+from traceback import FrameSummary
+from typing import Any
+from unittest import TestCase, mock
+
+from nose2_aio.errors import InterruptedRunError, TimeLimitError, WorkerDiedError
+from nose2_aio.seconds import monotonic
+from nose2_aio.units import Unit
+from nose2_aio.workers import crashes
+from nose2_aio.workers.messages import Call, Holder, State, Text
+
+
+class Case(TestCase):
+    def test(self) -> None: ...
+
+    def other(self) -> None: ...
+
+
+UNIT = Unit([Case("test"), Case("other")], None, has_fixtures=True)
+FRAMES = [FrameSummary(__file__, 25, "test", line="what ran")]
+
+
+def worker(frames: Any = FRAMES, *, is_stuck: bool = False, is_killed: bool = False) -> Any:
+    found = mock.Mock(is_stuck=is_stuck, is_being_killed=is_stuck or is_killed)
+    found.stack.return_value = frames
+    found.state = State(multiprocessing.get_context("spawn"))
+    return found
+
+
+class Described(TestCase):
+    """Exit codes in words."""
+
+    def test_words(self) -> None:
+        """Signals have names, where the system knows one."""
+        for code, words in (
+            (0, "ended with exit status 0"),
+            (3, "ended with exit status 3"),
+            (-signal.SIGKILL, "died of SIGKILL"),
+            (-signal.SIGSEGV, "died of SIGSEGV"),
+            (-200, "died of signal 200"),
+        ):
+            self.assertEqual(crashes.described(code), words)
+
+
+class Errors(TestCase):
+    """The error of what a worker ran."""
+
+    def error(self, found: Any, kind: type[Exception], **changed: Any) -> str:
+        """The message of an error, which is of a kind, and the same in both of its forms."""
+        given = dict(test=UNIT.tests[0], exit_code=3, limit="its limit", missed=0) | changed
+        error = crashes.error_of(found, **given)
+        value = pickle.loads(error.value)
+        self.assertIs(error.kind, kind)
+        self.assertIs(type(value), kind)
+        self.assertTrue(error.text.endswith(f"nose2_aio.errors.{kind.__name__}: {value}\n"))
+        self.text = error.text
+        return str(value)
+
+    def test_death(self) -> None:
+        """It says of what it died, at the user's lines."""
+        self.assertEqual(
+            self.error(worker(), WorkerDiedError), "its worker process ended with exit status 3"
+        )
+        self.assertEqual(
+            self.text.splitlines()[:3],
+            [
+                "Traceback (most recent call last):",
+                f'  File "{__file__}", line 25, in test',
+                "    what ran",
+            ],
+        )
+
+    def test_no_frames(self) -> None:
+        """Without a stack it says where the test is; of a fixture nothing is known."""
+        message = self.error(worker([]), WorkerDiedError, exit_code=-9)
+        self.assertRegex(
+            message, r"^its worker process died of SIGKILL \(test, .*test_crashes.py:\d+\)$"
+        )
+        self.assertNotIn("Traceback", self.text)
+        message = self.error(worker([]), WorkerDiedError, exit_code=-9, test=None)
+        self.assertEqual(message, "its worker process died of SIGKILL")
+
+    def test_stuck(self) -> None:
+        """A worker that was killed for its time limit has not died of that."""
+        end = ": nothing could interrupt it, so its worker process was killed"
+        message = self.error(worker(is_stuck=True), TimeLimitError, exit_code=-9)
+        self.assertEqual(message, f"not done within its limit{end}")
+        message = self.error(worker(is_stuck=True), TimeLimitError, exit_code=-9, limit="")
+        self.assertEqual(message, f"stuck{end}")
+
+    def test_interrupted(self) -> None:
+        """Nor has one that was killed by the second Ctrl-C."""
+        message = self.error(worker(is_killed=True), InterruptedRunError, exit_code=-9)
+        self.assertEqual(message, "its worker process was killed by Ctrl-C")
+
+    def test_missed(self) -> None:
+        """It counts the tests that do not run."""
+        for missed, words in (
+            (1, "; 1 test after it did not run"),
+            (3, "; 3 tests after it did not run"),
+        ):
+            message = self.error(worker(), WorkerDiedError, missed=missed)
+            self.assertTrue(message.endswith(words), message)
+
+
+class Last(TestCase):
+    """What is told of a worker that has died."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.worker = worker()
+        self.worker.folder = Path(folder.name)
+        (self.worker.folder / "stdout").write_bytes(b"sent, left")
+        self.worker.state.note_read(1, len("sent, "))
+        self.error = crashes.error_of(self.worker, None, 3, "", 0)
+
+    def test_test(self) -> None:
+        """The test begins when it did, what is left of its output comes, then the error."""
+        self.worker.state.begin_test(1, monotonic() - 5)
+        events: list[Any] = crashes.last_events(self.worker, UNIT, UNIT.tests[1], self.error)
+        start, text, error, stop = events
+        self.assertEqual((start.name, error.name, stop.name), ("startTest", "addError", "stopTest"))
+        self.assertEqual([start.test, error.test, stop.test], [1] * 3)
+        self.assertEqual(text, Text(1, "left"))
+        self.assertEqual(error.args, (self.error,))
+        self.assertAlmostEqual(stop.moment - start.moment, 5, delta=1)
+
+    def test_fixture(self) -> None:
+        """In a fixture of a class there is the error alone, for what unittest would tell it of."""
+        text, error = crashes.last_events(self.worker, UNIT, None, self.error)
+        self.assertEqual(text, Text(1, "left"))
+        assert isinstance(error, Call)
+        self.assertEqual(
+            (error.name, error.test),
+            ("addError", Holder("_ErrorHolder", f"fixtures of {__name__}.Case")),
+        )
+
+    def test_teardown(self) -> None:
+        """A line says what teardown was lost."""
+        lost = "its worker process was lost, and so was its teardown"
+        name = f"{__name__}.Case"
+        self.assertEqual(
+            crashes.lost_teardown(UNIT.tests[0], UNIT),
+            f"{name}.test: {lost}, and that of its class or module",
+        )
+        self.assertEqual(crashes.lost_teardown(None, UNIT), f"fixtures of {name}: {lost}")
+        plain = Unit(UNIT.tests, None)
+        self.assertEqual(crashes.lost_teardown(UNIT.tests[0], plain), f"{name}.test: {lost}")

@@ -1,0 +1,86 @@
+"""nose2_aio.workers.output"""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+from pathlib import Path
+from unittest import TestCase
+
+from nose2_aio.workers.messages import State
+from nose2_aio.workers.output import leftover
+from tests.runs import python
+
+CHILD = """
+import multiprocessing, os, sys
+from pathlib import Path
+from nose2_aio.workers.messages import State
+from nose2_aio.workers.output import Output
+
+state = State(multiprocessing.get_context("spawn"))
+terminal = os.dup(1)
+{before}
+output = Output(Path({folder!r}), state)
+found = []
+{code}
+os.write(terminal, repr((found, state.read(1), state.read(2))).encode())
+"""
+
+
+class Taken(TestCase):
+    """What is taken in a worker process."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def taken(self, code: str, before: str = "") -> object:
+        """What code in another process has taken, and how many bytes that were."""
+        text = CHILD.format(code=code, folder=str(self.folder), before=before)
+        run = python("-c", text, folder=self.folder)
+        self.assertEqual(run.returncode, 0, run.output)
+        return eval(run.output)
+
+    def test_kinds(self) -> None:
+        """Output of Python, of C code and of child processes is taken, by file descriptor."""
+        found = self.taken(
+            "print('print')\n"
+            "os.write(1, b'write\\n')\n"
+            "os.system('echo child')\n"
+            "print('stderr', end='', file=sys.stderr)\n"
+            "found.append(output.take())\n"
+            "found.append(output.take())\n"
+            "os.write(2, b'later')\n"
+            "found.append(output.take())\n"
+        )
+        first = [(1, "print\nwrite\nchild\n"), (2, "stderr")]
+        self.assertEqual(found, ([first, [], [(2, "later")]], 18, 11))
+
+    def test_no_text(self) -> None:
+        """What is no text is shown with backslashes."""
+        found = self.taken("os.write(1, b'a\\xff')\nfound.append(output.take())\n")
+        self.assertEqual(found, ([[(1, r"a\xff")]], 2, 0))
+
+    def test_closed(self) -> None:
+        """A stream that a test has closed is no matter; what is written below it is still taken."""
+        found = self.taken(
+            "sys.stdout.close()\nos.write(2, b'written')\nfound.append(output.take())\n"
+        )
+        self.assertEqual(found, ([[(2, "written")]], 0, 7))
+
+    def test_replaced(self) -> None:
+        """Where there is no stream of the file descriptor one is made."""
+        found = self.taken(
+            "print('é')\nsys.__stdout__.write('own')\nfound.append(output.take())\n",
+            before="sys.stdout = sys.__stdout__ = None",
+        )
+        self.assertEqual(found, ([[(1, "é\nown")]], 6, 0))
+
+    def test_leftover(self) -> None:
+        """Of a worker that has died the rest is taken by the main process."""
+        self.taken("os.write(1, b'sent and ')\noutput.take()\nos.write(1, b'left\\n')\n")
+        state = State(multiprocessing.get_context("spawn"))
+        state.note_read(1, len("sent and "))
+        self.assertEqual(list(leftover(self.folder, state)), [(1, "left\n")])
+        self.assertEqual(list(leftover(self.folder / "none", state)), [])

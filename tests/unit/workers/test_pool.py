@@ -1,0 +1,498 @@
+"""nose2_aio.workers.pool"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from traceback import FrameSummary
+from types import SimpleNamespace
+from typing import Any
+from unittest import TestCase, mock
+
+from nose2_aio.errors import WorkerStartError
+from nose2_aio.seconds import monotonic
+from nose2_aio.units import Unit
+from nose2_aio.workers import pool
+from nose2_aio.workers.messages import (
+    Call,
+    Event,
+    NeedsTerminal,
+    Order,
+    Refusal,
+    Report,
+    State,
+)
+
+Script = Callable[["Worker", Order], Iterator["Report | str"]]
+
+
+class Case(TestCase):
+    def test(self) -> None: ...
+
+
+def unit(count: int = 1, **given: Any) -> Unit:
+    return Unit([Case("test") for _ in range(count)], None, **given)
+
+
+def ran(position: int, moment: float = 0.0, seconds: float = 1.0) -> list[Event]:
+    """The events of a test that passes."""
+    return [
+        Call("startTest", position, (), moment),
+        Call("addSuccess", position, (), moment),
+        Call("stopTest", position, (), moment + seconds),
+    ]
+
+
+class Worker:
+    """Stands for a worker process: it follows a script for each order that it gets."""
+
+    def __init__(self, test: Pools) -> None:
+        self.test = test
+        self.orders: deque[Order] = deque()
+        self.reported: set[int] = set()
+        self.has_reported = self.is_stuck = self.is_being_killed = False
+        self.folder = test.folder
+        self.state = State(multiprocessing.get_context("spawn"))
+        self.connection, self._theirs = multiprocessing.Pipe()
+        self.process = SimpleNamespace(is_alive=lambda: self.is_alive)
+        self.is_alive = True
+        self.signals: list[int] = []
+        self.received: list[tuple[Order, ...]] = []
+        self._reports: deque[Report] = deque()
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self.orders)
+
+    def send(self, *orders: Order) -> None:
+        self.orders.extend(orders)
+        self.received.append(orders)
+        for order in orders:
+            for one in self.test.script(self, order):
+                if isinstance(one, Report):
+                    self.tell(one)
+                else:
+                    self.die()
+                    return
+
+    def tell(self, report: Report) -> None:
+        self._reports.append(report)
+        self._theirs.send_bytes(b"x")
+
+    def die(self) -> None:
+        self.is_alive = False
+        self._theirs.close()
+
+    def receive(self) -> Report:
+        self.connection.recv_bytes()
+        self.has_reported = True
+        return self._reports.popleft()
+
+    def dismiss(self) -> None:
+        if self.is_alive:
+            self.die()
+
+    def signal(self, number: int) -> None:
+        self.signals.append(number)
+        self.test.on_signal(self, number)
+
+    def kill(self, *, is_stuck: bool) -> None:
+        self.is_stuck, self.is_being_killed = is_stuck, True
+        if self.is_alive:
+            self.die()
+
+    def watch(self) -> None: ...
+
+    def kill_now(self) -> None:
+        self.test.killed.append(self)
+
+    def wait(self) -> int:
+        return 3
+
+    def stack(self) -> list[FrameSummary]:
+        return []
+
+    def close(self) -> None:
+        self.connection.close()
+        if not self._theirs.closed:
+            self._theirs.close()
+
+
+class Receiver:
+    """Takes down what is delivered."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        self.notes: list[str] = []
+        self.here: list[tuple[int, int]] = []
+        self.found: list[Any] = []
+        self.stops_after = ""
+
+    @property
+    def is_stopped(self) -> bool:
+        return bool(self.told) and self.told[-1][1] == self.stops_after
+
+    def receive(self, unit: int, event: Any) -> None:
+        self.told.append((unit, event.name, event.test))
+        self.errors = [
+            *getattr(self, "errors", ()),
+            *(event.args if event.name == "addError" else ()),
+        ]
+
+    def run_here(self, unit: int, test: int) -> None:
+        self.here.append((unit, test))
+
+    def merge(self, found: Any) -> None:
+        self.found.append(found)
+
+    def note(self, line: str) -> None:
+        self.notes.append(line)
+
+
+class Pools(TestCase):
+    """Pools of workers that follow a script."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.workers: list[Worker] = []
+        self.killed: list[Worker] = []
+        self.receiver = Receiver()
+        self.script: Script = self.passing
+        self.on_signal: Callable[[Worker, int], object] = lambda *_: None
+
+    def passing(self, worker: Worker, order: Order) -> Iterator[Report | str]:
+        """Run all tests of an order."""
+        tests = order.tests
+        every = range(len(self.units[order.unit].tests)) if tests is None else sorted(tests)
+        yield Report(order.unit, [e for test in every for e in ran(test)], is_over=True)
+
+    def start(self) -> Any:
+        self.workers.append(Worker(self))
+        return self.workers[-1]
+
+    def run_pool(self, units: list[Unit], size: int = 2, **given: Any) -> pool.Pool:
+        self.units = units
+        self.pool = pool.Pool(
+            units, self.receiver, given.pop("start", self.start), lambda _: "its limit", size
+        )
+        self.pool.run(given.pop("order", range(len(units))), **given)
+        return self.pool
+
+    def received(self) -> list[list[int]]:
+        """The units that each worker got."""
+        return [[one.unit for orders in w.received for one in orders] for w in self.workers]
+
+    def names(self) -> list[str]:
+        return [name for _, name, _ in self.receiver.told]
+
+
+class HandOut(Pools):
+    """Who gets what."""
+
+    def test_all(self) -> None:
+        """All units run, in up to so many workers; the results come in the order of the suite."""
+        self.run_pool([unit() for _ in range(5)], size=3, order=[4, 3, 2, 1, 0])
+        self.assertEqual(len(self.workers), 3)
+        self.assertEqual([got[0] for got in self.received()], [4, 3, 2])
+        self.assertCountEqual([one for got in self.received() for one in got], range(5))
+        self.assertEqual(
+            [one for one, name, _ in self.receiver.told if name == "stopTest"], [*range(5)]
+        )
+        self.assertEqual(len(self.killed), 0)
+
+    def test_few(self) -> None:
+        """No more workers start than there are units, and none where there are no units."""
+        self.run_pool([unit()], size=8)
+        self.assertEqual(len(self.workers), 1)
+        self.run_pool([], size=8)
+        self.assertEqual(len(self.workers), 1)
+
+    def test_only(self) -> None:
+        """Some tests of a unit can be run alone."""
+        self.run_pool([unit(3), unit()], order=[0], only={0: frozenset([2])})
+        self.assertEqual(self.received(), [[0]])
+        self.assertEqual({test for *_, test in self.receiver.told}, {2})
+
+    def test_ahead(self) -> None:
+        """Short units are given ahead, several at a time; long ones are not."""
+        for seconds, is_ahead in ((0.0001, True), (1.0, False)):
+            self.workers.clear()
+
+            def script(_: Worker, order: Order, seconds: float = seconds) -> Iterator[Report]:
+                yield Report(order.unit, ran(0, seconds=seconds), is_over=True)
+
+            self.script = script
+            self.run_pool([unit() for _ in range(60)], size=1)
+            longest = max(len(orders) for orders in self.workers[0].received)
+            self.assertEqual(longest > 1, is_ahead)
+
+    def test_ran(self) -> None:
+        """It knows when each test has run."""
+        self.script = lambda _, order: iter(
+            [Report(order.unit, ran(0, 10.0 * order.unit, seconds=2.0), is_over=True)]
+        )
+        found = self.run_pool([unit(), unit()]).ran
+        self.assertCountEqual(found, [(0, 0, 0.0, 2.0), (1, 0, 10.0, 12.0)])
+
+    def test_terminal(self) -> None:
+        """A test that has asked for a debugger is run here, when its turn comes."""
+        self.script = lambda _, order: iter(
+            [Report(order.unit, [NeedsTerminal(1), *ran(0)], is_over=True)]
+        )
+        self.run_pool([unit(2)])
+        self.assertEqual(self.receiver.here, [(0, 1)])
+
+
+class Starts(Pools):
+    """Workers that can't be started, or end before they have begun."""
+
+    def test_fewer(self) -> None:
+        """Where the system gives no more processes those that there are run everything."""
+
+        def start() -> Any:
+            if self.workers:
+                raise OSError("no more")
+            return self.start()
+
+        self.run_pool([unit() for _ in range(3)], size=3, start=start)
+        self.assertEqual(self.names().count("stopTest"), 3)
+        self.assertEqual(self.receiver.notes, ["workers: only 1 could be started: no more"])
+
+    def test_none(self) -> None:
+        """Where there are none that is an error."""
+        start = mock.Mock(side_effect=OSError("no more"))
+        with self.assertRaisesRegex(
+            WorkerStartError, "^no worker process can be started: no more$"
+        ):
+            self.run_pool([unit()], start=start)
+
+    def test_refused(self) -> None:
+        """A worker that refuses to run the tests ends the run with its reason."""
+        self.script = lambda *_: iter([Report(-1, [Refusal("other tests")])])
+        with self.assertRaisesRegex(WorkerStartError, "^other tests$"):
+            self.run_pool([unit(), unit()])
+        self.assertEqual(self.killed, self.workers)
+
+    def test_false_starts(self) -> None:
+        """Workers that end again and again before their first test end the run."""
+        (self.folder / "stderr").write_text("no such module\n")
+        self.script = lambda *_: iter(["dies"])
+        with self.assertRaisesRegex(
+            WorkerStartError,
+            "^a worker process ended with exit status 3 before its first test\nno such module\n$",
+        ):
+            self.run_pool([unit()], size=1)
+        self.assertEqual(len(self.workers), 3)
+
+    def test_false_start(self) -> None:
+        """One that does so once is no matter: another one runs its units."""
+
+        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+            if worker is self.workers[0]:
+                yield "dies"
+            else:
+                yield from self.passing(worker, order)
+
+        self.script = script
+        self.run_pool([unit()], size=1)
+        self.assertEqual(self.names(), ["startTest", "addSuccess", "stopTest"])
+        self.assertEqual(self.receiver.notes, [])
+
+
+class Deaths(Pools):
+    """Workers that die while they run something."""
+
+    def dying(self, at: int) -> Script:
+        """The first worker dies in the test at a position."""
+
+        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+            if worker is not self.workers[0]:
+                yield from self.passing(worker, order)
+                return
+            worker.state.begin_unit(order.unit)
+            for position in range(at):
+                yield Report(order.unit, ran(position))
+            worker.state.begin_test(at, monotonic())
+            yield "dies"
+
+        return script
+
+    def test_goes_on(self) -> None:
+        """The test fails, and the rest of its unit goes on in another worker."""
+        self.script = self.dying(1)
+        self.run_pool([unit(3, has_fixtures=True)], size=1)
+        self.assertEqual(
+            [(name, test) for _, name, test in self.receiver.told if name.startswith("add")],
+            [("addSuccess", 0), ("addError", 1), ("addSuccess", 2)],
+        )
+        self.assertEqual(self.workers[1].received, [(Order(0, frozenset([2])),)])
+        self.assertEqual(len(self.receiver.notes), 1)
+        self.assertIn("ended with exit status 3", self.receiver.errors[0].text)
+
+    def test_last(self) -> None:
+        """After the last test of a unit none is started for it."""
+        self.script = self.dying(2)
+        self.run_pool([unit(3)], size=1)
+        self.assertEqual(self.names().count("stopTest"), 3)
+        self.assertEqual(len(self.workers), 1)
+
+    def test_ahead(self) -> None:
+        """What it had ahead runs elsewhere."""
+
+        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+            if worker is self.workers[0] and order.unit == 5:
+                worker.state.begin_unit(5)
+                worker.state.begin_test(0, monotonic())
+                yield "dies"
+            else:
+                yield Report(order.unit, ran(0, seconds=0.0001), is_over=True)
+
+        self.script = script
+        self.run_pool([unit() for _ in range(20)], size=1)
+        self.assertEqual(self.names().count("stopTest"), 20)
+        self.assertEqual(self.names().count("addError"), 1)
+
+    def test_fixture(self) -> None:
+        """In a fixture of a class that is the error; its tests do not run."""
+
+        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+            worker.state.begin_unit(order.unit)
+            yield "dies"
+
+        self.script = script
+        self.run_pool([unit(2, has_fixtures=True)], size=1)
+        self.assertEqual(self.names(), ["addError"])
+        self.assertIn("; 2 tests after it did not run", self.receiver.errors[0].text)
+        self.assertEqual(len(self.workers), 1)
+
+    def test_stuck(self) -> None:
+        """A worker beyond its time limit is killed, and its test fails with that."""
+
+        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+            worker.state.begin_unit(order.unit)
+            worker.state.begin_test(0, monotonic())
+            worker.state.kill_at = monotonic()
+            yield from ()
+
+        self.script = script
+        self.run_pool([unit()], size=1)
+        self.assertTrue(self.workers[0].is_stuck)
+        self.assertEqual(self.names(), ["startTest", "addError", "stopTest"])
+        self.assertIn("not done within its limit", self.receiver.errors[0].text)
+
+    def test_resumed(self) -> None:
+        """After a suspension workers get the time to put off their limits."""
+
+        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+            worker.state.begin_unit(order.unit)
+            worker.state.begin_test(0, monotonic())
+            worker.state.kill_at = monotonic() - 1
+            self.pool.resume()
+            worker.state.kill_at = float("inf")
+            yield from self.passing(worker, order)
+
+        self.script = script
+        self.run_pool([unit()], size=1)
+        self.assertFalse(self.workers[0].is_stuck)
+        self.assertEqual(self.names(), ["startTest", "addSuccess", "stopTest"])
+
+
+class Ends(Pools):
+    """Runs that end early."""
+
+    def interrupted(self, number: int = signal.SIGINT) -> None:
+        """Both workers run a test; then a signal comes."""
+
+        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+            worker.state.begin_unit(order.unit)
+            worker.state.begin_test(0, monotonic())
+            if len(self.workers) == 2:
+                self.running = self.pool.running()
+                self.pool.interrupt(number)
+            yield from ()
+
+        self.script = script
+
+    def test_interrupt(self) -> None:
+        """The workers that run something get the signal; no further unit starts."""
+        self.interrupted(signal.SIGTERM)
+
+        def on_signal(worker: Worker, number: int) -> None:
+            unit = worker.orders[0].unit
+            worker.tell(Report(unit, ran(0), is_over=True, stops=True))
+
+        self.on_signal = on_signal
+        self.run_pool([unit() for _ in range(4)], size=2)
+        self.assertEqual([worker.signals for worker in self.workers], [[signal.SIGTERM]] * 2)
+        self.assertEqual(self.names().count("stopTest"), 2)
+        self.assertEqual(self.pool.interrupts, 1)
+
+    def test_second(self) -> None:
+        """The second one kills them."""
+        self.interrupted()
+        self.on_signal = lambda worker, number: self.pool.interrupt(number)
+        self.run_pool([unit(), unit(), unit()], size=2)
+        self.assertTrue(all(worker.is_being_killed for worker in self.workers))
+        self.assertEqual(self.names().count("addError"), 2)
+        self.assertIn("killed by Ctrl-C", self.receiver.errors[0].text)
+
+    def test_running(self) -> None:
+        """Meanwhile it knows what runs."""
+        self.interrupted()
+        self.on_signal = lambda worker, number: self.pool.interrupt(number)
+        self.run_pool([unit(), unit()], size=2)
+        names = [name for name, _ in self.running]
+        self.assertEqual(names, [self.units[0].tests[0].id()] * len(names))
+        self.assertGreater(len(names), 0)
+
+    def test_by_itself(self) -> None:
+        """A test that raises KeyboardInterrupt ends the run for all."""
+        self.script = lambda _, order: iter([Report(order.unit, ran(0), is_over=True, stops=True)])
+        found = self.run_pool([unit() for _ in range(5)], size=1)
+        self.assertEqual(found.interrupts, 1)
+        self.assertEqual(self.received(), [[0]])
+
+    def test_stopped(self) -> None:
+        """Where the result says so nothing starts any more, and nothing after that is told."""
+        self.receiver.stops_after = "stopTest"
+        self.run_pool([unit() for _ in range(5)], size=1)
+        self.assertEqual(self.names(), ["startTest", "addSuccess", "stopTest"])
+        self.assertLess(len([one for got in self.received() for one in got]), 5)
+
+    def test_stops_others(self) -> None:
+        """Workers that run what isn't told any more are interrupted."""
+
+        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+            worker.state.begin_unit(order.unit)
+            if order.unit == 0:
+                yield from self.passing(worker, order)
+
+        def on_signal(worker: Worker, number: int) -> None:
+            worker.tell(Report(worker.orders[0].unit, [], is_over=True, stops=True))
+
+        self.script, self.on_signal = script, on_signal
+        self.receiver.stops_after = "stopTest"
+        found = self.run_pool([unit(), unit()], size=2)
+        self.assertEqual([worker.signals for worker in self.workers], [[], [signal.SIGINT]])
+        self.assertEqual(found.interrupts, 0)
+
+    def test_signal(self) -> None:
+        """A signal goes to the workers that run something."""
+        self.interrupted()
+        seen: list[int] = []
+
+        def on_signal(worker: Worker, number: int) -> None:
+            seen.append(number)
+            if number == signal.SIGINT:
+                self.pool.signal(signal.SIGQUIT)
+                self.pool.interrupt(number)
+
+        self.on_signal = on_signal
+        self.run_pool([unit(), unit()], size=2)
+        self.assertIn(signal.SIGQUIT, seen)

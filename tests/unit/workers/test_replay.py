@@ -1,0 +1,148 @@
+"""nose2_aio.workers.replay"""
+
+from __future__ import annotations
+
+import io
+import logging
+import pickle
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
+from unittest import TestCase, TestResult, mock
+
+from nose2 import result as nose2_result
+
+from nose2_aio.errors import AioError
+from nose2_aio.units import Unit
+from nose2_aio.workers import replay
+from nose2_aio.workers.messages import Call, Error, Holder, Logged, Stranger, SubTest, Text
+
+
+class Case(TestCase):
+    def runTest(self) -> None: ...
+
+
+def error(kind: type[BaseException], *args: object) -> Error:
+    return Error(kind, pickle.dumps(kind(*args)), "the text")
+
+
+class Replaying(TestCase):
+    """Events are told to a result."""
+
+    def setUp(self) -> None:
+        self.tests = [Case(), Case()]
+        self.result = mock.create_autospec(TestResult, instance=True)
+        self.clock = replay.Clock()
+        self.handler = mock.Mock()
+        units = [Unit([], None), Unit(self.tests, None)]
+        self.replay = replay.Replay(self.result, units, self.clock, [mock.Mock(), self.handler])
+
+    def play(self, event: Any, unit: int = 1) -> None:
+        self.replay.play(unit, event)
+
+    def test_calls(self) -> None:
+        """A call is made with the test itself, and with the error as nose2 wants it."""
+        self.play(Call("startTest", 1, (), 5.0))
+        self.play(Call("addSkip", 1, ("later",), 5.0))
+        self.play(Call("addError", 0, (error(LookupError, "lost"),), 5.0))
+        self.result.startTest.assert_called_once_with(self.tests[1])
+        self.result.addSkip.assert_called_once_with(self.tests[1], "later")
+        (test, (kind, value, text)), _ = self.result.addError.call_args
+        self.assertIs(test, self.tests[0])
+        self.assertEqual((kind, type(value), str(value)), (LookupError, LookupError, "lost"))
+        self.assertEqual(text, "the text")
+
+    def test_in_test(self) -> None:
+        """It says whether a test is told halfway."""
+        self.assertFalse(self.replay.is_in_test)
+        self.play(Call("startTest", 0, (), 0.0))
+        self.play(Call("addSuccess", 0, (), 0.0))
+        self.assertTrue(self.replay.is_in_test)
+        self.play(Call("stopTest", 0, (), 0.0))
+        self.assertFalse(self.replay.is_in_test)
+
+    def test_subtest(self) -> None:
+        """A subtest is one of the test's, with message and parameters."""
+        self.play(Call("addSubTest", 0, (SubTest("words", {"n": 1}), None), 0.0))
+        self.play(Call("addSubTest", 0, (SubTest(None, {"n": 2}), None), 0.0))
+        first, second = (call.args for call in self.result.addSubTest.mock_calls)
+        self.assertIs(first[0], self.tests[0])
+        self.assertEqual(first[1].id(), f"{self.tests[0].id()} [words] (n=1)")
+        self.assertEqual(second[1].id(), f"{self.tests[0].id()} (n=2)")
+        self.assertIsNone(first[2])
+
+    def test_others(self) -> None:
+        """What is no test of the unit is something of the same names."""
+        self.play(
+            Call("addError", Holder("_ErrorHolder", "setUpClass (x.Y)"), (error(LookupError),), 0.0)
+        )
+        self.play(Call("addError", Holder("Own", "words"), (error(LookupError),), 0.0))
+        self.play(Call("startTest", Stranger("a.b", "b (a)", "what it does"), (), 0.0))
+        holder, own = (call.args[0] for call in self.result.addError.mock_calls)
+        self.assertEqual((type(holder).__name__, holder.id()), ("_ErrorHolder", "setUpClass (x.Y)"))
+        self.assertEqual((type(own).__name__, own.id()), ("Own", "words"))
+        (stranger,) = self.result.startTest.call_args.args
+        self.assertIsInstance(stranger, TestCase)
+        self.assertEqual(
+            (stranger.id(), str(stranger), stranger.shortDescription()),
+            ("a.b", "b (a)", "what it does"),
+        )
+
+    def test_time(self) -> None:
+        """While a call is made the clock shows the time of that."""
+        shown = []
+        self.result.startTest.side_effect = lambda _: shown.append(self.clock.time())
+        self.play(Call("startTest", 0, (), 12.5))
+        self.assertEqual(shown, [12.5])
+        self.assertAlmostEqual(self.clock.time(), time.time(), delta=5)
+        self.assertIs(self.clock.sleep, time.sleep)
+        self.result.startTest.side_effect = LookupError
+        with self.assertRaises(LookupError):
+            self.play(Call("startTest", 0, (), 12.5))
+        self.assertIsNone(self.clock.moment)
+
+    def test_texts(self) -> None:
+        """Text goes to the stream that stands there now; what it can't encode is escaped."""
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+            self.play(Text(1, "to stdout"))
+            self.play(Text(2, "to stderr"))
+        self.assertEqual((out.getvalue(), err.getvalue()), ("to stdout", "to stderr"))
+        data = io.BytesIO()
+        with redirect_stdout(io.TextIOWrapper(data, "ascii", write_through=True)) as stream:
+            self.play(Text(1, "é!"))
+            self.assertEqual(data.getvalue(), b"\\xe9!")
+        stream.close()
+
+    def test_logged(self) -> None:
+        """A record goes to the handler that it was meant for."""
+        record = logging.makeLogRecord({})
+        self.play(Logged(1, record))
+        self.handler.handle.assert_called_once_with(record)
+
+
+class Restored(TestCase):
+    """Errors that arrive."""
+
+    def test_unloadable(self) -> None:
+        """One that can be loaded in the worker alone is told nonetheless."""
+        found = replay.restored(Error(LookupError, b"no pickle", "the text"))
+        self.assertEqual((found[0], found[2]), (LookupError, "the text"))
+        self.assertIs(type(found[1]), AioError)
+        self.assertRegex(str(found[1]), "^LookupError could not be loaded: .")
+
+
+class Plugins(TestCase):
+    """The time of nose2 and its plugins."""
+
+    def test_block(self) -> None:
+        """They get that of the clock inside of the block, and their own again after it."""
+        before = nose2_result.time
+        with replay.time_of_plugins() as clock:
+            clock.moment = 3.0
+            self.assertEqual(nose2_result.time.time(), 3.0)
+        self.assertIs(nose2_result.time, before)
+        with mock.patch.dict("sys.modules"):
+            del sys.modules["nose2.result"]
+            with replay.time_of_plugins():
+                self.assertIs(nose2_result.time, before)

@@ -1,0 +1,175 @@
+"""nose2_aio.workers.retries"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from unittest import TestCase
+from xml.etree import ElementTree as ET
+
+import nose2_aio as aio
+from nose2_aio import settings
+from nose2_aio.workers import retries
+from nose2_aio.workers.retries import Failure, Failures, Flaky
+
+
+class Case(TestCase):
+    def test(self) -> None: ...
+
+    @aio.retries(3)
+    def tagged(self) -> None: ...
+
+    @aio.retries(0)
+    def never(self) -> None: ...
+
+    def invalid(self) -> None: ...
+
+    invalid.retries = "2"  # type: ignore[attr-defined]
+
+
+SETTINGS = settings.resolve({"retries": "1"}, {})
+
+
+def event(test: Any, *, fails: bool = True, expected: bool = False, outcome: str = "failed") -> Any:
+    return SimpleNamespace(
+        test=test, exc_info=(1, 2, 3) if fails else None, expected=expected, outcome=outcome
+    )
+
+
+class Failed(TestCase):
+    """Which tests have failed."""
+
+    def test_noted(self) -> None:
+        """Each that has, once, with all of its events; no fixture, and nothing expected."""
+        failures = Failures()
+        first, second = Case("test"), Case("test")
+        subtest = SimpleNamespace(test_case=first)
+        events = [event(second), event(first), event(subtest), event(first)]
+        for one in events:
+            failures.note(one)
+        for one in (
+            event(Case("tagged"), fails=False),
+            event(Case("tagged"), expected=True),
+            event(SimpleNamespace(id=lambda: "setUpClass (x)")),
+        ):
+            failures.note(one)
+        found = list(failures)
+        self.assertEqual([one.test for one in found], [second, first])
+        self.assertEqual([one.events for one in found], [events[:1], events[1:]])
+
+    def test_tries(self) -> None:
+        """A tag wins over the setting; an invalid one means that it isn't run again."""
+        found = [retries.tries(Case(n), SETTINGS) for n in ("test", "tagged", "never", "invalid")]
+        self.assertEqual(found, [1, 3, 0, 0])
+
+
+class Again(TestCase):
+    """Running them again."""
+
+    def retried(self, *outcomes: bool, name: str = "tagged") -> tuple[list[Flaky], str, int]:
+        """The flaky tests, the line and how often one test has run."""
+        results = iter(outcomes)
+        test = Case(name)
+        ran: list[Any] = []
+
+        def passes(one: Any) -> bool:
+            ran.append(one)
+            return next(results)
+
+        found, line = retries.retry([Failure(test)], SETTINGS, passes, lambda _: ["a.b"])
+        self.assertEqual(ran, [test] * len(ran))
+        return found, line, len(ran)
+
+    def test_flaky(self) -> None:
+        """It runs until it passes, and is flaky then."""
+        (flaky,), line, count = self.retried(False, True, True)
+        self.assertEqual(count, 2)
+        self.assertRegex(line, r"^retries: 1 failed test run again in \d+\.\d s, 1 flaky$")
+        self.assertEqual(
+            flaky.note.splitlines(),
+            [
+                "flaky: it passed on try 3, alone in a fresh worker process",
+                "When it failed, these tests ran at the same time:",
+                "  a.b",
+            ],
+        )
+
+    def test_fails(self) -> None:
+        """It runs so often, and no more; if it never passes it isn't flaky."""
+        found, line, count = self.retried(False, False, False)
+        self.assertEqual((found, count), ([], 3))
+        self.assertRegex(line, ", 0 flaky$")
+
+    def test_never(self) -> None:
+        """Where nothing is run again there is nothing to tell."""
+        self.assertEqual(self.retried(name="never"), ([], "", 0))
+
+    def test_several(self) -> None:
+        """They are counted in the line."""
+        failures = [Failure(Case(name)) for name in ("test", "never", "tagged")]
+        found, line = retries.retry(failures, SETTINGS, lambda _: True, lambda _: None)
+        self.assertEqual([one.test for one in found], [failures[0].test, failures[2].test])
+        self.assertRegex(line, r"^retries: 2 failed tests run again in \d+\.\d s, 2 flaky$")
+
+    def test_notes(self) -> None:
+        """The tests at the same time are named where that is known, but no more than 20."""
+        failure = Failure(Case("test"))
+        first = "flaky: it passed on try 2, alone in a fresh worker process"
+        self.assertEqual(Flaky(failure, 2, None).note, first)
+        self.assertEqual(
+            Flaky(failure, 2, []).note,
+            f"{first}\nWhen it failed, no other test ran at the same time.",
+        )
+        names = [f"n{number}" for number in range(23)]
+        lines = Flaky(failure, 2, names).note.splitlines()
+        self.assertEqual(lines[-2:], ["  n19", "  and 3 more"])
+        self.assertEqual(Flaky(failure, 2, names[:20]).note.splitlines()[-1], "  n19")
+
+
+class Reports(TestCase):
+    """What nose2 reports."""
+
+    def test_categories(self) -> None:
+        """Their events move to a category of their own; whether the run has failed is a setting."""
+        for is_failure, outcome in ((True, "failed"), (False, "flaky")):
+            flaky, other = event(Case("test")), event(Case("test"))
+            error = event(Case("test"), outcome="error")
+            categories = {"failures": [other, flaky], "errors": [error], "skipped": [other]}
+            found = [Flaky(Failure(None, [flaky, error]), 2, None)]
+            retries.sort_out(found, categories, is_failure=is_failure)
+            self.assertEqual(categories["failures"], [other])
+            self.assertEqual(categories["errors"], [])
+            self.assertEqual(categories["skipped"], [other])
+            self.assertEqual(categories["flaky"], [error, flaky])
+            self.assertEqual(flaky.outcome, outcome)
+            self.assertEqual(other.outcome, "failed")
+
+    def test_no_category(self) -> None:
+        """Without flaky tests there is no category."""
+        categories: dict[str, list[Any]] = {"failures": [event(Case("test"))]}
+        retries.sort_out([], categories, is_failure=True)
+        self.assertEqual(list(categories), ["failures"])
+
+    def test_junit(self) -> None:
+        """In JUnit's report a flaky failure is none, and says that it is flaky."""
+        test = Case("test")
+        owner, _, name = test.id().rpartition(".")
+        tree = ET.Element("testsuite")
+        for classname, called, tag in (
+            (owner, name, "failure"),
+            (owner, f"{name} (n=1)", "error"),
+            (owner, "other", "failure"),
+            ("other", name, "failure"),
+        ):
+            case = ET.SubElement(tree, "testcase", classname=classname, name=called)
+            ET.SubElement(case, tag).text = "text"
+            ET.SubElement(case, "system-out").text = "out"
+        reporter = SimpleNamespace(tree=tree, errors=1, failed=3)
+        flaky = Flaky(Failure(test), 2, None)
+        retries.annotate(reporter, [flaky])
+        self.assertEqual(
+            [case[0].tag for case in tree], ["flakyFailure", "flakyError", "failure", "failure"]
+        )
+        self.assertEqual((reporter.errors, reporter.failed), (0, 2))
+        self.assertEqual(tree[0][0].text, f"text\n{flaky.note}\n")
+        self.assertEqual((tree[2][0].text, tree[0][1].text), ("text", "out"))
