@@ -174,6 +174,7 @@ class WorkerRun:
         with (
             tempfile.TemporaryDirectory(prefix="nose2-aio-") as folder,
             self._steps.interrupting(pool.interrupt),
+            _awaiting_children(),
         ):
             self._folder = Path(folder)
             self.is_running = True
@@ -274,6 +275,20 @@ class _Collector:
 
     def note(self, _: str) -> None:
         """Forget it, too."""
+
+
+@contextmanager
+def _awaiting_children() -> Iterator[None]:
+    """Let child processes be waited for inside the block: what ignores SIGCHLD prevents that."""
+    before = signal.getsignal(signal.SIGCHLD)
+    if before is not signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 @contextmanager
