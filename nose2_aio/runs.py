@@ -146,6 +146,8 @@ class Run:
             self._workers = WorkerRun(found, self.settings, self, describe)
             self._workers(result)
             self.is_cut = self._workers.is_interrupted
+            if self.is_cut:
+                self.note(f"the run was interrupted by {self.interrupts.cause}")
             self._retry(result, describe)
 
     def _retry(self, result: Any, describe: Describe) -> None:

@@ -116,7 +116,6 @@ class WorkerRun:
             self._ran = pool.ran
             self.is_interrupted = pool.interrupts > 0
             if pool.interrupts:
-                self._steps.note("the run was interrupted")
                 result.stop()
 
     def passes(self, test: TestCase) -> bool | None:
