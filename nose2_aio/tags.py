@@ -8,7 +8,7 @@ of our own, so that an unrelated ``timeout = 3`` of the class is never taken for
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar, overload
 
 from nose2_aio import factories, places, seconds, settings
@@ -287,13 +287,13 @@ def exclusive(*keys: str, at_most: int = 1) -> Callable[[_Tagged], _Tagged]:
     return tag
 
 
-def read_exclusive(function: object, owner: type) -> dict[Hashable, int]:
+def read_exclusive(function: object, owner: type) -> dict[str, int]:
     """Return the keys that `exclusive` gives a test: those of its function and of its class.
 
     With each stands how many tests that have it may run at the same time.
     """
     keys = _of_class(owner).get("exclusive", ()) if are_on(owner) else ()
-    found: dict[Hashable, int] = {}
+    found: dict[str, int] = {}
     for key in (*keys, *_keys_of(function)):
         at_most = getattr(key, "at_most", 1)
         found[str(key)] = min(at_most, found.get(key, at_most))

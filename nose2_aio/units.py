@@ -1,10 +1,9 @@
 """Units: what has to run in order, in one place.
 
-1. A test is a unit by itself, unless it shares fixtures or a loop with others. Then all tests of
-   its class, or of its module, that stand next to each other are one unit. So are all of a layer,
-   and all of a suite that runs itself. Where ``loop-scope`` is ``run``, all tests are one unit.
-2. Units of the same class or module have that in common as a key. Units that share a key never
-   run at the same time.
+1. A test is a unit by itself, unless it shares fixtures or a loop with others (`owners`). Then all
+   tests of its class, or of its module, that stand next to each other are one unit. So are all of a
+   layer, and all of a suite that runs itself. Where ``loop-scope`` is ``run``, all tests are one.
+2. Units that share a key of ``@aio.exclusive`` never run at the same time.
 3. A unit with a test that is tagged ``@aio.serial`` runs while nothing else does.
 
 Units can be put in any order: each has its fixtures set up and torn down for it.
@@ -18,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest import BaseTestSuite, TestCase, TestSuite
 
-from nose2_aio import kinds, seams
+from nose2_aio import kinds, seams, tags
 from nose2_aio.copies import copied
-from nose2_aio.needs import Reader
-from nose2_aio.scopes import Level
+from nose2_aio.errors import InvalidValueError
+from nose2_aio.owners import Owners
 from nose2_aio.settings import Settings
 
 __all__ = ["Unit", "fresh", "order", "reordered", "shuffled", "units"]
@@ -37,7 +36,7 @@ class Unit:
     """What to execute: the same tests, with their fixtures. Not inside of another suite."""
     is_serial: bool = False
     """Whether no other unit runs at the same time: one of its tests is tagged so."""
-    keys: Mapping[Hashable, int] = field(default_factory=dict)
+    keys: Mapping[str, int] = field(default_factory=dict)
     """What it shares with others: so many units with such a key run at the same time, at most."""
     has_fixtures: bool = False
     """Whether tests share fixtures in it, or might."""
@@ -116,23 +115,23 @@ def fresh(suite: Any) -> Any:
 
 def _cut(suite: Any, settings: Settings) -> list[Unit]:
     """Return what has to stay in order, in the order of a suite: a loop of the run aside."""
-    reader = Reader(settings)
+    owners = Owners(settings)
     found: list[Unit] = []
     last: Hashable = None
     for one in seams.flattened(suite, seams.runs_itself):
         if seams.runs_itself(one):
-            found.append(_whole(one, reader))
+            found.append(_whole(one))
             last = None
             continue
-        owner = reader.owner(one)
+        owner = owners.of(one)
         if owner is None:
             found.append(Unit([], BaseTestSuite()))
         elif owner != last:
-            found.append(Unit([], _Suite(), keys={owner: 1}, has_fixtures=True))
+            found.append(Unit([], _Suite(), has_fixtures=True))
         last = owner
         unit = found[-1]
         unit.suite.addTest(one)
-        _add(unit, one, reader)
+        _add(unit, one)
     return found
 
 
@@ -142,7 +141,6 @@ def _joined(units: Sequence[Unit]) -> Unit:
         [test for unit in units for test in unit.tests],
         _Series(units),
         is_serial=any(unit.is_serial for unit in units),
-        keys={(Level.RUN, None): 1},
         has_fixtures=True,
     )
 
@@ -182,20 +180,28 @@ def order(settings: Settings) -> list[str]:
     return [] if seed is None else [f"shuffled with --aio-shuffle={seed}"]
 
 
-def _whole(suite: Any, reader: Reader) -> Unit:
+def _whole(suite: Any) -> Unit:
     """Return the unit of a suite that runs itself."""
     unit = Unit([], _Suite([suite]), has_fixtures=True)
     if kinds.is_layer(suite):
-        unit = Unit([], suite, keys={(Level.LAYER, suite.layer): 1}, has_fixtures=True)
+        unit = Unit([], suite, has_fixtures=True)
     for test in seams.flattened(suite):
-        _add(unit, test, reader)
+        _add(unit, test)
     return unit
 
 
-def _add(unit: Unit, test: Any, reader: Reader) -> None:
-    """Note a test of a unit, and what it needs."""
+def _add(unit: Unit, test: Any) -> None:
+    """Add a test to a unit, and what its tags say."""
     unit.tests.append(test)
-    needs = reader.needs(test)
-    unit.is_serial |= needs.is_serial
-    for key, at_most in needs.keys.items():
+    if not isinstance(test, TestCase):
+        return
+    function, owner = kinds.target(test)
+    if not (getattr(function, "__dict__", None) or tags.are_on(owner)):
+        return
+    try:
+        is_serial, keys = tags.read_serial(function, owner), tags.read_exclusive(function, owner)
+    except InvalidValueError:  # the test says so when it runs
+        return
+    unit.is_serial |= is_serial
+    for key, at_most in keys.items():
         unit.keys = {**unit.keys, key: min(at_most, unit.keys.get(key, at_most))}

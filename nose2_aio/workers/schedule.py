@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from nose2_aio.units import Unit
 
@@ -26,9 +26,9 @@ class Schedule:
         order = list(order)
         self._serial = deque(index for index in order if units[index].is_serial)
         self._waiting = deque(index for index in order if not units[index].is_serial)
-        self._blocked: dict[Hashable, deque[int]] = {}
+        self._blocked: dict[str, deque[int]] = {}
         """The units that wait for a key, by that key."""
-        self._taken: Counter[Hashable] = Counter()
+        self._taken: Counter[str] = Counter()
         self._running: set[int] = set()
 
     def next(self, *, is_free: bool = True) -> int | None:
@@ -76,7 +76,7 @@ class Schedule:
         """True if no unit waits."""
         return not (self._serial or self._waiting or any(self._blocked.values()))
 
-    def _missing(self, index: int) -> Hashable | None:
+    def _missing(self, index: int) -> str | None:
         """Return a key that a unit needs and that is taken."""
         for key, at_most in self._units[index].keys.items():
             if self._taken[key] >= at_most:

@@ -122,10 +122,7 @@ class Grouping(TestCase):
                 "Plain.b",
             ],
         )
-        keys = [unit.keys for unit in found]
-        self.assertEqual(keys[0], keys[3])
-        self.assertEqual(len(keys[0] | keys[1]), 2)
-        self.assertEqual([keys[2], keys[4]], [{}, {}])
+        self.assertEqual({len(unit.keys) for unit in found}, {0})
         for unit in found:
             self.assertEqual(list(unit.suite), unit.tests)
 
@@ -184,8 +181,6 @@ class Grouping(TestCase):
         found = units.units(TestSuite([*what, cases[0]("b")]), SETTINGS)
         both = "Plain.a Fixtures.a"
         self.assertEqual(names_of(found), [both, both, "Gone.a", "Plain.b"])
-        self.assertEqual(found[0].keys, found[3].keys)
-        self.assertNotEqual(found[0].keys, found[1].keys)
 
     def test_functions(self) -> None:
         """Test functions have nothing in common."""
@@ -221,7 +216,7 @@ class Grouping(TestCase):
         self.assertEqual(len(units.units(TestSuite([*made, yielded]), SETTINGS)), 1)
 
     def test_yielded(self) -> None:
-        """What a test generator has yielded has a key in common with what has the same object."""
+        """What a test generator has yielded belongs together by the object of the method."""
 
         class Users:
             async def check(self) -> None: ...
@@ -234,13 +229,11 @@ class Grouping(TestCase):
                 )
                 case.test = method
                 cases.append(case)
-        keys = [unit.keys for unit in units.units(TestSuite(cases), SETTINGS)]
-        self.assertEqual((keys[0], keys[2]), (keys[1], keys[3]))
-        self.assertFalse(keys[0].keys() & keys[2].keys())
-        self.assertTrue(keys[0])
+        found = units.units(TestSuite(cases), SETTINGS)
+        self.assertEqual([unit.tests for unit in found], [cases[:2], cases[2:]])
 
     def test_keys(self) -> None:
-        """A unit has the keys of all of its tests, and none can be mistaken for a class."""
+        """A unit has the keys of all of its tests."""
 
         class Case(Fixtures):
             @aio.exclusive("x")
@@ -252,9 +245,7 @@ class Grouping(TestCase):
             async def c(self) -> None: ...
 
         (unit,) = units.units(TestSuite(tests(Case, "abc")), SETTINGS)
-        self.assertGreater(unit.keys.keys(), {"x", "y", "Case"})
-        self.assertEqual(len(unit.keys), 4)
-        self.assertEqual(sum(isinstance(key, str) for key in unit.keys), 3)
+        self.assertEqual(unit.keys, {"x": 1, "y": 1, "Case": 1})
         self.assertFalse(unit.is_serial)
 
     def test_invalid_keys(self) -> None:
@@ -366,7 +357,7 @@ class Whole(TestCase):
         )
         self.assertIs(found[1].suite, outer)
         self.assertEqual([unit.is_serial for unit in found], [False, False, False, True, False])
-        self.assertEqual([len(unit.keys) for unit in found], [0, 1, 1, 1, 0])
+        self.assertEqual([unit.has_fixtures for unit in found], [False, True, True, True, False])
 
     def test_users(self) -> None:
         """One of the user's is one unit, with what its tests need."""
