@@ -63,8 +63,9 @@ class Repeat(Workers):
                         "torn down": 3,
                     },
                 )
-                fixtures = [line for line in notes if line not in {"1", "2", "3"}]
-                self.assertEqual(fixtures, ["set up", "f1", "f2", "torn down"] * 3)
+                if workers == "0":  # or rounds of a class may run at the same time
+                    fixtures = [line for line in notes if line not in {"1", "2", "3"}]
+                    self.assertEqual(fixtures, ["set up", "f1", "f2", "torn down"] * 3)
                 lines = [line for line in run.output.splitlines() if ": passed " in line]
                 self.assertCountEqual(
                     lines,
@@ -104,7 +105,7 @@ class Case(unittest.TestCase):
                 self.assertEqual(len(self.notes(project)), 3)
 
     def test_selected(self) -> None:
-        """Only what was selected runs again; with a random order each round has it."""
+        """Only what was selected runs again."""
         project = Project(self, test_it=CODE)
         run = project.nose2("--aio-repeat=3", "--aio-workers=2", "test_it.Case.test_1")
         self.assertEqual((run.ran, self.notes(project)), (3, ["1"] * 3), run.output)
@@ -125,22 +126,3 @@ async def test():
             self.assertEqual((run.returncode, run.ran), (0, 4), run.output)
             notes = Counter(self.notes(project))
             self.assertEqual((notes["uvloop"], sum(notes.values())), (2, 4))
-
-    def test_shared_key(self) -> None:
-        """Rounds of the same class with fixtures never run at the same time."""
-        project = self.project(
-            """
-class Fixtures(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        note("begin")
-        time.sleep(0.01)
-    def test(self): pass
-    @classmethod
-    def tearDownClass(cls):
-        note("end")
-"""
-        )
-        run = project.nose2("--aio-repeat=4", "--aio-workers=4")
-        self.assertEqual((run.returncode, run.ran), (0, 4), run.output)
-        self.assertEqual(self.notes(project), ["begin", "end"] * 4)

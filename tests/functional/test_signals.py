@@ -201,6 +201,26 @@ class Case(unittest.TestCase):
         self.assertIn("its worker process was killed by Ctrl-C\n", run.output)
         self.assertNotIn("nose2_aio/", run.output)
 
+    def test_runs_itself(self) -> None:
+        """A test of a class that runs its tests by itself is told, too."""
+        project = self.project(
+            """
+class Own(unittest.TestCase):
+    def _callTestMethod(self, method):
+        method()
+    def test_1(self):
+        note("waiting")
+        time.sleep(60)
+    def test_2(self):
+        self.fail("never run")
+"""
+        )
+        run = self.run_signalled(project, [Step(1, (signal.SIGINT,))], "-v", "--aio-workers=1")
+        self.assertEqual((run.returncode, run.ran), (1, 1), run.output)
+        (report,) = run.reports
+        self.assertIn("in test_1\n    time.sleep(60)\n", report)
+        self.assertIn("\nKeyboardInterrupt\n", report)
+
     def test_own_interrupt(self) -> None:
         """A test that interrupts itself ends the run, as in a serial run."""
         code = """

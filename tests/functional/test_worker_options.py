@@ -198,3 +198,33 @@ class Case(unittest.TestCase):
             self.assertIn("leaked-tasks", known)
             reports.append((known, [test["id"] for test in report["tests"]]))
         self.assertEqual(*reports)
+
+    def test_coverage(self) -> None:
+        """With coverage's settings for multiprocessing it sees what runs in workers."""
+        project = self.project(
+            """
+import code_under_test
+
+class Case(unittest.TestCase):
+    def test_1(self):
+        self.assertEqual(code_under_test.one(), 1)
+    async def test_2(self):
+        self.assertEqual(await code_under_test.two(), 2)
+""",
+            code_under_test="def one():\n    return 1\n\nasync def two():\n    return 2\n",
+        )
+        project.write(
+            ".coveragerc",
+            "[run]\nconcurrency = multiprocessing, thread\nparallel = true\n"
+            "include = code_under_test.py\n",
+        )
+        for start in ("fork", "spawn"):
+            with self.subTest(start):
+                run = project.python(
+                    *("-m", "coverage", "run", "-m", "nose2", "--plugin", "nose2_aio"),
+                    *("--aio-workers=2", f"--aio-worker-start={start}"),
+                )
+                self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
+                self.assertEqual(project.python("-m", "coverage", "combine", "-q").returncode, 0)
+                report = project.python("-m", "coverage", "report")
+                self.assertRegex(report.output, r"code_under_test.py +4 +0 +100%")

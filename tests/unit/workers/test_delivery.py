@@ -76,7 +76,7 @@ class Deliver(TestCase):
             delivery = Delivery(receiver, [0, 1])
             delivery.add(0, [called("startTest"), called("stopTest"), called("addError")])
             delivery.add(0, [event, called("never")])
-            delivery.add(1, [called("startTest")])
+            delivery.add(1, [Text(1, "never")])
             delivery.end(0)
             delivery.deliver()
             self.assertEqual(receiver.told, [(0, "startTest"), (0, "stopTest"), (0, "addError")])

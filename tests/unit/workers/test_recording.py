@@ -366,9 +366,20 @@ class Stops(Recording):
 
     def test_terminal(self) -> None:
         """Of a test that has asked for a debugger nothing is sent but that."""
-        self.steps.attach.side_effect = lambda test: setattr(
-            self.recorder, "needs_terminal", test is self.tests[1]
-        )
+
+        def attach(test: TestCase) -> None:
+            if test is self.tests[1]:
+                self.recorder.needs_terminal = True
+
+        self.steps.attach.side_effect = attach
         events = self.run_unit("passes", "fails", "passes")
         self.assertEqual(self.names(events), ["startTest", "addSuccess", "stopTest"] * 2)
         self.assertEqual(events[3], NeedsTerminal(1))
+
+    def test_terminal_after_output(self) -> None:
+        """What came before it is sent."""
+        self.begin([Case("fails")], has_fixtures=True)
+        self.recorder.add_log(0, logging.makeLogRecord({}))
+        self.recorder.needs_terminal = True
+        self.tests[0](self.recorder)
+        self.assertEqual([type(one) for one in self.events], [Logged, NeedsTerminal])

@@ -55,6 +55,13 @@ class Order(TestCase):
         self.assertEqual(all_next(schedule), [3])
         self.assertTrue(schedule.is_empty)
 
+    def test_released(self) -> None:
+        """It starts before those that come after it in the suite."""
+        schedule = Schedule([unit("a"), unit("a"), unit(), unit()], range(4))
+        self.assertEqual([schedule.next(), schedule.next()], [0, 2])
+        schedule.end(0)
+        self.assertEqual(all_next(schedule), [1, 3])
+
     def test_several_keys(self) -> None:
         """A unit with several keys waits for each of them."""
         units = [unit("a"), unit("b"), unit("a", "b"), unit("b")]
