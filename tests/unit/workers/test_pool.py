@@ -32,11 +32,11 @@ Script = Callable[["Worker", Order], Iterator["Report | str"]]
 
 
 class Case(TestCase):
-    def test(self) -> None: ...
+    def one(self) -> None: ...
 
 
 def unit(count: int = 1, **given: Any) -> Unit:
-    return Unit([Case("test") for _ in range(count)], None, **given)
+    return Unit([Case("one") for _ in range(count)], None, **given)
 
 
 def ran(position: int, moment: float = 0.0, seconds: float = 1.0) -> list[Event]:
