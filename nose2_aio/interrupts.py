@@ -23,7 +23,7 @@ from nose2_aio import stacks
 from nose2_aio.errors import InterruptedRunError
 from nose2_aio.seconds import monotonic
 
-__all__ = ["Interrupts", "suspending", "telling", "terminating"]
+__all__ = ["Interrupts", "interrupting", "suspending", "telling", "terminating"]
 
 _Handler = Callable[[int, FrameType | None], None]
 
@@ -35,6 +35,8 @@ class Interrupts:
         self.stop: Callable[[], Any] | None = None
         """Ends the run after the current test."""
         self.count = 0
+        self.interrupt: Callable[[int], None] | None = None
+        """Interrupts the run while tests run in worker processes."""
         self.cause = "Ctrl-C"
         """What interrupts the run."""
 
@@ -80,15 +82,42 @@ def telling(
 def terminating(interrupts: Interrupts) -> Iterator[None]:
     """Treat SIGTERM as Ctrl-C inside the block: what CI sends before it kills a run."""
 
-    def on_signal(_: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         interrupts.cause = "SIGTERM"
         handler = signal.getsignal(signal.SIGINT)
-        if not callable(handler):  # Ctrl-C is ignored, as in the background of a shell
+        if interrupts.interrupt is not None:
+            interrupts.interrupt(number)
+        elif callable(handler):
+            handler(number, frame)
+        else:  # Ctrl-C is ignored, as in the background of a shell
             raise KeyboardInterrupt
-        handler(signal.SIGTERM, frame)
 
     with _handled("SIGTERM", on_signal):
         yield
+
+
+@contextmanager
+def interrupting(interrupts: Interrupts, interrupt: Callable[[int], None]) -> Iterator[None]:
+    """Call ``interrupt`` inside the block, where Ctrl-C or SIGTERM would raise KeyboardInterrupt.
+
+    It gets the number of the signal.
+    """
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        interrupt(number)
+
+    before = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    is_ours = is_main and before is signal.default_int_handler
+    interrupts.interrupt = interrupt
+    if is_ours:
+        signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield
+    finally:
+        interrupts.interrupt = None
+        if is_ours:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a worker process can send: pickle has to write it, and to read it again."""
+"""Errors that a worker process of nose2 can send: pickle has to write and to read them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,9 @@ from typing import Any
 
 from nose2_aio.errors import UnsentError
 
-__all__ = ["can_be_sent", "portable"]
+__all__ = ["portable"]
 
 _UNSENT = "it can't be sent from a worker process as it is: {}"
-
-
-def can_be_sent(value: object) -> bool:
-    """Return True if pickle can write something, and read it again."""
-    try:
-        pickle.loads(pickle.dumps(value))  # noqa: S301 -- our own
-    except Exception:  # a class of the user's may do anything
-        return False
-    return True
 
 
 def portable(exc_info: Any) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 from typing import Any, NamedTuple
 from unittest import TestCase
@@ -30,7 +30,7 @@ from nose2_aio.accounts import Account, Part
 from nose2_aio.adapters import Adapter, stepping_in
 from nose2_aio.charges import Charges
 from nose2_aio.engines import Engine
-from nose2_aio.errors import AioError
+from nose2_aio.errors import AioError, WorkerStartError
 from nose2_aio.faces import Faces
 from nose2_aio.factories import Factory
 from nose2_aio.fixtures import Fixtures
@@ -141,11 +141,13 @@ class Run:
                 self.scopes.chooses = self._choose
             servant = spawned.servant()
             if servant is not None:
-                servant.work(found, self, failfast=result.failfast, describe=describe)
+                servant.work(found, self, result=result, describe=describe)
                 return
             self._workers = WorkerRun(found, self.settings, self, describe)
             self._workers(result)
             self.is_cut = self._workers.is_interrupted
+            if self.is_cut:
+                self.note(f"the run was interrupted by {self.interrupts.cause}")
             self._retry(result, describe)
 
     def _retry(self, result: Any, describe: Describe) -> None:
@@ -153,9 +155,13 @@ class Run:
         if result.shouldStop or self.settings.repeat > 1 or os.name != "posix":
             return
         workers = self._workers or WorkerRun([], self.settings, self, describe)
-        self.flaky, line = retry(self.failures, self.settings, workers.passes, workers.beside)
+        try:
+            self.flaky, line = retry(self.failures, self.settings, workers.passes, workers.beside)
+        except WorkerStartError as error:
+            line = f"retries: failed tests could not be run again: {error}"
         if line:
             self.note(line)
+        self.is_cut |= workers.is_interrupted
 
     def _execute_each(
         self, execute: Execute, repeated: list[variants.Repetition], result: Any
@@ -211,6 +217,7 @@ class Run:
     def begin_work(self) -> None:
         """Forget what the main process has found so far: it is not this worker's."""
         self._workers = None
+        self.interrupts.interrupt = None
         self.take()
 
     def end_work(self) -> None:
@@ -235,6 +242,10 @@ class Run:
             engine = Engine.BY_RESULT if mark is None else mark.engine
             limit = plans.limit(engine, function, owner, self.settings)
         return f"its time limit of {limit.seconds:g} s ({limit.place})" if limit.seconds else ""
+
+    def interrupting(self, interrupt: Callable[[int], None]) -> AbstractContextManager[None]:
+        """Call ``interrupt`` with the number of the signal for Ctrl-C and SIGTERM in the block."""
+        return interrupts.interrupting(self.interrupts, interrupt)
 
     def note(self, line: str) -> None:
         """Take a line for the end of the run."""

@@ -6,6 +6,7 @@ import pickle
 import signal
 import time
 import traceback
+from collections.abc import Collection
 from traceback import FrameSummary
 from typing import Any
 
@@ -14,10 +15,17 @@ from nose2_aio.errors import AioError, InterruptedRunError, TimeLimitError, Work
 from nose2_aio.seconds import monotonic
 from nose2_aio.units import Unit
 from nose2_aio.workers.handle import Handle
-from nose2_aio.workers.messages import Call, Error, Event, Holder, Text
+from nose2_aio.workers.messages import Call, Error, Event, Holder, Packed, Text
 from nose2_aio.workers.output import leftover
 
-__all__ = ["described", "error_of", "fixtures_of", "last_events", "lost_teardown"]
+__all__ = [
+    "described",
+    "error_of",
+    "fixtures_of",
+    "last_events",
+    "lost_teardown",
+    "of_first_class",
+]
 
 
 def described(exit_code: int) -> str:
@@ -47,7 +55,7 @@ def error_of(worker: Handle, test: Any, exit_code: int, limit: str, missed: int)
     elif test is not None and not frames:
         text = f"{text} ({places.describe(kinds.target(test)[0])})"
     if missed:
-        text = f"{text}; {missed} test{'s' * (missed > 1)} after it did not run"
+        text = f"{text}; {missed} test{'s' * (missed > 1)} did not run"
     return _error(kind, text, frames)
 
 
@@ -55,7 +63,8 @@ def _error(kind: type[AioError], message: str, frames: list[FrameSummary]) -> Er
     """Return an error as a worker would have sent it."""
     head = ["Traceback (most recent call last):\n", *traceback.format_list(frames)]
     lines = [*(head if frames else ()), f"{kind.__module__}.{kind.__qualname__}: {message}\n"]
-    return Error(kind, pickle.dumps(kind(message)), "".join(lines))
+    value = Packed(pickle.dumps(kind(message)), message)
+    return Error((pickle.dumps(kind),), value, "".join(lines))
 
 
 def last_events(worker: Handle, unit: Unit, test: Any, error: Error) -> list[Event]:
@@ -71,6 +80,12 @@ def last_events(worker: Handle, unit: Unit, test: Any, error: Error) -> list[Eve
         Call("addError", position, (error,), now),
         Call("stopTest", position, (), now),
     ]
+
+
+def of_first_class(unit: Unit, positions: Collection[int]) -> frozenset[int]:
+    """Return the positions of the tests that are of the same class as the first one."""
+    case = type(unit.tests[min(positions)])
+    return frozenset(one for one in positions if type(unit.tests[one]) is case)
 
 
 def fixtures_of(unit: Unit) -> str:

@@ -65,7 +65,7 @@ class Delivery:
             self._deliver(self.current)
             if self.current not in self._over or self._receiver.is_stopped:
                 return
-            self._turns.popleft()
+            self._events.pop(self._turns.popleft(), None)
 
     def deliver_rest(self) -> None:
         """Deliver what has come of units that are not over, or has come after their end.

@@ -16,6 +16,7 @@ from traceback import FrameSummary
 from nose2_aio.seconds import monotonic
 from nose2_aio.workers import stack_dumps
 from nose2_aio.workers.messages import Link, Order, Report, State, unpacked
+from nose2_aio.workers.process import HELD
 
 __all__ = ["Handle"]
 
@@ -51,7 +52,11 @@ class Handle:
         self._thread = threading.main_thread().ident or 0
         # a daemon could have no child processes
         self.process = context.Process(target=target, args=(link, *args), name=folder.name)  # type: ignore[attr-defined]
-        self.process.start()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)  # the worker lets them in
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
 
     @property
@@ -109,7 +114,7 @@ class Handle:
         if self.process.is_alive():
             self.kill_now()
             self.process.join()
-        code: int = self.process.exitcode
+        code: int = self.process.exitcode or 0
         if code:
             self.kill_now()  # what its tests have started
         return code

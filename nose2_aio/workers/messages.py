@@ -20,9 +20,11 @@ __all__ = [
     "Logged",
     "NeedsTerminal",
     "Order",
+    "Packed",
     "Refusal",
     "Report",
     "State",
+    "Stopped",
     "Stranger",
     "SubTest",
     "Text",
@@ -59,13 +61,21 @@ Ref: TypeAlias = int | Holder | Stranger
 """A test, by its position in its unit, or something else that was reported."""
 
 
+class Packed(NamedTuple):
+    """A value of the user's: pickled by itself, since the main process may not know its class."""
+
+    data: bytes
+    """Nothing if it can't be pickled."""
+    text: str
+    """What stands for it then."""
+
+
 class Error(NamedTuple):
     """An exception with its traceback, as text."""
 
-    kind: type[BaseException]
-    """Its class, or the nearest base class that can be sent."""
-    value: bytes
-    """The pickled exception, or one that stands for it."""
+    kinds: tuple[bytes, ...]
+    """Its class and its base classes, as far as they can be pickled, each by itself."""
+    value: Packed
     text: str
     """What nose2 prints of it."""
 
@@ -73,9 +83,9 @@ class Error(NamedTuple):
 class SubTest(NamedTuple):
     """A subtest."""
 
-    message: Any
+    message: Packed | None
     """Its message; None where it has none."""
-    params: dict[str, Any]
+    params: dict[str, Packed]
 
 
 class Call(NamedTuple):
@@ -100,13 +110,17 @@ class Logged(NamedTuple):
 
     handler: int
     """The index of the handler."""
-    record: Any
+    record: Packed
 
 
 class NeedsTerminal(NamedTuple):
     """A test that has asked for a debugger: it has to run in the main process."""
 
     test: int
+
+
+class Stopped(NamedTuple):
+    """A test has called ``stop`` of the result."""
 
 
 class Found(NamedTuple):
@@ -121,7 +135,7 @@ class Refusal(NamedTuple):
     reason: str
 
 
-Event: TypeAlias = Call | Text | Logged | NeedsTerminal | Found | Refusal
+Event: TypeAlias = Call | Text | Logged | NeedsTerminal | Stopped | Found | Refusal
 
 
 class Report(NamedTuple):
@@ -131,23 +145,23 @@ class Report(NamedTuple):
     events: Sequence[Event]
     is_over: bool = False
     """True if the unit is over."""
-    stops: bool = False
+    is_interrupted: bool = False
     """True if Ctrl-C has ended the unit."""
 
     def packed(self) -> bytes:
         """Return it as bytes. Its events are plain tuples there: that takes a fifth of the time."""
         events = [(_CODES[type(event)], *event) for event in self.events]
-        return pickle.dumps((self.unit, events, self.is_over, self.stops), _PROTOCOL)
+        return pickle.dumps((self.unit, events, self.is_over, self.is_interrupted), _PROTOCOL)
 
 
 def unpacked(data: bytes) -> Report:
     """Return a report from bytes."""
-    unit, events, is_over, stops = pickle.loads(data)  # noqa: S301 -- our own
-    return Report(unit, [_KINDS[code](*rest) for code, *rest in events], is_over, stops)
+    unit, events, is_over, is_interrupted = pickle.loads(data)  # noqa: S301 -- our own
+    return Report(unit, [_KINDS[code](*rest) for code, *rest in events], is_over, is_interrupted)
 
 
 _PROTOCOL = pickle.HIGHEST_PROTOCOL
-_KINDS: tuple[Any, ...] = (Call, Text, Logged, NeedsTerminal, Found, Refusal)
+_KINDS: tuple[Any, ...] = (Call, Text, Logged, NeedsTerminal, Stopped, Found, Refusal)
 _CODES = {kind: code for code, kind in enumerate(_KINDS)}
 
 

@@ -72,7 +72,7 @@ def leftover(folder: Path, state: State) -> Iterator[tuple[int, str]]:
 
 def _decoded(data: bytes) -> str:
     encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
-    return data.decode(encoding, "backslashreplace")
+    return data.decode(encoding, "surrogateescape")
 
 
 def _stream(stream: Any, descriptor: int) -> Any:

@@ -36,7 +36,7 @@ _TICK = 0.05
 """Seconds between two looks at the workers."""
 _AHEAD = 0.02
 """Seconds of work that a worker has ahead, in short units."""
-_MOST_AHEAD = 64
+_MOST_AHEAD = 32
 _NAP = 0.002
 """Seconds in which reports on short tests gather; their workers have enough to do meanwhile."""
 _LAST = 5.0
@@ -174,10 +174,17 @@ class Pool:
             if unit is None:
                 return
             self._give_new(unit)
-        ahead = min(int(_AHEAD / self._length), _MOST_AHEAD) if self._length else 0
+        ahead = self._ahead()
         for worker in self._workers:
             if len(worker.orders) <= ahead // 2:
                 self._give_ahead(worker, ahead)
+
+    def _ahead(self) -> int:
+        """Return how many units a worker is to have: a fair share of what is left at most."""
+        if not self._length:
+            return 0
+        share = self._schedule.count // (2 * self._size)
+        return min(int(_AHEAD / self._length), _MOST_AHEAD, share)
 
     def _give_next(self, worker: Handle) -> bool:
         unit = self._schedule.next()
@@ -201,7 +208,7 @@ class Pool:
     def _give_ahead(self, worker: Handle, count: int) -> None:
         orders: list[Order] = []
         while len(worker.orders) + len(orders) < count:
-            unit = self._schedule.next(is_free=False)
+            unit = self._schedule.next(is_free=self._size == 1)
             if unit is None:
                 break
             orders.append(self._order(unit))
@@ -219,8 +226,8 @@ class Pool:
 
     def _wait(self) -> None:
         """Wait for reports, but not for long; take them."""
-        if 0 < self._length < _NAP:  # or each short test would wake this process
-            time.sleep(_NAP)
+        if 0 < self._length < _NAP and all(len(one.orders) > 1 for one in self._workers):
+            time.sleep(_NAP)  # or each short test would wake this process
         ready = self._selector.select(_TICK)
         for _ in range(_MOST_AHEAD):
             for key, _ in ready:
@@ -232,16 +239,16 @@ class Pool:
     def _receive(self, worker: Handle) -> None:
         try:
             report = worker.receive()
-        except (EOFError, OSError):
+        except Exception:  # it has ended, perhaps in the middle of a report
             self._bury(worker)
             return
         self._take(worker, report)
 
     def _take(self, worker: Handle, report: Report) -> None:
         self._add(worker, report.unit, report.events)
-        if report.stops and not (self.interrupts or self._stops_at):
+        if report.is_interrupted and not (self.interrupts or self._stops_at):
             self.interrupts = 1  # a test has raised KeyboardInterrupt by itself
-        if report.is_over and worker.orders:
+        if report.is_over and worker.orders[0].unit == report.unit:
             self._end(worker.orders.popleft().unit)
             worker.reported.clear()
 
@@ -313,12 +320,14 @@ class Pool:
         unit, test = self._units[order.unit], self._running_test(worker)
         everything = frozenset(range(len(unit.tests))) if order.tests is None else order.tests
         left = everything - worker.reported - ({worker.state.test} if test else set())
-        goes_on = bool(left) and bool(worker.reported or test) and not self._is_stopping
-        missed = 0 if goes_on or test else len(left)
-        error = crashes.error_of(worker, test, exit_code, self._limit_of(test), missed)
+        missed = frozenset[int]()
+        if left and not (test or worker.reported):  # its fixtures would die again
+            missed = crashes.of_first_class(unit, left)
+            left -= missed
+        error = crashes.error_of(worker, test, exit_code, self._limit_of(test), len(missed))
         self._add(worker, order.unit, crashes.last_events(worker, unit, test, error))
         self._receiver.note(crashes.lost_teardown(test, unit))
-        if goes_on:  # its fixtures are set up again there
+        if left and not self._is_stopping:  # its fixtures are set up again there
             self._started().send(Order(order.unit, left))
         else:
             self._end(order.unit)

@@ -22,8 +22,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from logging.handlers import BufferingHandler
 from multiprocessing.connection import Connection
+from types import FrameType
 from typing import Any, NoReturn, Protocol
 
 from nose2_aio import seams
@@ -34,9 +34,12 @@ from nose2_aio.workers.messages import Link, Order, Refusal, Report
 from nose2_aio.workers.output import Output
 from nose2_aio.workers.recording import Recorder, Steps
 
-__all__ = ["Process", "UnitSteps", "memory_handlers"]
+__all__ = ["HELD", "Process", "UnitSteps", "memory_handlers"]
 
 _PR_SET_PDEATHSIG = 1
+
+HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGTSTP)
+"""Signals that wait while a worker process starts."""
 
 
 class UnitSteps(Steps, Protocol):
@@ -79,10 +82,19 @@ class Process:
         if sys.version_info < (3, 13):
             atexit._clear()  # what the main process has registered is for that to call
         stack_dumps.note_exit(self._stacks)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._own = os.getpid()
+        os.register_at_fork(after_in_child=self._release)
 
     def _send(self, report: Report) -> None:
+        if os.getpid() != self._own:  # a test has forked, and its child process runs on
+            os._exit(0)
         self._link.connection.send_bytes(report.packed())
+
+    def _release(self) -> None:
+        """Leave the connection to the worker: this is a child process of a test."""
+        self._link.connection.close()
+        with contextlib.suppress(OSError):
+            os.close(self._terminal)
 
     def refuse(self, reason: str) -> None:
         """Tell the main process why this one can't run its tests."""
@@ -93,34 +105,26 @@ class Process:
         units: Sequence[Unit],
         steps: UnitSteps,
         *,
-        failfast: bool,
+        result: Any,
         describe: Callable[[Any, Any], str],
     ) -> None:
         """Run units until the main process has no more.
 
-        ``failfast`` and ``describe`` are those of `Recorder`.
+        ``result`` and ``describe`` are those of `Recorder`.
         """
         link = self._link
-        for _ in self._output.take():  # the main process has told what loading the suite prints
-            pass
+        self._output.take()  # the main process has shown what loading the suite prints
         recorder = Recorder(
-            steps,
-            link.state,
-            self._output,
-            self._send,
-            failfast=failfast,
-            describe=describe,
+            steps, link.state, self._output, self._send, result=result, describe=describe
         )
         steps.begin_work()
-        steps.on_stop(recorder.stop)
+        steps.on_stop(recorder.interrupt)
         steps.on_deadline(functools.partial(setattr, link.state, "kill_at"))
         for index, handler in enumerate(memory_handlers()):
             vars(handler)["emit"] = functools.partial(recorder.add_log, index)
-        with (
-            contextlib.suppress(KeyboardInterrupt),
-            steps.signals(self._terminal),
-            _without_debugger(recorder),
-        ):
+        _handle_interrupts(recorder)
+        with steps.signals(self._terminal), _without_debugger(recorder):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
             _serve(link.connection, units, steps, recorder)
 
     def end(self) -> None:
@@ -131,14 +135,9 @@ class Process:
 
 
 def memory_handlers() -> list[logging.Handler]:
-    """Return the handlers that keep log records in memory, such as that of ``--log-capture``."""
-    loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
-    return [
-        handler
-        for logger in loggers
-        for handler in getattr(logger, "handlers", ())
-        if isinstance(handler, BufferingHandler)
-    ]
+    """Return the handlers of nose2's ``--log-capture``, which keep log records in memory."""
+    handlers = logging.getLogger().handlers
+    return [one for one in handlers if type(one).__module__ == "nose2.plugins.logcapture"]
 
 
 def _serve(
@@ -171,12 +170,31 @@ def _run(order: Order, unit: Unit, steps: UnitSteps, recorder: Recorder) -> None
     recorder.begin(order.unit, positions, has_fixtures=unit.has_fixtures)
     steps.begin_unit(unit.repetition)
     try:
+        recorder.is_noting = False
         suite(recorder)
+        recorder.is_noting = True
     except KeyboardInterrupt as error:
-        recorder.interrupt(error)
-    finally:
-        steps.end_unit()
+        recorder.is_noting = True
+        recorder.note_interrupt(error)
+    steps.end_unit()
     recorder.end()
+
+
+def _handle_interrupts(recorder: Recorder) -> None:
+    """Let SIGINT raise KeyboardInterrupt where code of the user's runs, and there alone.
+
+    asyncio's runner looks whether Python's own handler is in force. So ours is that.
+    """
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if recorder.is_noting:
+            recorder.interrupt()
+        else:
+            default(number, frame)
+
+    default = signal.default_int_handler
+    signal.default_int_handler = on_signal  # type: ignore[assignment]
+    signal.signal(signal.SIGINT, on_signal)
 
 
 def _end_with(parent: int) -> None:

@@ -7,6 +7,7 @@ what the tests print and log in between, and sent after each test.
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import pickle
 import sys
@@ -17,8 +18,6 @@ from typing import Any, Protocol
 from unittest import TestCase
 
 from nose2_aio import places, seams
-from nose2_aio.errors import UnsentError
-from nose2_aio.pickling import can_be_sent
 from nose2_aio.seconds import monotonic
 from nose2_aio.workers.messages import (
     Call,
@@ -28,9 +27,11 @@ from nose2_aio.workers.messages import (
     Holder,
     Logged,
     NeedsTerminal,
+    Packed,
     Ref,
     Report,
     State,
+    Stopped,
     Stranger,
     SubTest,
     Text,
@@ -39,7 +40,10 @@ from nose2_aio.workers.output import Output
 
 __unittest = True
 
-__all__ = ["Recorder", "Steps"]
+__all__ = ["Recorder", "Steps", "packed"]
+
+
+_Method = Callable[..., None]
 
 
 class Steps(Protocol):
@@ -55,6 +59,20 @@ class Steps(Protocol):
         """Return what was found since it was asked last; None for nothing."""
 
 
+def _noting(method: _Method) -> _Method:
+    """Let Ctrl-C wait until a method is done: it has to note all or nothing."""
+
+    @functools.wraps(method)
+    def call(self: Recorder, *args: Any) -> None:
+        before, self.is_noting = self.is_noting, True
+        try:
+            method(self, *args)
+        finally:
+            self.is_noting = before
+
+    return call
+
+
 class Recorder:
     """The result on which a worker runs its tests."""
 
@@ -65,13 +83,19 @@ class Recorder:
         output: Output,
         send: Callable[[Report], None],
         *,
-        failfast: bool,
+        result: Any,
         describe: Callable[[Any, Any], str],
     ) -> None:
-        """``describe`` returns the text of an error of a test, given ``sys.exc_info()``."""
-        self.failfast = failfast
+        """Stand for ``result``, which is nose2's.
+
+        ``describe`` returns the text of an error of a test, given ``sys.exc_info()``.
+        """
+        self.failfast: bool = result.failfast
         self.needs_terminal = False
         """True if the test that runs has asked for a debugger."""
+        self.is_noting = True
+        """True while Ctrl-C must not raise KeyboardInterrupt: no code of the user's runs."""
+        self._result = result
         self._steps = steps
         self._state = state
         self._output = output
@@ -82,6 +106,7 @@ class Recorder:
         self._events: list[Event] = []
         self._running: Any = None
         self._stops = False
+        self._is_interrupted = False
         self._has_failed = False
         self._before = 0
         """How many events had come before the test that runs."""
@@ -111,34 +136,55 @@ class Recorder:
 
     def add_log(self, handler: int, record: logging.LogRecord) -> None:
         """Record a log record for a handler."""
-        self._events.append(Logged(handler, _sendable_record(record)))
+        self._events.append(Logged(handler, _record(record)))
 
-    def interrupt(self, error: BaseException) -> None:
+    def interrupt(self) -> None:
+        """End the run after the current test: Ctrl-C has come."""
+        self._is_interrupted = True
+
+    def note_interrupt(self, error: BaseException) -> None:
         """Record that Ctrl-C has ended the unit without a word from the test that ran."""
-        test, self._stops = self._running, True
+        test, self._is_interrupted = self._running, True
         if test is not None:
             self.addError(test, (type(error), error, error.__traceback__))
             self.stopTest(test)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._result, name)  # a test may ask for anything of it
+
     @property
     def shouldStop(self) -> bool:  # noqa: N802 -- unittest's name, as all below
         """True if no further test is to begin."""
-        return self._stops or (self.failfast and self._has_failed)
+        return self._stops or self._is_interrupted or (self.failfast and self._has_failed)
+
+    @shouldStop.setter
+    def shouldStop(self, value: bool) -> None:  # noqa: N802
+        if value:
+            self.stop()
 
     def stop(self) -> None:
-        """End the run after the current test."""
+        """End the run after the current test: a test wants that."""
         self._stops = True
+        self._events.append(Stopped())
 
+    def wasSuccessful(self) -> bool:  # noqa: N802
+        """Return True if nothing of the unit has failed so far."""
+        return not self._has_failed
+
+    @_noting
     def startTest(self, test: Any) -> None:  # noqa: N802
         """Record that a test begins, and prepare it."""
         if self._has_fixtures:  # they may have printed something
             self._take_output()
-        self._running = test
-        self._before = len(self._events)
-        self._state.begin_test(self._positions.get(id(test), -1), monotonic())
+        position = self._positions.get(id(test), -1)
+        if position >= 0:  # or a test runs another one
+            self._running = test
+            self._before = len(self._events)
+            self._state.begin_test(position, monotonic())
         self._call("startTest", test)
         self._steps.attach(test)
 
+    @_noting
     def stopTest(self, test: Any) -> None:  # noqa: N802
         """Record that a test is over, and send what has happened."""
         self._steps.detach()
@@ -146,6 +192,8 @@ class Recorder:
         if isinstance(error[1], KeyboardInterrupt):  # it has ended the test without a word
             self.addError(test, error)
         self._call("stopTest", test)
+        if test is not self._running:
+            return
         self._running = None
         if self.needs_terminal:
             self.needs_terminal = False
@@ -167,11 +215,12 @@ class Recorder:
         """Record that a test has failed."""
         self._fail("addFailure", test, error)
 
+    @_noting
     def addSubTest(self, test: Any, subtest: Any, error: Any) -> None:  # noqa: N802
         """Record the outcome of a subtest."""
         self._has_failed |= error is not None
-        sent = None if error is None else self._sendable(subtest, error)
-        self._tell("addSubTest", test, _sendable_subtest(subtest), sent)
+        sent = None if error is None else self._error(subtest, error)
+        self._tell("addSubTest", test, _subtest(subtest), sent)
 
     def addSkip(self, test: Any, reason: str) -> None:  # noqa: N802
         """Record that a test, or all of a class, was skipped."""
@@ -179,7 +228,7 @@ class Recorder:
 
     def addExpectedFailure(self, test: Any, error: Any) -> None:  # noqa: N802
         """Record that a test has failed, as it should."""
-        self._tell("addExpectedFailure", test, self._sendable(test, error))
+        self._tell("addExpectedFailure", test, self._error(test, error))
 
     def addUnexpectedSuccess(self, test: Any) -> None:  # noqa: N802
         """Record that a test has passed that should fail."""
@@ -190,8 +239,9 @@ class Recorder:
 
     def _fail(self, name: str, test: Any, error: Any) -> None:
         self._has_failed = True
-        self._tell(name, test, self._sendable(test, error))
+        self._tell(name, test, self._error(test, error))
 
+    @_noting
     def _tell(self, name: str, test: Any, *args: Any) -> None:
         self._take_output()
         self._call(name, test, *args)
@@ -204,7 +254,7 @@ class Recorder:
 
     def _flush(self, *, is_over: bool = False) -> None:
         self._take_found()
-        report = Report(self._unit, self._events, is_over, self._stops)
+        report = Report(self._unit, self._events, is_over, self._is_interrupted)
         self._events = []
         self._send(report)
 
@@ -222,41 +272,36 @@ class Recorder:
             return Holder(type(test).__name__, description)
         return Stranger(test.id(), str(test), test.shortDescription())
 
-    def _sendable(self, test: Any, error: Any) -> Error:
+    def _error(self, test: Any, error: Any) -> Error:
         kind, value, _ = error
-        return Error(_sendable_class(kind), _sendable_value(value), self._describe(test, error))
+        kinds = (packed(one) for one in kind.__mro__)
+        stand_in = "".join(traceback.format_exception_only(value)).rstrip()
+        return Error(
+            tuple(one.data for one in kinds if one.data),
+            packed(value)._replace(text=stand_in),
+            self._describe(test, error),
+        )
 
 
-def _sendable_class(kind: type[BaseException]) -> type[BaseException]:
-    return next((one for one in kind.__mro__ if can_be_sent(one)), Exception)
+def packed(value: object) -> Packed:
+    """Return a value of the user's as it can be sent."""
+    try:
+        data = pickle.dumps(value)
+    except Exception:  # a class of the user's may do anything
+        data = b""
+    return Packed(data, "" if data else places.text_of(value))
 
 
-def _sendable_value(value: BaseException) -> bytes:
-    if can_be_sent(value):
-        return pickle.dumps(value)
-    return pickle.dumps(UnsentError("".join(traceback.format_exception_only(value)).rstrip()))
-
-
-def _sendable_subtest(subtest: Any) -> SubTest:
+def _subtest(subtest: Any) -> SubTest:
     message, params = seams.subtest_parts(subtest)
-    return SubTest(_sendable_part(message), {k: _sendable_part(v) for k, v in params.items()})
+    shown = {
+        name: packed(value)._replace(text=places.text_of(value)) for name, value in params.items()
+    }
+    return SubTest(None if message is None else packed(message)._replace(text=str(message)), shown)
 
 
-def _sendable_part(value: object) -> object:
-    return value if can_be_sent(value) else Shown(places.text_of(value))
-
-
-class Shown:
-    """Stands for a value that can't be sent: it looks the same."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return self._text
-
-
-def _sendable_record(record: logging.LogRecord) -> logging.LogRecord:
+def _record(record: logging.LogRecord) -> Packed:
+    """Return a log record as it can be sent: its message and its exception as text."""
     found = copy.copy(record)
     if found.exc_info and not found.exc_text:
         found.exc_text = logging.Formatter().formatException(found.exc_info)
@@ -266,7 +311,4 @@ def _sendable_record(record: logging.LogRecord) -> logging.LogRecord:
     except Exception:  # the handler would say so on stderr
         found.msg = places.text_of(record.msg, str)
     found.args = None
-    for name, value in list(vars(found).items()):
-        if not can_be_sent(value):
-            setattr(found, name, Shown(places.text_of(value)))
-    return found
+    return packed(found)._replace(text=found.msg)

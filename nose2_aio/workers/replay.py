@@ -6,6 +6,7 @@ get the time that was recorded.
 
 from __future__ import annotations
 
+import logging
 import pickle
 import sys
 import time
@@ -16,7 +17,7 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio import seams
-from nose2_aio.errors import AioError
+from nose2_aio.errors import UnsentError
 from nose2_aio.units import Unit
 from nose2_aio.workers.messages import (
     Call,
@@ -24,7 +25,9 @@ from nose2_aio.workers.messages import (
     Event,
     Holder,
     Logged,
+    Packed,
     Ref,
+    Stopped,
     Stranger,
     SubTest,
     Text,
@@ -65,7 +68,9 @@ class Replay:
         if isinstance(event, Text):
             _write("stdout" if event.descriptor == 1 else "stderr", event.text)
         elif isinstance(event, Logged):
-            self._handlers[event.handler].handle(event.record)
+            self._handlers[event.handler].emit(_record(event.record))
+        elif isinstance(event, Stopped):
+            self.result.stop()
         elif isinstance(event, Call):
             self._call(unit, event)
 
@@ -84,17 +89,49 @@ class Replay:
         if isinstance(value, Error):
             return restored(value)
         if isinstance(value, SubTest):
-            return seams.subtest(test, value.message, value.params)
+            params = {name: _unpacked(one) for name, one in value.params.items()}
+            message = None if value.message is None else _unpacked(value.message)
+            return seams.subtest(test, message, params)
         return value
 
 
 def restored(error: Error) -> tuple[type[BaseException], BaseException, str]:
     """Return an error as ``sys.exc_info()`` does, but for the traceback, which is text."""
+    kinds = map(_loaded, error.kinds)
+    kind = next((one for one in kinds if one is not None), Exception)
+    value = _loaded(error.value.data)
+    return kind, UnsentError(error.value.text) if value is None else value, error.text
+
+
+def _loaded(data: bytes) -> Any:
+    """Return a pickled value; None if it can't be loaded here, or wasn't pickled."""
     try:
-        value = pickle.loads(error.value)  # noqa: S301 -- our own
-    except Exception as failure:  # it can be loaded in the worker alone
-        value = AioError(f"{error.kind.__name__} could not be loaded: {failure}")
-    return error.kind, value, error.text
+        return pickle.loads(data)  # noqa: S301 -- our own
+    except Exception:  # a class of the user's may do anything
+        return None
+
+
+def _unpacked(value: Packed) -> Any:
+    """Return a value, or what looks the same."""
+    found = _loaded(value.data)
+    return Shown(value.text) if found is None and value.text != "None" else found
+
+
+class Shown:
+    """Stands for a value that can't be sent: it looks the same."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _record(record: Packed) -> logging.LogRecord:
+    found = _loaded(record.data)
+    if isinstance(found, logging.LogRecord):
+        return found
+    return logging.makeLogRecord({"msg": record.text, "levelname": "?", "name": "?"})
 
 
 def found(ref: Ref, unit: Unit) -> Any:
@@ -125,12 +162,23 @@ class _StandIn(TestCase):
 
 
 def _write(name: str, text: str) -> None:
-    """Write to a stream; what that can't encode, with backslashes."""
+    """Write to a stream what may be no text: then it goes on as bytes, if there is a way."""
     stream = getattr(sys, name)
     try:
         stream.write(text)
     except UnicodeEncodeError as error:
-        stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
+        data = text.encode(
+            error.encoding, "surrogateescape" if _has_bytes(text) else "backslashreplace"
+        )
+        if hasattr(stream, "buffer"):
+            stream.flush()
+            stream.buffer.write(data)
+        else:
+            stream.write(data.decode(error.encoding, "backslashreplace"))
+
+
+def _has_bytes(text: str) -> bool:
+    return any("\udc80" <= one <= "\udcff" for one in text)
 
 
 @contextmanager

@@ -80,21 +80,24 @@ def tries(test: Any, settings: Settings) -> int:
 def retry(
     failures: Iterable[Failure],
     settings: Settings,
-    passes: Callable[[Any], bool],
+    passes: Callable[[Any], bool | None],
     beside: Callable[[Any], Sequence[str] | None],
 ) -> tuple[list[Flaky], str]:
     """Run failed tests again; return the flaky ones, and a line that says what was done.
 
-    ``passes`` runs a test and returns whether it passes. ``beside`` names the tests that ran at the
-    same time; None if that can't be.
+    ``passes`` runs a test and returns whether it passes; None if Ctrl-C has come. ``beside`` names
+    the tests that ran at the same time; None if that can't be.
     """
-    found = []
+    found: list[Flaky] = []
     count, began = 0, monotonic()
     for failure in failures:
         most = tries(failure.test, settings)
         count += most > 0
         for number in range(most):
-            if passes(failure.test):
+            is_passed = passes(failure.test)
+            if is_passed is None:
+                return found, "retries: interrupted"
+            if is_passed:
                 found.append(Flaky(failure, number + 2, beside(failure.test)))
                 break
     tests = f"{count} failed test{'s' * (count != 1)}"

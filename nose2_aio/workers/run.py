@@ -11,10 +11,9 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 from unittest import BaseTestSuite, TestCase
 
@@ -48,6 +47,9 @@ class MainSteps(UnitSteps, Protocol):
 
     def note(self, line: str) -> None:
         """Take a line for the end of the run."""
+
+    def interrupting(self, interrupt: Callable[[int], None]) -> AbstractContextManager[None]:
+        """Call ``interrupt`` with the number of the signal for Ctrl-C and SIGTERM in the block."""
 
     def limit_of(self, test: TestCase | None) -> str:
         """Return the time limit of a test in words; of a fixture, for None."""
@@ -84,7 +86,7 @@ class WorkerRun:
         self._settings = settings
         self._steps = steps
         self._describe = describe
-        self._failfast = False
+        self._result: Any = None
         self._ran: list[Ran] = []
         self.is_interrupted = False
         """True if Ctrl-C has ended the run."""
@@ -104,7 +106,7 @@ class WorkerRun:
 
     def __call__(self, result: Any) -> None:
         """Run all units, and tell ``result`` what happens."""
-        self._failfast = result.failfast
+        self._result = result
         order = longest_first(self._units, _durations(self._settings.report))
         with time_of_plugins() as clock:
             replay = Replay(result, self._units, clock, memory_handlers())
@@ -116,8 +118,8 @@ class WorkerRun:
             if pool.interrupts:
                 result.stop()
 
-    def passes(self, test: TestCase) -> bool:
-        """Run a test alone in a fresh worker, and return whether it passes."""
+    def passes(self, test: TestCase) -> bool | None:
+        """Run a test alone in a fresh worker, and return whether it passes; None for Ctrl-C."""
         is_here = id(test) not in self._places
         if is_here:  # it has run in this process
             self._units = [Unit([test], BaseTestSuite())]
@@ -125,7 +127,8 @@ class WorkerRun:
         collector = _Collector()
         with self._running_pool(collector, 1) as pool:
             pool.run([unit], {unit: frozenset([position])})
-        return collector.has_passed and not pool.interrupts
+        self.is_interrupted = pool.interrupts > 0
+        return None if self.is_interrupted else collector.has_passed
 
     def beside(self, test: TestCase) -> list[str] | None:
         """Return the names of the tests that ran at the same time as a test.
@@ -169,7 +172,8 @@ class WorkerRun:
         pool = self._pool = Pool(self._units, receiver, self._start, self._steps.limit_of, size)
         with (
             tempfile.TemporaryDirectory(prefix="nose2-aio-") as folder,
-            _interrupted_by_signals(pool),
+            self._steps.interrupting(pool.interrupt),
+            _awaiting_children(),
         ):
             self._folder = Path(folder)
             self.is_running = True
@@ -198,7 +202,7 @@ class WorkerRun:
         assert self._pool is not None
         self._pool.close_in_worker()
         process = Process(link)
-        process.work(self._units, self._steps, failfast=self._failfast, describe=self._describe)
+        process.work(self._units, self._steps, result=self._result, describe=self._describe)
         process.end()
 
 
@@ -273,22 +277,17 @@ class _Collector:
 
 
 @contextmanager
-def _interrupted_by_signals(pool: Pool) -> Iterator[None]:
-    """Let Ctrl-C interrupt a pool inside the block, where Python would raise KeyboardInterrupt."""
-    before = signal.getsignal(signal.SIGINT)
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or before is not signal.default_int_handler:
+def _awaiting_children() -> Iterator[None]:
+    """Let child processes be waited for inside the block: what ignores SIGCHLD prevents that."""
+    before = signal.getsignal(signal.SIGCHLD)
+    if before is not signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        pool.interrupt(number)
-
-    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGCHLD, before)
 
 
 @contextmanager

@@ -72,6 +72,11 @@ class Schedule:
         self._blocked.clear()
 
     @property
+    def count(self) -> int:
+        """How many units wait, but for those that wait for a key."""
+        return len(self._serial) + len(self._waiting)
+
+    @property
     def is_empty(self) -> bool:
         """True if no unit waits."""
         return not (self._serial or self._waiting or any(self._blocked.values()))

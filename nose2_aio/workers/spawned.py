@@ -47,17 +47,17 @@ class Servant:
         units: Sequence[Unit],
         steps: UnitSteps,
         *,
-        failfast: bool,
+        result: Any,
         describe: Callable[[Any, Any], str],
     ) -> None:
         """Run units for the main process, unless they aren't the same."""
         if self._plan.is_one:
-            units = _with_one(units, self._plan.names[0])
+            units = _with(units, self._plan.names[0])
         reason = _difference(self._plan.names, names_of(units))
         if reason:
             self._process.refuse(reason)
         else:
-            self._process.work(units, steps, failfast=failfast, describe=describe)
+            self._process.work(units, steps, result=result, describe=describe)
 
 
 _servants: list[Servant] = []
@@ -87,14 +87,14 @@ def name_of(test: Any) -> str:
     return str(test.id()) if hasattr(test, "id") else type(test).__qualname__
 
 
-def _with_one(units: Sequence[Unit], name: str) -> list[Unit]:
-    """Return the unit of a test of a name, with that test alone."""
+def _with(units: Sequence[Unit], name: str) -> list[Unit]:
+    """Return the units of the tests of a name: of one, if the name is not that of several."""
     return [
         replace(unit, tests=[test])
         for unit in units
         for test in unit.tests
         if name_of(test) == name
-    ][:1]
+    ]
 
 
 def _difference(expected: Sequence[str], found: Sequence[str]) -> str:
