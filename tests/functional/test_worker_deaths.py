@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
 import tempfile
 import time
@@ -305,8 +304,10 @@ class Case(unittest.TestCase):
                         time.sleep(0.01)
                     self.assertGreaterEqual(len(marked(marker)), 4)
                 finally:
-                    process.send_signal(signal.SIGKILL)
-                    process.communicate()
+                    process.kill()
+                    process.wait()
+                    assert process.stdout is not None
+                    process.stdout.close()
                 self.assertLess(self.wait_for_none(marker), 2)
 
     def test_files(self) -> None:

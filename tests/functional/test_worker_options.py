@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import subprocess
 import sys
+from xml.etree import ElementTree as ET
 
 from tests.runs import TOP
 from tests.workers import Workers, separately
@@ -198,6 +200,31 @@ class Case(unittest.TestCase):
             self.assertIn("leaked-tasks", known)
             reports.append((known, [test["id"] for test in report["tests"]]))
         self.assertEqual(*reports)
+
+    def test_times(self) -> None:
+        """JUnit's report has the times at which tests ran, not those at which they were told."""
+        project = self.project(
+            """
+class Case(unittest.TestCase):
+    def test_1(self):
+        note(time.time())
+        time.sleep(0.05)
+    def test_2(self):
+        note(time.time())
+"""
+        )
+        run = project.nose2("--plugin=nose2.plugins.junitxml", "--junit-xml", "--aio-workers=2")
+        self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
+        tree = ET.parse(project.folder / "nose2-junit.xml")
+        first, second = tree.iter("testcase")
+        self.assertGreaterEqual(float(first.get("time", "")), 0.05)
+        self.assertLess(float(second.get("time", "")), 0.05)
+        began = [
+            dt.datetime.fromisoformat(one.get("timestamp", "")).timestamp()
+            for one in (first, second)
+        ]
+        for said, noted in zip(sorted(began), sorted(self.notes(project)), strict=True):
+            self.assertAlmostEqual(said, float(noted), delta=0.03)
 
     def test_coverage(self) -> None:
         """With coverage's settings for multiprocessing it sees what runs in workers."""

@@ -35,7 +35,7 @@ class Plain(Noted):
 @aio.serial
 class Serial(Noted):
     def test_1(self): pass
-    async def test_2(self): pass
+    async def test_2(self): time.sleep(0.1)  # others would begin meanwhile
 
 @aio.exclusive("database")
 class Database(Noted):
@@ -173,9 +173,10 @@ def test():
             "def test(): pass\n"
         )
         load = ("-m", "nose2", "--no-user-config", "--plugin", "nose2_aio")
-        run = project.python("-W", "error", *load, "--aio-workers=2", "--aio-worker-start=fork")
-        self.assertEqual((run.returncode, run.ran), (0, 1), run.output)
-        self.assertNotIn("Warning", run.output)
+        for mode in ("error", "always"):  # as an error it would not be seen
+            run = project.python("-W", mode, *load, "--aio-workers=2", "--aio-worker-start=fork")
+            self.assertEqual((run.returncode, run.ran), (0, 1), run.output)
+            self.assertNotIn("DeprecationWarning", run.output)
 
     def test_other_tests(self) -> None:
         """A spawned worker that has loaded other tests is refused; the first one is named."""

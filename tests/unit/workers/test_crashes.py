@@ -19,12 +19,12 @@ from nose2_aio.workers.messages import Call, Holder, State, Text
 
 
 class Case(TestCase):
-    def test(self) -> None: ...
+    def one(self) -> None: ...
 
     def other(self) -> None: ...
 
 
-UNIT = Unit([Case("test"), Case("other")], None, has_fixtures=True)
+UNIT = Unit([Case("one"), Case("other")], None, has_fixtures=True)
 FRAMES = [FrameSummary(__file__, 25, "test", line="what ran")]
 
 
@@ -82,7 +82,7 @@ class Errors(TestCase):
         """Without a stack it says where the test is; of a fixture nothing is known."""
         message = self.error(worker([]), WorkerDiedError, exit_code=-9)
         self.assertRegex(
-            message, r"^its worker process died of SIGKILL \(test, .*test_crashes.py:\d+\)$"
+            message, r"^its worker process died of SIGKILL \(one, .*test_crashes.py:\d+\)$"
         )
         self.assertNotIn("Traceback", self.text)
         message = self.error(worker([]), WorkerDiedError, exit_code=-9, test=None)
@@ -150,8 +150,8 @@ class Last(TestCase):
         name = f"{__name__}.Case"
         self.assertEqual(
             crashes.lost_teardown(UNIT.tests[0], UNIT),
-            f"{name}.test: {lost}, and that of its class or module",
+            f"{name}.one: {lost}, and that of its class or module",
         )
         self.assertEqual(crashes.lost_teardown(None, UNIT), f"fixtures of {name}: {lost}")
         plain = Unit(UNIT.tests, None)
-        self.assertEqual(crashes.lost_teardown(UNIT.tests[0], plain), f"{name}.test: {lost}")
+        self.assertEqual(crashes.lost_teardown(UNIT.tests[0], plain), f"{name}.one: {lost}")

@@ -20,7 +20,7 @@ from nose2_aio.workers.messages import Call, Error, Holder, Logged, Stranger, Su
 
 
 class Case(TestCase):
-    def runTest(self) -> None: ...
+    def one(self) -> None: ...
 
 
 def error(kind: type[BaseException], *args: object) -> Error:
@@ -31,7 +31,7 @@ class Replaying(TestCase):
     """Events are told to a result."""
 
     def setUp(self) -> None:
-        self.tests = [Case(), Case()]
+        self.tests = [Case("one"), Case("one")]
         self.result = mock.create_autospec(TestResult, instance=True)
         self.clock = replay.Clock()
         self.handler = mock.Mock()

@@ -14,7 +14,7 @@ from nose2_aio.workers.retries import Failure, Failures, Flaky
 
 
 class Case(TestCase):
-    def test(self) -> None: ...
+    def plain(self) -> None: ...
 
     @aio.retries(3)
     def tagged(self) -> None: ...
@@ -42,7 +42,7 @@ class Failed(TestCase):
     def test_noted(self) -> None:
         """Each that has, once, with all of its events; no fixture, and nothing expected."""
         failures = Failures()
-        first, second = Case("test"), Case("test")
+        first, second = Case("plain"), Case("plain")
         subtest = SimpleNamespace(test_case=first)
         events = [event(second), event(first), event(subtest), event(first)]
         for one in events:
@@ -59,7 +59,7 @@ class Failed(TestCase):
 
     def test_tries(self) -> None:
         """A tag wins over the setting; an invalid one means that it isn't run again."""
-        found = [retries.tries(Case(n), SETTINGS) for n in ("test", "tagged", "never", "invalid")]
+        found = [retries.tries(Case(n), SETTINGS) for n in ("plain", "tagged", "never", "invalid")]
         self.assertEqual(found, [1, 3, 0, 0])
 
 
@@ -106,14 +106,14 @@ class Again(TestCase):
 
     def test_several(self) -> None:
         """They are counted in the line."""
-        failures = [Failure(Case(name)) for name in ("test", "never", "tagged")]
+        failures = [Failure(Case(name)) for name in ("plain", "never", "tagged")]
         found, line = retries.retry(failures, SETTINGS, lambda _: True, lambda _: None)
         self.assertEqual([one.test for one in found], [failures[0].test, failures[2].test])
         self.assertRegex(line, r"^retries: 2 failed tests run again in \d+\.\d s, 2 flaky$")
 
     def test_notes(self) -> None:
         """The tests at the same time are named where that is known, but no more than 20."""
-        failure = Failure(Case("test"))
+        failure = Failure(Case("plain"))
         first = "flaky: it passed on try 2, alone in a fresh worker process"
         self.assertEqual(Flaky(failure, 2, None).note, first)
         self.assertEqual(
@@ -132,8 +132,8 @@ class Reports(TestCase):
     def test_categories(self) -> None:
         """Their events move to a category of their own; whether the run has failed is a setting."""
         for is_failure, outcome in ((True, "failed"), (False, "flaky")):
-            flaky, other = event(Case("test")), event(Case("test"))
-            error = event(Case("test"), outcome="error")
+            flaky, other = event(Case("plain")), event(Case("plain"))
+            error = event(Case("plain"), outcome="error")
             categories = {"failures": [other, flaky], "errors": [error], "skipped": [other]}
             found = [Flaky(Failure(None, [flaky, error]), 2, None)]
             retries.sort_out(found, categories, is_failure=is_failure)
@@ -146,13 +146,13 @@ class Reports(TestCase):
 
     def test_no_category(self) -> None:
         """Without flaky tests there is no category."""
-        categories: dict[str, list[Any]] = {"failures": [event(Case("test"))]}
+        categories: dict[str, list[Any]] = {"failures": [event(Case("plain"))]}
         retries.sort_out([], categories, is_failure=True)
         self.assertEqual(list(categories), ["failures"])
 
     def test_junit(self) -> None:
         """In JUnit's report a flaky failure is none, and says that it is flaky."""
-        test = Case("test")
+        test = Case("plain")
         owner, _, name = test.id().rpartition(".")
         tree = ET.Element("testsuite")
         for classname, called, tag in (

@@ -139,7 +139,7 @@ class Deaths(TestCase):
 
 
 class Named(TestCase):
-    def test(self) -> None: ...
+    def one(self) -> None: ...
 
     def other(self) -> None: ...
 
@@ -149,17 +149,17 @@ class LongestFirst(TestCase):
 
     def test_order(self) -> None:
         """The sum of its tests counts; a test that isn't known counts as the average one."""
-        tests = [Named("test"), Named("other"), Named("id")]
+        tests = [Named("one"), Named("other"), Named("id")]
         units = [Unit([one], None) for one in tests]
         both = Unit([tests[0], tests[0]], None)
         name = tests[0].id().rpartition(".")[0]
-        seconds = {f"{name}.test": 1.0, f"{name}.other": 3.0}
+        seconds = {f"{name}.one": 1.0, f"{name}.other": 3.0}
         self.assertEqual(longest_first(units, seconds), [1, 2, 0])
-        self.assertEqual(longest_first([*units, both], {f"{name}.test": 2.0}), [3, 0, 1, 2])
+        self.assertEqual(longest_first([*units, both], {f"{name}.one": 2.0}), [3, 0, 1, 2])
         self.assertEqual(longest_first([*units, both], {**seconds, "x": 9.0}), [2, 1, 3, 0])
 
     def test_unknown(self) -> None:
         """Without durations, and between equal ones, the order of the suite stays."""
-        units = [Unit([Named("test")], None), Unit([object()], None), Unit([Named("test")], None)]
+        units = [Unit([Named("one")], None), Unit([object()], None), Unit([Named("one")], None)]
         self.assertEqual(longest_first(units, {}), [0, 1, 2])
         self.assertEqual(longest_first(units, {"x": 1.0}), [0, 2, 1])
