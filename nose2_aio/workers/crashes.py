@@ -74,8 +74,10 @@ def last_events(worker: Handle, unit: Unit, test: Any, error: Error) -> list[Eve
     if test is None:
         return [*texts, Call("addError", Holder("_ErrorHolder", fixtures_of(unit)), (error,), now)]
     position = worker.state.test
+    began = now - (monotonic() - worker.state.since)
+    start = [] if worker.started == position else [Call("startTest", position, (), began)]
     return [
-        Call("startTest", position, (), now - (monotonic() - worker.state.since)),
+        *start,
         *texts,
         Call("addError", position, (error,), now),
         Call("stopTest", position, (), now),

@@ -37,6 +37,8 @@ class Handle:
         """What it has to do, the unit that runs first."""
         self.reported: set[int] = set()
         """The positions of the tests of the first order that it has reported."""
+        self.started: int | None = None
+        """The position of the test whose start it has reported, and not its end."""
         self.has_reported = False
         """True if it has sent a report."""
         self.is_stuck = False

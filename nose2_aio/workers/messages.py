@@ -216,12 +216,12 @@ class State:
     def kill_at(self, moment: float) -> None:
         self._numbers[self._KILL_AT] = moment
 
-    def note_read(self, descriptor: int, count: int) -> None:
-        """Note how many bytes of its output the worker has reported."""
+    def note_sent(self, descriptor: int, count: int) -> None:
+        """Note how many bytes of its output the worker has sent."""
         self._numbers[self._OUT + descriptor - 1] = count
 
-    def read(self, descriptor: int) -> int:
-        """Return how many bytes of its output the worker has reported."""
+    def sent(self, descriptor: int) -> int:
+        """Return how many bytes of its output the worker has sent."""
         return int(self._numbers[self._OUT + descriptor - 1])
 
 

@@ -42,10 +42,14 @@ class Output:
             return []
         return [(number, text) for number in _DESCRIPTORS if (text := self._take(number))]
 
+    def note_sent(self) -> None:
+        """Note that what was taken has been sent."""
+        for number, count in self._read.items():
+            self._state.note_sent(number, count)
+
     def _take(self, number: int) -> str:
         file, begin = self._files[number], self._read[number]
         self._read[number] = end = os.fstat(file).st_size
-        self._state.note_read(number, end)
         return _decoded(os.pread(file, end - begin, begin))
 
 
@@ -63,7 +67,7 @@ def leftover(folder: Path, state: State) -> Iterator[tuple[int, str]]:
     """Give what a worker that has died has written and not sent."""
     for descriptor, name in _DESCRIPTORS.items():
         try:
-            data = (folder / name).read_bytes()[state.read(descriptor) :]
+            data = (folder / name).read_bytes()[state.sent(descriptor) :]
         except OSError:  # it died before it made the file
             continue
         if data:

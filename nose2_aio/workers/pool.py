@@ -104,7 +104,7 @@ class Pool:
         """
         indexes = list(order)
         self._only = only or {}
-        self._schedule = Schedule(self._units, indexes)
+        self._schedule = Schedule(self._units, indexes, has_others=self._size > 1)
         self._delivery = Delivery(self._receiver, indexes)
         try:
             while not (self._delivery.is_over or self._is_done()):
@@ -266,8 +266,10 @@ class Pool:
     def _note_time(self, worker: Handle, unit: int, test: int, call: Call) -> None:
         if call.name == "startTest":
             self._began[unit] = call.moment
+            worker.started = test
         elif call.name == "stopTest":
             worker.reported.add(test)
+            worker.started = None
             ran = Ran(unit, test, self._began.get(unit, call.moment), call.moment)
             self.ran.append(ran)
             self._length += (max(ran.ended - ran.began, 1e-4) - self._length) / 8

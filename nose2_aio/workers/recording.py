@@ -123,7 +123,8 @@ class Recorder:
 
     def end(self) -> None:
         """Send that the unit is over."""
-        self._take_output()
+        if self._has_fixtures:
+            self._take_output()
         self._flush(is_over=True)
         self._state.begin_unit(-1)
 
@@ -221,6 +222,9 @@ class Recorder:
         self._has_failed |= error is not None
         sent = None if error is None else self._error(subtest, error)
         self._tell("addSubTest", test, _subtest(subtest), sent)
+        if sent is not None and not self.needs_terminal:
+            self._flush()  # the worker may yet die in this test
+            self._before = 0
 
     def addSkip(self, test: Any, reason: str) -> None:  # noqa: N802
         """Record that a test, or all of a class, was skipped."""
@@ -255,8 +259,11 @@ class Recorder:
     def _flush(self, *, is_over: bool = False) -> None:
         self._take_found()
         report = Report(self._unit, self._events, is_over, self._is_interrupted)
+        has_output = any(isinstance(event, Text) for event in self._events)
         self._events = []
         self._send(report)
+        if has_output:
+            self._output.note_sent()
 
     def _take_found(self) -> None:
         found = self._steps.take()

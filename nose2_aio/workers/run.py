@@ -107,7 +107,8 @@ class WorkerRun:
     def __call__(self, result: Any) -> None:
         """Run all units, and tell ``result`` what happens."""
         self._result = result
-        order = longest_first(self._units, _durations(self._settings.report))
+        seconds = _durations(self._settings.report) if self._settings.workers > 1 else {}
+        order = longest_first(self._units, seconds)
         with time_of_plugins() as clock:
             replay = Replay(result, self._units, clock, memory_handlers())
             player = _Player(replay, self._units, self._steps)
@@ -153,7 +154,7 @@ class WorkerRun:
         self._pool.signal(signal.SIGQUIT)
         tests = self._pool.running()
         lines = [f"{name} has run for {seconds:.2f} s" for name, seconds in tests]
-        return "\n".join(["", f"{len(lines)} tests run in worker processes:", *lines, ""])
+        return "\n".join(["", "These tests run in worker processes:", *lines, ""])
 
     def suspend(self) -> None:
         """Suspend the workers too."""

@@ -20,12 +20,19 @@ __all__ = ["Schedule", "longest_first"]
 class Schedule:
     """The units that wait, and the keys that are taken by those that run."""
 
-    def __init__(self, units: Sequence[Unit], order: Iterable[int]) -> None:
-        """``order`` gives the indexes of the units that are to run."""
+    def __init__(
+        self, units: Sequence[Unit], order: Iterable[int], *, has_others: bool = True
+    ) -> None:
+        """``order`` gives the indexes of the units that are to run.
+
+        ``has_others`` is false for a single worker: there everything is serial.
+        """
         self._units = units
         order = list(order)
-        self._serial = deque(index for index in order if units[index].is_serial)
-        self._waiting = deque(index for index in order if not units[index].is_serial)
+        serial = {index for index in order if has_others and units[index].is_serial}
+        self._serial = deque(index for index in order if index in serial)
+        self._waiting = deque(index for index in order if index not in serial)
+        self._all_serial = serial
         self._blocked: dict[str, deque[int]] = {}
         """The units that wait for a key, by that key."""
         self._taken: Counter[str] = Counter()
@@ -37,7 +44,7 @@ class Schedule:
         ``is_free`` is false for a worker that is still busy: it gets no unit that others may wait
         for.
         """
-        if self._serial or any(self._units[one].is_serial for one in self._running):
+        if self._serial or self._all_serial & self._running:
             if self._running or not self._serial or not is_free:
                 return None
             return self._start(self._serial.popleft())
@@ -63,7 +70,7 @@ class Schedule:
     def put_back(self, index: int) -> None:
         """Let a unit start again, before all others: its worker has died."""
         self.end(index)
-        (self._serial if self._units[index].is_serial else self._waiting).appendleft(index)
+        (self._serial if index in self._all_serial else self._waiting).appendleft(index)
 
     def clear(self) -> None:
         """Start nothing any more."""

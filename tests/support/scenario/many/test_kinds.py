@@ -53,7 +53,7 @@ class Plain(unittest.TestCase):
     async def test_unexpected(self):
         await asyncio.sleep(0.01)
 
-    @aio.timeout(0.05)
+    @aio.timeout(0.2)
     async def test_hangs(self):
         await asyncio.sleep(100)
 
@@ -188,7 +188,7 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
         await asyncio.sleep(0.01)
         self.fail("isolated")
 
-    @aio.timeout(0.05)
+    @aio.timeout(0.2)
     async def test_hangs(self):
         await asyncio.sleep(100)
 
