@@ -53,6 +53,7 @@ def separately(project: Project, *arguments: str) -> Streams:
         env={**os.environ, "PYTHONPATH": str(TOP), "NO_COLOR": "1"},
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         check=False,
         timeout=60,
     )

@@ -170,7 +170,7 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(self.notes(project), ["waiting"] * 3 + ["torn down"] * 3)
         self.assertEqual((run.ran, len(run.reports)), (4, 4), run.output)
         self.assertIn("told", run.output)
-        self.assertEqual(run.output.count("interrupted by Ctrl-C"), 3)
+        self.assertEqual(run.output.count("InterruptedRunError: interrupted by Ctrl-C"), 3)
         for line in (r"await asyncio.sleep\(60\)", r"time.sleep\(60\)"):
             self.assertRegex(run.output, line)
 
@@ -256,7 +256,7 @@ class Case(unittest.TestCase):
         )
         run = self.run_signalled(project, [Step(2, (signal.SIGQUIT,))], "--aio-workers=2")
         self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
-        self.assertIn("\n2 tests run in worker processes:\n", run.output)
+        self.assertIn("\nThese tests run in worker processes:\n", run.output)
         for name, line in (
             ("test_it.Case.test_1", r"It waits here:\n  test_it.py:\d+ in test_1  await"),
             ("test_it.Case.test_2", r"It runs here:\n  test_it.py:\d+ in test_2  time.sleep"),

@@ -98,17 +98,18 @@ class Placement(Workers):
         names = [f"test_{number}" for number in range(5)]
         seconds = {"test_1": 1.0, "test_3": 2.0, "test_0": 0.5, "test_2": 0.1, "test_4": 0.2}
         project = self.project(
+            "@aio.exclusive('one at a time')\n"
             "class Case(unittest.TestCase):\n"
             + "".join(f"    def {name}(self): note({name!r})\n" for name in names)
         )
         report = {"tests": [{"id": f"test_it.Case.{n}", "seconds": s} for n, s in seconds.items()]}
         project.write("report.json", json.dumps(report))
-        run = project.nose2("-v", "--aio-workers=1", "--aio-report=report.json")
+        run = project.nose2("-v", "--aio-workers=2", "--aio-report=report.json")
         longest = sorted(seconds, key=lambda name: -seconds[name])
         self.assertEqual(self.notes(project), longest)
         self.assertEqual([name.rpartition(".")[2] for name in run.verdicts], names)
         project.write("report.json", "no report")
-        project.nose2("--aio-workers=1", "--aio-report=report.json")
+        project.nose2("--aio-workers=2", "--aio-report=report.json")
         self.assertEqual(self.notes(project), names)
 
     def test_several_at_once(self) -> None:

@@ -455,7 +455,7 @@ class Case(unittest.TestCase):
             found.stdout.splitlines(),
             [
                 *("1 begins", "1 from C", "1 from a child", "1 ends"),
-                *("2 begins", "2 from C", r"2 ends\xff is no text", "é 4"),
+                *("2 begins", "2 from C", "2 ends\udcff is no text", "é 4"),
             ],
             found.stderr,
         )

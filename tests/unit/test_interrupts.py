@@ -103,6 +103,25 @@ class Handlers(TestCase):
                 self.assertEqual(seen, [signal.SIGTERM])
             self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_DFL)
 
+    def test_interrupting(self) -> None:
+        """Both are told inside the block; somebody else's handler of SIGINT stays."""
+        told, seen = Interrupts(), []
+        with default(signal.SIGTERM, signal.SIGINT), interrupts.terminating(told):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            with interrupts.interrupting(told, seen.append):
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGTERM)
+            self.assertEqual(seen, [signal.SIGINT, signal.SIGTERM])
+            self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
+            mine = mock.Mock()
+            signal.signal(signal.SIGINT, mine)
+            with interrupts.interrupting(told, seen.append):
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGTERM)
+            self.assertEqual((mine.call_count, seen[2:]), (1, [signal.SIGTERM]))
+            os.kill(os.getpid(), signal.SIGTERM)
+            self.assertEqual((mine.call_count, len(seen)), (2, 3))
+
     def test_telling(self) -> None:
         """SIGQUIT prints to stderr, or to a file descriptor."""
         with default(signal.SIGQUIT):

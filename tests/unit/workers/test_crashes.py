@@ -31,6 +31,7 @@ FRAMES = [FrameSummary(__file__, 25, "test", line="what ran")]
 def worker(frames: Any = FRAMES, *, is_stuck: bool = False, is_killed: bool = False) -> Any:
     found = mock.Mock(is_stuck=is_stuck, is_being_killed=is_stuck or is_killed)
     found.stack.return_value = frames
+    found.started = None
     found.state = State(multiprocessing.get_context("spawn"))
     return found
 
@@ -57,8 +58,8 @@ class Errors(TestCase):
         """The message of an error, which is of a kind, and the same in both of its forms."""
         given = dict(test=UNIT.tests[0], exit_code=3, limit="its limit", missed=0) | changed
         error = crashes.error_of(found, **given)
-        value = pickle.loads(error.value)
-        self.assertIs(error.kind, kind)
+        value = pickle.loads(error.value.data)
+        self.assertEqual([pickle.loads(one) for one in error.kinds], [kind])
         self.assertIs(type(value), kind)
         self.assertTrue(error.text.endswith(f"nose2_aio.errors.{kind.__name__}: {value}\n"))
         self.text = error.text
@@ -104,11 +105,24 @@ class Errors(TestCase):
     def test_missed(self) -> None:
         """It counts the tests that do not run."""
         for missed, words in (
-            (1, "; 1 test after it did not run"),
-            (3, "; 3 tests after it did not run"),
+            (1, "; 1 test did not run"),
+            (3, "; 3 tests did not run"),
         ):
             message = self.error(worker(), WorkerDiedError, missed=missed)
             self.assertTrue(message.endswith(words), message)
+
+
+class Missed(TestCase):
+    """Tests that do not run where a fixture has died."""
+
+    def test_class(self) -> None:
+        """They are those of the class of the first one; those of other classes still run."""
+
+        class Other(Case): ...
+
+        unit = Unit([Case("one"), Other("one"), Case("other"), Other("one")], None)
+        self.assertEqual(crashes.of_first_class(unit, {1, 2, 3}), {1, 3})
+        self.assertEqual(crashes.of_first_class(unit, {0, 1, 2}), {0, 2})
 
 
 class Last(TestCase):
@@ -120,7 +134,7 @@ class Last(TestCase):
         self.worker = worker()
         self.worker.folder = Path(folder.name)
         (self.worker.folder / "stdout").write_bytes(b"sent, left")
-        self.worker.state.note_read(1, len("sent, "))
+        self.worker.state.note_sent(1, len("sent, "))
         self.error = crashes.error_of(self.worker, None, 3, "", 0)
 
     def test_test(self) -> None:
@@ -133,6 +147,13 @@ class Last(TestCase):
         self.assertEqual(text, Text(1, "left"))
         self.assertEqual(error.args, (self.error,))
         self.assertAlmostEqual(stop.moment - start.moment, 5, delta=1)
+
+    def test_started(self) -> None:
+        """A test that has told its start and an outcome does not start again."""
+        self.worker.state.begin_test(1, monotonic())
+        self.worker.started = 1
+        events = crashes.last_events(self.worker, UNIT, UNIT.tests[1], self.error)
+        self.assertEqual([type(one) for one in events], [Text, Call, Call])
 
     def test_fixture(self) -> None:
         """In a fixture of a class there is the error alone, for what unittest would tell it of."""

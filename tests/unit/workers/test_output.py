@@ -23,7 +23,8 @@ terminal = os.dup(1)
 output = Output(Path({folder!r}), state)
 found = []
 {code}
-os.write(terminal, repr((found, state.read(1), state.read(2))).encode())
+output.note_sent()
+os.write(terminal, repr((found, state.sent(1), state.sent(2))).encode())
 """
 
 
@@ -58,9 +59,9 @@ class Taken(TestCase):
         self.assertEqual(found, ([first, [], [(2, "later")]], 18, 11))
 
     def test_no_text(self) -> None:
-        """What is no text is shown with backslashes."""
+        """What is no text can be written again as it was."""
         found = self.taken("os.write(1, b'a\\xff')\nfound.append(output.take())\n")
-        self.assertEqual(found, ([[(1, r"a\xff")]], 2, 0))
+        self.assertEqual(found, ([[(1, "a\udcff")]], 2, 0))
 
     def test_closed(self) -> None:
         """A stream that a test has closed is no matter; what is written below it is still taken."""
@@ -79,8 +80,13 @@ class Taken(TestCase):
 
     def test_leftover(self) -> None:
         """Of a worker that has died the rest is taken by the main process."""
-        self.taken("os.write(1, b'sent and ')\noutput.take()\nos.write(1, b'left\\n')\n")
+        self.taken(
+            "os.write(1, b'sent and ')\n"
+            "output.take()\n"
+            "output.note_sent()\n"
+            "os.write(1, b'left\\n')\n"
+        )
         state = State(multiprocessing.get_context("spawn"))
-        state.note_read(1, len("sent and "))
+        state.note_sent(1, len("sent and "))
         self.assertEqual(list(leftover(self.folder, state)), [(1, "left\n")])
         self.assertEqual(list(leftover(self.folder / "none", state)), [])

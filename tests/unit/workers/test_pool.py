@@ -56,6 +56,7 @@ class Worker:
         self.orders: deque[Order] = deque()
         self.reported: set[int] = set()
         self.has_reported = self.is_stuck = self.is_being_killed = False
+        self.started: int | None = None
         self.folder = test.folder
         self.state = State(multiprocessing.get_context("spawn"))
         self.connection, self._theirs = multiprocessing.Pipe()
@@ -369,7 +370,7 @@ class Deaths(Pools):
         self.script = script
         self.run_pool([unit(2, has_fixtures=True)], size=1)
         self.assertEqual(self.names(), ["addError"])
-        self.assertIn("; 2 tests after it did not run", self.receiver.errors[0].text)
+        self.assertIn("; 2 tests did not run", self.receiver.errors[0].text)
         self.assertEqual(len(self.workers), 1)
 
     def test_stuck(self) -> None:
@@ -434,7 +435,7 @@ class Ends(Pools):
 
         def on_signal(worker: Worker, number: int) -> None:
             unit = worker.orders[0].unit
-            worker.tell(Report(unit, ran(0), is_over=True, stops=True))
+            worker.tell(Report(unit, ran(0), is_over=True, is_interrupted=True))
 
         self.on_signal = on_signal
         self.run_pool([unit() for _ in range(4)], size=2)
@@ -462,7 +463,9 @@ class Ends(Pools):
 
     def test_by_itself(self) -> None:
         """A test that raises KeyboardInterrupt ends the run for all."""
-        self.script = lambda _, order: iter([Report(order.unit, ran(0), is_over=True, stops=True)])
+        self.script = lambda _, order: iter(
+            [Report(order.unit, ran(0), is_over=True, is_interrupted=True)]
+        )
         found = self.run_pool([unit() for _ in range(5)], size=1)
         self.assertEqual(found.interrupts, 1)
         self.assertEqual(self.received(), [[0]])
@@ -483,7 +486,7 @@ class Ends(Pools):
                 yield from self.passing(worker, order)
 
         def on_signal(worker: Worker, number: int) -> None:
-            worker.tell(Report(worker.orders[0].unit, [], is_over=True, stops=True))
+            worker.tell(Report(worker.orders[0].unit, [], is_over=True, is_interrupted=True))
 
         self.script, self.on_signal = script, on_signal
         self.receiver.stops_after = "stopTest"

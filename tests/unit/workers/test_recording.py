@@ -9,7 +9,6 @@ import sys
 from typing import Any
 from unittest import TestCase, TestSuite, expectedFailure, mock, skip
 
-from nose2_aio.errors import UnsentError
 from nose2_aio.workers import messages, recording
 from nose2_aio.workers.messages import (
     Call,
@@ -17,8 +16,10 @@ from nose2_aio.workers.messages import (
     Holder,
     Logged,
     NeedsTerminal,
+    Packed,
     Report,
     State,
+    Stopped,
     Stranger,
     SubTest,
     Text,
@@ -108,12 +109,13 @@ class Recording(TestCase):
         self.steps = mock.Mock()
         self.steps.take.return_value = None
         self.reports: list[Report] = []
+        self.result = mock.Mock(failfast=False, own="of nose2")
         self.recorder = recording.Recorder(
             self.steps,
             self.state,
             self.output,
             self.send,
-            failfast=False,
+            result=self.result,
             describe=self.describe,
         )
         recorders.append(self.recorder)
@@ -181,8 +183,8 @@ class Outcomes(Recording):
                 _, found, _ = self.run_unit(name)
                 self.assertEqual(found.name, call)
                 (error,) = found.args
-                self.assertIs(error.kind, kind)
-                value = pickle.loads(error.value)
+                self.assertIs(pickle.loads(error.kinds[0]), kind)
+                value = pickle.loads(error.value.data)
                 self.assertIs(type(value), kind)
                 self.assertEqual(error.text, f"described {value}")
 
@@ -191,23 +193,23 @@ class Outcomes(Recording):
         events = self.run_unit("parts")
         self.assertEqual(self.names(events), ["startTest", "addSubTest", "addSubTest", "stopTest"])
         first, second = events[1:3]
-        self.assertEqual(first.args, (SubTest("first", {"number": 1}), None))
+        number = Packed(pickle.dumps(1), "1")
+        message = Packed(pickle.dumps("first"), "first")
+        self.assertEqual(first.args, (SubTest(message, {"number": number}), None))
         subtest, error = second.args
-        self.assertIsNone(subtest.message)
-        self.assertEqual(repr(subtest.params), "{'hidden': <hidden>}")
-        self.assertIs(error.kind, AssertionError)
+        self.assertEqual(subtest, SubTest(None, {"hidden": Packed(b"", "<hidden>")}))
+        self.assertIs(pickle.loads(error.kinds[0]), AssertionError)
 
     def test_unsendable(self) -> None:
         """An error that can't be sent has a base class of it, and says the same."""
         events = self.run_unit("local_error", "two_arguments")
         local, twice = (event.args[0] for event in events if event.name == "addError")
-        self.assertIs(local.kind, LookupError)
-        value = pickle.loads(local.value)
-        self.assertIs(type(value), UnsentError)
-        self.assertRegex(str(value), r"LocalError: local$")
+        self.assertIs(pickle.loads(local.kinds[0]), LookupError)
+        self.assertEqual(local.value.data, b"")
+        self.assertRegex(local.value.text, r"LocalError: local$")
         self.assertEqual(local.text, "described local")
-        self.assertIs(twice.kind, TwiceError)
-        self.assertRegex(str(pickle.loads(twice.value)), r"TwiceError: 1 and 2$")
+        self.assertIs(pickle.loads(twice.kinds[0]), TwiceError)
+        self.assertRegex(twice.value.text, r"TwiceError: 1 and 2$")
 
     def test_fixtures(self) -> None:
         """An error of a fixture is sent with its description."""
@@ -272,10 +274,12 @@ class Moments(Recording):
         """What is written at the end of a unit, or after it, is sent, too."""
         self.begin([Case("passes")])
         self.output.take.return_value = [(1, "end")]
+        self.recorder.close()
+        self.assertEqual(self.reports[-1].events, [Text(1, "end")])
+        self.output.note_sent.assert_called_once_with()
+        self.begin([Case("passes")], has_fixtures=True)
         self.recorder.end()
         self.assertEqual(self.reports[-1].events, [Text(1, "end")])
-        self.recorder.close()
-        self.assertEqual(len(self.reports), 2)
         self.output.take.return_value = []
         self.recorder.close()
         self.assertEqual(len(self.reports), 2)
@@ -295,7 +299,7 @@ class Moments(Recording):
         except TwiceError:
             error = sys.exc_info()
         record = logging.makeLogRecord(
-            {"msg": "%s %s", "args": (Hidden(), 1), "exc_info": error, "extra": Hidden()}
+            {"msg": "%s %s", "args": (Hidden(), 1), "exc_info": error, "extra": 7}
         )
         self.begin([Case("passes")])
         self.recorder.add_log(3, record)
@@ -304,10 +308,15 @@ class Moments(Recording):
         self.recorder.end()
         sent, other = self.events
         self.assertIsInstance(sent, Logged)
-        self.assertEqual((sent.handler, sent.record.getMessage()), (3, "<hidden> 1"))
-        self.assertIn("TwiceError: 1 and 2", sent.record.exc_text)
-        self.assertEqual(repr(sent.record.extra), "<hidden>")
-        self.assertEqual((other.handler, other.record.getMessage()), (0, "%d"))
+        found = pickle.loads(sent.record.data)
+        self.assertEqual((sent.handler, found.getMessage()), (3, "<hidden> 1"))
+        self.assertIn("TwiceError: 1 and 2", found.exc_text)
+        self.assertEqual(found.extra, 7)
+        self.assertEqual((other.handler, pickle.loads(other.record.data).getMessage()), (0, "%d"))
+        record.own = Hidden()
+        self.recorder.add_log(0, record)
+        self.recorder.end()
+        self.assertEqual(self.events[-1].record, Packed(b"", "<hidden> 1"))
         self.assertEqual((record.args[1], bad.args), (1, ("x",)))  # type: ignore[index]
 
 
@@ -322,7 +331,7 @@ class Stops(Recording):
                 self.reports.clear()
                 self.run_unit("passes", name, "passes")
                 self.assertEqual(self.names(self.events).count("startTest"), 2)
-                self.assertFalse(self.reports[-1].stops)
+                self.assertFalse(self.reports[-1].is_interrupted)
         self.recorder.failfast = False
         self.reports.clear()
         self.run_unit("fails", "passes")
@@ -330,10 +339,39 @@ class Stops(Recording):
 
     def test_stop(self) -> None:
         """After Ctrl-C no further test begins, and the main process hears of it."""
-        self.recorder.stop()
+        self.recorder.interrupt()
         self.run_unit("passes")
         self.assertEqual(self.events, [])
-        self.assertTrue(self.reports[-1].stops)
+        self.assertTrue(self.reports[-1].is_interrupted)
+
+    def test_stopped(self) -> None:
+        """A test may stop the run; the main process does it when it comes to that."""
+        for stop in (self.recorder.stop, lambda: setattr(self.recorder, "shouldStop", True)):
+            self.begin([Case("passes")])
+            stop()
+            self.recorder.end()
+            self.assertTrue(self.recorder.shouldStop)
+            self.assertEqual(self.events, [Stopped()])
+            self.assertFalse(self.reports[-1].is_interrupted)
+            self.reports.clear()
+        self.recorder.shouldStop = False
+        self.assertEqual(self.recorder.own, "of nose2")
+
+    def test_successful(self) -> None:
+        """A test sees whether its unit has failed so far."""
+        self.run_unit("passes")
+        self.assertTrue(self.recorder.wasSuccessful())
+        self.run_unit("fails")
+        self.assertFalse(self.recorder.wasSuccessful())
+
+    def test_noting(self) -> None:
+        """Ctrl-C waits while something is noted, and only then."""
+        seen: list[bool] = []
+        self.recorder.is_noting = False
+        self.output.take.side_effect = lambda: seen.append(self.recorder.is_noting) or []
+        self.run_unit("passes", has_fixtures=True)
+        self.assertEqual(seen[:2], [True, True])
+        self.assertFalse(self.recorder.is_noting)
 
     def test_interrupt(self) -> None:
         """A test that Ctrl-C has ended without a word fails with that."""
@@ -341,9 +379,9 @@ class Stops(Recording):
         self.begin(tests)
         with self.assertRaises(KeyboardInterrupt) as caught:
             TestSuite(tests)(self.recorder)
-        self.recorder.interrupt(caught.exception)
+        self.recorder.note_interrupt(caught.exception)
         self.recorder.end()
-        self.assertTrue(self.reports[-1].stops)
+        self.assertTrue(self.reports[-1].is_interrupted)
         names = self.names(self.events)
         self.assertEqual(names[3:], ["startTest", "addError", "stopTest"])
         self.assertEqual(self.state.test, -1)
@@ -353,16 +391,16 @@ class Stops(Recording):
         (test,) = [Case("passes")]
         self.begin([test])
         self.recorder.startTest(test)
-        self.recorder.interrupt(KeyboardInterrupt())
+        self.recorder.note_interrupt(KeyboardInterrupt())
         self.recorder.end()
         self.assertEqual(self.names(self.events), ["startTest", "addError", "stopTest"])
 
     def test_between(self) -> None:
         """Between two tests there is none to fail."""
         self.begin([Case("passes")])
-        self.recorder.interrupt(KeyboardInterrupt())
+        self.recorder.note_interrupt(KeyboardInterrupt())
         self.recorder.end()
-        self.assertEqual((self.events, self.reports[-1].stops), ([], True))
+        self.assertEqual((self.events, self.reports[-1].is_interrupted), ([], True))
 
     def test_terminal(self) -> None:
         """Of a test that has asked for a debugger nothing is sent but that."""

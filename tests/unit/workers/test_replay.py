@@ -13,10 +13,20 @@ from unittest import TestCase, TestResult, mock
 
 from nose2 import result as nose2_result
 
-from nose2_aio.errors import AioError
+from nose2_aio.errors import UnsentError
 from nose2_aio.units import Unit
 from nose2_aio.workers import replay
-from nose2_aio.workers.messages import Call, Error, Holder, Logged, Stranger, SubTest, Text
+from nose2_aio.workers.messages import (
+    Call,
+    Error,
+    Holder,
+    Logged,
+    Packed,
+    Stopped,
+    Stranger,
+    SubTest,
+    Text,
+)
 
 
 class Case(TestCase):
@@ -24,7 +34,11 @@ class Case(TestCase):
 
 
 def error(kind: type[BaseException], *args: object) -> Error:
-    return Error(kind, pickle.dumps(kind(*args)), "the text")
+    return Error((pickle.dumps(kind),), Packed(pickle.dumps(kind(*args)), "words"), "the text")
+
+
+def packed(value: object) -> Packed:
+    return Packed(pickle.dumps(value), repr(value))
 
 
 class Replaying(TestCase):
@@ -64,12 +78,22 @@ class Replaying(TestCase):
 
     def test_subtest(self) -> None:
         """A subtest is one of the test's, with message and parameters."""
-        self.play(Call("addSubTest", 0, (SubTest("words", {"n": 1}), None), 0.0))
-        self.play(Call("addSubTest", 0, (SubTest(None, {"n": 2}), None), 0.0))
+        self.play(Call("addSubTest", 0, (SubTest(packed("words"), {"n": packed(1)}), None), 0.0))
+        self.play(
+            Call(
+                "addSubTest",
+                0,
+                (
+                    SubTest(None, {"n": packed(2), "m": packed(None), "x": Packed(b"", "<it>")}),
+                    None,
+                ),
+                0.0,
+            )
+        )
         first, second = (call.args for call in self.result.addSubTest.mock_calls)
         self.assertIs(first[0], self.tests[0])
         self.assertEqual(first[1].id(), f"{self.tests[0].id()} [words] (n=1)")
-        self.assertEqual(second[1].id(), f"{self.tests[0].id()} (n=2)")
+        self.assertEqual(second[1].id(), f"{self.tests[0].id()} (n=2, m=None, x=<it>)")
         self.assertIsNone(first[2])
 
     def test_others(self) -> None:
@@ -103,7 +127,7 @@ class Replaying(TestCase):
         self.assertIsNone(self.clock.moment)
 
     def test_texts(self) -> None:
-        """Text goes to the stream that stands there now; what it can't encode is escaped."""
+        """Text goes to the stream that stands there now; what it can't encode goes on as bytes."""
         with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
             self.play(Text(1, "to stdout"))
             self.play(Text(2, "to stderr"))
@@ -116,9 +140,16 @@ class Replaying(TestCase):
 
     def test_logged(self) -> None:
         """A record goes to the handler that it was meant for."""
-        record = logging.makeLogRecord({})
-        self.play(Logged(1, record))
-        self.handler.handle.assert_called_once_with(record)
+        record = logging.makeLogRecord({"msg": "logged"})
+        self.play(Logged(1, packed(record)))
+        self.play(Logged(1, Packed(b"", "the text")))
+        found = [call.args[0].getMessage() for call in self.handler.emit.mock_calls]
+        self.assertEqual(found, ["logged", "the text"])
+
+    def test_stopped(self) -> None:
+        """A test that has stopped the run stops it here."""
+        self.play(Stopped())
+        self.result.stop.assert_called_once_with()
 
 
 class Restored(TestCase):
@@ -126,10 +157,12 @@ class Restored(TestCase):
 
     def test_unloadable(self) -> None:
         """One that can be loaded in the worker alone is told nonetheless."""
-        found = replay.restored(Error(LookupError, b"no pickle", "the text"))
+        kinds = (b"no pickle", pickle.dumps(LookupError))
+        found = replay.restored(Error(kinds, Packed(b"no pickle", "words"), "the text"))
         self.assertEqual((found[0], found[2]), (LookupError, "the text"))
-        self.assertIs(type(found[1]), AioError)
-        self.assertRegex(str(found[1]), "^LookupError could not be loaded: .")
+        self.assertIs(type(found[1]), UnsentError)
+        self.assertEqual(str(found[1]), "words")
+        self.assertIs(replay.restored(Error((), Packed(b"", ""), ""))[0], Exception)
 
 
 class Plugins(TestCase):

@@ -100,6 +100,15 @@ class Again(TestCase):
         self.assertEqual((found, count), ([], 3))
         self.assertRegex(line, ", 0 flaky$")
 
+    def test_interrupted(self) -> None:
+        """Ctrl-C ends it: what is flaky so far stays so."""
+        results = iter([True, None, True])
+        failures = [Failure(Case("plain")) for _ in range(3)]
+        found, line = retries.retry(failures, SETTINGS, lambda _: next(results), lambda _: None)
+        self.assertEqual(
+            ([one.test for one in found], line), ([failures[0].test], "retries: interrupted")
+        )
+
     def test_never(self) -> None:
         """Where nothing is run again there is nothing to tell."""
         self.assertEqual(self.retried(name="never"), ([], "", 0))

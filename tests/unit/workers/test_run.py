@@ -150,7 +150,7 @@ class Runs(TestCase):
             Unit([Case("a"), Case("b")], BaseTestSuite()),
             Unit([Case("a")], BaseTestSuite()),
         ]
-        self.steps = mock.Mock()
+        self.steps = mock.MagicMock()
         self.pool = mock.Mock(spec=Pool, interrupts=0, ran=[])
         made = mock.patch.object(run, "Pool", return_value=self.pool)
         self.made = made.start()
@@ -182,7 +182,7 @@ class Runs(TestCase):
         self.pool.run.assert_called_once_with([0], {0: frozenset([1])})
         self.assertEqual(self.made.call_args.args[-1], 1)
         self.pool.interrupts = 1
-        self.assertFalse(self.run.passes(self.units[0].tests[1]))
+        self.assertIsNone(self.run.passes(self.units[0].tests[1]))
 
     def test_passes_here(self) -> None:
         """One that has run in the main process is a unit by itself."""
@@ -205,17 +205,25 @@ class Runs(TestCase):
         self.assertEqual(self.run.beside(other), [first.id()])
 
     def test_signals(self) -> None:
-        """Ctrl-C interrupts the pool while it runs; Python's own handler stands there again."""
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        self.addCleanup(signal.signal, signal.SIGINT, before)
-        self.pool.run.side_effect = lambda _: signal.raise_signal(signal.SIGINT)
+        """Ctrl-C interrupts the pool while it runs."""
+        self.pool.run.side_effect = lambda _: (
+            self.steps.interrupting.return_value.__enter__.assert_called_once_with()
+        )
         self.run(TestResult())
-        self.pool.interrupt.assert_called_once_with(signal.SIGINT)
-        self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
-        mine = mock.Mock()
-        signal.signal(signal.SIGINT, mine)
-        self.run(TestResult())
-        self.assertEqual((mine.call_count, self.pool.interrupt.call_count), (1, 1))
+        self.steps.interrupting.assert_called_once_with(self.pool.interrupt)
+        self.steps.interrupting.return_value.__exit__.assert_called_once()
+
+    def test_children(self) -> None:
+        """Workers can be waited for, though SIGCHLD is ignored otherwise."""
+        seen: list[Any] = []
+        self.pool.run.side_effect = lambda _: seen.append(signal.getsignal(signal.SIGCHLD))
+        before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        try:
+            self.run(TestResult())
+            self.assertIs(signal.getsignal(signal.SIGCHLD), signal.SIG_IGN)
+        finally:
+            signal.signal(signal.SIGCHLD, before)
+        self.assertEqual(seen, [signal.SIG_DFL])
 
     def test_suspend(self) -> None:
         """The workers are suspended and resumed with the main process; before it, nothing is."""
@@ -240,6 +248,7 @@ class Runs(TestCase):
         self.pool.running.return_value = [("a.b", 1.25), ("c.d", 0.5)]
         self.assertEqual(
             self.run.going_on(),
-            "\n2 tests run in worker processes:\na.b has run for 1.25 s\nc.d has run for 0.50 s\n",
+            "\nThese tests run in worker processes:\n"
+            "a.b has run for 1.25 s\nc.d has run for 0.50 s\n",
         )
         self.pool.signal.assert_called_once_with(signal.SIGQUIT)

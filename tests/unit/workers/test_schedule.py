@@ -41,6 +41,22 @@ class Order(TestCase):
         schedule.end(3)
         self.assertEqual(all_next(schedule), [0, 2])
 
+    def test_one_worker(self) -> None:
+        """For a single worker serial units stand in the order of the suite: all is serial."""
+        schedule = Schedule([unit(), unit(is_serial=True)], range(2), has_others=False)
+        self.assertEqual(all_next(schedule), [0, 1])
+        schedule = Schedule([unit(), unit(is_serial=True)], range(2), has_others=False)
+        self.assertEqual((schedule.next(), schedule.next()), (0, 1))
+        schedule.put_back(0)
+        self.assertEqual(schedule.next(), 0)
+
+    def test_count(self) -> None:
+        """It knows how many units wait, but for those that wait for a key."""
+        schedule = Schedule([unit("a"), unit("a"), unit(), unit()], range(4))
+        self.assertEqual(schedule.count, 4)
+        self.assertEqual([schedule.next(), schedule.next()], [0, 2])
+        self.assertEqual(schedule.count, 1)
+
     def test_key(self) -> None:
         """A unit whose key is taken waits; those after it may start; then it is the first one."""
         units = [unit("a"), unit("a"), unit("b"), unit("a"), unit()]

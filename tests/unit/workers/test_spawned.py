@@ -30,7 +30,7 @@ class Serve(TestCase):
         plan = Plan([], "/", spawned.names_of(here), **given)
         self.describe = mock.Mock()
         Servant(process, plan).work(
-            there, mock.sentinel.steps, failfast=True, describe=self.describe
+            there, mock.sentinel.steps, result=mock.sentinel.result, describe=self.describe
         )
         return process
 
@@ -39,7 +39,7 @@ class Serve(TestCase):
         there = units("ab", "c")
         process = self.serve(units("ab", "c"), there)
         process.work.assert_called_once_with(
-            there, mock.sentinel.steps, failfast=True, describe=self.describe
+            there, mock.sentinel.steps, result=mock.sentinel.result, describe=self.describe
         )
         process.refuse.assert_not_called()
 
@@ -59,11 +59,13 @@ class Serve(TestCase):
 
     def test_one(self) -> None:
         """It may run one test alone, of its name: the unit keeps what else it is."""
-        there = units("ab", "b", "c")
+        there = units("ab", "c")
         process = self.serve(units("b"), there, is_one=True)
         ([found], _), _ = process.work.call_args
         self.assertEqual(found.tests, [there[0].tests[1]])
         self.assertTrue(found.is_serial)
+        process = self.serve(units("b"), units("ab", "b"), is_one=True)
+        process.work.assert_not_called()  # which one of them is meant isn't known
         process = self.serve(units("c"), units("ab"), is_one=True)
         process.work.assert_not_called()
         self.assertIn("1 is missing there", process.refuse.call_args.args[0])
