@@ -30,6 +30,10 @@ class Receiver(Protocol):
     def is_stopped(self) -> bool:
         """True if no further test is to run."""
 
+    @property
+    def ends_at_failure(self) -> bool:
+        """True if a failure is to end the run."""
+
 
 class Delivery:
     """The events that wait for their turn."""

@@ -329,7 +329,8 @@ class Pool:
         error = crashes.error_of(worker, test, exit_code, self._limit_of(test), len(missed))
         self._add(worker, order.unit, crashes.last_events(worker, unit, test, error))
         self._receiver.note(crashes.lost_teardown(test, unit))
-        if left and not self._is_stopping:  # its fixtures are set up again there
+        if left and not (self._is_stopping or self._receiver.ends_at_failure):
+            # its fixtures are set up again there
             self._started().send(Order(order.unit, left))
         else:
             self._end(order.unit)

@@ -222,6 +222,11 @@ class _Player:
         """True if nothing more is to run, and no test is replayed halfway."""
         return bool(self._replay.result.shouldStop) and not self._replay.is_in_test
 
+    @property
+    def ends_at_failure(self) -> bool:
+        """True with ``-F``."""
+        return bool(self._replay.result.failfast)
+
     def receive(self, unit: int, event: Event) -> None:
         """Replay an event."""
         self._steps.is_replaying = True
@@ -249,6 +254,7 @@ class _Collector:
     """Looks whether a test passes."""
 
     is_stopped = False
+    ends_at_failure = True
 
     def __init__(self) -> None:
         self._has_failed = False

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import heappop, heappush
 
 from nose2_aio.units import Unit
 
@@ -28,13 +29,16 @@ class Schedule:
         ``has_others`` is false for a single worker: there everything is serial.
         """
         self._units = units
-        order = list(order)
-        serial = {index for index in order if has_others and units[index].is_serial}
-        self._serial = deque(index for index in order if index in serial)
-        self._waiting = deque(index for index in order if index not in serial)
-        self._all_serial = serial
-        self._blocked: dict[str, deque[int]] = {}
+        self._order = list(order)
+        ranks = range(len(self._order))
+        is_serial = [has_others and units[index].is_serial for index in self._order]
+        # heaps: the first ranks are in order
+        self._serial = [rank for rank in ranks if is_serial[rank]]
+        self._waiting = [rank for rank in ranks if not is_serial[rank]]
+        self._blocked: dict[str, list[int]] = {}
         """The units that wait for a key, by that key."""
+        self._is_serial = is_serial
+        self._ranks = {index: rank for rank, index in enumerate(self._order)}
         self._taken: Counter[str] = Counter()
         self._running: set[int] = set()
 
@@ -44,33 +48,36 @@ class Schedule:
         ``is_free`` is false for a worker that is still busy: it gets no unit that others may wait
         for.
         """
-        if self._serial or self._all_serial & self._running:
+        if self._serial or any(self._is_serial[rank] for rank in self._running):
             if self._running or not self._serial or not is_free:
                 return None
-            return self._start(self._serial.popleft())
+            return self._start(heappop(self._serial))
         while self._waiting:
-            if self._units[self._waiting[0]].keys and not is_free:
+            if self._keys(self._waiting[0]) and not is_free:
                 return None
-            index = self._waiting.popleft()
-            key = self._missing(index)
+            rank = heappop(self._waiting)
+            key = self._missing(rank)
             if key is None:
-                return self._start(index)
-            self._blocked.setdefault(key, deque()).append(index)
+                return self._start(rank)
+            heappush(self._blocked.setdefault(key, []), rank)
+            for other in self._keys(rank):
+                self._release(other)
         return None
 
     def end(self, index: int) -> None:
         """Note that a unit is over."""
-        self._running.discard(index)
-        for key in self._units[index].keys:
-            self._taken[key] -= 1
-            blocked = self._blocked.get(key)
-            if blocked:
-                self._waiting.appendleft(blocked.popleft())
+        rank = self._ranks[index]
+        if rank in self._running:
+            self._running.remove(rank)
+            self._taken.subtract(self._keys(rank).keys())
+            for key in self._keys(rank):
+                self._release(key)
 
     def put_back(self, index: int) -> None:
-        """Let a unit start again, before all others: its worker has died."""
+        """Let a unit start again: its worker has died."""
         self.end(index)
-        (self._serial if index in self._all_serial else self._waiting).appendleft(index)
+        rank = self._ranks[index]
+        heappush(self._serial if self._is_serial[rank] else self._waiting, rank)
 
     def clear(self) -> None:
         """Start nothing any more."""
@@ -88,17 +95,36 @@ class Schedule:
         """True if no unit waits."""
         return not (self._serial or self._waiting or any(self._blocked.values()))
 
-    def _missing(self, index: int) -> str | None:
+    def _keys(self, rank: int) -> Mapping[str, int]:
+        return self._units[self._order[rank]].keys
+
+    def _missing(self, rank: int) -> str | None:
         """Return a key that a unit needs and that is taken."""
-        for key, at_most in self._units[index].keys.items():
+        for key, at_most in self._keys(rank).items():
             if self._taken[key] >= at_most:
                 return key
         return None
 
-    def _start(self, index: int) -> int:
-        self._taken.update(self._units[index].keys.keys())
-        self._running.add(index)
-        return index
+    def _release(self, key: str) -> None:
+        """Let the first unit go on that waits for a key, if that is all that it misses.
+
+        Those that miss another key wait for that from now on.
+        """
+        blocked = self._blocked.get(key)
+        while blocked:
+            missing = self._missing(blocked[0])
+            if missing == key:
+                return
+            rank = heappop(blocked)
+            if missing is None:
+                heappush(self._waiting, rank)
+                return
+            heappush(self._blocked.setdefault(missing, []), rank)
+
+    def _start(self, rank: int) -> int:
+        self._taken.update(self._keys(rank).keys())
+        self._running.add(rank)
+        return self._order[rank]
 
 
 def longest_first(units: Sequence[Unit], seconds: Mapping[str, float]) -> list[int]:

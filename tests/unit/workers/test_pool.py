@@ -133,6 +133,7 @@ class Receiver:
         self.here: list[tuple[int, int]] = []
         self.found: list[Any] = []
         self.stops_after = ""
+        self.ends_at_failure = False
 
     @property
     def is_stopped(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from unittest import TestCase
 
 from nose2_aio.units import Unit
@@ -86,10 +88,36 @@ class Order(TestCase):
         schedule.end(0)
         self.assertEqual(all_next(schedule), [])
         schedule.end(1)
-        self.assertEqual(all_next(schedule), [3])
-        schedule.end(3)
         self.assertEqual(all_next(schedule), [2])
+        schedule.end(2)
+        self.assertEqual(all_next(schedule), [3])
         self.assertTrue(schedule.is_empty)
+
+    def test_random(self) -> None:
+        """Whatever keys units have: each starts once, and none before its keys are free."""
+        numbers = random.Random(5)
+        for _ in range(300):
+            units = [
+                unit(*numbers.sample("abcd", numbers.randint(0, 3)), at_most=numbers.randint(1, 2))
+                for _ in range(12)
+            ]
+            schedule = Schedule(units, range(12))
+            running: list[int] = []
+            started: list[int] = []
+            while len(started) < len(units) or running:
+                new = all_next(schedule)
+                running += new
+                started += new
+                self.assertTrue(running, (started, units))
+                taken = Counter(key for index in running for key in units[index].keys)
+                for index in running:
+                    for key, at_most in units[index].keys.items():
+                        others = [one for one in running if key in units[one].keys]
+                        least = max(units[one].keys[key] for one in others)
+                        self.assertLessEqual(taken[key], max(at_most, least))
+                schedule.end(running.pop(numbers.randrange(len(running))))
+            self.assertEqual(sorted(started), list(range(12)))
+            self.assertTrue(schedule.is_empty)
 
     def test_at_most(self) -> None:
         """So many units with a key start as it says."""
