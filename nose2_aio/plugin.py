@@ -277,6 +277,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         try:
             if not self._has_workers:
                 return run.execute(execute, suite, result, is_sent=_is_sent(execute))
+            for plugin in self._plugins(_PRETTY):  # it has its say where the traceback is
+                if plugin.registered:
+                    self.session.hooks.hooks["outcomeDetail"].plugins.remove(plugin)
             return run.execute_in_workers(suite, result, self._describe_error)
         except WorkerStartError as error:
             run.is_cut = True

@@ -200,6 +200,7 @@ class WorkerRun:
 
     def _forked(self, link: Link) -> None:
         self._quiet.close()
+        gc.unfreeze()  # or nothing finds what refers to an object; it is all old by now
         assert self._pool is not None
         self._pool.close_in_worker()
         process = Process(link)
@@ -299,9 +300,9 @@ def _awaiting_children() -> Iterator[None]:
 
 @contextmanager
 def _frozen() -> Iterator[None]:
-    """Keep the garbage collector away from what is loaded, inside the block.
+    """Make all that is loaded old for the garbage collector, inside the block.
 
-    Or each forked worker would have a copy of all of that soon.
+    Or each forked worker would soon have a copy of it.
     """
     gc.collect()
     gc.freeze()

@@ -216,12 +216,12 @@ class Frames(TestCase):
                 await asyncio.sleep(60)
 
             class Plain(unittest.TestCase):
-                @aio.timeout(0.02)
+                @aio.timeout(0.2)
                 async def test_plain(self):
                     await helper()
 
             class Isolated(unittest.IsolatedAsyncioTestCase):
-                @aio.timeout(0.02)
+                @aio.timeout(0.2)
                 async def test_isolated(self):
                     await helper()
             """,
@@ -230,5 +230,5 @@ class Frames(TestCase):
             frames = re.findall(r"^  File .*, in (\w+)$", report, re.MULTILINE)
             self.assertEqual(frames, [name, "helper"], run.output)
             self.assertIn(
-                "TimeLimitError: not done within its time limit of 0.02 s (@timeout)", report
+                "TimeLimitError: not done within its time limit of 0.2 s (@timeout)", report
             )

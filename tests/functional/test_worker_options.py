@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from unittest import mock
 from xml.etree import ElementTree as ET
 
 from tests.runs import TOP
@@ -245,8 +246,12 @@ class Case(unittest.TestCase):
             "[run]\nconcurrency = multiprocessing, thread\nparallel = true\n"
             "include = code_under_test.py\n",
         )
+        # these tests may run under coverage themselves
+        names = [name for name in os.environ if name.startswith("COVERAGE_")]
         for start in ("fork", "spawn"):
-            with self.subTest(start):
+            with self.subTest(start), mock.patch.dict(os.environ):
+                for name in names:
+                    del os.environ[name]
                 run = project.python(
                     *("-m", "coverage", "run", "-m", "nose2", "--plugin", "nose2_aio"),
                     *("--aio-workers=2", f"--aio-worker-start={start}"),

@@ -171,8 +171,9 @@ class Outcomes(Recording):
         ):
             with self.subTest(name):
                 self.reports.clear()
-                _, found, _ = self.run_unit(name)
-                self.assertEqual((found.name, found.args), (call, args))
+                # Python 3.12.1 starts no test that is skipped by a decorator
+                (found,) = [one for one in self.run_unit(name) if one.name == call]
+                self.assertEqual(found.args, args)
         for name, call, kind in (
             ("fails", "addFailure", AssertionError),
             ("errs", "addError", LookupError),
