@@ -184,5 +184,8 @@ def _release() -> None:
     _handlers.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_release)
+def _ignored(**_: Callable[[], None]) -> None:
+    """Stand for `os.register_at_fork` where nothing forks."""
+
+
+getattr(os, "register_at_fork", _ignored)(after_in_child=_release)

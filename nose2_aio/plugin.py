@@ -169,7 +169,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         is_worker = spawned.servant() is not None
         if is_worker:
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
-                self.session.hooks.hooks[hook].plugins.clear()
+                self.session.hooks.hooks.pop(hook, None)
         self._check_mp()
         if self.settings.repeat > 1:
             self._tally = Tally()

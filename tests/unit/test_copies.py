@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import threading
 from typing import Any
 from unittest import IsolatedAsyncioTestCase, TestCase, TestResult
@@ -117,3 +118,18 @@ class Copied(TestCase):
         test = util.transplant_class(functions.FunctionTestCase, __name__)(function)
         found = copies.copied(test)
         self.assertIs(found._testFunc, function)
+
+
+class Ours(TestCase):
+    """What we have put on a test for later."""
+
+    def test_partial(self) -> None:
+        """A function for the test is one for the copy."""
+        test = Ours("test_partial")
+        vars(test)["ours"] = functools.partial(print, test, 5, end="")
+        vars(test)["other"] = other = functools.partial(print, 5)
+        found = vars(copies.copied(test))
+        self.assertEqual(found["ours"].args[1:], (5,))
+        self.assertIsNot(found["ours"].args[0], test)
+        self.assertEqual(found["ours"].keywords, {"end": ""})
+        self.assertIs(found["other"], other)

@@ -207,3 +207,15 @@ class Handlers(TestCase):
                     os._exit(7 if is_right else 1)
                 _, status = os.waitpid(child, 0)
                 self.assertEqual(os.waitstatus_to_exitcode(status), 7)
+
+    @skipIf(sys.platform == "win32", "no such signals")
+    def test_released(self) -> None:
+        """A child process handles none; what somebody has put in our place stays."""
+        with default(signal.SIGTERM), interrupts.terminating(Interrupts()):
+            interrupts._release()
+            self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_DFL)
+        with default(signal.SIGTERM), interrupts.terminating(Interrupts()):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            interrupts._release()
+            self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_IGN)
+        self.assertIsNone(interrupts._ignored(after_in_child=interrupts._release))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from configparser import ConfigParser
 from types import SimpleNamespace
 from typing import Any
-from unittest import TestCase, TestResult, TestSuite
+from unittest import TestCase, TestResult, TestSuite, mock
 
+from nose2.plugins.prettyassert import PrettyAssert
 from nose2.session import Session
 
 from nose2_aio import AioPlugin
@@ -136,3 +138,54 @@ class Workers(TestCase):
         event.exc_info = ValueError, error, None
         plugin.setTestOutcome(event)
         self.assertIs(event.exc_info[0], UnsentError)
+
+
+class WorkersOfOurs(TestCase):
+    """Worker processes of ours."""
+
+    def plugin(self, **settings: str) -> AioPlugin:
+        session = Session()
+        session.config = ConfigParser()
+        session.config.read_dict({"aio": settings})
+        return AioPlugin(session=session)
+
+    def test_servant(self) -> None:
+        """A spawned worker doesn't report: the main process does."""
+        plugin = self.plugin(workers="2")
+        reporter = SimpleNamespace(afterTestRun=None)
+        plugin.session.hooks.register("afterTestRun", reporter)
+        event = SimpleNamespace(
+            executeTests=lambda suite, result: suite(result), result=SimpleNamespace(stop=None)
+        )
+        with mock.patch("nose2_aio.workers.spawned._servants", [mock.Mock()]):
+            self.assertTrue(plugin._has_workers)
+            plugin.startTestRun(event)
+        self.addCleanup(plugin.stopTestRun, None)
+        self.assertNotIn("afterTestRun", plugin.session.hooks.hooks)
+        self.assertNotIn("stopTestRun", plugin.session.hooks.hooks)
+
+    def test_windows(self) -> None:
+        """Where there are none, tests run in the main process, and a line says so."""
+        plugin = self.plugin(workers="2")
+        self.assertTrue(plugin._has_workers)
+        with mock.patch("nose2_aio.plugin.os", SimpleNamespace(name="nt")):
+            self.assertFalse(plugin._has_workers)
+        self.assertIn(
+            "workers: this system has none, so tests run in the main process",
+            plugin._test_run.notes,
+        )
+
+    def test_prettyassert(self) -> None:
+        """What nose2's plugin says of a failure comes with its text."""
+        plugin = self.plugin()
+        pretty = PrettyAssert(session=plugin.session)
+        plugin.session.plugins = [plugin, pretty]
+        try:
+            assert len("five") == 5
+        except AssertionError:
+            error = sys.exc_info()
+        text = plugin._describe_error(self, error)
+        self.assertTrue(text.startswith("Traceback (most recent call last):"))
+        self.assertNotIn(">>>", text)
+        pretty.register()
+        self.assertIn('>>> assert len("five") == 5', plugin._describe_error(self, error))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import tempfile
 from pathlib import Path
-from unittest import TestCase
+from types import SimpleNamespace
+from unittest import TestCase, mock
 
+from nose2_aio.workers import output
 from nose2_aio.workers.messages import State
 from nose2_aio.workers.output import leftover
 from tests.runs import python
@@ -90,3 +93,13 @@ class Taken(TestCase):
         state.note_sent(1, len("sent and "))
         self.assertEqual(list(leftover(self.folder, state)), [(1, "left\n")])
         self.assertEqual(list(leftover(self.folder / "none", state)), [])
+
+    def test_other(self) -> None:
+        """A stream of another file descriptor is none of it."""
+        other = SimpleNamespace(fileno=lambda: 99)
+        with (
+            mock.patch.object(sys, "__stdout__", sys.__stdout__),
+            mock.patch.object(output.os, "fdopen", return_value="made"),
+        ):
+            self.assertEqual(output._stream(other, 1), "made")
+            self.assertEqual(sys.__stdout__, "made")

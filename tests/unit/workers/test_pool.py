@@ -509,3 +509,42 @@ class Ends(Pools):
         self.on_signal = on_signal
         self.run_pool([unit(), unit()], size=2)
         self.assertIn(signal.SIGQUIT, seen)
+
+
+class Alone(TestCase):
+    """Single steps of a pool."""
+
+    def setUp(self) -> None:
+        self.pool = pool.Pool([], Receiver(), mock.Mock(), mock.Mock(), 2)
+
+    def test_signal(self) -> None:
+        """A signal goes to the workers that are busy."""
+        idle, busy = mock.Mock(is_busy=False), mock.Mock(is_busy=True)
+        self.pool._workers = [idle, busy]
+        self.pool.signal(9)
+        idle.signal.assert_not_called()
+        busy.signal.assert_called_once_with(9)
+
+    def test_nothing_ahead(self) -> None:
+        """A worker gets nothing ahead where nothing may start."""
+        worker: Any = mock.Mock(orders=deque())
+        self.pool._give_ahead(worker, 3)
+        worker.send.assert_not_called()
+
+    def test_rounds(self) -> None:
+        """Where reports come without an end, others get their turn."""
+        worker = mock.Mock()
+        self.pool._selector = mock.Mock()
+        self.pool._selector.select.return_value = [(SimpleNamespace(data=worker), 1)]
+        with mock.patch.object(pool.Pool, "_receive") as receive:
+            self.pool._wait()
+        self.assertEqual(receive.call_count, pool._MOST_AHEAD)
+
+    def test_quiet_death(self) -> None:
+        """A worker that has ended is buried though its connection is open elsewhere."""
+        worker: Any = mock.Mock(is_being_killed=False, is_busy=False)
+        worker.process.is_alive.return_value = worker.connection.poll.return_value = False
+        self.pool._workers = [worker]
+        with mock.patch.object(pool.Pool, "_bury") as bury:
+            self.pool._watch()
+        bury.assert_called_once_with(worker)

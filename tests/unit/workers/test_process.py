@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import bdb
 import logging
+import os
 import pickle
+import signal
 import sys
+import threading
 from multiprocessing import Pipe
 from typing import Any
 from unittest import TestCase, TestSuite, mock, skipIf
@@ -15,7 +18,7 @@ from nose2.plugins import logcapture
 from nose2_aio.errors import LoopError
 from nose2_aio.units import Unit
 from nose2_aio.workers import process
-from nose2_aio.workers.messages import Order
+from nose2_aio.workers.messages import Order, Refusal, Report, unpacked
 from tests.runs import Project
 
 MAIN = """
@@ -178,6 +181,15 @@ class Parent(TestCase):
             with self.assertRaises(SystemExit):
                 process._end_with(-1)
 
+    def test_elsewhere(self) -> None:
+        """Other systems have no such way: a worker looks once."""
+        with (
+            mock.patch.object(process.sys, "platform", "darwin"),
+            mock.patch.object(process.ctypes, "pythonapi") as api,
+        ):
+            process._end_with(process.os.getppid())
+        self.assertEqual(api.mock_calls, [])
+
 
 class Handlers(TestCase):
     """Handlers of log records."""
@@ -203,4 +215,109 @@ class Debugger(TestCase):
             with self.assertRaisesRegex(LoopError, "^a debugger needs a terminal, and worker"):
                 bdb.Bdb().set_trace()
         self.assertTrue(recorder.needs_terminal)
+        recorder.needs_terminal = False
+        with process._without_debugger(recorder):
+            errors: list[BaseException] = []
+
+            def ask() -> None:
+                try:
+                    bdb.Bdb().set_trace()
+                except LoopError as error:
+                    errors.append(error)
+
+            thread = threading.Thread(target=ask)
+            thread.start()
+            thread.join()
+        self.assertEqual(len(errors), 1)
+        self.assertFalse(recorder.needs_terminal)  # it isn't known whose thread that is
         self.assertIs(bdb.Bdb.set_trace, before)
+
+
+class Child(TestCase):
+    """A child process that a test has forked."""
+
+    def setUp(self) -> None:
+        self.process = object.__new__(process.Process)
+        self.process._own = os.getpid()
+        self.connection = mock.Mock()
+        self.process._link = mock.Mock(connection=self.connection)
+
+    def test_sends(self) -> None:
+        """It ends where it would send a report, which is its parent's affair."""
+        self.process.refuse("a reason")
+        (data,) = self.connection.send_bytes.call_args.args
+        self.assertEqual(unpacked(data), Report(-1, [Refusal("a reason")]))
+        self.process._own = -1
+        with (
+            mock.patch.object(process.os, "_exit", side_effect=SystemExit) as leave,
+            self.assertRaises(SystemExit),
+        ):
+            self.process.refuse("a reason")
+        leave.assert_called_once_with(0)
+        self.connection.send_bytes.assert_called_once()
+
+    def test_released(self) -> None:
+        """It leaves the connection and the terminal to its parent."""
+        reader, self.process._terminal = os.pipe()
+        self.addCleanup(os.close, reader)
+        for _ in range(2):
+            self.process._release()
+            self.connection.close.assert_called()
+            with self.assertRaises(OSError):
+                os.fstat(self.process._terminal)
+
+
+class Interrupted(TestCase):
+    """SIGINT in a worker."""
+
+    def test_noting(self) -> None:
+        """It waits while something is noted; where a test runs it raises KeyboardInterrupt."""
+        recorder: Any = mock.Mock(is_noting=True)
+        before = signal.getsignal(signal.SIGINT)
+        with mock.patch.object(signal, "default_int_handler", signal.default_int_handler):
+            process._handle_interrupts(recorder)
+            try:
+                self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
+                signal.raise_signal(signal.SIGINT)
+                recorder.interrupt.assert_called_once_with()
+                recorder.is_noting = False
+                with self.assertRaises(KeyboardInterrupt):
+                    signal.raise_signal(signal.SIGINT)
+            finally:
+                signal.signal(signal.SIGINT, before)
+
+
+class Served(TestCase):
+    """What a worker does from its first order to its last one."""
+
+    def test_logs(self) -> None:
+        """Records for nose2's log capture are recorded."""
+        worker = object.__new__(process.Process)
+        worker._link, worker._output, worker._terminal = mock.Mock(), mock.Mock(), 2
+        handler = logging.NullHandler()
+        with (
+            mock.patch.object(process, "memory_handlers", return_value=[handler]),
+            mock.patch.object(process, "_handle_interrupts"),
+            mock.patch.object(process.signal, "pthread_sigmask") as mask,
+            mock.patch.object(process, "_serve") as serve,
+            mock.patch.object(process.Recorder, "add_log") as log,
+        ):
+            worker.work([], mock.MagicMock(), result=mock.Mock(), describe=mock.Mock())
+            handler.emit(logging.makeLogRecord({}))
+        log.assert_called_once()
+        serve.assert_called_once()
+        mask.assert_called_once_with(signal.SIG_UNBLOCK, process.HELD)
+
+    def test_cleanups(self) -> None:
+        """At the end come the class cleanups of units that have no fixtures of a class."""
+        units = [Unit([self], mock.Mock()), Unit([self], mock.Mock(), has_fixtures=True)]
+        for number, cases in ((0, [Served]), (1, [])):
+            received = [(Order(number),), ()]
+            with (
+                mock.patch.object(process, "_received", side_effect=received),
+                mock.patch.object(process, "_run") as run,
+                mock.patch.object(process.seams, "clean_up") as clean_up,
+            ):
+                process._serve(mock.Mock(), units, mock.Mock(), mock.Mock())
+            run.assert_called_once()
+            self.assertEqual(list(clean_up.call_args.args[0]), cases)

@@ -22,6 +22,7 @@ from nose2_aio.workers.messages import (
     Holder,
     Logged,
     Packed,
+    Refusal,
     Stopped,
     Stranger,
     SubTest,
@@ -179,3 +180,29 @@ class Plugins(TestCase):
             del sys.modules["nose2.result"]
             with replay.time_of_plugins():
                 self.assertIs(nose2_result.time, before)
+
+
+class Streams(TestCase):
+    """What is written to a stream that can't encode it."""
+
+    def test_no_bytes(self) -> None:
+        """One without a buffer gets backslashes."""
+
+        class Narrow:
+            def __init__(self) -> None:
+                self.told: list[str] = []
+
+            def write(self, text: str) -> None:
+                text.encode("ascii")
+                self.told.append(text)
+
+        stream = Narrow()
+        with mock.patch.object(sys, "stdout", stream):
+            replay._write("stdout", "caf\xe9")
+        self.assertEqual(stream.told, ["caf\\xe9"])
+
+    def test_nothing(self) -> None:
+        """What says nothing to a result isn't replayed."""
+        result = mock.Mock()
+        replay.Replay(result, [], replay.Clock(), []).play(0, Refusal("a reason"))
+        self.assertEqual(result.mock_calls, [])

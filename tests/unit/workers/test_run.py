@@ -252,3 +252,21 @@ class Runs(TestCase):
             "a.b has run for 1.25 s\nc.d has run for 0.50 s\n",
         )
         self.pool.signal.assert_called_once_with(signal.SIGQUIT)
+
+
+class Here(TestCase):
+    """A test that asks for a debugger."""
+
+    def test_run_here(self) -> None:
+        """It runs in the main process, on nose2's result; Ctrl-C raises there as ever."""
+        unit = Unit([Case("a"), Case("a")], TestSuite(), repetition=2)
+        unit.suite.addTests(unit.tests)
+        result, steps = mock.Mock(), mock.Mock()
+        handlers = []
+        steps.begin_unit.side_effect = lambda _: handlers.append(signal.getsignal(signal.SIGINT))
+        player = run._Player(mock.Mock(result=TestResult()), [unit], steps)
+        player.run_here(0, 1)
+        self.assertEqual(player._replay.result.testsRun, 1)
+        self.assertEqual(handlers, [signal.default_int_handler])
+        self.assertEqual([one[0] for one in steps.mock_calls], ["note", "begin_unit", "end_unit"])
+        self.assertEqual(result.mock_calls, [])

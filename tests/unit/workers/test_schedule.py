@@ -207,3 +207,16 @@ class LongestFirst(TestCase):
         units = [Unit([Named("one")], None), Unit([object()], None), Unit([Named("one")], None)]
         self.assertEqual(longest_first(units, {}), [0, 1, 2])
         self.assertEqual(longest_first(units, {"x": 1.0}), [0, 2, 1])
+
+
+class Ended(TestCase):
+    """The end of a unit."""
+
+    def test_twice(self) -> None:
+        """It says nothing of one that doesn't run."""
+        schedule = Schedule([unit("a"), unit("a")], range(2))
+        schedule.end(1)
+        self.assertEqual(all_next(schedule), [0])
+        schedule.end(0)
+        schedule.end(0)
+        self.assertEqual(all_next(schedule), [1])

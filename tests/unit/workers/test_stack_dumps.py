@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from unittest import TestCase, skipIf
+from unittest import TestCase, mock, skipIf
 
 import nose2_aio
 from nose2_aio.workers import stack_dumps
@@ -116,3 +116,21 @@ class Written(TestCase):
             "Path(sys.argv[1], 'ready').touch(); time.sleep(60)", stack_dumps.DUMP
         )
         self.assertIn("in work\n", text)
+
+
+class Exits(TestCase):
+    """``os._exit`` in a worker."""
+
+    def test_exit(self) -> None:
+        """The stack of who calls it is written first; not that of a child process."""
+        with tempfile.TemporaryFile("w+") as file, mock.patch.object(os, "_exit") as leave:
+            stack_dumps.note_exit(file)
+            os._exit(3)
+            leave.assert_called_once_with(3)
+            file.seek(0)
+            self.assertIn("in test_exit", file.read())
+            file.truncate(0)
+            with mock.patch.object(os, "getpid", return_value=-1):
+                os._exit(4)
+            file.seek(0)
+            self.assertEqual(file.read(), "")
