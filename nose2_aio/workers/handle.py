@@ -45,6 +45,8 @@ class Handle:
         """True if it is killed since its time limit has passed."""
         self.is_being_killed = False
         self._kill_at = 0.0
+        self._sent = 0
+        """How many orders it has got."""
         self.folder = folder
         """The folder of its files."""
         folder.mkdir()
@@ -68,9 +70,19 @@ class Handle:
 
     def send(self, *orders: Order) -> None:
         """Give it orders."""
+        numbers = range(self._sent, self._sent + len(orders))
+        orders = tuple(one._replace(number=n) for one, n in zip(orders, numbers, strict=True))
+        self._sent += len(orders)
         self.orders.extend(orders)
         with suppress(OSError):  # it has died: that is found out soon
             self.connection.send_bytes(pickle.dumps(orders))
+
+    def take_back(self) -> list[Order]:
+        """Take back the orders that it has not begun, and return them."""
+        first = self.state.take_back(self._sent)
+        taken = [one for one in self.orders if one.number >= first]
+        self.orders = deque(one for one in self.orders if one.number < first)
+        return taken
 
     def receive(self) -> Report:
         """Return what it has sent; raise EOFError or OSError if it has ended."""

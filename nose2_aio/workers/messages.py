@@ -39,6 +39,8 @@ class Order(NamedTuple):
     """The index of the unit."""
     tests: frozenset[int] | None = None
     """The positions of the tests in it; None for all of them."""
+    number: int = 0
+    """How many orders the worker has got before."""
 
 
 class Holder(NamedTuple):
@@ -160,6 +162,8 @@ def unpacked(data: bytes) -> Report:
     return Report(unit, [_KINDS[code](*rest) for code, *rest in events], is_over, is_interrupted)
 
 
+_PATIENCE = 0.05
+"""Seconds to wait for a worker that has died while it began an order."""
 _PROTOCOL = pickle.HIGHEST_PROTOCOL
 _KINDS: tuple[Any, ...] = (Call, Text, Logged, NeedsTerminal, Stopped, Found, Refusal)
 _CODES = {kind: code for code, kind in enumerate(_KINDS)}
@@ -171,12 +175,35 @@ class State:
     So the main process knows that even of a worker that hangs, or that has died.
     """
 
-    _UNIT, _TEST, _SINCE, _KILL_AT, _OUT, _ERR = range(6)
+    _UNIT, _TEST, _SINCE, _KILL_AT, _OUT, _ERR, _BEGUN, _TAKEN, _TAKEN_END = range(9)
 
     def __init__(self, context: BaseContext) -> None:
-        self._numbers: Any = context.RawArray("d", 6)
+        self._lock = context.Lock()
+        self._numbers: Any = context.RawArray("d", 9)
         self._numbers[self._UNIT] = self._numbers[self._TEST] = -1
         self._numbers[self._KILL_AT] = math.inf
+
+    def begin_order(self, number: int) -> bool:
+        """Note that the worker begins an order; return False if that was taken back."""
+        with self._lock:
+            if self._numbers[self._TAKEN] <= number < self._numbers[self._TAKEN_END]:
+                return False
+            self._numbers[self._BEGUN] = number + 1
+            return True
+
+    def take_back(self, end: int) -> int:
+        """Take back the orders that have not begun; return the number of the first one.
+
+        ``end`` is the number of the next order. It is returned if the worker doesn't let go.
+        """
+        if not self._lock.acquire(timeout=_PATIENCE):
+            return end
+        try:
+            first = self._numbers[self._TAKEN] = self._numbers[self._BEGUN]
+            self._numbers[self._TAKEN_END] = end
+            return int(first)
+        finally:
+            self._lock.release()
 
     def begin_unit(self, unit: int) -> None:
         """Note that a unit begins; -1: that the last one is over."""

@@ -4,7 +4,8 @@ One loop in the main thread of the main process does all of it: hand out, wait f
 a moment, watch, deliver.
 
 1. A worker that is free gets the unit that the `schedule` gives. Where units are short it gets
-   some more ahead, so that it needn't wait for each.
+   some more ahead, so that it needn't wait for each. They are taken back where they wait behind a
+   long test, and others have nothing to do.
 2. What is reported is delivered in the order of the suite (`delivery`).
 3. A worker that is stuck beyond its time limit is killed. One that has died, of that or by itself,
    fails the test that ran. The rest of its unit, and what it had ahead, goes to other workers.
@@ -37,6 +38,8 @@ _TICK = 0.05
 _AHEAD = 0.02
 """Seconds of work that a worker has ahead, in short units."""
 _MOST_AHEAD = 32
+_LONG = 0.05
+"""Seconds after which a test is one that others shouldn't wait behind."""
 _NAP = 0.002
 """Seconds in which reports on short tests gather; their workers have enough to do meanwhile."""
 _LAST = 5.0
@@ -298,6 +301,17 @@ class Pool:
                 worker.kill(is_stuck=True)
             if not worker.process.is_alive() and not worker.connection.poll():
                 self._bury(worker)
+        self._take_back(now)
+
+    def _take_back(self, now: float) -> None:
+        """Take units back that wait behind a long test, if others have nothing to do."""
+        is_idle = len(self._workers) < self._size or not all(w.is_busy for w in self._workers)
+        if self._is_stopping or not (is_idle and self._schedule.is_empty):
+            return
+        for worker in self._workers:
+            if len(worker.orders) > 1 and now - worker.state.since > _LONG:
+                for order in worker.take_back():
+                    self._schedule.put_back(order.unit)
 
     def _bury(self, worker: Handle) -> None:
         """Deal with a worker that has ended."""

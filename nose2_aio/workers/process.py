@@ -125,7 +125,7 @@ class Process:
         _handle_interrupts(recorder)
         with steps.signals(self._terminal), _without_debugger(recorder):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
-            _serve(link.connection, units, steps, recorder)
+            _serve(link, units, steps, recorder)
 
     def end(self) -> None:
         """Call what tests have registered for the end of the process."""
@@ -140,12 +140,12 @@ def memory_handlers() -> list[logging.Handler]:
     return [one for one in handlers if type(one).__module__ == "nose2.plugins.logcapture"]
 
 
-def _serve(
-    connection: Connection, units: Sequence[Unit], steps: UnitSteps, recorder: Recorder
-) -> None:
+def _serve(link: Link, units: Sequence[Unit], steps: UnitSteps, recorder: Recorder) -> None:
     cases: dict[type, None] = {}
-    while orders := _received(connection):
+    while orders := _received(link.connection):
         for order in orders:
+            if not link.state.begin_order(order.number):
+                continue
             unit = units[order.unit]
             if not unit.has_fixtures:
                 cases.update(dict.fromkeys(map(type, unit.tests)))

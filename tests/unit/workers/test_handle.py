@@ -82,10 +82,19 @@ class Handles(TestCase):
         worker.send(Order(3), Order(4))
         self.assertEqual(worker.receive(), Report(3, [Text(1, "from worker-1")]))
         self.assertTrue(worker.is_busy and worker.has_reported)
-        self.assertEqual(list(worker.orders), [Order(3), Order(4)])
+        self.assertEqual(list(worker.orders), [Order(3), Order(4, number=1)])
         self.assertEqual(worker.process.name, "worker-1")
         worker.dismiss()
         self.assertEqual(worker.wait(), 0)
+
+    def test_taken_back(self) -> None:
+        """Orders that it has not begun can be taken back."""
+        worker = self.start(leaves, 0)
+        worker.send(Order(3), Order(4))
+        worker.send(Order(5))
+        worker.state.begin_order(0)
+        self.assertEqual(worker.take_back(), [Order(4, number=1), Order(5, number=2)])
+        self.assertEqual(list(worker.orders), [Order(3)])
 
     def test_dead(self) -> None:
         """Orders to one that has died are no error; its exit code tells of that."""

@@ -107,3 +107,26 @@ class States(TestCase):
         child.join()
         self.assertEqual(state.unit, 5)
         child.close()
+
+
+class TakenBack(TestCase):
+    """Orders that the main process takes back."""
+
+    def setUp(self) -> None:
+        self.state = State(multiprocessing.get_context("spawn"))
+
+    def test_rest(self) -> None:
+        """Those that have not begun are taken, and don't begin; later ones do."""
+        self.assertTrue(self.state.begin_order(0))
+        self.assertTrue(self.state.begin_order(1))
+        self.assertEqual(self.state.take_back(4), 2)
+        self.assertEqual(
+            [self.state.begin_order(n) for n in (2, 3, 4, 5)], [False] * 2 + [True] * 2
+        )
+        self.assertEqual(self.state.take_back(6), 6)
+        self.assertTrue(self.state.begin_order(6))
+
+    def test_held(self) -> None:
+        """A worker that has died while it began an order keeps what it has."""
+        with self.state._lock:
+            self.assertEqual(self.state.take_back(3), 3)

@@ -94,6 +94,10 @@ class Worker:
         self.has_reported = True
         return self._reports.popleft()
 
+    def take_back(self) -> list[Order]:
+        taken = [self.orders.pop() for _ in range(len(self.orders) - 1)]
+        return taken[::-1]
+
     def dismiss(self) -> None:
         if self.is_alive:
             self.die()
@@ -531,6 +535,30 @@ class Alone(TestCase):
         self.pool._give_ahead(worker, 3)
         worker.send.assert_not_called()
 
+    def test_taken_back(self) -> None:
+        """What waits behind a long test goes to workers that have nothing to do."""
+        units = [unit() for _ in range(4)]
+        self.pool = pool.Pool(units, Receiver(), mock.Mock(), mock.Mock(), 2)
+        self.pool._schedule = pool.Schedule(units, range(4))
+        orders = [Order(self.pool._schedule.next(), number=n) for n in range(4)]  # type: ignore[arg-type]
+        busy: Any = mock.Mock(orders=deque(orders[:3]), is_busy=True)
+        busy.state.since = 10.0
+        busy.take_back.return_value = orders[1:3]
+        other: Any = mock.Mock(orders=deque(orders[3:]), is_busy=True)
+        self.pool._workers = [busy, other]
+        self.pool._take_back(20.0)
+        busy.take_back.assert_not_called()  # nobody is idle
+        other.orders, other.is_busy = deque(), False
+        self.pool._take_back(10.01)
+        busy.take_back.assert_not_called()  # it isn't long
+        self.pool._take_back(20.0)
+        other.take_back.assert_not_called()
+        self.assertEqual([self.pool._schedule.next() for _ in range(3)], [1, 2, None])
+        self.pool.interrupts = 1
+        busy.take_back.reset_mock()
+        self.pool._take_back(20.0)
+        busy.take_back.assert_not_called()
+
     def test_rounds(self) -> None:
         """Where reports come without an end, others get their turn."""
         worker = mock.Mock()
@@ -542,7 +570,7 @@ class Alone(TestCase):
 
     def test_quiet_death(self) -> None:
         """A worker that has ended is buried though its connection is open elsewhere."""
-        worker: Any = mock.Mock(is_being_killed=False, is_busy=False)
+        worker: Any = mock.Mock(is_being_killed=False, is_busy=False, orders=())
         worker.process.is_alive.return_value = worker.connection.poll.return_value = False
         self.pool._workers = [worker]
         with mock.patch.object(pool.Pool, "_bury") as bury:

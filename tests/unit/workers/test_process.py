@@ -290,6 +290,18 @@ class Interrupted(TestCase):
 class Served(TestCase):
     """What a worker does from its first order to its last one."""
 
+    def test_taken_back(self) -> None:
+        """An order that was taken back isn't begun."""
+        link: Any = mock.Mock()
+        link.state.begin_order.side_effect = lambda number: number != 1
+        orders = tuple(Order(0, number=number) for number in range(3))
+        with (
+            mock.patch.object(process, "_received", side_effect=[orders, ()]),
+            mock.patch.object(process, "_run") as run,
+        ):
+            process._serve(link, [Unit([], mock.Mock())], mock.Mock(), mock.Mock())
+        self.assertEqual([one.args[0].number for one in run.call_args_list], [0, 2])
+
     def test_logs(self) -> None:
         """Records for nose2's log capture are recorded."""
         worker = object.__new__(process.Process)
