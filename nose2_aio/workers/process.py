@@ -38,7 +38,8 @@ __all__ = ["HELD", "Process", "UnitSteps", "memory_handlers"]
 
 _PR_SET_PDEATHSIG = 1
 
-HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGTSTP)
+_HELD = ("SIGINT", "SIGTERM", "SIGQUIT", "SIGTSTP")
+HELD = tuple(getattr(signal, name) for name in _HELD if hasattr(signal, name))
 """Signals that wait while a worker process starts."""
 
 

@@ -40,7 +40,7 @@ from nose2_aio.workers.output import Output
 
 __unittest = True
 
-__all__ = ["Recorder", "Steps", "packed"]
+__all__ = ["Recorder", "Steps"]
 
 
 _Method = Callable[..., None]
@@ -109,7 +109,7 @@ class Recorder:
         self._is_interrupted = False
         self._has_failed = False
         self._before = 0
-        """How many events had come before the test that runs."""
+        """How many events had come before the test that runs; -1: a part of it has been sent."""
         self._has_fixtures = False
         self._left = 0
         """How many tests of the unit are still to come."""
@@ -198,7 +198,8 @@ class Recorder:
         self._running = None
         if self.needs_terminal:
             self.needs_terminal = False
-            self._events[self._before :] = [NeedsTerminal(self._positions[id(test)])]
+            if self._before >= 0:  # or it would be told twice
+                self._events[self._before :] = [NeedsTerminal(self._positions[id(test)])]
         self._left -= 1
         if self._has_fixtures or self._left:  # or the end of the unit is sent with it
             self._flush()
@@ -224,7 +225,7 @@ class Recorder:
         self._tell("addSubTest", test, _subtest(subtest), sent)
         if sent is not None and not self.needs_terminal:
             self._flush()  # the worker may yet die in this test
-            self._before = 0
+            self._before = -1
 
     def addSkip(self, test: Any, reason: str) -> None:  # noqa: N802
         """Record that a test, or all of a class, was skipped."""
@@ -281,30 +282,24 @@ class Recorder:
 
     def _error(self, test: Any, error: Any) -> Error:
         kind, value, _ = error
-        kinds = (packed(one) for one in kind.__mro__)
-        stand_in = "".join(traceback.format_exception_only(value)).rstrip()
-        return Error(
-            tuple(one.data for one in kinds if one.data),
-            packed(value)._replace(text=stand_in),
-            self._describe(test, error),
-        )
+        kinds = tuple(filter(None, map(_pickled, kind.__mro__)))
+        text = "".join(traceback.format_exception_only(value)).rstrip()
+        return Error(kinds, Packed(_pickled(value), text), self._describe(test, error))
 
 
-def packed(value: object) -> Packed:
-    """Return a value of the user's as it can be sent."""
+def _pickled(value: object) -> bytes:
+    """Return a pickled value of the user's; nothing if it can't be pickled."""
     try:
-        data = pickle.dumps(value)
+        return pickle.dumps(value)
     except Exception:  # a class of the user's may do anything
-        data = b""
-    return Packed(data, "" if data else places.text_of(value))
+        return b""
 
 
 def _subtest(subtest: Any) -> SubTest:
     message, params = seams.subtest_parts(subtest)
-    shown = {
-        name: packed(value)._replace(text=places.text_of(value)) for name, value in params.items()
-    }
-    return SubTest(None if message is None else packed(message)._replace(text=str(message)), shown)
+    sent = {name: Packed(_pickled(one), places.text_of(one)) for name, one in params.items()}
+    text = places.text_of(message, str)
+    return SubTest(None if message is None else Packed(_pickled(message), text), sent)
 
 
 def _record(record: logging.LogRecord) -> Packed:
@@ -318,4 +313,4 @@ def _record(record: logging.LogRecord) -> Packed:
     except Exception:  # the handler would say so on stderr
         found.msg = places.text_of(record.msg, str)
     found.args = None
-    return packed(found)._replace(text=found.msg)
+    return Packed(_pickled(found), found.msg)

@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest import TestCase
 
 import nose2_aio
+from tests.runs import python
 
 FOLDER = Path(nose2_aio.__file__).parent
 MODULES = {
@@ -52,6 +53,17 @@ class Ladder(TestCase):
         self.assertEqual(packages, ["workers.__init__"])
         for name in packages:
             self.assertEqual(len(ast.parse(MODULES[name].read_text()).body), 1, name)
+
+    def test_windows(self) -> None:
+        """The package can be imported where there are only the signals of Windows."""
+        gone = (
+            "import signal\n"
+            "for name in dir(signal):\n"
+            "    if name[:3] == 'SIG' and name not in ('SIGINT', 'SIGTERM', 'SIGABRT'):\n"
+            "        delattr(signal, name)\n"
+        )
+        run = python("-c", f"{gone}import nose2_aio", folder=Path(__file__).parent)
+        self.assertEqual((run.returncode, run.output), (0, ""))
 
     def test_nose2(self) -> None:
         """Only plugin.py knows nose2, and a spawned worker, which starts it."""
