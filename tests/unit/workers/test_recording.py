@@ -82,6 +82,11 @@ class Case(TestCase):
     def interrupted(self) -> None:
         raise KeyboardInterrupt
 
+    def asks_late(self) -> None:
+        with self.subTest():
+            self.fail()
+        recorders[-1].needs_terminal = True
+
     def runs_another(self) -> None:
         Case("passes").run(recorders[-1])
 
@@ -414,6 +419,12 @@ class Stops(Recording):
         events = self.run_unit("passes", "fails", "passes")
         self.assertEqual(self.names(events), ["startTest", "addSuccess", "stopTest"] * 2)
         self.assertEqual(events[3], NeedsTerminal(1))
+
+    def test_terminal_after_subtest(self) -> None:
+        """A test of which a part was sent already stays where it is: it isn't told twice."""
+        events = self.run_unit("asks_late")
+        self.assertEqual(self.names(events), ["startTest", "addSubTest", "stopTest"])
+        self.assertFalse(self.recorder.needs_terminal)
 
     def test_terminal_after_output(self) -> None:
         """What came before it is sent."""
