@@ -1,15 +1,6 @@
 """Run coroutine tests for real: a nose2 plugin, and two engines for any runner."""
 
-from nose2_aio.contexts import (
-    enter_async_context,
-    enter_class_async_context,
-    enter_module_async_context,
-)
-from nose2_aio.decorators import run_forever, run_until_complete
-from nose2_aio.errors import AioError
-from nose2_aio.loops import child_loop, clock, current_loop, virtual_clock
-from nose2_aio.plugin import AioPlugin
-from nose2_aio.tags import (
+from nose2_aio.config.tags import (
     checks,
     exclusive,
     loop,
@@ -20,6 +11,15 @@ from nose2_aio.tags import (
     timeout,
     virtual_time,
 )
+from nose2_aio.errors import AioError
+from nose2_aio.plugin import AioPlugin
+from nose2_aio.running.async_contexts import (
+    enter_async_context,
+    enter_class_async_context,
+    enter_module_async_context,
+)
+from nose2_aio.running.decorators import run_forever, run_until_complete
+from nose2_aio.running.loop_contexts import child_loop, clock, current_loop, virtual_clock
 
 __all__ = [
     "AioError",

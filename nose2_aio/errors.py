@@ -66,7 +66,7 @@ class InterruptedRunError(AioError):
 
 
 class CheckError(AioError, AssertionError):
-    """A test has left something behind: see `nose2_aio.checks`."""
+    """A test has left something behind: see `nose2_aio.reporting.inspections`."""
 
 
 class UnsentError(AioError):

@@ -41,12 +41,13 @@ from nose2 import util
 from nose2.events import OutcomeDetailEvent, Plugin, TestOutcomeEvent
 from nose2.result import FAIL
 
-from nose2_aio import generators, pickling, seams, units, variants
+from nose2_aio.cases import generator_tests, unittest_internals
+from nose2_aio.config.settings import OPTIONS, SECTION, Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
-from nose2_aio.repeats import Tally
-from nose2_aio.runs import Execute, Run
-from nose2_aio.settings import OPTIONS, SECTION, Settings, resolve
-from nose2_aio.workers import retries, spawned
+from nose2_aio.reporting.repeats import Tally
+from nose2_aio.run import Execute, Run
+from nose2_aio.suites import loop_variants, units
+from nose2_aio.workers import pickling, retries, spawned
 
 __all__ = ["AioPlugin"]
 
@@ -153,7 +154,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
         What is named with a loop, ``module.Case.test[uvloop]``, is loaded without, and taken there.
         """
-        named = variants.named(event.name, event.module)
+        named = loop_variants.named(event.name, event.module)
         if named is not None:
             event.handled = True
             return self._load_variant(event, *named)
@@ -313,7 +314,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Load what is named, on one of its loops."""
         suite = event.loader.loadTestsFromName(name, event.module)
         try:
-            return event.loader.suiteClass(variants.selected(suite, loop, name, self.settings))
+            return event.loader.suiteClass(loop_variants.selected(suite, loop, name, self.settings))
         except InvalidValueError as error:
             return event.loader.failedLoadTests(event.name, error)
 
@@ -322,7 +323,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             return self._execute(execute, suite, result)
         finally:
             # or unittest would tear the class and the module down again, in the next share
-            seams.forget_class(result)
+            unittest_internals.forget_class(result)
             if self._last_stop is not None:  # it is going to be sent only now
                 self._last_stop.metadata[_FOUND] = self._test_run.take()
 
@@ -361,7 +362,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         return self._test_run.going_on(frame)
 
     def _convert(self, module: ModuleType) -> None:
-        generators.convert(module, self.session.testMethodPrefix, self.settings.generators)
+        generator_tests.convert(module, self.session.testMethodPrefix, self.settings.generators)
 
     def _add_switch(
         self,

@@ -1,6 +1,6 @@
 """Run many tests at once, each in one of several worker processes.
 
-1. The suite is cut into units: tests that have to run in order in one place (`nose2_aio.units`).
+1. The suite is cut into units: tests that have to run in order in one place (`nose2_aio.suites.units`).
 2. `schedule` says which unit may start next; `pool` hands it to a worker process that is free.
 3. `process` is that worker process. It runs the unit on a `recording` result, and sends what
    happened to the main process (`messages`), with what was printed (`output`).

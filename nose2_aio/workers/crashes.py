@@ -10,13 +10,14 @@ from collections.abc import Collection
 from traceback import FrameSummary
 from typing import Any
 
-from nose2_aio import kinds, places
+from nose2_aio.cases import nose2_cases
+from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import AioError, InterruptedRunError, TimeLimitError, WorkerDiedError
-from nose2_aio.seconds import monotonic
-from nose2_aio.units import Unit
-from nose2_aio.workers.handle import Handle
+from nose2_aio.introspection import locations
+from nose2_aio.suites.units import Unit
 from nose2_aio.workers.messages import Call, Error, Event, Holder, Packed, Text
 from nose2_aio.workers.output import leftover
+from nose2_aio.workers.worker_handle import Handle
 
 __all__ = [
     "described",
@@ -53,7 +54,7 @@ def error_of(worker: Handle, test: Any, exit_code: int, limit: str, missed: int)
     elif worker.is_being_killed:
         kind, text = InterruptedRunError, "its worker process was killed by Ctrl-C"
     elif test is not None and not frames:
-        text = f"{text} ({places.describe(kinds.target(test)[0])})"
+        text = f"{text} ({locations.describe(nose2_cases.target(test)[0])})"
     if missed:
         text = f"{text}; {missed} test{'s' * (missed > 1)} did not run"
     return _error(kind, text, frames)

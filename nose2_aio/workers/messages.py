@@ -126,7 +126,7 @@ class Stopped(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What the checks have found, and what tests have cost: see `nose2_aio.runs`."""
+    """What the checks have found, and what tests have cost: see `nose2_aio.run`."""
 
     value: Any
 

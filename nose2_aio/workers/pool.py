@@ -21,15 +21,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import WorkerStartError
-from nose2_aio.seconds import monotonic
-from nose2_aio.units import Unit
+from nose2_aio.suites.units import Unit
 from nose2_aio.workers import crashes
 from nose2_aio.workers.delivery import Delivery, Receiver
-from nose2_aio.workers.handle import Handle
 from nose2_aio.workers.messages import Call, Event, NeedsTerminal, Order, Refusal, Report
 from nose2_aio.workers.output import leftover
 from nose2_aio.workers.schedule import Schedule
+from nose2_aio.workers.worker_handle import Handle
 
 __all__ = ["Pool", "Ran"]
 

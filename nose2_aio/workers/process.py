@@ -26,9 +26,9 @@ from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
-from nose2_aio import seams
+from nose2_aio.cases import unittest_internals
 from nose2_aio.errors import LoopError
-from nose2_aio.units import Unit
+from nose2_aio.suites.units import Unit
 from nose2_aio.workers import stack_dumps
 from nose2_aio.workers.messages import Link, Order, Refusal, Report
 from nose2_aio.workers.output import Output
@@ -152,7 +152,7 @@ def _serve(link: Link, units: Sequence[Unit], steps: UnitSteps, recorder: Record
                 cases.update(dict.fromkeys(map(type, unit.tests)))
             _run(order, unit, steps, recorder)
     # as a serial run does after the last test
-    seams.clean_up(cases, recorder)
+    unittest_internals.clean_up(cases, recorder)
     steps.end_work()
     recorder.close()
 

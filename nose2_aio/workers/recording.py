@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from unittest import TestCase
 
-from nose2_aio import places, seams
-from nose2_aio.seconds import monotonic
+from nose2_aio.cases import unittest_internals
+from nose2_aio.config.seconds import monotonic
+from nose2_aio.introspection import locations
 from nose2_aio.workers.messages import (
     Call,
     Error,
@@ -296,9 +297,9 @@ def _pickled(value: object) -> bytes:
 
 
 def _subtest(subtest: Any) -> SubTest:
-    message, params = seams.subtest_parts(subtest)
-    sent = {name: Packed(_pickled(one), places.text_of(one)) for name, one in params.items()}
-    text = places.text_of(message, str)
+    message, params = unittest_internals.subtest_parts(subtest)
+    sent = {name: Packed(_pickled(one), locations.text_of(one)) for name, one in params.items()}
+    text = locations.text_of(message, str)
     return SubTest(None if message is None else Packed(_pickled(message), text), sent)
 
 
@@ -311,6 +312,6 @@ def _record(record: logging.LogRecord) -> Packed:
     try:
         found.msg = record.getMessage()
     except Exception:  # the handler would say so on stderr
-        found.msg = places.text_of(record.msg, str)
+        found.msg = locations.text_of(record.msg, str)
     found.args = None
     return Packed(_pickled(found), found.msg)

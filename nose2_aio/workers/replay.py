@@ -16,9 +16,9 @@ from logging import Handler
 from typing import Any
 from unittest import TestCase
 
-from nose2_aio import seams
+from nose2_aio.cases import unittest_internals
 from nose2_aio.errors import UnsentError
-from nose2_aio.units import Unit
+from nose2_aio.suites.units import Unit
 from nose2_aio.workers.messages import (
     Call,
     Error,
@@ -91,7 +91,7 @@ class Replay:
         if isinstance(value, SubTest):
             params = {name: _unpacked(one) for name, one in value.params.items()}
             message = None if value.message is None else _unpacked(value.message)
-            return seams.subtest(test, message, params)
+            return unittest_internals.subtest(test, message, params)
         return value
 
 
@@ -139,7 +139,7 @@ def found(ref: Ref, unit: Unit) -> Any:
     if isinstance(ref, int):
         return unit.tests[ref]
     if isinstance(ref, Holder):
-        kind = type(seams.holder(""))
+        kind = type(unittest_internals.holder(""))
         return (kind if ref.name == kind.__name__ else type(ref.name, (kind,), {}))(ref.description)
     return _StandIn(ref)
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest import TestCase
 
-from nose2_aio import kinds, tags
+from nose2_aio.cases import nose2_cases
+from nose2_aio.config import tags
+from nose2_aio.config.seconds import monotonic
+from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
-from nose2_aio.seconds import monotonic
-from nose2_aio.settings import Settings
 
 __all__ = ["Failure", "Failures", "Flaky", "annotate", "retry"]
 
@@ -71,7 +72,7 @@ class Failures:
 def tries(test: Any, settings: Settings) -> int:
     """Return how many times a test is run again at most."""
     try:
-        tagged = tags.read_retries(*kinds.target(test))
+        tagged = tags.read_retries(*nose2_cases.target(test))
     except InvalidValueError:  # the test has said so
         return 0
     return settings.retries if tagged is None else tagged

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 
-from nose2_aio.units import Unit
+from nose2_aio.suites.units import Unit
 
 __all__ = ["Schedule", "longest_first"]
 

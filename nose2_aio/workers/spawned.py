@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from nose2.main import PluggableTestProgram
 
-from nose2_aio.units import Unit
+from nose2_aio.suites.units import Unit
 from nose2_aio.workers.messages import Link
 from nose2_aio.workers.process import Process, UnitSteps
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from traceback import FrameSummary
 from typing import IO, NoReturn
 
-from nose2_aio import places
+from nose2_aio.introspection import locations
 
 __all__ = ["DUMP", "note", "note_exit", "of_thread"]
 
@@ -78,4 +78,4 @@ def _threads(folder: Path) -> Iterator[tuple[int, list[FrameSummary]]]:
 
 
 def _is_users(filename: str) -> bool:
-    return places.is_users(filename) and not filename.startswith(_OURS)
+    return locations.is_users(filename) and not filename.startswith(_OURS)

@@ -7,7 +7,7 @@ import re
 import textwrap
 from unittest import TestCase
 
-from nose2_aio.checks import CHECKS
+from nose2_aio.config.checks import CHECKS
 from tests.runs import TOP, Project, nose2, python
 
 TEXT = (TOP / "README.rst").read_text()

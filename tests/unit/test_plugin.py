@@ -14,8 +14,8 @@ from nose2.plugins.prettyassert import PrettyAssert
 from nose2.session import Session
 
 from nose2_aio import AioPlugin
+from nose2_aio.config.settings import OPTIONS
 from nose2_aio.errors import UnsentError
-from nose2_aio.settings import OPTIONS
 
 
 class Documentation(TestCase):

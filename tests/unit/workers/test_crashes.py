@@ -11,9 +11,9 @@ from traceback import FrameSummary
 from typing import Any
 from unittest import TestCase, mock
 
+from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import InterruptedRunError, TimeLimitError, WorkerDiedError
-from nose2_aio.seconds import monotonic
-from nose2_aio.units import Unit
+from nose2_aio.suites.units import Unit
 from nose2_aio.workers import crashes
 from nose2_aio.workers.messages import Call, Holder, State, Text
 

@@ -14,19 +14,11 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import TestCase, mock
 
+from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import WorkerStartError
-from nose2_aio.seconds import monotonic
-from nose2_aio.units import Unit
+from nose2_aio.suites.units import Unit
 from nose2_aio.workers import pool
-from nose2_aio.workers.messages import (
-    Call,
-    Event,
-    NeedsTerminal,
-    Order,
-    Refusal,
-    Report,
-    State,
-)
+from nose2_aio.workers.messages import Call, Event, NeedsTerminal, Order, Refusal, Report, State
 
 Script = Callable[["Worker", Order], Iterator["Report | str"]]
 

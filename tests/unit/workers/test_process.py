@@ -16,7 +16,7 @@ from unittest import TestCase, TestSuite, mock, skipIf
 from nose2.plugins import logcapture
 
 from nose2_aio.errors import LoopError
-from nose2_aio.units import Unit
+from nose2_aio.suites.units import Unit
 from nose2_aio.workers import process
 from nose2_aio.workers.messages import Order, Refusal, Report, unpacked
 from tests.runs import Project
@@ -26,8 +26,8 @@ import multiprocessing, os, signal, sys, tempfile, unittest
 from contextlib import contextmanager
 from pathlib import Path
 
-from nose2_aio.units import Unit
-from nose2_aio.workers.handle import Handle
+from nose2_aio.suites.units import Unit
+from nose2_aio.workers.worker_handle import Handle
 from nose2_aio.workers.messages import Call, Order, Text
 from nose2_aio.workers.process import Process
 

@@ -14,7 +14,7 @@ from unittest import TestCase, TestResult, mock
 from nose2 import result as nose2_result
 
 from nose2_aio.errors import UnsentError
-from nose2_aio.units import Unit
+from nose2_aio.suites.units import Unit
 from nose2_aio.workers import replay
 from nose2_aio.workers.messages import (
     Call,

@@ -8,7 +8,7 @@ from unittest import TestCase
 from xml.etree import ElementTree as ET
 
 import nose2_aio as aio
-from nose2_aio import settings
+from nose2_aio.config import settings
 from nose2_aio.workers import retries
 from nose2_aio.workers.retries import Failure, Failures, Flaky
 

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from unittest import TestCase
 
-from nose2_aio.units import Unit
+from nose2_aio.suites.units import Unit
 from nose2_aio.workers.schedule import Schedule, longest_first
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from unittest import TestCase, mock
 
-from nose2_aio.units import Unit
+from nose2_aio.suites.units import Unit
 from nose2_aio.workers import spawned
 from nose2_aio.workers.spawned import Plan, Servant
 

@@ -1,0 +1,1 @@
+"""The event loop that tests run on: it records tasks, timers and waits, and has a virtual clock."""

@@ -1,0 +1,132 @@
+"""The report of a loop that hangs: where each of its tasks waits, and what its threads run.
+
+The test's own task comes first. It has to be taken before anything is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop, Task
+from types import FrameType
+from typing import Any
+
+from nose2_aio.eventloop import instrumented, wakeup_sources
+from nose2_aio.eventloop.executors import Executor
+from nose2_aio.introspection import await_chains, locations
+
+__all__ = ["MOST", "executor_of", "hang", "name_of", "other", "task_lines"]
+
+MOST = 20
+"""How many tasks are told of."""
+
+
+def hang(
+    loop: AbstractEventLoop | None,
+    own: Task[Any] | None = None,
+    stack: FrameType | None = None,
+) -> str:
+    """Return the report of a loop, in paragraphs; "" if there is nothing to tell.
+
+    ``own`` is the task that the test runs in, ``stack`` the innermost frame of what the thread runs
+    at this moment, where that is not the loop itself.
+    """
+    paragraphs = []
+    lines = await_chains.of_frame(stack)
+    if lines:
+        paragraphs.append(["It runs here:", *await_chains.formatted(lines)])
+    if loop is not None and not loop.is_closed():
+        own = own or next(filter(_is_host, asyncio.all_tasks(loop)), None)
+        tasks = _ordered(loop, own)
+        if own is not None and not own.done() and not lines:
+            paragraphs.append(["It waits here:", *task_lines(own)])
+        others = [task for task in tasks if task is not own and task is not _current(loop)]
+        paragraphs += [other(task).splitlines() for task in others[:MOST]]
+        if len(others) > MOST:
+            paragraphs.append([f"... and {len(others) - MOST} tasks more."])
+        paragraphs += [[f"They wait for each other: {cycle}."] for cycle in _cycles(tasks)]
+    paragraphs += _threads(executor_of(loop))
+    clock = instrumented.clock_of(loop)
+    if loop is not None and clock is not None and not loop.is_closed():
+        holders = instrumented.holders(loop)
+        held = ", held by:" if holders else ""
+        paragraphs.append(
+            [f"Its clock shows {clock.time():g} s of virtual time{held}"]
+            + [f"  {holder}" for holder in holders]
+        )
+    return "\n\n".join("\n".join(lines) for lines in paragraphs)
+
+
+def executor_of(loop: AbstractEventLoop | None) -> Executor | None:
+    """Return the default executor of a loop, if it is ours."""
+    watch = instrumented.of(loop)
+    return None if watch is None else watch.executor
+
+
+def task_lines(task: Task[Any]) -> list[str]:
+    """Return the await chain of a task, indented, and what it waits for in the end."""
+    return [
+        *await_chains.formatted(await_chains.of_task(task)),
+        f"  {await_chains.waits_for(task, name_of)}",
+    ]
+
+
+def name_of(task: Task[Any]) -> str:
+    """Return how a report calls a task: its name, and that of its coroutine."""
+    if _is_host(task):
+        return "the test"
+    coroutine = task.get_coro()
+    name = getattr(coroutine, "__qualname__", None) or repr(coroutine)
+    return f"{task.get_name()} ({name.rpartition('<locals>.')[2]})"
+
+
+def _is_host(task: Task[Any]) -> bool:
+    """Tell whether a task is one that tests run in."""
+    return getattr(task.get_coro(), "__qualname__", "") == "Runner._serve"
+
+
+def _ordered(loop: AbstractEventLoop, own: Task[Any] | None) -> list[Task[Any]]:
+    """The tasks of a loop that aren't done: the test's own first, then in the order of names."""
+    found = sorted(asyncio.all_tasks(loop), key=lambda task: _natural(task.get_name()))
+    return [*([own] if own is not None else []), *(task for task in found if task is not own)]
+
+
+def _natural(name: str) -> tuple[str, int]:
+    head, _, tail = name.rpartition("-")
+    return (head, int(tail)) if tail.isdecimal() else (name, 0)
+
+
+def _current(loop: AbstractEventLoop) -> Task[Any] | None:
+    return asyncio.current_task(loop)
+
+
+def other(task: Task[Any]) -> str:
+    """Return the paragraph on a task that isn't the test's own."""
+    place = locations.of_origin(instrumented.origin_of(task))
+    made = f", made at {place}" if place else ""
+    return "\n".join([f"{name_of(task)}{made}:", *task_lines(task)])
+
+
+def _cycles(tasks: list[Task[Any]]) -> list[str]:
+    """Tell of tasks that wait for each other in a circle, each circle once."""
+    told: set[Task[Any]] = set()
+    found = []
+    for start in tasks:
+        path: list[Task[Any]] = []
+        one: Task[Any] | None = start
+        while one is not None and one not in path and one not in told:
+            path.append(one)
+            one = next(iter(await_chains.awaited(one)), None)
+        if one in path:
+            circle = path[path.index(one) :]
+            found.append(" for ".join(name_of(each) for each in [*circle, circle[0]]))
+        told.update(path)
+    return found
+
+
+def _threads(executor: Executor | None) -> list[list[str]]:
+    frames = wakeup_sources.other_frames()
+    found = []
+    for identity, job in list(executor.running.items()) if executor is not None else ():
+        lines = await_chains.formatted(await_chains.of_frame(frames.get(identity)))
+        found.append([f"A thread of the executor runs {job}{':' if lines else ''}", *lines])
+    return found

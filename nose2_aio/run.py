@@ -1,0 +1,310 @@
+"""A run: a suite on each of its loops, and what is found meanwhile.
+
+nose2 says what to execute it with, and on which result; all that is needed for it is made here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from types import FrameType
+from typing import Any, NamedTuple
+from unittest import TestCase
+
+from nose2_aio.cases import nose2_cases, scope_keys, unittest_internals
+from nose2_aio.cases.adapter import Adapter, stepping_in
+from nose2_aio.cases.attribution import Charges
+from nose2_aio.cases.fixture_calls import Fixtures
+from nose2_aio.cases.fixture_wrappers import Faces
+from nose2_aio.cases.scopes import Level, Scopes
+from nose2_aio.config import tags
+from nose2_aio.config.loop_factories import Factory
+from nose2_aio.config.settings import Settings
+from nose2_aio.errors import AioError, WorkerStartError
+from nose2_aio.eventloop import event_loops, wakeup_sources
+from nose2_aio.eventloop.findings import Ledger
+from nose2_aio.reporting import hang_report
+from nose2_aio.reporting.timings import Account, Part
+from nose2_aio.reporting.verdicts import Told, Verdicts
+from nose2_aio.running import decorators, interrupts, plans
+from nose2_aio.running.engines import Engine
+from nose2_aio.running.interrupts import Interrupts
+from nose2_aio.suites import loop_variants, units
+from nose2_aio.workers import spawned
+from nose2_aio.workers.coordinator import Describe, WorkerRun, planned
+from nose2_aio.workers.retries import Failures, Flaky, retry
+
+__all__ = ["Execute", "Found", "Run"]
+
+Execute = Callable[[Any, Any], Any]
+"""Executes a suite on a result."""
+_PATIENCE = 0.4
+"""Seconds beyond its limit and its graces after which a worker is stuck."""
+
+
+class Found(NamedTuple):
+    """What was found in some tests that ran in another process."""
+
+    told: list[Told]
+    account: Part
+    notes: list[str]
+
+
+class Run:
+    """One run of tests, in this process."""
+
+    def __init__(
+        self, settings: Settings, *, is_kept: bool, is_debugging: Callable[[], bool]
+    ) -> None:
+        """``is_kept`` says whether somebody wants to know what each test has cost.
+
+        ``is_debugging`` tells whether a failing test ends in a debugger.
+        """
+        self.settings = settings
+        self.scopes = Scopes(settings)
+        self.scopes.judge = self._judge
+        self.keeper = self.scopes.rules.keeper
+        self.keeper.is_off = is_debugging
+        self.verdicts = Verdicts(settings)
+        self.interrupts = Interrupts()
+        self.account = Account(settings, is_kept=is_kept)
+        self.fixtures = Fixtures(settings, self.scopes, self.interrupts)
+        self.faces = Faces(settings, self.scopes, self.fixtures)
+        self.charges = Charges(settings, self.verdicts)
+        self.adapter = Adapter(settings, self.scopes, self.fixtures, self.charges, self.account)
+        self.is_cut = False
+        """Whether it was broken off by Ctrl-C."""
+        self.is_replaying = False
+        """True while nose2 is told what has happened in a worker process."""
+        self.failures = Failures()
+        self.flaky: list[Flaky] = []
+        """The tests that have failed, and have passed when they were run again."""
+        self._workers: WorkerRun | None = None
+        self._told: list[Told] = []
+        self._signals = ExitStack()
+
+    def begin(self, stop: Callable[[], Any], tell: Callable[[FrameType | None], str]) -> None:
+        """Be ready for signals: ``stop`` ends the run, ``tell`` returns what is going on."""
+        self.interrupts.stop = stop
+        self._signals.enter_context(interrupts.telling(tell))
+        self._signals.enter_context(interrupts.terminating(self.interrupts))
+        self._signals.enter_context(interrupts.suspending(self._suspend, self._resume))
+
+    def end(self) -> None:
+        """Close the loop of the run."""
+        self.scopes.close()
+        self._signals.close()
+        self._told += self.verdicts.take()
+
+    def execute(self, execute: Execute, suite: Any, result: Any, *, is_sent: bool = False) -> Any:
+        """Execute a suite, on each of its loops; ``is_sent`` says that other processes do that."""
+        wakeup_sources.note_threads()
+        # worker processes repeat their shares themselves
+        repeated = None if is_sent else loop_variants.repeated(suite, self.settings)
+        self.scopes.chooses = self._choose if repeated is not None else None
+        try:
+            with stepping_in(self.adapter):
+                if repeated is not None:
+                    value = self._execute_each(execute, repeated, result)
+                else:
+                    value = self._execute_once(execute, suite, result, is_sent=is_sent)
+        except KeyboardInterrupt:
+            self.is_cut = True
+            raise
+        else:
+            if not is_sent:
+                self._retry(result, lambda _, __: "")
+            return value
+        finally:
+            self._told += self.verdicts.take()
+
+    def execute_in_workers(self, suite: Any, result: Any, describe: Describe) -> None:
+        """Execute a suite in worker processes, or be one of them.
+
+        ``describe`` is that of `nose2_aio.workers.recording.Recorder`.
+
+        Raises `nose2_aio.errors.WorkerStartError` where no worker can be started.
+        """
+        wakeup_sources.note_threads()
+        with stepping_in(self.adapter), self.faces.on(suite):
+            found = planned(suite, self.settings)
+            if any(unit.repetition is not None for unit in found):
+                self.scopes.chooses = self._choose
+            servant = spawned.servant()
+            if servant is not None:
+                servant.work(found, self, result=result, describe=describe)
+                return
+            self._workers = WorkerRun(found, self.settings, self, describe)
+            self._workers(result)
+            self.is_cut = self._workers.is_interrupted
+            if self.is_cut:
+                self.note(f"the run was interrupted by {self.interrupts.cause}")
+            self._retry(result, describe)
+
+    def _retry(self, result: Any, describe: Describe) -> None:
+        """Run failed tests again that may be flaky, unless the run was stopped."""
+        if result.shouldStop or self.settings.repeat > 1 or os.name != "posix":
+            return
+        workers = self._workers or WorkerRun([], self.settings, self, describe)
+        try:
+            self.flaky, line = retry(self.failures, self.settings, workers.passes, workers.beside)
+        except WorkerStartError as error:
+            line = f"retries: failed tests could not be run again: {error}"
+        if line:
+            self.note(line)
+        self.is_cut |= workers.is_interrupted
+
+    def _execute_each(
+        self, execute: Execute, repeated: list[loop_variants.Repetition], result: Any
+    ) -> Any:
+        """Run what is to be repeated on other loops, fixtures included."""
+        value = None
+        while repeated:
+            number, part = repeated.pop(0)
+            self.scopes.begin(number)
+            value = self._execute_once(execute, part, result)
+            if repeated:  # or unittest would take its fixtures for set up
+                unittest_internals.forget_class(result)
+        return value
+
+    def _execute_once(
+        self, execute: Execute, suite: Any, result: Any, *, is_sent: bool = False
+    ) -> Any:
+        with self.faces.on(suite):
+            try:
+                if is_sent:
+                    return execute(suite, result)
+                return self._execute_rounds(execute, suite, result)
+            finally:
+                self.scopes.close(but_run=True)
+
+    def _execute_rounds(self, execute: Execute, suite: Any, result: Any) -> Any:
+        """Execute a suite as often as ``repeat`` says."""
+        for _ in range(self.settings.repeat - 1):
+            execute(units.reordered(units.fresh(suite), self.settings), result)
+            if result.shouldStop:
+                return None
+            unittest_internals.forget_class(result)
+            self.scopes.close(but_run=True)
+        return execute(units.reordered(suite, self.settings), result)
+
+    def begin_unit(self, repetition: int | None) -> None:
+        """Prepare the loops of a unit, in a worker."""
+        if repetition is not None:
+            self.scopes.begin(repetition)
+
+    def end_unit(self) -> None:
+        """Close what was opened for a unit, in a worker."""
+        self.scopes.close()
+
+    def attach(self, test: TestCase) -> None:
+        """Prepare a test case to run its coroutines, in a worker."""
+        self.adapter.attach(test)
+
+    def detach(self) -> None:
+        """End what was begun for it."""
+        self.adapter.detach()
+
+    def begin_work(self) -> None:
+        """Forget what the main process has found so far: it is not this worker's."""
+        self._workers = None
+        self.interrupts.interrupt = None
+        self.take()
+
+    def end_work(self) -> None:
+        """Judge what was found of the last test, in a worker."""
+        self.adapter.close()
+
+    def on_stop(self, stop: Callable[[], Any]) -> None:
+        """Call ``stop`` when Ctrl-C has come, in a worker."""
+        self.interrupts.stop = stop
+
+    def on_deadline(self, note: Callable[[float], None]) -> None:
+        """Call ``note`` with the time when this worker is stuck, whenever that changes."""
+        late = 2 * self.settings.grace + _PATIENCE
+        self.keeper.on_change = lambda when: note(when + late)
+
+    def limit_of(self, test: TestCase | None) -> str:
+        """Return the time limit of a test in words; of a fixture, for None."""
+        limit = plans.overall(self.settings)
+        if test is not None:
+            function, owner = nose2_cases.target(test)
+            mark = decorators.decoration(function)
+            engine = Engine.BY_RESULT if mark is None else mark.engine
+            limit = plans.limit(engine, function, owner, self.settings)
+        return f"its time limit of {limit.seconds:g} s ({limit.place})" if limit.seconds else ""
+
+    def interrupting(self, interrupt: Callable[[int], None]) -> AbstractContextManager[None]:
+        """Call ``interrupt`` with the number of the signal for Ctrl-C and SIGTERM in the block."""
+        return interrupts.interrupting(self.interrupts, interrupt)
+
+    def note(self, line: str) -> None:
+        """Take a line for the end of the run."""
+        self.keeper.told[line] = None
+
+    @contextmanager
+    def signals(self, terminal: int) -> Iterator[None]:
+        """Handle signals inside the block, in a worker; ``terminal`` is a file descriptor."""
+        with (
+            interrupts.telling(self.going_on, terminal),
+            interrupts.terminating(self.interrupts),
+            interrupts.suspending(lambda: None, self.keeper.put_off),
+        ):
+            yield
+
+    def _suspend(self) -> None:
+        if self._workers is not None:
+            self._workers.suspend()
+
+    def _resume(self, seconds: float) -> None:
+        self.keeper.put_off(seconds)
+        if self._workers is not None:
+            self._workers.resume()
+
+    def _choose(self, level: Level, owner: Any, repetition: int) -> Factory | None:
+        return scope_keys.factory(level, owner, repetition, self.settings)
+
+    def _judge(self, level: Level, owner: object, ledger: Ledger) -> AioError | None:
+        """Judge what was found in a scope that is wider than a test, or in a fixture of it."""
+        if not vars(ledger):
+            return None
+        name = f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else owner
+        what = f"{level.name.lower()} {name or ''}".strip()
+        modes = tags.read_checks(None, owner if isinstance(owner, type) else object)
+        can_fail = level in (Level.MODULE, Level.CLASS)
+        return self.verdicts.judge(
+            str(name or "the run"), ledger, modes, what=what, can_fail=can_fail
+        )
+
+    def merge(self, found: Found) -> None:
+        """Add what was found in another process."""
+        self._told += found.told
+        self.account.add(found.account)
+        self.notes.update(dict.fromkeys(found.notes))
+
+    def take(self) -> Found | None:
+        """Return what was found here, and forget it; None for nothing."""
+        told = [*self._told, *self.verdicts.take()]
+        if not (told or self.keeper.told or self.account.has_any):
+            return None
+        self._told = []
+        notes, self.keeper.told = list(self.keeper.told), {}
+        return Found(told, self.account.take(), notes)
+
+    @property
+    def notes(self) -> dict[str, None]:
+        """What there is to say of what was asked for and can't be done, in its order."""
+        return self.keeper.told
+
+    def report(self) -> list[str]:
+        """Return, as lines, what was found and has failed no test, and what the slowest cost."""
+        return [*self.verdicts.report(self._told), *self.account.slowest()]
+
+    def going_on(self, frame: FrameType | None) -> str:
+        """Return what is going on, while the main thread runs ``frame``."""
+        if self._workers is not None and self._workers.is_running:
+            return self._workers.going_on()
+        name, seconds = self.adapter.running()
+        head = f"{name} runs for {seconds:.2f} s" if name else "between two tests"
+        return f"\n{head}\n\n{hang_report.hang(event_loops.running(), stack=frame)}\n"

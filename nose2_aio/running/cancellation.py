@@ -1,0 +1,140 @@
+"""The ladder: a coroutine that can't go on, or must not, is brought to its end.
+
+1. It is told where it waits (`reports`), before anything is cancelled.
+2. Its task is cancelled, and after a grace cancelled once more.
+3. What isn't done after another grace is left behind, and the loop with it.
+
+A coroutine that blocks meanwhile is interrupted by the alarm (`deadlines`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop, Task
+from collections.abc import Callable
+from typing import Any
+
+from nose2_aio.config.seconds import monotonic
+from nose2_aio.errors import DeadlockError
+from nose2_aio.eventloop import instrumented
+from nose2_aio.introspection import tracebacks
+from nose2_aio.reporting import hang_report
+from nose2_aio.running.deadlines import Deadline, Limit, Timekeeper, is_debugged
+
+__all__ = ["DEADLOCK", "Ladder"]
+
+DEADLOCK = "it can never finish: nothing is left that could wake its event loop"
+_ABANDONED = (
+    "\nIt was cancelled twice and did not end: its event loop was abandoned, with what else there "
+    "is to await on it."
+)
+_TIMES = 2
+_LEAST = 0.01
+"""Seconds that what is cancelled has to end in any case."""
+
+
+class Ladder:
+    """Interrupts what a task runs on a loop, and sees to it that it ends.
+
+    ``is_busy`` tells whether it still runs something.
+    """
+
+    interruption: BaseException | None = None
+    """What it is to be interrupted with: the loop has been stopped for that."""
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        task: Callable[[], Task[Any] | None],
+        is_busy: Callable[[], bool],
+        keeper: Timekeeper,
+        grace: float,
+    ) -> None:
+        self._loop = loop
+        self._task = task
+        self._is_busy = is_busy
+        self._keeper = keeper
+        self._grace = grace
+
+    def limit(self, deadline: Deadline) -> None:
+        """Interrupt it at a deadline."""
+        deadline.enter(self._loop, self._expire)
+
+    def find_deadlock(self) -> None:
+        """Interrupt what can never finish; raise where the task isn't what the loop runs for."""
+        error = DeadlockError(f"{DEADLOCK}\n\n{self._report()}")
+        if not self._is_busy():
+            raise error
+        self.interruption = error
+        self._loop.stop()
+
+    def note_interrupt(self, error: KeyboardInterrupt) -> None:
+        """Have Ctrl-C say where it was."""
+        error.add_note(f"\n{self._report()}")
+
+    def climb(self) -> bool:
+        """Cancel the task as long as it is busy; return whether that helps."""
+        for _ in range(_TIMES):
+            task = self._task()
+            if task is None or not self._is_busy():
+                return True
+            try:
+                asyncio.Task.cancel(task)
+            except RecursionError:  # it waits for tasks that wait for each other
+                return False
+            task.add_done_callback(self._stop)  # it may not even have begun
+            self._run()
+        return not self._is_busy()
+
+    def explain(self, error: BaseException, ended: BaseException | None) -> None:
+        """Have what it was interrupted with say where, given what its coroutine raised then."""
+        if ended is None:
+            return
+        error.__traceback__ = tracebacks.users(ended)
+        if not isinstance(ended, asyncio.CancelledError):
+            error.__cause__ = ended
+
+    def note_abandoned(self, error: BaseException) -> None:
+        """Have an error say that the loop was left behind."""
+        error.add_note(_ABANDONED)
+
+    def _expire(self) -> None:
+        deadline = self._keeper.deadline
+        if deadline is None or not self._is_busy():
+            return
+        if is_debugged():
+            deadline.lift()
+            return
+        if not deadline.is_over:  # it was extended
+            deadline.set_alarm(self._expire)
+            return
+        deadline.report = deadline.report or self._report()
+        self.interruption = deadline.error()
+        self._loop.stop()
+
+    def _report(self) -> str:
+        return hang_report.hang(self._loop, self._task())
+
+    def _run(self) -> None:
+        """Run the loop as long as the task is busy, but no longer than for a grace."""
+        loop = self._loop
+        grace = max(self._grace, _LEAST)
+        watch = instrumented.of(loop)
+        end = monotonic() + grace
+        before = None if watch is None else watch.on_deadlock
+        with self._keeper.within(Limit(grace, "grace")) as deadline:
+            if deadline is not None:
+                deadline.loop = loop
+            if watch is not None:
+                watch.on_deadlock = None
+            try:
+                while self._is_busy() and monotonic() < end:
+                    instrumented.set_alarm(loop, end, loop.stop)
+                    loop.run_forever()
+            finally:
+                instrumented.set_alarm(loop, None, None)
+                if watch is not None:
+                    watch.on_deadlock = before
+
+    def _stop(self, _: Task[Any]) -> None:
+        self._loop.stop()

@@ -1,0 +1,209 @@
+"""The two engines: run a test until complete, or run its loop forever.
+
+Run until complete: the body runs to its end.
+
+Run forever:
+
+1. The body runs.
+2. The loop runs on for `Plan.timeout` seconds.
+3. What the body returned, if it is callable, is called and awaited, with the test case if it
+   takes an argument.
+4. The loop runs on for `Plan.sleep` seconds.
+5. Whatever failed on the loop from 1 to 4 fails the test: body, callback, tasks and the loop's
+   own callbacks. Several failures come as one exception group.
+
+A test that nobody decorated is run until complete, and goes on with step 2 if its body
+returns a callable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any, NamedTuple
+from unittest import SkipTest
+
+from nose2_aio.errors import DefinitionError, LoopStoppedError
+from nose2_aio.eventloop import findings, instrumented
+from nose2_aio.reporting.inspections import lost
+from nose2_aio.running.coroutines import called
+from nose2_aio.running.deadlines import Deadline
+
+__all__ = ["NO_CASE", "SLEEP", "TIMEOUT", "Engine", "Execution", "Plan"]
+
+TIMEOUT = 1.0
+"""Seconds that run forever waits for before it calls back."""
+SLEEP = 0.0
+"""Seconds for which it runs on behind that."""
+NO_CASE = object()
+"""Stands for the test case where there is none."""
+
+
+class Engine(enum.StrEnum):
+    """How a test is run."""
+
+    UNTIL_COMPLETE = "run until complete"
+    FOREVER = "run forever"
+    BY_RESULT = "run until complete, or forever if the body returns a callable"
+
+
+class Plan(NamedTuple):
+    """How one test is to be run; times in seconds."""
+
+    engine: Engine = Engine.BY_RESULT
+    timeout: float = TIMEOUT
+    sleep: float = SLEEP
+
+
+class Execution:
+    """One run of a test: `main` is what runs on the loop."""
+
+    _ran = False
+    """Whether all that the test has to run has run."""
+    _ending = False
+    """Whether the tested code has stopped the loop since."""
+    deadline: Deadline | None = None
+    """What limits it, if anything does: the waits don't count."""
+    _pause: asyncio.Future[None] | None = None
+    """What a wait waits for."""
+
+    def __init__(
+        self, body: Callable[[], Awaitable[Any]], plan: Plan, case: object = NO_CASE
+    ) -> None:
+        self._body = body
+        self._plan = plan
+        self._case = case
+        self._forever = plan.engine is Engine.FOREVER
+
+    async def main(self) -> Any:
+        """Run the test on the running loop and return its value.
+
+        Raises what the test raised; `DefinitionError` where what it returned would never run.
+        """
+        try:
+            value = await self._body()
+            if value is not None:
+                _check_begun(value)
+            if self._forever or callable(value):
+                await self._run_forever(value)
+                value = None
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            failures = _failures() if self._forever else []
+            if not failures:
+                raise
+            self._fail(failures if isinstance(error, SkipTest) else [error, *failures])
+        else:
+            if self._forever:
+                self._fail(_failures())
+            return value
+
+    def stopped(self) -> None:
+        """Note that the tested code has stopped the loop: what still waits need not.
+
+        Raises `LoopStoppedError` if that was before all of the test had run.
+        """
+        if not self._ran:
+            raise LoopStoppedError("the loop was stopped before the test ran")
+        self._ending = True
+        assert self._pause is not None
+        _finish(self._pause)
+
+    async def _run_forever(self, value: Any) -> None:
+        """Go on with step 2, with what the body returned."""
+        plan = self._plan
+        if plan.engine is Engine.UNTIL_COMPLETE:
+            raise DefinitionError(
+                f"the test returned {_name(value)}, which run_until_complete would never call.\n"
+                "Use run_forever, or await it in the test."
+            )
+        self._forever = True
+        if self.deadline is not None:
+            self.deadline.extend(plan.timeout + plan.sleep)
+        self._ran = not callable(value)
+        await self._run_on(plan.timeout)
+        if callable(value):
+            _check_begun(await called(self._callback(value)))
+        self._ran = True
+        await self._run_on(plan.sleep)
+
+    def _callback(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if not _takes_argument(function):
+            return function
+        if self._case is NO_CASE:
+            raise DefinitionError(
+                f"{_name(function)} takes an argument, but there is no test case to give it.\n"
+                "Let it take none, or make the test a method."
+            )
+        return functools.partial(function, self._case)
+
+    async def _run_on(self, seconds: float) -> None:
+        if self._ending:
+            return
+        loop = asyncio.get_running_loop()
+        self._pause = loop.create_future()
+        timer = loop.call_later(seconds, _finish, self._pause)
+        try:
+            await self._pause
+        finally:
+            timer.cancel()
+
+    def _fail(self, errors: list[BaseException]) -> None:
+        """Raise what failed while the loop ran forever, each error once."""
+        failures = list({id(error): error for error in errors}.values())
+        if len(failures) > 1:
+            message = f"{len(failures)} things failed while the loop ran forever"
+            raise BaseExceptionGroup(message, failures) from None
+        if failures:
+            raise failures[0]
+
+
+def _check_begun(value: Any) -> None:
+    """Raise `DefinitionError` if a test returned what nobody would ever run or wait for."""
+    if isinstance(value, asyncio.Task):
+        value.cancel()
+        kind, name = "task", value.get_name()
+    elif isinstance(value, CoroutineType | GeneratorType | AsyncGeneratorType):
+        if isinstance(value, CoroutineType):
+            value.close()
+        kind, name = type(value).__name__.replace("_", " "), value.__qualname__
+    else:
+        return
+    raise DefinitionError(
+        f"the test returned the {kind} {name}, which nobody would wait for.\nAwait it in the test."
+    )
+
+
+def _failures() -> list[BaseException]:
+    """Return what failed on the running loop beside the test, and nobody dealt with."""
+    loop = asyncio.get_running_loop()
+    watch = instrumented.of(loop)
+    ledger = findings.current.get() or (None if watch is None else watch.ledger)
+    return [] if ledger is None else lost(loop, ledger)
+
+
+def _finish(pause: asyncio.Future[None]) -> None:
+    if not pause.done():
+        pause.set_result(None)
+
+
+def _takes_argument(function: Callable[..., Any]) -> bool:
+    """Tell whether a callback needs an argument: one that has a default may be a closure's."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some builtins have none
+        return False
+    return any(
+        parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        and parameter.default is parameter.empty
+        for parameter in parameters
+    )
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__qualname__", None) or repr(function)

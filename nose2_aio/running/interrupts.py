@@ -1,0 +1,191 @@
+"""Ctrl-C, SIGTERM, SIGQUIT and Ctrl-Z: the run ends in good order, tells where it is, or pauses.
+
+Ctrl-C: Python raises KeyboardInterrupt where the test is. unittest lets that end the run on the
+spot, without ``tearDown`` and fixtures. So the first one that comes out of a test or a fixture
+becomes an error of that, and the run is told to stop after it; a second one stops it at once. A
+test that expects a KeyboardInterrupt and catches it is none of our business. SIGTERM does the same.
+
+Child processes that tests fork get none of these handlers.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from nose2_aio.config.seconds import monotonic
+from nose2_aio.errors import InterruptedRunError
+from nose2_aio.introspection import tracebacks
+
+__all__ = ["Interrupts", "interrupting", "suspending", "telling", "terminating"]
+
+_Handler = Callable[[int, FrameType | None], None]
+
+
+class Interrupts:
+    """What Ctrl-C does to a run."""
+
+    def __init__(self) -> None:
+        self.stop: Callable[[], Any] | None = None
+        """Ends the run after the current test."""
+        self.count = 0
+        self.interrupt: Callable[[int], None] | None = None
+        """Interrupts the run while tests run in worker processes."""
+        self.cause = "Ctrl-C"
+        """What interrupts the run."""
+
+    def explained(self, error: BaseException) -> BaseException:
+        """Return what something is to fail with: for the first Ctrl-C an error of ours."""
+        if not isinstance(error, KeyboardInterrupt) or self.stop is None:
+            return error
+        # a second one may come while the first has its coroutine end
+        self.count += 2 if isinstance(error.__context__, KeyboardInterrupt) else 1
+        if self.count > 1:
+            return error
+        self.stop()
+        notes = "\n".join(getattr(error, "__notes__", ()))
+        message = f"interrupted by {self.cause}"
+        found = InterruptedRunError(f"{message}\n{notes}" if notes else message).with_traceback(
+            tracebacks.users(error)
+        )
+        found.__suppress_context__ = True
+        return found
+
+
+@contextmanager
+def telling(
+    tell: Callable[[FrameType | None], str], descriptor: int | None = None
+) -> Iterator[None]:
+    """Print what ``tell`` returns whenever SIGQUIT comes, inside the block, and go on.
+
+    It is written to a file descriptor, or else to stderr.
+    """
+
+    def on_signal(_: int, frame: FrameType | None) -> None:
+        text = tell(frame)
+        if descriptor is None:
+            print(text, file=sys.__stderr__, flush=True)
+        else:
+            os.write(descriptor, f"{text}\n".encode())
+
+    with _handled("SIGQUIT", on_signal):
+        yield
+
+
+@contextmanager
+def terminating(interrupts: Interrupts) -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C inside the block: what CI sends before it kills a run."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        interrupts.cause = "SIGTERM"
+        handler = signal.getsignal(signal.SIGINT)
+        if interrupts.interrupt is not None:
+            interrupts.interrupt(number)
+        elif callable(handler):
+            handler(number, frame)
+        else:  # Ctrl-C is ignored, as in the background of a shell
+            raise KeyboardInterrupt
+
+    with _handled("SIGTERM", on_signal):
+        yield
+
+
+@contextmanager
+def interrupting(interrupts: Interrupts, interrupt: Callable[[int], None]) -> Iterator[None]:
+    """Call ``interrupt`` inside the block, where Ctrl-C or SIGTERM would raise KeyboardInterrupt.
+
+    It gets the number of the signal.
+    """
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        interrupt(number)
+
+    before = signal.getsignal(signal.SIGINT)
+    is_main = threading.current_thread() is threading.main_thread()
+    is_ours = is_main and before is signal.default_int_handler
+    interrupts.interrupt = interrupt
+    if is_ours:
+        signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield
+    finally:
+        interrupts.interrupt = None
+        if is_ours:
+            signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def suspending(before: Callable[[], object], after: Callable[[float], object]) -> Iterator[None]:
+    """Call ``before`` when Ctrl-Z suspends the process, inside the block.
+
+    Call ``after`` when it goes on, with the seconds for which it was suspended. No alarm rings
+    before that.
+    """
+
+    def on_signal(_: int, __: FrameType | None) -> None:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        began = monotonic()
+        try:
+            before()
+            os.kill(os.getpid(), signal.SIGSTOP)
+            after(monotonic() - began)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    with _handled("SIGTSTP", on_signal):
+        yield
+
+
+_handlers: dict[int, _Handler] = {}
+"""Our handlers that are in force, by signal."""
+
+
+@contextmanager
+def _handled(name: str, handler: _Handler) -> Iterator[None]:
+    """Handle a signal inside the block, unless somebody else does, or the system has no such one.
+
+    Python sets handlers in the main thread alone.
+    """
+    number = getattr(signal, name, None)
+    is_main = threading.current_thread() is threading.main_thread()
+    if number is None or not is_main or not _is_free(number):
+        yield
+        return
+    before, outer = signal.signal(number, handler), _handlers.get(number)
+    _handlers[number] = handler
+    try:
+        yield
+    finally:
+        if outer is None:
+            _handlers.pop(number, None)
+        else:
+            _handlers[number] = outer
+        if signal.getsignal(number) is handler:
+            signal.signal(number, before)
+
+
+def _is_free(number: int) -> bool:
+    """Return True if nobody handles a signal, or we do: a worker process replaces its parent's."""
+    handler = signal.getsignal(number)
+    return handler is signal.SIG_DFL or handler is _handlers.get(number)
+
+
+def _release() -> None:
+    """Handle no signal any more: this is a child process that a test has forked."""
+    for number, handler in _handlers.items():
+        if signal.getsignal(number) is handler:
+            signal.signal(number, signal.SIG_DFL)
+    _handlers.clear()
+
+
+def _ignored(**_: Callable[[], None]) -> None:
+    """Stand for `os.register_at_fork` where nothing forks."""
+
+
+getattr(os, "register_at_fork", _ignored)(after_in_child=_release)

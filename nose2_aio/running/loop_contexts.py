@@ -1,0 +1,135 @@
+"""Event loops: contexts that give one, which one is current, and how one is shut down."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from nose2_aio.errors import InvalidTypeError, LoopError
+from nose2_aio.eventloop import event_loops, instrumented
+from nose2_aio.eventloop.instrumented import WatchedLoop
+from nose2_aio.eventloop.virtual_clock import Clock
+from nose2_aio.eventloop.wall_clock import Wall
+from nose2_aio.introspection import locations
+from nose2_aio.running import shutdown
+
+__all__ = [
+    "LoopContext",
+    "child_loop",
+    "clock",
+    "current_loop",
+    "given",
+    "virtual_clock",
+]
+
+LoopContext = Callable[[], AbstractContextManager[AbstractEventLoop]]
+
+
+@contextmanager
+def child_loop() -> Iterator[AbstractEventLoop]:
+    """Give a fresh event loop that is current inside the block, and close it behind it.
+
+    Tasks that are left over are cancelled and run to their end first; then async generators and
+    the default executor are shut down. The loop that was current before is current again.
+    """
+    with _closed_behind(event_loops.new()) as loop:
+        yield loop
+
+
+@contextmanager
+def virtual_clock(*, wall: bool = False) -> Iterator[AbstractEventLoop]:
+    """Give a fresh event loop as `child_loop` does, in virtual time.
+
+    ``wall`` says whether ``time.time()`` and ``datetime.now()`` move along, by the package
+    time-machine.
+
+    Raises `InvalidValueError` where that isn't installed.
+    """
+    moved = Wall(f"virtual_clock, {locations.of_caller()}") if wall else None
+    with _closed_behind(WatchedLoop()) as loop:
+        clock = instrumented.make_virtual(loop)
+        clock.is_fixed = True
+        with moved or nullcontext():
+            clock.move_along(moved)
+            yield loop
+
+
+@contextmanager
+def current_loop() -> Iterator[AbstractEventLoop]:
+    """Give the current event loop, and leave it open behind the block.
+
+    Raises `LoopError` where there is no current event loop.
+    """
+    loop = event_loops.current()
+    if loop is None:
+        raise LoopError(
+            "there is no current event loop for current_loop to give: make one in a fixture, "
+            "with asyncio.set_event_loop(asyncio.new_event_loop()), or leave out loop="
+        )
+    yield loop
+
+
+@contextmanager
+def _closed_behind(loop: AbstractEventLoop) -> Iterator[AbstractEventLoop]:
+    restore = event_loops.make_current(loop)
+    try:
+        yield loop
+    finally:
+        try:
+            shutdown.end(loop)
+        finally:
+            restore()
+            loop.close()
+
+
+def clock() -> Clock:
+    """Return the virtual clock of the test that runs, or of its fixture.
+
+    `Clock.time` gives its seconds, ``await clock.advance(seconds)`` moves it on, and
+    `Clock.real_time` gives the seconds of the real clock.
+
+    Raises `LoopError` where time isn't virtual.
+    """
+    found = instrumented.clock_of(event_loops.current())
+    if found is None:
+        raise LoopError(
+            "time isn't virtual here, so there is no clock to give: that takes a coroutine test, "
+            "or a fixture of one, with @aio.virtual_time or virtual-time = true in [aio]"
+        )
+    return found
+
+
+@contextmanager
+def given(context: LoopContext) -> Iterator[AbstractEventLoop]:
+    """Give the loop of a user's ``loop=``, made current inside the block.
+
+    Raises `InvalidTypeError` where it gives something else, `LoopError` for a loop that is
+    closed or that runs already.
+    """
+    manager = context()
+    if not hasattr(type(manager), "__enter__") or not hasattr(type(manager), "__exit__"):
+        raise InvalidTypeError(
+            f"loop= must return a context manager that gives an event loop, got {manager!r} "
+            f"({locations.describe(context)})"
+        )
+    with manager as loop:
+        _check(loop, context)
+        restore = event_loops.make_current(loop)
+        try:
+            yield loop
+        finally:
+            restore()
+
+
+def _check(loop: Any, context: LoopContext) -> None:
+    place = locations.describe(context)
+    if not isinstance(loop, AbstractEventLoop):
+        raise InvalidTypeError(
+            f"the context manager of loop= must give an event loop, got {loop!r} ({place})"
+        )
+    if loop.is_closed():
+        raise LoopError(f"the context manager of loop= gave a closed event loop ({place})")
+    if loop.is_running():
+        raise LoopError(f"the context manager of loop= gave a loop that runs already ({place})")

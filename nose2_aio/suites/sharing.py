@@ -1,0 +1,78 @@
+"""What tests share fixtures, a loop or an object in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Hashable
+from typing import Any
+from unittest import TestCase
+
+from nose2_aio.cases import nose2_cases, scope_keys
+from nose2_aio.cases.scopes import Level
+from nose2_aio.config import tags
+from nose2_aio.config.settings import Settings
+
+__all__ = ["Owners"]
+
+
+class Owners:
+    """Finds the owner of a test; it looks once at each class and module."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._owners: dict[type, Hashable] = {}
+        self._modules: dict[str, bool] = {}
+
+    def of(self, test: Any) -> Hashable:
+        """Return what a test shares fixtures or a loop in: a class or a module.
+
+        Or else the object that it shares with others of a test generator; None for nothing.
+        """
+        if not isinstance(test, TestCase):
+            return None
+        case = type(test)
+        if case not in self._owners:
+            self._owners[case] = self._owner(test)
+        return self._owners[case] or _object_of(test)
+
+    def _owner(self, test: TestCase) -> Hashable:
+        case = type(test)
+        wanted = scope_keys.of_test(test, self._settings).wanted
+        if wanted is Level.MODULE or self._is_shared(case.__module__):
+            return Level.MODULE, case.__module__
+        if wanted is Level.CLASS or _has_class_fixtures(case):
+            return Level.CLASS, nose2_cases.users_owner(nose2_cases.users_class(test))
+        return None
+
+    def _is_shared(self, module: str) -> bool:
+        """Tell whether a module has fixtures, or a loop that some of its tests share."""
+        found = self._modules.get(module)
+        if found is None:
+            own = getattr(sys.modules.get(module), "__dict__", {})
+            found = (
+                "setUpModule" in own
+                or "tearDownModule" in own
+                or self._settings.loop_scope == "module"
+                or any(map(_wants_module, own.values()))
+            )
+            self._modules[module] = found
+        return found
+
+
+def _object_of(test: TestCase) -> Hashable:
+    """Return the object that tests share which a generator has yielded with its method."""
+    shared = getattr(nose2_cases.declared(nose2_cases.target(test)[0]), "__self__", None)
+    if shared is None or shared is nose2_cases.users_object(test):
+        return None
+    return Level.TEST, id(shared)
+
+
+def _wants_module(thing: object) -> bool:
+    return isinstance(thing, type) and tags.read_loop_scope(thing) == "module"
+
+
+def _has_class_fixtures(case: type[TestCase]) -> bool:
+    return any(
+        getattr(getattr(case, name), "__func__", None) is not getattr(TestCase, name).__func__
+        for name in ("setUpClass", "tearDownClass")
+    )

@@ -1,0 +1,57 @@
+"""nose2_aio.cases.attribution"""
+
+from __future__ import annotations
+
+from unittest import TestCase, mock
+
+from nose2_aio.cases.adapter import Adapter, stepping_in
+from nose2_aio.cases.attribution import Charges
+from nose2_aio.cases.fixture_calls import Fixtures
+from nose2_aio.cases.scopes import Scopes
+from nose2_aio.config.settings import Settings
+from nose2_aio.reporting.timings import Account
+from nose2_aio.reporting.verdicts import Verdicts
+from nose2_aio.running.interrupts import Interrupts
+
+
+class Charged(TestCase):
+    """What is charged to a test."""
+
+    async def nothing(self) -> None:
+        """Do nothing."""
+
+    def test_late(self) -> None:
+        """What nobody can be charged with is told of at the end; a wrong tag is no matter."""
+
+        class Case(TestCase):
+            def test(self) -> None: ...
+
+        Case.test.checks = 5  # type: ignore[attr-defined]
+        settings = Settings(time_limit=5)
+        scopes = Scopes(settings)
+        fixtures = Fixtures(settings, scopes, Interrupts())
+        verdicts = Verdicts(settings)
+        charges = Charges(settings, verdicts)
+        adapter = Adapter(settings, scopes, fixtures, charges, Account(settings, is_kept=False))
+        self.addCleanup(scopes.rules.keeper.close)
+        first, second = self.nothing(), self.nothing()
+        with stepping_in(adapter):
+            self.assertEqual(adapter.running(), ("", 0.0))
+            adapter.attach(Case("test"))
+            charges.note_unawaited(first, is_late=False)
+            adapter.attach(Case("test"))
+            charges.note_unawaited(second, is_late=True)
+        first.close()
+        second.close()
+        names = [told.name.rpartition(".")[2] for told in verdicts.told]
+        self.assertEqual(names, ["test", "nobody knows whose"])
+        self.assertIsNone(scopes.rules.keeper.deadline)
+
+    def test_ignored(self) -> None:
+        """Where nobody wants to know of what is lost, nothing is collected."""
+        settings = Settings(modes={"never-awaited": "ignore", "never-awaited-mocks": "ignore"})
+        charges = Charges(settings, Verdicts(settings))
+        with mock.patch("gc.collect") as collect:
+            charges.begin_awaiting()
+            charges.end()
+        collect.assert_not_called()

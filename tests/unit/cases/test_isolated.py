@@ -1,0 +1,144 @@
+"""nose2_aio.cases.isolated"""
+
+from __future__ import annotations
+
+import asyncio
+from unittest import TestCase, mock
+
+from nose2_aio.cases import isolated
+from nose2_aio.errors import AbandonedLoopError
+from nose2_aio.eventloop import instrumented
+from nose2_aio.eventloop.findings import Ledger
+from nose2_aio.running.deadlines import Deadline, Limit, Timekeeper
+from nose2_aio.running.runner import Rules
+
+
+class Case(TestCase):
+    """What has a runner of asyncio's, as IsolatedAsyncioTestCase has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asyncioRunner = asyncio.Runner()
+
+
+class Guards(TestCase):
+    """Guarding a test of IsolatedAsyncioTestCase."""
+
+    def setUp(self) -> None:
+        """A test that is guarded."""
+        self.case = Case()
+        self.addCleanup(lambda: self.case._asyncioRunner.close())
+        self.keeper = Timekeeper()
+        self.ledger = Ledger()
+
+    def guard(self, *, fails_deadlocks: bool = True) -> isolated._Guard:
+        """The guard, begun."""
+        rules = Rules(self.keeper, fails_deadlocks=fails_deadlocks)
+        guard = isolated._Guard(self.case, rules, self.ledger, is_checked=True)
+        guard.begin()
+        self.addCleanup(guard._watching.close)
+        return guard
+
+    def test_no_runner(self) -> None:
+        """A test that has no runner isn't guarded."""
+        guard = isolated._Guard(TestCase(), Rules(self.keeper), self.ledger, is_checked=True)
+        guard.begin()
+        guard.inspect()
+        with guard.on():
+            self.assertIsNone(guard.loop)
+        guard.close(lambda: None)
+
+    def test_no_deadlocks(self) -> None:
+        """Deadlocks may be ignored."""
+        watch = instrumented.of(self.guard(fails_deadlocks=False).loop)
+        assert watch is not None
+        self.assertIsNone(watch.on_deadlock)
+
+    def test_no_end(self) -> None:
+        """A loop that can't be closed is told of; nothing comes out of it."""
+
+        def close() -> None:
+            raise AttributeError("no selector")
+
+        self.guard().close(close)
+        self.assertEqual(
+            self.ledger.stubborn,
+            "the event loop could not be closed: AttributeError('no selector')",
+        )
+
+    def test_unwatched(self) -> None:
+        """A loop on which no watch can be kept is left alone."""
+        with mock.patch.object(instrumented, "of", lambda _: None):
+            guard = self.guard()
+            guard.inspect()
+            guard.close(lambda: None)
+
+    def test_closed(self) -> None:
+        """Where the test has closed its loop, nothing is looked for."""
+        guard = self.guard()
+        self.case._asyncioRunner.close()
+        guard.inspect()
+        self.assertEqual(vars(self.ledger), {})
+
+    def test_left_open(self) -> None:
+        """A loop that its runner could not close is closed all the same."""
+        guard = self.guard()
+        loop = guard.loop
+        assert loop is not None
+
+        def close() -> None:
+            raise AbandonedLoopError("why")
+
+        guard.close(close)
+        self.case._asyncioRunner = asyncio.Runner()
+        self.assertTrue(loop.is_closed())
+        self.assertEqual(self.ledger.stubborn, "why")
+
+    def test_others_error(self) -> None:
+        """What somebody else's code raises while the runner is closed is raised as it is."""
+        error = RuntimeError("theirs")
+        with self.assertRaises(RuntimeError) as caught:
+            self.guard().close(mock.Mock(side_effect=error))
+        self.assertIs(caught.exception, error)
+        self.assertEqual(vars(self.ledger), {})
+
+    def test_debugged(self) -> None:
+        """Under a debugger a limit is lifted when it passes."""
+        guard = self.guard()
+        self.keeper.deadline = deadline = Deadline(Limit(0, "here"))
+        with mock.patch.object(isolated, "is_debugged", lambda: True):
+            guard._expire()
+        self.assertEqual(deadline.when, float("inf"))
+
+    def test_extended(self) -> None:
+        """Where the limit was extended, the alarm is set again."""
+        guard = self.guard()
+        self.keeper.deadline = deadline = Deadline(Limit(5, "here"))
+        deadline.loop = guard.loop
+        guard._expire()
+        watch = instrumented.of(guard.loop)
+        assert watch is not None and watch.alarm is not None
+        self.assertEqual(watch.alarm[0], deadline.when)
+
+    def test_interrupt_without_place(self) -> None:
+        """Ctrl-C that has cancelled nothing says no place."""
+        error = KeyboardInterrupt()
+        self.assertIs(self.guard().explained(error), error)
+        self.assertFalse(hasattr(error, "__notes__"))
+
+    def test_main_task(self) -> None:
+        """The task that the loop runs for is found among others, if there is one."""
+        loop = self.case._asyncioRunner.get_loop()
+        others = [loop.create_task(asyncio.sleep(0.01)) for _ in range(3)]
+        others[0].add_done_callback(print_nothing)
+        self.assertIsNone(isolated._main_task(loop))
+
+        async def main() -> bool:
+            return isolated._main_task(loop) is asyncio.current_task()
+
+        self.assertTrue(loop.run_until_complete(main()))
+        loop.run_until_complete(asyncio.wait(others))
+
+
+def print_nothing(_: object) -> None:
+    """Do nothing."""

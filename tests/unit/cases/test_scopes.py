@@ -1,0 +1,122 @@
+"""nose2_aio.cases.scopes"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from unittest import TestCase
+
+from nose2_aio.cases.scopes import Level, Position, Scopes
+from nose2_aio.config.settings import Settings
+
+MODULE = Position(Level.MODULE, module="module")
+CLASS = Position(Level.CLASS, module="module", case=TestCase)
+TEST = Position(Level.TEST, module="module", case=TestCase, test="test")
+OTHER = Position(Level.TEST, module="other", case=int, test="other")
+
+
+class Opening(TestCase):
+    """What is opened where."""
+
+    def setUp(self) -> None:
+        self.scopes = Scopes(Settings())
+        self.addCleanup(self.scopes.close)
+
+    def levels(self) -> list[Level]:
+        """The levels that are open."""
+        return [scope.level for scope in self.scopes.open]
+
+    def test_inside(self) -> None:
+        """A scope is opened inside the nearest one that is open, and shares its loop."""
+        outer = self.scopes.runner(MODULE)
+        self.assertIs(self.scopes.runner(TEST).loop, outer.loop)
+        self.assertEqual(self.levels(), [Level.MODULE, Level.TEST])
+        self.assertIs(self.scopes.runner(TEST), self.scopes.around(TEST))
+
+    def test_beside(self) -> None:
+        """A class inside a test, of a suite that this runs, has no part in the test's loop."""
+        loop = self.scopes.runner(TEST).loop
+        inner = Position(Level.CLASS, module="module", case=int)
+        self.assertIsNot(self.scopes.runner(inner).loop, loop)
+
+    def test_declared(self) -> None:
+        """One that has a coroutine function is opened ahead of what is inside."""
+        self.scopes.declare(MODULE)
+        self.assertTrue(self.scopes.is_declared(MODULE))
+        self.scopes.runner(TEST)
+        self.assertEqual(self.levels(), [Level.MODULE, Level.TEST])
+
+    def test_wanted(self) -> None:
+        """And one that loop-scope wants; who wants another passes it over."""
+        self.scopes.runner(TEST._replace(wanted=Level.CLASS))
+        self.assertEqual(self.levels(), [Level.CLASS, Level.TEST])
+        self.scopes.arrive(CLASS)
+        loop = self.scopes.open[0].runner.loop
+        self.assertIsNot(self.scopes.runner(TEST).loop, loop)
+
+    def test_arrive(self) -> None:
+        """To arrive elsewhere closes what that is outside of."""
+        self.scopes.runner(MODULE)
+        self.scopes.runner(CLASS)
+        loop = self.scopes.runner(TEST).loop
+        self.scopes.arrive(TEST._replace(test="next"))
+        self.assertEqual(self.levels(), [Level.MODULE, Level.CLASS])
+        self.scopes.arrive(OTHER)
+        self.assertEqual(self.levels(), [])
+        self.assertTrue(loop.is_closed())
+
+    def test_leave(self) -> None:
+        """To leave a scope closes what is inside too; one that isn't open is no matter."""
+        self.scopes.runner(MODULE)
+        self.scopes.runner(TEST)
+        self.scopes.leave(CLASS)
+        self.assertEqual(self.levels(), [Level.MODULE, Level.TEST])
+        self.scopes.leave(MODULE)
+        self.assertEqual(self.levels(), [])
+
+    def test_layers(self) -> None:
+        """Layers nest among themselves; the outer one's end is that of all."""
+        outer, inner = (Position(Level.LAYER, layer=layer) for layer in (int, bool))
+        loop = self.scopes.runner(outer).loop
+        self.scopes.arrive(inner)
+        self.assertIs(self.scopes.runner(inner).loop, loop)
+        self.scopes.leave(outer)
+        self.assertEqual(self.levels(), [])
+
+    def test_closed_by_the_user(self) -> None:
+        """A scope whose loop was closed is opened anew."""
+        closed = self.scopes.runner(TEST).loop
+        closed.close()
+        self.assertIsNone(self.scopes.around(TEST))
+        self.assertIsNot(self.scopes.runner(TEST).loop, closed)
+
+    def test_close_in_spite_of_all(self) -> None:
+        """What goes wrong with one doesn't keep the others open."""
+
+        async def begins() -> None: ...
+
+        outer = self.scopes.runner(MODULE)
+        outer.run(begins(), lambda: None)
+        inner = self.scopes.runner(TEST)
+        close = inner.close
+
+        def fails() -> Any:
+            close()
+            raise LookupError
+
+        inner.close = fails  # type: ignore[method-assign]
+        with self.assertRaises(LookupError):
+            self.scopes.close()
+        self.assertTrue(outer.loop.is_closed())
+
+    def test_made_current(self) -> None:
+        """A loop that is ours, or runs, or is closed, was not made by the user."""
+        loop = asyncio.new_event_loop()
+        self.addCleanup(loop.close)
+        self.addCleanup(asyncio.set_event_loop, None)
+        asyncio.set_event_loop(loop)
+        self.assertIs(self.scopes.made_current(None), loop)
+        self.assertIsNone(self.scopes.made_current(loop))
+        self.scopes.give(CLASS, loop)
+        self.assertIsNone(self.scopes.made_current(None))
+        self.assertIs(self.scopes.runner(TEST).loop, loop)

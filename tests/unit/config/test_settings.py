@@ -1,0 +1,233 @@
+"""nose2_aio.config.settings"""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from unittest import TestCase, mock
+
+from nose2_aio.config import settings
+from nose2_aio.errors import InvalidValueError
+
+
+class Resolve(TestCase):
+    """From texts to settings."""
+
+    def test_defaults(self) -> None:
+        """Nothing given: by the body, no limit, no debug mode."""
+        found = settings.resolve({}, {})
+        self.assertEqual(
+            (found.generators, found.time_limit, found.debug, found.places),
+            ("auto", 0, False, {}),
+        )
+
+    def test_order(self) -> None:
+        """The command line wins over the file, and each value has its place."""
+        found = settings.resolve(
+            {"generators": "nose2", "time-limit": "5", "always-on": "no"},
+            {"time-limit": "2.5", "debug": "True"},
+        )
+        self.assertEqual(found.generators, "nose2")
+        self.assertEqual(found.time_limit, 2.5)
+        self.assertTrue(found.debug)
+        self.assertEqual(
+            found.places,
+            {
+                "generators": "[aio] generators",
+                "time_limit": "--aio-time-limit",
+                "debug": "--aio-debug",
+            },
+        )
+
+    def test_workers(self) -> None:
+        """By default tests run once, in one process; ``auto`` stands for the cores of this one."""
+        found = settings.resolve({}, {})
+        self.assertEqual(
+            (found.workers, found.worker_start, found.retries, found.flaky, found.repeat),
+            (0, "auto", 0, "fail", 1),
+        )
+        texts = {"workers": " 4 ", "worker-start": "spawn", "retries": "2", "repeat": "3"}
+        found = settings.resolve(texts, {"flaky": "pass"})
+        self.assertEqual(
+            (found.workers, found.worker_start, found.retries, found.flaky, found.repeat),
+            (4, "spawn", 2, "pass", 3),
+        )
+        with mock.patch("os.sched_getaffinity", return_value={0, 3, 5}, create=True):
+            self.assertEqual(settings.resolve({"workers": "auto"}, {}).workers, 3)
+
+    def test_cores(self) -> None:
+        """Where the system doesn't say which cores a process may use, ``auto`` is all of them."""
+        with mock.patch.object(settings, "os", mock.Mock(spec=["cpu_count"])) as system:
+            system.cpu_count.return_value = 6
+            self.assertEqual(settings.resolve({"workers": "auto"}, {}).workers, 6)
+            system.cpu_count.return_value = None
+            self.assertEqual(settings.resolve({"workers": "auto"}, {}).workers, 1)
+
+    def test_frozen(self) -> None:
+        """Nobody changes them afterwards."""
+        with self.assertRaises(FrozenInstanceError):
+            settings.resolve({}, {}).debug = True
+
+    def test_words(self) -> None:
+        """Booleans are what nose2 takes for one, in any case; nothing else is silently false."""
+        for word in ("1", "t", "True", "ON", "yes", "y"):
+            self.assertTrue(settings.resolve({"debug": word}, {}).debug)
+        for word in ("0", "f", "False", "OFF", "no", "n"):
+            self.assertFalse(settings.resolve({"debug": word}, {}).debug)
+
+    def test_invalid(self) -> None:
+        """Each bad value is named with its place and what would be valid."""
+        for file, command_line, message in (
+            (
+                {"generators": "all"},
+                {},
+                "generators must be auto, coroutine or nose2, got 'all' ([aio] generators)",
+            ),
+            (
+                {},
+                {"generators": ""},
+                "generators must be auto, coroutine or nose2, got '' (--aio-generators)",
+            ),
+            (
+                {"time-limit": "soon"},
+                {},
+                "time-limit must be a finite number of seconds >= 0, got 'soon' ([aio] time-limit)",
+            ),
+            (
+                {"time-limit": "soon"},
+                {"time-limit": "5"},
+                "time-limit must be a finite number of seconds >= 0, got 'soon' ([aio] time-limit)",
+            ),
+            (
+                {"time-limit": "-1"},
+                {},
+                "time-limit must be a finite number of seconds >= 0, got '-1' ([aio] time-limit)",
+            ),
+            (
+                {},
+                {"time-limit": "inf"},
+                "time-limit must be a finite number of seconds >= 0, got 'inf' (--aio-time-limit)",
+            ),
+            (
+                {"time-limit": "5 s"},
+                {},
+                "time-limit must be a finite number of seconds >= 0, got '5 s' ([aio] time-limit)",
+            ),
+            (
+                {"grace": "-1"},
+                {},
+                "grace must be a finite number of seconds >= 0, got '-1' ([aio] grace)",
+            ),
+            (
+                {"leaked-tasks": "forbid"},
+                {},
+                "leaked-tasks must be fail, warn or ignore, got 'forbid' ([aio] leaked-tasks)",
+            ),
+            (
+                {"deadlocks": "warn"},
+                {},
+                "deadlocks must be fail or ignore, got 'warn' ([aio] deadlocks)",
+            ),
+            (
+                {"workers": "-1"},
+                {},
+                "workers must be a whole number >= 0 or auto, got '-1' ([aio] workers)",
+            ),
+            (
+                {},
+                {"workers": "many"},
+                "workers must be a whole number >= 0 or auto, got 'many' (--aio-workers)",
+            ),
+            (
+                {"workers": "1.5"},
+                {},
+                "workers must be a whole number >= 0 or auto, got '1.5' ([aio] workers)",
+            ),
+            (
+                {"worker-start": "thread"},
+                {},
+                "worker-start must be auto, fork or spawn, got 'thread' ([aio] worker-start)",
+            ),
+            (
+                {},
+                {"retries": "-1"},
+                "retries must be a whole number >= 0, got '-1' (--aio-retries)",
+            ),
+            ({"flaky": "maybe"}, {}, "flaky must be fail or pass, got 'maybe' ([aio] flaky)"),
+            ({"repeat": "0"}, {}, "repeat must be a whole number >= 1, got '0' ([aio] repeat)"),
+            ({}, {"repeat": "-2"}, "repeat must be a whole number >= 1, got '-2' (--aio-repeat)"),
+            (
+                {"concurrency": "2"},
+                {},
+                (
+                    "unknown key 'concurrency' in [aio]: "
+                    f"known: always-on, {', '.join(option.key for option in settings.OPTIONS)}"
+                ),
+            ),
+            ({"strict": "very"}, {}, "strict must be true or false, got 'very' ([aio] strict)"),
+            ({"debug": "maybe"}, {}, "debug must be true or false, got 'maybe' ([aio] debug)"),
+            (
+                {"always-on": "maybe"},
+                {},
+                "always-on must be true or false, got 'maybe' ([aio] always-on)",
+            ),
+            (
+                {"time_limit": "5"},
+                {},
+                "unknown key 'time_limit' in [aio]: did you mean 'time-limit'?",
+            ),
+            (
+                {"generator": "5"},
+                {},
+                "unknown key 'generator' in [aio]: did you mean 'generators'?",
+            ),
+            (
+                {"leaked-task": "warn"},
+                {},
+                "unknown key 'leaked-task' in [aio]: did you mean 'leaked-tasks'?",
+            ),
+            (
+                {"colour": "red"},
+                {},
+                (
+                    "unknown key 'colour' in [aio]: "
+                    f"known: always-on, {', '.join(option.key for option in settings.OPTIONS)}"
+                ),
+            ),
+        ):
+            with self.subTest(message), self.assertRaises(InvalidValueError) as caught:
+                settings.resolve(file, command_line)
+            self.assertEqual(str(caught.exception), message)
+
+
+class Order(TestCase):
+    """In which order tests run."""
+
+    def test_seed(self) -> None:
+        """A number is a seed, in the file as well; with none, one is drawn each time."""
+        self.assertIsNone(settings.resolve({}, {}).shuffle)
+        for text, seed in (("0", 0), ("1", 1), (str(2**40), 2**40)):
+            self.assertEqual(settings.resolve({"shuffle": text}, {}).shuffle, seed)
+            self.assertEqual(settings.resolve({"shuffle": "no"}, {"shuffle": text}).shuffle, seed)
+        for file, command_line in (
+            ({"shuffle": "true"}, {}),
+            ({"shuffle": "Yes"}, {}),
+            ({"shuffle": "no"}, {"shuffle": "true"}),
+        ):
+            drawn = {settings.resolve(file, command_line).shuffle for _ in range(8)}
+            self.assertGreater(len(drawn), 1)
+            self.assertTrue(all(0 <= seed < 2**32 for seed in drawn))
+        self.assertIsNone(settings.resolve({"shuffle": "off"}, {}).shuffle)
+        self.assertIsNone(settings.resolve({"shuffle": "true"}, {"shuffle": "false"}).shuffle)
+
+    def test_no_seed(self) -> None:
+        """Anything else is none; on the command line it may be a test, whatever it is called."""
+        rule = "shuffle must be true, false or a seed, a whole number >= 0, got"
+        hint = "write --aio-shuffle=SEED, or put --aio-shuffle behind the names of tests"
+        for text in ("-1", "1.5", "soon"):
+            with self.assertRaises(InvalidValueError) as caught:
+                settings.resolve({"shuffle": text}, {})
+            self.assertEqual(str(caught.exception), f"{rule} {text!r} ([aio] shuffle)")
+        for text in ("-1", "test_it", "on", "t", "n"):
+            with self.assertRaises(InvalidValueError) as caught:
+                settings.resolve({}, {"shuffle": text})
+            self.assertEqual(str(caught.exception), f"{rule} {text!r} (--aio-shuffle): {hint}")

@@ -1,0 +1,493 @@
+"""nose2_aio.config.tags"""
+
+from __future__ import annotations
+
+import functools
+from unittest import TestCase
+
+import nose2_aio as aio
+from nose2_aio.config import tags
+from nose2_aio.config.tags import Tags
+from nose2_aio.errors import InvalidTypeError, InvalidValueError
+
+
+def function() -> None:
+    """Do nothing."""
+
+
+class Recording(TestCase):
+    """What a tag leaves behind."""
+
+    def test_function(self) -> None:
+        """On a function, one plain attribute of its name; the function stays itself."""
+
+        def tagged() -> None:
+            pass
+
+        self.assertIs(aio.timeout(5)(aio.sleep(0.5)(tagged)), tagged)
+        self.assertEqual(vars(tagged), {"timeout": 5, "sleep": 0.5})
+
+    def test_class(self) -> None:
+        """On a class, nothing that could be taken for an attribute of its own."""
+
+        @aio.timeout(5)
+        @aio.sleep(1)
+        class Tagged:
+            timeout = 3
+
+        self.assertEqual(Tagged.timeout, 3)
+        self.assertFalse(hasattr(Tagged, "sleep"))
+        self.assertEqual(tags.read(function, Tagged), Tags(timeout=5, sleep=1))
+
+    def test_static(self) -> None:
+        """On a static or class method, it is the function's."""
+
+        class Tagged:
+            @aio.timeout(1)
+            @staticmethod
+            def static() -> None: ...
+
+            @aio.timeout(2)
+            @classmethod
+            def class_method(cls) -> None: ...
+
+        self.assertEqual(tags.read(Tagged.static, Tagged), Tags(timeout=1))
+        self.assertEqual(tags.read(Tagged.class_method, Tagged), Tags(timeout=2))
+
+    def test_partial(self) -> None:
+        """A partial has the tags of its function."""
+        tagged = functools.partial(functools.partial(aio.timeout(1)(lambda *_: None), 1), 2)
+        self.assertEqual(tags.read(tagged, object), Tags(timeout=1))
+        self.assertTrue(tags.is_tagged(tagged))
+
+    def test_is_tagged(self) -> None:
+        """A function is tagged by decorator or by hand; None is no tag."""
+
+        def by_hand() -> None:
+            pass
+
+        self.assertFalse(tags.is_tagged(by_hand))
+        by_hand.timeout = None
+        self.assertFalse(tags.is_tagged(by_hand))
+        by_hand.sleep = 0
+        self.assertTrue(tags.is_tagged(by_hand))
+
+    def test_invalid(self) -> None:
+        """A bad value is refused where it is given, with value, place and rule."""
+        with self.assertRaises(InvalidValueError) as caught:
+            aio.timeout(-1)
+        self.assertRegex(
+            str(caught.exception),
+            r"^timeout must be a finite number of seconds >= 0, got -1 "
+            r"\(@timeout, .*test_tags\.py:\d+\)$",
+        )
+        with self.assertRaisesRegex(InvalidTypeError, r"^sleep .* got 'long' \(@sleep, "):
+            aio.sleep("long")
+        with self.assertRaisesRegex(InvalidTypeError, r"^timeout .* got <function"):
+            aio.timeout(function)
+
+    def test_on_nothing(self) -> None:
+        """What is neither function nor class can't be tagged."""
+        with self.assertRaisesRegex(
+            InvalidTypeError, r"^@timeout is for functions and classes, got 7 \(@timeout, "
+        ):
+            aio.timeout(5)(7)
+
+
+class Reading(TestCase):
+    """Which tag holds for a test."""
+
+    def test_none(self) -> None:
+        """No tags, and a class's own attribute of a tag's name isn't one."""
+
+        class Untagged:
+            timeout = 3
+
+            def method(self) -> None:
+                pass
+
+        self.assertEqual(tags.read(Untagged().method, Untagged), Tags(None, None))
+        self.assertEqual(tags.read(function, object), Tags(None, None))
+        self.assertEqual(tags.read(print, object), Tags(None, None))
+
+    def test_function_over_class(self) -> None:
+        """The function's tag wins over its class's; other tags of the class hold."""
+
+        @aio.timeout(1)
+        @aio.sleep(2)
+        class Tagged:
+            @aio.timeout(3)
+            def method(self) -> None:
+                pass
+
+        self.assertEqual(tags.read(Tagged().method, Tagged), Tags(timeout=3, sleep=2))
+
+    def test_inherited(self) -> None:
+        """Tags of bases hold, the nearest first."""
+
+        @aio.timeout(1)
+        class Base: ...
+
+        @aio.sleep(2)
+        class Mixin: ...
+
+        class Both(Mixin, Base): ...
+
+        @aio.timeout(4)
+        class Nearest(Both): ...
+
+        self.assertEqual(tags.read(function, Both), Tags(timeout=1, sleep=2))
+        self.assertEqual(tags.read(function, Nearest), Tags(timeout=4, sleep=2))
+        self.assertEqual(tags.read(function, Base), Tags(timeout=1))
+
+    def test_by_hand(self) -> None:
+        """An attribute set by hand counts, and a bad one is refused with its place."""
+
+        def by_hand() -> None:
+            pass
+
+        by_hand.timeout = None
+        self.assertEqual(tags.read(by_hand, object), Tags())
+        by_hand.timeout = 7
+        self.assertEqual(tags.read(by_hand, object), Tags(timeout=7))
+        by_hand.timeout = "7"
+        with self.assertRaisesRegex(
+            InvalidTypeError, r"got '7' \(attribute timeout of by_hand, .*test_tags\.py:\d+\)$"
+        ):
+            tags.read(by_hand, object)
+
+
+class LoopScope(TestCase):
+    """loop_scope, on classes only."""
+
+    def test_classes(self) -> None:
+        """It is read from the class, or else from its bases; beside other tags."""
+
+        @aio.loop_scope("class")
+        @aio.timeout(5)
+        class Base: ...
+
+        class Inherits(Base): ...
+
+        @aio.loop_scope("run")
+        class Own(Base): ...
+
+        for owner, scope in ((Base, "class"), (Inherits, "class"), (Own, "run"), (object, None)):
+            self.assertEqual(tags.read_loop_scope(owner), scope)
+        self.assertEqual(tags.read(None, Own).timeout, 5)
+
+    def test_values(self) -> None:
+        """Any other value is refused, with its place."""
+        for value, kind in (("package", InvalidValueError), (5, InvalidTypeError)):
+            with self.assertRaises(kind) as caught:
+                aio.loop_scope(value)  # type: ignore[arg-type]
+            self.assertRegex(
+                str(caught.exception),
+                rf"^loop_scope must be test, class, module or run, got {value!r} "
+                r"\(@loop_scope, .*test_tags\.py:\d+\)$",
+            )
+
+    def test_functions(self) -> None:
+        """It is nothing for a function."""
+        with self.assertRaisesRegex(
+            InvalidTypeError, r"^@loop_scope is for classes, got <function"
+        ):
+
+            @aio.loop_scope("class")  # type: ignore[type-var]
+            def test() -> None: ...
+
+
+class Checks(TestCase):
+    """What checks do, by tag."""
+
+    def test_merged(self) -> None:
+        """A function's names win over its class's, the outer tag over the inner one."""
+
+        @aio.checks(leaked_tasks="fail")
+        class Base: ...
+
+        @aio.checks(leaked_timers="warn")
+        @aio.checks(leaked_timers="fail", never_awaited="warn")
+        class Tagged(Base):
+            checks = ["its own"]  # noqa: RUF012 -- it is
+
+            @aio.checks(never_awaited="ignore")
+            def test(self) -> None: ...
+
+        self.assertEqual(
+            tags.read_checks(Tagged.test, Tagged),
+            {"leaked-tasks": "fail", "leaked-timers": "warn", "never-awaited": "ignore"},
+        )
+        self.assertEqual(tags.read_checks(function, object), {})
+
+    def test_invalid(self) -> None:
+        """Names and modes are checked, with the place."""
+        known = "never_awaited, never_awaited_mocks, lost_exceptions, "
+        for modes, message in (
+            ({}, f"@checks needs at least one of {known}"),
+            ({"leaked": "fail"}, f"unknown check 'leaked': {known}"),
+            ({"leaked_tasks": "no"}, "leaked_tasks must be fail, warn or ignore, got 'no' (@ch"),
+            ({"leaked_tasks": 5}, "leaked_tasks must be fail, warn or ignore, got 5 (@checks, "),
+        ):
+            with self.subTest(message), self.assertRaises(InvalidValueError) as caught:
+                aio.checks(**modes)
+            self.assertIn(message, str(caught.exception))
+        with self.assertRaisesRegex(InvalidTypeError, "^@checks is for functions and classes"):
+            aio.checks(leaked_tasks="fail")(7)
+
+    def test_by_hand(self) -> None:
+        """An attribute set by hand is checked when it is read."""
+
+        def by_hand() -> None: ...
+
+        by_hand.checks = 5
+        with self.assertRaisesRegex(InvalidTypeError, "^checks must be a dict, got 5 .attribute"):
+            tags.read_checks(by_hand, object)
+
+
+class Serial(TestCase):
+    """What runs alone."""
+
+    def test_function(self) -> None:
+        """On a function it is a plain attribute; set by hand it counts the same."""
+
+        @aio.serial
+        def tagged() -> None: ...
+
+        def by_hand() -> None: ...
+
+        self.assertEqual(vars(tagged), {"serial": True})
+        self.assertFalse(tags.is_tagged(tagged))
+        self.assertTrue(tags.read_serial(tagged, object))
+        self.assertFalse(tags.read_serial(by_hand, object))
+        for value, meant in ((True, True), (False, False), (None, False)):
+            by_hand.serial = value
+            self.assertIs(tags.read_serial(by_hand, object), meant)
+        by_hand.serial = "yes"
+        with self.assertRaisesRegex(
+            InvalidTypeError,
+            r"^serial must be True or False, got 'yes' "
+            r"\(attribute serial of by_hand, .*test_tags\.py:\d+\)$",
+        ):
+            tags.read_serial(by_hand, object)
+
+    def test_class(self) -> None:
+        """On a class it holds for all its tests, and for those of its subclasses."""
+
+        @aio.serial
+        class Base:
+            @aio.serial
+            @staticmethod
+            def static() -> None: ...
+
+        @aio.timeout(5)
+        class Inherits(Base):
+            serial = False
+
+            def own(self) -> None: ...
+
+        @aio.timeout(5)
+        class Other: ...
+
+        self.assertFalse(hasattr(Base, "serial"))
+        self.assertTrue(Base.static.serial)
+        for owner, meant in ((Base, True), (Inherits, True), (Other, False), (object, False)):
+            self.assertIs(tags.read_serial(function, owner), meant)
+        Inherits.own.serial = False
+        self.assertFalse(tags.read_serial(Inherits().own, Inherits))
+
+    def test_invalid(self) -> None:
+        """It is for functions and classes, without anything else."""
+        for given in (7, "database", True):
+            with self.assertRaisesRegex(
+                InvalidTypeError,
+                rf"^@serial is for functions and classes, got {given!r} "
+                r"\(@serial, .*test_tags\.py:\d+\)$",
+            ):
+                aio.serial(given)
+
+
+class Exclusive(TestCase):
+    """Tests that share a key never run at the same time."""
+
+    def test_function(self) -> None:
+        """Keys add up, in one plain attribute; each says how many tests may have it."""
+
+        @aio.exclusive("port", "database")
+        @aio.exclusive("database")
+        def tagged() -> None: ...
+
+        self.assertEqual(vars(tagged), {"exclusive": ("database", "port", "database")})
+        self.assertFalse(tags.is_tagged(tagged))
+        self.assertEqual(tags.read_exclusive(tagged, object), {"database": 1, "port": 1})
+        self.assertEqual(tags.read_exclusive(function, object), {})
+
+    def test_by_hand(self) -> None:
+        """A string is one key, anything that can be iterated holds some."""
+
+        def by_hand() -> None: ...
+
+        for value, keys in (
+            ("database", {"database": 1}),
+            (["a", "b"], {"a": 1, "b": 1}),
+            ({"a"}, {"a": 1}),
+            ((), {}),
+            (None, {}),
+        ):
+            by_hand.exclusive = value
+            self.assertEqual(tags.read_exclusive(by_hand, object), keys)
+        by_hand.exclusive = "database"
+        self.assertEqual(aio.exclusive("port")(by_hand).exclusive, ("database", "port"))
+        for value, got in ((5, "5"), (["a", 5], "5")):
+            by_hand.exclusive = value
+            with self.assertRaisesRegex(
+                InvalidTypeError,
+                rf"^exclusive must be one or more strings, got {got} "
+                r"\(attribute exclusive of by_hand, .*test_tags\.py:\d+\)$",
+            ):
+                tags.read_exclusive(by_hand, object)
+
+    def test_class(self) -> None:
+        """Those of a class, of its bases and of its function add up too."""
+
+        @aio.exclusive("a")
+        @aio.checks(leaked_tasks="fail")
+        class Base: ...
+
+        @aio.exclusive("c")
+        @aio.exclusive("b")
+        class Tagged(Base):
+            exclusive = 5
+
+            @aio.exclusive("d")
+            @staticmethod
+            def method() -> None: ...
+
+        class Inherits(Tagged): ...
+
+        self.assertEqual(tags.read_exclusive(function, Base), {"a": 1})
+        self.assertEqual(set(tags.read_exclusive(function, Inherits)), {"a", "b", "c"})
+        self.assertEqual(set(tags.read_exclusive(Tagged.method, Tagged)), {"a", "b", "c", "d"})
+        aio.exclusive("e")(vars(Tagged)["method"])
+        self.assertEqual(Tagged.method.exclusive, ("d", "e"))
+        self.assertEqual(tags.read_checks(function, Inherits), {"leaked-tasks": "fail"})
+
+    def test_invalid(self) -> None:
+        """There is at least one, and each is a string; it is for functions and classes."""
+        place = r"\(@exclusive, .*test_tags\.py:\d+\)$"
+        with self.assertRaisesRegex(
+            InvalidValueError, rf"^@exclusive needs at least one key, a string {place}"
+        ):
+            aio.exclusive()
+        for given in (5, function, None):
+            with self.assertRaisesRegex(
+                InvalidTypeError, rf"^exclusive must be one or more strings, got .* {place}"
+            ):
+                aio.exclusive("database", given)
+        with self.assertRaisesRegex(
+            InvalidTypeError, rf"^@exclusive is for functions and classes, got 7 {place}"
+        ):
+            aio.exclusive("database")(7)
+
+    def test_at_most(self) -> None:
+        """The smallest ``at_most`` of a key wins, of a function and its class too."""
+
+        @aio.exclusive("a", "b", at_most=4)
+        class Case:
+            @aio.exclusive("a", at_most=2)
+            @aio.exclusive("b", at_most=8)
+            @aio.exclusive("c", at_most=3)
+            def test(self) -> None: ...
+
+            @aio.exclusive("b")
+            def alone(self) -> None: ...
+
+        self.assertEqual(tags.read_exclusive(function, Case), {"a": 4, "b": 4})
+        self.assertEqual(tags.read_exclusive(Case.test, Case), {"a": 2, "b": 4, "c": 3})
+        self.assertEqual(tags.read_exclusive(Case.alone, Case), {"a": 4, "b": 1})
+
+    def test_invalid_at_most(self) -> None:
+        """``at_most`` is a whole number of at least 1."""
+        place = r"\(@exclusive, .*test_tags\.py:\d+\)$"
+        for given, kind in (
+            (0, InvalidValueError),
+            (-1, InvalidValueError),
+            (True, InvalidTypeError),
+            (1.5, InvalidTypeError),
+            ("2", InvalidTypeError),
+        ):
+            with self.subTest(given), self.assertRaises(kind) as caught:
+                aio.exclusive("database", at_most=given)
+            self.assertIs(type(caught.exception), kind)
+            self.assertRegex(
+                str(caught.exception),
+                rf"^at_most must be a whole number >= 1, got {given!r} {place}",
+            )
+
+
+class Retries(TestCase):
+    """How often a failed test is run again."""
+
+    def test_read(self) -> None:
+        """A tag of a function wins over that of its class; 0 is a value like another."""
+
+        @aio.retries(2)
+        class Case:
+            @aio.retries(0)
+            def never(self) -> None: ...
+
+        class Inherits(Case): ...
+
+        def by_hand() -> None: ...
+
+        by_hand.retries = 5  # type: ignore[attr-defined]
+        for what, owner, meant in (
+            (function, object, None),
+            (function, Case, 2),
+            (function, Inherits, 2),
+            (Case.never, Case, 0),
+            (by_hand, object, 5),
+            (by_hand, Case, 5),
+        ):
+            self.assertEqual(tags.read_retries(what, owner), meant)
+        self.assertFalse(tags.is_tagged(Case.never))
+
+    def test_invalid(self) -> None:
+        """It is a whole number, and for functions and classes."""
+        rule = "retries must be a whole number >= 0, got"
+        place = r"\(@retries, .*test_tags\.py:\d+\)$"
+        for given, kind in (
+            (-1, InvalidValueError),
+            (True, InvalidTypeError),
+            (0.5, InvalidTypeError),
+            (None, InvalidTypeError),
+        ):
+            with self.subTest(given), self.assertRaises(kind) as caught:
+                aio.retries(given)
+            self.assertIs(type(caught.exception), kind)
+            self.assertRegex(str(caught.exception), rf"^{rule} {given!r} {place}")
+        with self.assertRaisesRegex(
+            InvalidTypeError, rf"^@retries is for functions and classes, got 7 {place}"
+        ):
+            aio.retries(2)(7)
+
+        def by_hand() -> None: ...
+
+        by_hand.retries = "2"  # type: ignore[attr-defined]
+        with self.assertRaisesRegex(
+            InvalidTypeError,
+            rf"^{rule} '2' \(attribute retries of by_hand, .*test_tags\.py:\d+\)$",
+        ):
+            tags.read_retries(by_hand, object)
+
+
+class Whole(TestCase):
+    """Whole numbers."""
+
+    def test_limits(self) -> None:
+        """The least value is allowed; one below it is not."""
+        self.assertEqual(tags.whole(3, least=3, name="n", place="here"), 3)
+        with self.assertRaisesRegex(
+            InvalidValueError, r"^n must be a whole number >= 3, got 2 \(here\)$"
+        ):
+            tags.whole(2, least=3, name="n", place="here")

@@ -1,0 +1,23 @@
+"""nose2_aio.eventloop.selector"""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import TestCase, mock
+
+from nose2_aio.eventloop import instrumented, selector
+
+
+class Recheck(TestCase):
+    """A loop that something may still wake."""
+
+    def test_recheck(self) -> None:
+        """It waits a little, and looks again: what might wake it may end without a word."""
+        loop: Any = instrumented.WatchedLoop()
+        self.addCleanup(loop.close)
+        loop.__nose2_aio__.on_deadlock = self.fail
+        with (
+            mock.patch.object(selector, "_RECHECK", 0.001),
+            mock.patch.object(selector.wakers, "process_can_wake", return_value=True),
+        ):
+            self.assertEqual((loop._selector.select(0), loop._selector.select(None)), ([], []))

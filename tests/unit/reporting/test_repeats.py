@@ -1,0 +1,46 @@
+"""nose2_aio.reporting.repeats"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from unittest import TestCase
+
+from nose2_aio.reporting.repeats import Tally
+
+
+def event(name: str, outcome: str, *, fails: bool = False, expected: bool = False) -> object:
+    return SimpleNamespace(
+        test=SimpleNamespace(id=lambda: name),
+        outcome=outcome,
+        exc_info=(Exception, None, None) if fails else None,
+        expected=expected,
+    )
+
+
+class Counts(TestCase):
+    """How often tests have passed."""
+
+    def test_lines(self) -> None:
+        """A line for each that did not always pass; skips and expected failures are passes."""
+        tally = Tally()
+        for one in (
+            event("a", "passed", expected=True),
+            event("a", "passed", expected=True),
+            event("b\n1", "failed", fails=True),
+            event("b\n1", "passed", expected=True),
+            event("c", "skipped", fails=True),
+            event("d", "failed", fails=True, expected=True),
+            event("e", "error", fails=True),
+        ):
+            tally.note(one)
+        self.assertEqual(tally.lines(), ["b: passed 1 of 2 times", "e: passed 0 of 1 times"])
+
+    def test_no_test(self) -> None:
+        """Something without an id is called by its text."""
+        tally = Tally()
+        tally.note(SimpleNamespace(test="thing", outcome="error", exc_info=(1,), expected=False))
+        self.assertEqual(tally.lines(), ["thing: passed 0 of 1 times"])
+
+    def test_none(self) -> None:
+        """Nothing has run, so there is no line."""
+        self.assertEqual(Tally().lines(), [])

@@ -1,0 +1,219 @@
+"""nose2_aio.running.deadlines, nose2_aio.eventloop.alarms"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+import types
+from types import SimpleNamespace
+from typing import Any
+from unittest import TestCase, mock
+
+from nose2_aio.errors import TimeLimitError
+from nose2_aio.eventloop.alarms import Alarm, Overrun
+from nose2_aio.running import deadlines
+from nose2_aio.running.deadlines import Deadline, Limit, Timekeeper
+
+SOON = Limit(0.01, "here")
+
+
+def free_alarm(case: TestCase) -> None:
+    """Have the signal be nobody's for a test: this run may limit its tests itself."""
+    before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    left = signal.setitimer(signal.ITIMER_REAL, 0)
+    case.addCleanup(signal.setitimer, signal.ITIMER_REAL, *left)
+    case.addCleanup(signal.signal, signal.SIGALRM, before)
+
+
+class Deadlines(TestCase):
+    """A deadline."""
+
+    def test_error(self) -> None:
+        """Its error says limit and place, and what was going on."""
+        deadline = Deadline(SOON)
+        self.assertEqual(str(deadline.error()), "not done within its time limit of 0.01 s (here)")
+        deadline.report = "It waits here."
+        self.assertTrue(str(deadline.error()).endswith("(here)\n\nIt waits here."))
+        self.assertEqual(len(deadline.lateness().__notes__), 1)
+
+    def test_time(self) -> None:
+        """It passes; it can be extended, and lifted."""
+        deadline = Deadline(Limit(0, "here"))
+        self.assertTrue(deadline.is_over)
+        deadline.extend(5)
+        self.assertFalse(deadline.is_over)
+        deadline.extend(-5)
+        self.assertTrue(deadline.is_over)
+        deadline.lift()
+        self.assertFalse(deadline.is_over)
+
+    def test_debugger(self) -> None:
+        """Under a debugger it never passes; a profiler or a coverage tool is none."""
+        deadline = Deadline(Limit(0, "here"))
+        for module, is_over in (("bdb", False), ("pydevd.tracing", False), ("coverage", True)):
+            tracer = types.SimpleNamespace(__module__=module)
+            with mock.patch.object(sys, "gettrace", lambda tracer=tracer: tracer):
+                self.assertIs(deadline.is_over, is_over, module)
+        monitoring = mock.Mock(DEBUGGER_ID=0)
+        for tool, is_over in (("pdb", False), (None, True)):
+            monitoring.get_tool.return_value = tool
+            with mock.patch.object(sys, "monitoring", monitoring, create=True):
+                self.assertIs(deadline.is_over, is_over, tool)
+        with mock.patch.object(sys, "monitoring", None, create=True):
+            self.assertTrue(deadline.is_over)
+
+
+class Keeping(TestCase):
+    """Keeping time."""
+
+    def setUp(self) -> None:
+        """A keeper; the signal is nobody's."""
+        free_alarm(self)
+        self.keeper = Timekeeper()
+        self.addCleanup(self.keeper.close)
+
+    def test_within(self) -> None:
+        """What was limited before is limited again."""
+        self.keeper.begin(Limit(5, "outer"))
+        outer = self.keeper.deadline
+        with self.keeper.within(SOON) as deadline:
+            assert deadline is not None
+            self.assertEqual(deadline.limit, SOON)
+        self.assertIs(self.keeper.deadline, outer)
+        self.keeper.end()
+        self.assertIsNone(self.keeper.deadline)
+
+    def test_interrupts(self) -> None:
+        """Code that blocks is interrupted, and told of."""
+        self.keeper.begin(SOON)
+        with self.assertRaises(Overrun) as caught:
+            time.sleep(5)
+        error = self.keeper.explained(caught.exception)
+        self.assertIsInstance(error, TimeLimitError)
+        self.assertIn("It runs here:", str(error))
+        self.assertIs(self.keeper.explained(error), error)
+
+    def test_extended(self) -> None:
+        """The alarm goes by the deadline, also when that was extended or lifted."""
+        self.keeper.begin(SOON)
+        deadline = self.keeper.deadline
+        assert deadline is not None
+        deadline.extend(0.2)
+        time.sleep(0.15)
+        self.assertEqual(deadline.interrupted, 0)
+        with mock.patch.object(deadlines, "is_debugged", lambda: True):
+            time.sleep(0.25)
+        self.assertEqual((deadline.interrupted, deadline.when), (0, float("inf")))
+
+    def test_nothing_limited(self) -> None:
+        """An alarm that comes too late does nothing."""
+        self.assertIsNone(self.keeper._ring(None))
+
+    def test_nothing_of_ours(self) -> None:
+        """Code of ours, of nose2's and of the loop's is left alone."""
+
+        def frame(name: str, filename: str, code: str = "f", back: Any = None) -> Any:
+            made = types.SimpleNamespace(co_filename=filename, co_name=code)
+            return types.SimpleNamespace(f_code=made, f_globals={"__name__": name}, f_back=back)
+
+        user = frame("tests.test_x", "/somewhere/test_x.py")
+        ours = frame("nose2_aio.running.runner", "/lib/nose2_aio/runners.py", back=user)
+        for stack, is_awaiting, expected in (
+            (None, False, False),
+            (user, True, True),
+            (frame("unittest.case", unittest_file(), back=user), False, True),
+            (frame("json", unittest_file(), back=user), False, True),
+            (frame("abc", "<frozen abc>", back=ours), False, False),
+            (ours, False, False),
+            (frame("nose2.result", "/lib/nose2/result.py", back=user), False, False),
+            (frame("asyncio.events", unittest_file(), back=user), True, False),
+            (frame("asyncio.events", unittest_file(), back=user), False, True),
+            (frame("nose2_aio.eventloop.selector", "/w.py", back=user), False, True),
+            (frame("nose2_aio.cases.fixture_calls", "/f.py", "_call_users_fixture"), False, True),
+        ):
+            found = deadlines._is_interruptible(stack, is_awaiting=is_awaiting)
+            self.assertIs(found, expected, stack)
+
+    def test_in_debugger(self) -> None:
+        """A debugger at work, be it in another thread, is known by its stack."""
+        outer = SimpleNamespace(f_back=None, f_globals={"__name__": "test_it"}, f_code=None)
+        inner = SimpleNamespace(f_back=outer, f_globals={"__name__": "pdb"}, f_code=None)
+        self.assertTrue(deadlines._is_in_debugger(inner))  # type: ignore[arg-type]
+        self.assertFalse(deadlines._is_in_debugger(outer))  # type: ignore[arg-type]
+
+    def test_in_thread(self) -> None:
+        """It works in other threads too."""
+        errors: list[BaseException] = []
+
+        def spins() -> None:
+            keeper = Timekeeper()
+            keeper.begin(SOON)
+            try:
+                while True:
+                    time.sleep(0.001)
+            except BaseException as error:
+                errors.append(keeper.explained(error))
+            finally:
+                keeper.close()
+
+        thread = threading.Thread(target=spins)
+        thread.start()
+        thread.join()
+        self.assertIsInstance(errors[0], TimeLimitError)
+
+
+def unittest_file() -> str:
+    """A file of the standard library."""
+    return str(types.__file__)
+
+
+class Alarms(TestCase):
+    """The alarm."""
+
+    def setUp(self) -> None:
+        """The signal is nobody's."""
+        free_alarm(self)
+
+    def test_restored(self) -> None:
+        """The signal's handler is as it was when it is closed, unless somebody has set one."""
+        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_DFL)
+        alarm = Alarm()
+        alarm.close()
+        alarm.set((time.monotonic() + 5, lambda _: None))
+        alarm.close()
+        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_DFL)
+        alarm.set((time.monotonic() + 5, lambda _: None))
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        alarm.close()
+        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_IGN)
+        alarm.set((time.monotonic() + 0.01, self.fail))
+        self.assertEqual(signal.getitimer(signal.ITIMER_REAL), (0.0, 0.0))
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    def test_nothing_to_raise(self) -> None:
+        """What it calls may say that nothing is to be raised; it rings once."""
+        rings: list[object] = []
+        alarm = Alarm()
+        self.addCleanup(alarm.close)
+        alarm.set((time.monotonic() + 0.01, lambda frame: rings.append(frame)))  # type: ignore[func-returns-value]
+        time.sleep(0.03)
+        self.assertEqual(len(rings), 1)
+        self.assertIsNone(alarm._ring(None))
+
+    def test_in_thread(self) -> None:
+        """In another thread, a thread of ours waits."""
+        rings: list[object] = []
+
+        def sleeps() -> None:
+            alarm = Alarm()
+            alarm.set((time.monotonic() + 5, self.fail))
+            alarm.set((time.monotonic() + 0.01, rings.append))
+            time.sleep(0.05)
+            alarm.close()
+
+        thread = threading.Thread(target=sleeps)
+        thread.start()
+        thread.join()
+        self.assertEqual(len(rings), 1)

@@ -1,0 +1,221 @@
+"""nose2_aio.running.interrupts"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+from unittest import TestCase, mock, skipIf
+
+from nose2_aio.errors import InterruptedRunError
+from nose2_aio.running import interrupts
+from nose2_aio.running.interrupts import Interrupts
+
+
+@contextlib.contextmanager
+def default(*numbers: signal.Signals) -> Iterator[None]:
+    """Let nobody handle some signals inside the block."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    with mock.patch.object(interrupts, "_handlers", {}):
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class Explained(TestCase):
+    """Errors that come out of a test."""
+
+    def setUp(self) -> None:
+        self.interrupts = Interrupts()
+        self.interrupts.stop = self.stop = mock.Mock()
+
+    def raised(self, kind: type[BaseException]) -> BaseException:
+        try:
+            raise kind
+        except kind as error:
+            return error
+
+    def test_first(self) -> None:
+        """The first one becomes an error that says what has interrupted it; the run is stopped."""
+        error = self.raised(KeyboardInterrupt)
+        error.add_note("It waits here")
+        found = self.interrupts.explained(error)
+        self.assertIs(type(found), InterruptedRunError)
+        self.assertEqual(str(found), "interrupted by Ctrl-C\nIt waits here")
+        self.assertEqual((self.stop.call_count, self.interrupts.count), (1, 1))
+        self.assertTrue(found.__suppress_context__)
+
+    def test_second(self) -> None:
+        """The second one stays what it is; so does one that came while the first was handled."""
+        self.interrupts.explained(self.raised(KeyboardInterrupt))
+        second = self.raised(KeyboardInterrupt)
+        self.assertIs(self.interrupts.explained(second), second)
+        self.assertEqual(self.stop.call_count, 1)
+        other = Interrupts()
+        other.stop = self.stop
+        second.__context__ = KeyboardInterrupt()
+        self.assertIs(other.explained(second), second)
+        self.assertEqual(self.stop.call_count, 1)
+
+    def test_cause(self) -> None:
+        """SIGTERM is called by its name."""
+        self.interrupts.cause = "SIGTERM"
+        found = self.interrupts.explained(self.raised(KeyboardInterrupt))
+        self.assertEqual(str(found), "interrupted by SIGTERM")
+
+    def test_others(self) -> None:
+        """Other errors, and those of a run that can't be stopped, stay what they are."""
+        for kind in (ValueError, SystemExit, asyncio.CancelledError):
+            error = self.raised(kind)
+            self.assertIs(self.interrupts.explained(error), error)
+        error = self.raised(KeyboardInterrupt)
+        self.assertIs(Interrupts().explained(error), error)
+        self.assertEqual(self.stop.call_count, 0)
+
+
+@skipIf(sys.platform == "win32", "no such signals there")
+class Handlers(TestCase):
+    """Handlers that are in force inside a block."""
+
+    def test_terminating(self) -> None:
+        """SIGTERM is handled as SIGINT is, or raises KeyboardInterrupt where that is ignored."""
+        told = Interrupts()
+        with default(signal.SIGTERM, signal.SIGINT):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            with interrupts.terminating(told):
+                with self.assertRaises(KeyboardInterrupt):
+                    os.kill(os.getpid(), signal.SIGTERM)
+                self.assertEqual(told.cause, "SIGTERM")
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                with self.assertRaises(KeyboardInterrupt):
+                    os.kill(os.getpid(), signal.SIGTERM)
+                seen: list[int] = []
+                signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
+                os.kill(os.getpid(), signal.SIGTERM)
+                self.assertEqual(seen, [signal.SIGTERM])
+            self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_DFL)
+
+    def test_interrupting(self) -> None:
+        """Both are told inside the block; somebody else's handler of SIGINT stays."""
+        told, seen = Interrupts(), []
+        with default(signal.SIGTERM, signal.SIGINT), interrupts.terminating(told):
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            with interrupts.interrupting(told, seen.append):
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGTERM)
+            self.assertEqual(seen, [signal.SIGINT, signal.SIGTERM])
+            self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
+            mine = mock.Mock()
+            signal.signal(signal.SIGINT, mine)
+            with interrupts.interrupting(told, seen.append):
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGTERM)
+            self.assertEqual((mine.call_count, seen[2:]), (1, [signal.SIGTERM]))
+            os.kill(os.getpid(), signal.SIGTERM)
+            self.assertEqual((mine.call_count, len(seen)), (2, 3))
+
+    def test_telling(self) -> None:
+        """SIGQUIT prints to stderr, or to a file descriptor."""
+        with default(signal.SIGQUIT):
+            with (
+                mock.patch.object(sys, "__stderr__", io.StringIO()) as stream,
+                interrupts.telling(lambda frame: f"in {frame.f_code.co_name}"),  # type: ignore[union-attr]
+            ):
+                os.kill(os.getpid(), signal.SIGQUIT)
+            self.assertRegex(stream.getvalue(), r"^in \w+\n$")
+            readable, writable = os.pipe()
+            with interrupts.telling(lambda _: "what é", writable):
+                os.kill(os.getpid(), signal.SIGQUIT)
+            os.close(writable)
+            with os.fdopen(readable, encoding="utf-8") as file:
+                self.assertEqual(file.read(), "what é\n")
+
+    def test_suspending(self) -> None:
+        """SIGTSTP suspends the process; afterwards the seconds are known, and alarms come again."""
+        calls: list[Any] = []
+
+        def kill(pid: int, number: int) -> None:
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+            calls.append((number, signal.SIGALRM in blocked))
+
+        with (
+            default(signal.SIGTSTP),
+            interrupts.suspending(
+                lambda: calls.append("before"), lambda seconds: calls.append(seconds)
+            ),
+        ):
+            handler = signal.getsignal(signal.SIGTSTP)
+            with mock.patch.object(interrupts.os, "kill", kill):
+                with mock.patch.object(interrupts, "monotonic", side_effect=[10.0, 13.5]):
+                    handler(signal.SIGTSTP, None)  # type: ignore[operator, misc]
+        self.assertEqual(calls, ["before", (signal.SIGSTOP, True), 3.5])
+        self.assertNotIn(signal.SIGALRM, signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+    def test_taken(self) -> None:
+        """A handler of somebody else's stays, and one that a test sets inside the block."""
+        mine = mock.Mock()
+        with default(signal.SIGQUIT):
+            signal.signal(signal.SIGQUIT, mine)
+            with interrupts.telling(lambda _: ""):
+                self.assertIs(signal.getsignal(signal.SIGQUIT), mine)
+            signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+            with interrupts.telling(lambda _: ""):
+                signal.signal(signal.SIGQUIT, mine)
+            self.assertIs(signal.getsignal(signal.SIGQUIT), mine)
+
+    def test_nested(self) -> None:
+        """Ours in a worker replaces that of the main process, for as long as it lasts."""
+        with default(signal.SIGQUIT), interrupts.telling(lambda _: ""):
+            outer = signal.getsignal(signal.SIGQUIT)
+            with interrupts.telling(lambda _: ""):
+                self.assertIsNot(signal.getsignal(signal.SIGQUIT), outer)
+            self.assertIs(signal.getsignal(signal.SIGQUIT), outer)
+            with interrupts.telling(lambda _: ""):
+                self.assertIsNot(signal.getsignal(signal.SIGQUIT), outer)
+
+    def test_thread(self) -> None:
+        """In another thread nothing is handled: Python does that in the main thread alone."""
+        found: list[object] = []
+
+        def work() -> None:
+            with interrupts.telling(lambda _: ""):
+                found.append(signal.getsignal(signal.SIGQUIT))
+
+        with default(signal.SIGQUIT):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+        self.assertEqual(found, [signal.SIG_DFL])
+
+    def test_child(self) -> None:
+        """A child process that is forked inside the block has none of them, but its own ones."""
+        with default(signal.SIGQUIT, signal.SIGTERM), interrupts.telling(lambda _: ""):
+            with interrupts.terminating(Interrupts()):
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                child = os.fork()
+                if not child:
+                    handlers = map(signal.getsignal, (signal.SIGQUIT, signal.SIGTERM))
+                    is_right = tuple(handlers) == (signal.SIG_DFL, signal.SIG_IGN)
+                    os._exit(7 if is_right else 1)
+                _, status = os.waitpid(child, 0)
+                self.assertEqual(os.waitstatus_to_exitcode(status), 7)
+
+    @skipIf(sys.platform == "win32", "no such signals")
+    def test_released(self) -> None:
+        """A child process handles none; what somebody has put in our place stays."""
+        with default(signal.SIGTERM), interrupts.terminating(Interrupts()):
+            interrupts._release()
+            self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_DFL)
+        with default(signal.SIGTERM), interrupts.terminating(Interrupts()):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            interrupts._release()
+            self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_IGN)
+        self.assertIsNone(interrupts._ignored(after_in_child=interrupts._release))

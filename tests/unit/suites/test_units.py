@@ -1,0 +1,583 @@
+"""nose2_aio.suites.units"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from unittest import BaseTestSuite, TestCase, TestResult, TestSuite, addModuleCleanup, mock
+
+from nose2 import util
+from nose2.plugins.loader import functions, generators, testclasses
+from nose2.suite import LayerSuite
+
+import nose2_aio as aio
+from nose2_aio.config import settings
+from nose2_aio.suites import units
+from nose2_aio.suites.units import Unit
+
+SETTINGS = settings.resolve({}, {})
+
+
+class Plain(TestCase):
+    """Nothing that its tests would share."""
+
+    async def a(self) -> None: ...
+
+    async def b(self) -> None: ...
+
+    def sync(self) -> None: ...
+
+
+class Other(Plain):
+    pass
+
+
+@aio.serial
+class Serial(Plain):
+    pass
+
+
+class Fixtures(Plain):
+    @classmethod
+    def setUpClass(cls) -> None:
+        told.append(f"set up {cls.__name__}")
+
+    def a(self) -> None:
+        told.append("a")
+
+    b = a
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        told.append(f"tear down {cls.__name__}")
+
+
+class TornDown(Plain):
+    @classmethod
+    async def tearDownClass(cls) -> None: ...
+
+
+class Runs(Plain):
+    """Runs its tests by itself."""
+
+    def run(self, result: TestResult | None = None) -> TestResult | None:
+        return super().run(result)
+
+
+class Own(TestSuite):
+    """One of the user's."""
+
+    def run(self, result: TestResult, debug: bool = False) -> TestResult:
+        told.append("begin")
+        super().run(result, debug)
+        told.append("end")
+        return result
+
+
+told: list[str] = []
+
+
+def tests(case: type[TestCase], names: str = "ab") -> list[TestCase]:
+    return [case(name) for name in names]
+
+
+def names_of(found: list[Unit]) -> list[str]:
+    """The units, each as a word: the classes' initials and the methods."""
+    return [
+        " ".join(f"{type(one).__name__}.{one._testMethodName}" for one in unit.tests)
+        for unit in found
+    ]
+
+
+class Grouping(TestCase):
+    """Which tests belong together."""
+
+    def names(self, *what: Any, **given: str) -> list[str]:
+        return names_of(units.units(TestSuite(what), settings.resolve(given, {})))
+
+    def test_plain(self) -> None:
+        """Tests without fixtures are units by themselves; suites are looked into, in order."""
+        self.assertEqual(
+            self.names(Plain("a"), TestSuite([TestSuite(tests(Other)), Plain("b")]), Other("a")),
+            ["Plain.a", "Other.a", "Other.b", "Plain.b", "Other.a"],
+        )
+        self.assertEqual(units.units(TestSuite(), SETTINGS), [])
+
+    def test_class(self) -> None:
+        """Those of a class with fixtures are one, where they stand next to each other."""
+        found = units.units(
+            TestSuite(
+                [*tests(Fixtures), *tests(TornDown), Plain("a"), *tests(Fixtures), *tests(Plain)]
+            ),
+            SETTINGS,
+        )
+        self.assertEqual(
+            names_of(found),
+            [
+                "Fixtures.a Fixtures.b",
+                "TornDown.a TornDown.b",
+                "Plain.a",
+                "Fixtures.a Fixtures.b",
+                "Plain.a",
+                "Plain.b",
+            ],
+        )
+        self.assertEqual({len(unit.keys) for unit in found}, {0})
+        for unit in found:
+            self.assertEqual(list(unit.suite), unit.tests)
+
+    def test_loop_scope(self) -> None:
+        """So are those that share a loop, by tag or by setting."""
+
+        @aio.loop_scope("class")
+        class Class(Plain): ...
+
+        @aio.loop_scope("module")
+        class Module(Plain): ...
+
+        @aio.loop_scope("run")
+        class Run(Plain): ...
+
+        @aio.loop_scope("test")
+        class Test(Plain): ...
+
+        what = [one for case in (Class, Module, Plain, Run, Test) for one in tests(case)]
+        classes = ["Class.a Class.b", "Module.a Module.b"]
+        rest = ["Run.a", "Run.b", "Test.a", "Test.b"]
+        self.assertEqual(self.names(*what), [*classes, "Plain.a", "Plain.b", *rest])
+        self.assertEqual(
+            self.names(*what, **{"loop-scope": "class"}), [*classes, "Plain.a Plain.b", *rest]
+        )
+        found = self.names(*what, **{"loop-scope": "module"})
+        whole = " ".join([*classes, "Plain.a", "Plain.b", *rest])
+        self.assertEqual(found, [whole])  # the module's loop outlives those that pass it over
+
+    def test_loop_of_some(self) -> None:
+        """A module in which some classes share a loop is one unit, with what stands between."""
+        shared = aio.loop_scope("module")
+        module = ModuleType("some_share")
+        for name in ("First", "Between", "Last"):
+            case = type(name, (Plain,), {"__module__": module.__name__})
+            setattr(module, name, case if name == "Between" else shared(case))
+
+        with mock.patch.dict(sys.modules, {module.__name__: module}):
+            what = [
+                one for case in (module.First, module.Between, module.Last) for one in tests(case)
+            ]
+            found = self.names(*what)
+        self.assertEqual(found, ["First.a First.b Between.a Between.b Last.a Last.b"])
+
+    def test_module(self) -> None:
+        """Those of a module with fixtures are one, whatever their classes have."""
+        cases = []
+        for name in ("set_up", "torn_down"):
+            module = sys.modules[name] = ModuleType(name)
+            self.addCleanup(sys.modules.pop, name)
+            own = {"__module__": name}
+            cases += [type(base.__name__, (base,), own) for base in (Plain, Fixtures)]
+            setattr(module, "setUpModule" if name == "set_up" else "tearDownModule", print)
+        gone = type("Gone", (Plain,), {"__module__": "gone"})
+        what = [one for case in (*cases, gone) for one in tests(case, "a")]
+        found = units.units(TestSuite([*what, cases[0]("b")]), SETTINGS)
+        both = "Plain.a Fixtures.a"
+        self.assertEqual(names_of(found), [both, both, "Gone.a", "Plain.b"])
+
+    def test_functions(self) -> None:
+        """Test functions have nothing in common."""
+
+        async def test() -> None: ...
+
+        what = [util.transplant_class(functions.FunctionTestCase, __name__)(test) for _ in range(2)]
+        found = units.units(TestSuite(what), SETTINGS)
+        self.assertEqual([len(unit.tests) for unit in found], [1, 1])
+
+    def test_test_classes(self) -> None:
+        """Those of a test class belong together by the user's class, where that has fixtures."""
+
+        class Without:
+            async def test(self) -> None: ...
+
+        class With(Without):
+            def setUpClass(self) -> None: ...
+
+        @aio.loop_scope("class")
+        class Tagged(Without): ...
+
+        for users, count in ((Without, 3), (With, 1), (Tagged, 1)):
+            made = [
+                util.transplant_class(testclasses.MethodTestCase(users), __name__)("test")
+                for _ in range(3)
+            ]
+            found = units.units(TestSuite(made), SETTINGS)
+            self.assertEqual(len(found), count, users)
+        made = [util.transplant_class(testclasses.MethodTestCase(With), __name__)("test")]
+        yielded = util.transplant_class(generators.GeneratorMethodCase(With), __name__)("test")
+        yielded.test = With().test
+        self.assertEqual(len(units.units(TestSuite([*made, yielded]), SETTINGS)), 1)
+
+    def test_yielded(self) -> None:
+        """What a test generator has yielded belongs together by the object of the method."""
+
+        class Users:
+            async def check(self) -> None: ...
+
+        cases = []
+        for method in [Users().check, Users().check]:
+            for _ in range(2):
+                case = util.transplant_class(generators.GeneratorMethodCase(Users), __name__)(
+                    "test"
+                )
+                case.test = method
+                cases.append(case)
+        found = units.units(TestSuite(cases), SETTINGS)
+        self.assertEqual([unit.tests for unit in found], [cases[:2], cases[2:]])
+
+    def test_keys(self) -> None:
+        """A unit has the keys of all of its tests."""
+
+        class Case(Fixtures):
+            @aio.exclusive("x")
+            async def a(self) -> None: ...
+
+            @aio.exclusive("y", "Case")
+            async def b(self) -> None: ...
+
+            async def c(self) -> None: ...
+
+        (unit,) = units.units(TestSuite(tests(Case, "abc")), SETTINGS)
+        self.assertEqual(unit.keys, {"x": 1, "y": 1, "Case": 1})
+        self.assertFalse(unit.is_serial)
+
+    def test_invalid_keys(self) -> None:
+        """Invalid tags mean nothing here: the test says so when it runs."""
+
+        class Case(Plain):
+            async def a(self) -> None: ...
+
+            a.exclusive = 5  # type: ignore[attr-defined]
+
+            async def b(self) -> None: ...
+
+            b.serial = 5  # type: ignore[attr-defined]
+
+        found = units.units(TestSuite(tests(Case)), SETTINGS)
+        self.assertEqual([(unit.keys, unit.is_serial) for unit in found], 2 * [({}, False)])
+
+    def test_serial(self) -> None:
+        """A unit is serial by the tag of a test in it, or of a class, and by nothing else."""
+
+        class Case(Plain):
+            @aio.serial
+            @aio.exclusive("key")
+            async def a(self) -> None: ...
+
+        class Shared(Case):
+            @classmethod
+            async def setUpClass(cls) -> None: ...
+
+        def serial(*what: TestCase) -> list[bool]:
+            return [unit.is_serial for unit in units.units(TestSuite(what), SETTINGS)]
+
+        self.assertEqual(serial(*tests(Serial)), [True, True])
+        self.assertEqual(serial(*tests(Case)), [True, False])
+        self.assertEqual(serial(Plain("sync"), Runs("a")), [False, False])
+        self.assertEqual(serial(*tests(Shared)), [True])
+        self.assertEqual(serial(Shared("b")), [False])
+        self.assertEqual(units.units(Case("a"), SETTINGS)[0].keys, {"key": 1})
+
+    def test_no_test_case(self) -> None:
+        """What is no test case is a unit by itself."""
+        what: list[Any] = [lambda _: None, lambda _: None]
+        found = units.units(TestSuite(what), SETTINGS)
+        self.assertEqual([(unit.tests, unit.keys) for unit in found], [([one], {}) for one in what])
+
+
+class OfTheRun(TestCase):
+    """Where loop-scope is run, all tests are one unit."""
+
+    def test_whole(self) -> None:
+        """It has what each of its parts would have, in their order."""
+
+        class Case(Fixtures):
+            @aio.serial
+            @aio.exclusive("key")
+            async def c(self) -> None: ...
+
+        scope = settings.resolve({"loop-scope": "run"}, {})
+        suite = TestSuite([Plain("sync"), *tests(Fixtures), Own(tests(Other)), Case("c")])
+        (unit,) = units.units(suite, scope)
+        self.assertEqual(
+            names_of([unit]), ["Plain.sync Fixtures.a Fixtures.b Other.a Other.b Case.c"]
+        )
+        self.assertTrue(unit.is_serial)
+        self.assertTrue(unit.has_fixtures)
+        self.assertEqual(units.units(TestSuite(), scope), [])
+
+    def test_execution(self) -> None:
+        """Fixtures are set up and torn down as ever."""
+        told.clear()
+        scope = settings.resolve({"loop-scope": "run"}, {})
+        (unit,) = units.units(TestSuite([Plain("sync"), *tests(Fixtures), Plain("sync")]), scope)
+        result = TestResult()
+        unit.suite(result)
+        self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
+        self.assertEqual(result.testsRun, 4)
+
+    def test_shuffled(self) -> None:
+        """A random order mixes them all the same: they follow each other on the one loop."""
+        what = [Plain("sync") for _ in range(10)]
+        given = settings.resolve({"loop-scope": "run", "shuffle": "0"}, {})
+        found = list(units.reordered(TestSuite(what), given, is_flat=True))
+        self.assertCountEqual(found, what)
+        self.assertNotEqual([id(one) for one in found], [id(one) for one in what])
+
+
+class Whole(TestCase):
+    """Suites that run what is in them by themselves."""
+
+    def setUp(self) -> None:
+        told.clear()
+
+    def test_layers(self) -> None:
+        """That of a layer is one unit, with those inside of it."""
+
+        class Layer: ...
+
+        class Inner(Layer): ...
+
+        session: Any = SimpleNamespace()
+        inner = LayerSuite(session, tests(Other), layer=Inner)
+        outer = LayerSuite(session, [Plain("a"), inner], layer=Layer)
+        sync = LayerSuite(session, [Plain("a"), Plain("sync")], layer=Inner)
+        serial = LayerSuite(session, [Serial("a")], layer=Layer)
+        found = units.units(TestSuite([Plain("b"), outer, sync, serial, Plain("b")]), SETTINGS)
+        self.assertEqual(
+            names_of(found),
+            ["Plain.b", "Plain.a Other.a Other.b", "Plain.a Plain.sync", "Serial.a", "Plain.b"],
+        )
+        self.assertIs(found[1].suite, outer)
+        self.assertEqual([unit.is_serial for unit in found], [False, False, False, True, False])
+        self.assertEqual([unit.has_fixtures for unit in found], [False, True, True, True, False])
+
+    def test_users(self) -> None:
+        """One of the user's is one unit, with what its tests need."""
+        users = Own([TestSuite(tests(Fixtures))])
+        found = units.units(TestSuite([Fixtures("a"), users, Fixtures("a")]), SETTINGS)
+        self.assertEqual(names_of(found), ["Fixtures.a", "Fixtures.a Fixtures.b", "Fixtures.a"])
+        self.assertTrue(found[1].has_fixtures)
+        (only,) = units.units(users, SETTINGS)
+        self.assertEqual(names_of([only]), ["Fixtures.a Fixtures.b"])
+        found[1].suite(TestResult())
+        self.assertEqual(told, ["begin", "set up Fixtures", "a", "a", "end", "tear down Fixtures"])
+
+    def test_other_ways(self) -> None:
+        """So is one that is called in another way, or gives its tests in another; no other is."""
+
+        class Called(TestSuite):
+            __call__ = TestSuite.run
+
+        class Lazy(TestSuite):
+            def __iter__(self) -> Any:
+                return iter(tests(Plain))
+
+        class Harmless(TestSuite):
+            attribute = 1
+
+        for kind, count in ((Called, 1), (Lazy, 1), (Harmless, 2), (BaseTestSuite, 2)):
+            found = units.units(TestSuite([kind(tests(Plain))]), SETTINGS)
+            self.assertEqual(len(found), count, kind)
+
+
+class Execution(TestCase):
+    """Units bring their own fixtures."""
+
+    def setUp(self) -> None:
+        told.clear()
+
+    def test_fixtures(self) -> None:
+        """Each has them set up and torn down, whatever runs before or behind it."""
+        found = units.units(
+            TestSuite([*tests(Fixtures), Plain("sync"), *tests(Fixtures)]), SETTINGS
+        )
+        result = TestResult()
+        for unit in (found[0], found[2], found[1]):
+            unit.suite(result)
+        self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"] * 2)
+        self.assertEqual((result.testsRun, result.errors), (5, []))
+
+    def test_others(self) -> None:
+        """What else runs before or behind it finds nothing set up, and leaves nothing so."""
+        (unit,) = units.units(TestSuite(tests(Fixtures)), SETTINGS)
+        result = TestResult()
+        result._previousTestClass = Fixtures
+        unit.suite(result)
+        self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
+        LayerSuite(mock.Mock(), [Plain("sync")], layer=object).handle_previous_test_teardown(result)
+        self.assertEqual(told[4:], [])
+
+
+class Parts(TestCase):
+    """A part of a unit, and copies."""
+
+    def setUp(self) -> None:
+        told.clear()
+
+    def test_part(self) -> None:
+        """It has the tests at some positions, with their fixtures; the unit stays as it is."""
+        (unit,) = units.units(TestSuite([Fixtures("a"), Fixtures("b"), Fixtures("a")]), SETTINGS)
+        suite = unit.part({0, 2})
+        self.assertEqual(list(suite), [unit.tests[0], unit.tests[2]])
+        result = TestResult()
+        suite(result)
+        self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
+        self.assertEqual((result.testsRun, len(unit.tests)), (2, 3))
+
+    def test_part_of_layer(self) -> None:
+        """Layers stay around the tests; a suite that runs itself stays whole."""
+
+        class Layer: ...
+
+        class Inner(Layer): ...
+
+        session: Any = SimpleNamespace()
+        inner = LayerSuite(session, tests(Other), layer=Inner)
+        outer = LayerSuite(session, [Plain("a"), inner], layer=Layer)
+        (unit,) = units.units(TestSuite([outer]), SETTINGS)
+        suite = unit.part({2})
+        self.assertIs(suite.layer, Layer)
+        (within,) = suite
+        self.assertIs(within.layer, Inner)
+        self.assertEqual(list(within), [unit.tests[2]])
+        (own,) = units.units(TestSuite([Own(tests(Fixtures))]), SETTINGS)
+        own.part({1})(TestResult())
+        self.assertEqual(told, ["begin", "set up Fixtures", "a", "a", "end", "tear down Fixtures"])
+
+    def test_part_of_run(self) -> None:
+        """So do the fixtures of each class where all tests are one unit."""
+        scope = settings.resolve({"loop-scope": "run"}, {})
+        (unit,) = units.units(TestSuite([Plain("sync"), *tests(Fixtures)]), scope)
+        result = TestResult()
+        unit.part({2})(result)
+        self.assertEqual(told, ["set up Fixtures", "a", "tear down Fixtures"])
+        self.assertEqual(result.testsRun, 1)
+
+    def test_copied(self) -> None:
+        """A copy has tests of its own, of the same names, and the same needs."""
+
+        class Case(Fixtures):
+            @aio.serial
+            @aio.exclusive("key", at_most=3)
+            def c(self) -> None: ...
+
+        (unit,) = units.units(TestSuite([*tests(Case), Case("c")]), SETTINGS)
+        found = unit.copied()
+        self.assertEqual([one.id() for one in found.tests], [one.id() for one in unit.tests])
+        self.assertFalse(set(map(id, found.tests)) & set(map(id, unit.tests)))
+        self.assertEqual(list(found.suite), found.tests)
+        self.assertEqual((found.keys, found.is_serial, found.has_fixtures), (unit.keys, True, True))
+        self.assertEqual(found.keys["key"], 3)
+        found.suite(TestResult())
+        self.assertEqual(told, ["set up Case", "a", "a", "tear down Case"])
+
+    def test_fresh(self) -> None:
+        """A copy of a suite can run after the suite, and changes none of its tests."""
+        suite = TestSuite([TestSuite(tests(Fixtures)), Plain("sync")])
+        before = [*suite._tests[0], suite._tests[1]]  # type: ignore[attr-defined]
+        found = units.fresh(suite)
+        result = TestResult()
+        found(result)
+        suite(result)
+        self.assertEqual(result.testsRun, 6)
+        self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"] * 2)
+        again = units.fresh(TestSuite(before))
+        self.assertFalse(set(map(id, again)) & set(map(id, before)))
+        self.assertEqual(list(units.fresh(TestSuite())), [])
+
+    def test_at_most(self) -> None:
+        """Where tests of a unit differ in ``at_most``, the smallest one counts."""
+
+        class Case(Fixtures):
+            @aio.exclusive("key", at_most=4)
+            async def c(self) -> None: ...
+
+            @aio.exclusive("key", at_most=2)
+            async def d(self) -> None: ...
+
+        (unit,) = units.units(TestSuite(tests(Case, "cd")), SETTINGS)
+        self.assertEqual(unit.keys["key"], 2)
+
+
+class Shuffled(TestCase):
+    """Random orders."""
+
+    def test_seed(self) -> None:
+        """A seed has its order, for ever; another one has another."""
+        found = [Unit([number], None) for number in range(10)]
+
+        def order(seed: int) -> list[int]:
+            return [unit.tests[0] for unit in units.shuffled(found, seed)]
+
+        self.assertEqual(order(0), [3, 7, 5, 2, 8, 4, 9, 1, 6, 0])
+        self.assertEqual(order(0), order(0))
+        self.assertGreater(len({tuple(order(seed)) for seed in range(20)}), 15)
+        self.assertEqual(sorted(order(2**40)), list(range(10)))
+
+    def test_reordered(self) -> None:
+        """A suite becomes one of units; it loses its tests, which go when they have run."""
+        suite = TestSuite([TestSuite(tests(Fixtures)), TestSuite([Plain("sync")] * 2)])
+        told.clear()
+        shuffle = settings.resolve({"shuffle": "1"}, {})
+        self.assertIs(units.reordered(suite, SETTINGS), suite)
+        self.assertEqual(suite.countTestCases(), 4)
+        found = units.reordered(suite, shuffle)
+        self.assertEqual((suite.countTestCases(), found.countTestCases()), (0, 4))
+        self.assertEqual(len(list(found)), 3)
+        result = TestResult()
+        found(result)
+        self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
+        self.assertEqual(result.testsRun, 4)
+        self.assertEqual(list(found), [None] * 3)
+
+    def test_cleanups(self) -> None:
+        """What a test adds to a class or a module without fixtures is called, once."""
+        told.clear()
+
+        class Adds(Plain):
+            def sync(self) -> None:
+                type(self).addClassCleanup(told.append, "class")
+                addModuleCleanup(told.append, "module")
+
+        suite = TestSuite([Adds("sync"), Fixtures("a")])
+        result = TestResult()
+        for seed in ("0", "1"):
+            units.reordered(suite, settings.resolve({"shuffle": seed}, {}))(result)
+            self.assertEqual(told.count("class"), 1)
+            self.assertEqual(told.count("module"), 1)
+            suite = TestSuite([Adds("sync"), Fixtures("a")])
+            told.clear()
+        self.assertEqual((result.testsRun, result.errors), (4, []))
+
+    def test_flat(self) -> None:
+        """For worker processes the tests themselves stand in it; suites of the user's stay."""
+
+        class Layer: ...
+
+        session: Any = SimpleNamespace()
+        layer, users = LayerSuite(session, tests(Other), layer=Layer), Own(tests(Plain))
+        plain = tests(Plain)
+        shuffle = settings.resolve({"shuffle": "1"}, {})
+        suite = TestSuite([TestSuite(plain), layer, users])
+        found = list(units.reordered(suite, shuffle, is_flat=True))
+        self.assertCountEqual(found, [*plain, layer, users])
+        self.assertIs(
+            next(iter(units.reordered(users, shuffle, is_flat=True))),
+            users,
+        )
+        self.assertEqual(users.countTestCases(), 2)
+
+    def test_order(self) -> None:
+        """How to have it again is told where there is one."""
+        self.assertEqual(units.order(SETTINGS), [])
+        found = settings.resolve({"shuffle": "7"}, {})
+        self.assertEqual(units.order(found), ["shuffled with --aio-shuffle=7"])

@@ -1,0 +1,55 @@
+"""nose2_aio.run"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from unittest import TestCase, TestSuite, mock
+
+from nose2_aio import run
+from nose2_aio.config import settings
+from nose2_aio.errors import WorkerStartError
+
+
+class Workers(TestCase):
+    """A run with worker processes."""
+
+    def setUp(self) -> None:
+        found = settings.resolve({"workers": "2"}, {})
+        self.run = run.Run(found, is_kept=False, is_debugging=lambda: False)
+
+    def test_servant(self) -> None:
+        """A process that is a spawned worker runs units for the main process."""
+        servant, result = mock.Mock(), mock.Mock()
+        describe: Any = mock.Mock()
+        with mock.patch.object(run.spawned, "servant", return_value=servant):
+            self.run.execute_in_workers(TestSuite(), result, describe)
+        servant.work.assert_called_once_with([], self.run, result=result, describe=describe)
+
+    def test_no_retry(self) -> None:
+        """Where failed tests can't be run again, a line says so, and the run goes on."""
+        result = SimpleNamespace(shouldStop=False)
+        with mock.patch.object(run, "retry", side_effect=WorkerStartError("no worker")):
+            self.run._retry(result, mock.Mock())
+        self.assertEqual(
+            list(self.run.notes), ["retries: failed tests could not be run again: no worker"]
+        )
+
+    def test_repetition(self) -> None:
+        """A unit runs on the loops of its repetition, if loops were chosen."""
+        with mock.patch.object(self.run.scopes, "begin") as begin:
+            self.run.begin_unit(None)
+            begin.assert_not_called()
+            self.run.begin_unit(1)
+        begin.assert_called_once_with(1)
+
+    def test_merged(self) -> None:
+        """What was found in a worker is told at the end of the run."""
+        other = run.Run(self.run.settings, is_kept=False, is_debugging=lambda: False)
+        self.assertIsNone(other.take())
+        other.note("a note of a worker")
+        found = other.take()
+        assert found is not None
+        self.run.merge(found)
+        self.assertEqual(list(self.run.notes), ["a note of a worker"])
+        self.assertIsNone(other.take())

@@ -1,0 +1,272 @@
+"""nose2_aio.workers.coordinator"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+from unittest import BaseTestSuite, TestCase, TestResult, TestSuite, mock, skipUnless
+
+import nose2_aio as aio
+from nose2_aio.config import settings
+from nose2_aio.suites.units import Unit
+from nose2_aio.workers import coordinator
+from nose2_aio.workers.messages import Call, SubTest
+from nose2_aio.workers.pool import Pool, Ran
+
+
+class Case(TestCase):
+    def a(self) -> None: ...
+
+    async def b(self) -> None: ...
+
+
+class Looped(TestCase):
+    @aio.loop("asyncio", "uvloop.new_event_loop")
+    async def a(self) -> None: ...
+
+
+class Planned(TestCase):
+    """The units of a run."""
+
+    def planned(self, *tests: TestCase, **given: str) -> list[tuple[int | None, str]]:
+        found = coordinator.planned(TestSuite(tests), settings.resolve(given, {}))
+        self.units = found
+        return [
+            (unit.repetition, one.id().rpartition(".")[2]) for unit in found for one in unit.tests
+        ]
+
+    def test_once(self) -> None:
+        """Without loops and repetitions they are the units of the suite."""
+        self.assertEqual(self.planned(Case("a"), Case("b")), [(None, "a"), (None, "b")])
+
+    def test_repeat(self) -> None:
+        """All of them come so often, each time with other test cases."""
+        found = self.planned(Case("a"), Case("b"), repeat="3")
+        self.assertEqual(found, [(None, "a"), (None, "b")] * 3)
+        tests = [one for unit in self.units for one in unit.tests]
+        self.assertEqual(len(set(map(id, tests))), 6)
+
+    def test_loops(self) -> None:
+        """On each loop they come so often."""
+        found = self.planned(Case("a"), Looped("a"), repeat="2")
+        self.assertEqual(
+            found,
+            [*[(0, "a"), (0, "a[asyncio]")] * 2, *[(1, "a[uvloop]")] * 2],
+        )
+
+
+class Durations(TestCase):
+    """The report of an earlier run."""
+
+    def test_read(self) -> None:
+        """It has the seconds of tests; anything else counts as none."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "report.json"
+            self.assertEqual(coordinator._durations(str(path)), {})
+            path.write_text(json.dumps({"tests": [{"id": "a", "seconds": 2}]}))
+            self.assertEqual(coordinator._durations(str(path)), {"a": 2.0})
+            for text in ("", "[]", '{"tests": 5}', '{"tests": [{"id": "a"}]}', '{"tests": ["a"]}'):
+                path.write_text(text)
+                self.assertEqual(coordinator._durations(str(path)), {}, text)
+        self.assertEqual(coordinator._durations(""), {})
+
+
+@skipUnless(sys.platform == "linux", "where fork is the default")
+class Methods(TestCase):
+    """How workers start."""
+
+    def method(self, text: str) -> str:
+        return coordinator._start_method(settings.resolve({"worker-start": text}, {}))
+
+    def test_asked(self) -> None:
+        """What was asked for is what happens."""
+        self.assertEqual([self.method("fork"), self.method("spawn")], ["fork", "spawn"])
+
+    def test_auto(self) -> None:
+        """They are forked, unless another thread runs or the system is another one."""
+        with mock.patch.object(Path, "iterdir", return_value=iter([1])):
+            self.assertEqual(self.method("auto"), "fork")
+        with mock.patch.object(Path, "iterdir", side_effect=OSError):
+            with mock.patch.object(threading, "active_count", return_value=1):
+                self.assertEqual(self.method("auto"), "fork")
+            with mock.patch.object(threading, "active_count", return_value=2):
+                self.assertEqual(self.method("auto"), "spawn")
+        with mock.patch.object(sys, "platform", "darwin"):
+            self.assertEqual(self.method("auto"), "spawn")
+        event = threading.Event()
+        thread = threading.Thread(target=event.wait)
+        thread.start()
+        try:
+            self.assertEqual(self.method("auto"), "spawn")
+        finally:
+            event.set()
+            thread.join()
+
+
+class Passing(TestCase):
+    """Whether a test has passed that was run again."""
+
+    def passed(self, *events: Call) -> bool:
+        collector = coordinator._Collector()
+        for event in events:
+            collector.receive(0, event)
+        collector.merge(None)
+        collector.note("")
+        collector.run_here(0, 0)
+        return collector.has_passed
+
+    def test_outcomes(self) -> None:
+        """It has if there is a success and no failure, of a subtest or a fixture either."""
+
+        def call(name: str, *args: Any) -> Call:
+            return Call(name, 0, args, 0.0)
+
+        success = call("addSuccess")
+        self.assertTrue(self.passed(call("startTest"), success, call("stopTest")))
+        self.assertTrue(self.passed(call("addExpectedFailure", 1)))
+        part = SubTest(None, {})
+        self.assertTrue(self.passed(call("addSubTest", part, None), success))
+        for events in (
+            [],
+            [call("addSkip", "later")],
+            [call("addFailure", 1)],
+            [call("addUnexpectedSuccess")],
+            [success, call("addError", 1)],
+            [call("addSubTest", part, 1), success],
+        ):
+            self.assertFalse(self.passed(*events), events)
+
+
+class Runs(TestCase):
+    """A run with a pool that only says what it was asked."""
+
+    def setUp(self) -> None:
+        self.units = [
+            Unit([Case("a"), Case("b")], BaseTestSuite()),
+            Unit([Case("a")], BaseTestSuite()),
+        ]
+        self.steps = mock.MagicMock()
+        self.pool = mock.Mock(spec=Pool, interrupts=0, ran=[])
+        made = mock.patch.object(coordinator, "Pool", return_value=self.pool)
+        self.made = made.start()
+        self.addCleanup(made.stop)
+        self.run = coordinator.WorkerRun(
+            self.units, settings.resolve({"workers": "3"}, {}), self.steps, mock.Mock()
+        )
+
+    def test_call(self) -> None:
+        """All units run, in so many workers; the result of the run is stopped after Ctrl-C."""
+        result = TestResult()
+        self.pool.run.side_effect = lambda _: self.assertTrue(self.run.is_running)
+        self.run(result)
+        self.pool.run.assert_called_once_with([0, 1])
+        self.assertEqual(self.made.call_args.args[-1], 3)
+        self.assertFalse(self.run.is_running or self.run.is_interrupted or result.shouldStop)
+        self.pool.interrupts = 1
+        self.run(result)
+        self.assertTrue(self.run.is_interrupted and result.shouldStop)
+
+    def test_passes(self) -> None:
+        """A test runs again alone, in one worker, from its place in its unit."""
+        receivers: list[Any] = []
+        self.made.side_effect = lambda *args: receivers.append(args[1]) or self.pool
+        self.pool.run.side_effect = lambda *_: receivers[-1].receive(
+            0, Call("addSuccess", 0, (), 0.0)
+        )
+        self.assertTrue(self.run.passes(self.units[0].tests[1]))
+        self.pool.run.assert_called_once_with([0], {0: frozenset([1])})
+        self.assertEqual(self.made.call_args.args[-1], 1)
+        self.pool.interrupts = 1
+        self.assertIsNone(self.run.passes(self.units[0].tests[1]))
+
+    def test_passes_here(self) -> None:
+        """One that has run in the main process is a unit by itself."""
+        other = coordinator.WorkerRun([], settings.resolve({}, {}), self.steps, mock.Mock())
+        test = Case("a")
+        self.assertFalse(other.passes(test))
+        self.pool.run.assert_called_once_with([0], {0: frozenset([0])})
+        ((unit,), *_), _ = self.made.call_args
+        self.assertEqual(unit.tests, [test])
+        self.assertIsNone(other.beside(test))
+
+    def test_beside(self) -> None:
+        """It knows which tests ran at the same time as another."""
+        self.pool.ran = [Ran(0, 0, 1.0, 2.0), Ran(0, 1, 2.0, 3.0), Ran(1, 0, 1.5, 1.8)]
+        self.run(TestResult())
+        first, second = self.units[0].tests
+        other = self.units[1].tests[0]
+        self.assertEqual(self.run.beside(first), [other.id()])
+        self.assertEqual(self.run.beside(second), [])
+        self.assertEqual(self.run.beside(other), [first.id()])
+
+    def test_signals(self) -> None:
+        """Ctrl-C interrupts the pool while it runs."""
+        self.pool.run.side_effect = lambda _: (
+            self.steps.interrupting.return_value.__enter__.assert_called_once_with()
+        )
+        self.run(TestResult())
+        self.steps.interrupting.assert_called_once_with(self.pool.interrupt)
+        self.steps.interrupting.return_value.__exit__.assert_called_once()
+
+    def test_children(self) -> None:
+        """Workers can be waited for, though SIGCHLD is ignored otherwise."""
+        seen: list[Any] = []
+        self.pool.run.side_effect = lambda _: seen.append(signal.getsignal(signal.SIGCHLD))
+        before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        try:
+            self.run(TestResult())
+            self.assertIs(signal.getsignal(signal.SIGCHLD), signal.SIG_IGN)
+        finally:
+            signal.signal(signal.SIGCHLD, before)
+        self.assertEqual(seen, [signal.SIG_DFL])
+
+    def test_suspend(self) -> None:
+        """The workers are suspended and resumed with the main process; before it, nothing is."""
+        self.run.suspend()
+        self.run.resume()
+        self.assertEqual(self.pool.mock_calls, [])
+        self.run(TestResult())
+        self.run.suspend()
+        self.run.resume()
+        self.assertEqual(
+            self.pool.mock_calls[1:],
+            [
+                mock.call.signal(signal.SIGTSTP),
+                mock.call.signal(signal.SIGCONT),
+                mock.call.resume(),
+            ],
+        )
+
+    def test_going_on(self) -> None:
+        """It lists what runs, and asks the workers for more."""
+        self.run(TestResult())
+        self.pool.running.return_value = [("a.b", 1.25), ("c.d", 0.5)]
+        self.assertEqual(
+            self.run.going_on(),
+            "\nThese tests run in worker processes:\n"
+            "a.b has run for 1.25 s\nc.d has run for 0.50 s\n",
+        )
+        self.pool.signal.assert_called_once_with(signal.SIGQUIT)
+
+
+class Here(TestCase):
+    """A test that asks for a debugger."""
+
+    def test_run_here(self) -> None:
+        """It runs in the main process, on nose2's result; Ctrl-C raises there as ever."""
+        unit = Unit([Case("a"), Case("a")], TestSuite(), repetition=2)
+        unit.suite.addTests(unit.tests)
+        result, steps = mock.Mock(), mock.Mock()
+        handlers = []
+        steps.begin_unit.side_effect = lambda _: handlers.append(signal.getsignal(signal.SIGINT))
+        player = coordinator._Player(mock.Mock(result=TestResult()), [unit], steps)
+        player.run_here(0, 1)
+        self.assertEqual(player._replay.result.testsRun, 1)
+        self.assertEqual(handlers, [signal.default_int_handler])
+        self.assertEqual([one[0] for one in steps.mock_calls], ["note", "begin_unit", "end_unit"])
+        self.assertEqual(result.mock_calls, [])

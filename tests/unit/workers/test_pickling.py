@@ -1,0 +1,53 @@
+"""nose2_aio.workers.pickling"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+from unittest import TestCase
+
+from nose2_aio.errors import UnsentError
+from nose2_aio.workers import pickling
+
+
+class PickyError(Exception):
+    """An error that can be pickled, and not be made again."""
+
+    def __init__(self, code: int, *, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def raised(error: Exception) -> Any:
+    """Return what `sys.exc_info` gives of an error."""
+    try:
+        raise error
+    except Exception:
+        return sys.exc_info()
+
+
+class Portable(TestCase):
+    """What of an error a worker process sends."""
+
+    def test_as_it_is(self) -> None:
+        """One that can be sent stays the same."""
+        found = raised(ValueError("bad"))
+        self.assertIs(pickling.portable(found), found)
+
+    def test_unsent(self) -> None:
+        """Another one with the same frames stands for one that can't be written, or read."""
+        locked = ValueError("bad")
+        locked.lock = threading.Lock()  # type: ignore[attr-defined]
+        locked.add_note("as ever")
+        for error, said, reason in (
+            (locked, "ValueError: bad\nas ever\n", "TypeError: cannot pickle"),
+            (PickyError(1, text="bad"), f"{__name__}.PickyError: bad\n", "TypeError: "),
+        ):
+            found = raised(error)
+            kind, sent, frames = pickling.portable(found)
+            self.assertIs(kind, UnsentError)
+            self.assertIsInstance(sent, UnsentError)
+            self.assertIs(frames, found[2])
+            self.assertTrue(str(sent).startswith(said), sent)
+            self.assertIn(f"it can't be sent from a worker process as it is: {reason}", str(sent))

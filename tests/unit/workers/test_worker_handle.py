@@ -1,0 +1,147 @@
+"""nose2_aio.workers.worker_handle"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from unittest import TestCase, mock, skipIf
+
+from nose2_aio.workers import stack_dumps, worker_handle
+from nose2_aio.workers.messages import Link, Order, Report, Text
+from nose2_aio.workers.worker_handle import Handle
+
+CONTEXT = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+
+
+def echoes(link: Link, word: str) -> None:
+    """Send back what comes, until nothing more is to be done."""
+    while orders := pickle.loads(link.connection.recv_bytes()):
+        report = Report(orders[0].unit, [Text(1, f"{word} {link.folder.name}")])
+        link.connection.send_bytes(report.packed())
+
+
+def blocks(link: Link) -> None:
+    """Begin a group of processes with a child in it, and never end."""
+    os.setpgid(0, 0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])
+    child = os.fork()
+    if child:
+        grandchild = os.fork()
+        if not grandchild:
+            os.setsid()  # it leaves the group
+            time.sleep(60)
+        link.connection.send_bytes(Report(child, [Text(1, str(grandchild))]).packed())
+    time.sleep(60)
+
+
+def dumps(link: Link) -> None:
+    """Sleep, and write the stacks when it is asked for them."""
+    file = stack_dumps.note(link.folder)
+    link.connection.send_bytes(Report(0, []).packed())
+    time.sleep(60)
+    file.close()
+
+
+def leaves(link: Link, code: int) -> None:
+    os._exit(code)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@skipIf(sys.platform == "win32", "no such signals there")
+class Handles(TestCase):
+    """A handle of a process."""
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def start(self, target: Any, *args: object) -> Handle:
+        found = Handle(CONTEXT, self.folder / "worker-1", target, *args)  # type: ignore[arg-type]
+        self.addCleanup(found.close)
+        self.addCleanup(found.kill_now)
+        return found
+
+    def test_orders(self) -> None:
+        """It gets orders, and its reports come back; then it ends by itself."""
+        worker = self.start(echoes, "from")
+        self.assertFalse(worker.is_busy or worker.has_reported)
+        worker.send(Order(3), Order(4))
+        self.assertEqual(worker.receive(), Report(3, [Text(1, "from worker-1")]))
+        self.assertTrue(worker.is_busy and worker.has_reported)
+        self.assertEqual(list(worker.orders), [Order(3), Order(4, number=1)])
+        self.assertEqual(worker.process.name, "worker-1")
+        worker.dismiss()
+        self.assertEqual(worker.wait(), 0)
+
+    def test_taken_back(self) -> None:
+        """Orders that it has not begun can be taken back."""
+        worker = self.start(leaves, 0)
+        worker.send(Order(3), Order(4))
+        worker.send(Order(5))
+        worker.state.begin_order(0)
+        self.assertEqual(worker.take_back(), [Order(4, number=1), Order(5, number=2)])
+        self.assertEqual(list(worker.orders), [Order(3)])
+
+    def test_dead(self) -> None:
+        """Orders to one that has died are no error; its exit code tells of that."""
+        worker = self.start(leaves, 5)
+        worker.process.join()
+        worker.send(Order(0))
+        worker.dismiss()
+        worker.signal(signal.SIGINT)
+        with self.assertRaises((EOFError, OSError)):
+            worker.receive()
+        self.assertEqual(worker.wait(), 5)
+        self.assertEqual(worker.stack(), [])
+
+    @skipIf(sys.platform != "linux", "the child processes of a process are listed in /proc")
+    def test_kill(self) -> None:
+        """Killed, it takes its child processes along, also those that have left its group."""
+        worker = self.start(blocks)
+        report = worker.receive()
+        children = [report.unit, int(report.events[0].text)]  # type: ignore[union-attr]
+        time.sleep(0.02)  # until one has left
+        self.assertTrue(all(map(is_alive, children)))
+        worker.kill_now()
+        self.assertEqual(worker.wait(), -signal.SIGKILL)
+        end = time.monotonic() + 5
+        while any(map(is_alive, children)) and time.monotonic() < end:
+            time.sleep(0.005)
+        self.assertFalse(any(map(is_alive, children)))
+
+    def test_stuck(self) -> None:
+        """One that is stuck writes its stacks first, and gets the time for that."""
+        worker = self.start(dumps)
+        worker.receive()
+        worker.kill(is_stuck=True)
+        self.assertTrue(worker.is_stuck and worker.is_being_killed)
+        worker.watch()
+        self.assertTrue(worker.process.is_alive())
+        end = time.monotonic() + 5
+        while worker.process.is_alive() and time.monotonic() < end:
+            worker.watch()
+            time.sleep(0.005)
+        self.assertEqual(worker.wait(), -signal.SIGKILL)
+        with mock.patch.object(stack_dumps, "_is_users", lambda name: name == __file__):
+            self.assertEqual(worker.stack()[-1].name, "dumps")
+
+    def test_end(self) -> None:
+        """One that doesn't end is killed after a while."""
+        worker = self.start(blocks)
+        worker.receive()
+        with mock.patch.object(worker_handle, "_EXIT_TIME", 0.02):
+            self.assertEqual(worker.wait(), -signal.SIGKILL)
