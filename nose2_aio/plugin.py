@@ -133,7 +133,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
         The faces that stand here don't come along: each process puts on its own.
         """
-        self._test_run.faces.take_off()
+        self._test_run.fixture_wrappers.take_off()
         self._is_replaying = True
         self._unregister("stopTest")
         self.session.hooks.register("stopTest", self)
@@ -253,17 +253,17 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def afterSummaryReport(self, event: Any) -> None:
         """Tell for how long all of them have waited."""
-        summary = self._test_run.account.summary()
+        summary = self._test_run.timings.summary()
         if summary and self.session.verbosity > 1:
             event.stream.writeln(summary)
 
     def startLayerSetup(self, event: Any) -> None:
         """Arrive at a layer."""
-        self._test_run.faces.begin_layer(event.layer)
+        self._test_run.fixture_wrappers.begin_layer(event.layer)
 
     def stopLayerTeardown(self, event: Any) -> None:
         """Leave a layer; one without ``tearDown`` as well."""
-        self._test_run.faces.end_layer(event.layer)
+        self._test_run.fixture_wrappers.end_layer(event.layer)
 
     def startLayerSetupTest(self, event: Any) -> None:
         """Arrive at a test, before its layers' fixtures for it."""

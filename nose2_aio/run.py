@@ -14,19 +14,19 @@ from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, scope_keys, unittest_internals
 from nose2_aio.cases.adapter import Adapter, stepping_in
-from nose2_aio.cases.attribution import Charges
-from nose2_aio.cases.fixture_calls import Fixtures
-from nose2_aio.cases.fixture_wrappers import Faces
-from nose2_aio.cases.scopes import Level, Scopes
+from nose2_aio.cases.attribution import Attribution
+from nose2_aio.cases.fixture_calls import FixtureCaller
+from nose2_aio.cases.fixture_wrappers import FixtureWrappers
+from nose2_aio.cases.scopes import ScopeLevel, Scopes
 from nose2_aio.config import tags
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, WorkerStartError
 from nose2_aio.eventloop import event_loops, wakeup_sources
-from nose2_aio.eventloop.findings import Ledger
+from nose2_aio.eventloop.problems import Problems
 from nose2_aio.reporting import hang_report
-from nose2_aio.reporting.timings import Account, Part
-from nose2_aio.reporting.verdicts import Told, Verdicts
+from nose2_aio.reporting.timings import Part, Timings
+from nose2_aio.reporting.verdicts import Reported, Verdicts
 from nose2_aio.running import decorators, interrupts, plans
 from nose2_aio.running.engines import Engine
 from nose2_aio.running.interrupts import Interrupts
@@ -46,8 +46,8 @@ _PATIENCE = 0.4
 class Found(NamedTuple):
     """What was found in some tests that ran in another process."""
 
-    told: list[Told]
-    account: Part
+    told: list[Reported]
+    timings: Part
     notes: list[str]
 
 
@@ -64,15 +64,15 @@ class Run:
         self.settings = settings
         self.scopes = Scopes(settings)
         self.scopes.judge = self._judge
-        self.keeper = self.scopes.rules.keeper
-        self.keeper.is_off = is_debugging
+        self.time_limits = self.scopes.options.time_limits
+        self.time_limits.is_off = is_debugging
         self.verdicts = Verdicts(settings)
         self.interrupts = Interrupts()
-        self.account = Account(settings, is_kept=is_kept)
-        self.fixtures = Fixtures(settings, self.scopes, self.interrupts)
-        self.faces = Faces(settings, self.scopes, self.fixtures)
-        self.charges = Charges(settings, self.verdicts)
-        self.adapter = Adapter(settings, self.scopes, self.fixtures, self.charges, self.account)
+        self.timings = Timings(settings, is_kept=is_kept)
+        self.fixtures = FixtureCaller(settings, self.scopes, self.interrupts)
+        self.fixture_wrappers = FixtureWrappers(settings, self.scopes, self.fixtures)
+        self.attribution = Attribution(settings, self.verdicts)
+        self.adapter = Adapter(settings, self.scopes, self.fixtures, self.attribution, self.timings)
         self.is_cut = False
         """Whether it was broken off by Ctrl-C."""
         self.is_replaying = False
@@ -81,7 +81,7 @@ class Run:
         self.flaky: list[Flaky] = []
         """The tests that have failed, and have passed when they were run again."""
         self._workers: WorkerRun | None = None
-        self._told: list[Told] = []
+        self._told: list[Reported] = []
         self._signals = ExitStack()
 
     def begin(self, stop: Callable[[], Any], tell: Callable[[FrameType | None], str]) -> None:
@@ -127,7 +127,7 @@ class Run:
         Raises `nose2_aio.errors.WorkerStartError` where no worker can be started.
         """
         wakeup_sources.note_threads()
-        with stepping_in(self.adapter), self.faces.on(suite):
+        with stepping_in(self.adapter), self.fixture_wrappers.on(suite):
             found = planned(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
                 self.scopes.chooses = self._choose
@@ -171,7 +171,7 @@ class Run:
     def _execute_once(
         self, execute: Execute, suite: Any, result: Any, *, is_sent: bool = False
     ) -> Any:
-        with self.faces.on(suite):
+        with self.fixture_wrappers.on(suite):
             try:
                 if is_sent:
                     return execute(suite, result)
@@ -223,7 +223,7 @@ class Run:
     def on_deadline(self, note: Callable[[float], None]) -> None:
         """Call ``note`` with the time when this worker is stuck, whenever that changes."""
         late = 2 * self.settings.grace + _PATIENCE
-        self.keeper.on_change = lambda when: note(when + late)
+        self.time_limits.on_change = lambda when: note(when + late)
 
     def limit_of(self, test: TestCase | None) -> str:
         """Return the time limit of a test in words; of a fixture, for None."""
@@ -241,7 +241,7 @@ class Run:
 
     def note(self, line: str) -> None:
         """Take a line for the end of the run."""
-        self.keeper.told[line] = None
+        self.time_limits.told[line] = None
 
     @contextmanager
     def signals(self, terminal: int) -> Iterator[None]:
@@ -249,7 +249,7 @@ class Run:
         with (
             interrupts.telling(self.going_on, terminal),
             interrupts.terminating(self.interrupts),
-            interrupts.suspending(lambda: None, self.keeper.put_off),
+            interrupts.suspending(lambda: None, self.time_limits.put_off),
         ):
             yield
 
@@ -258,48 +258,48 @@ class Run:
             self._workers.suspend()
 
     def _resume(self, seconds: float) -> None:
-        self.keeper.put_off(seconds)
+        self.time_limits.put_off(seconds)
         if self._workers is not None:
             self._workers.resume()
 
-    def _choose(self, level: Level, owner: Any, repetition: int) -> Factory | None:
+    def _choose(self, level: ScopeLevel, owner: Any, repetition: int) -> Factory | None:
         return scope_keys.factory(level, owner, repetition, self.settings)
 
-    def _judge(self, level: Level, owner: object, ledger: Ledger) -> AioError | None:
+    def _judge(self, level: ScopeLevel, owner: object, problems: Problems) -> AioError | None:
         """Judge what was found in a scope that is wider than a test, or in a fixture of it."""
-        if not vars(ledger):
+        if not vars(problems):
             return None
         name = f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else owner
         what = f"{level.name.lower()} {name or ''}".strip()
         modes = tags.read_checks(None, owner if isinstance(owner, type) else object)
-        can_fail = level in (Level.MODULE, Level.CLASS)
+        can_fail = level in (ScopeLevel.MODULE, ScopeLevel.CLASS)
         return self.verdicts.judge(
-            str(name or "the run"), ledger, modes, what=what, can_fail=can_fail
+            str(name or "the run"), problems, modes, what=what, can_fail=can_fail
         )
 
     def merge(self, found: Found) -> None:
         """Add what was found in another process."""
         self._told += found.told
-        self.account.add(found.account)
+        self.timings.add(found.timings)
         self.notes.update(dict.fromkeys(found.notes))
 
     def take(self) -> Found | None:
         """Return what was found here, and forget it; None for nothing."""
         told = [*self._told, *self.verdicts.take()]
-        if not (told or self.keeper.told or self.account.has_any):
+        if not (told or self.time_limits.told or self.timings.has_any):
             return None
         self._told = []
-        notes, self.keeper.told = list(self.keeper.told), {}
-        return Found(told, self.account.take(), notes)
+        notes, self.time_limits.told = list(self.time_limits.told), {}
+        return Found(told, self.timings.take(), notes)
 
     @property
     def notes(self) -> dict[str, None]:
         """What there is to say of what was asked for and can't be done, in its order."""
-        return self.keeper.told
+        return self.time_limits.told
 
     def report(self) -> list[str]:
         """Return, as lines, what was found and has failed no test, and what the slowest cost."""
-        return [*self.verdicts.report(self._told), *self.account.slowest()]
+        return [*self.verdicts.report(self._told), *self.timings.slowest()]
 
     def going_on(self, frame: FrameType | None) -> str:
         """Return what is going on, while the main thread runs ``frame``."""

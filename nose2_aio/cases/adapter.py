@@ -38,10 +38,10 @@ from nose2_aio.cases import (
     scope_keys,
     unittest_internals,
 )
-from nose2_aio.cases.attribution import Charges
-from nose2_aio.cases.fixture_calls import Fixtures
-from nose2_aio.cases.nose2_cases import Called
-from nose2_aio.cases.scopes import UNKNOWN, Level, Position, Scopes
+from nose2_aio.cases.attribution import Attribution
+from nose2_aio.cases.fixture_calls import FixtureCaller
+from nose2_aio.cases.nose2_cases import UserCall
+from nose2_aio.cases.scopes import UNKNOWN, ScopeKey, ScopeLevel, Scopes
 from nose2_aio.config import tags
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
@@ -50,7 +50,7 @@ from nose2_aio.eventloop import event_loops
 from nose2_aio.introspection import locations
 from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.inspections import inspect_end
-from nose2_aio.reporting.timings import Account
+from nose2_aio.reporting.timings import Timings
 from nose2_aio.running import coroutines, decorators, hypothesis_examples, loop_contexts, plans
 from nose2_aio.running.decorators import Decoration
 from nose2_aio.running.engines import Engine, Execution
@@ -67,7 +67,7 @@ _NO_TEAR_DOWN = TestCase.tearDown
 @contextmanager
 def stepping_in(adapter: Adapter) -> Iterator[None]:
     """Step in at the cleanups of tests inside the block, and at what nobody awaits."""
-    adapter.charges.filters = warnings.filters
+    adapter.attribution.filters = warnings.filters
     before = getattr(TestCase, unittest_internals.CLEANUP)
     plain: Callable[[TestCase], Any] = TestCase.doCleanups
     adapter._clean = plain
@@ -87,7 +87,7 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
     setattr(TestCase, unittest_internals.CLEANUP, call_cleanup)
     TestCase.doCleanups = do_cleanups  # type: ignore[assignment,method-assign]
     try:
-        with _noting(adapter.charges):
+        with _noting(adapter.attribution):
             yield
     finally:
         setattr(TestCase, unittest_internals.CLEANUP, before)
@@ -95,14 +95,14 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
         adapter.close()
 
 
-def _noting(charges: Charges) -> AbstractContextManager[None]:
-    if not charges.collects:
+def _noting(attribution: Attribution) -> AbstractContextManager[None]:
+    if not attribution.collects:
         return nullcontext()
 
     def note(coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
-        return charges.note_unawaited(coroutine, is_late=is_late)
+        return attribution.note_unawaited(coroutine, is_late=is_late)
 
-    return unawaited.noted(note, lambda: charges.filters)
+    return unawaited.noted(note, lambda: attribution.filters)
 
 
 class Adapter:
@@ -112,7 +112,7 @@ class Adapter:
     """The test that runs, or that ran last."""
     _mistake: InvalidValueError | None = None
     """What is wrong with its tags."""
-    _here: Position | None = None
+    _here: ScopeKey | None = None
     """Where the test stands that needed to know last."""
     _began = 0.0
     _clean: Callable[[TestCase], Any] = TestCase.doCleanups
@@ -122,25 +122,25 @@ class Adapter:
         self,
         settings: Settings,
         scopes: Scopes,
-        fixtures: Fixtures,
-        charges: Charges,
-        account: Account,
+        fixtures: FixtureCaller,
+        attribution: Attribution,
+        timings: Timings,
     ) -> None:
-        self.charges = charges
+        self.attribution = attribution
         self._settings = settings
         self._scopes = scopes
         self._fixtures = fixtures
-        self._account = account
-        self._keeper = scopes.rules.keeper
+        self._timings = timings
+        self._time_limits = scopes.options.time_limits
         self._overall = plans.overall(settings)
         self._is_timed = bool(self._overall.seconds) or settings.virtual_time
-        self._guards = isolated.Guards(settings, scopes.rules, fixtures.explained)
+        self._guards = isolated.Guards(settings, scopes.options, fixtures.explained)
 
     def close(self) -> None:
         """End the books of the last test, behind all of them."""
-        self.charges.close()
+        self.attribution.close()
         self._test = None
-        self._keeper.close()
+        self._time_limits.close()
 
     def attach(self, test: TestCase) -> None:
         """Have a test case run its test and fixtures for real, the next time that it runs."""
@@ -159,7 +159,7 @@ class Adapter:
                 if coroutines.is_declared(case.tearDown):  # its task and context begin with setUp
                     self._take(test, unittest_internals.SET_UP, self._call_set_up)
         elif seam is unittest_internals.ISOLATED:
-            self._guards.attach(test, self.charges.ledger)
+            self._guards.attach(test, self.attribution.problems)
         else:
             _check_fixtures(test)
         if self._scopes.open and not self._scopes.is_innermost(case):
@@ -169,23 +169,23 @@ class Adapter:
 
     def _begin(self, test: TestCase) -> None:
         """Begin with a test."""
-        self.charges.begin(test)
-        if self._keeper.deadline is not None:
-            self._keeper.end()
+        self.attribution.begin(test)
+        if self._time_limits.deadline is not None:
+            self._time_limits.end()
         self._test = test
         self._mistake = None
-        if self._account.is_kept:
-            self._keeper.waits = self._account.begin()
+        if self._timings.is_kept:
+            self._time_limits.waits = self._timings.begin()
         self._began = monotonic()
         scopes = self._scopes
-        scopes.ledger = self.charges.ledger
+        scopes.problems = self.attribution.problems
         scopes.last = test
         scopes.current_before = UNKNOWN
 
     def detach(self) -> None:
         """Note that unittest is done with the test."""
-        if self._keeper.deadline is not None and self._scopes.layered is None:
-            self._keeper.end()
+        if self._time_limits.deadline is not None and self._scopes.layered is None:
+            self._time_limits.end()
 
     def running(self) -> tuple[str, float]:
         """Return the name of the test that runs, and for how many seconds it has; "" for none."""
@@ -195,10 +195,10 @@ class Adapter:
 
     def _begin_time_ahead(self, test: TestCase) -> None:
         """Begin the time of a test before anything of it runs, unless its layers have."""
-        if self._keeper.deadline is None:
+        if self._time_limits.deadline is None:
             self._begin_time(*nose2_cases.target(test))
         else:
-            self._keeper.renew()
+            self._time_limits.renew()
         if self._mistake is not None:
             test.__dict__[unittest_internals.SET_UP] = partial(_fail, test, self._mistake)
 
@@ -211,17 +211,17 @@ class Adapter:
             virtual = plans.virtual(
                 function, owner, self._settings, is_virtual=mark is not None and mark.is_virtual
             )
-            self._keeper.begin(limit, virtual)
+            self._time_limits.begin(limit, virtual)
         except InvalidValueError as error:  # the test itself is going to say so
             self._mistake = error
-            self._keeper.begin(self._overall)
+            self._time_limits.begin(self._overall)
         if (
             unittest_internals.is_isolated(owner)
             and engine is Engine.FOREVER
-            and self._keeper.deadline
+            and self._time_limits.deadline
         ):
             plan = plans.made(engine, function, owner)  # nobody tells the engine of a deadline
-            self._keeper.deadline.extend(plan.timeout + plan.sleep)
+            self._time_limits.deadline.extend(plan.timeout + plan.sleep)
 
     def _take(self, test: TestCase, seam: str, call: Callable[[TestCase], None]) -> None:
         if unittest_internals.keeps(type(test), seam):
@@ -242,7 +242,7 @@ class Adapter:
         self.detach()
         self._scopes.leave(scope_keys.of_test(test, self._settings))
 
-    def _at(self, test: TestCase) -> Position:
+    def _at(self, test: TestCase) -> ScopeKey:
         """Where a test stands."""
         if self._here is None or self._here.test is not test:
             self._here = scope_keys.of_test(test, self._settings)
@@ -253,14 +253,14 @@ class Adapter:
         del test.__dict__[unittest_internals.SET_UP]
         scopes = self._scopes
         function, owner = nose2_cases.target(test)
-        if self._keeper.deadline is None and _may_be_tagged(function, owner):
+        if self._time_limits.deadline is None and _may_be_tagged(function, owner):
             self._begin_time(function, owner)
         try:
             if self._mistake is not None:
                 raise self._mistake
             is_coroutine = decorators.is_declared(function, test)
             if is_coroutine:
-                self.charges.begin_awaiting()
+                self.attribution.begin_awaiting()
             if is_coroutine or coroutines.is_declared(type(test).tearDown):
                 scopes.runner(self._at(test))  # its loop is current while setUp runs
             elif not scopes.open:
@@ -273,7 +273,7 @@ class Adapter:
     def _call_tear_down(self, test: TestCase) -> None:
         """What stands for ``_callTearDown``."""
         del test.__dict__[unittest_internals.TEAR_DOWN]
-        self._keeper.renew()
+        self._time_limits.renew()
         try:
             self._call_fixture(test, "tearDown")
             self._check_lateness()
@@ -298,7 +298,7 @@ class Adapter:
         self, test: TestCase, function: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> None:
         """What stands for ``_callCleanup``."""
-        self._keeper.renew()
+        self._time_limits.renew()
         try:
             self._fixtures.call(self._at(test), never, function, *args, **kwargs)
             self._check_lateness()
@@ -310,27 +310,27 @@ class Adapter:
 
         Return whether it has passed, as ``doCleanups`` does.
         """
-        self.charges.end()
-        if self._keeper.deadline is not None and self._scopes.layered is not test:
-            self._keeper.end()
+        self.attribution.end()
+        if self._time_limits.deadline is not None and self._scopes.layered is not test:
+            self._time_limits.end()
         scopes = self._scopes
         if scopes.open and scopes.open[-1].owner is test is not scopes.layered:
             done = self._attempt(test, done, lambda: scopes.leave(self._at(test)))
         elif scopes.open and scopes.layered is test:  # its layers are to end it
-            inspect_end(self.charges.ledger, scopes.open[-1].runner.loop)
+            inspect_end(self.attribution.problems, scopes.open[-1].runner.loop)
         if self._guards.test is test:
             done = self._attempt(test, done, self._guards.inspect)
-        if self.charges.have_any(test):
-            done = self._attempt(test, done, lambda: self.charges.judge(test, is_passed=done))
-        if self._keeper.waits is not None:
+        if self.attribution.have_any(test):
+            done = self._attempt(test, done, lambda: self.attribution.judge(test, is_passed=done))
+        if self._time_limits.waits is not None:
             self._note_cost(test)
         return done
 
     def _note_cost(self, test: TestCase) -> None:
         """Note what a test has cost, if it was one for a loop."""
-        waits, self._keeper.waits = self._keeper.waits, None
-        if waits is not None and (self.charges.has_awaited or self._guards.test is test):
-            self._account.note(test.id(), monotonic() - self._began, waits)
+        waits, self._time_limits.waits = self._time_limits.waits, None
+        if waits is not None and (self.attribution.has_awaited or self._guards.test is test):
+            self._timings.note(test.id(), monotonic() - self._began, waits)
 
     def _attempt(self, test: TestCase, done: Any, end: Callable[[], None]) -> Any:
         """Do what is done at the end of the test, and have it fail if that fails."""
@@ -357,7 +357,7 @@ class Adapter:
         called = nose2_cases.called(test, method)
         function, owner = (method, type(test)) if called is None else called[1:3]
         is_marked = bool(getattr(function, "__dict__", None))
-        if self._keeper.deadline is None and (is_marked or tags.are_on(owner)):
+        if self._time_limits.deadline is None and (is_marked or tags.are_on(owner)):
             self._begin_time(function, owner)
         try:
             if self._mistake is not None:
@@ -372,7 +372,7 @@ class Adapter:
             else:
                 value = method() if called is None else called.call()
             if value is None:
-                if self._keeper.deadline is not None:
+                if self._time_limits.deadline is not None:
                     self._check_lateness()
             else:
                 value = self._outcome(test, called or _plain(test, method), value)
@@ -383,9 +383,9 @@ class Adapter:
 
     def _check_lateness(self) -> None:
         """Have a test fail that has ended too late, though it didn't await."""
-        deadline = self._keeper.deadline
+        deadline = self._time_limits.deadline
         if deadline is not None and deadline.is_over:
-            self._keeper.renew()
+            self._time_limits.renew()
             raise deadline.lateness()
 
     def _call_inside(self, test: TestCase, call: Callable[[], Any]) -> Any:
@@ -393,7 +393,7 @@ class Adapter:
         runner = None if coroutines.is_declared(call) else self._scopes.around(self._at(test))
         return call() if runner is None else runner.call(call)
 
-    def _call_marked(self, test: TestCase, called: Called) -> Any:
+    def _call_marked(self, test: TestCase, called: UserCall) -> Any:
         """Call a test that may be decorated by one of ours, or by Hypothesis."""
         mark = decorators.decoration(called.function)
         if mark is not None:
@@ -405,7 +405,7 @@ class Adapter:
                 return called.call()
         return self._call_inside(test, called.call)
 
-    def _outcome(self, test: TestCase, called: Called, value: Any) -> Any:
+    def _outcome(self, test: TestCase, called: UserCall, value: Any) -> Any:
         """Return what a test comes to: where it gave an awaitable, run that."""
         if inspect.iscoroutine(value):
             try:
@@ -423,18 +423,18 @@ class Adapter:
     def _run(  # noqa: PLR0913 -- what a test is run with
         self,
         test: TestCase,
-        called: Called,
+        called: UserCall,
         mark: Decoration | None,
         body: Callable[[], Awaitable[Any]],
         loop: asyncio.AbstractEventLoop | None = None,
         *,
         is_last: Callable[[], bool] | None = None,
     ) -> Any:
-        self.charges.begin_awaiting()
+        self.attribution.begin_awaiting()
         engine = Engine.BY_RESULT if mark is None else mark.engine
         plan = plans.made(engine, called.function, called.owner)
         execution = Execution(body, plan, called.case)
-        execution.deadline = self._keeper.deadline
+        execution.deadline = self._time_limits.deadline
         if mark is not None and not mark.shares_loop:
             with loop_contexts.given(mark.loop) as chosen:
                 return self._run_on(test, chosen, execution)
@@ -464,8 +464,10 @@ class Adapter:
     ) -> Any:
         """Run a test that has no fixture of its own: it needs no scope unless it goes on."""
         scopes = self._scopes
-        factory = scopes.factory(Level.TEST, test, outer)
-        runner = Runner(outer=outer, factory=factory, rules=scopes.rules, ledger=scopes.ledger)
+        factory = scopes.factory(ScopeLevel.TEST, test, outer)
+        runner = Runner(
+            outer=outer, factory=factory, options=scopes.options, problems=scopes.problems
+        )
         try:
             return runner.run(execution.main(), execution.stopped, is_last=is_last)
         finally:
@@ -484,15 +486,17 @@ class Adapter:
         if around is not None and around.loop is loop:
             return around.run(execution.main(), execution.stopped)
         scopes = self._scopes
-        factory = scopes.factory(Level.TEST, test, None) if loop is None else None
-        with Runner(loop, factory=factory, rules=scopes.rules, ledger=scopes.ledger) as runner:
+        factory = scopes.factory(ScopeLevel.TEST, test, None) if loop is None else None
+        with Runner(
+            loop, factory=factory, options=scopes.options, problems=scopes.problems
+        ) as runner:
             return runner.run(execution.main(), execution.stopped, is_last=always)
 
     def _is_on_given_loop(self, test: TestCase) -> bool:
         return bool(self._scopes.open) and self._scopes.runner(self._at(test)).is_given
 
     def _run_example(
-        self, test: TestCase, called: Called, body: Callable[[], Awaitable[Any]]
+        self, test: TestCase, called: UserCall, body: Callable[[], Awaitable[Any]]
     ) -> Any:
         """Run one of the examples that Hypothesis has for a test, as long as that isn't over."""
         ended_for = self._scopes.runner(self._at(test)).ended_for
@@ -527,5 +531,5 @@ def _refuse(test: TestCase, fixture: Any) -> None:
     )
 
 
-def _plain(test: TestCase, method: Callable[[], Any]) -> Called:
-    return Called(method, method, type(test), test, speaks=True)
+def _plain(test: TestCase, method: Callable[[], Any]) -> UserCall:
+    return UserCall(method, method, type(test), test, speaks=True)

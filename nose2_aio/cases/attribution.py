@@ -16,15 +16,14 @@ from nose2_aio.cases import nose2_cases, unittest_internals
 from nose2_aio.config import tags
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
-from nose2_aio.eventloop import findings
-from nose2_aio.eventloop.findings import Ledger
+from nose2_aio.eventloop.problems import Problems, current_problems
 from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.verdicts import Verdicts
 
-__all__ = ["Charges"]
+__all__ = ["Attribution"]
 
 
-class Charges:
+class Attribution:
     """Charges to the test that runs what is found of it."""
 
     has_awaited = False
@@ -41,24 +40,24 @@ class Charges:
     """Whether there is no garbage of anything before it."""
 
     def __init__(self, settings: Settings, verdicts: Verdicts) -> None:
-        self.ledger = Ledger()
+        self.problems = Problems()
         """What is charged to the test."""
         self.collects = not verdicts.ignores("never-awaited", "never-awaited-mocks")
         """Whether somebody wants to know of what nobody awaits."""
-        self._late = Ledger()
+        self._late = Problems()
         """What nobody can be charged with any more."""
         self._settings = settings
         self._verdicts = verdicts
 
     def begin(self, test: TestCase) -> None:
         """Begin with a test; what is found of the one before from now on is too late."""
-        if vars(self.ledger):
+        if vars(self.problems):
             self._judge_late()
         if not self.has_awaited or self._kind is not type(test):
             self._is_clean = False
         self._test, self._kind = test, type(test)
         self.filters = warnings.filters
-        self.ledger = Ledger()
+        self.problems = Problems()
         self.has_awaited = False
 
     def begin_awaiting(self) -> None:
@@ -89,7 +88,7 @@ class Charges:
 
     def have_any(self, test: TestCase) -> bool:
         """Tell whether there is anything to judge."""
-        return bool(vars(self.ledger)) or (
+        return bool(vars(self.problems)) or (
             len(test.__dict__) > unawaited.OWN
             and unawaited.keeps_any(nose2_cases.users_object(test))
         )
@@ -99,33 +98,33 @@ class Charges:
         if not self._are_wanted(test):
             return
         for coroutine in unawaited.kept_in(nose2_cases.users_object(test)):
-            self.ledger.unawaited += (unawaited.described(coroutine),)
+            self.problems.unawaited += (unawaited.described(coroutine),)
             coroutine.close()
         modes = tags.read_checks(*nose2_cases.target(test))
-        error = self._verdicts.judge(test.id(), self.ledger, modes, can_fail=is_passed)
+        error = self._verdicts.judge(test.id(), self.problems, modes, can_fail=is_passed)
         if error is not None:
             raise error
 
     def _judge_late(self) -> None:
         """Note what was found of the last test when unittest was done with it."""
-        if self._test is not None and vars(self.ledger):
+        if self._test is not None and vars(self.problems):
             try:
                 modes = tags.read_checks(*nose2_cases.target(self._test))
             except InvalidValueError:  # the test has said so
                 modes = {}
-            self._verdicts.judge(self._test.id(), self.ledger, modes, can_fail=False)
+            self._verdicts.judge(self._test.id(), self.problems, modes, can_fail=False)
 
     def _are_wanted(self, test: TestCase) -> bool:
         return self._settings.are_isolated_checked or not unittest_internals.is_isolated(type(test))
 
     def note_unawaited(self, coroutine: Any, *, is_late: bool) -> bool:
         """Charge a coroutine that was dropped to whoever drops it, unless that says nothing."""
-        test, ledger = self._test, findings.current.get()
+        test, problems = self._test, current_problems.get()
         if is_late and not self._is_owned:
-            ledger = self._late
-        elif ledger is None:
+            problems = self._late
+        elif problems is None:
             if test is None or not self._are_wanted(test):
                 return False
-            ledger = self.ledger
-        ledger.unawaited += (unawaited.described(coroutine),)
+            problems = self.problems
+        problems.unawaited += (unawaited.described(coroutine),)
         return True

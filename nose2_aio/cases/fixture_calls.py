@@ -17,22 +17,22 @@ from functools import partial
 from typing import Any
 
 from nose2_aio.cases import generator_tests
-from nose2_aio.cases.scopes import Position, Scopes
+from nose2_aio.cases.scopes import ScopeKey, Scopes
 from nose2_aio.config import tags
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, LoopStoppedError
-from nose2_aio.eventloop import event_loops, findings
-from nose2_aio.eventloop.findings import Ledger
+from nose2_aio.eventloop import event_loops
+from nose2_aio.eventloop.problems import Problems, current_problems
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running import coroutines, plans
 from nose2_aio.running.deadlines import Limit
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.running.runner import Runner, always
 
-__all__ = ["Fixtures"]
+__all__ = ["FixtureCaller"]
 
 
-class Fixtures:
+class FixtureCaller:
     """Calls fixtures, each in its scope."""
 
     def __init__(self, settings: Settings, scopes: Scopes, interrupts: Interrupts) -> None:
@@ -46,12 +46,12 @@ class Fixtures:
 
         In its traceback there is no frame of ours.
         """
-        error = self._scopes.rules.keeper.explained(error)
+        error = self._scopes.options.time_limits.explained(error)
         return tracebacks.trimmed(self._interrupts.explained(error), head=False)
 
     def call(
         self,
-        position: Position,
+        scope_key: ScopeKey,
         is_last: Callable[[], bool],
         function: Callable[..., Any],
         /,
@@ -65,17 +65,17 @@ class Fixtures:
         tagged = None
         if "timeout" in getattr(function, "__dict__", ()):
             tagged = tags.read(function, object).timeout
-        keeper = self._scopes.rules.keeper
-        is_limited = keeper.deadline is not None or not self._limit.seconds
-        if tagged is None and position.test is not None and is_limited:
-            return self._call(position, is_last, function, *args, **kw)
+        time_limits = self._scopes.options.time_limits
+        is_limited = time_limits.deadline is not None or not self._limit.seconds
+        if tagged is None and scope_key.test is not None and is_limited:
+            return self._call(scope_key, is_last, function, *args, **kw)
         limit = self._limit if tagged is None else Limit(tagged, "@timeout")
-        virtual = keeper.virtual
-        if position.test is None:
-            virtual = plans.virtual(None, position.case or object, self._settings)
-        with keeper.time(limit, virtual) as deadline, self._booked(position):
+        virtual = time_limits.virtual
+        if scope_key.test is None:
+            virtual = plans.virtual(None, scope_key.case or object, self._settings)
+        with time_limits.time(limit, virtual) as deadline, self._booked(scope_key):
             try:
-                value = self._call(position, is_last, function, *args, **kw)
+                value = self._call(scope_key, is_last, function, *args, **kw)
             except BaseException as error:
                 raise self.explained(error)  # noqa: B904 -- the same, or one that says it all
             if deadline is not None and deadline.is_over:
@@ -83,31 +83,31 @@ class Fixtures:
             return value
 
     @contextmanager
-    def _booked(self, position: Position) -> Iterator[None]:
+    def _booked(self, scope_key: ScopeKey) -> Iterator[None]:
         """Charge what a fixture of more than a test leaves outside of a loop to no test."""
-        if position.test is not None:
+        if scope_key.test is not None:
             yield
             return
-        ledger = Ledger()
-        token = findings.current.set(ledger)
+        problems = Problems()
+        token = current_problems.set(problems)
         try:
             yield
         finally:
-            findings.current.reset(token)
-        error = self._scopes.judge(position.level, position.owner(position.level), ledger)
+            current_problems.reset(token)
+        error = self._scopes.judge(scope_key.level, scope_key.owner(scope_key.level), problems)
         if error is not None:
             raise error
 
     def _call(
         self,
-        position: Position,
+        scope_key: ScopeKey,
         is_last: Callable[[], bool],
         function: Callable[..., Any],
         /,
         *args: Any,
         **kw: Any,
     ) -> Any:
-        """Call a fixture that stands at ``position``, and return what it comes to.
+        """Call a fixture that stands at ``scope_key``, and return what it comes to.
 
         Where it gives an awaitable, that is run in the scope of the position. A loop that it
         makes current by itself is that scope's from then on.
@@ -120,10 +120,10 @@ class Fixtures:
         if event_loops.is_running():
             return _refused(function(*args, **kw), function)
         if coroutines.is_declared(function):
-            return self._run(position, is_last, function, function(*args, **kw))
-        runner = self._scopes.around(position)
-        if runner is None and self._scopes.is_declared(position):
-            runner = self._scopes.runner(position)
+            return self._run(scope_key, is_last, function, function(*args, **kw))
+        runner = self._scopes.around(scope_key)
+        if runner is None and self._scopes.is_declared(scope_key):
+            runner = self._scopes.runner(scope_key)
         if runner is None:
             before = event_loops.current()
             value = _call_users_fixture(function, *args, **kw)
@@ -131,13 +131,13 @@ class Fixtures:
             before = runner.loop
             value = runner.call(function, *args, **kw)
         if value is None:
-            self._note_loop(position, before)
+            self._note_loop(scope_key, before)
             return None
-        return self.settle(position, is_last, value, function, *args, **kw)
+        return self.settle(scope_key, is_last, value, function, *args, **kw)
 
     def settle(
         self,
-        position: Position,
+        scope_key: ScopeKey,
         is_last: Callable[[], bool],
         value: Any,
         function: Callable[..., Any],
@@ -147,20 +147,20 @@ class Fixtures:
     ) -> Any:
         """Return what a fixture comes to that was called and gave a value: see `call`."""
         awaitable = _awaitable(value, function, args, kw)
-        return value if awaitable is None else self._run(position, is_last, function, awaitable)
+        return value if awaitable is None else self._run(scope_key, is_last, function, awaitable)
 
-    def _is_lost(self, position: Position) -> bool:
+    def _is_lost(self, scope_key: ScopeKey) -> bool:
         """Tell whether the loop that a fixture belongs to had to be abandoned."""
-        return self._scopes.has_lost(position)
+        return self._scopes.has_lost(scope_key)
 
-    def _note_loop(self, position: Position, before: AbstractEventLoop | None) -> None:
+    def _note_loop(self, scope_key: ScopeKey, before: AbstractEventLoop | None) -> None:
         loop = self._scopes.made_current(before)
         if loop is not None:
-            self._scopes.give(position, loop)
+            self._scopes.give(scope_key, loop)
 
     def _run(
         self,
-        position: Position,
+        scope_key: ScopeKey,
         is_last: Callable[[], bool],
         function: Any,
         awaitable: Awaitable[Any],
@@ -173,17 +173,17 @@ class Fixtures:
         job = _awaited(awaitable, function)
         runner = None
         try:
-            if self._is_lost(position):
+            if self._is_lost(scope_key):
                 return None
-            runner = self._scopes.runner(position)
+            runner = self._scopes.runner(scope_key)
             loop = awaitable.get_loop() if isinstance(awaitable, asyncio.Future) else runner.loop
             if loop is runner.loop:
                 return runner.run(job, stopped, is_last=is_last)
-            with Runner(loop, rules=self._scopes.rules) as own:
+            with Runner(loop, options=self._scopes.options) as own:
                 return own.run(job, stopped, is_last=always)
         finally:
             if runner is not None and runner.is_abandoned:
-                self._scopes.lost.add(position.owner(position.level))
+                self._scopes.lost.add(scope_key.owner(scope_key.level))
             job.close()  # where it could not even be begun
             if inspect.iscoroutine(awaitable):
                 awaitable.close()

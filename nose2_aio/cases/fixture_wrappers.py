@@ -22,8 +22,8 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, scope_keys, unittest_internals
-from nose2_aio.cases.fixture_calls import Fixtures
-from nose2_aio.cases.scopes import Position, Scopes
+from nose2_aio.cases.fixture_calls import FixtureCaller
+from nose2_aio.cases.scopes import ScopeKey, Scopes
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, FixtureCancelledError
 from nose2_aio.eventloop import event_loops
@@ -32,16 +32,16 @@ from nose2_aio.running.runner import never
 
 __unittest = True
 
-__all__ = ["Faces"]
+__all__ = ["FixtureWrappers"]
 
 _Call = Callable[..., Any]
 _MARK = "__nose2_aio_face__"
 
 
-class Faces:
+class FixtureWrappers:
     """Puts faces on what a suite will call, and takes them off again."""
 
-    def __init__(self, settings: Settings, scopes: Scopes, fixtures: Fixtures) -> None:
+    def __init__(self, settings: Settings, scopes: Scopes, fixtures: FixtureCaller) -> None:
         self._settings = settings
         self._scopes = scopes
         self._fixtures = fixtures
@@ -82,10 +82,10 @@ class Faces:
 
     def begin_layer(self, layer: type) -> None:
         """Arrive at a layer, before its fixtures are called."""
-        position = scope_keys.of_layer(layer, self._settings)
-        self._scopes.arrive(position)
-        if self._scopes.is_declared(position):
-            self._scopes.runner(position)
+        scope_key = scope_keys.of_layer(layer, self._settings)
+        self._scopes.arrive(scope_key)
+        if self._scopes.is_declared(scope_key):
+            self._scopes.runner(scope_key)
 
     def end_layer(self, layer: type) -> None:
         """Leave a layer, behind its fixtures."""
@@ -93,22 +93,22 @@ class Faces:
 
     def _cover_module(self, put: _Call, name: str) -> None:
         module = sys.modules.get(name)
-        position = scope_keys.of_module(name, self._settings)
+        scope_key = scope_keys.of_module(name, self._settings)
         for fixture in ("setUpModule", "tearDownModule"):
             function = getattr(module, fixture, None)
             if function is not None and not hasattr(function, _MARK):
-                self._declare(position, function)
+                self._declare(scope_key, function)
                 put(
                     module,
                     fixture,
-                    _faced(partial(self._call_in_module, position, function), function),
+                    _faced(partial(self._call_in_module, scope_key, function), function),
                 )
 
-    def _call_in_module(self, position: Position, function: _Call) -> Any:
+    def _call_in_module(self, scope_key: ScopeKey, function: _Call) -> Any:
         if event_loops.is_running():
             return function()
-        self._scopes.arrive(position)
-        return self._call(position, function)
+        self._scopes.arrive(scope_key)
+        return self._call(scope_key, function)
 
     def _cover_class(self, put: _Call, case: type[TestCase]) -> None:
         for name in ("setUpClass", "tearDownClass"):
@@ -130,9 +130,9 @@ class Faces:
         method = found.__get__(None, case) if hasattr(found, "__get__") else found
         if event_loops.is_running():
             return method()
-        position = scope_keys.of_class(case, self._settings)
-        self._scopes.arrive(position)
-        return nose2_cases.run_class_fixture(partial(self._call, position), case, method)
+        scope_key = scope_keys.of_class(case, self._settings)
+        self._scopes.arrive(scope_key)
+        return nose2_cases.run_class_fixture(partial(self._call, scope_key), case, method)
 
     def _cover_layer(self, put: _Call, layer: type) -> None:
         for name, call in (
@@ -167,10 +167,10 @@ class Faces:
         method = found.__get__(None, layer)
         if event_loops.is_running():
             return method()
-        position = scope_keys.of_layer(layer, self._settings)
-        self._scopes.arrive(position)
+        scope_key = scope_keys.of_layer(layer, self._settings)
+        self._scopes.arrive(scope_key)
         return nose2_cases.run_class_fixture(
-            partial(self._fixtures.call, position, never), layer, method
+            partial(self._fixtures.call, scope_key, never), layer, method
         )
 
     def _call_for_test(self, found: Any, layer: type, *args: Any) -> Any:
@@ -186,49 +186,49 @@ class Faces:
         case.tearDown_exceptions = errors  # type: ignore[attr-defined]
         if not self._scopes.open and not unittest_internals.has_class_cleanups(case):
             return
-        position = scope_keys.of_class(case, self._settings)
+        scope_key = scope_keys.of_class(case, self._settings)
         for function, args, kwargs in unittest_internals.class_cleanups(case):
             try:
-                self._call(position, function, *args, **kwargs)
+                self._call(scope_key, function, *args, **kwargs)
             except Exception as error:
                 whole = error.__traceback__  # nose2 needs one, where the user has no part in it
                 tracebacks.trimmed(error, head=False)
                 errors.append((type(error), error, error.__traceback__ or whole))
         try:
-            self._scopes.leave(position)
+            self._scopes.leave(scope_key)
         except AioError as error:
             errors.append(_raised(error))
 
     def _do_module_cleanups(self) -> None:
         """What stands for `unittest.case.doModuleCleanups`: raises the first error."""
-        position = scope_keys.of_module(self._scopes.module, self._settings)
+        scope_key = scope_keys.of_module(self._scopes.module, self._settings)
         errors = []
         for function, args, kwargs in unittest_internals.module_cleanups():
             try:
-                self._call(position, function, *args, **kwargs)
+                self._call(scope_key, function, *args, **kwargs)
             except Exception as error:
                 errors.append(error)
         try:
-            self._scopes.leave(position)
+            self._scopes.leave(scope_key)
         except AioError as error:
             errors.append(error)
         if errors:
             raise tracebacks.trimmed(errors[0], head=False)
 
-    def _call(self, position: Position, function: _Call, /, *args: Any, **kwargs: Any) -> Any:
+    def _call(self, scope_key: ScopeKey, function: _Call, /, *args: Any, **kwargs: Any) -> Any:
         """Call a fixture of a class or a module, where unittest takes no BaseException."""
-        assert position.module is not None
-        self._scopes.last = position.module
+        assert scope_key.module is not None
+        self._scopes.last = scope_key.module
         try:
-            return self._fixtures.call(position, never, function, *args, **kwargs)
+            return self._fixtures.call(scope_key, never, function, *args, **kwargs)
         except asyncio.CancelledError as error:
             raise FixtureCancelledError(
                 f"{locations.describe(function)}: it was cancelled"
             ) from error
 
-    def _declare(self, position: Position, function: Any) -> None:
+    def _declare(self, scope_key: ScopeKey, function: Any) -> None:
         if inspect.iscoroutinefunction(locations.innermost(function)):
-            self._scopes.declare(position)
+            self._scopes.declare(scope_key)
 
 
 def _raised(error: AioError) -> Any:

@@ -24,14 +24,14 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
 from nose2_aio.eventloop import event_loops, instrumented
 from nose2_aio.eventloop.alarms import Overrun
-from nose2_aio.eventloop.findings import Ledger
+from nose2_aio.eventloop.problems import Problems
 from nose2_aio.eventloop.state import hush
 from nose2_aio.introspection import await_chains, locations, tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.running import coroutines, hypothesis_examples, shutdown
 from nose2_aio.running.cancellation import DEADLOCK
 from nose2_aio.running.deadlines import Limit, is_debugged
-from nose2_aio.running.runner import Rules
+from nose2_aio.running.runner import RunnerOptions
 from nose2_aio.running.shutdown import Leftovers
 
 __unittest = True
@@ -52,16 +52,18 @@ _Explained = Callable[[BaseException], BaseException]
 class Guards:
     """Guards the tests of such classes, one after the other."""
 
-    def __init__(self, settings: Settings, rules: Rules, explained: _Explained) -> None:
+    def __init__(self, settings: Settings, options: RunnerOptions, explained: _Explained) -> None:
         self._settings = settings
-        self._rules = rules
+        self._options = options
         self._explained = explained
         self._guard: _Guard | None = None
 
-    def attach(self, test: TestCase, ledger: Ledger) -> None:
+    def attach(self, test: TestCase, problems: Problems) -> None:
         """Step in at the seams of a test case, the next time that it runs."""
         own = test.__dict__
-        guard = _Guard(test, self._rules, ledger, is_checked=self._settings.are_isolated_checked)
+        guard = _Guard(
+            test, self._options, problems, is_checked=self._settings.are_isolated_checked
+        )
         self._guard = guard
         own[unittest_internals.TEST] = partial(
             self._call_guarded, unittest_internals.TEST, partial(self._call_test, test)
@@ -140,11 +142,13 @@ class _Guard:
     _cancelled = 0
     _grace = 1.0
 
-    def __init__(self, test: TestCase, rules: Rules, ledger: Ledger, *, is_checked: bool) -> None:
+    def __init__(
+        self, test: TestCase, options: RunnerOptions, problems: Problems, *, is_checked: bool
+    ) -> None:
         self.test = test
-        self._rules = rules
-        self._ledger = ledger if is_checked else None
-        self._spare = ledger
+        self._options = options
+        self._problems = problems if is_checked else None
+        self._spare = problems
         self._watching = ExitStack()
 
     def begin(self) -> None:
@@ -156,17 +160,17 @@ class _Guard:
             self.test
         ):  # asyncio makes those current that it has made itself
             self._watching.callback(event_loops.make_current(loop))
-        self._watching.enter_context(instrumented.on(loop))
-        self._rules.note_blind(loop)
+        self._watching.enter_context(instrumented.instrument(loop))
+        self._options.note_blind(loop)
         self.loop = loop
-        watch = instrumented.of(loop)
-        if watch is not None:
-            watch.ledger = self._ledger
-            watch.is_new = True
-            if self._rules.fails_deadlocks:
-                watch.on_deadlock = self._find_deadlock
-        instrumented.note_waits(loop, self._rules.keeper.waits, self._innermost_line)
-        self._rules.keeper.set_clock(loop)
+        loop_state = instrumented.state_of(loop)
+        if loop_state is not None:
+            loop_state.problems = self._problems
+            loop_state.is_new = True
+            if self._options.fails_deadlocks:
+                loop_state.on_deadlock = self._find_deadlock
+        instrumented.note_waits(loop, self._options.time_limits.waits, self._innermost_line)
+        self._options.time_limits.set_clock(loop)
 
     def _innermost_line(self) -> await_chains.Line | None:
         task = None if self.loop is None else _main_task(self.loop)
@@ -176,9 +180,9 @@ class _Guard:
     def on(self) -> ExitStack:
         """Limit what runs inside the block."""
         self._error, self._cancelled = None, 0
-        self._rules.keeper.renew()
+        self._options.time_limits.renew()
         block = ExitStack()
-        deadline = self._rules.keeper.deadline
+        deadline = self._options.time_limits.deadline
         if self.loop is not None:
             block.callback(instrumented.set_alarm, self.loop, None, None)
         if deadline is not None and self.loop is not None:
@@ -202,7 +206,7 @@ class _Guard:
         """Raise what something was cancelled with that has ended all the same."""
         if self._error is not None:
             raise self._error
-        deadline = self._rules.keeper.deadline
+        deadline = self._options.time_limits.deadline
         if deadline is not None and deadline.is_over:
             raise deadline.lateness()
 
@@ -214,28 +218,28 @@ class _Guard:
 
     def inspect(self) -> None:
         """Look for what the test has left behind."""
-        loop, ledger = self.loop, self._ledger
-        watch = instrumented.of(loop)
-        if ledger is None or loop is None or loop.is_closed():
+        loop, problems = self.loop, self._problems
+        loop_state = instrumented.state_of(loop)
+        if problems is None or loop is None or loop.is_closed():
             return
-        if watch is None or watch.is_blank:
+        if loop_state is None or loop_state.is_blank:
             return
         loop.run_until_complete(shutdown.give_way())
-        Leftovers(loop, ledger, self._rules.grace).inspect()
+        Leftovers(loop, problems, self._options.grace).inspect()
 
     def close(self, close: Callable[[], Any]) -> None:
         """Have asyncio's runner closed, and the loop abandoned if that takes too long."""
         loop = self.loop
         if loop is not None:
-            end = monotonic() + 2 * self._rules.grace
+            end = monotonic() + 2 * self._options.grace
             instrumented.set_alarm(loop, end, self._abandon)
-            watch = instrumented.of(loop)
-            if watch is not None:
-                watch.on_deadlock = None
-        limit = Limit(_ENDINGS * self._rules.grace, "grace")
+            loop_state = instrumented.state_of(loop)
+            if loop_state is not None:
+                loop_state.on_deadlock = None
+        limit = Limit(_ENDINGS * self._options.grace, "grace")
         left = set() if loop is None or loop.is_closed() else asyncio.all_tasks(loop)
         try:
-            with self._rules.keeper.within(limit):
+            with self._options.time_limits.within(limit):
                 close()
         except (RuntimeError, Overrun) as error:
             found = self._halted_for or error
@@ -257,7 +261,7 @@ class _Guard:
         self._interrupt(lambda report: DeadlockError(f"{DEADLOCK}\n\n{report}"))
 
     def _expire(self) -> None:
-        deadline = self._rules.keeper.deadline
+        deadline = self._options.time_limits.deadline
         assert deadline is not None
         if is_debugged():
             deadline.lift()
@@ -289,7 +293,7 @@ class _Guard:
             task.cancel()
         except RecursionError:  # it waits for tasks that wait for each other
             raise self._error from None
-        instrumented.set_alarm(loop, monotonic() + self._rules.grace, self._again)
+        instrumented.set_alarm(loop, monotonic() + self._options.grace, self._again)
 
     def _again(self) -> None:
         assert self._error is not None

@@ -18,7 +18,7 @@ from nose2_aio.cases import unittest_internals
 from nose2_aio.introspection import locations
 
 __all__ = [
-    "Called",
+    "UserCall",
     "called",
     "class_fixtures",
     "declared",
@@ -38,7 +38,7 @@ Run = Callable[..., Any]
 """Calls one of the user's functions, with its arguments, and sees to what it gives."""
 
 
-class Called(NamedTuple):
+class UserCall(NamedTuple):
     """What a test case is about to call."""
 
     call: Callable[[], Any]
@@ -53,7 +53,7 @@ class Called(NamedTuple):
     """Whether unittest looks at what it returns, and speaks up if that isn't None."""
 
 
-def called(test: TestCase, method: Callable[[], Any]) -> Called | None:
+def called(test: TestCase, method: Callable[[], Any]) -> UserCall | None:
     """Return what the test method of one of these kinds is about to call; None for any other."""
     kind = _TESTS.get(getattr(method, "__qualname__", ""))  # called for each test: no detours
     return None if kind is None or kind[0] != method.__module__ else kind[1](test, method)
@@ -154,12 +154,12 @@ def users_object(test: Any) -> object:
     return test if users_class(test) is type(test) else test.obj
 
 
-def _function(test: Any, _: Callable[[], Any]) -> Called:
+def _function(test: Any, _: Callable[[], Any]) -> UserCall:
     function = test._testFunc
     # a test class's method that one of its test generators has yielded
     method = getattr(function, "__wrapped__", function)
     owner = type(method.__self__) if inspect.ismethod(method) else object
-    return Called(function, function, owner, test)
+    return UserCall(function, function, owner, test)
 
 
 def _function_fixture(run: Run, test: Any, method: Callable[[], Any]) -> None:
@@ -168,9 +168,9 @@ def _function_fixture(run: Run, test: Any, method: Callable[[], Any]) -> None:
         run(function)
 
 
-def _test_class(test: Any, _: Callable[[], Any]) -> Called:
+def _test_class(test: Any, _: Callable[[], Any]) -> UserCall:
     function = getattr(test.obj, test.method)
-    return Called(function, function, type(test.obj), test.obj)
+    return UserCall(function, function, type(test.obj), test.obj)
 
 
 def _test_class_fixture(run: Run, test: Any, method: Callable[[], Any]) -> None:
@@ -183,7 +183,7 @@ def _test_class_class_fixture(run: Run, _: type, method: Any) -> None:
         run(function)
 
 
-def _scenario(test: TestCase, method: Any) -> Called:
+def _scenario(test: TestCase, method: Any) -> UserCall:
     """A ``such`` case: it has the user's function and calls it with what it takes."""
     case, function = method.case, method.case.func
 
@@ -196,7 +196,7 @@ def _scenario(test: TestCase, method: Any) -> Called:
             case.func = function
         return given[0] if given else None
 
-    return Called(call, function, object, test)
+    return UserCall(call, function, object, test)
 
 
 def _scenario_fixture(run: Run, _: TestCase, method: Any) -> None:
@@ -249,7 +249,7 @@ _TEST_CLASSES = "nose2.plugins.loader.testclasses"
 _GENERATORS = "nose2.plugins.loader.generators"
 _AROUND = (_GENERATORS, "nose2.plugins.loader.parameters")
 _SUCH = "nose2.tools.such"
-_TESTS: dict[str, tuple[str, Callable[[Any, Any], Called]]] = {
+_TESTS: dict[str, tuple[str, Callable[[Any, Any], UserCall]]] = {
     "FunctionTestCase.runTest": ("unittest.case", _function),
     "MethodTestCase.<locals>._MethodTestCase.runTest": (_TEST_CLASSES, _test_class),
     "Scenario._makeTestCase.<locals>._make_test_func.<locals>._test": (_SUCH, _scenario),

@@ -29,16 +29,16 @@ from nose2_aio.config import loop_factories
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, DefinitionError
-from nose2_aio.eventloop import event_loops, findings
-from nose2_aio.eventloop.findings import Ledger
+from nose2_aio.eventloop import event_loops
+from nose2_aio.eventloop.problems import Problems, current_problems
 from nose2_aio.introspection import locations, tracebacks
-from nose2_aio.running.deadlines import Timekeeper
-from nose2_aio.running.runner import Rules, Runner
+from nose2_aio.running.deadlines import TimeLimits
+from nose2_aio.running.runner import Runner, RunnerOptions
 
-__all__ = ["UNKNOWN", "Level", "Position", "Scopes"]
+__all__ = ["UNKNOWN", "ScopeKey", "ScopeLevel", "Scopes"]
 
 
-class Level(enum.IntEnum):
+class ScopeLevel(enum.IntEnum):
     """How wide a scope is: the less, the wider."""
 
     RUN = 0
@@ -48,27 +48,27 @@ class Level(enum.IntEnum):
     TEST = 4
 
 
-class Position(NamedTuple):
+class ScopeKey(NamedTuple):
     """Where something of the user's stands: in which module, in which class of it, in which test.
 
     A layer's fixture stands in the layer alone.
     """
 
-    level: Level
+    level: ScopeLevel
     """The scope that it belongs to itself."""
     layer: type | None = None
     module: str | None = None
     case: type | None = None
     test: object = None
-    wanted: Level = Level.TEST
+    wanted: ScopeLevel = ScopeLevel.TEST
     """The scope that ``loop-scope`` gives it."""
 
-    def owner(self, level: Level) -> object:
+    def owner(self, level: ScopeLevel) -> object:
         """What makes a scope at that level another than the next: the module, say."""
         return (None, self.layer, self.module, self.case, self.test)[level]
 
 
-_LEVELS = tuple(Level)
+_LEVELS = tuple(ScopeLevel)
 
 
 UNKNOWN = object()
@@ -79,42 +79,42 @@ class Scope:
 
     __slots__ = ("is_wanted_only", "level", "owner", "runner")
 
-    def __init__(self, level: Level, owner: object, runner: Runner) -> None:
+    def __init__(self, level: ScopeLevel, owner: object, runner: Runner) -> None:
         self.level = level
         self.owner = owner
         self.runner = runner
         self.is_wanted_only = False
         """Whether ``loop-scope`` has opened it, not a fixture."""
 
-    def contains(self, position: Position) -> bool:
+    def contains(self, scope_key: ScopeKey) -> bool:
         """Tell whether a position lies in it, or may: layers are left by their own end."""
-        return self.level <= Level.LAYER or position.owner(self.level) is self.owner
+        return self.level <= ScopeLevel.LAYER or scope_key.owner(self.level) is self.owner
 
 
 class Scopes:
     """The scopes that are open in a run."""
 
     def __init__(self, settings: Settings) -> None:
-        self.rules = Rules(
-            Timekeeper(),
+        self.options = RunnerOptions(
+            TimeLimits(),
             settings.grace,
             settings.deadlocks == "fail",
             settings.debug,
             "deadlocks" in settings.places,
         )
-        self.chooses: Callable[[Level, Any, int], Factory | None] | None = None
+        self.chooses: Callable[[ScopeLevel, Any, int], Factory | None] | None = None
         """Returns what makes the loop of a scope in a repetition, where somebody chose one."""
         self.repetition = 0
         """Which of the loops that were chosen the tests run on now."""
-        self.judge: Callable[[Level, object, Ledger], AioError | None] = _leave_unjudged
+        self.judge: Callable[[ScopeLevel, object, Problems], AioError | None] = _leave_unjudged
         """Returns what to fail something with that is wider than a test, when it is over."""
-        self.ledger: Ledger | None = None
+        self.problems: Problems | None = None
         """That of the test that runs."""
         self.lost: set[object] = set()
         """What has lost its loop, which had to be abandoned: a test, its class."""
         self.open: list[Scope] = []
         """The widest first."""
-        self._declared: set[tuple[Level, Any]] = set()
+        self._declared: set[tuple[ScopeLevel, Any]] = set()
         self._is_widened = settings.loop_scope != "test"
         """Whether a scope may have to be opened ahead, class tags aside."""
         self.last: TestCase | str = ""
@@ -130,7 +130,7 @@ class Scopes:
             self.close()
         self.repetition = repetition
 
-    def factory(self, level: Level, owner: object, outer: Runner | None) -> Factory | None:
+    def factory(self, level: ScopeLevel, owner: object, outer: Runner | None) -> Factory | None:
         """Return what makes the loop of a scope, which is shared with the ``outer`` one.
 
         Raises `DefinitionError` where these have to be two.
@@ -153,12 +153,12 @@ class Scopes:
         scope = self.open[-1]
         return not scope.is_wanted_only and not scope.runner.loop.is_closed()
 
-    def has_lost(self, position: Position) -> bool:
+    def has_lost(self, scope_key: ScopeKey) -> bool:
         """Whether what stands at a position had its loop abandoned."""
-        scope = self._at(position.level, position)
+        scope = self._at(scope_key.level, scope_key)
         if scope is not None and scope.runner.is_abandoned:
             return True
-        return position.owner(position.level) in self.lost
+        return scope_key.owner(scope_key.level) in self.lost
 
     def has(self, loop: AbstractEventLoop) -> bool:
         """Whether a loop is that of an open scope."""
@@ -179,26 +179,26 @@ class Scopes:
         """The module that we are in."""
         return self.last if isinstance(self.last, str) else type(self.last).__module__
 
-    def declare(self, position: Position) -> None:
+    def declare(self, scope_key: ScopeKey) -> None:
         """Note that a fixture of a scope is a coroutine function."""
-        self._declared.add((position.level, position.owner(position.level)))
+        self._declared.add((scope_key.level, scope_key.owner(scope_key.level)))
         self._is_widened = True
 
-    def is_declared(self, position: Position) -> bool:
+    def is_declared(self, scope_key: ScopeKey) -> bool:
         """Whether a fixture of a scope is a coroutine function."""
-        return (position.level, position.owner(position.level)) in self._declared
+        return (scope_key.level, scope_key.owner(scope_key.level)) in self._declared
 
-    def arrive(self, position: Position) -> None:
+    def arrive(self, scope_key: ScopeKey) -> None:
         """Close the scopes that a position is outside of, unless something runs there."""
-        while self.open and not (self.open[-1].contains(position) or self.are_taken):
+        while self.open and not (self.open[-1].contains(scope_key) or self.are_taken):
             self._close_last()
 
-    def leave(self, position: Position) -> None:
+    def leave(self, scope_key: ScopeKey) -> None:
         """Close the scope of a position, where it is open, with all inside.
 
         But not where what runs there has called for it by hand. Raises what a check fails it with.
         """
-        scope = self._at(position.level, position) if self.open else None
+        scope = self._at(scope_key.level, scope_key) if self.open else None
         error = None
         if scope is not None and not self.are_taken:
             while scope in self.open:
@@ -208,50 +208,50 @@ class Scopes:
 
     def close(self, *, but_run: bool = False) -> None:
         """Close all scopes, or all but that of the run."""
-        while self.open and not (but_run and self.open[-1].level is Level.RUN):
+        while self.open and not (but_run and self.open[-1].level is ScopeLevel.RUN):
             try:
                 self._close_last()
             except BaseException:
                 self.close(but_run=but_run)
                 raise
 
-    def runner(self, position: Position) -> Runner:
+    def runner(self, scope_key: ScopeKey) -> Runner:
         """Return the runner of a position; open its scope if need be, and those around it."""
-        found = self._innermost(position)
+        found = self._innermost(scope_key)
         if found is not None:
             return found
         self._close_dead()
-        self._open_around(position)
-        scope = self._at(position.level, position) or self._opened(position.level, position)
+        self._open_around(scope_key)
+        scope = self._at(scope_key.level, scope_key) or self._opened(scope_key.level, scope_key)
         scope.is_wanted_only = False
         return scope.runner
 
-    def around(self, position: Position) -> Runner | None:
+    def around(self, scope_key: ScopeKey) -> Runner | None:
         """Return the runner of a position if its scope, or one around it, is open."""
-        found = self._innermost(position)
+        found = self._innermost(scope_key)
         if found is not None:
             return found
         self._close_dead()
         if self.open and (
-            self._at(position.level, position) or self._outer(position.level, position)
+            self._at(scope_key.level, scope_key) or self._outer(scope_key.level, scope_key)
         ):
-            return self.runner(position)
+            return self.runner(scope_key)
         return None
 
-    def keep(self, position: Position, runner: Runner) -> None:
+    def keep(self, scope_key: ScopeKey, runner: Runner) -> None:
         """Have a runner that was made for a position be that of its scope."""
-        self.open.append(Scope(position.level, position.owner(position.level), runner))
+        self.open.append(Scope(scope_key.level, scope_key.owner(scope_key.level), runner))
 
-    def give(self, position: Position, loop: AbstractEventLoop) -> None:
+    def give(self, scope_key: ScopeKey, loop: AbstractEventLoop) -> None:
         """Have the scope of a position run on a loop that the user has made, and will close."""
-        self._open_around(position)
-        scope = self._at(position.level, position)
-        outer = self._outer(position.level, position) if scope is None else scope.runner
+        self._open_around(scope_key)
+        scope = self._at(scope_key.level, scope_key)
+        outer = self._outer(scope_key.level, scope_key) if scope is None else scope.runner
         context = None if outer is None else outer.context.copy()
         if scope is not None:
-            self.leave(position)
+            self.leave(scope_key)
             asyncio.set_event_loop(loop)
-        self.keep(position, self._new_runner(position.level, loop=loop, context=context))
+        self.keep(scope_key, self._new_runner(scope_key.level, loop=loop, context=context))
 
     def made_current(self, before: object) -> AbstractEventLoop | None:
         """Return the loop that the user has made current since ``before`` was, for us to run on."""
@@ -260,39 +260,39 @@ class Scopes:
             return None
         return None if self.has(loop) else loop
 
-    def _innermost(self, position: Position) -> Runner | None:
+    def _innermost(self, scope_key: ScopeKey) -> Runner | None:
         """Return the runner of a test, if that is where we are."""
-        if self.open and position.test is not None:
+        if self.open and scope_key.test is not None:
             scope = self.open[-1]
-            if scope.owner is position.test and not scope.runner.loop.is_closed():
+            if scope.owner is scope_key.test and not scope.runner.loop.is_closed():
                 return scope.runner
         return None
 
-    def _open_around(self, position: Position) -> None:
+    def _open_around(self, scope_key: ScopeKey) -> None:
         """Open the scopes around a position that are to be opened ahead."""
-        if self.open and self.open[-1].owner is position.case is not None:
+        if self.open and self.open[-1].owner is scope_key.case is not None:
             return  # all has been opened with the class
-        if self._declared or position.wanted is not Level.TEST:
-            for level in _LEVELS[: position.level]:
-                self._open_ahead(level, position)
+        if self._declared or scope_key.wanted is not ScopeLevel.TEST:
+            for level in _LEVELS[: scope_key.level]:
+                self._open_ahead(level, scope_key)
 
-    def _open_ahead(self, level: Level, position: Position) -> None:
-        owner = position.owner(level)
+    def _open_ahead(self, level: ScopeLevel, scope_key: ScopeKey) -> None:
+        owner = scope_key.owner(level)
         is_declared = (level, owner) in self._declared
-        is_wanted = level is position.wanted and (owner is not None or level is Level.RUN)
-        if (is_declared or is_wanted) and self._at(level, position) is None:
-            self._opened(level, position).is_wanted_only = not is_declared
+        is_wanted = level is scope_key.wanted and (owner is not None or level is ScopeLevel.RUN)
+        if (is_declared or is_wanted) and self._at(level, scope_key) is None:
+            self._opened(level, scope_key).is_wanted_only = not is_declared
 
-    def _opened(self, level: Level, position: Position) -> Scope:
-        outer = self._outer(level, position)
-        loop = self._made_current() if level is Level.TEST else None
+    def _opened(self, level: ScopeLevel, scope_key: ScopeKey) -> Scope:
+        outer = self._outer(level, scope_key)
+        loop = self._made_current() if level is ScopeLevel.TEST else None
         if loop is None:
-            factory = self.factory(level, position.owner(level), outer)
+            factory = self.factory(level, scope_key.owner(level), outer)
             runner = self._new_runner(level, outer=outer, factory=factory)
         else:
             context = None if outer is None else outer.context.copy()
             runner = self._new_runner(level, loop=loop, context=context)
-        scope = Scope(level, position.owner(level), runner)
+        scope = Scope(level, scope_key.owner(level), runner)
         self.open.append(scope)
         return scope
 
@@ -301,18 +301,18 @@ class Scopes:
         names = [factory.name if factory else "asyncio" for factory in (wanted, outer.factory)]
         if isinstance(owner, TestCase):
             owner = owner.id()
-        remedy = "Tag the class" if level is Level.CLASS else "Set loop for all"
+        remedy = "Tag the class" if level is ScopeLevel.CLASS else "Set loop for all"
         return (
             f"{locations.text_of(owner, str)}: it is to run on a loop of {names[0]}, but its "
             f"{level.name.lower()} has one of {names[1]}, which it would have to share.\n"
             f"{remedy}, or take away what makes that loop: an async fixture, or loop-scope."
         )
 
-    def _new_runner(self, level: Level, **options: Any) -> Runner:
-        ledger = self.ledger if level is Level.TEST else None
-        runner = Runner(rules=self.rules, ledger=ledger, **options)
-        if level is not Level.TEST:
-            runner.context.run(findings.current.set, runner.ledger)
+    def _new_runner(self, level: ScopeLevel, **options: Any) -> Runner:
+        problems = self.problems if level is ScopeLevel.TEST else None
+        runner = Runner(options=self.options, problems=problems, **options)
+        if level is not ScopeLevel.TEST:
+            runner.context.run(current_problems.set, runner.problems)
         return runner
 
     def _made_current(self) -> AbstractEventLoop | None:
@@ -321,19 +321,19 @@ class Scopes:
             return None
         return self.made_current(self.current_before)
 
-    def _at(self, level: Level, position: Position) -> Scope | None:
+    def _at(self, level: ScopeLevel, scope_key: ScopeKey) -> Scope | None:
         if self.open:
-            owner = position.owner(level)
+            owner = scope_key.owner(level)
             for scope in reversed(self.open):
                 if scope.level is level and scope.owner is owner:
                     return scope
         return None
 
-    def _outer(self, level: Level, position: Position) -> Runner | None:
+    def _outer(self, level: ScopeLevel, scope_key: ScopeKey) -> Runner | None:
         for scope in reversed(self.open):
-            if scope.level >= level and level is not Level.LAYER:
+            if scope.level >= level and level is not ScopeLevel.LAYER:
                 continue
-            if not scope.is_wanted_only or scope.level is position.wanted:
+            if not scope.is_wanted_only or scope.level is scope_key.wanted:
                 return scope.runner
         return None
 
@@ -347,9 +347,9 @@ class Scopes:
         if scope.runner.is_abandoned:
             self.lost.add(scope.owner)
         scope.runner.close()
-        if scope.level is Level.TEST:
+        if scope.level is ScopeLevel.TEST:
             return None
-        return self.judge(scope.level, scope.owner, scope.runner.ledger)
+        return self.judge(scope.level, scope.owner, scope.runner.problems)
 
 
 def _leave_unjudged(*_: object) -> AioError | None:

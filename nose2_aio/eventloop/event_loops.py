@@ -11,7 +11,7 @@ from typing import Any
 
 from nose2_aio.config import loop_factories
 from nose2_aio.config.loop_factories import Factory
-from nose2_aio.eventloop.instrumented import WatchedLoop
+from nose2_aio.eventloop.instrumented import InstrumentedLoop
 
 __all__ = ["current", "is_running", "make_current", "new", "running"]
 
@@ -25,7 +25,7 @@ def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEvent
     if factory is not None and not factory.is_asyncio:
         loop = loop_factories.made(factory)
     else:
-        loop = WatchedLoop() if _is_default() else asyncio.new_event_loop()
+        loop = InstrumentedLoop() if _is_default() else asyncio.new_event_loop()
     if debug:
         loop.set_debug(True)
     return loop

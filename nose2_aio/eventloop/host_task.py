@@ -15,13 +15,13 @@ from typing import Any
 
 from nose2_aio.introspection import tracebacks
 
-__all__ = ["Host"]
+__all__ = ["HostTask"]
 
 _PACKAGE = __name__.partition(".")[0]
 _COROUTINE = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
-class Host(asyncio.Task[None]):
+class HostTask(asyncio.Task[None]):
     """A task that is idle between its jobs."""
 
     is_idle = False
@@ -101,7 +101,7 @@ def _cause(frame: FrameType | None) -> BaseException | None:
     while frame is not None and not _is_of_loop(frame.f_back):
         if frame.f_globals.get("__name__") == __name__:
             host = frame.f_locals.get("self")
-            if isinstance(host, Host) and host.cause is not None:
+            if isinstance(host, HostTask) and host.cause is not None:
                 return host.cause
         frame = frame.f_back
     if frame is None or frame.f_code.co_flags & _COROUTINE:

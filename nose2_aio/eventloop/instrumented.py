@@ -1,9 +1,9 @@
 """An event loop that keeps the books and the time, and that knows when nothing can wake it.
 
-`Watched` is mixed into the class of a loop. It notes who makes a task, sets a timer, begins an
+`InstrumentedMixin` is mixed into the class of a loop. It notes who makes a task, sets a timer, begins an
 async generator or opens a transport, and where: all of these are made by methods of the loop,
 whichever task factory is set. asyncio's debug mode does the same for ten times the price. What is
-noted stands in a `Watch` (`watches`); its selector is one that knows of that, too (`selecting`).
+noted stands in a `LoopState` (`watches`); its selector is one that knows of that, too (`selecting`).
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ from nose2_aio.errors import LoopError
 from nose2_aio.eventloop import wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
-from nose2_aio.eventloop.selector import WatchedSelector
-from nose2_aio.eventloop.state import Watch
+from nose2_aio.eventloop.selector import InstrumentedSelector
+from nose2_aio.eventloop.state import LoopState
 from nose2_aio.eventloop.virtual_clock import Clock
-from nose2_aio.eventloop.wait_times import Waits
+from nose2_aio.eventloop.wait_times import WaitTimes
 from nose2_aio.introspection import locations
 from nose2_aio.introspection.await_chains import Line
 from nose2_aio.introspection.locations import Origin
 
 __all__ = [
-    "Watched",
-    "WatchedLoop",
+    "InstrumentedLoop",
+    "InstrumentedMixin",
+    "class_name",
     "clock_of",
     "has_selector",
     "holders",
+    "instrument",
     "make_virtual",
-    "name_of",
     "note_waits",
-    "of",
-    "on",
     "origin_of",
     "set_alarm",
+    "state_of",
 ]
 
 
-class Watched:
+class InstrumentedMixin:
     """A loop on which a watch is kept."""
 
-    __nose2_aio__: Watch
+    __nose2_aio__: LoopState
 
     def create_task(self, coro: Any, **options: Any) -> Task[Any]:
         """Make a task, by the user's own task factory if there is one."""
@@ -96,22 +96,22 @@ class Watched:
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         """Run a function in a thread, by default in one that can't hold up the end of the run."""
-        watch = self.__nose2_aio__
-        if executor is None and watch.default_executor is None:
-            watch.executor = Executor()
-            self.set_default_executor(watch.executor)
+        loop_state = self.__nose2_aio__
+        if executor is None and loop_state.default_executor is None:
+            loop_state.executor = Executor()
+            self.set_default_executor(loop_state.executor)
         future = super().run_in_executor(executor, func, *args)  # type: ignore[misc]
-        watch.note(future, sys._getframe(1))
+        loop_state.note(future, sys._getframe(1))
         if isinstance(future, asyncio.Future):
-            watch.add_job(future)
+            loop_state.add_job(future)
         return future
 
     def create_future(self) -> asyncio.Future[Any]:
         """Make a future; in virtual time, note one that stands for a job of any thread pool."""
         future: asyncio.Future[Any] = super().create_future()  # type: ignore[misc]
-        watch = self.__nose2_aio__
-        if watch.clock is not None and sys._getframe(1).f_code is _WRAP_FUTURE:
-            watch.add_job(future)
+        loop_state = self.__nose2_aio__
+        if loop_state.clock is not None and sys._getframe(1).f_code is _WRAP_FUTURE:
+            loop_state.add_job(future)
         return future
 
     def _asyncgen_firstiter_hook(self, agen: AsyncGenerator[Any, Any]) -> None:
@@ -124,9 +124,9 @@ def _opening(name: str) -> Any:
     """Return a method of that name that notes the transport or the server that it gives."""
 
     async def opened(self: Any, *args: Any, **kwargs: Any) -> Any:
-        made = await getattr(super(Watched, self), name)(*args, **kwargs)
-        watch = self.__nose2_aio__
-        watch.note(made[0] if isinstance(made, tuple) and made else made, sys._getframe(1))
+        made = await getattr(super(InstrumentedMixin, self), name)(*args, **kwargs)
+        loop_state = self.__nose2_aio__
+        loop_state.note(made[0] if isinstance(made, tuple) and made else made, sys._getframe(1))
         return made
 
     opened.__name__ = name
@@ -145,64 +145,64 @@ for _name in (
     "subprocess_exec",
     "subprocess_shell",
 ):
-    setattr(Watched, _name, _opening(_name))
+    setattr(InstrumentedMixin, _name, _opening(_name))
 
 
-class WatchedLoop(Watched, asyncio.SelectorEventLoop):  # type: ignore[misc]  # wider parameters
+class InstrumentedLoop(InstrumentedMixin, asyncio.SelectorEventLoop):  # type: ignore[misc]  # wider parameters
     """What `asyncio.new_event_loop` gives, watched."""
 
     def __init__(self) -> None:
-        selector = WatchedSelector()
-        selector.watch = self.__nose2_aio__ = Watch()
+        selector = InstrumentedSelector()
+        selector.loop_state = self.__nose2_aio__ = LoopState()
         super().__init__(selector)
 
 
-def of(loop: AbstractEventLoop | None) -> Watch | None:
+def state_of(loop: AbstractEventLoop | None) -> LoopState | None:
     """Return the watch that is kept on a loop, if one is."""
-    return loop.__nose2_aio__ if isinstance(loop, Watched) else None
+    return loop.__nose2_aio__ if isinstance(loop, InstrumentedMixin) else None
 
 
 def has_selector(loop: AbstractEventLoop) -> bool:
     """Tell whether a loop that is watched waits in a selector of ours."""
-    watch = of(loop)
-    return watch is not None and watch.has_selector
+    loop_state = state_of(loop)
+    return loop_state is not None and loop_state.has_selector
 
 
 @contextmanager
-def on(loop: AbstractEventLoop) -> Iterator[None]:
+def instrument(loop: AbstractEventLoop) -> Iterator[None]:
     """Watch a loop that somebody else has made, inside the block.
 
     One whose class can't be extended is left as it is, and one that is watched already.
     """
     kind = type(loop)
-    if isinstance(loop, Watched):
+    if isinstance(loop, InstrumentedMixin):
         yield
         return
-    watch = Watch()
-    watch.is_new = False
+    loop_state = LoopState()
+    loop_state.is_new = False
     try:
-        watch.handler_before = loop.get_exception_handler()
-        cast(Any, loop).__nose2_aio__ = watch
+        loop_state.handler_before = loop.get_exception_handler()
+        cast(Any, loop).__nose2_aio__ = loop_state
         loop.__class__ = _extended(cast(Any, kind))
     except (TypeError, AttributeError):
         yield
         return
     # nothing public tells
-    watch.default_executor = getattr(loop, "_default_executor", None)
+    loop_state.default_executor = getattr(loop, "_default_executor", None)
     selector: Any = getattr(loop, "_selector", None)
-    watch.has_selector = type(selector) is selectors.DefaultSelector
-    if watch.has_selector:
-        selector.__class__ = WatchedSelector
-        selector.watch = watch
+    loop_state.has_selector = type(selector) is selectors.DefaultSelector
+    if loop_state.has_selector:
+        selector.__class__ = InstrumentedSelector
+        selector.loop_state = loop_state
     try:
         yield
     finally:
-        watch.forget()
+        loop_state.forget()
         loop.__class__ = kind
         del cast(Any, loop).__nose2_aio__
-        if watch.has_selector:
+        if loop_state.has_selector:
             selector.__class__ = selectors.DefaultSelector
-            del selector.watch
+            del selector.loop_state
 
 
 def set_alarm(
@@ -218,46 +218,46 @@ def set_alarm(
 
     It is no timer of the loop's: where there is nothing else, a deadlock is found all the same.
     """
-    watch = of(loop)
-    if loop is None or watch is None:
+    loop_state = state_of(loop)
+    if loop is None or loop_state is None:
         return
-    if watch.clock is not None:
-        watch.clock.set_alarm(virtual_left, ring)
+    if loop_state.clock is not None:
+        loop_state.clock.set_alarm(virtual_left, ring)
     if when == math.inf:
         when = None
-    if watch.has_selector:
-        watch.alarm = None if when is None or ring is None else (when, ring)
+    if loop_state.has_selector:
+        loop_state.alarm = None if when is None or ring is None else (when, ring)
         return
-    if watch.timer is not None:
-        watch.timer.cancel()
-        watch.timer = None
+    if loop_state.timer is not None:
+        loop_state.timer.cancel()
+        loop_state.timer = None
     if when is not None and ring is not None:
-        watch.timer = loop.call_later(when - monotonic(), ring)
+        loop_state.timer = loop.call_later(when - monotonic(), ring)
 
 
-def name_of(loop: AbstractEventLoop) -> str:
+def class_name(loop: AbstractEventLoop) -> str:
     """Return the name of the class of a loop, with its module."""
     kind = type(loop)
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def note_waits(
-    loop: AbstractEventLoop, waits: Waits | None, where: Callable[[], Line | None]
+    loop: AbstractEventLoop, waits: WaitTimes | None, where: Callable[[], Line | None]
 ) -> None:
     """Have it noted for how long a loop waits, if somebody wants to know, and ``where``."""
-    watch = of(loop)
-    if watch is not None:
-        watch.waits = waits
-        if watch.clock is not None:
-            watch.clock.take()
+    loop_state = state_of(loop)
+    if loop_state is not None:
+        loop_state.waits = waits
+        if loop_state.clock is not None:
+            loop_state.clock.take()
     if waits is not None:
         waits.where, waits.is_known = where, has_selector(loop)
 
 
 def clock_of(loop: AbstractEventLoop | None) -> Clock | None:
     """Return the clock of a loop, if its time is virtual now."""
-    watch = of(loop)
-    clock = None if watch is None else watch.clock
+    loop_state = state_of(loop)
+    clock = None if loop_state is None else loop_state.clock
     return clock if clock is not None and clock.is_virtual else None
 
 
@@ -268,26 +268,26 @@ def make_virtual(loop: AbstractEventLoop) -> Clock:
 
     Raises `LoopError` where the loop has no selector of Python's.
     """
-    watch = of(loop)
-    if watch is None or not watch.has_selector:
+    loop_state = state_of(loop)
+    if loop_state is None or not loop_state.has_selector:
         raise LoopError(
-            f"time can't be virtual on {name_of(loop)}: it has no selector of Python's that could "
+            f"time can't be virtual on {class_name(loop)}: it has no selector of Python's that could "
             "jump"
         )
-    if watch.clock is None:
-        watch.clock = Clock(loop, 0.0 if watch.is_new else loop.time())
-    elif not watch.clock.is_virtual:
-        watch.clock.is_virtual = True
-    return watch.clock
+    if loop_state.clock is None:
+        loop_state.clock = Clock(loop, 0.0 if loop_state.is_new else loop.time())
+    elif not loop_state.clock.is_virtual:
+        loop_state.clock.is_virtual = True
+    return loop_state.clock
 
 
 def holders(loop: AbstractEventLoop) -> list[str]:
     """Return what outside of a loop may still wake it, in words."""
-    watch = of(loop)
+    loop_state = state_of(loop)
     selector: Any = getattr(loop, "_selector", None)
     keys = [] if selector is None else (selector.get_map() or {}).values()
     files = [text for text in map(_described, keys) if not text.endswith("._read_from_self")]
-    jobs = () if watch is None else watch.jobs or ()
+    jobs = () if loop_state is None else loop_state.jobs or ()
     return [
         *files,
         *("the job of an executor" for job in jobs if not job.done()),
@@ -308,8 +308,8 @@ def _described(key: selectors.SelectorKey) -> str:
 
 def origin_of(task: Task[Any]) -> Origin:
     """Return where a task was made, as far as that is known."""
-    watch = of(task.get_loop())
-    made = None if watch is None else watch.find(task)
+    loop_state = state_of(task.get_loop())
+    made = None if loop_state is None else loop_state.find(task)
     return () if made is None else made.origin
 
 
@@ -317,7 +317,7 @@ def origin_of(task: Task[Any]) -> Origin:
 def _extended(kind: type) -> type:
     return type(
         kind.__name__,
-        (Watched, kind),
+        (InstrumentedMixin, kind),
         {"__module__": kind.__module__, "__qualname__": kind.__qualname__},
     )
 

@@ -1,6 +1,6 @@
 """A watch: the books that are kept of a loop, and what is to happen while it waits.
 
-What is noted stands in a `Watch`, so that nothing of ours is in the way of a loop's own attributes.
+What is noted stands in a `LoopState`, so that nothing of ours is in the way of a loop's own attributes.
 """
 
 from __future__ import annotations
@@ -13,23 +13,22 @@ from collections.abc import Callable, Iterable
 from types import AsyncGeneratorType, FrameType
 from typing import Any, NamedTuple
 
-from nose2_aio.eventloop import findings
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
-from nose2_aio.eventloop.findings import Ledger, Report
+from nose2_aio.eventloop.problems import Problems, Report, current_problems
 from nose2_aio.eventloop.virtual_clock import Clock
-from nose2_aio.eventloop.wait_times import Waits
+from nose2_aio.eventloop.wait_times import WaitTimes
 from nose2_aio.introspection import locations
 from nose2_aio.introspection.locations import Origin
 
-__all__ = ["Made", "Watch", "hush"]
+__all__ = ["CreatedObject", "LoopState", "hush"]
 
 
-class Made(NamedTuple):
+class CreatedObject(NamedTuple):
     """Something that was made on a loop."""
 
     thing: Any
-    ledger: Ledger
+    problems: Problems
     """Who has made it."""
     origin: Origin
     """Where."""
@@ -37,10 +36,10 @@ class Made(NamedTuple):
     """The name of a task's coroutine: when that is done, it may be gone."""
 
 
-class Watch:
+class LoopState:
     """What is known of a loop."""
 
-    ledger: Ledger | None = None
+    problems: Problems | None = None
     """The ledger of what carries none; None: nobody wants to know."""
     executor: Executor | None = None
     """The default executor, if it is ours."""
@@ -54,7 +53,7 @@ class Watch:
     """When to call what, by `time.monotonic`, though nothing is due on the loop."""
     clock: Clock | None = None
     """The loop's clock, if its time is virtual, or was."""
-    waits: Waits | None = None
+    waits: WaitTimes | None = None
     """What the test that runs has waited for, if somebody wants to know."""
     is_new = True
     """Whether nothing has run on the loop so far."""
@@ -64,13 +63,13 @@ class Watch:
     """Stands for the alarm where it has none."""
     handler_before: Any = None
     """The exception handler that was set when the watching began: it deals with nothing."""
-    _made: dict[int, tuple[weakref.ref[Any], Ledger, Origin, str]] | None = None
+    _made: dict[int, tuple[weakref.ref[Any], Problems, Origin, str]] | None = None
     """By identity: equality is the user's. Nothing is kept alive by it."""
 
     def note(self, thing: Any, frame: FrameType | None, name: str = "") -> None:
         """Note who has made something, as far as that can be known."""
-        ledger = findings.current.get() or self.ledger
-        if ledger is None:
+        problems = current_problems.get() or self.problems
+        if problems is None:
             return
         if self._made is None:
             self._made = {}
@@ -79,16 +78,16 @@ class Watch:
             reference = weakref.ref(thing, lambda _: made.pop(key, None))
         except TypeError:
             return
-        made[key] = (reference, ledger, locations.origin(frame), name)
+        made[key] = (reference, problems, locations.origin(frame), name)
 
     @property
-    def made(self) -> list[Made]:
+    def made(self) -> list[CreatedObject]:
         """What was made and is still there."""
         found = []
-        for reference, ledger, origin, name in list((self._made or {}).values()):
+        for reference, problems, origin, name in list((self._made or {}).values()):
             thing = reference()
             if thing is not None:
-                found.append(Made(thing, ledger, origin, name))
+                found.append(CreatedObject(thing, problems, origin, name))
         return found
 
     @property
@@ -101,10 +100,12 @@ class Watch:
         hush(one.thing for one in self.made)
         self._made = None
 
-    def find(self, thing: Any) -> Made | None:
+    def find(self, thing: Any) -> CreatedObject | None:
         """Return what is known of something."""
         found = (self._made or {}).get(id(thing))
-        return None if found is None or found[0]() is not thing else Made(thing, *found[1:])
+        return (
+            None if found is None or found[0]() is not thing else CreatedObject(thing, *found[1:])
+        )
 
     def add_job(self, future: asyncio.Future[Any]) -> None:
         """Note a future that somebody else is to complete."""
@@ -120,19 +121,19 @@ class Watch:
 
     def report(self, context: dict[str, Any], handler: object) -> None:
         """Note what the exception handler of the loop is told, unless a test deals with it."""
-        ledger, origin, name = self._maker_of(context)
-        if ledger is not None and handler is self.handler_before:
-            ledger.reports += (Report(context, _is_log_captured(), origin, name),)
+        problems, origin, name = self._maker_of(context)
+        if problems is not None and handler is self.handler_before:
+            problems.reports += (Report(context, _is_log_captured(), origin, name),)
 
-    def _maker_of(self, report: dict[str, Any]) -> tuple[Ledger | None, Origin, str]:
+    def _maker_of(self, report: dict[str, Any]) -> tuple[Problems | None, Origin, str]:
         """Return who has made what a report is about, where, and its name."""
         for key in ("task", "future", "asyncgen", "transport"):
             made = self.find(report.get(key))
             if made is not None:
                 return made[1:]
         context = getattr(report.get("handle"), "_context", None)  # public since Python 3.12
-        charged = None if context is None else context.get(findings.current)
-        return charged or findings.current.get() or self.ledger, (), ""
+        charged = None if context is None else context.get(current_problems)
+        return charged or current_problems.get() or self.problems, (), ""
 
 
 def hush(things: Iterable[Any]) -> None:

@@ -30,7 +30,7 @@ from typing import Any, Protocol
 from nose2_aio.config import seconds
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import LoopError
-from nose2_aio.eventloop.wall_clock import Wall
+from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.introspection import locations
 
 __all__ = ["Clock", "World"]
@@ -64,7 +64,7 @@ class Clock:
     """Seconds that a real clock would have had to wait and this one has not, and that it has."""
     _is_released = False
     """Whether the last wait was over when there was nothing any more to wait for."""
-    _wall: Wall | None = None
+    _wall: WallClock | None = None
     """What is moved along."""
     _wall_start: int | None = None
     """What that showed in nanoseconds when this one showed 0."""
@@ -147,7 +147,7 @@ class Clock:
         self._is_released = False
         return taken
 
-    def move_along(self, wall: Wall | None) -> None:
+    def move_along(self, wall: WallClock | None) -> None:
         """Move the time of day along, if it is given: it goes on where this clock has left it."""
         if wall is self._wall:
             return

@@ -10,10 +10,10 @@ from enum import StrEnum
 
 from nose2_aio.introspection.await_chains import Line
 
-__all__ = ["Kind", "Waits"]
+__all__ = ["WaitKind", "WaitTimes"]
 
 
-class Kind(StrEnum):
+class WaitKind(StrEnum):
     """What has ended a wait."""
 
     TIMERS = "timers"
@@ -24,7 +24,7 @@ class Kind(StrEnum):
     """Another thread that has called back, as that of an executor does, or a signal."""
 
 
-class Waits:
+class WaitTimes:
     """How long one test has waited, in seconds."""
 
     timers = 0.0
@@ -50,11 +50,11 @@ class Waits:
         """How long it has waited in all."""
         return self.timers + self.files + self.threads
 
-    def add(self, seconds: float, kind: Kind) -> None:
+    def add(self, seconds: float, kind: WaitKind) -> None:
         """Add a wait that is just over."""
-        if kind is Kind.TIMERS:
+        if kind is WaitKind.TIMERS:
             self.timers += seconds
-        elif kind is Kind.FILES:
+        elif kind is WaitKind.FILES:
             self.files += seconds
         else:
             self.threads += seconds

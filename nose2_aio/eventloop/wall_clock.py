@@ -11,14 +11,14 @@ from typing import Any
 
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["Wall"]
+__all__ = ["WallClock"]
 
 _NANO = 1_000_000_000
 _LEAST = (2, 16)
 """The first version that leaves `time.monotonic` alone, which limits go by."""
 
 
-class Wall:
+class WallClock:
     """The time of day: between its begin and its end it stands still, but for its moves.
 
     Raises `InvalidValueError` where time-machine isn't installed, or is too old. ``place`` says

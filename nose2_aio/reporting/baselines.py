@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nose2_aio.config import baseline_file
-from nose2_aio.eventloop.findings import Finding
+from nose2_aio.eventloop.problems import Finding
 
 __all__ = ["Baseline", "line_of"]
 

@@ -58,8 +58,8 @@ def hang(
 
 def executor_of(loop: AbstractEventLoop | None) -> Executor | None:
     """Return the default executor of a loop, if it is ours."""
-    watch = instrumented.of(loop)
-    return None if watch is None else watch.executor
+    loop_state = instrumented.state_of(loop)
+    return None if loop_state is None else loop_state.executor
 
 
 def task_lines(task: Task[Any]) -> list[str]:

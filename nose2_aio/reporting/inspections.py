@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.alarms import Overrun
-from nose2_aio.eventloop.findings import Finding, Ledger
-from nose2_aio.eventloop.state import Made
+from nose2_aio.eventloop.problems import Finding, Problems
+from nose2_aio.eventloop.state import CreatedObject
 from nose2_aio.introspection import await_chains, locations, tracebacks
 from nose2_aio.reporting import hang_report
 
@@ -41,8 +41,8 @@ class Moment(enum.Enum):
 class Books(NamedTuple):
     """What a check looks into."""
 
-    ledger: Ledger
-    made: tuple[Made, ...] = ()
+    problems: Problems
+    made: tuple[CreatedObject, ...] = ()
     """What was made on the loop and is still there."""
     pending: frozenset[Task[Any]] = frozenset()
     now: float = 0.0
@@ -50,51 +50,51 @@ class Books(NamedTuple):
 
     def of(self, kind: Any) -> Iterator[tuple[Any, str, str]]:
         """Give the things of a kind that this ledger is charged with, where made, and its name."""
-        for thing, ledger, origin, name in self.made:
-            if ledger is self.ledger and isinstance(thing, kind):
+        for thing, problems, origin, name in self.made:
+            if problems is self.problems and isinstance(thing, kind):
                 yield thing, locations.of_origin(origin), name
 
 
-def inspect_pending(loop: AbstractEventLoop, ledger: Ledger, tasks: set[Task[Any]]) -> None:
+def inspect_pending(loop: AbstractEventLoop, problems: Problems, tasks: set[Task[Any]]) -> None:
     """Note what is found before the tasks that are left over are cancelled."""
-    _inspect(Moment.PENDING, _books(loop, ledger, frozenset(tasks)))
+    _inspect(Moment.PENDING, _books(loop, problems, frozenset(tasks)))
 
 
-def inspect_rest(loop: AbstractEventLoop, ledger: Ledger) -> None:
+def inspect_rest(loop: AbstractEventLoop, problems: Problems) -> None:
     """Note what is found when no task is left over."""
-    _inspect(Moment.REST, _books(loop, ledger))
+    _inspect(Moment.REST, _books(loop, problems))
 
 
-def inspect_end(ledger: Ledger, loop: AbstractEventLoop | None = None) -> None:
+def inspect_end(problems: Problems, loop: AbstractEventLoop | None = None) -> None:
     """Note what is found when unittest is done with the test, on a loop that goes on."""
-    _inspect(Moment.END, Books(ledger) if loop is None else _books(loop, ledger))
+    _inspect(Moment.END, Books(problems) if loop is None else _books(loop, problems))
 
 
-def pending(loop: Any, ledger: Ledger) -> set[Task[Any]]:
+def pending(loop: Any, problems: Problems) -> set[Task[Any]]:
     """Return the tasks that a ledger is charged with and that aren't done."""
-    return {task for task, *_ in _books(loop, ledger).of(asyncio.Task) if not task.done()}
+    return {task for task, *_ in _books(loop, problems).of(asyncio.Task) if not task.done()}
 
 
-def lost(loop: AbstractEventLoop, ledger: Ledger) -> list[BaseException]:
+def lost(loop: AbstractEventLoop, problems: Problems) -> list[BaseException]:
     """Return what failed on behalf of a ledger and nobody dealt with; consider it dealt with."""
-    books = _books(loop, ledger)
+    books = _books(loop, problems)
     found = (*_lost_in_reports(books, with_captured=True), *_lost_in_tasks(books))
     return [error for error, *_ in found if error is not None]
 
 
-def _books(loop: Any, ledger: Ledger, tasks: frozenset[Task[Any]] = frozenset()) -> Books:
-    watch = instrumented.of(loop)
-    return Books(ledger, () if watch is None else tuple(watch.made), tasks, loop.time())
+def _books(loop: Any, problems: Problems, tasks: frozenset[Task[Any]] = frozenset()) -> Books:
+    loop_state = instrumented.state_of(loop)
+    return Books(problems, () if loop_state is None else tuple(loop_state.made), tasks, loop.time())
 
 
 def _inspect(moment: Moment, books: Books) -> None:
     for name, when, find in _INSPECTIONS:
         if when is moment or (when is Moment.END and moment is Moment.REST):
             try:
-                books.ledger.findings += tuple(find(books))
+                books.problems.findings += tuple(find(books))
             except Exception as error:
                 text = f"the check failed itself, with {type(error).__name__}"
-                books.ledger.findings += (Finding(name, "", text, key=text),)
+                books.problems.findings += (Finding(name, "", text, key=text),)
 
 
 def _never_awaited(books: Books) -> Iterator[Finding]:
@@ -106,8 +106,8 @@ def _never_awaited_mocks(books: Books) -> Iterator[Finding]:
 
 
 def _unawaited(books: Books, check: str, *, are_mocks: bool) -> Iterator[Finding]:
-    found = books.ledger.unawaited
-    books.ledger.unawaited = tuple(one for one in found if one.is_mock is not are_mocks)
+    found = books.problems.unawaited
+    books.problems.unawaited = tuple(one for one in found if one.is_mock is not are_mocks)
     for name, place, is_mock in found:
         if is_mock is are_mocks:
             yield Finding(check, place, f"the coroutine {name} was never awaited", key=name)
@@ -138,7 +138,7 @@ def _lost_in_tasks(books: Books) -> Iterator[_Lost]:
 
 
 def _lost_in_reports(books: Books, *, with_captured: bool = False) -> Iterator[_Lost]:
-    told, books.ledger.reports = books.ledger.reports, ()
+    told, books.problems.reports = books.problems.reports, ()
     for context, is_captured, origin, name in told:
         if is_captured and not with_captured:
             continue

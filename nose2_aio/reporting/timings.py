@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nose2_aio.config.settings import Settings
-from nose2_aio.eventloop.wait_times import Waits
+from nose2_aio.eventloop.wait_times import WaitTimes
 
-__all__ = ["VERSION", "Account", "Cost", "Part", "Total"]
+__all__ = ["VERSION", "Cost", "Part", "Timings", "Total"]
 
 VERSION = 1
 """The version of the form of the report."""
@@ -89,7 +89,7 @@ class Part(NamedTuple):
     costs: tuple[Cost, ...]
 
 
-class Account:
+class Timings:
     """The account of a run."""
 
     def __init__(self, settings: Settings, *, is_kept: bool) -> None:
@@ -101,11 +101,11 @@ class Account:
         self._total = Total()
         self._costs: list[Cost] = []
 
-    def begin(self) -> Waits:
+    def begin(self) -> WaitTimes:
         """Return what a test has to note its waits in."""
-        return Waits(is_detailed=self._is_detailed)
+        return WaitTimes(is_detailed=self._is_detailed)
 
-    def note(self, name: str, seconds: float, waits: Waits) -> None:
+    def note(self, name: str, seconds: float, waits: WaitTimes) -> None:
         """Note what a test has cost."""
         self._total += Total(1, seconds, waits.total, waits.skipped, int(not waits.is_known))
         if self._is_detailed:

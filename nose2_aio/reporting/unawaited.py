@@ -20,7 +20,7 @@ from types import CoroutineType
 from typing import Any, TypeAlias
 from unittest import TestCase, mock
 
-from nose2_aio.eventloop.findings import Unawaited
+from nose2_aio.eventloop.problems import Unawaited
 from nose2_aio.introspection import locations
 
 __all__ = ["OWN", "described", "keeps_any", "kept_in", "noted"]

@@ -11,11 +11,11 @@ from typing import NamedTuple
 from nose2_aio.config.checks import CHECKS
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AbandonedLoopError, AioError, CheckError
-from nose2_aio.eventloop.findings import Finding, Ledger
+from nose2_aio.eventloop.problems import Finding, Problems
 from nose2_aio.reporting.baselines import Baseline, line_of
 from nose2_aio.reporting.inspections import inspect_end
 
-__all__ = ["Told", "Verdicts", "formatted"]
+__all__ = ["Reported", "Verdicts", "formatted"]
 
 
 _HEAD = "this was found at the end of the {what}:\n"
@@ -23,7 +23,7 @@ _MOST = 20
 """How many findings of one test are told of."""
 
 
-class Told(NamedTuple):
+class Reported(NamedTuple):
     """What there is to tell of one test at the end of the run."""
 
     name: str
@@ -37,13 +37,13 @@ class Verdicts:
         self._modes = {check.name: settings.mode(check) for check in CHECKS}
         self._baseline = Baseline(settings.baseline)
         self._path = settings.baseline
-        self.told: list[Told] = []
+        self.told: list[Reported] = []
         """What there is to tell of the tests since it was taken last."""
 
     def judge(
         self,
         name: str,
-        ledger: Ledger,
+        problems: Problems,
         tagged: Mapping[str, str],
         *,
         what: str = "test",
@@ -55,10 +55,10 @@ class Verdicts:
 
         ``tagged`` maps names of checks to what a tag says of them.
         """
-        inspect_end(ledger)
+        inspect_end(problems)
         is_passed = can_fail
-        found, stubborn = ledger.findings, ledger.stubborn
-        vars(ledger).clear()
+        found, stubborn = problems.findings, problems.stubborn
+        vars(problems).clear()
         modes = {**self._modes, **tagged}
         new = [one for one in found if modes[one.check] != "ignore"]
         new = self._baseline.new(name, new)
@@ -68,7 +68,7 @@ class Verdicts:
         if stubborn and not is_passed:
             told = (Finding("leaked-tasks", "", stubborn), *told)
         if told:
-            self.told.append(Told(name, told))
+            self.told.append(Reported(name, told))
         if stubborn and is_passed:
             return AbandonedLoopError("\n\n".join([stubborn, *_texts(failing)]))
         head = _HEAD.format(what=what)
@@ -78,12 +78,12 @@ class Verdicts:
         """Tell whether the settings ignore these checks; tags aside."""
         return all(self._modes[name] == "ignore" for name in names)
 
-    def take(self) -> list[Told]:
+    def take(self) -> list[Reported]:
         """Return what there is to tell, and forget it."""
         told, self.told = self.told, []
         return told
 
-    def report(self, told: Sequence[Told]) -> list[str]:
+    def report(self, told: Sequence[Reported]) -> list[str]:
         """Return lines for the end of the run; write the baseline if there was none."""
         count = sum(len(one.findings) for one in told)
         if self._baseline.is_to_be_written:
@@ -99,7 +99,7 @@ class Verdicts:
         return [f"The checks found {things} that failed no test:", "", *formatted(told)]
 
 
-def formatted(told: Iterable[Told]) -> list[str]:
+def formatted(told: Iterable[Reported]) -> list[str]:
     """Return lines that tell what was found, test by test."""
     lines = []
     for name, findings in told:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from unittest import IsolatedAsyncioTestCase, TestCase
 
 from nose2_aio.errors import InvalidTypeError
-from nose2_aio.eventloop.host_task import Host
+from nose2_aio.eventloop.host_task import HostTask
 
 __all__ = ["enter_async_context", "enter_class_async_context", "enter_module_async_context"]
 
@@ -92,7 +92,7 @@ async def _entered(
 
 def _cancellation() -> asyncio.CancelledError | None:
     task = asyncio.current_task()
-    return task.cancellation if isinstance(task, Host) else None
+    return task.cancellation if isinstance(task, HostTask) else None
 
 
 def _is_told(error: BaseException, cancellation: asyncio.CancelledError) -> bool:

@@ -19,9 +19,9 @@ from nose2_aio.errors import DeadlockError
 from nose2_aio.eventloop import instrumented
 from nose2_aio.introspection import tracebacks
 from nose2_aio.reporting import hang_report
-from nose2_aio.running.deadlines import Deadline, Limit, Timekeeper, is_debugged
+from nose2_aio.running.deadlines import Deadline, Limit, TimeLimits, is_debugged
 
-__all__ = ["DEADLOCK", "Ladder"]
+__all__ = ["DEADLOCK", "Canceller"]
 
 DEADLOCK = "it can never finish: nothing is left that could wake its event loop"
 _ABANDONED = (
@@ -33,7 +33,7 @@ _LEAST = 0.01
 """Seconds that what is cancelled has to end in any case."""
 
 
-class Ladder:
+class Canceller:
     """Interrupts what a task runs on a loop, and sees to it that it ends.
 
     ``is_busy`` tells whether it still runs something.
@@ -47,13 +47,13 @@ class Ladder:
         loop: AbstractEventLoop,
         task: Callable[[], Task[Any] | None],
         is_busy: Callable[[], bool],
-        keeper: Timekeeper,
+        time_limits: TimeLimits,
         grace: float,
     ) -> None:
         self._loop = loop
         self._task = task
         self._is_busy = is_busy
-        self._keeper = keeper
+        self._time_limits = time_limits
         self._grace = grace
 
     def limit(self, deadline: Deadline) -> None:
@@ -99,7 +99,7 @@ class Ladder:
         error.add_note(_ABANDONED)
 
     def _expire(self) -> None:
-        deadline = self._keeper.deadline
+        deadline = self._time_limits.deadline
         if deadline is None or not self._is_busy():
             return
         if is_debugged():
@@ -119,22 +119,22 @@ class Ladder:
         """Run the loop as long as the task is busy, but no longer than for a grace."""
         loop = self._loop
         grace = max(self._grace, _LEAST)
-        watch = instrumented.of(loop)
+        loop_state = instrumented.state_of(loop)
         end = monotonic() + grace
-        before = None if watch is None else watch.on_deadlock
-        with self._keeper.within(Limit(grace, "grace")) as deadline:
+        before = None if loop_state is None else loop_state.on_deadlock
+        with self._time_limits.within(Limit(grace, "grace")) as deadline:
             if deadline is not None:
                 deadline.loop = loop
-            if watch is not None:
-                watch.on_deadlock = None
+            if loop_state is not None:
+                loop_state.on_deadlock = None
             try:
                 while self._is_busy() and monotonic() < end:
                     instrumented.set_alarm(loop, end, loop.stop)
                     loop.run_forever()
             finally:
                 instrumented.set_alarm(loop, None, None)
-                if watch is not None:
-                    watch.on_deadlock = before
+                if loop_state is not None:
+                    loop_state.on_deadlock = before
 
     def _stop(self, _: Task[Any]) -> None:
         self._loop.stop()

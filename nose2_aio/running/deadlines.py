@@ -1,6 +1,6 @@
 """Time limits: how long a test or a fixture may take, and what happens at the limit.
 
-1. A `Timekeeper` has one deadline at a time: that of the test with all its fixtures, or of one
+1. A `TimeLimits` has one deadline at a time: that of the test with all its fixtures, or of one
    fixture of a class, a module or a layer. What runs on a loop is under its eye there (`runners`).
 2. What doesn't await is under the eye of an alarm (`alarms`), which is set a bit later. If it rings
    while code of the user's runs, that is interrupted by an `Overrun`, again and again.
@@ -29,12 +29,12 @@ from nose2_aio.errors import LoopError, TimeLimitError
 from nose2_aio.eventloop import event_loops, instrumented
 from nose2_aio.eventloop.alarms import Alarm, Overrun
 from nose2_aio.eventloop.virtual_clock import Clock
-from nose2_aio.eventloop.wait_times import Waits
-from nose2_aio.eventloop.wall_clock import Wall
+from nose2_aio.eventloop.wait_times import WaitTimes
+from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.reporting import hang_report
 
-__all__ = ["Deadline", "Limit", "Timekeeper", "Virtual", "is_debugged"]
+__all__ = ["Deadline", "Limit", "TimeLimits", "Virtual", "is_debugged"]
 
 _SLACK = 0.1
 """Seconds that code gets beyond its limit to give the loop a chance, before it is interrupted."""
@@ -67,7 +67,7 @@ class Virtual(NamedTuple):
     """Where."""
     limit: Limit
     """How long what runs in it may take in real time."""
-    wall: Wall | None = None
+    wall: WallClock | None = None
     """The time of day, if that is to move along."""
     is_tagged: bool = True
     """Whether a tag asks for it, or else the setting."""
@@ -161,13 +161,13 @@ class Deadline:
         return error
 
 
-class Timekeeper:
+class TimeLimits:
     """Keeps the deadlines of what runs in one thread."""
 
     deadline: Deadline | None = None
     virtual: Virtual | None = None
     """The virtual time of what runs, if it has that."""
-    waits: Waits | None = None
+    waits: WaitTimes | None = None
     """What the test that runs has waited for, if somebody wants to know."""
     _is_set = False
     is_off: Callable[[], bool] = staticmethod(lambda: False)
@@ -199,10 +199,10 @@ class Timekeeper:
         Raises `LoopError` for a loop whose time can't be virtual, if a tag wants that. Where it is
         the setting, the time is real, and that is told.
         """
-        virtual, watch = self.virtual, instrumented.of(loop)
+        virtual, loop_state = self.virtual, instrumented.state_of(loop)
         if virtual is None:
-            if watch is not None and watch.clock is not None:
-                watch.clock.is_virtual = watch.clock.is_fixed
+            if loop_state is not None and loop_state.clock is not None:
+                loop_state.clock.is_virtual = loop_state.clock.is_fixed
             return
         try:
             instrumented.make_virtual(loop).move_along(virtual.wall)

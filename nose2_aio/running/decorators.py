@@ -212,8 +212,8 @@ def _decorated(
             factory = _factory(mark, run, type(case))
             with (
                 mark.runner(factory) as runner,
-                closing(runner.rules.keeper) as keeper,
-                keeper.time(limit, virtual) as deadline,
+                closing(runner.options.time_limits) as time_limits,
+                time_limits.time(limit, virtual) as deadline,
             ):
                 execution.deadline = deadline
                 return runner.run(execution.main(), execution.stopped, is_last=always)

@@ -28,7 +28,8 @@ from typing import Any, NamedTuple
 from unittest import SkipTest
 
 from nose2_aio.errors import DefinitionError, LoopStoppedError
-from nose2_aio.eventloop import findings, instrumented
+from nose2_aio.eventloop import instrumented
+from nose2_aio.eventloop.problems import current_problems
 from nose2_aio.reporting.inspections import lost
 from nose2_aio.running.coroutines import called
 from nose2_aio.running.deadlines import Deadline
@@ -182,9 +183,9 @@ def _check_begun(value: Any) -> None:
 def _failures() -> list[BaseException]:
     """Return what failed on the running loop beside the test, and nobody dealt with."""
     loop = asyncio.get_running_loop()
-    watch = instrumented.of(loop)
-    ledger = findings.current.get() or (None if watch is None else watch.ledger)
-    return [] if ledger is None else lost(loop, ledger)
+    loop_state = instrumented.state_of(loop)
+    problems = current_problems.get() or (None if loop_state is None else loop_state.problems)
+    return [] if problems is None else lost(loop, problems)
 
 
 def _finish(pause: asyncio.Future[None]) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 from nose2_aio.errors import InvalidTypeError, LoopError
 from nose2_aio.eventloop import event_loops, instrumented
-from nose2_aio.eventloop.instrumented import WatchedLoop
+from nose2_aio.eventloop.instrumented import InstrumentedLoop
 from nose2_aio.eventloop.virtual_clock import Clock
-from nose2_aio.eventloop.wall_clock import Wall
+from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.introspection import locations
 from nose2_aio.running import shutdown
 
@@ -47,8 +47,8 @@ def virtual_clock(*, wall: bool = False) -> Iterator[AbstractEventLoop]:
 
     Raises `InvalidValueError` where that isn't installed.
     """
-    moved = Wall(f"virtual_clock, {locations.of_caller()}") if wall else None
-    with _closed_behind(WatchedLoop()) as loop:
+    moved = WallClock(f"virtual_clock, {locations.of_caller()}") if wall else None
+    with _closed_behind(InstrumentedLoop()) as loop:
         clock = instrumented.make_virtual(loop)
         clock.is_fixed = True
         with moved or nullcontext():

@@ -10,7 +10,7 @@ from nose2_aio.config import tags
 from nose2_aio.config.loop_factories import Factory, same
 from nose2_aio.config.settings import Settings
 from nose2_aio.config.tags import Tags
-from nose2_aio.eventloop.wall_clock import Wall
+from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.running.deadlines import Limit, Virtual
 from nose2_aio.running.engines import SLEEP, TIMEOUT, Engine, Plan
 
@@ -52,7 +52,7 @@ def virtual(
     is_tagged = bool(tagged) or is_virtual
     place = "@virtual_time" if is_tagged else settings.places.get("virtual_time", "")
     real = settings.places.get("real_time_limit", "real-time-limit")
-    wall = Wall(place) if tagged == "wall" else None
+    wall = WallClock(place) if tagged == "wall" else None
     return Virtual(place, Limit(settings.real_time_limit, real), wall, is_tagged)
 
 

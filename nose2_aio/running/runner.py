@@ -40,24 +40,24 @@ from typing import Any, NamedTuple, Self
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import GRACE
 from nose2_aio.errors import AbandonedLoopError, LoopError
-from nose2_aio.eventloop import event_loops, findings, instrumented
-from nose2_aio.eventloop.findings import Ledger
-from nose2_aio.eventloop.host_task import Host
-from nose2_aio.eventloop.state import Watch
+from nose2_aio.eventloop import event_loops, instrumented
+from nose2_aio.eventloop.host_task import HostTask
+from nose2_aio.eventloop.problems import Problems, current_problems
+from nose2_aio.eventloop.state import LoopState
 from nose2_aio.introspection import await_chains, tracebacks
 from nose2_aio.introspection.await_chains import Line
 from nose2_aio.running import shutdown
-from nose2_aio.running.cancellation import Ladder
-from nose2_aio.running.deadlines import Deadline, Limit, Timekeeper
+from nose2_aio.running.cancellation import Canceller
+from nose2_aio.running.deadlines import Deadline, Limit, TimeLimits
 from nose2_aio.running.shutdown import Leftovers
 
-__all__ = ["Rules", "Runner", "always", "never"]
+__all__ = ["Runner", "RunnerOptions", "always", "never"]
 
 
-class Rules(NamedTuple):
+class RunnerOptions(NamedTuple):
     """What holds for all runners of a run."""
 
-    keeper: Timekeeper
+    time_limits: TimeLimits
     grace: float = GRACE
     """Seconds that what is cancelled has to end."""
     fails_deadlocks: bool = True
@@ -69,8 +69,8 @@ class Rules(NamedTuple):
     def note_blind(self, loop: AbstractEventLoop) -> None:
         """Have it told of a loop that was made elsewhere if no deadlock can be found there."""
         if self.asks_for_deadlocks and self.fails_deadlocks and not instrumented.has_selector(loop):
-            name = instrumented.name_of(loop)
-            self.keeper.told[
+            name = instrumented.class_name(loop)
+            self.time_limits.told[
                 f"deadlocks = fail: none can be found on {name}, which has no selector of "
                 "Python's. Set a time-limit."
             ] = None
@@ -116,13 +116,13 @@ class Runner:
     factory: Factory | None = None
     """What has made the loop; None: asyncio's, or it was given."""
     _outer: Runner | None = None
-    _watch: Watch | None = None
+    _loop_state: LoopState | None = None
     """That on the loop."""
     _at_end: contextlib.ExitStack | None = None
     """What is to be undone behind the loop."""
     _restore: Callable[[], None] | None = None
     """Makes the loop current that was before; None where the loop isn't the runner's own."""
-    _host: Host | None = None
+    _host: HostTask | None = None
     _job: Coroutine[Any, Any, Any] | None = None
     _is_last: Callable[[], bool] = staticmethod(never)
     _wake: asyncio.Future[None] | None = None
@@ -137,7 +137,7 @@ class Runner:
     _deadline: Deadline | None = None
     _is_late = False
     """Whether the last coroutine has ended behind its deadline."""
-    _steps: Ladder | None = None
+    _steps: Canceller | None = None
     is_abandoned = False
     """Whether the loop was left behind."""
 
@@ -148,40 +148,40 @@ class Runner:
         outer: Runner | None = None,
         factory: Factory | None = None,
         context: contextvars.Context | None = None,
-        rules: Rules | None = None,
-        ledger: Ledger | None = None,
+        options: RunnerOptions | None = None,
+        problems: Problems | None = None,
     ) -> None:
         if event_loops.is_running():
             raise LoopError("a test can't be run by a loop of its own while another loop runs here")
-        if rules is None:
-            rules = Rules(Timekeeper()) if outer is None else outer.rules
-        self.rules: Rules = rules
-        self.ledger = ledger or Ledger()
+        if options is None:
+            options = RunnerOptions(TimeLimits()) if outer is None else outer.options
+        self.options: RunnerOptions = options
+        self.problems = problems or Problems()
         if outer is not None:
             self._outer = outer
             self.factory = outer.factory
             self.loop: AbstractEventLoop = outer.loop
-            self._watch = outer._watch
+            self._loop_state = outer._loop_state
             self.context: contextvars.Context = outer.context.copy()
-            self.context.run(findings.current.set, self.ledger)
+            self.context.run(current_problems.set, self.problems)
             return
         if loop is not None and loop.is_running():
             raise LoopError(f"the loop that the test is to run on runs elsewhere: {loop!r}")
         self.context = contextvars.copy_context() if context is None else context
         if loop is None:
-            loop = event_loops.new(factory, debug=self.rules.debug)
+            loop = event_loops.new(factory, debug=self.options.debug)
             self.factory = factory
             self._restore = event_loops.make_current(loop)
-        self._watch = instrumented.of(loop)
-        if self._watch is None:
-            self._undo.enter_context(instrumented.on(loop))
-            self.context.run(findings.current.set, self.ledger)
-            self._watch = instrumented.of(loop)
-            self.rules.note_blind(loop)
-            if self._watch is not None:
-                self._watch.is_new = self._restore is not None
-        if self._watch is not None:
-            self._watch.ledger = self._watch.ledger or self.ledger
+        self._loop_state = instrumented.state_of(loop)
+        if self._loop_state is None:
+            self._undo.enter_context(instrumented.instrument(loop))
+            self.context.run(current_problems.set, self.problems)
+            self._loop_state = instrumented.state_of(loop)
+            self.options.note_blind(loop)
+            if self._loop_state is not None:
+                self._loop_state.is_new = self._restore is not None
+        if self._loop_state is not None:
+            self._loop_state.problems = self._loop_state.problems or self.problems
         self.loop = loop
 
     def __repr__(self) -> str:
@@ -197,8 +197,8 @@ class Runner:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-        if self.ledger.stubborn and error is None:
-            raise AbandonedLoopError(self.ledger.stubborn)
+        if self.problems.stubborn and error is None:
+            raise AbandonedLoopError(self.problems.stubborn)
 
     @property
     def is_open(self) -> bool:
@@ -237,19 +237,23 @@ class Runner:
         """
         if self.is_calling or self._job is not None:
             context = self.context.copy()
-            with Runner(self.loop, context=context, rules=self.rules, ledger=self.ledger) as own:
+            with Runner(
+                self.loop, context=context, options=self.options, problems=self.problems
+            ) as own:
                 return own.run(job, stopped, is_last=always)
         if self._outer is not None or self._state is not State.NEW:
             self._ensure_current()
         self._is_attending = False
-        keeper, watch = self.rules.keeper, self._watch
-        if keeper.virtual is not None or (watch is not None and watch.clock is not None):
+        time_limits, loop_state = self.options.time_limits, self._loop_state
+        if time_limits.virtual is not None or (
+            loop_state is not None and loop_state.clock is not None
+        ):
             try:
-                keeper.set_clock(self.loop)
+                time_limits.set_clock(self.loop)
             except BaseException:
                 job.close()
                 raise
-        self._deadline = keeper.deadline
+        self._deadline = time_limits.deadline
         try:
             self._begin(job, is_last)
             self._run(stopped)
@@ -265,7 +269,7 @@ class Runner:
             return value
         try:
             assert self._host is not None
-            failure = self.rules.keeper.explained(failure)
+            failure = self.options.time_limits.explained(failure)
             raise tracebacks.trimmed(self._host.explained(failure))
         finally:
             del failure
@@ -279,7 +283,7 @@ class Runner:
             return function(*args, **kwargs)
         self._ensure_current()
         with contextlib.suppress(LoopError):  # the next coroutine is going to say so
-            self.rules.keeper.set_clock(self.loop)
+            self.options.time_limits.set_clock(self.loop)
         self.is_calling = True
         try:
             return self.context.run(_call_users_code, function, *args, **kwargs)
@@ -289,11 +293,15 @@ class Runner:
     def close(self) -> None:
         """End the host task; shut down and close the loop if it is the runner's own.
 
-        `Ledger.stubborn` says if that had to be abandoned.
+        `Problems.stubborn` says if that had to be abandoned.
         """
         try:
             if self.loop.is_closed():
-                if self._watch is not None and not self._watch.is_blank and not self.is_abandoned:
+                if (
+                    self._loop_state is not None
+                    and not self._loop_state.is_blank
+                    and not self.is_abandoned
+                ):
                     self._left.inspect()
                 self._drop()
             elif self._state in (State.OPEN, State.CLOSING) and not self._is_left():
@@ -307,38 +315,38 @@ class Runner:
             self._host = None
             if self._at_end is not None:
                 self._at_end.close()
-            if self._watch is not None:
-                self._watch.on_deadlock = None
+            if self._loop_state is not None:
+                self._loop_state.on_deadlock = None
                 if self._restore is not None:
-                    self._watch.forget()
+                    self._loop_state.forget()
             if self._restore is not None:
                 self._restore()
                 self.loop.close()
 
     @property
-    def _ladder(self) -> Ladder:
+    def _canceller(self) -> Canceller:
         if self._steps is None:
-            self._steps = Ladder(
+            self._steps = Canceller(
                 self.loop,
                 lambda: self._host,
                 lambda: self._is_busy,
-                self.rules.keeper,
-                self.rules.grace,
+                self.options.time_limits,
+                self.options.grace,
             )
         return self._steps
 
     def _find_deadlock(self) -> None:
-        self._ladder.find_deadlock()
+        self._canceller.find_deadlock()
 
     def _interrupted(self, error: BaseException) -> BaseException:
         """Bring the coroutine to its end, and return what to raise for what has interrupted it."""
-        ladder = self._ladder
+        ladder = self._canceller
         is_ours = error is ladder.interruption
         ladder.interruption = None
         if isinstance(error, KeyboardInterrupt):
             ladder.note_interrupt(error)
         ended = self._give_up()
-        self.rules.keeper.renew()
+        self.options.time_limits.renew()
         if is_ours:
             ladder.explain(error, ended)
         if self.is_abandoned:
@@ -347,15 +355,15 @@ class Runner:
 
     def _run(self, stopped: Callable[[], None]) -> None:
         """Run the loop until the host has done its job."""
-        loop, deadline, watch = self.loop, self._deadline, self._watch
-        if watch is not None:
-            watch.is_new = False
-            if watch.waits is not self.rules.keeper.waits:
-                instrumented.note_waits(loop, self.rules.keeper.waits, self._innermost_line)
-            if self.rules.fails_deadlocks:
-                watch.on_deadlock = self._find_deadlock
+        loop, deadline, loop_state = self.loop, self._deadline, self._loop_state
+        if loop_state is not None:
+            loop_state.is_new = False
+            if loop_state.waits is not self.options.time_limits.waits:
+                instrumented.note_waits(loop, self.options.time_limits.waits, self._innermost_line)
+            if self.options.fails_deadlocks:
+                loop_state.on_deadlock = self._find_deadlock
         if deadline is not None:
-            self._ladder.limit(deadline)
+            self._canceller.limit(deadline)
         try:
             loop.run_forever()
             while self._job is not None:
@@ -378,7 +386,7 @@ class Runner:
         if not self._is_late or deadline is None:
             return None
         self._is_late = False
-        self.rules.keeper.renew()
+        self.options.time_limits.renew()
         return deadline.lateness()
 
     def _interrupt(self) -> BaseException | None:
@@ -420,11 +428,11 @@ class Runner:
             self._wake_host()
             return
         # not by a task factory of the user's: nothing of the test must matter here
-        self._host = Host(self._serve(), loop=self.loop, context=self.context)
+        self._host = HostTask(self._serve(), loop=self.loop, context=self.context)
         if self._outer is not None:
             self._outer._attend(self._host)
 
-    def _attend(self, inner: Host) -> None:
+    def _attend(self, inner: HostTask) -> None:
         """Have the host await that of an inner runner, when the loop runs; out of sight."""
         self._is_attending = True
         self._begin(_awaited(inner), never)
@@ -442,7 +450,7 @@ class Runner:
         """
         self._is_last = never
         if self._is_busy:
-            has_ended = self._ladder.climb()
+            has_ended = self._canceller.climb()
             if self._outer is not None:
                 self.loop.call_soon(self.loop.stop)  # with what the outer host is about to do
                 self.loop.run_forever()
@@ -546,10 +554,10 @@ class Runner:
 
     @property
     def _left(self) -> Leftovers:
-        return Leftovers(self.loop, self.ledger, self.rules.grace)
+        return Leftovers(self.loop, self.problems, self.options.grace)
 
     def _limited_end(self) -> AbstractContextManager[Deadline | None]:
-        return self.rules.keeper.within(Limit(_ENDINGS * self.rules.grace, "grace"))
+        return self.options.time_limits.within(Limit(_ENDINGS * self.options.grace, "grace"))
 
     def _note_end(self, ending: asyncio.Task[None]) -> None:
         self._halt()
@@ -561,7 +569,7 @@ class Runner:
 
     def _end_own_tasks(self) -> None:
         """Cancel what was left over in this runner, on the loop of the outer one."""
-        if self._watch is None or self._watch.is_blank or self.is_abandoned:
+        if self._loop_state is None or self._loop_state.is_blank or self.is_abandoned:
             return
         left = self._left
         if self.is_given or not left.own():
@@ -573,7 +581,7 @@ class Runner:
             while not task.done():
                 self.loop.run_forever()
             task.result()
-        if self.ledger.stubborn:
+        if self.problems.stubborn:
             self._abandon()
 
     def _stop(self, _: asyncio.Task[Any]) -> None:
@@ -584,7 +592,7 @@ def _call_users_code(function: Callable[..., Any], /, *args: Any, **kwargs: Any)
     return function(*args, **kwargs)
 
 
-async def _awaited(inner: Host) -> None:
+async def _awaited(inner: HostTask) -> None:
     """The job of a host while another one is inside it."""
     with contextlib.suppress(asyncio.CancelledError):  # its own: this one's went there
         await inner

@@ -20,8 +20,8 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import GRACE
 from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.eventloop import executors, instrumented
-from nose2_aio.eventloop.findings import Ledger
-from nose2_aio.eventloop.state import Watch
+from nose2_aio.eventloop.problems import Problems
+from nose2_aio.eventloop.state import LoopState
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.inspections import inspect_pending, inspect_rest, pending
 
@@ -85,62 +85,62 @@ async def shut_down(
     on_cancelled()
     await _bounded(loop.shutdown_asyncgens(), grace)
     stubborn |= _others(loop)  # of the closing of an async generator
-    watch = instrumented.of(loop)
-    if watch is None:
+    loop_state = instrumented.state_of(loop)
+    if loop_state is None:
         await _bounded(loop.shutdown_default_executor(), grace)
-    elif watch.default_executor is not None:
-        await _drain(watch, grace)
+    elif loop_state.default_executor is not None:
+        await _drain(loop_state, grace)
     return stubborn
 
 
 class Leftovers:
     """What one runner has left on a loop."""
 
-    def __init__(self, loop: AbstractEventLoop, ledger: Ledger, grace: float) -> None:
+    def __init__(self, loop: AbstractEventLoop, problems: Problems, grace: float) -> None:
         self._loop = loop
-        self._ledger = ledger
+        self._problems = problems
         self._grace = grace
 
     def is_none(self) -> bool:
         """Tell whether nothing has to be shut down on the loop; look for what was left open."""
-        watch = instrumented.of(self._loop)
-        if watch is None or watch.needs_shutdown or asyncio.all_tasks(self._loop):
+        loop_state = instrumented.state_of(self._loop)
+        if loop_state is None or loop_state.needs_shutdown or asyncio.all_tasks(self._loop):
             return False
-        if not watch.is_blank:
-            inspect_rest(self._loop, self._ledger)
+        if not loop_state.is_blank:
+            inspect_rest(self._loop, self._problems)
         return True
 
     def own(self) -> set[Task[Any]]:
         """Return the tasks that this runner is charged with and that aren't done."""
-        return pending(self._loop, self._ledger)
+        return pending(self._loop, self._problems)
 
     def inspect(self) -> None:
         """Look for what was left, and leave it there."""
-        inspect_pending(self._loop, self._ledger, self.own())
-        inspect_rest(self._loop, self._ledger)
+        inspect_pending(self._loop, self._problems, self.own())
+        inspect_rest(self._loop, self._problems)
 
     async def shut_down(self) -> None:
         """Shut the running loop down, and look for what was left."""
-        loop, ledger = self._loop, self._ledger
+        loop, problems = self._loop, self._problems
         self._note(
             await shut_down(
                 loop,
                 self._grace,
-                on_pending=lambda tasks: inspect_pending(loop, ledger, tasks),
-                on_cancelled=lambda: inspect_rest(loop, ledger),
+                on_pending=lambda tasks: inspect_pending(loop, problems, tasks),
+                on_cancelled=lambda: inspect_rest(loop, problems),
             )
         )
 
     async def end_own(self) -> None:
         """Do to the tasks of this runner what `shut_down` does to all."""
         await give_way()
-        inspect_pending(self._loop, self._ledger, self.own())
+        inspect_pending(self._loop, self._problems, self.own())
         self._note(await _cancel_all(self.own, self._grace))
-        inspect_rest(self._loop, self._ledger)
+        inspect_rest(self._loop, self._problems)
 
     def _note(self, stubborn: set[Task[Any]]) -> None:
         if stubborn:
-            self._ledger.stubborn = message(stubborn)
+            self._problems.stubborn = message(stubborn)
             for task in stubborn:
                 keep(task)
 
@@ -217,18 +217,18 @@ async def _bounded(ending: Any, grace: float) -> None:
         task.exception()  # it was logged by asyncio, or interrupted
 
 
-async def _drain(watch: Watch, grace: float) -> None:
+async def _drain(loop_state: LoopState, grace: float) -> None:
     """Wait for the jobs of executors, and give up those that don't end."""
-    unfinished = {job for job in watch.jobs or () if not job.done()}
-    if watch.executor is not None:
-        unfinished |= {asyncio.wrap_future(future) for future in watch.executor.unfinished}
+    unfinished = {job for job in loop_state.jobs or () if not job.done()}
+    if loop_state.executor is not None:
+        unfinished |= {asyncio.wrap_future(future) for future in loop_state.executor.unfinished}
     if unfinished:
         _, unfinished = await wait(unfinished, timeout=grace)
         for future in unfinished:
             future.cancel()
-    ours = watch.executor
-    is_idle = ours is watch.default_executor and ours is not None and not ours.unfinished
-    watch.default_executor.shutdown(wait=is_idle, cancel_futures=True)
+    ours = loop_state.executor
+    is_idle = ours is loop_state.default_executor and ours is not None and not ours.unfinished
+    loop_state.default_executor.shutdown(wait=is_idle, cancel_futures=True)
     if ours is not None:
         executors.abandoned.update(ours.running)
 

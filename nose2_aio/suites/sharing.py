@@ -8,7 +8,7 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, scope_keys
-from nose2_aio.cases.scopes import Level
+from nose2_aio.cases.scopes import ScopeLevel
 from nose2_aio.config import tags
 from nose2_aio.config.settings import Settings
 
@@ -38,10 +38,10 @@ class Owners:
     def _owner(self, test: TestCase) -> Hashable:
         case = type(test)
         wanted = scope_keys.of_test(test, self._settings).wanted
-        if wanted is Level.MODULE or self._is_shared(case.__module__):
-            return Level.MODULE, case.__module__
-        if wanted is Level.CLASS or _has_class_fixtures(case):
-            return Level.CLASS, nose2_cases.users_owner(nose2_cases.users_class(test))
+        if wanted is ScopeLevel.MODULE or self._is_shared(case.__module__):
+            return ScopeLevel.MODULE, case.__module__
+        if wanted is ScopeLevel.CLASS or _has_class_fixtures(case):
+            return ScopeLevel.CLASS, nose2_cases.users_owner(nose2_cases.users_class(test))
         return None
 
     def _is_shared(self, module: str) -> bool:
@@ -64,7 +64,7 @@ def _object_of(test: TestCase) -> Hashable:
     shared = getattr(nose2_cases.declared(nose2_cases.target(test)[0]), "__self__", None)
     if shared is None or shared is nose2_cases.users_object(test):
         return None
-    return Level.TEST, id(shared)
+    return ScopeLevel.TEST, id(shared)
 
 
 def _wants_module(thing: object) -> bool:

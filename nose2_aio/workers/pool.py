@@ -113,7 +113,7 @@ class Pool:
             while not (self._delivery.is_over or self._is_done()):
                 self._hand_out()
                 self._wait()
-                self._watch()
+                self._loop_state()
                 self._delivery.deliver()
             self._dismiss()
             self._delivery.deliver_rest()
@@ -281,7 +281,7 @@ class Pool:
         self._schedule.end(unit)
         self._delivery.end(unit)
 
-    def _watch(self) -> None:
+    def _loop_state(self) -> None:
         """Look at the workers: who is to be interrupted, who is stuck, who has died."""
         if self.interrupts > self._seen_interrupts:
             self._seen_interrupts = self.interrupts
@@ -296,7 +296,7 @@ class Pool:
         self._next_look = now + _TICK
         for worker in list(self._workers):
             if worker.is_being_killed:
-                worker.watch()
+                worker.loop_state()
             elif worker.is_busy and now >= worker.state.kill_at:
                 worker.kill(is_stuck=True)
             if not worker.process.is_alive() and not worker.connection.poll():
@@ -372,7 +372,7 @@ class Pool:
         end = monotonic() + _LAST
         while self._workers and monotonic() < end and self.interrupts < 2:  # noqa: PLR2004
             self._wait()
-            self._watch()
+            self._loop_state()
 
     def _close(self) -> None:
         for worker in self._workers:

@@ -107,7 +107,7 @@ class Handle:
         self._kill_at = monotonic() + _DUMP_TIME
         self.signal(stack_dumps.DUMP)
 
-    def watch(self) -> None:
+    def loop_state(self) -> None:
         """Kill it for good if it has had the time to write its stacks."""
         if monotonic() >= self._kill_at:
             self.kill_now()

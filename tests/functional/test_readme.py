@@ -71,7 +71,7 @@ class Readme(TestCase):
         self.assertEqual(named, {one for one in switches if not one.startswith("--no-")})
 
 
-class Fixtures(TestCase):
+class FixtureCaller(TestCase):
     """docs/fixtures.rst"""
 
     TEXT = (TOP / "docs" / "fixtures.rst").read_text()

@@ -32,7 +32,7 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-class Ladder(TestCase):
+class Canceller(TestCase):
     """Who may import whom."""
 
     def test_downward(self) -> None:
@@ -117,7 +117,14 @@ class Modules(TestCase):
         hidden = {n for n, path in MODULES.items() if "\n__unittest = True\n" in path.read_text()}
         self.assertEqual(
             hidden,
-            {"adapters", "decorators", "faces", "isolated", "returned", "workers.recording"},
+            {
+                "adapters",
+                "decorators",
+                "fixture_wrappers",
+                "isolated",
+                "returned",
+                "workers.recording",
+            },
         )
 
     def test_private_parts(self) -> None:
@@ -231,12 +238,12 @@ class Modules(TestCase):
                 ("kinds", "_funcName"),
                 ("unawaited", "_execute_mock_call"),
                 ("unawaited", "_warn_unawaited_coroutine"),
-                ("watched", "_asyncgen_firstiter_hook"),
+                ("instrumented", "_asyncgen_firstiter_hook"),
                 ("watches", "_context"),
-                ("watched", "_default_executor"),
+                ("instrumented", "_default_executor"),
                 ("watches", "_exception"),
-                ("watched", "_selector"),
-                ("watched", "_source_traceback"),
+                ("instrumented", "_selector"),
+                ("instrumented", "_source_traceback"),
                 ("loops", "_local"),
                 ("loops", "_loop"),
                 ("loops", "_set_called"),

@@ -12,12 +12,12 @@ from unittest import TestCase, mock
 
 import nose2_aio as aio
 from nose2_aio.cases.adapter import Adapter, stepping_in
-from nose2_aio.cases.attribution import Charges
-from nose2_aio.cases.fixture_calls import Fixtures
+from nose2_aio.cases.attribution import Attribution
+from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, InvalidTypeError
-from nose2_aio.reporting.timings import Account
+from nose2_aio.reporting.timings import Timings
 from nose2_aio.reporting.verdicts import Verdicts
 from nose2_aio.running.interrupts import Interrupts
 
@@ -26,13 +26,13 @@ def run(case: TestCase, settings: Settings | None = None) -> unittest.TestResult
     """Run a test case as nose2 does with the plugin."""
     settings = settings or Settings()
     scopes = Scopes(settings)
-    fixtures = Fixtures(settings, scopes, Interrupts())
+    fixtures = FixtureCaller(settings, scopes, Interrupts())
     adapter = Adapter(
         settings,
         scopes,
         fixtures,
-        Charges(settings, Verdicts(settings)),
-        Account(settings, is_kept=False),
+        Attribution(settings, Verdicts(settings)),
+        Timings(settings, is_kept=False),
     )
 
     class Result(unittest.TestResult):
@@ -102,11 +102,11 @@ class Seams(TestCase):
 
         self.assertTrue(run(Case("test")).wasSuccessful())
         scopes = Scopes(Settings())
-        fixtures = Fixtures(Settings(), scopes, Interrupts())
+        fixtures = FixtureCaller(Settings(), scopes, Interrupts())
         settings = Settings()
-        account = Account(settings, is_kept=False)
-        charges = Charges(settings, Verdicts(settings))
-        Adapter(settings, scopes, fixtures, charges, account).attach(object())
+        timings = Timings(settings, is_kept=False)
+        attribution = Attribution(settings, Verdicts(settings))
+        Adapter(settings, scopes, fixtures, attribution, timings).attach(object())
 
     def test_seam_of_unittest(self) -> None:
         """unittest still runs a test through that seam."""

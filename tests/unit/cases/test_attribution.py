@@ -5,11 +5,11 @@ from __future__ import annotations
 from unittest import TestCase, mock
 
 from nose2_aio.cases.adapter import Adapter, stepping_in
-from nose2_aio.cases.attribution import Charges
-from nose2_aio.cases.fixture_calls import Fixtures
+from nose2_aio.cases.attribution import Attribution
+from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config.settings import Settings
-from nose2_aio.reporting.timings import Account
+from nose2_aio.reporting.timings import Timings
 from nose2_aio.reporting.verdicts import Verdicts
 from nose2_aio.running.interrupts import Interrupts
 
@@ -29,29 +29,29 @@ class Charged(TestCase):
         Case.test.checks = 5  # type: ignore[attr-defined]
         settings = Settings(time_limit=5)
         scopes = Scopes(settings)
-        fixtures = Fixtures(settings, scopes, Interrupts())
+        fixtures = FixtureCaller(settings, scopes, Interrupts())
         verdicts = Verdicts(settings)
-        charges = Charges(settings, verdicts)
-        adapter = Adapter(settings, scopes, fixtures, charges, Account(settings, is_kept=False))
-        self.addCleanup(scopes.rules.keeper.close)
+        attribution = Attribution(settings, verdicts)
+        adapter = Adapter(settings, scopes, fixtures, attribution, Timings(settings, is_kept=False))
+        self.addCleanup(scopes.options.time_limits.close)
         first, second = self.nothing(), self.nothing()
         with stepping_in(adapter):
             self.assertEqual(adapter.running(), ("", 0.0))
             adapter.attach(Case("test"))
-            charges.note_unawaited(first, is_late=False)
+            attribution.note_unawaited(first, is_late=False)
             adapter.attach(Case("test"))
-            charges.note_unawaited(second, is_late=True)
+            attribution.note_unawaited(second, is_late=True)
         first.close()
         second.close()
         names = [told.name.rpartition(".")[2] for told in verdicts.told]
         self.assertEqual(names, ["test", "nobody knows whose"])
-        self.assertIsNone(scopes.rules.keeper.deadline)
+        self.assertIsNone(scopes.options.time_limits.deadline)
 
     def test_ignored(self) -> None:
         """Where nobody wants to know of what is lost, nothing is collected."""
         settings = Settings(modes={"never-awaited": "ignore", "never-awaited-mocks": "ignore"})
-        charges = Charges(settings, Verdicts(settings))
+        attribution = Attribution(settings, Verdicts(settings))
         with mock.patch("gc.collect") as collect:
-            charges.begin_awaiting()
-            charges.end()
+            attribution.begin_awaiting()
+            attribution.end()
         collect.assert_not_called()

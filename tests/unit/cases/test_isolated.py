@@ -8,9 +8,9 @@ from unittest import TestCase, mock
 from nose2_aio.cases import isolated
 from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.eventloop import instrumented
-from nose2_aio.eventloop.findings import Ledger
-from nose2_aio.running.deadlines import Deadline, Limit, Timekeeper
-from nose2_aio.running.runner import Rules
+from nose2_aio.eventloop.problems import Problems
+from nose2_aio.running.deadlines import Deadline, Limit, TimeLimits
+from nose2_aio.running.runner import RunnerOptions
 
 
 class Case(TestCase):
@@ -28,20 +28,22 @@ class Guards(TestCase):
         """A test that is guarded."""
         self.case = Case()
         self.addCleanup(lambda: self.case._asyncioRunner.close())
-        self.keeper = Timekeeper()
-        self.ledger = Ledger()
+        self.time_limits = TimeLimits()
+        self.problems = Problems()
 
     def guard(self, *, fails_deadlocks: bool = True) -> isolated._Guard:
         """The guard, begun."""
-        rules = Rules(self.keeper, fails_deadlocks=fails_deadlocks)
-        guard = isolated._Guard(self.case, rules, self.ledger, is_checked=True)
+        options = RunnerOptions(self.time_limits, fails_deadlocks=fails_deadlocks)
+        guard = isolated._Guard(self.case, options, self.problems, is_checked=True)
         guard.begin()
         self.addCleanup(guard._watching.close)
         return guard
 
     def test_no_runner(self) -> None:
         """A test that has no runner isn't guarded."""
-        guard = isolated._Guard(TestCase(), Rules(self.keeper), self.ledger, is_checked=True)
+        guard = isolated._Guard(
+            TestCase(), RunnerOptions(self.time_limits), self.problems, is_checked=True
+        )
         guard.begin()
         guard.inspect()
         with guard.on():
@@ -50,9 +52,9 @@ class Guards(TestCase):
 
     def test_no_deadlocks(self) -> None:
         """Deadlocks may be ignored."""
-        watch = instrumented.of(self.guard(fails_deadlocks=False).loop)
-        assert watch is not None
-        self.assertIsNone(watch.on_deadlock)
+        loop_state = instrumented.state_of(self.guard(fails_deadlocks=False).loop)
+        assert loop_state is not None
+        self.assertIsNone(loop_state.on_deadlock)
 
     def test_no_end(self) -> None:
         """A loop that can't be closed is told of; nothing comes out of it."""
@@ -62,7 +64,7 @@ class Guards(TestCase):
 
         self.guard().close(close)
         self.assertEqual(
-            self.ledger.stubborn,
+            self.problems.stubborn,
             "the event loop could not be closed: AttributeError('no selector')",
         )
 
@@ -78,7 +80,7 @@ class Guards(TestCase):
         guard = self.guard()
         self.case._asyncioRunner.close()
         guard.inspect()
-        self.assertEqual(vars(self.ledger), {})
+        self.assertEqual(vars(self.problems), {})
 
     def test_left_open(self) -> None:
         """A loop that its runner could not close is closed all the same."""
@@ -92,7 +94,7 @@ class Guards(TestCase):
         guard.close(close)
         self.case._asyncioRunner = asyncio.Runner()
         self.assertTrue(loop.is_closed())
-        self.assertEqual(self.ledger.stubborn, "why")
+        self.assertEqual(self.problems.stubborn, "why")
 
     def test_others_error(self) -> None:
         """What somebody else's code raises while the runner is closed is raised as it is."""
@@ -100,12 +102,12 @@ class Guards(TestCase):
         with self.assertRaises(RuntimeError) as caught:
             self.guard().close(mock.Mock(side_effect=error))
         self.assertIs(caught.exception, error)
-        self.assertEqual(vars(self.ledger), {})
+        self.assertEqual(vars(self.problems), {})
 
     def test_debugged(self) -> None:
         """Under a debugger a limit is lifted when it passes."""
         guard = self.guard()
-        self.keeper.deadline = deadline = Deadline(Limit(0, "here"))
+        self.time_limits.deadline = deadline = Deadline(Limit(0, "here"))
         with mock.patch.object(isolated, "is_debugged", lambda: True):
             guard._expire()
         self.assertEqual(deadline.when, float("inf"))
@@ -113,12 +115,12 @@ class Guards(TestCase):
     def test_extended(self) -> None:
         """Where the limit was extended, the alarm is set again."""
         guard = self.guard()
-        self.keeper.deadline = deadline = Deadline(Limit(5, "here"))
+        self.time_limits.deadline = deadline = Deadline(Limit(5, "here"))
         deadline.loop = guard.loop
         guard._expire()
-        watch = instrumented.of(guard.loop)
-        assert watch is not None and watch.alarm is not None
-        self.assertEqual(watch.alarm[0], deadline.when)
+        loop_state = instrumented.state_of(guard.loop)
+        assert loop_state is not None and loop_state.alarm is not None
+        self.assertEqual(loop_state.alarm[0], deadline.when)
 
     def test_interrupt_without_place(self) -> None:
         """Ctrl-C that has cancelled nothing says no place."""

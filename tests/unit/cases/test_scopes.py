@@ -6,13 +6,13 @@ import asyncio
 from typing import Any
 from unittest import TestCase
 
-from nose2_aio.cases.scopes import Level, Position, Scopes
+from nose2_aio.cases.scopes import ScopeKey, ScopeLevel, Scopes
 from nose2_aio.config.settings import Settings
 
-MODULE = Position(Level.MODULE, module="module")
-CLASS = Position(Level.CLASS, module="module", case=TestCase)
-TEST = Position(Level.TEST, module="module", case=TestCase, test="test")
-OTHER = Position(Level.TEST, module="other", case=int, test="other")
+MODULE = ScopeKey(ScopeLevel.MODULE, module="module")
+CLASS = ScopeKey(ScopeLevel.CLASS, module="module", case=TestCase)
+TEST = ScopeKey(ScopeLevel.TEST, module="module", case=TestCase, test="test")
+OTHER = ScopeKey(ScopeLevel.TEST, module="other", case=int, test="other")
 
 
 class Opening(TestCase):
@@ -22,7 +22,7 @@ class Opening(TestCase):
         self.scopes = Scopes(Settings())
         self.addCleanup(self.scopes.close)
 
-    def levels(self) -> list[Level]:
+    def levels(self) -> list[ScopeLevel]:
         """The levels that are open."""
         return [scope.level for scope in self.scopes.open]
 
@@ -30,13 +30,13 @@ class Opening(TestCase):
         """A scope is opened inside the nearest one that is open, and shares its loop."""
         outer = self.scopes.runner(MODULE)
         self.assertIs(self.scopes.runner(TEST).loop, outer.loop)
-        self.assertEqual(self.levels(), [Level.MODULE, Level.TEST])
+        self.assertEqual(self.levels(), [ScopeLevel.MODULE, ScopeLevel.TEST])
         self.assertIs(self.scopes.runner(TEST), self.scopes.around(TEST))
 
     def test_beside(self) -> None:
         """A class inside a test, of a suite that this runs, has no part in the test's loop."""
         loop = self.scopes.runner(TEST).loop
-        inner = Position(Level.CLASS, module="module", case=int)
+        inner = ScopeKey(ScopeLevel.CLASS, module="module", case=int)
         self.assertIsNot(self.scopes.runner(inner).loop, loop)
 
     def test_declared(self) -> None:
@@ -44,12 +44,12 @@ class Opening(TestCase):
         self.scopes.declare(MODULE)
         self.assertTrue(self.scopes.is_declared(MODULE))
         self.scopes.runner(TEST)
-        self.assertEqual(self.levels(), [Level.MODULE, Level.TEST])
+        self.assertEqual(self.levels(), [ScopeLevel.MODULE, ScopeLevel.TEST])
 
     def test_wanted(self) -> None:
         """And one that loop-scope wants; who wants another passes it over."""
-        self.scopes.runner(TEST._replace(wanted=Level.CLASS))
-        self.assertEqual(self.levels(), [Level.CLASS, Level.TEST])
+        self.scopes.runner(TEST._replace(wanted=ScopeLevel.CLASS))
+        self.assertEqual(self.levels(), [ScopeLevel.CLASS, ScopeLevel.TEST])
         self.scopes.arrive(CLASS)
         loop = self.scopes.open[0].runner.loop
         self.assertIsNot(self.scopes.runner(TEST).loop, loop)
@@ -60,7 +60,7 @@ class Opening(TestCase):
         self.scopes.runner(CLASS)
         loop = self.scopes.runner(TEST).loop
         self.scopes.arrive(TEST._replace(test="next"))
-        self.assertEqual(self.levels(), [Level.MODULE, Level.CLASS])
+        self.assertEqual(self.levels(), [ScopeLevel.MODULE, ScopeLevel.CLASS])
         self.scopes.arrive(OTHER)
         self.assertEqual(self.levels(), [])
         self.assertTrue(loop.is_closed())
@@ -70,13 +70,13 @@ class Opening(TestCase):
         self.scopes.runner(MODULE)
         self.scopes.runner(TEST)
         self.scopes.leave(CLASS)
-        self.assertEqual(self.levels(), [Level.MODULE, Level.TEST])
+        self.assertEqual(self.levels(), [ScopeLevel.MODULE, ScopeLevel.TEST])
         self.scopes.leave(MODULE)
         self.assertEqual(self.levels(), [])
 
     def test_layers(self) -> None:
         """Layers nest among themselves; the outer one's end is that of all."""
-        outer, inner = (Position(Level.LAYER, layer=layer) for layer in (int, bool))
+        outer, inner = (ScopeKey(ScopeLevel.LAYER, layer=layer) for layer in (int, bool))
         loop = self.scopes.runner(outer).loop
         self.scopes.arrive(inner)
         self.assertIs(self.scopes.runner(inner).loop, loop)

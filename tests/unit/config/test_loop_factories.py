@@ -161,7 +161,7 @@ class Checked(TestCase):
             self.assertTrue(loop_factories.takes_nothing(int))
 
 
-class Made(TestCase):
+class CreatedObject(TestCase):
     """What a factory makes."""
 
     def test_found(self) -> None:

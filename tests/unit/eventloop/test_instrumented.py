@@ -22,7 +22,7 @@ from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.eventloop import executors, instrumented, state, wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
-from nose2_aio.eventloop.findings import Ledger, Report
+from nose2_aio.eventloop.problems import Problems, Report
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.inspections import inspect_end, lost
 from nose2_aio.running import shutdown
@@ -47,7 +47,7 @@ class Foreign(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self.made, self.ledger, self.alarm = ["mine"], {"mine": 1}, "mine"
+        self.made, self.problems, self.alarm = ["mine"], {"mine": 1}, "mine"
 
 
 class Watching(TestCase):
@@ -61,50 +61,50 @@ class Watching(TestCase):
     def test_on_and_off(self) -> None:
         """Its class and its attributes are its own again behind the block."""
         before = dict(vars(self.loop))
-        with instrumented.on(self.loop):
-            watch = instrumented.of(self.loop)
-            assert watch is not None
-            watch.ledger = Ledger()
+        with instrumented.instrument(self.loop):
+            loop_state = instrumented.state_of(self.loop)
+            assert loop_state is not None
+            loop_state.problems = Problems()
             self.loop.run_until_complete(self.loop.create_task(asyncio.sleep(0)))
             self.assertIsInstance(self.loop, Foreign)
-            with instrumented.on(self.loop):
-                self.assertIs(instrumented.of(self.loop), watch)
+            with instrumented.instrument(self.loop):
+                self.assertIs(instrumented.state_of(self.loop), loop_state)
         self.assertIs(type(self.loop), Foreign)
         self.assertEqual(
-            {name: vars(self.loop)[name] for name in ("made", "ledger", "alarm")},
-            {name: before[name] for name in ("made", "ledger", "alarm")},
+            {name: vars(self.loop)[name] for name in ("made", "problems", "alarm")},
+            {name: before[name] for name in ("made", "problems", "alarm")},
         )
         self.assertNotIn("__nose2_aio__", vars(self.loop))
-        self.assertIsNone(instrumented.of(self.loop))
+        self.assertIsNone(instrumented.state_of(self.loop))
         instrumented.set_alarm(self.loop, 5, self.fail)
 
     def test_nothing_kept(self) -> None:
         """Nothing that was made is kept alive; what can't be referenced weakly isn't noted."""
-        watch = state.Watch()
-        watch.note(object(), None)
-        watch.ledger = Ledger()
-        watch.note(5, None)
-        self.assertTrue(watch.is_blank)
-        thing: Any = Ledger()
-        watch.note(thing, None)
-        self.assertEqual([one.thing for one in watch.made], [thing])
-        self.assertIsNotNone(watch.find(thing))
+        loop_state = state.LoopState()
+        loop_state.note(object(), None)
+        loop_state.problems = Problems()
+        loop_state.note(5, None)
+        self.assertTrue(loop_state.is_blank)
+        thing: Any = Problems()
+        loop_state.note(thing, None)
+        self.assertEqual([one.thing for one in loop_state.made], [thing])
+        self.assertIsNotNone(loop_state.find(thing))
         del thing
-        self.assertTrue(watch.is_blank)
-        self.assertEqual(watch.made, [])
+        self.assertTrue(loop_state.is_blank)
+        self.assertEqual(loop_state.made, [])
 
     def test_dying(self) -> None:
         """What is gone already isn't found any more."""
-        watch = state.Watch()
-        watch._made = {1: (lambda: None, Ledger(), (), "")}
-        self.assertEqual(watch.made, [])
+        loop_state = state.LoopState()
+        loop_state._made = {1: (lambda: None, Problems(), (), "")}
+        self.assertEqual(loop_state.made, [])
 
     def test_second_look(self) -> None:
         """A deadlock is told of only where a second look finds the same."""
-        loop = instrumented.WatchedLoop()
-        watch = instrumented.of(loop)
-        assert watch is not None
-        watch.on_deadlock = self.fail
+        loop = instrumented.InstrumentedLoop()
+        loop_state = instrumented.state_of(loop)
+        assert loop_state is not None
+        loop_state.on_deadlock = self.fail
         with mock.patch.object(wakeup_sources, "process_can_wake", side_effect=[False, True]):
             self.assertEqual(loop._selector.select(None), [])
         loop.close()
@@ -121,8 +121,8 @@ class Watching(TestCase):
                 raise AttributeError(name)
 
         loop = Closed()
-        with instrumented.on(loop):
-            self.assertIsNone(instrumented.of(loop))
+        with instrumented.instrument(loop):
+            self.assertIsNone(instrumented.state_of(loop))
 
     def test_other_selector(self) -> None:
         """Where the selector isn't ours, a timer of the loop stands for the alarm."""
@@ -132,7 +132,7 @@ class Watching(TestCase):
 
         self.loop._selector.__class__ = Selector
         rung: list[int] = []
-        with instrumented.on(self.loop):
+        with instrumented.instrument(self.loop):
             instrumented.set_alarm(self.loop, time.monotonic() + 5, self.fail)
             instrumented.set_alarm(self.loop, time.monotonic() + 0.001, lambda: rung.append(1))
             self.loop.run_until_complete(asyncio.sleep(0.01))
@@ -146,7 +146,7 @@ class Watching(TestCase):
         async def name() -> str:
             return await asyncio.to_thread(lambda: threading.current_thread().name)
 
-        with instrumented.on(self.loop):
+        with instrumented.instrument(self.loop):
             self.assertIn("mine", self.loop.run_until_complete(name()))
             self.loop.run_until_complete(shutdown.shut_down(self.loop, 0.1))
 
@@ -158,34 +158,34 @@ class Watching(TestCase):
                 return 5
 
         loop = Odd()
-        with instrumented.on(loop):
+        with instrumented.instrument(loop):
             self.assertEqual(loop.run_in_executor(None, int), 5)
         loop.close()
 
     def test_interrupted_callback(self) -> None:
         """Of what we have interrupted, asyncio says nothing."""
-        with instrumented.on(self.loop), self.assertNoLogs("asyncio"):
+        with instrumented.instrument(self.loop), self.assertNoLogs("asyncio"):
             self.loop.call_exception_handler({"message": "ours", "exception": Overrun()})
 
     def test_report_without_error(self) -> None:
         """Whatever reaches the exception handler is noted, also without an exception."""
-        with instrumented.on(self.loop), self.assertLogs("asyncio"):
-            watch = instrumented.of(self.loop)
-            assert watch is not None
-            watch.ledger = ledger = Ledger()
+        with instrumented.instrument(self.loop), self.assertLogs("asyncio"):
+            loop_state = instrumented.state_of(self.loop)
+            assert loop_state is not None
+            loop_state.problems = problems = Problems()
             with mock.patch.object(state, "_is_log_captured", lambda: False):
                 self.loop.call_exception_handler({"message": "something bad"})
-        inspect_end(ledger)
-        self.assertEqual([one.what for one in ledger.findings], ["something bad"])
-        ledger.reports = (Report({"message": "captured"}, True, (), ""),)
-        self.assertEqual(lost(self.loop, ledger), [])
+        inspect_end(problems)
+        self.assertEqual([one.what for one in problems.findings], ["something bad"])
+        problems.reports = (Report({"message": "captured"}, True, (), ""),)
+        self.assertEqual(lost(self.loop, problems), [])
 
     def test_broken_check(self) -> None:
         """A check that fails by itself is a finding, not the end of the run."""
-        ledger = Ledger()
-        ledger.reports = (mock.Mock(),)
-        inspect_end(ledger)
-        (finding,) = ledger.findings
+        problems = Problems()
+        problems.reports = (mock.Mock(),)
+        inspect_end(problems)
+        (finding,) = problems.findings
         self.assertEqual(finding.what, "the check failed itself, with TypeError")
 
 
@@ -344,13 +344,13 @@ class Endings(TestCase):
 
     def test_interrupted(self) -> None:
         """What was cancelled or interrupted by us is no lost exception."""
-        ledger = Ledger()
-        ledger.reports = tuple(
+        problems = Problems()
+        problems.reports = tuple(
             Report({"exception": error}, False, (), "")
             for error in (Overrun(), asyncio.CancelledError())
         )
-        inspect_end(ledger)
-        self.assertEqual(ledger.findings, ())
+        inspect_end(problems)
+        self.assertEqual(problems.findings, ())
 
     def test_asyncgen(self) -> None:
         """An async generator that won't close is given up."""
@@ -379,7 +379,7 @@ class Endings(TestCase):
             return await shutdown.shut_down(loop, 0.01)
 
         try:
-            with instrumented.on(loop):
+            with instrumented.instrument(loop):
                 self.assertEqual(loop.run_until_complete(main()), set())
         finally:
             loop.close()

@@ -13,7 +13,7 @@ class Recheck(TestCase):
 
     def test_recheck(self) -> None:
         """It waits a little, and looks again: what might wake it may end without a word."""
-        loop: Any = instrumented.WatchedLoop()
+        loop: Any = instrumented.InstrumentedLoop()
         self.addCleanup(loop.close)
         loop.__nose2_aio__.on_deadlock = self.fail
         with (

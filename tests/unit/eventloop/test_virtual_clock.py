@@ -19,7 +19,7 @@ import nose2_aio as aio
 from nose2_aio.errors import InvalidTypeError, InvalidValueError, LoopError
 from nose2_aio.eventloop import alarms, instrumented, wakeup_sources
 from nose2_aio.eventloop.virtual_clock import Clock
-from nose2_aio.eventloop.wall_clock import Wall
+from nose2_aio.eventloop.wall_clock import WallClock
 
 
 def run(main: Callable[[Clock], Awaitable[Any]]) -> Any:
@@ -120,9 +120,9 @@ class Jumping(TestCase):
 
         async def main(clock: Clock) -> None:
             loop = asyncio.get_running_loop()
-            watch = instrumented.of(loop)
-            assert watch is not None
-            watch.on_deadlock = loop.stop
+            loop_state = instrumented.state_of(loop)
+            assert loop_state is not None
+            loop_state.on_deadlock = loop.stop
             await asyncio.sleep(math.inf)
 
         with self.assertRaisesRegex(RuntimeError, "stopped before"):
@@ -436,7 +436,7 @@ class Loops(TestCase):
         """That of a loop of somebody else's goes on from where it is, and is real behind it."""
         loop = asyncio.SelectorEventLoop()
         self.addCleanup(loop.close)
-        with instrumented.on(loop):
+        with instrumented.instrument(loop):
             clock = instrumented.make_virtual(loop)
             self.assertAlmostEqual(clock.time(), time.monotonic(), 1)
             loop.run_until_complete(asyncio.sleep(1000))
@@ -511,7 +511,7 @@ class TimeOfDay(TestCase):
 
             loop.run_until_complete(main())
         self.assertLess(time.time() - before, 60)
-        wall = Wall("")
+        wall = WallClock("")
         wall.move_to(5)
         wall.end()
 
@@ -534,7 +534,7 @@ class TimeOfDay(TestCase):
         """Where time-machine refuses, that is told, and nothing is left."""
         with mock.patch.object(time_machine.travel, "start", side_effect=RuntimeError("frozen")):
             with self.assertRaisesRegex(InvalidValueError, r"frozen \(here\)"):
-                Wall("here").begin()
+                WallClock("here").begin()
 
     def test_in_between(self) -> None:
         """A journey that somebody makes meanwhile changes nothing of it."""

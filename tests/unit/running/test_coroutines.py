@@ -93,7 +93,7 @@ class Delegates(TestCase):
         coroutines._definitions.cache_clear()
 
 
-class Faces(TestCase):
+class FixtureWrappers(TestCase):
     """Generator functions made coroutine functions."""
 
     def test_metadata(self) -> None:
@@ -145,7 +145,7 @@ class Faces(TestCase):
             await coroutines.as_coroutine_function(generator)()
 
 
-class Called(TestCase):
+class UserCall(TestCase):
     """Calling any kind of function inside a loop."""
 
     async def test_kinds(self) -> None:

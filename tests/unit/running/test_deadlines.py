@@ -14,7 +14,7 @@ from unittest import TestCase, mock
 from nose2_aio.errors import TimeLimitError
 from nose2_aio.eventloop.alarms import Alarm, Overrun
 from nose2_aio.running import deadlines
-from nose2_aio.running.deadlines import Deadline, Limit, Timekeeper
+from nose2_aio.running.deadlines import Deadline, Limit, TimeLimits
 
 SOON = Limit(0.01, "here")
 
@@ -71,34 +71,34 @@ class Keeping(TestCase):
     def setUp(self) -> None:
         """A keeper; the signal is nobody's."""
         free_alarm(self)
-        self.keeper = Timekeeper()
-        self.addCleanup(self.keeper.close)
+        self.time_limits = TimeLimits()
+        self.addCleanup(self.time_limits.close)
 
     def test_within(self) -> None:
         """What was limited before is limited again."""
-        self.keeper.begin(Limit(5, "outer"))
-        outer = self.keeper.deadline
-        with self.keeper.within(SOON) as deadline:
+        self.time_limits.begin(Limit(5, "outer"))
+        outer = self.time_limits.deadline
+        with self.time_limits.within(SOON) as deadline:
             assert deadline is not None
             self.assertEqual(deadline.limit, SOON)
-        self.assertIs(self.keeper.deadline, outer)
-        self.keeper.end()
-        self.assertIsNone(self.keeper.deadline)
+        self.assertIs(self.time_limits.deadline, outer)
+        self.time_limits.end()
+        self.assertIsNone(self.time_limits.deadline)
 
     def test_interrupts(self) -> None:
         """Code that blocks is interrupted, and told of."""
-        self.keeper.begin(SOON)
+        self.time_limits.begin(SOON)
         with self.assertRaises(Overrun) as caught:
             time.sleep(5)
-        error = self.keeper.explained(caught.exception)
+        error = self.time_limits.explained(caught.exception)
         self.assertIsInstance(error, TimeLimitError)
         self.assertIn("It runs here:", str(error))
-        self.assertIs(self.keeper.explained(error), error)
+        self.assertIs(self.time_limits.explained(error), error)
 
     def test_extended(self) -> None:
         """The alarm goes by the deadline, also when that was extended or lifted."""
-        self.keeper.begin(SOON)
-        deadline = self.keeper.deadline
+        self.time_limits.begin(SOON)
+        deadline = self.time_limits.deadline
         assert deadline is not None
         deadline.extend(0.2)
         time.sleep(0.15)
@@ -109,7 +109,7 @@ class Keeping(TestCase):
 
     def test_nothing_limited(self) -> None:
         """An alarm that comes too late does nothing."""
-        self.assertIsNone(self.keeper._ring(None))
+        self.assertIsNone(self.time_limits._ring(None))
 
     def test_nothing_of_ours(self) -> None:
         """Code of ours, of nose2's and of the loop's is left alone."""
@@ -148,15 +148,15 @@ class Keeping(TestCase):
         errors: list[BaseException] = []
 
         def spins() -> None:
-            keeper = Timekeeper()
-            keeper.begin(SOON)
+            time_limits = TimeLimits()
+            time_limits.begin(SOON)
             try:
                 while True:
                     time.sleep(0.001)
             except BaseException as error:
-                errors.append(keeper.explained(error))
+                errors.append(time_limits.explained(error))
             finally:
-                keeper.close()
+                time_limits.close()
 
         thread = threading.Thread(target=spins)
         thread.start()

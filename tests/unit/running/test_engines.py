@@ -309,7 +309,7 @@ class Forever(TestCase):
     def limited(self, body: Awaitable[Any], plan: Plan) -> None:
         """Run a test under a limit of 0.02 s."""
         execution = Execution(lambda: body, plan)
-        with Runner() as runner, runner.rules.keeper.within(Limit(0.02, "here")) as deadline:
+        with Runner() as runner, runner.options.time_limits.within(Limit(0.02, "here")) as deadline:
             execution.deadline = deadline
             runner.run(execution.main(), execution.stopped)
 

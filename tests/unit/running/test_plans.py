@@ -24,7 +24,7 @@ def untagged() -> None:
     """Do nothing."""
 
 
-class Made(TestCase):
+class CreatedObject(TestCase):
     """Plans from tags."""
 
     def test_defaults(self) -> None:

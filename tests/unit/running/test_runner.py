@@ -21,9 +21,9 @@ from unittest import TestCase, mock
 from nose2_aio.errors import AbandonedLoopError, LoopError, TimeLimitError
 from nose2_aio.eventloop import event_loops, instrumented
 from nose2_aio.running import cancellation
-from nose2_aio.running.cancellation import Ladder
-from nose2_aio.running.deadlines import Limit, Timekeeper
-from nose2_aio.running.runner import Rules, Runner, State, always
+from nose2_aio.running.cancellation import Canceller
+from nose2_aio.running.deadlines import Limit, TimeLimits
+from nose2_aio.running.runner import Runner, RunnerOptions, State, always
 from nose2_aio.running.runner import never as not_last
 
 said = {True: always, False: not_last}
@@ -97,7 +97,7 @@ class Running(TestCase):
 
     def test_debug(self) -> None:
         """debug makes the loop's debug mode."""
-        with Runner(rules=Rules(Timekeeper(), debug=True)) as runner:
+        with Runner(options=RunnerOptions(TimeLimits(), debug=True)) as runner:
             loop, _ = runner.run(here(), never)
             self.assertTrue(loop.get_debug())
 
@@ -747,10 +747,13 @@ class Stubborn(TestCase):
 
     def test_left(self) -> None:
         """A runner by itself says that its loop was abandoned, unless there is another error."""
-        rules = Rules(Timekeeper(), grace=0)
-        with self.assertRaisesRegex(AbandonedLoopError, "swallows"), Runner(rules=rules) as runner:
+        options = RunnerOptions(TimeLimits(), grace=0)
+        with (
+            self.assertRaisesRegex(AbandonedLoopError, "swallows"),
+            Runner(options=options) as runner,
+        ):
             runner.run(self.leaves(), never)
-        with self.assertRaises(LookupError), Runner(rules=rules) as runner:
+        with self.assertRaises(LookupError), Runner(options=options) as runner:
             runner.run(self.leaves(), never)
             raise LookupError
 
@@ -760,11 +763,11 @@ class Stubborn(TestCase):
         async def blocks() -> None:
             time.sleep(0.03)
 
-        with Runner() as runner, runner.rules.keeper.within(Limit(0.01, "here")):
+        with Runner() as runner, runner.options.time_limits.within(Limit(0.01, "here")):
             with self.assertRaisesRegex(TimeLimitError, "here") as caught:
                 runner.run(blocks(), never)
         self.assertEqual(len(caught.exception.__notes__), 1)
-        runner.rules.keeper.close()
+        runner.options.time_limits.close()
 
     def test_debugged(self) -> None:
         """Under a debugger the limit is lifted when it passes."""
@@ -773,18 +776,18 @@ class Stubborn(TestCase):
             await asyncio.sleep(0.05)
             return 5
 
-        with Runner() as runner, runner.rules.keeper.within(Limit(0.02, "here")):
+        with Runner() as runner, runner.options.time_limits.within(Limit(0.02, "here")):
             with mock.patch.object(cancellation, "is_debugged", lambda: True):
                 self.assertEqual(runner.run(waits(), never), 5)
-        runner.rules.keeper.close()
+        runner.options.time_limits.close()
 
     def test_no_keeper(self) -> None:
         """Where nothing is limited, the ladder is climbed all the same; on any loop."""
         loop = asyncio.new_event_loop()
-        keeper = Timekeeper()
-        keeper.is_off = lambda: True
+        time_limits = TimeLimits()
+        time_limits.is_off = lambda: True
         task = loop.create_task(asyncio.sleep(100))
-        ladder = Ladder(loop, lambda: task, lambda: not task.done(), keeper, 0)
+        ladder = Canceller(loop, lambda: task, lambda: not task.done(), time_limits, 0)
         self.assertTrue(ladder.climb())
         self.assertTrue(ladder.climb())
         loop.close()

@@ -38,7 +38,7 @@ class Serial(Plain):
     pass
 
 
-class Fixtures(Plain):
+class FixtureCaller(Plain):
     @classmethod
     def setUpClass(cls) -> None:
         told.append(f"set up {cls.__name__}")
@@ -108,7 +108,13 @@ class Grouping(TestCase):
         """Those of a class with fixtures are one, where they stand next to each other."""
         found = units.units(
             TestSuite(
-                [*tests(Fixtures), *tests(TornDown), Plain("a"), *tests(Fixtures), *tests(Plain)]
+                [
+                    *tests(FixtureCaller),
+                    *tests(TornDown),
+                    Plain("a"),
+                    *tests(FixtureCaller),
+                    *tests(Plain),
+                ]
             ),
             SETTINGS,
         )
@@ -175,7 +181,7 @@ class Grouping(TestCase):
             module = sys.modules[name] = ModuleType(name)
             self.addCleanup(sys.modules.pop, name)
             own = {"__module__": name}
-            cases += [type(base.__name__, (base,), own) for base in (Plain, Fixtures)]
+            cases += [type(base.__name__, (base,), own) for base in (Plain, FixtureCaller)]
             setattr(module, "setUpModule" if name == "set_up" else "tearDownModule", print)
         gone = type("Gone", (Plain,), {"__module__": "gone"})
         what = [one for case in (*cases, gone) for one in tests(case, "a")]
@@ -236,7 +242,7 @@ class Grouping(TestCase):
     def test_keys(self) -> None:
         """A unit has the keys of all of its tests."""
 
-        class Case(Fixtures):
+        class Case(FixtureCaller):
             @aio.exclusive("x")
             async def a(self) -> None: ...
 
@@ -299,13 +305,13 @@ class OfTheRun(TestCase):
     def test_whole(self) -> None:
         """It has what each of its parts would have, in their order."""
 
-        class Case(Fixtures):
+        class Case(FixtureCaller):
             @aio.serial
             @aio.exclusive("key")
             async def c(self) -> None: ...
 
         scope = settings.resolve({"loop-scope": "run"}, {})
-        suite = TestSuite([Plain("sync"), *tests(Fixtures), Own(tests(Other)), Case("c")])
+        suite = TestSuite([Plain("sync"), *tests(FixtureCaller), Own(tests(Other)), Case("c")])
         (unit,) = units.units(suite, scope)
         self.assertEqual(
             names_of([unit]), ["Plain.sync Fixtures.a Fixtures.b Other.a Other.b Case.c"]
@@ -318,7 +324,9 @@ class OfTheRun(TestCase):
         """Fixtures are set up and torn down as ever."""
         told.clear()
         scope = settings.resolve({"loop-scope": "run"}, {})
-        (unit,) = units.units(TestSuite([Plain("sync"), *tests(Fixtures), Plain("sync")]), scope)
+        (unit,) = units.units(
+            TestSuite([Plain("sync"), *tests(FixtureCaller), Plain("sync")]), scope
+        )
         result = TestResult()
         unit.suite(result)
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
@@ -362,8 +370,8 @@ class Whole(TestCase):
 
     def test_users(self) -> None:
         """One of the user's is one unit, with what its tests need."""
-        users = Own([TestSuite(tests(Fixtures))])
-        found = units.units(TestSuite([Fixtures("a"), users, Fixtures("a")]), SETTINGS)
+        users = Own([TestSuite(tests(FixtureCaller))])
+        found = units.units(TestSuite([FixtureCaller("a"), users, FixtureCaller("a")]), SETTINGS)
         self.assertEqual(names_of(found), ["Fixtures.a", "Fixtures.a Fixtures.b", "Fixtures.a"])
         self.assertTrue(found[1].has_fixtures)
         (only,) = units.units(users, SETTINGS)
@@ -374,7 +382,7 @@ class Whole(TestCase):
     def test_other_ways(self) -> None:
         """So is one that is called in another way, or gives its tests in another; no other is."""
 
-        class Called(TestSuite):
+        class UserCall(TestSuite):
             __call__ = TestSuite.run
 
         class Lazy(TestSuite):
@@ -384,7 +392,7 @@ class Whole(TestCase):
         class Harmless(TestSuite):
             attribute = 1
 
-        for kind, count in ((Called, 1), (Lazy, 1), (Harmless, 2), (BaseTestSuite, 2)):
+        for kind, count in ((UserCall, 1), (Lazy, 1), (Harmless, 2), (BaseTestSuite, 2)):
             found = units.units(TestSuite([kind(tests(Plain))]), SETTINGS)
             self.assertEqual(len(found), count, kind)
 
@@ -398,7 +406,7 @@ class Execution(TestCase):
     def test_fixtures(self) -> None:
         """Each has them set up and torn down, whatever runs before or behind it."""
         found = units.units(
-            TestSuite([*tests(Fixtures), Plain("sync"), *tests(Fixtures)]), SETTINGS
+            TestSuite([*tests(FixtureCaller), Plain("sync"), *tests(FixtureCaller)]), SETTINGS
         )
         result = TestResult()
         for unit in (found[0], found[2], found[1]):
@@ -408,9 +416,9 @@ class Execution(TestCase):
 
     def test_others(self) -> None:
         """What else runs before or behind it finds nothing set up, and leaves nothing so."""
-        (unit,) = units.units(TestSuite(tests(Fixtures)), SETTINGS)
+        (unit,) = units.units(TestSuite(tests(FixtureCaller)), SETTINGS)
         result = TestResult()
-        result._previousTestClass = Fixtures
+        result._previousTestClass = FixtureCaller
         unit.suite(result)
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
         LayerSuite(mock.Mock(), [Plain("sync")], layer=object).handle_previous_test_teardown(result)
@@ -425,7 +433,9 @@ class Parts(TestCase):
 
     def test_part(self) -> None:
         """It has the tests at some positions, with their fixtures; the unit stays as it is."""
-        (unit,) = units.units(TestSuite([Fixtures("a"), Fixtures("b"), Fixtures("a")]), SETTINGS)
+        (unit,) = units.units(
+            TestSuite([FixtureCaller("a"), FixtureCaller("b"), FixtureCaller("a")]), SETTINGS
+        )
         suite = unit.part({0, 2})
         self.assertEqual(list(suite), [unit.tests[0], unit.tests[2]])
         result = TestResult()
@@ -449,14 +459,14 @@ class Parts(TestCase):
         (within,) = suite
         self.assertIs(within.layer, Inner)
         self.assertEqual(list(within), [unit.tests[2]])
-        (own,) = units.units(TestSuite([Own(tests(Fixtures))]), SETTINGS)
+        (own,) = units.units(TestSuite([Own(tests(FixtureCaller))]), SETTINGS)
         own.part({1})(TestResult())
         self.assertEqual(told, ["begin", "set up Fixtures", "a", "a", "end", "tear down Fixtures"])
 
     def test_part_of_run(self) -> None:
         """So do the fixtures of each class where all tests are one unit."""
         scope = settings.resolve({"loop-scope": "run"}, {})
-        (unit,) = units.units(TestSuite([Plain("sync"), *tests(Fixtures)]), scope)
+        (unit,) = units.units(TestSuite([Plain("sync"), *tests(FixtureCaller)]), scope)
         result = TestResult()
         unit.part({2})(result)
         self.assertEqual(told, ["set up Fixtures", "a", "tear down Fixtures"])
@@ -465,7 +475,7 @@ class Parts(TestCase):
     def test_copied(self) -> None:
         """A copy has tests of its own, of the same names, and the same needs."""
 
-        class Case(Fixtures):
+        class Case(FixtureCaller):
             @aio.serial
             @aio.exclusive("key", at_most=3)
             def c(self) -> None: ...
@@ -482,7 +492,7 @@ class Parts(TestCase):
 
     def test_fresh(self) -> None:
         """A copy of a suite can run after the suite, and changes none of its tests."""
-        suite = TestSuite([TestSuite(tests(Fixtures)), Plain("sync")])
+        suite = TestSuite([TestSuite(tests(FixtureCaller)), Plain("sync")])
         before = [*suite._tests[0], suite._tests[1]]  # type: ignore[attr-defined]
         found = units.fresh(suite)
         result = TestResult()
@@ -497,7 +507,7 @@ class Parts(TestCase):
     def test_at_most(self) -> None:
         """Where tests of a unit differ in ``at_most``, the smallest one counts."""
 
-        class Case(Fixtures):
+        class Case(FixtureCaller):
             @aio.exclusive("key", at_most=4)
             async def c(self) -> None: ...
 
@@ -525,7 +535,7 @@ class Shuffled(TestCase):
 
     def test_reordered(self) -> None:
         """A suite becomes one of units; it loses its tests, which go when they have run."""
-        suite = TestSuite([TestSuite(tests(Fixtures)), TestSuite([Plain("sync")] * 2)])
+        suite = TestSuite([TestSuite(tests(FixtureCaller)), TestSuite([Plain("sync")] * 2)])
         told.clear()
         shuffle = settings.resolve({"shuffle": "1"}, {})
         self.assertIs(units.reordered(suite, SETTINGS), suite)
@@ -548,13 +558,13 @@ class Shuffled(TestCase):
                 type(self).addClassCleanup(told.append, "class")
                 addModuleCleanup(told.append, "module")
 
-        suite = TestSuite([Adds("sync"), Fixtures("a")])
+        suite = TestSuite([Adds("sync"), FixtureCaller("a")])
         result = TestResult()
         for seed in ("0", "1"):
             units.reordered(suite, settings.resolve({"shuffle": seed}, {}))(result)
             self.assertEqual(told.count("class"), 1)
             self.assertEqual(told.count("module"), 1)
-            suite = TestSuite([Adds("sync"), Fixtures("a")])
+            suite = TestSuite([Adds("sync"), FixtureCaller("a")])
             told.clear()
         self.assertEqual((result.testsRun, result.errors), (4, []))
 

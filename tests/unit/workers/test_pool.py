@@ -31,12 +31,12 @@ def unit(count: int = 1, **given: Any) -> Unit:
     return Unit([Case("one") for _ in range(count)], None, **given)
 
 
-def ran(position: int, moment: float = 0.0, seconds: float = 1.0) -> list[Event]:
+def ran(scope_key: int, moment: float = 0.0, seconds: float = 1.0) -> list[Event]:
     """The events of a test that passes."""
     return [
-        Call("startTest", position, (), moment),
-        Call("addSuccess", position, (), moment),
-        Call("stopTest", position, (), moment + seconds),
+        Call("startTest", scope_key, (), moment),
+        Call("addSuccess", scope_key, (), moment),
+        Call("stopTest", scope_key, (), moment + seconds),
     ]
 
 
@@ -103,7 +103,7 @@ class Worker:
         if self.is_alive:
             self.die()
 
-    def watch(self) -> None: ...
+    def loop_state(self) -> None: ...
 
     def kill_now(self) -> None:
         self.test.killed.append(self)
@@ -315,8 +315,8 @@ class Deaths(Pools):
                 yield from self.passing(worker, order)
                 return
             worker.state.begin_unit(order.unit)
-            for position in range(at):
-                yield Report(order.unit, ran(position))
+            for scope_key in range(at):
+                yield Report(order.unit, ran(scope_key))
             worker.state.begin_test(at, monotonic())
             yield "dies"
 
@@ -566,5 +566,5 @@ class Alone(TestCase):
         worker.process.is_alive.return_value = worker.connection.poll.return_value = False
         self.pool._workers = [worker]
         with mock.patch.object(pool.Pool, "_bury") as bury:
-            self.pool._watch()
+            self.pool._loop_state()
         bury.assert_called_once_with(worker)

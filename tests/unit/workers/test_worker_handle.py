@@ -129,11 +129,11 @@ class Handles(TestCase):
         worker.receive()
         worker.kill(is_stuck=True)
         self.assertTrue(worker.is_stuck and worker.is_being_killed)
-        worker.watch()
+        worker.loop_state()
         self.assertTrue(worker.process.is_alive())
         end = time.monotonic() + 5
         while worker.process.is_alive() and time.monotonic() < end:
-            worker.watch()
+            worker.loop_state()
             time.sleep(0.005)
         self.assertEqual(worker.wait(), -signal.SIGKILL)
         with mock.patch.object(stack_dumps, "_is_users", lambda name: name == __file__):

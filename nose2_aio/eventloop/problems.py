@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from nose2_aio.introspection.locations import Origin
 
-__all__ = ["Finding", "Ledger", "Report", "Unawaited", "current"]
+__all__ = ["Finding", "Problems", "Report", "Unawaited", "current_problems"]
 
 
 class Finding(NamedTuple):
@@ -53,7 +53,7 @@ class Unawaited(NamedTuple):
     """Whether the call of an AsyncMock has made it."""
 
 
-class Ledger:
+class Problems:
     """What has gone wrong on behalf of one test, or of one wider scope."""
 
     reports: tuple[Report, ...] = ()
@@ -66,5 +66,5 @@ class Ledger:
     """What there is to say of tasks that would not end, for which the loop was abandoned."""
 
 
-current: ContextVar[Ledger | None] = ContextVar("nose2_aio_ledger", default=None)
+current_problems: ContextVar[Problems | None] = ContextVar("nose2_aio_ledger", default=None)
 """The ledger of what runs in a context."""
