@@ -20,8 +20,22 @@ MODULES = {
 """The modules by name, ``workers.pool`` in a sub-package; packages end in ``__init__``."""
 
 
+SUB_PACKAGES = (
+    "introspection",
+    "config",
+    "eventloop",
+    "reporting",
+    "running",
+    "cases",
+    "suites",
+    "workers",
+)
+"""Each may import those before it, and ``errors``."""
+TOP = ("__init__", "errors", "plugin", "run")
+
+
 def imported(path: Path) -> set[str]:
-    """Names of the package's modules that a module imports."""
+    """Return the names of the package's modules that a module imports."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "nose2_aio":
@@ -32,27 +46,48 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-class Canceller(TestCase):
-    """Who may import whom."""
-
-    def test_downward(self) -> None:
-        """Imports go strictly downward: what imports one another can be put in a line."""
-        waiting = {name: imported(path) for name, path in MODULES.items()}
-        line: list[str] = []
-        while waiting:
-            free = sorted(name for name, needs in waiting.items() if needs <= set(line))
-            self.assertTrue(free, f"a ring of imports: {waiting}")
-            line += free
-            for name in free:
-                del waiting[name]
-        self.assertEqual(line[-2:], ["plugin", "__init__"])
+class Imports(TestCase):
+    """Which module may import which."""
 
     def test_sub_packages(self) -> None:
-        """A sub-package only says what is in it: it imports nothing."""
+        """A sub-package imports ``errors``, itself, and the sub-packages before it."""
+        for name, path in MODULES.items():
+            package, _, inner = name.partition(".")
+            if not inner:
+                self.assertIn(name, TOP)
+                continue
+            allowed = {*SUB_PACKAGES[: SUB_PACKAGES.index(package) + 1], "errors"}
+            with self.subTest(name):
+                self.assertLessEqual({one.partition(".")[0] for one in imported(path)}, allowed)
+
+    def test_errors(self) -> None:
+        """The module ``errors``, which all may import, imports nothing."""
+        self.assertEqual(imported(MODULES["errors"]), set())
+
+    def test_no_circle(self) -> None:
+        """No modules import each other in a circle, also inside of a sub-package."""
+        waiting = {name: imported(path) for name, path in MODULES.items()}
+        while waiting:
+            free = {name for name, needs in waiting.items() if not needs & waiting.keys()}
+            self.assertTrue(free, f"a circle of imports: {waiting}")
+            waiting = {name: needs for name, needs in waiting.items() if name not in free}
+
+    def test_purpose(self) -> None:
+        """The ``__init__`` of a sub-package has a docstring and nothing else."""
         packages = [name for name in MODULES if name.endswith(".__init__")]
-        self.assertEqual(packages, ["workers.__init__"])
+        self.assertCountEqual(packages, [f"{name}.__init__" for name in SUB_PACKAGES])
         for name in packages:
             self.assertEqual(len(ast.parse(MODULES[name].read_text()).body), 1, name)
+
+    def test_size(self) -> None:
+        """No module is longer than 400 lines, and no function longer than 40."""
+        for name, path in MODULES.items():
+            text = path.read_text()
+            self.assertLessEqual(text.count("\n"), 400, name)
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    length = (node.end_lineno or 0) - node.lineno + 1
+                    self.assertLessEqual(length, 40, (name, node.name))
 
     def test_windows(self) -> None:
         """The package can be imported where there are only the signals of Windows."""
