@@ -32,7 +32,6 @@ from unittest import TestCase
 
 from nose2_aio.cases import (
     generator_tests,
-    isolated,
     nose2_cases,
     returned,
     scope_keys,
@@ -40,6 +39,7 @@ from nose2_aio.cases import (
 )
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
+from nose2_aio.cases.isolated import IsolatedCases
 from nose2_aio.cases.nose2_cases import UserCall
 from nose2_aio.cases.scopes import UNKNOWN, ScopeKey, ScopeLevel, Scopes
 from nose2_aio.config import tags
@@ -134,7 +134,7 @@ class Adapter:
         self._time_limits = scopes.options.time_limits
         self._overall = plans.overall(settings)
         self._is_timed = bool(self._overall.seconds) or settings.virtual_time
-        self._guards = isolated.Guards(settings, scopes.options, fixtures.explained)
+        self._isolated = IsolatedCases(settings, scopes.options, fixtures.explained)
 
     def close(self) -> None:
         """End the books of the last test, behind all of them."""
@@ -159,7 +159,7 @@ class Adapter:
                 if coroutines.is_declared(case.tearDown):  # its task and context begin with setUp
                     self._take(test, unittest_internals.SET_UP, self._call_set_up)
         elif seam is unittest_internals.ISOLATED:
-            self._guards.attach(test, self.attribution.problems)
+            self._isolated.attach(test, self.attribution.problems)
         else:
             _check_fixtures(test)
         if self._scopes.open and not self._scopes.is_innermost(case):
@@ -318,8 +318,8 @@ class Adapter:
             done = self._attempt(test, done, lambda: scopes.leave(self._at(test)))
         elif scopes.open and scopes.layered is test:  # its layers are to end it
             inspect_end(self.attribution.problems, scopes.open[-1].runner.loop)
-        if self._guards.test is test:
-            done = self._attempt(test, done, self._guards.inspect)
+        if self._isolated.test is test:
+            done = self._attempt(test, done, self._isolated.inspect)
         if self.attribution.have_any(test):
             done = self._attempt(test, done, lambda: self.attribution.judge(test, is_passed=done))
         if self._time_limits.waits is not None:
@@ -329,7 +329,7 @@ class Adapter:
     def _note_cost(self, test: TestCase) -> None:
         """Note what a test has cost, if it was one for a loop."""
         waits, self._time_limits.waits = self._time_limits.waits, None
-        if waits is not None and (self.attribution.has_awaited or self._guards.test is test):
+        if waits is not None and (self.attribution.has_awaited or self._isolated.test is test):
             self._timings.note(test.id(), monotonic() - self._began, waits)
 
     def _attempt(self, test: TestCase, done: Any, end: Callable[[], None]) -> Any:

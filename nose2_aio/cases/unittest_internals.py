@@ -26,6 +26,7 @@ __all__ = [
     "SET_UP",
     "TEAR_DOWN",
     "TEST",
+    "asyncio_runner",
     "calls_fixtures",
     "class_cleanups",
     "clean_up",
@@ -41,12 +42,12 @@ __all__ = [
     "is_end",
     "is_isolated",
     "is_unittests",
-    "isolated_loop",
     "keeps",
     "makes_runner",
     "method_name",
     "module_cleanups",
     "runs_itself",
+    "set_asyncio_runner",
     "subtest",
     "subtest_parts",
     "suite_with",
@@ -149,10 +150,14 @@ def closes_runner(case: type[TestCase]) -> bool:
     return own is not None and getattr(case, CLOSE_RUNNER) is own
 
 
-def isolated_loop(test: Any) -> AbstractEventLoop | None:
-    """Return the loop that IsolatedAsyncioTestCase is about to run a test on."""
-    runner = getattr(test, "_asyncioRunner", None)
-    return None if runner is None else runner.get_loop()
+def asyncio_runner(test: Any) -> Any:
+    """Return what IsolatedAsyncioTestCase is about to run a test with, an `asyncio.Runner`."""
+    return getattr(test, "_asyncioRunner", None)
+
+
+def set_asyncio_runner(test: Any, runner: Any) -> None:
+    """Run the coroutines of an IsolatedAsyncioTestCase with another runner."""
+    test._asyncioRunner = runner
 
 
 def makes_runner(case: type[TestCase]) -> bool:

@@ -22,7 +22,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import LoopError, TimeLimitError
@@ -34,7 +34,7 @@ from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.reporting import hang_report
 
-__all__ = ["Deadline", "Limit", "TimeLimits", "Virtual", "is_debugged"]
+__all__ = ["Deadline", "Limit", "TimeLimits", "Virtual", "call_users_code", "is_debugged"]
 
 _SLACK = 0.1
 """Seconds that code gets beyond its limit to give the loop a chance, before it is interrupted."""
@@ -48,8 +48,6 @@ _PATIENCE = 1.0
 _PATIENT = 4
 """How often it rings that patiently."""
 _OURS = ("nose2", "nose2_aio")
-_CALLERS = ("_call_guarded", "_call_users_fixture", "_call_users_code")
-"""The functions of ours that call the user's, by name."""
 _DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle", "pydevd_frame_evaluator", "debugpy")
 
 
@@ -320,6 +318,11 @@ class TimeLimits:
         return Overrun(str(deadline.error()))
 
 
+def call_users_code(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call code of the user, and return what it returns: from here on it may be interrupted."""
+    return function(*args, **kwargs)
+
+
 def _running(loop: AbstractEventLoop | None) -> AbstractEventLoop | None:
     return loop if loop is not None and loop.is_running() else None
 
@@ -351,7 +354,7 @@ def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
     is_in_loop = False
     while frame is not None:
         code, package = frame.f_code, locations.package(frame)
-        if code is _CALLBACK or code.co_name in _CALLERS:
+        if code is _CALLBACK or code is call_users_code.__code__:
             return True
         if package == "asyncio" or frame.f_globals.get("__name__") == _SELECTOR:
             if is_awaiting:

@@ -48,7 +48,7 @@ from nose2_aio.introspection import await_chains, tracebacks
 from nose2_aio.introspection.await_chains import Line
 from nose2_aio.running import shutdown
 from nose2_aio.running.cancellation import Canceller
-from nose2_aio.running.deadlines import Deadline, Limit, TimeLimits
+from nose2_aio.running.deadlines import Deadline, Limit, TimeLimits, call_users_code
 from nose2_aio.running.shutdown import Leftovers
 
 __all__ = ["Runner", "RunnerOptions", "always", "never"]
@@ -286,7 +286,7 @@ class Runner:
             self.options.time_limits.set_clock(self.loop)
         self.is_calling = True
         try:
-            return self.context.run(_call_users_code, function, *args, **kwargs)
+            return self.context.run(call_users_code, function, *args, **kwargs)
         finally:
             self.is_calling = False
 
@@ -316,7 +316,7 @@ class Runner:
             if self._at_end is not None:
                 self._at_end.close()
             if self._loop_state is not None:
-                self._loop_state.on_deadlock = None
+                self._loop_state.on_deadlock = self._loop_state.waits = None
                 if self._restore is not None:
                     self._loop_state.forget()
             if self._restore is not None:
@@ -586,10 +586,6 @@ class Runner:
 
     def _stop(self, _: asyncio.Task[Any]) -> None:
         self.loop.stop()
-
-
-def _call_users_code(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    return function(*args, **kwargs)
 
 
 async def _awaited(inner: HostTask) -> None:
