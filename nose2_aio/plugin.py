@@ -244,7 +244,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         lines = self._test_run.report()
         if self._tally is not None:
             lines += self._tally.lines()
-        notes = self._test_run.notes
+        notes = self._test_run.notes.lines
         order = units.order(self.settings)
         if order and not event.stopTestEvent.result.wasSuccessful():
             lines += order

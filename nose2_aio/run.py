@@ -65,6 +65,7 @@ class Run:
         self.scopes = Scopes(settings)
         self.scopes.judge = self._judge
         self.time_limits = self.scopes.options.time_limits
+        self.notes = self.time_limits.notes
         self.time_limits.is_off = is_debugging
         self.verdicts = Verdicts(settings)
         self.interrupts = Interrupts()
@@ -241,7 +242,7 @@ class Run:
 
     def note(self, line: str) -> None:
         """Take a line for the end of the run."""
-        self.time_limits.told[line] = None
+        self.notes.add(line)
 
     @contextmanager
     def signals(self, terminal: int) -> Iterator[None]:
@@ -281,21 +282,15 @@ class Run:
         """Add what was found in another process."""
         self._told += found.told
         self.timings.add(found.timings)
-        self.notes.update(dict.fromkeys(found.notes))
+        self.notes.add(*found.notes)
 
     def take(self) -> Found | None:
         """Return what was found here, and forget it; None for nothing."""
         told = [*self._told, *self.verdicts.take()]
-        if not (told or self.time_limits.told or self.timings.has_any):
+        if not (told or self.notes or self.timings.has_any):
             return None
         self._told = []
-        notes, self.time_limits.told = list(self.time_limits.told), {}
-        return Found(told, self.timings.take(), notes)
-
-    @property
-    def notes(self) -> dict[str, None]:
-        """What there is to say of what was asked for and can't be done, in its order."""
-        return self.time_limits.told
+        return Found(told, self.timings.take(), self.notes.take())
 
     def report(self) -> list[str]:
         """Return, as lines, what was found and has failed no test, and what the slowest cost."""

@@ -54,7 +54,8 @@ from nose2_aio.reporting.timings import Timings
 from nose2_aio.running import coroutines, decorators, hypothesis_examples, loop_contexts, plans
 from nose2_aio.running.decorators import Decoration
 from nose2_aio.running.engines import Engine, Execution
-from nose2_aio.running.runner import Runner, always, never
+from nose2_aio.running.host import always, never
+from nose2_aio.running.runner import Runner
 
 __unittest = True
 

@@ -26,8 +26,9 @@ from nose2_aio.eventloop.problems import Problems, current_problems
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running import coroutines, plans
 from nose2_aio.running.deadlines import Limit, call_users_code
+from nose2_aio.running.host import always
 from nose2_aio.running.interrupts import Interrupts
-from nose2_aio.running.runner import Runner, always
+from nose2_aio.running.runner import Runner
 
 __all__ = ["FixtureCaller"]
 

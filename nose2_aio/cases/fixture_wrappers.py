@@ -28,7 +28,7 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, FixtureCancelledError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.introspection import locations, tracebacks
-from nose2_aio.running.runner import never
+from nose2_aio.running.host import never
 
 __unittest = True
 

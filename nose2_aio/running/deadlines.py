@@ -33,6 +33,7 @@ from nose2_aio.eventloop.wait_times import WaitTimes
 from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.reporting import hang_report
+from nose2_aio.reporting.notes import Notes
 
 __all__ = ["Deadline", "Limit", "TimeLimits", "Virtual", "call_users_code", "is_debugged"]
 
@@ -172,10 +173,9 @@ class TimeLimits:
     on_change: Callable[[float], None] | None = None
     """Called with the time when the deadline passes, whenever that changes; infinity for none."""
 
-    def __init__(self) -> None:
+    def __init__(self, notes: Notes | None = None) -> None:
         self._alarm = Alarm()
-        self.told: dict[str, None] = {}
-        """What there is to tell at the end of the run, in its order."""
+        self.notes = notes or Notes()
 
     def begin(self, limit: Limit, virtual: Virtual | None = None) -> None:
         """Begin the time of a test, or of a fixture, if that is limited or virtual."""
@@ -210,7 +210,7 @@ class TimeLimits:
                     f'{error} ({virtual.place}).\nTag the test with @aio.loop("asyncio"), or with '
                     "@aio.virtual_time(False)."
                 ) from None
-            self.told[f"{error}; it was real there"] = None
+            self.notes.add(f"{error}; it was real there")
             limit = Limit() if self.deadline is None else self.deadline.limit
             self.begin(limit)
 

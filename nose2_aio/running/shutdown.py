@@ -131,8 +131,15 @@ class Leftovers:
             )
         )
 
-    async def end_own(self) -> None:
-        """Do to the tasks of this runner what `shut_down` does to all."""
+    def end_own(self) -> None:
+        """Do to the tasks of this runner what `shut_down` does to all; run the loop meanwhile."""
+        task = asyncio.Task(self._end_own(), loop=self._loop)
+        task.add_done_callback(lambda _: self._loop.stop())
+        while not task.done():
+            self._loop.run_forever()
+        task.result()
+
+    async def _end_own(self) -> None:
         await give_way()
         inspect_pending(self._loop, self._problems, self.own())
         self._note(await _cancel_all(self.own, self._grace))

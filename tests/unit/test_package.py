@@ -80,13 +80,14 @@ class Imports(TestCase):
             self.assertEqual(len(ast.parse(MODULES[name].read_text()).body), 1, name)
 
     def test_size(self) -> None:
-        """No module is longer than 400 lines, and no function longer than 40."""
+        """No module is longer than 400 lines; no function longer than 40, its docstring aside."""
         for name, path in MODULES.items():
             text = path.read_text()
             self.assertLessEqual(text.count("\n"), 400, name)
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                    length = (node.end_lineno or 0) - node.lineno + 1
+                    body = node.body[1:] if ast.get_docstring(node) and node.body[1:] else node.body
+                    length = (body[-1].end_lineno or 0) - body[0].lineno + 1
                     self.assertLessEqual(length, 40, (name, node.name))
 
     def test_windows(self) -> None:

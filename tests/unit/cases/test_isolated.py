@@ -10,7 +10,7 @@ from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.running.deadlines import Deadline, Limit, TimeLimits
-from nose2_aio.running.runner import RunnerOptions
+from nose2_aio.running.runner_options import RunnerOptions
 
 
 class Case(TestCase):
