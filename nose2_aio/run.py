@@ -18,7 +18,7 @@ from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.fixture_wrappers import FixtureWrappers
 from nose2_aio.cases.scopes import ScopeLevel, Scopes
-from nose2_aio.config import tags
+from nose2_aio.config import tag_lookup
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, WorkerStartError
@@ -271,7 +271,7 @@ class Run:
             return None
         name = f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else owner
         what = f"{level.name.lower()} {name or ''}".strip()
-        modes = tags.read_checks(None, owner if isinstance(owner, type) else object)
+        modes = tag_lookup.read_checks(None, owner if isinstance(owner, type) else object)
         can_fail = level in (ScopeLevel.MODULE, ScopeLevel.CLASS)
         return self.verdicts.judge(
             str(name or "the run"), problems, modes, what=what, can_fail=can_fail

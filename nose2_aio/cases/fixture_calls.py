@@ -18,7 +18,7 @@ from typing import Any
 
 from nose2_aio.cases import generator_tests
 from nose2_aio.cases.scopes import ScopeKey, Scopes
-from nose2_aio.config import tags
+from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.eventloop import event_loops
@@ -64,7 +64,7 @@ class FixtureCaller:
         """
         tagged = None
         if "timeout" in getattr(function, "__dict__", ()):
-            tagged = tags.read(function, object).timeout
+            tagged = tag_lookup.read_durations(function, object).timeout
         time_limits = self._scopes.options.time_limits
         is_limited = time_limits.deadline is not None or not self._limit.seconds
         if tagged is None and scope_key.test is not None and is_limited:

@@ -141,7 +141,7 @@ class Scopes:
         if (
             outer is not None
             and not outer.is_given
-            and not loop_factories.same(found, outer.factory)
+            and not loop_factories.are_same(found, outer.factory)
         ):
             raise DefinitionError(self._disagreement(owner, found, outer))
         return found

@@ -20,10 +20,10 @@ def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEvent
     """Return a new event loop of a factory.
 
     That of asyncio is a watched one, unless an event loop policy says otherwise. Raises what
-    `nose2_aio.config.loop_factories.made` does.
+    `nose2_aio.config.loop_factories.make_loop` does.
     """
     if factory is not None and not factory.is_asyncio:
-        loop = loop_factories.made(factory)
+        loop = loop_factories.make_loop(factory)
     else:
         loop = InstrumentedLoop() if _is_default() else asyncio.new_event_loop()
     if debug:

@@ -105,7 +105,7 @@ class Clock:
         >= 0; `LoopError` where time isn't virtual any more.
         """
         place = f"Clock.advance, {locations.of_caller()}"
-        duration = seconds.checked(duration, name="seconds", place=place)
+        duration = seconds.validate(duration, name="seconds", place=place)
         if not self._is_virtual:
             raise LoopError(f"time isn't virtual any more: only then can it be moved ({place})")
         reached = self._loop.create_future()

@@ -34,7 +34,7 @@ RULE = "must be a callable without arguments that returns an event loop, or the 
 
 def names(*values: Any) -> list[str]:
     """The names of what is given."""
-    return [factory.name for factory in loop_factories.checked(values, place="here")]
+    return [factory.name for factory in loop_factories.validate(values, place="here")]
 
 
 class Names(TestCase):
@@ -52,7 +52,7 @@ class Names(TestCase):
         """The same, by their own names; nothing that would break an id."""
         self.assertEqual(names(asyncio.new_event_loop), ["asyncio"])
         self.assertEqual(names(make), ["make"])
-        self.assertEqual(names(new_event_loop), ["test_factories"])
+        self.assertEqual(names(new_event_loop), ["test_loop_factories"])
         self.assertEqual(names(functools.partial(make)), ["make"])
         self.assertEqual(names(Maker()), ["Maker"])
         self.assertEqual(names(lambda: make()), ["<lambda>"])
@@ -102,7 +102,7 @@ class Checked(TestCase):
             (Checked, InvalidTypeError),
         ):
             with self.subTest(value), self.assertRaises(InvalidValueError) as caught:
-                loop_factories.checked([value], place="here")
+                loop_factories.validate([value], place="here")
             self.assertIs(type(caught.exception), error)
             self.assertRegex(
                 str(caught.exception), rf"^loop {RULE}, got {re.escape(repr(value))}.* \(here\)$"
@@ -113,7 +113,7 @@ class Checked(TestCase):
         several = "several have commas between them"
         for text in ("fast loop", "", ","):
             with self.assertRaises(InvalidValueError) as caught:
-                loop_factories.parsed(text, name="loop", place="here")
+                loop_factories.parse(text, name="loop", place="here")
             message = f"loop {RULE}, got {text!r}; {several} (here)"
             self.assertEqual(str(caught.exception), message)
         project = Project(
@@ -146,19 +146,19 @@ class Checked(TestCase):
             ),
         ):
             with self.subTest(text), self.assertRaises(InvalidValueError) as caught:
-                loop_factories.parsed(text, name="loop", place="here")
+                loop_factories.parse(text, name="loop", place="here")
             self.assertEqual(str(caught.exception), f"loop {RULE}, got '{text}': {why} (here)")
 
     def test_none(self) -> None:
         """There has to be one."""
         for values in ((), ([],)):
             with self.assertRaisesRegex(InvalidValueError, r"got none \(here\)$"):
-                loop_factories.checked(values, place="here")
+                loop_factories.validate(values, place="here")
 
     def test_no_signature(self) -> None:
         """A callable that has no signature is taken as it is."""
         with mock.patch("inspect.signature", side_effect=ValueError):
-            self.assertTrue(loop_factories.takes_nothing(int))
+            self.assertTrue(loop_factories.takes_no_arguments(int))
 
 
 class CreatedObject(TestCase):
@@ -173,7 +173,7 @@ class CreatedObject(TestCase):
             (HERE, new_event_loop),
             ("concurrent.futures.thread.ThreadPoolExecutor", None),
         ):
-            (factory,) = loop_factories.parsed(text, name="loop", place="here")
+            (factory,) = loop_factories.parse(text, name="loop", place="here")
             if function is not None:
                 self.assertIs(factory.function, function)
 
@@ -185,20 +185,20 @@ class CreatedObject(TestCase):
         closed.close()
         for value, error, text in (
             (5, InvalidTypeError, r"it returned 5 \(here\)"),
-            (running, LoopError, r"runs already \(here\)"),
+            (running, LoopError, r"is already running \(here\)"),
             (closed, LoopError, r"is closed \(here\)"),
         ):
             with self.assertRaisesRegex(error, text):
-                loop_factories.made(Factory("x", lambda value=value: value, "here"))
+                loop_factories.make_loop(Factory("x", lambda value=value: value, "here"))
 
     def test_same(self) -> None:
         """One factory by two names is the same; none is asyncio's."""
-        first, second = loop_factories.checked([make, f"{HERE}.make"], place="here")
+        first, second = loop_factories.validate([make, f"{HERE}.make"], place="here")
         default = Factory("asyncio", "asyncio", "here")
-        self.assertTrue(loop_factories.same(first, first))
-        self.assertTrue(loop_factories.same(first, second))
-        self.assertTrue(loop_factories.same(None, default))
-        self.assertTrue(loop_factories.same(default, None))
-        self.assertTrue(loop_factories.same(None, None))
-        self.assertFalse(loop_factories.same(first, None))
-        self.assertFalse(loop_factories.same(first, default))
+        self.assertTrue(loop_factories.are_same(first, first))
+        self.assertTrue(loop_factories.are_same(first, second))
+        self.assertTrue(loop_factories.are_same(None, default))
+        self.assertTrue(loop_factories.are_same(default, None))
+        self.assertTrue(loop_factories.are_same(None, None))
+        self.assertFalse(loop_factories.are_same(first, None))
+        self.assertFalse(loop_factories.are_same(first, default))

@@ -1,11 +1,11 @@
-"""nose2_aio.config.settings"""
+"""nose2_aio.config.settings, nose2_aio.config.options"""
 
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
 from unittest import TestCase, mock
 
-from nose2_aio.config import settings
+from nose2_aio.config import options, settings
 from nose2_aio.errors import InvalidValueError
 
 
@@ -56,7 +56,7 @@ class Resolve(TestCase):
 
     def test_cores(self) -> None:
         """Where the system doesn't say which cores a process may use, ``auto`` is all of them."""
-        with mock.patch.object(settings, "os", mock.Mock(spec=["cpu_count"])) as system:
+        with mock.patch.object(options, "os", mock.Mock(spec=["cpu_count"])) as system:
             system.cpu_count.return_value = 6
             self.assertEqual(settings.resolve({"workers": "auto"}, {}).workers, 6)
             system.cpu_count.return_value = None
@@ -160,7 +160,7 @@ class Resolve(TestCase):
                 {},
                 (
                     "unknown key 'concurrency' in [aio]: "
-                    f"known: always-on, {', '.join(option.key for option in settings.OPTIONS)}"
+                    f"known: always-on, {', '.join(option.key for option in options.OPTIONS)}"
                 ),
             ),
             ({"strict": "very"}, {}, "strict must be true or false, got 'very' ([aio] strict)"),
@@ -190,7 +190,7 @@ class Resolve(TestCase):
                 {},
                 (
                     "unknown key 'colour' in [aio]: "
-                    f"known: always-on, {', '.join(option.key for option in settings.OPTIONS)}"
+                    f"known: always-on, {', '.join(option.key for option in options.OPTIONS)}"
                 ),
             ),
         ):
@@ -222,7 +222,7 @@ class Order(TestCase):
     def test_no_seed(self) -> None:
         """Anything else is none; on the command line it may be a test, whatever it is called."""
         rule = "shuffle must be true, false or a seed, a whole number >= 0, got"
-        hint = "write --aio-shuffle=SEED, or put --aio-shuffle behind the names of tests"
+        hint = "write --aio-shuffle=SEED, or put --aio-shuffle after the names of tests"
         for text in ("-1", "1.5", "soon"):
             with self.assertRaises(InvalidValueError) as caught:
                 settings.resolve({"shuffle": text}, {})

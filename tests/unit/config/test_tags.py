@@ -1,4 +1,4 @@
-"""nose2_aio.config.tags"""
+"""nose2_aio.config.tags, nose2_aio.config.tag_lookup"""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import functools
 from unittest import TestCase
 
 import nose2_aio as aio
-from nose2_aio.config import tags
-from nose2_aio.config.tags import Tags
+from nose2_aio.config import tag_lookup
+from nose2_aio.config.tag_lookup import DurationTags
 from nose2_aio.errors import InvalidTypeError, InvalidValueError
 
 
@@ -37,7 +37,9 @@ class Recording(TestCase):
 
         self.assertEqual(Tagged.timeout, 3)
         self.assertFalse(hasattr(Tagged, "sleep"))
-        self.assertEqual(tags.read(function, Tagged), Tags(timeout=5, sleep=1))
+        self.assertEqual(
+            tag_lookup.read_durations(function, Tagged), DurationTags(timeout=5, sleep=1)
+        )
 
     def test_static(self) -> None:
         """On a static or class method, it is the function's."""
@@ -51,14 +53,16 @@ class Recording(TestCase):
             @classmethod
             def class_method(cls) -> None: ...
 
-        self.assertEqual(tags.read(Tagged.static, Tagged), Tags(timeout=1))
-        self.assertEqual(tags.read(Tagged.class_method, Tagged), Tags(timeout=2))
+        self.assertEqual(tag_lookup.read_durations(Tagged.static, Tagged), DurationTags(timeout=1))
+        self.assertEqual(
+            tag_lookup.read_durations(Tagged.class_method, Tagged), DurationTags(timeout=2)
+        )
 
     def test_partial(self) -> None:
         """A partial has the tags of its function."""
         tagged = functools.partial(functools.partial(aio.timeout(1)(lambda *_: None), 1), 2)
-        self.assertEqual(tags.read(tagged, object), Tags(timeout=1))
-        self.assertTrue(tags.is_tagged(tagged))
+        self.assertEqual(tag_lookup.read_durations(tagged, object), DurationTags(timeout=1))
+        self.assertTrue(tag_lookup.is_coroutine_tagged(tagged))
 
     def test_is_tagged(self) -> None:
         """A function is tagged by decorator or by hand; None is no tag."""
@@ -66,11 +70,11 @@ class Recording(TestCase):
         def by_hand() -> None:
             pass
 
-        self.assertFalse(tags.is_tagged(by_hand))
+        self.assertFalse(tag_lookup.is_coroutine_tagged(by_hand))
         by_hand.timeout = None
-        self.assertFalse(tags.is_tagged(by_hand))
+        self.assertFalse(tag_lookup.is_coroutine_tagged(by_hand))
         by_hand.sleep = 0
-        self.assertTrue(tags.is_tagged(by_hand))
+        self.assertTrue(tag_lookup.is_coroutine_tagged(by_hand))
 
     def test_invalid(self) -> None:
         """A bad value is refused where it is given, with value, place and rule."""
@@ -106,9 +110,11 @@ class Reading(TestCase):
             def method(self) -> None:
                 pass
 
-        self.assertEqual(tags.read(Untagged().method, Untagged), Tags(None, None))
-        self.assertEqual(tags.read(function, object), Tags(None, None))
-        self.assertEqual(tags.read(print, object), Tags(None, None))
+        self.assertEqual(
+            tag_lookup.read_durations(Untagged().method, Untagged), DurationTags(None, None)
+        )
+        self.assertEqual(tag_lookup.read_durations(function, object), DurationTags(None, None))
+        self.assertEqual(tag_lookup.read_durations(print, object), DurationTags(None, None))
 
     def test_function_over_class(self) -> None:
         """The function's tag wins over its class's; other tags of the class hold."""
@@ -120,10 +126,12 @@ class Reading(TestCase):
             def method(self) -> None:
                 pass
 
-        self.assertEqual(tags.read(Tagged().method, Tagged), Tags(timeout=3, sleep=2))
+        self.assertEqual(
+            tag_lookup.read_durations(Tagged().method, Tagged), DurationTags(timeout=3, sleep=2)
+        )
 
     def test_inherited(self) -> None:
-        """Tags of bases hold, the nearest first."""
+        """DurationTags of bases hold, the nearest first."""
 
         @aio.timeout(1)
         class Base: ...
@@ -136,9 +144,13 @@ class Reading(TestCase):
         @aio.timeout(4)
         class Nearest(Both): ...
 
-        self.assertEqual(tags.read(function, Both), Tags(timeout=1, sleep=2))
-        self.assertEqual(tags.read(function, Nearest), Tags(timeout=4, sleep=2))
-        self.assertEqual(tags.read(function, Base), Tags(timeout=1))
+        self.assertEqual(
+            tag_lookup.read_durations(function, Both), DurationTags(timeout=1, sleep=2)
+        )
+        self.assertEqual(
+            tag_lookup.read_durations(function, Nearest), DurationTags(timeout=4, sleep=2)
+        )
+        self.assertEqual(tag_lookup.read_durations(function, Base), DurationTags(timeout=1))
 
     def test_by_hand(self) -> None:
         """An attribute set by hand counts, and a bad one is refused with its place."""
@@ -147,14 +159,14 @@ class Reading(TestCase):
             pass
 
         by_hand.timeout = None
-        self.assertEqual(tags.read(by_hand, object), Tags())
+        self.assertEqual(tag_lookup.read_durations(by_hand, object), DurationTags())
         by_hand.timeout = 7
-        self.assertEqual(tags.read(by_hand, object), Tags(timeout=7))
+        self.assertEqual(tag_lookup.read_durations(by_hand, object), DurationTags(timeout=7))
         by_hand.timeout = "7"
         with self.assertRaisesRegex(
             InvalidTypeError, r"got '7' \(attribute timeout of by_hand, .*test_tags\.py:\d+\)$"
         ):
-            tags.read(by_hand, object)
+            tag_lookup.read_durations(by_hand, object)
 
 
 class LoopScope(TestCase):
@@ -173,8 +185,8 @@ class LoopScope(TestCase):
         class Own(Base): ...
 
         for owner, scope in ((Base, "class"), (Inherits, "class"), (Own, "run"), (object, None)):
-            self.assertEqual(tags.read_loop_scope(owner), scope)
-        self.assertEqual(tags.read(None, Own).timeout, 5)
+            self.assertEqual(tag_lookup.read_loop_scope(owner), scope)
+        self.assertEqual(tag_lookup.read_durations(None, Own).timeout, 5)
 
     def test_values(self) -> None:
         """Any other value is refused, with its place."""
@@ -215,10 +227,10 @@ class Checks(TestCase):
             def test(self) -> None: ...
 
         self.assertEqual(
-            tags.read_checks(Tagged.test, Tagged),
+            tag_lookup.read_checks(Tagged.test, Tagged),
             {"leaked-tasks": "fail", "leaked-timers": "warn", "never-awaited": "ignore"},
         )
-        self.assertEqual(tags.read_checks(function, object), {})
+        self.assertEqual(tag_lookup.read_checks(function, object), {})
 
     def test_invalid(self) -> None:
         """Names and modes are checked, with the place."""
@@ -242,7 +254,7 @@ class Checks(TestCase):
 
         by_hand.checks = 5
         with self.assertRaisesRegex(InvalidTypeError, "^checks must be a dict, got 5 .attribute"):
-            tags.read_checks(by_hand, object)
+            tag_lookup.read_checks(by_hand, object)
 
 
 class Serial(TestCase):
@@ -257,19 +269,19 @@ class Serial(TestCase):
         def by_hand() -> None: ...
 
         self.assertEqual(vars(tagged), {"serial": True})
-        self.assertFalse(tags.is_tagged(tagged))
-        self.assertTrue(tags.read_serial(tagged, object))
-        self.assertFalse(tags.read_serial(by_hand, object))
+        self.assertFalse(tag_lookup.is_coroutine_tagged(tagged))
+        self.assertTrue(tag_lookup.read_serial(tagged, object))
+        self.assertFalse(tag_lookup.read_serial(by_hand, object))
         for value, meant in ((True, True), (False, False), (None, False)):
             by_hand.serial = value
-            self.assertIs(tags.read_serial(by_hand, object), meant)
+            self.assertIs(tag_lookup.read_serial(by_hand, object), meant)
         by_hand.serial = "yes"
         with self.assertRaisesRegex(
             InvalidTypeError,
             r"^serial must be True or False, got 'yes' "
             r"\(attribute serial of by_hand, .*test_tags\.py:\d+\)$",
         ):
-            tags.read_serial(by_hand, object)
+            tag_lookup.read_serial(by_hand, object)
 
     def test_class(self) -> None:
         """On a class it holds for all its tests, and for those of its subclasses."""
@@ -292,9 +304,9 @@ class Serial(TestCase):
         self.assertFalse(hasattr(Base, "serial"))
         self.assertTrue(Base.static.serial)
         for owner, meant in ((Base, True), (Inherits, True), (Other, False), (object, False)):
-            self.assertIs(tags.read_serial(function, owner), meant)
+            self.assertIs(tag_lookup.read_serial(function, owner), meant)
         Inherits.own.serial = False
-        self.assertFalse(tags.read_serial(Inherits().own, Inherits))
+        self.assertFalse(tag_lookup.read_serial(Inherits().own, Inherits))
 
     def test_invalid(self) -> None:
         """It is for functions and classes, without anything else."""
@@ -318,9 +330,9 @@ class Exclusive(TestCase):
         def tagged() -> None: ...
 
         self.assertEqual(vars(tagged), {"exclusive": ("database", "port", "database")})
-        self.assertFalse(tags.is_tagged(tagged))
-        self.assertEqual(tags.read_exclusive(tagged, object), {"database": 1, "port": 1})
-        self.assertEqual(tags.read_exclusive(function, object), {})
+        self.assertFalse(tag_lookup.is_coroutine_tagged(tagged))
+        self.assertEqual(tag_lookup.read_exclusive(tagged, object), {"database": 1, "port": 1})
+        self.assertEqual(tag_lookup.read_exclusive(function, object), {})
 
     def test_by_hand(self) -> None:
         """A string is one key, anything that can be iterated holds some."""
@@ -335,7 +347,7 @@ class Exclusive(TestCase):
             (None, {}),
         ):
             by_hand.exclusive = value
-            self.assertEqual(tags.read_exclusive(by_hand, object), keys)
+            self.assertEqual(tag_lookup.read_exclusive(by_hand, object), keys)
         by_hand.exclusive = "database"
         self.assertEqual(aio.exclusive("port")(by_hand).exclusive, ("database", "port"))
         for value, got in ((5, "5"), (["a", 5], "5")):
@@ -345,7 +357,7 @@ class Exclusive(TestCase):
                 rf"^exclusive must be one or more strings, got {got} "
                 r"\(attribute exclusive of by_hand, .*test_tags\.py:\d+\)$",
             ):
-                tags.read_exclusive(by_hand, object)
+                tag_lookup.read_exclusive(by_hand, object)
 
     def test_class(self) -> None:
         """Those of a class, of its bases and of its function add up too."""
@@ -365,12 +377,14 @@ class Exclusive(TestCase):
 
         class Inherits(Tagged): ...
 
-        self.assertEqual(tags.read_exclusive(function, Base), {"a": 1})
-        self.assertEqual(set(tags.read_exclusive(function, Inherits)), {"a", "b", "c"})
-        self.assertEqual(set(tags.read_exclusive(Tagged.method, Tagged)), {"a", "b", "c", "d"})
+        self.assertEqual(tag_lookup.read_exclusive(function, Base), {"a": 1})
+        self.assertEqual(set(tag_lookup.read_exclusive(function, Inherits)), {"a", "b", "c"})
+        self.assertEqual(
+            set(tag_lookup.read_exclusive(Tagged.method, Tagged)), {"a", "b", "c", "d"}
+        )
         aio.exclusive("e")(vars(Tagged)["method"])
         self.assertEqual(Tagged.method.exclusive, ("d", "e"))
-        self.assertEqual(tags.read_checks(function, Inherits), {"leaked-tasks": "fail"})
+        self.assertEqual(tag_lookup.read_checks(function, Inherits), {"leaked-tasks": "fail"})
 
     def test_invalid(self) -> None:
         """There is at least one, and each is a string; it is for functions and classes."""
@@ -402,9 +416,9 @@ class Exclusive(TestCase):
             @aio.exclusive("b")
             def alone(self) -> None: ...
 
-        self.assertEqual(tags.read_exclusive(function, Case), {"a": 4, "b": 4})
-        self.assertEqual(tags.read_exclusive(Case.test, Case), {"a": 2, "b": 4, "c": 3})
-        self.assertEqual(tags.read_exclusive(Case.alone, Case), {"a": 4, "b": 1})
+        self.assertEqual(tag_lookup.read_exclusive(function, Case), {"a": 4, "b": 4})
+        self.assertEqual(tag_lookup.read_exclusive(Case.test, Case), {"a": 2, "b": 4, "c": 3})
+        self.assertEqual(tag_lookup.read_exclusive(Case.alone, Case), {"a": 4, "b": 1})
 
     def test_invalid_at_most(self) -> None:
         """``at_most`` is a whole number of at least 1."""
@@ -449,8 +463,8 @@ class Retries(TestCase):
             (by_hand, object, 5),
             (by_hand, Case, 5),
         ):
-            self.assertEqual(tags.read_retries(what, owner), meant)
-        self.assertFalse(tags.is_tagged(Case.never))
+            self.assertEqual(tag_lookup.read_retries(what, owner), meant)
+        self.assertFalse(tag_lookup.is_coroutine_tagged(Case.never))
 
     def test_invalid(self) -> None:
         """It is a whole number, and for functions and classes."""
@@ -478,7 +492,7 @@ class Retries(TestCase):
             InvalidTypeError,
             rf"^{rule} '2' \(attribute retries of by_hand, .*test_tags\.py:\d+\)$",
         ):
-            tags.read_retries(by_hand, object)
+            tag_lookup.read_retries(by_hand, object)
 
 
 class Whole(TestCase):
@@ -486,8 +500,8 @@ class Whole(TestCase):
 
     def test_limits(self) -> None:
         """The least value is allowed; one below it is not."""
-        self.assertEqual(tags.whole(3, least=3, name="n", place="here"), 3)
+        self.assertEqual(tag_lookup.validate_whole(3, least=3, name="n", place="here"), 3)
         with self.assertRaisesRegex(
             InvalidValueError, r"^n must be a whole number >= 3, got 2 \(here\)$"
         ):
-            tags.whole(2, least=3, name="n", place="here")
+            tag_lookup.validate_whole(2, least=3, name="n", place="here")
