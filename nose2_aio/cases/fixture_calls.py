@@ -47,7 +47,7 @@ class FixtureCaller:
         In its traceback there is no frame of ours.
         """
         error = self._scopes.options.time_limits.explained(error)
-        return tracebacks.trimmed(self._interrupts.explained(error), head=False)
+        return tracebacks.trim(self._interrupts.explained(error), head=False)
 
     def call(
         self,
@@ -211,7 +211,7 @@ def _awaitable(
         )
         if again is not value:
             return again  # type: ignore[no-any-return]
-        if value.gi_code is getattr(locations.innermost(function), "__code__", None):
+        if value.gi_code is getattr(locations.unwrap(function), "__code__", None):
             raise _undrivable(function, "a generator function")
     _check(value, function)
     return None

@@ -59,7 +59,7 @@ def called_again(
     looks at the function sees that it is a generator function. A generator can't become a
     coroutine, only its function can: so the decorator is called twice, the body runs once.
     """
-    inner = locations.innermost(function)
+    inner = locations.unwrap(function)
     if getattr(inner, "__code__", None) is not generator.gi_code:
         return generator
     if inspect.getgeneratorstate(generator) != inspect.GEN_CREATED:

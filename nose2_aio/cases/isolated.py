@@ -104,7 +104,7 @@ class Guards:
                 guard.check()
         except BaseException as error:
             found = self._explained(guard.explained(error))
-            raise tracebacks.trimmed(found, head=False)  # noqa: B904 -- or what it means
+            raise tracebacks.trim(found, head=False)  # noqa: B904 -- or what it means
 
     def _close(self, test: TestCase) -> None:
         """What stands for ``_tearDownAsyncioRunner``: nothing may come out of it."""
@@ -200,7 +200,7 @@ class _Guard:
         found.__suppress_context__ = True
         if not isinstance(error, asyncio.CancelledError) and found is not self._halted_for:
             found.__cause__ = error
-        return found.with_traceback(tracebacks.users(error))
+        return found.with_traceback(tracebacks.users_traceback(error))
 
     def check(self) -> None:
         """Raise what something was cancelled with that has ended all the same."""
@@ -212,9 +212,9 @@ class _Guard:
 
     def _note_interrupt(self, error: KeyboardInterrupt) -> None:
         """Have Ctrl-C say where it was: asyncio has cancelled what waited there."""
-        lines = [] if error.__context__ is None else tracebacks.lines(error.__context__)
+        lines = [] if error.__context__ is None else tracebacks.users_lines(error.__context__)
         if lines:
-            error.add_note("\n".join(["\nIt waits here:", *await_chains.formatted(lines)]))
+            error.add_note("\n".join(["\nIt waits here:", *await_chains.format_lines(lines)]))
 
     def inspect(self) -> None:
         """Look for what the test has left behind."""

@@ -204,7 +204,7 @@ class Scopes:
             while scope in self.open:
                 error = self._close_last() or error
         if error is not None:
-            raise tracebacks.trimmed(error)
+            raise tracebacks.trim(error)
 
     def close(self, *, but_run: bool = False) -> None:
         """Close all scopes, or all but that of the run."""

@@ -216,7 +216,7 @@ def _short_name(given: Any) -> str:
     if isinstance(given, str):
         owner, _, name = given.rpartition(".")
     else:
-        inner = locations.innermost(given)
+        inner = locations.unwrap(given)
         owner = str(getattr(inner, "__module__", ""))
         name = str(getattr(inner, "__name__", type(inner).__name__))
     if name == _DEFAULT_NAME and owner:

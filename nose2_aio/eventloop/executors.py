@@ -42,7 +42,7 @@ class Job(NamedTuple):
         inner = getattr(function, "func", None)
         if getattr(inner, "__qualname__", "") == "Context.run":  # by asyncio.to_thread
             function = function.args[0]  # type: ignore[attr-defined]
-        place = locations.of_origin(self.origin)
+        place = locations.format_origin(self.origin)
         return f"{locations.describe(function)}{f', handed over at {place}' if place else ''}"
 
 
@@ -71,7 +71,9 @@ class Executor(ThreadPoolExecutor):
             future: Future[Any] = Future()
             self.unfinished.add(future)
             future.add_done_callback(self.unfinished.discard)
-            self._waiting.put(Job(future, fn, args, kwargs, locations.origin(sys._getframe(1))))
+            self._waiting.put(
+                Job(future, fn, args, kwargs, locations.capture_origin(sys._getframe(1)))
+            )
             if not self._idle.acquire(blocking=False) and len(self._threads_of_ours) < self._width:
                 name = f"asyncio_{self._number}_{len(self._threads_of_ours)}"
                 thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -156,7 +158,7 @@ def _has_job(identity: int) -> bool:
     return True
 
 
-_WORKER = getattr(getattr(concurrent.futures.thread, "_worker", None), "__code__", None)
+_WORKER = locations.code_of(concurrent.futures.thread, "_worker")
 """Where the threads of thread pools wait; nothing public says whether one is idle."""
 
 abandoned: set[int] = set()

@@ -73,7 +73,7 @@ class InstrumentedMixin:
         while frame is not None and frame.f_code is _CALL_LATER:
             frame = frame.f_back
         # asyncio's own are ended by their tasks
-        if frame is not None and locations.package(frame) != "asyncio":
+        if frame is not None and locations.package_of(frame) != "asyncio":
             self.__nose2_aio__.note(timer, frame)
         return timer
 
@@ -329,5 +329,5 @@ def _hide(made: Any) -> None:
         del trace[-1]
 
 
-_WRAP_FUTURE = asyncio.wrap_future.__code__
-_CALL_LATER = asyncio.BaseEventLoop.call_later.__code__
+_WRAP_FUTURE = locations.code_of(asyncio, "wrap_future")
+_CALL_LATER = locations.code_of(asyncio.BaseEventLoop, "call_later")

@@ -78,7 +78,7 @@ class LoopState:
             reference = weakref.ref(thing, lambda _: made.pop(key, None))
         except TypeError:
             return
-        made[key] = (reference, problems, locations.origin(frame), name)
+        made[key] = (reference, problems, locations.capture_origin(frame), name)
 
     @property
     def made(self) -> list[CreatedObject]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.eventloop import alarms, executors
-from nose2_aio.introspection import await_chains
+from nose2_aio.introspection import await_chains, locations
 
 __all__ = [
     "alarm_can_wake",
@@ -214,5 +214,5 @@ def _is_users(handler: Any, number: int) -> bool:
     return True
 
 
-_WAIT = threading.Condition.wait.__code__
+_WAIT = locations.code_of(threading.Condition, "wait")
 _PACKAGE = __name__.partition(".")[0]

@@ -219,7 +219,7 @@ def _decorated(
                 return runner.run(execution.main(), execution.stopped, is_last=always)
         except BaseException as error:
             _hide_from_unittest(at_head="__unittest" in sys._getframe(1).f_globals)
-            raise tracebacks.trimmed(error)  # noqa: B904 -- the same error, without our frames
+            raise tracebacks.trim(error)  # noqa: B904 -- the same error, without our frames
 
     run.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     setattr(run, _ATTRIBUTE, mark)

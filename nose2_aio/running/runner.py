@@ -258,7 +258,7 @@ class Runner:
             self._begin(job, is_last)
             self._run(stopped)
         except BaseException as error:
-            raise tracebacks.trimmed(self._interrupted(error))  # noqa: B904 -- the same, without our frames
+            raise tracebacks.trim(self._interrupted(error))  # noqa: B904 -- the same, without our frames
         value, failure = self._value, self._error
         self._value = self._error = None
         if self._outer is not None:
@@ -270,7 +270,7 @@ class Runner:
         try:
             assert self._host is not None
             failure = self.options.time_limits.explained(failure)
-            raise tracebacks.trimmed(self._host.explained(failure))
+            raise tracebacks.trim(self._host.explained(failure))
         finally:
             del failure
 

@@ -48,12 +48,9 @@ class Chains(TestCase):
 
     def test_known(self) -> None:
         """asyncio still has all the functions whose waits have words of their own."""
-        for code in (
-            *await_chains._WORDS,
-            await_chains._WAIT,
-            await_chains._WAIT_FOR,
-            *await_chains._GROUP,
-        ):
+        self.assertTrue(await_chains._GROUP)
+        self.assertTrue(await_chains._CHAINED)
+        for code in (*await_chains._WORDS, *await_chains._TASKS_IN):
             self.assertTrue(hasattr(code, "co_name"))
 
     @aio.checks(leaked_tasks="ignore")
@@ -106,23 +103,49 @@ class Chains(TestCase):
                 task: asyncio.Task[Any] = asyncio.create_task(self.awaits(coroutine))
                 for _ in range(3):
                     await asyncio.sleep(0)
-                self.assertRegex(await_chains.waits_for(task, hang_report.name_of), f"^{words}")
+                self.assertRegex(await_chains.describe_wait(task, hang_report.name_of), f"^{words}")
                 task.cancel()
                 await asyncio.wait([task])
         new = asyncio.create_task(asyncio.sleep(0))
-        self.assertEqual(await_chains.waits_for(new, hang_report.name_of), "is about to run")
+        self.assertEqual(await_chains.describe_wait(new, hang_report.name_of), "is about to run")
         await new
 
     async def awaits(self, one: Any) -> None:
         """Await."""
         await one
 
+    async def test_names(self) -> None:
+        """The user's own types and functions are not mistaken for asyncio's of the same name."""
+
+        async def waits() -> None:
+            await asyncio.Event().wait()
+
+        class coroutine_wrapper:  # a name of CPython's
+            def __init__(self) -> None:
+                self.inner = waits()
+
+        wrapper = coroutine_wrapper()
+        self.assertEqual(await_chains._step(wrapper), (None, None))
+        wrapper.inner.close()
+
+        def done(_: object) -> None: ...
+
+        done.__qualname__ = "_chain_future.<locals>._call_check_cancel"
+        future = asyncio.get_running_loop().create_future()
+        future.add_done_callback(done)
+        task = asyncio.create_task(self.awaits(future))
+        await asyncio.sleep(0)
+        words = await_chains.describe_wait(task, hang_report.name_of)
+        self.assertRegex(words, "^waits for a future that nobody has completed")
+        future.set_result(None)
+        await task
+
     async def test_wait_for(self) -> None:
         """``wait_for`` waits for a task, or in it."""
         task = asyncio.create_task(asyncio.wait_for(asyncio.Event().wait(), 5))
         for _ in range(3):
             await asyncio.sleep(0)
-        words = await_chains.waits_for(task, hang_report.name_of)
+        words = await_chains.describe_wait(task, hang_report.name_of)
         self.assertRegex(words, r"^waits for (Task-\d+ \(Event.wait\)|the event <)")
         task.cancel()
 
@@ -143,30 +166,31 @@ class Chains(TestCase):
         self.assertEqual(await_chains.of_task(task), [])
 
     def test_no_end(self) -> None:
-        """What doesn't say what it awaits ends the chain; a circle isn't walked for ever."""
-        wrapper = type("coroutine_wrapper", (), {})()
-        self.assertEqual(await_chains._step(wrapper), (None, None))
+        """An unknown awaitable ends the chain; a circular chain is not followed for ever."""
+        for module in ("builtins", __name__):
+            wrapper = type("coroutine_wrapper", (), {"__module__": module})()
+            self.assertEqual(await_chains._step(wrapper), (None, None))
         circle = mock.Mock(spec=["cr_frame", "cr_await"], cr_frame=sys._getframe())
         circle.cr_await = circle
         task = mock.Mock(get_coro=lambda: circle)
-        self.assertEqual(len(list(await_chains._frames(task))), await_chains._HOPS)
+        self.assertEqual(len(list(await_chains._frames(task))), await_chains._MAX_FRAMES)
 
     def test_running(self) -> None:
         """A stack that runs is told from where the runner is."""
         lines = await_chains.of_frame(sys._getframe())
-        self.assertEqual(lines[-1].source, "lines = chains.of_frame(sys._getframe())")
+        self.assertEqual(lines[-1].source, "lines = await_chains.of_frame(sys._getframe())")
         self.assertNotIn("unittest", lines[0].place)
 
     def test_no_line(self) -> None:
         """A frame may be at no line, while an async generator is closed."""
         number: Any = None
-        (line,) = await_chains.of_lines([(sys._getframe(), number)])
-        self.assertIn("test_chains.py:0 in test_no_line", line.place)
+        (line,) = await_chains.to_lines([(sys._getframe(), number)])
+        self.assertIn("test_await_chains.py:0 in test_no_line", line.place)
 
     def test_formatted(self) -> None:
         """The sources stand in one column, and aren't endless."""
         lines = [Line("a.py:1 in f", "X" * 200), Line("long.py:100 in function", "Z")]
-        texts = await_chains.formatted(lines)
+        texts = await_chains.format_lines(lines)
         self.assertEqual(
             [text.index(letter) for text, letter in zip(texts, "XZ", strict=True)], [27, 27]
         )
@@ -179,7 +203,7 @@ class Chains(TestCase):
         task = asyncio.create_task(queue.put(2))
         await asyncio.sleep(0)
         self.assertRegex(
-            await_chains.waits_for(task, hang_report.name_of), "waits for room in <Queue"
+            await_chains.describe_wait(task, hang_report.name_of), "waits for room in <Queue"
         )
         task.cancel()
 

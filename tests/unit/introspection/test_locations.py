@@ -23,13 +23,13 @@ class Describe(TestCase):
     def test_function(self) -> None:
         """A function below the current folder has a relative path."""
         with contextlib.chdir(HERE.parent):
-            self.assertEqual(locations.describe(function), "function, test_places.py:16")
+            self.assertEqual(locations.describe(function), "function, test_locations.py:16")
 
     def test_elsewhere(self) -> None:
         """One elsewhere has its whole path."""
         with contextlib.chdir("/"):
             self.assertEqual(locations.describe(function), f"function, {str(HERE).lstrip('/')}:16")
-        with contextlib.chdir(HERE.parent.parent / "functional"):
+        with contextlib.chdir(HERE.parents[2] / "functional"):
             self.assertEqual(locations.describe(function), f"function, {HERE}:16")
 
     def test_wrapped(self) -> None:
@@ -47,7 +47,17 @@ class Describe(TestCase):
         self.assertEqual(locations.describe(5), "5")
 
 
-class Innermost(TestCase):
+class Code(TestCase):
+    """Code objects of a library's functions."""
+
+    def test_code(self) -> None:
+        """None for a function in C, and if there is no such function."""
+        self.assertIs(locations.code_of(Code, "test_code"), Code.test_code.__code__)
+        self.assertIsNone(locations.code_of(str, "upper"))
+        self.assertIsNone(locations.code_of(str, "lost"))
+
+
+class Unwrap(TestCase):
     """The function under wrappers."""
 
     def test_layers(self) -> None:
@@ -60,16 +70,16 @@ class Innermost(TestCase):
             types.MethodType(wrapped, self),
             functools.wraps(wrapped)(functools.partial(wrapped)),
         ):
-            self.assertIs(locations.innermost(layered), function)
+            self.assertIs(locations.unwrap(layered), function)
 
     def test_mocks(self) -> None:
         """A mock, which has every attribute, is its own end."""
         for made in (mock.MagicMock(), mock.AsyncMock()):
-            self.assertIs(locations.innermost(made), made)
+            self.assertIs(locations.unwrap(made), made)
 
     def test_no_function(self) -> None:
         """Other callables end it."""
-        self.assertIs(locations.innermost(print), print)
+        self.assertIs(locations.unwrap(print), print)
 
 
 class Lines(TestCase):
@@ -85,9 +95,11 @@ class Lines(TestCase):
         """The user's innermost line counts; any other only where there is none."""
         library = (contextlib.suppress.__exit__.__code__, 7)
         ours = (self.test_origin.__code__, 8)
-        self.assertIn("test_places.py:8 in test_origin", locations.of_origin((library, ours)))
-        self.assertEqual(locations.of_origin((library,)), "contextlib.py:7 in __exit__")
-        self.assertEqual(locations.of_origin(()), "")
+        self.assertIn(
+            "test_locations.py:8 in test_origin", locations.format_origin((library, ours))
+        )
+        self.assertEqual(locations.format_origin((library,)), "contextlib.py:7 in __exit__")
+        self.assertEqual(locations.format_origin(()), "")
 
     def test_no_directory(self) -> None:
         """Where there is no directory to be in, a path is told as it is."""
@@ -101,4 +113,4 @@ class Caller(TestCase):
     def test_caller(self) -> None:
         """It is the line that calls."""
         with contextlib.chdir(HERE.parent):
-            self.assertRegex(locations.of_caller(), r"^test_places\.py:\d+$")
+            self.assertRegex(locations.of_caller(), r"^test_locations\.py:\d+$")

@@ -46,7 +46,7 @@ class Trimmed(TestCase):
         before = frames(error)
         self.assertIn("called", before)
         self.assertIn("run_until_complete", before)
-        self.assertIs(tracebacks.trimmed(error), error)
+        self.assertIs(tracebacks.trim(error), error)
         self.assertEqual((frames(error)[0], frames(error)[-1]), ("caught", "fails"))
         self.assertNotIn("called", frames(error))
 
@@ -55,14 +55,14 @@ class Trimmed(TestCase):
         error = self.caught(fails)
         assert error.__traceback__ is not None
         error.__traceback__ = error.__traceback__.tb_next
-        self.assertEqual(frames(tracebacks.trimmed(error)), ["fails"])
+        self.assertEqual(frames(tracebacks.trim(error)), ["fails"])
 
     def test_causes(self) -> None:
         """What an error came from is trimmed too, and a ring of them is no trap."""
         error = self.caught(chains)
         assert error.__cause__ is not None
         error.__cause__.__context__ = error
-        tracebacks.trimmed(error)
+        tracebacks.trim(error)
         self.assertEqual(frames(error.__cause__), ["chains", "fails"])
 
     def test_read_only(self) -> None:
@@ -76,12 +76,12 @@ class Trimmed(TestCase):
             raise FrozenError(1)
 
         error = self.caught(raises)
-        self.assertNotIn("called", frames(tracebacks.trimmed(error)))
+        self.assertNotIn("called", frames(tracebacks.trim(error)))
 
     def test_groups(self) -> None:
         """So are the members of exception groups."""
         member = self.caught(fails)
-        tracebacks.trimmed(ExceptionGroup("several", [member]))
+        tracebacks.trim(ExceptionGroup("several", [member]))
         self.assertNotIn("called", frames(member))
 
     def test_runners_only(self) -> None:
@@ -91,11 +91,11 @@ class Trimmed(TestCase):
         except RuntimeError as error:
             none = error
         none.__traceback__ = None
-        self.assertEqual(frames(tracebacks.trimmed(none)), [])
+        self.assertEqual(frames(tracebacks.trim(none)), [])
         try:
             asyncio.run(5)
         except Exception as error:
             raised = error
         assert raised.__traceback__ is not None
         raised.__traceback__ = raised.__traceback__.tb_next
-        self.assertIn("run", frames(tracebacks.trimmed(raised)))
+        self.assertIn("run", frames(tracebacks.trim(raised)))
