@@ -99,7 +99,7 @@ class Run:
 
     def execute(self, execute: Execute, suite: Any, result: Any, *, is_sent: bool = False) -> Any:
         """Execute a suite, on each of its loops; ``is_sent`` says that other processes do that."""
-        wakeup_sources.note_threads()
+        wakeup_sources.ignore_foreign_threads()
         # worker processes repeat their shares themselves
         repeated = None if is_sent else loop_variants.repeated(suite, self.settings)
         self.scopes.chooses = self._choose if repeated is not None else None
@@ -126,7 +126,7 @@ class Run:
 
         Raises `nose2_aio.errors.WorkerStartError` where no worker can be started.
         """
-        wakeup_sources.note_threads()
+        wakeup_sources.ignore_foreign_threads()
         with stepping_in(self.adapter), self.fixture_wrappers.on(suite):
             found = planned(suite, self.settings)
             if any(unit.repetition is not None for unit in found):

@@ -25,7 +25,7 @@ from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
 from nose2_aio.eventloop import event_loops, instrumented
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.problems import Problems
-from nose2_aio.eventloop.state import hush
+from nose2_aio.eventloop.state import silence_interrupted
 from nose2_aio.introspection import await_chains, locations, tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.running import coroutines, hypothesis_examples, shutdown
@@ -169,7 +169,7 @@ class _Guard:
             loop_state.is_new = True
             if self._options.fails_deadlocks:
                 loop_state.on_deadlock = self._find_deadlock
-        instrumented.note_waits(loop, self._options.time_limits.waits, self._innermost_line)
+        instrumented.record_waits(loop, self._options.time_limits.waits, self._innermost_line)
         self._options.time_limits.set_clock(loop)
 
     def _innermost_line(self) -> await_chains.Line | None:
@@ -222,7 +222,7 @@ class _Guard:
         loop_state = instrumented.state_of(loop)
         if problems is None or loop is None or loop.is_closed():
             return
-        if loop_state is None or loop_state.is_blank:
+        if loop_state is None or loop_state.has_no_objects:
             return
         loop.run_until_complete(shutdown.give_way())
         Leftovers(loop, problems, self._options.grace).inspect()
@@ -251,7 +251,7 @@ class _Guard:
         except Exception as error:
             self._spare.stubborn = f"the event loop could not be closed: {error!r}"
         finally:
-            hush(left)
+            silence_interrupted(left)
             self._watching.close()
 
     def _find_deadlock(self) -> None:

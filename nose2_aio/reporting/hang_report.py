@@ -12,6 +12,7 @@ from typing import Any
 
 from nose2_aio.eventloop import instrumented, wakeup_sources
 from nose2_aio.eventloop.executors import Executor
+from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains, locations
 
 __all__ = ["MOST", "executor_of", "hang", "name_of", "other", "task_lines"]
@@ -47,7 +48,7 @@ def hang(
     paragraphs += _threads(executor_of(loop))
     clock = instrumented.clock_of(loop)
     if loop is not None and clock is not None and not loop.is_closed():
-        holders = instrumented.holders(loop)
+        holders = instrumented.describe_wakeup_sources(loop)
         held = ", held by:" if holders else ""
         paragraphs.append(
             [f"Its clock shows {clock.time():g} s of virtual time{held}"]
@@ -80,8 +81,8 @@ def name_of(task: Task[Any]) -> str:
 
 
 def _is_host(task: Task[Any]) -> bool:
-    """Tell whether a task is one that tests run in."""
-    return getattr(task.get_coro(), "__qualname__", "") == "Runner._serve"
+    """Return True if a task is one that tests run in."""
+    return isinstance(task, HostTask)
 
 
 def _ordered(loop: AbstractEventLoop, own: Task[Any] | None) -> list[Task[Any]]:

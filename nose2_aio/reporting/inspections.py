@@ -84,7 +84,9 @@ def lost(loop: AbstractEventLoop, problems: Problems) -> list[BaseException]:
 
 def _books(loop: Any, problems: Problems, tasks: frozenset[Task[Any]] = frozenset()) -> Books:
     loop_state = instrumented.state_of(loop)
-    return Books(problems, () if loop_state is None else tuple(loop_state.made), tasks, loop.time())
+    return Books(
+        problems, () if loop_state is None else tuple(loop_state.created), tasks, loop.time()
+    )
 
 
 def _inspect(moment: Moment, books: Books) -> None:
@@ -138,7 +140,7 @@ def _lost_in_tasks(books: Books) -> Iterator[_Lost]:
 
 
 def _lost_in_reports(books: Books, *, with_captured: bool = False) -> Iterator[_Lost]:
-    told, books.problems.reports = books.problems.reports, ()
+    told, books.problems.handler_calls = books.problems.handler_calls, ()
     for context, is_captured, origin, name in told:
         if is_captured and not with_captured:
             continue

@@ -202,10 +202,10 @@ class TimeLimits:
         virtual, loop_state = self.virtual, instrumented.state_of(loop)
         if virtual is None:
             if loop_state is not None and loop_state.clock is not None:
-                loop_state.clock.is_virtual = loop_state.clock.is_fixed
+                loop_state.clock.is_virtual = loop_state.clock.is_always_virtual
             return
         try:
-            instrumented.make_virtual(loop).move_along(virtual.wall)
+            instrumented.make_virtual(loop).set_wall_clock(virtual.wall)
         except LoopError as error:
             if virtual.is_tagged:
                 raise LoopError(

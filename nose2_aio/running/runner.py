@@ -299,7 +299,7 @@ class Runner:
             if self.loop.is_closed():
                 if (
                     self._loop_state is not None
-                    and not self._loop_state.is_blank
+                    and not self._loop_state.has_no_objects
                     and not self.is_abandoned
                 ):
                     self._left.inspect()
@@ -359,7 +359,9 @@ class Runner:
         if loop_state is not None:
             loop_state.is_new = False
             if loop_state.waits is not self.options.time_limits.waits:
-                instrumented.note_waits(loop, self.options.time_limits.waits, self._innermost_line)
+                instrumented.record_waits(
+                    loop, self.options.time_limits.waits, self._innermost_line
+                )
             if self.options.fails_deadlocks:
                 loop_state.on_deadlock = self._find_deadlock
         if deadline is not None:
@@ -569,7 +571,7 @@ class Runner:
 
     def _end_own_tasks(self) -> None:
         """Cancel what was left over in this runner, on the loop of the outer one."""
-        if self._loop_state is None or self._loop_state.is_blank or self.is_abandoned:
+        if self._loop_state is None or self._loop_state.has_no_objects or self.is_abandoned:
             return
         left = self._left
         if self.is_given or not left.own():

@@ -1,4 +1,4 @@
-"""nose2_aio.eventloop.instrumented, nose2_aio.eventloop.executors, nose2_aio.running.shutdown, nose2_aio.deadlocks"""
+"""nose2_aio.eventloop: loop, state, executors, wake-up sources; nose2_aio.running.shutdown"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.eventloop import executors, instrumented, state, wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
-from nose2_aio.eventloop.problems import Problems, Report
+from nose2_aio.eventloop.problems import HandlerCall, Problems
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.inspections import inspect_end, lost
 from nose2_aio.running import shutdown
@@ -81,23 +81,23 @@ class Watching(TestCase):
     def test_nothing_kept(self) -> None:
         """Nothing that was made is kept alive; what can't be referenced weakly isn't noted."""
         loop_state = state.LoopState()
-        loop_state.note(object(), None)
+        loop_state.record(object(), None)
         loop_state.problems = Problems()
-        loop_state.note(5, None)
-        self.assertTrue(loop_state.is_blank)
+        loop_state.record(5, None)
+        self.assertTrue(loop_state.has_no_objects)
         thing: Any = Problems()
-        loop_state.note(thing, None)
-        self.assertEqual([one.thing for one in loop_state.made], [thing])
+        loop_state.record(thing, None)
+        self.assertEqual([one.thing for one in loop_state.created], [thing])
         self.assertIsNotNone(loop_state.find(thing))
         del thing
-        self.assertTrue(loop_state.is_blank)
-        self.assertEqual(loop_state.made, [])
+        self.assertTrue(loop_state.has_no_objects)
+        self.assertEqual(loop_state.created, [])
 
     def test_dying(self) -> None:
         """What is gone already isn't found any more."""
         loop_state = state.LoopState()
-        loop_state._made = {1: (lambda: None, Problems(), (), "")}
-        self.assertEqual(loop_state.made, [])
+        loop_state._created = {1: (lambda: None, Problems(), (), "")}
+        self.assertEqual(loop_state.created, [])
 
     def test_second_look(self) -> None:
         """A deadlock is told of only where a second look finds the same."""
@@ -177,13 +177,13 @@ class Watching(TestCase):
                 self.loop.call_exception_handler({"message": "something bad"})
         inspect_end(problems)
         self.assertEqual([one.what for one in problems.findings], ["something bad"])
-        problems.reports = (Report({"message": "captured"}, True, (), ""),)
+        problems.handler_calls = (HandlerCall({"message": "captured"}, True, (), ""),)
         self.assertEqual(lost(self.loop, problems), [])
 
     def test_broken_check(self) -> None:
         """A check that fails by itself is a finding, not the end of the run."""
         problems = Problems()
-        problems.reports = (mock.Mock(),)
+        problems.handler_calls = (mock.Mock(),)
         inspect_end(problems)
         (finding,) = problems.findings
         self.assertEqual(finding.what, "the check failed itself, with TypeError")
@@ -204,18 +204,18 @@ class Executors(TestCase):
             self.executor.submit(int, "no").result()
         time.sleep(0.01)
         self.assertEqual(self.executor.submit(int, "6").result(), 6)
-        self.assertEqual(len(self.executor._threads_of_ours), 1)
+        self.assertEqual(len(self.executor._own_threads), 1)
         self.executor.shutdown()
-        self.assertFalse(self.executor._threads_of_ours[0].is_alive())
+        self.assertFalse(self.executor._own_threads[0].is_alive())
         with self.assertRaises(RuntimeError):
             self.executor.submit(int)
 
     def test_width(self) -> None:
         """There are no more threads than its width; what waits can be cancelled."""
-        self.executor._width = 1
+        self.executor._max_threads = 1
         gate = threading.Event()
         first, second = self.executor.submit(gate.wait), self.executor.submit(int)
-        self.assertEqual(len(self.executor._threads_of_ours), 1)
+        self.assertEqual(len(self.executor._own_threads), 1)
         self.executor.shutdown(wait=False, cancel_futures=True)
         self.assertTrue(second.cancelled())
         gate.set()
@@ -228,7 +228,9 @@ class Executors(TestCase):
         while not self.executor.running:
             time.sleep(0.001)
         (job,) = self.executor.running.values()
-        self.assertRegex(str(job), r"^wait, .*handed over at tests/unit/test_watched.py:\d+ in t")
+        self.assertRegex(
+            str(job), r"^wait, .*handed over at tests/unit/eventloop/test_instrumented.py:\d+ in t"
+        )
         self.assertEqual(str(job._replace(origin=(), function=int)), "<class 'int'>")
         gate.set()
         future.result()
@@ -345,8 +347,8 @@ class Endings(TestCase):
     def test_interrupted(self) -> None:
         """What was cancelled or interrupted by us is no lost exception."""
         problems = Problems()
-        problems.reports = tuple(
-            Report({"exception": error}, False, (), "")
+        problems.handler_calls = tuple(
+            HandlerCall({"exception": error}, False, (), "")
             for error in (Overrun(), asyncio.CancelledError())
         )
         inspect_end(problems)
@@ -386,7 +388,7 @@ class Endings(TestCase):
 
 
 def _can_wake() -> bool:
-    wakeup_sources._childless_at = 0.0
+    wakeup_sources.process_state.childless_at = 0.0
     return wakeup_sources.process_can_wake() or wakeup_sources.signal_can_wake()
 
 
@@ -409,9 +411,9 @@ class Wakers(TestCase):
         thread.start()
         self.assertTrue(_can_wake())
         assert thread.ident is not None
-        executors.abandoned.add(thread.ident)
+        executors.abandoned_threads.add(thread.ident)
         self.assertFalse(_can_wake())
-        executors.abandoned.clear()
+        executors.abandoned_threads.clear()
         gate.release()
         thread.join()
         with ThreadPoolExecutor(1) as pool:
@@ -425,7 +427,7 @@ class Wakers(TestCase):
         with (
             mock.patch.object(wakeup_sources, "other_frames", dict),
             mock.patch.object(wakeup_sources, "_has_foreign_thread", return_value=False),
-            mock.patch.object(wakeup_sources, "_childless_at", 0.0),
+            mock.patch.object(wakeup_sources.process_state, "childless_at", 0.0),
             mock.patch.object(wakeup_sources, "monotonic", return_value=5.0) as clock,
             mock.patch.object(wakeup_sources, "_has_child", return_value=False) as asked,
         ):
@@ -482,7 +484,7 @@ class Wakers(TestCase):
         gc.disable()
         try:
             self.assertTrue(_can_wake())
-            wakeup_sources.described()
+            wakeup_sources.describe()
             hang_report.hang(None)
             gate.release()
             thread.join()
@@ -497,7 +499,7 @@ class Wakers(TestCase):
         job = threading.Thread(target=gate.acquire)
         job.start()
         assert job.ident is not None
-        executors.abandoned.add(job.ident)
+        executors.abandoned_threads.add(job.ident)
         consumer = threading.Thread(target=waiting.get)
         try:
             self.assertFalse(_can_wake())
@@ -505,7 +507,7 @@ class Wakers(TestCase):
             time.sleep(0.05)
             self.assertTrue(_can_wake())
         finally:
-            executors.abandoned.clear()
+            executors.abandoned_threads.clear()
             gate.release()
             waiting.put(1)
             job.join()
@@ -549,13 +551,13 @@ class Wakers(TestCase):
         ):
             self.assertTrue(_can_wake())
             self.assertEqual(
-                wakeup_sources.described(),
-                ["a thread that isn't Python's, of a library that was imported or used since"],
+                wakeup_sources.describe(),
+                ["a thread that Python did not start, of a library that was used since the start"],
             )
-            with mock.patch.object(wakeup_sources, "_foreign_threads", 3):
+            with mock.patch.object(wakeup_sources.process_state, "harmless_threads", 3):
                 self.assertFalse(_can_wake())
         with mock.patch.object(os, "listdir", side_effect=OSError):
-            with mock.patch.object(wakeup_sources, "_counts_by_links", False):
+            with mock.patch.object(wakeup_sources.process_state, "counts_by_links", False):
                 self.assertEqual(wakeup_sources._count_threads(), len(sys._current_frames()))
 
     def test_children(self) -> None:

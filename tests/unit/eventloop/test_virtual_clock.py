@@ -43,10 +43,10 @@ class Outside:
         self.now += left if is_first else timeout or 0
         return ["came"] if is_first else []
 
-    def is_watching(self) -> bool:
+    def has_files(self) -> bool:
         return self.files and self.now < self.holds
 
-    def can_change(self) -> bool:
+    def can_be_woken(self) -> bool:
         return not self.files and self.now < self.holds
 
 
@@ -218,7 +218,7 @@ class Advancing(TestCase):
                     await clock.advance(wrong)
                 self.assertRegex(
                     str(caught.exception),
-                    rf"seconds must be .* got {wrong!r} \(Clock.advance, .*test_clock.py:\d+\)",
+                    rf"seconds must be .* got {wrong!r} \(Clock.advance, .*test_virtual_clock.py:\d+\)",
                 )
             clock.is_virtual = False
             with self.assertRaisesRegex(LoopError, "time isn't virtual any more"):
@@ -247,7 +247,7 @@ class Holding(TestCase):
 
     def timer(self, when: float) -> None:
         """Set a timer; it is the next one."""
-        self.clock.note(when)
+        self.clock.note_timer(when)
         self.loop._scheduled.insert(0, mock.Mock(when=lambda: when))
 
     def test_free(self) -> None:
@@ -256,8 +256,8 @@ class Holding(TestCase):
         outside = Outside()
         self.assertEqual(self.select(outside), [])
         self.assertEqual((self.clock.time(), outside.waited), (5, [0]))
-        self.assertEqual(self.clock.take(), (5, 0, False))
-        self.assertEqual(self.clock.take(), (0, 0, False))
+        self.assertEqual(self.clock.take_waits(), (5, 0, False))
+        self.assertEqual(self.clock.take_waits(), (0, 0, False))
 
     def test_came_meanwhile(self) -> None:
         """What has come before that look comes before the timer."""
@@ -279,7 +279,7 @@ class Holding(TestCase):
         outside = Outside(100, files=True)
         self.select(outside)
         self.assertEqual((self.clock.time(), outside.waited), (5, [2, 0]))
-        self.assertEqual(self.clock.take(), (0, 5, False))
+        self.assertEqual(self.clock.take_waits(), (0, 5, False))
 
     def test_part_of_the_way(self) -> None:
         """What was waited for real is part of the way of a jump, and counts for no other timer."""
@@ -287,7 +287,7 @@ class Holding(TestCase):
         self.timer(2)
         self.select(Outside(1.5))
         self.assertEqual(self.clock.time(), 2)
-        skipped, waited, is_released = self.clock.take()
+        skipped, waited, is_released = self.clock.take_waits()
         self.assertTrue(is_released)
         self.assertAlmostEqual(skipped + waited, 2)
         self.assertGreaterEqual(waited, 1.5)
@@ -302,20 +302,20 @@ class Holding(TestCase):
         self.timer(9)
         self.loop._scheduled.reverse()
         self.select(Outside())
-        self.assertEqual((self.clock.time(), self.clock._lag), (3, 0))
+        self.assertEqual((self.clock.time(), self.clock._real_wait), (3, 0))
         del self.loop._scheduled[0]
         self.select(Outside())
-        self.assertEqual((self.clock.time(), self.clock._lag), (9, 0))
+        self.assertEqual((self.clock.time(), self.clock._real_wait), (9, 0))
 
     def test_same_moment_with_less_lag(self) -> None:
         """The lag may have become less when another timer is set for the same moment."""
         self.timer(5)
         self.select(Outside(3, files=True))
-        self.clock._lag = 2
+        self.clock._real_wait = 2
         self.timer(9)
-        self.clock._lag = 1
+        self.clock._real_wait = 1
         self.timer(9)
-        self.assertEqual(self.clock._lag_of(9), 2)
+        self.assertEqual(self.clock._real_wait_before(9), 2)
 
     def test_set_later(self) -> None:
         """What was waited before a timer was set doesn't count for it, nor twice for the next."""
@@ -346,7 +346,7 @@ class Holding(TestCase):
             self.timer(last)
             self.timer(first)
             self.select(Outside(first / 2, files=True))
-            self.clock.note(last)
+            self.clock.note_timer(last)
             outside = Outside(100, files=True)
             self.select(outside)
             self.assertAlmostEqual(outside.now, first, 12)
@@ -357,7 +357,7 @@ class Holding(TestCase):
         self.select(Outside(3, files=True))
         for far in (1e300, math.inf):
             self.timer(far)
-            self.assertEqual(self.clock._lag_of(far), 3)
+            self.assertEqual(self.clock._real_wait_before(far), 3)
         self.assertEqual(self.select(Outside(2, files=True)), ["came"])
         self.loop._scheduled = self.loop._scheduled[1:]
         self.select(Outside())
@@ -456,7 +456,7 @@ class Loops(TestCase):
                 loop.add_reader(read, print)
                 job = loop.run_in_executor(None, time.sleep, 0.1)
                 process = await asyncio.create_subprocess_exec("sleep", "0.1")
-                found = instrumented.holders(loop)
+                found = instrumented.describe_wakeup_sources(loop)
                 loop.remove_reader(read)
                 await process.wait()
                 await job
@@ -472,8 +472,10 @@ class Loops(TestCase):
             r"the child process \d+ \(sleep\)",
         ):
             self.assertRegex(found, f"(?m)^{part}")
-        with mock.patch.object(wakeup_sources, "described", list):
-            self.assertEqual(instrumented.holders(mock.Mock(spec=asyncio.AbstractEventLoop)), [])
+        with mock.patch.object(wakeup_sources, "describe", list):
+            self.assertEqual(
+                instrumented.describe_wakeup_sources(mock.Mock(spec=asyncio.AbstractEventLoop)), []
+            )
 
     def test_alarm_of_the_process(self) -> None:
         """An alarm that the test has set for the process holds time."""
@@ -483,8 +485,8 @@ class Loops(TestCase):
             self.assertFalse(wakeup_sources.alarm_can_wake())
             signal.setitimer(signal.ITIMER_REAL, 100)
             self.assertTrue(wakeup_sources.alarm_can_wake())
-            self.assertIn("the alarm of signal.setitimer", wakeup_sources.described())
-            with mock.patch.object(alarms, "_armed", time.monotonic() + 100):
+            self.assertIn("the alarm of signal.setitimer", wakeup_sources.describe())
+            with mock.patch.object(alarms.process_alarms, "signal_due", time.monotonic() + 100):
                 self.assertFalse(wakeup_sources.alarm_can_wake())
             with mock.patch.object(signal, "getitimer", side_effect=AttributeError):
                 self.assertFalse(wakeup_sources.alarm_can_wake())
