@@ -240,5 +240,16 @@ class Reports(TestCase):
             await asyncio.to_thread(loop.run_until_complete, other)
             loop.close()
 
+    async def test_host(self) -> None:
+        """The task that the test runs in is called "the test", and no task of the user's."""
+        own = asyncio.current_task()
+        assert own is not None
+        self.assertEqual(hang_report.name_of(own), "the test")
+        coroutine = self.nothing()
+        coroutine.__qualname__ = own.get_coro().__qualname__  # type: ignore[union-attr]
+        other = asyncio.create_task(coroutine, name="other")
+        self.assertEqual(hang_report.name_of(other), f"other ({coroutine.__qualname__})")
+        await other
+
     async def nothing(self) -> None:
         """Do nothing."""
