@@ -16,10 +16,10 @@ def function() -> None:
 
 
 class Recording(TestCase):
-    """What a tag leaves behind."""
+    """What a tag records."""
 
     def test_function(self) -> None:
-        """On a function, one plain attribute of its name; the function stays itself."""
+        """On a function, a tag is one plain attribute of its name. The function is returned."""
 
         def tagged() -> None:
             pass
@@ -28,7 +28,7 @@ class Recording(TestCase):
         self.assertEqual(vars(tagged), {"timeout": 5, "sleep": 0.5})
 
     def test_class(self) -> None:
-        """On a class, nothing that could be taken for an attribute of its own."""
+        """On a class, a tag is no attribute of its name."""
 
         @aio.timeout(5)
         @aio.sleep(1)
@@ -42,7 +42,7 @@ class Recording(TestCase):
         )
 
     def test_static(self) -> None:
-        """On a static or class method, it is the function's."""
+        """On a static or class method, the function is tagged."""
 
         class Tagged:
             @aio.timeout(1)
@@ -65,7 +65,7 @@ class Recording(TestCase):
         self.assertTrue(tag_lookup.is_coroutine_tagged(tagged))
 
     def test_is_tagged(self) -> None:
-        """A function is tagged by decorator or by hand; None is no tag."""
+        """A function is tagged by a decorator or by hand. None is not a tag."""
 
         def by_hand() -> None:
             pass
@@ -77,7 +77,7 @@ class Recording(TestCase):
         self.assertTrue(tag_lookup.is_coroutine_tagged(by_hand))
 
     def test_invalid(self) -> None:
-        """A bad value is refused where it is given, with value, place and rule."""
+        """An invalid value is an error at once. It names value, place and rule."""
         with self.assertRaises(InvalidValueError) as caught:
             aio.timeout(-1)
         self.assertRegex(
@@ -91,7 +91,7 @@ class Recording(TestCase):
             aio.timeout(function)
 
     def test_on_nothing(self) -> None:
-        """What is neither function nor class can't be tagged."""
+        """Other objects than functions and classes can't be tagged."""
         with self.assertRaisesRegex(
             InvalidTypeError, r"^@timeout is for functions and classes, got 7 \(@timeout, "
         ):
@@ -102,7 +102,7 @@ class Reading(TestCase):
     """Which tag holds for a test."""
 
     def test_none(self) -> None:
-        """No tags, and a class's own attribute of a tag's name isn't one."""
+        """No tags: a class's own attribute with the name of a tag is not one."""
 
         class Untagged:
             timeout = 3
@@ -117,7 +117,7 @@ class Reading(TestCase):
         self.assertEqual(tag_lookup.read_durations(print, object), DurationTags(None, None))
 
     def test_function_over_class(self) -> None:
-        """The function's tag wins over its class's; other tags of the class hold."""
+        """The tag of the function wins over that of its class. Other tags of the class hold."""
 
         @aio.timeout(1)
         @aio.sleep(2)
@@ -131,7 +131,7 @@ class Reading(TestCase):
         )
 
     def test_inherited(self) -> None:
-        """DurationTags of bases hold, the nearest first."""
+        """Tags of base classes hold. That of the nearest one wins."""
 
         @aio.timeout(1)
         class Base: ...
@@ -153,7 +153,7 @@ class Reading(TestCase):
         self.assertEqual(tag_lookup.read_durations(function, Base), DurationTags(timeout=1))
 
     def test_by_hand(self) -> None:
-        """An attribute set by hand counts, and a bad one is refused with its place."""
+        """An attribute set by hand counts. If it is invalid, the error names its place."""
 
         def by_hand() -> None:
             pass
@@ -173,7 +173,7 @@ class LoopScope(TestCase):
     """loop_scope, on classes only."""
 
     def test_classes(self) -> None:
-        """It is read from the class, or else from its bases; beside other tags."""
+        """It is read from the class, or else from its bases. Other tags do not matter."""
 
         @aio.loop_scope("class")
         @aio.timeout(5)
@@ -189,7 +189,7 @@ class LoopScope(TestCase):
         self.assertEqual(tag_lookup.read_durations(None, Own).timeout, 5)
 
     def test_values(self) -> None:
-        """Any other value is refused, with its place."""
+        """Any other value is an error that names its place."""
         for value, kind in (("package", InvalidValueError), (5, InvalidTypeError)):
             with self.assertRaises(kind) as caught:
                 aio.loop_scope(value)  # type: ignore[arg-type]
@@ -200,7 +200,7 @@ class LoopScope(TestCase):
             )
 
     def test_functions(self) -> None:
-        """It is nothing for a function."""
+        """It is an error on a function."""
         with self.assertRaisesRegex(
             InvalidTypeError, r"^@loop_scope is for classes, got <function"
         ):
@@ -210,10 +210,10 @@ class LoopScope(TestCase):
 
 
 class Checks(TestCase):
-    """What checks do, by tag."""
+    """The tag ``checks``."""
 
     def test_merged(self) -> None:
-        """A function's names win over its class's, the outer tag over the inner one."""
+        """The function's modes win over its class's, the outer tag's over the inner one's."""
 
         @aio.checks(leaked_tasks="fail")
         class Base: ...
@@ -233,7 +233,7 @@ class Checks(TestCase):
         self.assertEqual(tag_lookup.read_checks(function, object), {})
 
     def test_invalid(self) -> None:
-        """Names and modes are checked, with the place."""
+        """Invalid names and modes are errors that name the place."""
         known = "never_awaited, never_awaited_mocks, lost_exceptions, "
         for modes, message in (
             ({}, f"@checks needs at least one of {known}"),
@@ -248,7 +248,7 @@ class Checks(TestCase):
             aio.checks(leaked_tasks="fail")(7)
 
     def test_by_hand(self) -> None:
-        """An attribute set by hand is checked when it is read."""
+        """An attribute that was set by hand is validated when it is read."""
 
         def by_hand() -> None: ...
 
@@ -258,10 +258,10 @@ class Checks(TestCase):
 
 
 class Serial(TestCase):
-    """What runs alone."""
+    """The tag ``serial``."""
 
     def test_function(self) -> None:
-        """On a function it is a plain attribute; set by hand it counts the same."""
+        """On a function it is a plain attribute. One that was set by hand counts the same."""
 
         @aio.serial
         def tagged() -> None: ...
@@ -309,7 +309,7 @@ class Serial(TestCase):
         self.assertFalse(tag_lookup.read_serial(Inherits().own, Inherits))
 
     def test_invalid(self) -> None:
-        """It is for functions and classes, without anything else."""
+        """It is for functions and classes, and has no arguments."""
         for given in (7, "database", True):
             with self.assertRaisesRegex(
                 InvalidTypeError,
@@ -320,10 +320,10 @@ class Serial(TestCase):
 
 
 class Exclusive(TestCase):
-    """Tests that share a key never run at the same time."""
+    """The tag ``exclusive``."""
 
     def test_function(self) -> None:
-        """Keys add up, in one plain attribute; each says how many tests may have it."""
+        """Several tags add up in one plain attribute."""
 
         @aio.exclusive("port", "database")
         @aio.exclusive("database")
@@ -335,7 +335,7 @@ class Exclusive(TestCase):
         self.assertEqual(tag_lookup.read_exclusive(function, object), {})
 
     def test_by_hand(self) -> None:
-        """A string is one key, anything that can be iterated holds some."""
+        """Set by hand, it may be a string or an iterable of strings."""
 
         def by_hand() -> None: ...
 
@@ -360,7 +360,7 @@ class Exclusive(TestCase):
                 tag_lookup.read_exclusive(by_hand, object)
 
     def test_class(self) -> None:
-        """Those of a class, of its bases and of its function add up too."""
+        """The keys of a function, its class and the bases add up, too."""
 
         @aio.exclusive("a")
         @aio.checks(leaked_tasks="fail")
@@ -387,7 +387,7 @@ class Exclusive(TestCase):
         self.assertEqual(tag_lookup.read_checks(function, Inherits), {"leaked-tasks": "fail"})
 
     def test_invalid(self) -> None:
-        """There is at least one, and each is a string; it is for functions and classes."""
+        """It needs a key. Keys are strings. It is for functions and classes."""
         place = r"\(@exclusive, .*test_tags\.py:\d+\)$"
         with self.assertRaisesRegex(
             InvalidValueError, rf"^@exclusive needs at least one key, a string {place}"
@@ -404,7 +404,7 @@ class Exclusive(TestCase):
             aio.exclusive("database")(7)
 
     def test_at_most(self) -> None:
-        """The smallest ``at_most`` of a key wins, of a function and its class too."""
+        """The smallest ``at_most`` of a key wins, also between a function and its class."""
 
         @aio.exclusive("a", "b", at_most=4)
         class Case:
@@ -421,7 +421,7 @@ class Exclusive(TestCase):
         self.assertEqual(tag_lookup.read_exclusive(Case.alone, Case), {"a": 4, "b": 1})
 
     def test_invalid_at_most(self) -> None:
-        """``at_most`` is a whole number of at least 1."""
+        """``at_most`` must be a whole number >= 1."""
         place = r"\(@exclusive, .*test_tags\.py:\d+\)$"
         for given, kind in (
             (0, InvalidValueError),
@@ -440,10 +440,10 @@ class Exclusive(TestCase):
 
 
 class Retries(TestCase):
-    """How often a failed test is run again."""
+    """The tag ``retries``."""
 
     def test_read(self) -> None:
-        """A tag of a function wins over that of its class; 0 is a value like another."""
+        """The tag of a function wins over that of its class, also if it is 0."""
 
         @aio.retries(2)
         class Case:
@@ -467,7 +467,7 @@ class Retries(TestCase):
         self.assertFalse(tag_lookup.is_coroutine_tagged(Case.never))
 
     def test_invalid(self) -> None:
-        """It is a whole number, and for functions and classes."""
+        """It must be a whole number, on a function or a class."""
         rule = "retries must be a whole number >= 0, got"
         place = r"\(@retries, .*test_tags\.py:\d+\)$"
         for given, kind in (
@@ -499,7 +499,7 @@ class Whole(TestCase):
     """Whole numbers."""
 
     def test_limits(self) -> None:
-        """The least value is allowed; one below it is not."""
+        """The least value is valid. A smaller one is not."""
         self.assertEqual(tag_lookup.validate_whole(3, least=3, name="n", place="here"), 3)
         with self.assertRaisesRegex(
             InvalidValueError, r"^n must be a whole number >= 3, got 2 \(here\)$"

@@ -19,12 +19,12 @@ class Executors(TestCase):
     """Our default executor."""
 
     def setUp(self) -> None:
-        """One."""
+        """Create an executor."""
         self.executor = Executor()
         self.addCleanup(self.executor.shutdown, wait=False)
 
     def test_jobs(self) -> None:
-        """Jobs give values and errors; idle threads are used again; at the end they are gone."""
+        """Jobs return values or raise errors. Idle threads are reused. `shutdown` ends them."""
         self.assertEqual(self.executor.submit(int, "5").result(), 5)
         with self.assertRaises(ValueError):
             self.executor.submit(int, "no").result()
@@ -37,7 +37,7 @@ class Executors(TestCase):
             self.executor.submit(int)
 
     def test_width(self) -> None:
-        """There are no more threads than its width; what waits can be cancelled."""
+        """The number of threads is limited. Jobs that wait for a thread can be cancelled."""
         self.executor._max_threads = 1
         gate = threading.Event()
         first, second = self.executor.submit(gate.wait), self.executor.submit(int)
@@ -48,7 +48,7 @@ class Executors(TestCase):
         self.assertTrue(first.result())
 
     def test_text(self) -> None:
-        """A job says what it is and where it was handed over."""
+        """The text of a job has the name of its function, and where it was submitted."""
         gate = threading.Event()
         future = self.executor.submit(gate.wait)
         while not self.executor.running:

@@ -17,23 +17,23 @@ from nose2_aio.running import shutdown
 
 
 class Foreign(asyncio.SelectorEventLoop):
-    """A loop of somebody else's, with attributes of its own."""
+    """A loop of the user's, whose attributes have the names of ours."""
 
     def __init__(self) -> None:
         super().__init__()
         self.made, self.problems, self.alarm = ["mine"], {"mine": 1}, "mine"
 
 
-class Watching(TestCase):
-    """A watch on somebody else's loop."""
+class Instrumenting(TestCase):
+    """A loop of the user's, instrumented."""
 
     def setUp(self) -> None:
-        """A loop."""
+        """Create a loop."""
         self.loop = Foreign()
         self.addCleanup(self.loop.close)
 
     def test_on_and_off(self) -> None:
-        """Its class and its attributes are its own again behind the block."""
+        """After the block, the loop has its own class and attributes again."""
         before = dict(vars(self.loop))
         with instrumented.instrument(self.loop):
             loop_state = instrumented.state_of(self.loop)
@@ -53,7 +53,7 @@ class Watching(TestCase):
         instrumented.set_alarm(self.loop, 5, self.fail)
 
     def test_nothing_kept(self) -> None:
-        """Nothing that was made is kept alive; what can't be referenced weakly isn't noted."""
+        """A record keeps no object alive. An object without weak references is not recorded."""
         loop_state = state.LoopState()
         loop_state.record(object(), None)
         loop_state.problems = Problems()
@@ -68,13 +68,13 @@ class Watching(TestCase):
         self.assertEqual(loop_state.created, [])
 
     def test_dying(self) -> None:
-        """What is gone already isn't found any more."""
+        """An object that no longer exists is not returned."""
         loop_state = state.LoopState()
         loop_state._created = {1: (lambda: None, Problems(), (), "")}
         self.assertEqual(loop_state.created, [])
 
     def test_second_look(self) -> None:
-        """A deadlock is told of only where a second look finds the same."""
+        """A deadlock is reported only if a second look finds it, too."""
         loop = instrumented.InstrumentedLoop()
         loop_state = instrumented.state_of(loop)
         assert loop_state is not None
@@ -84,7 +84,7 @@ class Watching(TestCase):
         loop.close()
 
     def test_no_class(self) -> None:
-        """A loop whose class can't be extended is left as it is."""
+        """A loop whose class can't be changed stays as it is."""
 
         class Closed(asyncio.AbstractEventLoop):
             __slots__ = ()
@@ -99,7 +99,7 @@ class Watching(TestCase):
             self.assertIsNone(instrumented.state_of(loop))
 
     def test_other_selector(self) -> None:
-        """Where the selector isn't ours, a timer of the loop stands for the alarm."""
+        """If the selector is not ours, the alarm is a timer of the loop."""
 
         class Selector(type(self.loop._selector)):  # type: ignore[misc]
             pass
@@ -114,7 +114,7 @@ class Watching(TestCase):
         self.assertEqual(rung, [1])
 
     def test_own_executor(self) -> None:
-        """The loop's own default executor does its jobs."""
+        """A default executor that the user has set is used."""
         self.loop.set_default_executor(ThreadPoolExecutor(1, "mine"))
 
         async def name() -> str:
@@ -125,7 +125,7 @@ class Watching(TestCase):
             self.loop.run_until_complete(shutdown.shut_down(self.loop, 0.1))
 
     def test_odd_executor(self) -> None:
-        """What a loop of somebody else's gives for a job may be anything."""
+        """``run_in_executor`` of the user's loop may return anything."""
 
         class Odd(asyncio.SelectorEventLoop):
             def run_in_executor(self, *_: Any) -> Any:
@@ -137,12 +137,12 @@ class Watching(TestCase):
         loop.close()
 
     def test_interrupted_callback(self) -> None:
-        """Of what we have interrupted, asyncio says nothing."""
+        """asyncio does not log an error of code that we interrupted."""
         with instrumented.instrument(self.loop), self.assertNoLogs("asyncio"):
             self.loop.call_exception_handler({"message": "ours", "exception": Overrun()})
 
     def test_report_without_error(self) -> None:
-        """Whatever reaches the exception handler is noted, also without an exception."""
+        """A call of the exception handler is recorded, also without an exception."""
         with instrumented.instrument(self.loop), self.assertLogs("asyncio"):
             loop_state = instrumented.state_of(self.loop)
             assert loop_state is not None
@@ -155,7 +155,7 @@ class Watching(TestCase):
         self.assertEqual(lost(self.loop, problems), [])
 
     def test_broken_check(self) -> None:
-        """A check that fails by itself is a finding, not the end of the run."""
+        """If a check itself fails, that is a finding, and the run goes on."""
         problems = Problems()
         problems.handler_calls = (mock.Mock(),)
         inspect_end(problems)

@@ -9,10 +9,10 @@ from nose2_aio.eventloop import instrumented, selector
 
 
 class Recheck(TestCase):
-    """A loop that something may still wake."""
+    """A loop that a thread or a process may still wake."""
 
     def test_recheck(self) -> None:
-        """It waits a little, and looks again: what might wake it may end without a word."""
+        """It waits for a limited time and looks again: the thread may end without an event."""
         loop: Any = instrumented.InstrumentedLoop()
         self.addCleanup(loop.close)
         loop.__nose2_aio__.on_deadlock = self.fail

@@ -28,18 +28,18 @@ def _can_wake() -> bool:
     return wakeup_sources.process_can_wake() or wakeup_sources.signal_can_wake()
 
 
-class Wakers(TestCase):
-    """Whether anything can still wake a loop."""
+class WakeupSources(TestCase):
+    """What can still wake a loop."""
 
     def setUp(self) -> None:
-        """Nothing can, as it stands."""
+        """Wait until nothing can."""
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
                 thread.join(1)
         self.wait_until(lambda: not _can_wake())
 
     def test_threads(self) -> None:
-        """A thread that runs something can; one that was given up, or has no job, can't."""
+        """A thread that runs code can. An abandoned one, or one without a job, can't."""
         self.assertFalse(_can_wake())
         gate = threading.Lock()
         gate.acquire()
@@ -59,7 +59,7 @@ class Wakers(TestCase):
         self.assertTrue(executors._has_job(0))
 
     def test_no_children(self) -> None:
-        """Whether there is a child process isn't asked again before one could have been made."""
+        """It does not look for child processes again before one could have been started."""
         with (
             mock.patch.object(wakeup_sources, "other_frames", dict),
             mock.patch.object(wakeup_sources, "_has_foreign_thread", return_value=False),
@@ -73,7 +73,7 @@ class Wakers(TestCase):
                 self.assertEqual(asked.call_count, times, now)
 
     def test_idle(self) -> None:
-        """One that waits for another to notify it can't, until that has; one with a limit can."""
+        """A thread that waits to be notified can't until it is. With a timeout, it can."""
         waiting: queue.Queue[Any] = queue.Queue()
         condition, gate = threading.Condition(), threading.Event()
 
@@ -102,12 +102,12 @@ class Wakers(TestCase):
         thread.join()
 
     def test_nothing_kept(self) -> None:
-        """To ask keeps nothing of other threads alive."""
+        """No object of another thread is kept alive."""
         gate = threading.Lock()
         gate.acquire()
 
         class Thing:
-            """Something that a thread has at hand."""
+            """An object that a thread refers to."""
 
         def work(thing: Thing) -> None:
             gate.acquire()
@@ -129,7 +129,7 @@ class Wakers(TestCase):
             gc.enable()
 
     def test_abandoned(self) -> None:
-        """A job that was given up can, where a thread waits that it may notify."""
+        """An abandoned thread can, if another thread waits, which it may notify."""
         gate, waiting = threading.Lock(), queue.Queue()
         gate.acquire()
         job = threading.Thread(target=gate.acquire)
@@ -150,14 +150,14 @@ class Wakers(TestCase):
             consumer.join()
 
     def wait_until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds."""
+        """Wait until a condition is true."""
         end = time.monotonic() + 20
         while not holds():
             self.assertLess(time.monotonic(), end)
             time.sleep(0.001)
 
     def test_pools(self) -> None:
-        """A thread of a pool can as long as it has a job to take, whatever became of the pool."""
+        """A thread of a pool can while there is a job for it, even if the pool is gone."""
         for is_dropped in (False, True):
             pool = ThreadPoolExecutor(1)
             for _ in range(20):
@@ -173,7 +173,7 @@ class Wakers(TestCase):
             job.result()
 
     def test_tracker(self) -> None:
-        """What multiprocessing leaves behind can't."""
+        """The resource tracker of multiprocessing can't."""
         resource_tracker.ensure_running()
         try:
             self.assertFalse(_can_wake())
@@ -181,7 +181,7 @@ class Wakers(TestCase):
             resource_tracker._resource_tracker._stop()
 
     def test_foreign_threads(self) -> None:
-        """A thread that isn't Python's can, if it is new."""
+        """A thread that Python did not start can, if it is new."""
         with mock.patch.object(
             wakeup_sources, "_count_threads", lambda: len(sys._current_frames()) + 3
         ):

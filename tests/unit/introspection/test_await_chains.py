@@ -17,14 +17,14 @@ from nose2_aio.reporting import hang_report
 
 
 class Unprintable:
-    """What has no text."""
+    """An object whose `repr` fails."""
 
     def __repr__(self) -> str:
         raise ValueError
 
 
 async def numbers() -> AsyncIterator[int]:
-    """Give a number when somebody waits for it."""
+    """Wait before the first number."""
     await asyncio.Event().wait()
     yield 1
 
@@ -36,7 +36,7 @@ async def iterates() -> None:
 
 
 async def descends(depth: int) -> None:
-    """Wait at some depth."""
+    """Wait, some calls deep."""
     if depth:
         await descends(depth - 1)
     else:
@@ -47,7 +47,7 @@ class Chains(TestCase):
     """What a task waits for."""
 
     def test_known(self) -> None:
-        """asyncio still has all the functions whose waits have words of their own."""
+        """asyncio still has all functions that we look for, as Python code."""
         self.assertTrue(await_chains._GROUP)
         self.assertTrue(await_chains._CHAINED)
         for code in (*await_chains._WORDS, *await_chains._TASKS_IN):
@@ -55,7 +55,7 @@ class Chains(TestCase):
 
     @aio.checks(leaked_tasks="ignore")
     async def test_words(self) -> None:
-        """Each kind of wait has its words."""
+        """Each kind of wait is described."""
         full, lock, semaphore = asyncio.Queue[int](1), asyncio.Lock(), asyncio.Semaphore(0)
         full.put_nowait(1)
         await lock.acquire()
@@ -150,7 +150,7 @@ class Chains(TestCase):
         task.cancel()
 
     async def test_chain(self) -> None:
-        """The lines go through coroutines and async generators; a long one is cut in its middle."""
+        """A chain has coroutines and async generators. The middle of a long one is left out."""
         for coroutine, names in (
             (iterates(), ["iterates", "numbers"]),
             (descends(2), ["descends"] * 3),
@@ -176,19 +176,19 @@ class Chains(TestCase):
         self.assertEqual(len(list(await_chains._frames(task))), await_chains._MAX_FRAMES)
 
     def test_running(self) -> None:
-        """A stack that runs is told from where the runner is."""
+        """A running stack is shown without the frames of the test runner."""
         lines = await_chains.of_frame(sys._getframe())
         self.assertEqual(lines[-1].source, "lines = await_chains.of_frame(sys._getframe())")
         self.assertNotIn("unittest", lines[0].place)
 
     def test_no_line(self) -> None:
-        """A frame may be at no line, while an async generator is closed."""
+        """A frame may have no line number, while an async generator is closed."""
         number: Any = None
         (line,) = await_chains.to_lines([(sys._getframe(), number)])
         self.assertIn("test_await_chains.py:0 in test_no_line", line.place)
 
     def test_formatted(self) -> None:
-        """The sources stand in one column, and aren't endless."""
+        """The source code is in one column, and is cut."""
         lines = [Line("a.py:1 in f", "X" * 200), Line("long.py:100 in function", "Z")]
         texts = await_chains.format_lines(lines)
         self.assertEqual(
@@ -197,7 +197,7 @@ class Chains(TestCase):
         self.assertLess(len(texts[0]), 100)
 
     async def test_unprintable(self) -> None:
-        """What has no text is named by its type."""
+        """A value whose `repr` fails does not break the description."""
         queue = asyncio.Queue[object](1)
         queue.put_nowait(Unprintable())
         task = asyncio.create_task(queue.put(2))
@@ -212,7 +212,7 @@ class Reports(TestCase):
     """The report of a loop."""
 
     async def test_many(self) -> None:
-        """At most twenty tasks are told of, in the order of their numbers."""
+        """Twenty tasks are shown at most, in the order of their numbers."""
         tasks = [asyncio.create_task(asyncio.sleep(5), name=f"task-{n}") for n in range(25)]
         await asyncio.sleep(0)
         report = hang_report.hang(asyncio.get_running_loop())
@@ -223,12 +223,12 @@ class Reports(TestCase):
             task.cancel()
 
     def test_none(self) -> None:
-        """Where no loop runs there is nothing to tell."""
+        """Without a loop, the report is empty."""
         self.assertEqual(hang_report.hang(None), "")
         self.assertIsNone(hang_report.executor_of(None))
 
     async def test_place(self) -> None:
-        """Where a task was made is known on a loop of ours, elsewhere not."""
+        """It is known where a task was created only if the loop is instrumented."""
         task = asyncio.create_task(asyncio.sleep(0))
         self.assertEqual(instrumented.origin_of(task)[0][0].co_name, "test_place")
         await task
@@ -241,7 +241,7 @@ class Reports(TestCase):
             loop.close()
 
     async def test_host(self) -> None:
-        """The task that the test runs in is called "the test", and no task of the user's."""
+        """Only the task that the test runs in is called "the test"."""
         own = asyncio.current_task()
         assert own is not None
         self.assertEqual(hang_report.name_of(own), "the test")

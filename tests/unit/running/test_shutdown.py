@@ -19,12 +19,12 @@ from nose2_aio.running import shutdown
 
 
 async def poll() -> None:
-    """Wait for long."""
+    """Sleep for a long time."""
     await asyncio.sleep(100)
 
 
 async def stubborn() -> None:
-    """Wait whatever happens."""
+    """Sleep, and ignore each cancellation."""
     while True:
         try:
             await poll()
@@ -32,11 +32,11 @@ async def stubborn() -> None:
             pass
 
 
-class Endings(TestCase):
+class ShutDown(TestCase):
     """The end of a loop."""
 
     def test_by_hand(self) -> None:
-        """A context's loop that won't end is abandoned, with an error that says why."""
+        """If a task does not end, ``child_loop`` abandons the loop, with an error that says why."""
         with (
             mock.patch.object(shutdown, "GRACE", 0.01),
             self.assertRaises(AbandonedLoopError) as caught,
@@ -48,7 +48,7 @@ class Endings(TestCase):
         self.assertTrue(loop.is_closed())
 
     def test_many(self) -> None:
-        """No more than twenty tasks are told of."""
+        """The message describes twenty tasks at most."""
         loop = asyncio.new_event_loop()
         tasks = {loop.create_task(poll()) for _ in range(25)}
         self.assertTrue(shutdown.message(tasks).endswith("\n\n... and 5 tasks more."))
@@ -58,12 +58,12 @@ class Endings(TestCase):
         loop.close()
 
     def test_closed(self) -> None:
-        """One that the user has closed needs no end."""
+        """A loop that the user has closed is not shut down."""
         with aio.child_loop() as loop:
             loop.close()
 
     def run_end(self, prepare: Callable[[], Any], grace: float = 0.01) -> set[Any]:
-        """Shut down a plain loop on which something was prepared."""
+        """Shut down a plain loop after ``prepare`` has run on it."""
         loop = asyncio.new_event_loop()
 
         async def main() -> set[Any]:
@@ -78,7 +78,7 @@ class Endings(TestCase):
             loop.close()
 
     def test_circle(self) -> None:
-        """Tasks that wait for each other can't be cancelled: they are given up at once."""
+        """Tasks that wait for each other can't be cancelled. They are returned at once."""
 
         async def prepare() -> list[asyncio.Task[Any]]:
             tasks: list[asyncio.Task[Any]] = []
@@ -96,7 +96,7 @@ class Endings(TestCase):
             shutdown.keep(task)
 
     def test_respawning(self) -> None:
-        """Tasks that start others when they are cancelled come to an end as well."""
+        """If cancelled tasks start others again and again, the shutdown ends all the same."""
         began = time.monotonic()
 
         async def again() -> None:
@@ -115,7 +115,7 @@ class Endings(TestCase):
         self.assertLess(time.monotonic() - began, 1)
 
     def test_rounds(self) -> None:
-        """There are only so many rounds."""
+        """The number of rounds is limited."""
 
         async def prepare() -> None:
             async def again(times: int) -> None:
@@ -133,7 +133,7 @@ class Endings(TestCase):
                 shutdown.keep(task)
 
     def test_bounded(self) -> None:
-        """What is cancelled at its bound is dealt with."""
+        """An awaitable that takes too long is cancelled."""
 
         async def prepare() -> None:
             await shutdown._bounded(poll(), 0.001)
@@ -141,7 +141,7 @@ class Endings(TestCase):
         self.assertEqual(self.run_end(prepare), set())
 
     def test_interrupted(self) -> None:
-        """What was cancelled or interrupted by us is no lost exception."""
+        """A cancellation, or our interruption, is not a lost exception."""
         problems = Problems()
         problems.handler_calls = tuple(
             HandlerCall({"exception": error}, False, (), "")
@@ -151,7 +151,7 @@ class Endings(TestCase):
         self.assertEqual(problems.findings, ())
 
     def test_asyncgen(self) -> None:
-        """An async generator that won't close is given up."""
+        """If an async generator does not close, the shutdown ends all the same."""
 
         async def numbers() -> Any:
             try:
@@ -168,7 +168,7 @@ class Endings(TestCase):
             shutdown.keep(task)
 
     def test_executor(self) -> None:
-        """So is a job of an executor, which is none of ours here."""
+        """If a job of the user's executor does not end, the shutdown ends all the same."""
         loop = asyncio.new_event_loop()
         loop.set_default_executor(ThreadPoolExecutor(1))
 
