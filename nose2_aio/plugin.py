@@ -42,7 +42,8 @@ from nose2.events import OutcomeDetailEvent, Plugin, TestOutcomeEvent
 from nose2.result import FAIL
 
 from nose2_aio.cases import generator_tests, unittest_internals
-from nose2_aio.config.settings import OPTIONS, SECTION, Settings, resolve
+from nose2_aio.config.options import OPTIONS, SECTION
+from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
 from nose2_aio.reporting.repeats import Tally
 from nose2_aio.run import Execute, Run

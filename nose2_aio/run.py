@@ -18,7 +18,7 @@ from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.fixture_wrappers import FixtureWrappers
 from nose2_aio.cases.scopes import ScopeLevel, Scopes
-from nose2_aio.config import tags
+from nose2_aio.config import tag_lookup
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, WorkerStartError
@@ -100,7 +100,7 @@ class Run:
 
     def execute(self, execute: Execute, suite: Any, result: Any, *, is_sent: bool = False) -> Any:
         """Execute a suite, on each of its loops; ``is_sent`` says that other processes do that."""
-        wakeup_sources.note_threads()
+        wakeup_sources.ignore_foreign_threads()
         # worker processes repeat their shares themselves
         repeated = None if is_sent else loop_variants.repeated(suite, self.settings)
         self.scopes.chooses = self._choose if repeated is not None else None
@@ -127,7 +127,7 @@ class Run:
 
         Raises `nose2_aio.errors.WorkerStartError` where no worker can be started.
         """
-        wakeup_sources.note_threads()
+        wakeup_sources.ignore_foreign_threads()
         with stepping_in(self.adapter), self.fixture_wrappers.on(suite):
             found = planned(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
@@ -272,7 +272,7 @@ class Run:
             return None
         name = f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else owner
         what = f"{level.name.lower()} {name or ''}".strip()
-        modes = tags.read_checks(None, owner if isinstance(owner, type) else object)
+        modes = tag_lookup.read_checks(None, owner if isinstance(owner, type) else object)
         can_fail = level in (ScopeLevel.MODULE, ScopeLevel.CLASS)
         return self.verdicts.judge(
             str(name or "the run"), problems, modes, what=what, can_fail=can_fail

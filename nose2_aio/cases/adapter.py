@@ -42,7 +42,7 @@ from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.isolated import IsolatedCases
 from nose2_aio.cases.nose2_cases import UserCall
 from nose2_aio.cases.scopes import UNKNOWN, ScopeKey, ScopeLevel, Scopes
-from nose2_aio.config import tags
+from nose2_aio.config import tag_lookup
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, InvalidValueError
@@ -358,14 +358,14 @@ class Adapter:
         called = nose2_cases.called(test, method)
         function, owner = (method, type(test)) if called is None else called[1:3]
         is_marked = bool(getattr(function, "__dict__", None))
-        if self._time_limits.deadline is None and (is_marked or tags.are_on(owner)):
+        if self._time_limits.deadline is None and (is_marked or tag_lookup.has_tags(owner)):
             self._begin_time(function, owner)
         try:
             if self._mistake is not None:
                 raise self._mistake
             if is_marked:
-                tags.read_checks(function, owner)  # a wrong one is told of in any case
-                tags.read_loop(function, owner)
+                tag_lookup.read_checks(function, owner)  # a wrong one is told of in any case
+                tag_lookup.read_loop(function, owner)
                 called = called or _plain(test, method)
                 value = self._call_marked(test, called)
             elif self._scopes.open:
@@ -445,7 +445,7 @@ class Adapter:
             return self._run_on(test, loop, execution)
         is_last = is_last or self._is_last
         scopes = self._scopes
-        if scopes.are_idle and not tags.are_on(called.owner):
+        if scopes.are_idle and not tag_lookup.has_tags(called.owner):
             return self._run_bare(test, execution, is_last, None)
         if scopes.current_before is UNKNOWN and scopes.is_innermost(type(test)):
             return self._run_bare(test, execution, is_last, scopes.open[-1].runner)
@@ -507,7 +507,7 @@ class Adapter:
 
 
 def _may_be_tagged(function: Any, owner: type) -> bool:
-    return bool(getattr(function, "__dict__", None)) or tags.are_on(owner)
+    return bool(getattr(function, "__dict__", None)) or tag_lookup.has_tags(owner)
 
 
 def _check_fixtures(test: TestCase) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, unittest_internals
-from nose2_aio.config import tags
+from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.eventloop.problems import Problems, current_problems
@@ -100,7 +100,7 @@ class Attribution:
         for coroutine in unawaited.kept_in(nose2_cases.users_object(test)):
             self.problems.unawaited += (unawaited.described(coroutine),)
             coroutine.close()
-        modes = tags.read_checks(*nose2_cases.target(test))
+        modes = tag_lookup.read_checks(*nose2_cases.target(test))
         error = self._verdicts.judge(test.id(), self.problems, modes, can_fail=is_passed)
         if error is not None:
             raise error
@@ -109,7 +109,7 @@ class Attribution:
         """Note what was found of the last test when unittest was done with it."""
         if self._test is not None and vars(self.problems):
             try:
-                modes = tags.read_checks(*nose2_cases.target(self._test))
+                modes = tag_lookup.read_checks(*nose2_cases.target(self._test))
             except InvalidValueError:  # the test has said so
                 modes = {}
             self._verdicts.judge(self._test.id(), self.problems, modes, can_fail=False)

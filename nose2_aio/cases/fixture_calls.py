@@ -18,7 +18,7 @@ from typing import Any
 
 from nose2_aio.cases import generator_tests
 from nose2_aio.cases.scopes import ScopeKey, Scopes
-from nose2_aio.config import tags
+from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.eventloop import event_loops
@@ -48,7 +48,7 @@ class FixtureCaller:
         In its traceback there is no frame of ours.
         """
         error = self._scopes.options.time_limits.explained(error)
-        return tracebacks.trimmed(self._interrupts.explained(error), head=False)
+        return tracebacks.trim(self._interrupts.explained(error), head=False)
 
     def call(
         self,
@@ -65,7 +65,7 @@ class FixtureCaller:
         """
         tagged = None
         if "timeout" in getattr(function, "__dict__", ()):
-            tagged = tags.read(function, object).timeout
+            tagged = tag_lookup.read_durations(function, object).timeout
         time_limits = self._scopes.options.time_limits
         is_limited = time_limits.deadline is not None or not self._limit.seconds
         if tagged is None and scope_key.test is not None and is_limited:
@@ -208,7 +208,7 @@ def _awaitable(
         )
         if again is not value:
             return again  # type: ignore[no-any-return]
-        if value.gi_code is getattr(locations.innermost(function), "__code__", None):
+        if value.gi_code is getattr(locations.unwrap(function), "__code__", None):
             raise _undrivable(function, "a generator function")
     _check(value, function)
     return None

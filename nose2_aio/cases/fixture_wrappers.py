@@ -192,7 +192,7 @@ class FixtureWrappers:
                 self._call(scope_key, function, *args, **kwargs)
             except Exception as error:
                 whole = error.__traceback__  # nose2 needs one, where the user has no part in it
-                tracebacks.trimmed(error, head=False)
+                tracebacks.trim(error, head=False)
                 errors.append((type(error), error, error.__traceback__ or whole))
         try:
             self._scopes.leave(scope_key)
@@ -213,7 +213,7 @@ class FixtureWrappers:
         except AioError as error:
             errors.append(error)
         if errors:
-            raise tracebacks.trimmed(errors[0], head=False)
+            raise tracebacks.trim(errors[0], head=False)
 
     def _call(self, scope_key: ScopeKey, function: _Call, /, *args: Any, **kwargs: Any) -> Any:
         """Call a fixture of a class or a module, where unittest takes no BaseException."""
@@ -227,7 +227,7 @@ class FixtureWrappers:
             ) from error
 
     def _declare(self, scope_key: ScopeKey, function: Any) -> None:
-        if inspect.iscoroutinefunction(locations.innermost(function)):
+        if inspect.iscoroutinefunction(locations.unwrap(function)):
             self._scopes.declare(scope_key)
 
 
@@ -266,7 +266,7 @@ def _faced(face: _Call, function: Any) -> _Call:
         try:
             return face(*args, **kwargs)
         except BaseException as error:
-            raise tracebacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
+            raise tracebacks.trim(error, head=False)  # noqa: B904 -- the same, without our frames
 
     with suppress(ValueError):  # some builtins have none
         # nose2 counts the arguments of layers' fixtures

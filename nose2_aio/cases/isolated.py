@@ -118,7 +118,7 @@ class IsolatedCases:
             if deadline is not None and deadline.is_over and not (runner and runner.has_run):
                 raise deadline.lateness()
         except BaseException as error:
-            raise tracebacks.trimmed(self._explain(error), head=False)  # noqa: B904 -- it says all
+            raise tracebacks.trim(self._explain(error), head=False)  # noqa: B904 -- it says all
 
     def _close(self, test: TestCase) -> None:
         """Close the runner of a test, in place of ``_tearDownAsyncioRunner``."""
@@ -226,7 +226,7 @@ class IsolatedRunner:
         loop_state = instrumented.state_of(loop)
         if not self._is_checked or loop is None or loop.is_closed():
             return
-        if loop_state is not None and not loop_state.is_blank:
+        if loop_state is not None and not loop_state.has_no_objects:
             self.run(shutdown.give_way())
             Leftovers(loop, self._problems, self._options.grace).inspect()
 

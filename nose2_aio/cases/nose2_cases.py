@@ -142,7 +142,7 @@ def users_class(test: Any) -> type:
 
 def users_owner(case: type) -> type:
     """Return the user's class, given that of a test case whose class fixtures are called."""
-    method = locations.innermost(getattr(case, "setUpClass", None))
+    method = locations.unwrap(getattr(case, "setUpClass", None))
     if _found(_CLASS_FIXTURES, method) is _test_class_class_fixture:
         owner: type = _enclosed(method, "cls")
         return owner

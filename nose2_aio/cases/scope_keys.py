@@ -8,7 +8,7 @@ from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases
 from nose2_aio.cases.scopes import ScopeKey, ScopeLevel
-from nose2_aio.config import tags
+from nose2_aio.config import tag_lookup
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import Settings
 from nose2_aio.running import plans
@@ -69,4 +69,4 @@ def factory(level: ScopeLevel, owner: Any, repetition: int, settings: Settings) 
 
 
 def _wanted(case: type, settings: Settings) -> ScopeLevel:
-    return ScopeLevel[(tags.read_loop_scope(case) or settings.loop_scope).upper()]
+    return ScopeLevel[(tag_lookup.read_loop_scope(case) or settings.loop_scope).upper()]

@@ -142,7 +142,7 @@ class Scopes:
         if (
             outer is not None
             and not outer.is_given
-            and not loop_factories.same(found, outer.factory)
+            and not loop_factories.are_same(found, outer.factory)
         ):
             raise DefinitionError(self._disagreement(owner, found, outer))
         return found
@@ -205,7 +205,7 @@ class Scopes:
             while scope in self.open:
                 error = self._close_last() or error
         if error is not None:
-            raise tracebacks.trimmed(error)
+            raise tracebacks.trim(error)
 
     def close(self, *, but_run: bool = False) -> None:
         """Close all scopes, or all but that of the run."""

@@ -17,6 +17,8 @@ from types import FrameType
 from typing import Any
 from unittest import BaseTestSuite, IsolatedAsyncioTestCase, TestCase, TestSuite
 
+from nose2_aio.introspection import locations
+
 __all__ = [
     "CLEANUP",
     "CLOSE_RUNNER",
@@ -65,7 +67,7 @@ _OF_SUITES = ("run", "__call__", "__iter__")
 _PLAIN = {seam: getattr(TestCase, seam) for seam in (SET_UP, TEAR_DOWN)}
 
 _SUITES = {name: (getattr(BaseTestSuite, name), getattr(TestSuite, name)) for name in _OF_SUITES}
-_RUN = TestCase.run.__code__
+_RUN = locations.code_of(TestCase, "run")
 
 Cleanup = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 """What is to be called, with its arguments."""

@@ -16,7 +16,7 @@ __all__ = ["Baseline", "line_of"]
 def line_of(name: str, finding: Finding) -> str:
     """Return the line for a finding in a test."""
     key = re.sub(r"\b0x[0-9A-Fa-f]+|\d{6,}", "0x", finding.key)  # addresses, most likely
-    return baseline_file.line(name, finding.check, key)
+    return baseline_file.format_line(name, finding.check, key)
 
 
 class Baseline:

@@ -12,6 +12,7 @@ from typing import Any
 
 from nose2_aio.eventloop import instrumented, wakeup_sources
 from nose2_aio.eventloop.executors import Executor
+from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains, locations
 
 __all__ = ["MOST", "executor_of", "hang", "name_of", "other", "task_lines"]
@@ -33,7 +34,7 @@ def hang(
     paragraphs = []
     lines = await_chains.of_frame(stack)
     if lines:
-        paragraphs.append(["It runs here:", *await_chains.formatted(lines)])
+        paragraphs.append(["It runs here:", *await_chains.format_lines(lines)])
     if loop is not None and not loop.is_closed():
         own = own or next(filter(_is_host, asyncio.all_tasks(loop)), None)
         tasks = _ordered(loop, own)
@@ -47,7 +48,7 @@ def hang(
     paragraphs += _threads(executor_of(loop))
     clock = instrumented.clock_of(loop)
     if loop is not None and clock is not None and not loop.is_closed():
-        holders = instrumented.holders(loop)
+        holders = instrumented.describe_wakeup_sources(loop)
         held = ", held by:" if holders else ""
         paragraphs.append(
             [f"Its clock shows {clock.time():g} s of virtual time{held}"]
@@ -65,8 +66,8 @@ def executor_of(loop: AbstractEventLoop | None) -> Executor | None:
 def task_lines(task: Task[Any]) -> list[str]:
     """Return the await chain of a task, indented, and what it waits for in the end."""
     return [
-        *await_chains.formatted(await_chains.of_task(task)),
-        f"  {await_chains.waits_for(task, name_of)}",
+        *await_chains.format_lines(await_chains.of_task(task)),
+        f"  {await_chains.describe_wait(task, name_of)}",
     ]
 
 
@@ -80,8 +81,8 @@ def name_of(task: Task[Any]) -> str:
 
 
 def _is_host(task: Task[Any]) -> bool:
-    """Tell whether a task is one that tests run in."""
-    return getattr(task.get_coro(), "__qualname__", "") == "Runner._serve"
+    """Return True if a task is one that tests run in."""
+    return isinstance(task, HostTask)
 
 
 def _ordered(loop: AbstractEventLoop, own: Task[Any] | None) -> list[Task[Any]]:
@@ -101,7 +102,7 @@ def _current(loop: AbstractEventLoop) -> Task[Any] | None:
 
 def other(task: Task[Any]) -> str:
     """Return the paragraph on a task that isn't the test's own."""
-    place = locations.of_origin(instrumented.origin_of(task))
+    place = locations.format_origin(instrumented.origin_of(task))
     made = f", made at {place}" if place else ""
     return "\n".join([f"{name_of(task)}{made}:", *task_lines(task)])
 
@@ -115,7 +116,7 @@ def _cycles(tasks: list[Task[Any]]) -> list[str]:
         one: Task[Any] | None = start
         while one is not None and one not in path and one not in told:
             path.append(one)
-            one = next(iter(await_chains.awaited(one)), None)
+            one = next(iter(await_chains.awaited_tasks(one)), None)
         if one in path:
             circle = path[path.index(one) :]
             found.append(" for ".join(name_of(each) for each in [*circle, circle[0]]))
@@ -127,6 +128,6 @@ def _threads(executor: Executor | None) -> list[list[str]]:
     frames = wakeup_sources.other_frames()
     found = []
     for identity, job in list(executor.running.items()) if executor is not None else ():
-        lines = await_chains.formatted(await_chains.of_frame(frames.get(identity)))
+        lines = await_chains.format_lines(await_chains.of_frame(frames.get(identity)))
         found.append([f"A thread of the executor runs {job}{':' if lines else ''}", *lines])
     return found

@@ -52,7 +52,7 @@ class Books(NamedTuple):
         """Give the things of a kind that this ledger is charged with, where made, and its name."""
         for thing, problems, origin, name in self.made:
             if problems is self.problems and isinstance(thing, kind):
-                yield thing, locations.of_origin(origin), name
+                yield thing, locations.format_origin(origin), name
 
 
 def inspect_pending(loop: AbstractEventLoop, problems: Problems, tasks: set[Task[Any]]) -> None:
@@ -84,7 +84,9 @@ def lost(loop: AbstractEventLoop, problems: Problems) -> list[BaseException]:
 
 def _books(loop: Any, problems: Problems, tasks: frozenset[Task[Any]] = frozenset()) -> Books:
     loop_state = instrumented.state_of(loop)
-    return Books(problems, () if loop_state is None else tuple(loop_state.made), tasks, loop.time())
+    return Books(
+        problems, () if loop_state is None else tuple(loop_state.created), tasks, loop.time()
+    )
 
 
 def _inspect(moment: Moment, books: Books) -> None:
@@ -120,7 +122,7 @@ def _lost_exceptions(books: Books) -> Iterator[Finding]:
             continue
         kind = type(error).__name__
         lines = (
-            *await_chains.formatted(tracebacks.lines(error)),
+            *await_chains.format_lines(tracebacks.users_lines(error)),
             f"  {kind}: {locations.text_of(error, str)}",
         )
         yield Finding("lost-exceptions", place, what, lines, f"{key} {kind}")
@@ -138,15 +140,15 @@ def _lost_in_tasks(books: Books) -> Iterator[_Lost]:
 
 
 def _lost_in_reports(books: Books, *, with_captured: bool = False) -> Iterator[_Lost]:
-    told, books.problems.reports = books.problems.reports, ()
+    told, books.problems.handler_calls = books.problems.handler_calls, ()
     for context, is_captured, origin, name in told:
         if is_captured and not with_captured:
             continue
         error = context.get("exception")
         if isinstance(error, Overrun | asyncio.CancelledError):
             continue  # what has ended something: streams call that an error in Python 3.12
-        lines = [] if error is None else tracebacks.lines(error)
-        place = locations.of_origin(origin) or (lines[-1].place if lines else "")
+        lines = [] if error is None else tracebacks.users_lines(error)
+        place = locations.format_origin(origin) or (lines[-1].place if lines else "")
         future = context.get("task") or context.get("future")
         if future is not None and error is not None:
             yield error, place, *_failed(future, name)
@@ -154,7 +156,7 @@ def _lost_in_reports(books: Books, *, with_captured: bool = False) -> Iterator[_
         message = str(context.get("message") or "unhandled exception")
         # nothing public says what a handle calls
         callback = getattr(context.get("handle"), "_callback", None)
-        inner = locations.innermost(callback)
+        inner = locations.unwrap(callback)
         yield error, place, message, getattr(inner, "__qualname__", message.partition(" at ")[0])
 
 
@@ -169,7 +171,7 @@ def _failed(future: asyncio.Future[Any], name: str) -> tuple[str, str]:
 
 def _leaked_tasks(books: Books) -> Iterator[Finding]:
     made = {task: (place, name) for task, place, name in books.of(asyncio.Task)}
-    awaited = {one for task in books.pending for one in await_chains.awaited(task)}
+    awaited = {one for task in books.pending for one in await_chains.awaited_tasks(task)}
     for task in sorted(books.pending - awaited, key=lambda task: str(task.get_name())):
         if task.cancelling() or type(task.get_coro()).__name__ == "async_generator_athrow":
             continue  # it is ending: a task group's, or an async generator's that was broken off

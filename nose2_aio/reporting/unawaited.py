@@ -33,7 +33,7 @@ _DEPTH = 1
 OWN = len(vars(TestCase()))
 """How many attributes a test case has when the user has added none."""
 # nothing public tells the call of an AsyncMock from a function that mock.patch decorates
-_MOCK_CALL = getattr(getattr(mock.AsyncMock, "_execute_mock_call", None), "__code__", None)
+_MOCK_CALL = locations.code_of(mock.AsyncMock, "_execute_mock_call")
 _TEXT = "coroutine 'x' was never awaited"
 _CONTAINERS = frozenset({list, tuple, set, deque, dict})
 
@@ -106,7 +106,7 @@ def described(coroutine: Coroutine) -> Unawaited:
         found = re.search(r"name='(.*?)'", locations.text_of(called))
         name = f"of the AsyncMock {found[1]}" if found else "of an AsyncMock"
         return Unawaited(
-            name, locations.of_origin(locations.origin(sys._getframe(1))), is_mock=True
+            name, locations.format_origin(locations.capture_origin(sys._getframe(1))), is_mock=True
         )
     name = coroutine.__qualname__.rpartition("<locals>.")[2]
     origin = coroutine.cr_origin

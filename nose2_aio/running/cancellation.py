@@ -80,7 +80,7 @@ class Canceller:
         """Have what it was interrupted with say where, given what its coroutine raised then."""
         if ended is None:
             return
-        error.__traceback__ = tracebacks.users(ended)
+        error.__traceback__ = tracebacks.users_traceback(ended)
         if not isinstance(ended, asyncio.CancelledError):
             error.__cause__ = ended
 

@@ -200,10 +200,10 @@ class TimeLimits:
         virtual, loop_state = self.virtual, instrumented.state_of(loop)
         if virtual is None:
             if loop_state is not None and loop_state.clock is not None:
-                loop_state.clock.is_virtual = loop_state.clock.is_fixed
+                loop_state.clock.is_virtual = loop_state.clock.is_always_virtual
             return
         try:
-            instrumented.make_virtual(loop).move_along(virtual.wall)
+            instrumented.make_virtual(loop).set_wall_clock(virtual.wall)
         except LoopError as error:
             if virtual.is_tagged:
                 raise LoopError(
@@ -255,7 +255,7 @@ class TimeLimits:
         deadline = self.deadline
         if not isinstance(error, Overrun) or deadline is None:
             return error
-        found = deadline.error().with_traceback(tracebacks.users(error))
+        found = deadline.error().with_traceback(tracebacks.users_traceback(error))
         found.__suppress_context__ = True
         self.renew()
         return found
@@ -340,7 +340,7 @@ def is_debugged() -> bool:
 def _is_in_debugger(frame: FrameType | None) -> bool:
     """Tell whether a stack, which may be another thread's, ends in one."""
     while frame is not None:
-        if locations.package(frame) in _DEBUGGERS:
+        if locations.package_of(frame) in _DEBUGGERS:
             return True
         frame = frame.f_back
     return False
@@ -353,7 +353,7 @@ def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
     """
     is_in_loop = False
     while frame is not None:
-        code, package = frame.f_code, locations.package(frame)
+        code, package = frame.f_code, locations.package_of(frame)
         if code is _CALLBACK or code is call_users_code.__code__:
             return True
         if package == "asyncio" or frame.f_globals.get("__name__") == _SELECTOR:
@@ -369,6 +369,6 @@ def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
     return False
 
 
-_CALLBACK = asyncio.Handle._run.__code__
+_CALLBACK = locations.code_of(asyncio.Handle, "_run")
 _SELECTOR = "nose2_aio.eventloop.selector"
 _LIBRARY = (sysconfig.get_path("stdlib"), "<frozen ")

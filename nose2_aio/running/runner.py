@@ -188,7 +188,7 @@ class Runner:
             host.begin(job, is_last)
             self._run(stopped)
         except BaseException as error:
-            raise tracebacks.trimmed(self._interrupted(error))  # noqa: B904 -- the same error
+            raise tracebacks.trim(self._interrupted(error))  # noqa: B904 -- the same error
         value, failure = host.take()
         if self._outer is not None:
             failure = failure or self._outer._host.take_interruption()
@@ -200,7 +200,7 @@ class Runner:
         try:
             assert host.task is not None
             failure = time_limits.explained(failure)
-            raise tracebacks.trimmed(host.task.explained(failure))
+            raise tracebacks.trim(host.task.explained(failure))
         finally:
             del failure
 
@@ -255,7 +255,7 @@ class Runner:
         if state is not None:
             state.is_new = False
             if state.waits is not self.options.time_limits.waits:
-                instrumented.note_waits(
+                instrumented.record_waits(
                     loop, self.options.time_limits.waits, lambda: host.innermost_line
                 )
             if self.options.fails_deadlocks:
@@ -323,7 +323,7 @@ class Runner:
         """Drop the host: somebody else has closed the loop."""
         if self.is_abandoned:
             return
-        if self._loop_state is not None and not self._loop_state.is_blank:
+        if self._loop_state is not None and not self._loop_state.has_no_objects:
             self._leftovers.inspect()
         self._host.drop()
 
@@ -388,7 +388,7 @@ class Runner:
 
     def _end_own_tasks(self) -> None:
         """Cancel the tasks of this runner that are left on the loop of the outer one."""
-        if self._loop_state is None or self._loop_state.is_blank or self.is_abandoned:
+        if self._loop_state is None or self._loop_state.has_no_objects or self.is_abandoned:
             return
         left = self._leftovers
         if self.is_given or not left.own():

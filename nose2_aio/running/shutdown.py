@@ -106,7 +106,7 @@ class Leftovers:
         loop_state = instrumented.state_of(self._loop)
         if loop_state is None or loop_state.needs_shutdown or asyncio.all_tasks(self._loop):
             return False
-        if not loop_state.is_blank:
+        if not loop_state.has_no_objects:
             inspect_rest(self._loop, self._problems)
         return True
 
@@ -237,7 +237,7 @@ async def _drain(loop_state: LoopState, grace: float) -> None:
     is_idle = ours is loop_state.default_executor and ours is not None and not ours.unfinished
     loop_state.default_executor.shutdown(wait=is_idle, cancel_futures=True)
     if ours is not None:
-        executors.abandoned.update(ours.running)
+        executors.abandoned_threads.update(ours.running)
 
 
 def _others(loop: AbstractEventLoop) -> set[Task[Any]]:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, NoReturn
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, unittest_internals
-from nose2_aio.config import tags
+from nose2_aio.config import tag_lookup
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
@@ -155,10 +155,14 @@ def _choice(test: Any, settings: Settings) -> _Choice:
     if seam not in (unittest_internals.PLAIN, unittest_internals.ISOLATED):
         return _NONE
     function, owner = nose2_cases.target(test)
-    if not settings.loop and not getattr(function, "__dict__", None) and not tags.are_on(owner):
+    if (
+        not settings.loop
+        and not getattr(function, "__dict__", None)
+        and not tag_lookup.has_tags(owner)
+    ):
         return _NONE
     try:
-        is_tagged = bool(tags.read_loop(function, owner))
+        is_tagged = bool(tag_lookup.read_loop(function, owner))
         found = plans.factories(function, owner, settings)
     except InvalidValueError as error:
         return _Choice(error=error)

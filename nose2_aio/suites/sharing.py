@@ -9,7 +9,7 @@ from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, scope_keys
 from nose2_aio.cases.scopes import ScopeLevel
-from nose2_aio.config import tags
+from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 
 __all__ = ["Owners"]
@@ -68,7 +68,7 @@ def _object_of(test: TestCase) -> Hashable:
 
 
 def _wants_module(thing: object) -> bool:
-    return isinstance(thing, type) and tags.read_loop_scope(thing) == "module"
+    return isinstance(thing, type) and tag_lookup.read_loop_scope(thing) == "module"
 
 
 def _has_class_fixtures(case: type[TestCase]) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 from unittest import BaseTestSuite, TestCase, TestSuite
 
 from nose2_aio.cases import nose2_cases, unittest_internals
-from nose2_aio.config import tags
+from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.suites.copies import copied
@@ -199,10 +199,13 @@ def _add(unit: Unit, test: Any) -> None:
     if not isinstance(test, TestCase):
         return
     function, owner = nose2_cases.target(test)
-    if not (getattr(function, "__dict__", None) or tags.are_on(owner)):
+    if not (getattr(function, "__dict__", None) or tag_lookup.has_tags(owner)):
         return
     try:
-        is_serial, keys = tags.read_serial(function, owner), tags.read_exclusive(function, owner)
+        is_serial, keys = (
+            tag_lookup.read_serial(function, owner),
+            tag_lookup.read_exclusive(function, owner),
+        )
     except InvalidValueError:  # the test says so when it runs
         return
     unit.is_serial |= is_serial

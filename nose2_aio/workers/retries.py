@@ -13,7 +13,7 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases
-from nose2_aio.config import tags
+from nose2_aio.config import tag_lookup
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
@@ -72,7 +72,7 @@ class Failures:
 def tries(test: Any, settings: Settings) -> int:
     """Return how many times a test is run again at most."""
     try:
-        tagged = tags.read_retries(*nose2_cases.target(test))
+        tagged = tag_lookup.read_retries(*nose2_cases.target(test))
     except InvalidValueError:  # the test has said so
         return 0
     return settings.retries if tagged is None else tagged

@@ -727,7 +727,9 @@ class Baselines(TestCase):
         """A file that is no baseline, or that can't be, ends the run before any test."""
         self.project.write("notes.txt", "buy milk\n")
         for name, message in {
-            "notes.txt": "baseline: notes.txt can't be read: 'buy milk' is no line of a baseline",
+            "notes.txt": (
+                "baseline: notes.txt can't be read: 'buy milk' is not a line of a baseline"
+            ),
             ".": "baseline must be the path of a file, got '.'",
             "no/where.txt": (
                 "baseline must be in a directory that can be written to, got 'no/where.txt'"

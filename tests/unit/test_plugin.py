@@ -14,7 +14,7 @@ from nose2.plugins.prettyassert import PrettyAssert
 from nose2.session import Session
 
 from nose2_aio import AioPlugin
-from nose2_aio.config.settings import OPTIONS
+from nose2_aio.config.options import OPTIONS
 from nose2_aio.errors import UnsentError
 
 
