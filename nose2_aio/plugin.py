@@ -44,7 +44,7 @@ from nose2.result import FAIL
 from nose2_aio.cases import generator_tests, unittest_internals
 from nose2_aio.config.settings import OPTIONS, SECTION, Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
-from nose2_aio.reporting.repeats import Tally
+from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.run import Execute, Run
 from nose2_aio.suites import loop_variants, units
 from nose2_aio.workers import pickling, retries, spawned
@@ -78,7 +78,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """The event of the last test that ended."""
         self._is_replaying = False
         """Whether what we are told of has happened in worker processes."""
-        self._tally: Tally | None = None
+        self._pass_counts: PassCounts | None = None
         """How often each test passes, if each runs several times."""
         self._is_worker = False
         """Whether this is one of these."""
@@ -173,7 +173,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
                 self.session.hooks.hooks.pop(hook, None)
         self._check_mp()
         if self.settings.repeat > 1:
-            self._tally = Tally()
+            self._pass_counts = PassCounts()
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if self._is_on(_MP):  # which may be about to take our place
@@ -209,8 +209,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def testOutcome(self, event: Any) -> None:
         """Note which tests fail, and which pass."""
         self._test_run.failures.note(event)
-        if self._tally is not None:
-            self._tally.note(event)
+        if self._pass_counts is not None:
+            self._pass_counts.note(event)
 
     def stopTest(self, event: Any) -> None:
         """Take what the checks have found of a test, which may have run in a worker process."""
@@ -242,8 +242,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
         lines = self._test_run.report()
-        if self._tally is not None:
-            lines += self._tally.lines()
+        if self._pass_counts is not None:
+            lines += self._pass_counts.lines()
         notes = self._test_run.notes
         order = units.order(self.settings)
         if order and not event.stopTestEvent.result.wasSuccessful():

@@ -25,8 +25,8 @@ from nose2_aio.errors import AioError, WorkerStartError
 from nose2_aio.eventloop import event_loops, wakeup_sources
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.reporting import hang_report
-from nose2_aio.reporting.timings import Part, Timings
-from nose2_aio.reporting.verdicts import Reported, Verdicts
+from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
+from nose2_aio.reporting.timings import PartialTimings, Timings
 from nose2_aio.running import decorators, interrupts, plans
 from nose2_aio.running.engines import Engine
 from nose2_aio.running.interrupts import Interrupts
@@ -46,8 +46,8 @@ _PATIENCE = 0.4
 class Found(NamedTuple):
     """What was found in some tests that ran in another process."""
 
-    told: list[Reported]
-    timings: Part
+    entries: list[SummaryEntry]
+    timings: PartialTimings
     notes: list[str]
 
 
@@ -66,12 +66,12 @@ class Run:
         self.scopes.judge = self._judge
         self.time_limits = self.scopes.options.time_limits
         self.time_limits.is_off = is_debugging
-        self.verdicts = Verdicts(settings)
+        self.check_results = CheckResults(settings)
         self.interrupts = Interrupts()
-        self.timings = Timings(settings, is_kept=is_kept)
+        self.timings = Timings(settings, is_recorded=is_kept)
         self.fixtures = FixtureCaller(settings, self.scopes, self.interrupts)
         self.fixture_wrappers = FixtureWrappers(settings, self.scopes, self.fixtures)
-        self.attribution = Attribution(settings, self.verdicts)
+        self.attribution = Attribution(settings, self.check_results)
         self.adapter = Adapter(settings, self.scopes, self.fixtures, self.attribution, self.timings)
         self.is_cut = False
         """Whether it was broken off by Ctrl-C."""
@@ -81,7 +81,7 @@ class Run:
         self.flaky: list[Flaky] = []
         """The tests that have failed, and have passed when they were run again."""
         self._workers: WorkerRun | None = None
-        self._told: list[Reported] = []
+        self._entries: list[SummaryEntry] = []
         self._signals = ExitStack()
 
     def begin(self, stop: Callable[[], Any], tell: Callable[[FrameType | None], str]) -> None:
@@ -95,7 +95,7 @@ class Run:
         """Close the loop of the run."""
         self.scopes.close()
         self._signals.close()
-        self._told += self.verdicts.take()
+        self._entries += self.check_results.take()
 
     def execute(self, execute: Execute, suite: Any, result: Any, *, is_sent: bool = False) -> Any:
         """Execute a suite, on each of its loops; ``is_sent`` says that other processes do that."""
@@ -117,7 +117,7 @@ class Run:
                 self._retry(result, lambda _, __: "")
             return value
         finally:
-            self._told += self.verdicts.take()
+            self._entries += self.check_results.take()
 
     def execute_in_workers(self, suite: Any, result: Any, describe: Describe) -> None:
         """Execute a suite in worker processes, or be one of them.
@@ -273,22 +273,22 @@ class Run:
         what = f"{level.name.lower()} {name or ''}".strip()
         modes = tags.read_checks(None, owner if isinstance(owner, type) else object)
         can_fail = level in (ScopeLevel.MODULE, ScopeLevel.CLASS)
-        return self.verdicts.judge(
+        return self.check_results.error_for(
             str(name or "the run"), problems, modes, what=what, can_fail=can_fail
         )
 
     def merge(self, found: Found) -> None:
         """Add what was found in another process."""
-        self._told += found.told
+        self._entries += found.entries
         self.timings.add(found.timings)
         self.notes.update(dict.fromkeys(found.notes))
 
     def take(self) -> Found | None:
         """Return what was found here, and forget it; None for nothing."""
-        told = [*self._told, *self.verdicts.take()]
+        told = [*self._entries, *self.check_results.take()]
         if not (told or self.time_limits.told or self.timings.has_any):
             return None
-        self._told = []
+        self._entries = []
         notes, self.time_limits.told = list(self.time_limits.told), {}
         return Found(told, self.timings.take(), notes)
 
@@ -299,7 +299,7 @@ class Run:
 
     def report(self) -> list[str]:
         """Return, as lines, what was found and has failed no test, and what the slowest cost."""
-        return [*self.verdicts.report(self._told), *self.timings.slowest()]
+        return [*self.check_results.report(self._entries), *self.timings.report()]
 
     def going_on(self, frame: FrameType | None) -> str:
         """Return what is going on, while the main thread runs ``frame``."""
@@ -307,4 +307,4 @@ class Run:
             return self._workers.going_on()
         name, seconds = self.adapter.running()
         head = f"{name} runs for {seconds:.2f} s" if name else "between two tests"
-        return f"\n{head}\n\n{hang_report.hang(event_loops.running(), stack=frame)}\n"
+        return f"\n{head}\n\n{hang_report.describe_loop(event_loops.running(), stack=frame)}\n"

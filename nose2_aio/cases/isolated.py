@@ -257,7 +257,7 @@ class _Guard:
     def _find_deadlock(self) -> None:
         assert self.loop is not None
         if _main_task(self.loop) is None:  # the test runs the loop by itself
-            raise DeadlockError(f"{DEADLOCK}\n\n{hang_report.hang(self.loop)}")
+            raise DeadlockError(f"{DEADLOCK}\n\n{hang_report.describe_loop(self.loop)}")
         self._interrupt(lambda report: DeadlockError(f"{DEADLOCK}\n\n{report}"))
 
     def _expire(self) -> None:
@@ -282,7 +282,7 @@ class _Guard:
         assert loop is not None
         task = _main_task(loop)
         if self._error is None:
-            self._error = make(hang_report.hang(loop, task))
+            self._error = make(hang_report.describe_loop(loop, task))
         if task is None:
             return  # it is done, though asyncio doesn't know yet
         if self._cancelled >= _TIMES:

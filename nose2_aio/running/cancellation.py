@@ -113,7 +113,7 @@ class Canceller:
         self._loop.stop()
 
     def _report(self) -> str:
-        return hang_report.hang(self._loop, self._task())
+        return hang_report.describe_loop(self._loop, self._task())
 
     def _run(self) -> None:
         """Run the loop as long as the task is busy, but no longer than for a grace."""

@@ -24,7 +24,7 @@ from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.problems import Problems, Report
 from nose2_aio.reporting import hang_report
-from nose2_aio.reporting.inspections import inspect_end, lost
+from nose2_aio.reporting.inspections import inspect_after_test, take_lost_errors
 from nose2_aio.running import shutdown
 
 
@@ -175,16 +175,16 @@ class Watching(TestCase):
             loop_state.problems = problems = Problems()
             with mock.patch.object(state, "_is_log_captured", lambda: False):
                 self.loop.call_exception_handler({"message": "something bad"})
-        inspect_end(problems)
+        inspect_after_test(problems)
         self.assertEqual([one.what for one in problems.findings], ["something bad"])
         problems.reports = (Report({"message": "captured"}, True, (), ""),)
-        self.assertEqual(lost(self.loop, problems), [])
+        self.assertEqual(take_lost_errors(self.loop, problems), [])
 
     def test_broken_check(self) -> None:
         """A check that fails by itself is a finding, not the end of the run."""
         problems = Problems()
         problems.reports = (mock.Mock(),)
-        inspect_end(problems)
+        inspect_after_test(problems)
         (finding,) = problems.findings
         self.assertEqual(finding.what, "the check failed itself, with TypeError")
 
@@ -349,7 +349,7 @@ class Endings(TestCase):
             Report({"exception": error}, False, (), "")
             for error in (Overrun(), asyncio.CancelledError())
         )
-        inspect_end(problems)
+        inspect_after_test(problems)
         self.assertEqual(problems.findings, ())
 
     def test_asyncgen(self) -> None:
@@ -483,7 +483,7 @@ class Wakers(TestCase):
         try:
             self.assertTrue(_can_wake())
             wakeup_sources.described()
-            hang_report.hang(None)
+            hang_report.describe_loop(None)
             gate.release()
             thread.join()
             self.assertIsNone(reference())
