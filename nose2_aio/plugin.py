@@ -154,7 +154,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
         What is named with a loop, ``module.Case.test[uvloop]``, is loaded without, and taken there.
         """
-        named = loop_variants.named(event.name, event.module)
+        named = loop_variants.split_name(event.name, event.module)
         if named is not None:
             event.handled = True
             return self._load_variant(event, *named)
@@ -177,9 +177,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if self._is_on(_MP):  # which may be about to take our place
-            event.suite = units.reordered(event.suite, self.settings, is_flat=True)
+            event.suite = units.shuffled_suite(event.suite, self.settings, is_flat=True)
         if self.session.verbosity > 0 and not is_worker:
-            for line in units.order(self.settings):
+            for line in units.order_note(self.settings):
                 self._print(line)
 
     def stopTestRun(self, _: Any) -> None:
@@ -245,7 +245,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         if self._pass_counts is not None:
             lines += self._pass_counts.lines()
         notes = self._test_run.notes
-        order = units.order(self.settings)
+        order = units.order_note(self.settings)
         if order and not event.stopTestEvent.result.wasSuccessful():
             lines += order
         for line in [*lines, *notes, *([""] if notes else [])]:
@@ -314,7 +314,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Load what is named, on one of its loops."""
         suite = event.loader.loadTestsFromName(name, event.module)
         try:
-            return event.loader.suiteClass(loop_variants.selected(suite, loop, name, self.settings))
+            return event.loader.suiteClass(loop_variants.select(suite, loop, name, self.settings))
         except InvalidValueError as error:
             return event.loader.failedLoadTests(event.name, error)
 

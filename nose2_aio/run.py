@@ -32,7 +32,7 @@ from nose2_aio.running.engines import Engine
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.suites import loop_variants, units
 from nose2_aio.workers import spawned
-from nose2_aio.workers.coordinator import Describe, WorkerRun, planned
+from nose2_aio.workers.coordinator import Describe, WorkerRun
 from nose2_aio.workers.retries import Failures, Flaky, retry
 
 __all__ = ["Execute", "Found", "Run"]
@@ -101,7 +101,7 @@ class Run:
         """Execute a suite, on each of its loops; ``is_sent`` says that other processes do that."""
         wakeup_sources.note_threads()
         # worker processes repeat their shares themselves
-        repeated = None if is_sent else loop_variants.repeated(suite, self.settings)
+        repeated = None if is_sent else loop_variants.repetitions(suite, self.settings)
         self.scopes.chooses = self._choose if repeated is not None else None
         try:
             with stepping_in(self.adapter):
@@ -128,7 +128,7 @@ class Run:
         """
         wakeup_sources.note_threads()
         with stepping_in(self.adapter), self.fixture_wrappers.on(suite):
-            found = planned(suite, self.settings)
+            found = units.units_of_run(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
                 self.scopes.chooses = self._choose
             servant = spawned.servant()
@@ -182,12 +182,12 @@ class Run:
     def _execute_rounds(self, execute: Execute, suite: Any, result: Any) -> Any:
         """Execute a suite as often as ``repeat`` says."""
         for _ in range(self.settings.repeat - 1):
-            execute(units.reordered(units.fresh(suite), self.settings), result)
+            execute(units.shuffled_suite(units.copied_suite(suite), self.settings), result)
             if result.shouldStop:
                 return None
             unittest_internals.forget_class(result)
             self.scopes.close(but_run=True)
-        return execute(units.reordered(suite, self.settings), result)
+        return execute(units.shuffled_suite(suite, self.settings), result)
 
     def begin_unit(self, repetition: int | None) -> None:
         """Prepare the loops of a unit, in a worker."""

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import gc
-import json
 import multiprocessing
 import signal
 import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 from unittest import BaseTestSuite, TestCase
 
 from nose2_aio.config.settings import Settings
-from nose2_aio.suites import loop_variants
-from nose2_aio.suites.units import Unit, units
+from nose2_aio.reporting.timings import read_durations
+from nose2_aio.suites.units import Unit
 from nose2_aio.workers.messages import Call, Event, Link
 from nose2_aio.workers.pool import Pool, Ran
 from nose2_aio.workers.process import Process, UnitSteps, memory_handlers
@@ -28,7 +26,7 @@ from nose2_aio.workers.schedule import longest_first
 from nose2_aio.workers.spawned import Plan, names_of, spawned
 from nose2_aio.workers.worker_handle import Handle
 
-__all__ = ["Describe", "MainSteps", "WorkerRun", "planned"]
+__all__ = ["Describe", "MainSteps", "WorkerRun"]
 
 Describe = Callable[[Any, Any], str]
 """Returns the text of an error of a test, given ``sys.exc_info()``."""
@@ -53,22 +51,6 @@ class MainSteps(UnitSteps, Protocol):
 
     def limit_of(self, test: TestCase | None) -> str:
         """Return the time limit of a test in words; of a fixture, for None."""
-
-
-def planned(suite: Any, settings: Settings) -> list[Unit]:
-    """Return the units of a suite, in the order in which their results are told.
-
-    They are run on each of their loops, and as often on each as ``repeat`` says.
-    """
-    repeated = loop_variants.repeated(suite, settings)
-    parts = [(None, suite)] if repeated is None else repeated
-    found: list[Unit] = []
-    for number, part in parts:
-        own = [replace(unit, repetition=number) for unit in units(part, settings)]
-        found += own
-        for _ in range(settings.repeat - 1):
-            found += [unit.copied() for unit in own]
-    return found
 
 
 class WorkerRun:
@@ -107,7 +89,7 @@ class WorkerRun:
     def __call__(self, result: Any) -> None:
         """Run all units, and tell ``result`` what happens."""
         self._result = result
-        seconds = _durations(self._settings.report) if self._settings.workers > 1 else {}
+        seconds = read_durations(self._settings.report) if self._settings.workers > 1 else {}
         order = longest_first(self._units, seconds)
         with time_of_plugins() as clock:
             replay = Replay(result, self._units, clock, memory_handlers())
@@ -326,12 +308,3 @@ def _is_fork_safe() -> bool:
         return len(list(Path("/proc/self/task").iterdir())) == 1
     except OSError:
         return threading.active_count() == 1
-
-
-def _durations(path: str) -> Mapping[str, float]:
-    """Return the seconds of tests by their ids, from the report of an earlier run."""
-    try:
-        report = json.loads(Path(path).read_text(encoding="utf-8"))
-        return {str(test["id"]): float(test["seconds"]) for test in report["tests"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}

@@ -96,7 +96,7 @@ class Schedule:
         return not (self._serial or self._waiting or any(self._blocked.values()))
 
     def _keys(self, rank: int) -> Mapping[str, int]:
-        return self._units[self._order[rank]].keys
+        return self._units[self._order[rank]].exclusive_keys
 
     def _missing(self, rank: int) -> str | None:
         """Return a key that a unit needs and that is taken."""

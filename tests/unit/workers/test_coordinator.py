@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 from unittest import BaseTestSuite, TestCase, TestResult, TestSuite, mock, skipUnless
 
-import nose2_aio as aio
 from nose2_aio.config import settings
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers import coordinator
@@ -23,57 +20,6 @@ class Case(TestCase):
     def a(self) -> None: ...
 
     async def b(self) -> None: ...
-
-
-class Looped(TestCase):
-    @aio.loop("asyncio", "uvloop.new_event_loop")
-    async def a(self) -> None: ...
-
-
-class Planned(TestCase):
-    """The units of a run."""
-
-    def planned(self, *tests: TestCase, **given: str) -> list[tuple[int | None, str]]:
-        found = coordinator.planned(TestSuite(tests), settings.resolve(given, {}))
-        self.units = found
-        return [
-            (unit.repetition, one.id().rpartition(".")[2]) for unit in found for one in unit.tests
-        ]
-
-    def test_once(self) -> None:
-        """Without loops and repetitions they are the units of the suite."""
-        self.assertEqual(self.planned(Case("a"), Case("b")), [(None, "a"), (None, "b")])
-
-    def test_repeat(self) -> None:
-        """All of them come so often, each time with other test cases."""
-        found = self.planned(Case("a"), Case("b"), repeat="3")
-        self.assertEqual(found, [(None, "a"), (None, "b")] * 3)
-        tests = [one for unit in self.units for one in unit.tests]
-        self.assertEqual(len(set(map(id, tests))), 6)
-
-    def test_loops(self) -> None:
-        """On each loop they come so often."""
-        found = self.planned(Case("a"), Looped("a"), repeat="2")
-        self.assertEqual(
-            found,
-            [*[(0, "a"), (0, "a[asyncio]")] * 2, *[(1, "a[uvloop]")] * 2],
-        )
-
-
-class Durations(TestCase):
-    """The report of an earlier run."""
-
-    def test_read(self) -> None:
-        """It has the seconds of tests; anything else counts as none."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "report.json"
-            self.assertEqual(coordinator._durations(str(path)), {})
-            path.write_text(json.dumps({"tests": [{"id": "a", "seconds": 2}]}))
-            self.assertEqual(coordinator._durations(str(path)), {"a": 2.0})
-            for text in ("", "[]", '{"tests": 5}', '{"tests": [{"id": "a"}]}', '{"tests": ["a"]}'):
-                path.write_text(text)
-                self.assertEqual(coordinator._durations(str(path)), {}, text)
-        self.assertEqual(coordinator._durations(""), {})
 
 
 @skipUnless(sys.platform == "linux", "where fork is the default")
