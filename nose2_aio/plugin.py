@@ -167,7 +167,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startTestRun(self, event: Any) -> None:
         """Cover the fixtures of all that is run, and close what was opened for it."""
-        is_worker = spawned.servant() is not None
+        is_worker = spawned.current_worker() is not None
         if is_worker:
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
                 self.session.hooks.hooks.pop(hook, None)
@@ -292,7 +292,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     @property
     def _has_workers(self) -> bool:
         """True if tests run in worker processes of ours, or this is one."""
-        if spawned.servant() is not None:
+        if spawned.current_worker() is not None:
             return True
         if self.settings.workers and self._is_debugging():
             self._test_run.note("workers: with -D, tests run in the main process")

@@ -32,7 +32,7 @@ from nose2_aio.running.engines import Engine
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.suites import loop_variants, units
 from nose2_aio.workers import spawned
-from nose2_aio.workers.coordinator import Describe, WorkerRun
+from nose2_aio.workers.worker_run import Describe, WorkerRun
 from nose2_aio.workers.retries import Failures, Flaky, retry
 
 __all__ = ["Execute", "Found", "Run"]
@@ -122,7 +122,7 @@ class Run:
     def execute_in_workers(self, suite: Any, result: Any, describe: Describe) -> None:
         """Execute a suite in worker processes, or be one of them.
 
-        ``describe`` is that of `nose2_aio.workers.recording.Recorder`.
+        ``describe`` is that of `nose2_aio.workers.recording.RecordingResult`.
 
         Raises `nose2_aio.errors.WorkerStartError` where no worker can be started.
         """
@@ -131,9 +131,9 @@ class Run:
             found = units.units_of_run(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
                 self.scopes.chooses = self._choose
-            servant = spawned.servant()
-            if servant is not None:
-                servant.work(found, self, result=result, describe=describe)
+            worker = spawned.current_worker()
+            if worker is not None:
+                worker.work(found, self, result=result, describe=describe)
                 return
             self._workers = WorkerRun(found, self.settings, self, describe)
             self._workers(result)
@@ -148,7 +148,7 @@ class Run:
             return
         workers = self._workers or WorkerRun([], self.settings, self, describe)
         try:
-            self.flaky, line = retry(self.failures, self.settings, workers.passes, workers.beside)
+            self.flaky, line = retry(self.failures, self.settings, workers.run_alone, workers.concurrent_tests)
         except WorkerStartError as error:
             line = f"retries: failed tests could not be run again: {error}"
         if line:
@@ -304,7 +304,7 @@ class Run:
     def going_on(self, frame: FrameType | None) -> str:
         """Return what is going on, while the main thread runs ``frame``."""
         if self._workers is not None and self._workers.is_running:
-            return self._workers.going_on()
+            return self._workers.describe_running()
         name, seconds = self.adapter.running()
         head = f"{name} runs for {seconds:.2f} s" if name else "between two tests"
         return f"\n{head}\n\n{hang_report.describe_loop(event_loops.running(), stack=frame)}\n"

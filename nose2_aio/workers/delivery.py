@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from nose2_aio.workers.messages import Call, Event, Found, NeedsTerminal
+from nose2_aio.workers.messages import Call, Collected, Event, NeedsTerminal
 
 __all__ = ["Delivery", "Receiver"]
 
@@ -91,7 +91,7 @@ class Delivery:
                 events.clear()  # in a serial run it would not have begun
             elif isinstance(event, NeedsTerminal):
                 self._receiver.run_here(unit, event.test)
-            elif isinstance(event, Found):
+            elif isinstance(event, Collected):
                 self._receiver.merge(event.value)
             else:
                 self._receiver.receive(unit, event)

@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nose2_aio.workers.messages import State
+from nose2_aio.workers.messages import WorkerState
 
-__all__ = ["Output", "leftover"]
+__all__ = ["Output", "read_unsent"]
 
 _DESCRIPTORS = {1: "stdout", 2: "stderr"}
 
@@ -23,7 +23,7 @@ _DESCRIPTORS = {1: "stdout", 2: "stderr"}
 class Output:
     """The output of this worker process."""
 
-    def __init__(self, folder: Path, state: State) -> None:
+    def __init__(self, folder: Path, state: WorkerState) -> None:
         """Write to files in ``folder`` from now on."""
         self._state = state
         self._read = dict.fromkeys(_DESCRIPTORS, 0)
@@ -63,7 +63,7 @@ def _redirected(number: int, folder: Path) -> int:
     return file
 
 
-def leftover(folder: Path, state: State) -> Iterator[tuple[int, str]]:
+def read_unsent(folder: Path, state: WorkerState) -> Iterator[tuple[int, str]]:
     """Give what a worker that has died has written and not sent."""
     for descriptor, name in _DESCRIPTORS.items():
         try:

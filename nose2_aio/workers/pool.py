@@ -26,12 +26,12 @@ from nose2_aio.errors import WorkerStartError
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers import crashes
 from nose2_aio.workers.delivery import Delivery, Receiver
-from nose2_aio.workers.messages import Call, Event, NeedsTerminal, Order, Refusal, Report
-from nose2_aio.workers.output import leftover
+from nose2_aio.workers.messages import Assignment, Call, Event, NeedsTerminal, Refusal, Report
+from nose2_aio.workers.output import read_unsent
 from nose2_aio.workers.schedule import Schedule
-from nose2_aio.workers.worker_handle import Handle
+from nose2_aio.workers.worker_handle import WorkerHandle
 
-__all__ = ["Pool", "Ran"]
+__all__ = ["Pool", "RunInterval"]
 
 _TICK = 0.05
 """Seconds between two looks at the workers."""
@@ -49,7 +49,7 @@ _RESUMED = 1.0
 """Seconds after a suspension in which nobody is killed: workers extend their limits meanwhile."""
 
 
-class Ran(NamedTuple):
+class RunInterval(NamedTuple):
     """When a test ran, by `time.time`."""
 
     unit: int
@@ -65,7 +65,7 @@ class Pool:
         self,
         units: Sequence[Unit],
         receiver: Receiver,
-        start: Callable[[], Handle],
+        start: Callable[[], WorkerHandle],
         limit_of: Callable[[Any], str],
         size: int,
     ) -> None:
@@ -74,7 +74,7 @@ class Pool:
         ``start`` starts a worker. ``limit_of`` returns the time limit of a test in words;
         of a fixture, for None.
         """
-        self.ran: list[Ran] = []
+        self.ran: list[RunInterval] = []
         """The tests that have run."""
         self.interrupts = 0
         """How often Ctrl-C came."""
@@ -83,7 +83,7 @@ class Pool:
         self._start = start
         self._limit_of = limit_of
         self._size = size
-        self._workers: list[Handle] = []
+        self._workers: list[WorkerHandle] = []
         self._selector = selectors.DefaultSelector()
         self._schedule = Schedule(units, ())
         self._only: Mapping[int, frozenset[int]] = {}
@@ -113,7 +113,7 @@ class Pool:
             while not (self._delivery.is_over or self._is_done()):
                 self._hand_out()
                 self._wait()
-                self._loop_state()
+                self._check_workers()
                 self._delivery.deliver()
             self._dismiss()
             self._delivery.deliver_rest()
@@ -153,7 +153,7 @@ class Pool:
         if not (self.interrupts or self._stops_at):  # -F
             self._stops_at = monotonic() + _LAST
             for worker in self._workers:
-                if worker.is_busy and worker.orders[0].unit != self._delivery.current:
+                if worker.is_busy and worker.assignments[0].unit != self._delivery.current:
                     worker.signal(signal.SIGINT)
         is_late = 0 < self._stops_at < monotonic()
         return is_late or not any(worker.is_busy for worker in self._workers)
@@ -179,7 +179,7 @@ class Pool:
             self._give_new(unit)
         ahead = self._ahead()
         for worker in self._workers:
-            if len(worker.orders) <= ahead // 2:
+            if len(worker.assignments) <= ahead // 2:
                 self._give_ahead(worker, ahead)
 
     def _ahead(self) -> int:
@@ -189,7 +189,7 @@ class Pool:
         share = self._schedule.count // (2 * self._size)
         return min(int(_AHEAD / self._length), _MOST_AHEAD, share)
 
-    def _give_next(self, worker: Handle) -> bool:
+    def _give_next(self, worker: WorkerHandle) -> bool:
         unit = self._schedule.next()
         if unit is not None:
             worker.send(self._order(unit))
@@ -208,9 +208,9 @@ class Pool:
         else:
             worker.send(self._order(unit))
 
-    def _give_ahead(self, worker: Handle, count: int) -> None:
-        orders: list[Order] = []
-        while len(worker.orders) + len(orders) < count:
+    def _give_ahead(self, worker: WorkerHandle, count: int) -> None:
+        orders: list[Assignment] = []
+        while len(worker.assignments) + len(orders) < count:
             unit = self._schedule.next(is_free=self._size == 1)
             if unit is None:
                 break
@@ -218,10 +218,10 @@ class Pool:
         if orders:
             worker.send(*orders)
 
-    def _order(self, unit: int) -> Order:
-        return Order(unit, self._only.get(unit))
+    def _order(self, unit: int) -> Assignment:
+        return Assignment(unit, self._only.get(unit))
 
-    def _started(self) -> Handle:
+    def _started(self) -> WorkerHandle:
         worker = self._start()
         self._workers.append(worker)
         self._selector.register(worker.connection, selectors.EVENT_READ, worker)
@@ -229,7 +229,7 @@ class Pool:
 
     def _wait(self) -> None:
         """Wait for reports, but not for long; take them."""
-        if 0 < self._length < _NAP and all(len(one.orders) > 1 for one in self._workers):
+        if 0 < self._length < _NAP and all(len(one.assignments) > 1 for one in self._workers):
             time.sleep(_NAP)  # or each short test would wake this process
         ready = self._selector.select(_TICK)
         for _ in range(_MOST_AHEAD):
@@ -239,7 +239,7 @@ class Pool:
             if not ready:
                 return
 
-    def _receive(self, worker: Handle) -> None:
+    def _receive(self, worker: WorkerHandle) -> None:
         try:
             report = worker.receive()
         except Exception:  # it has ended, perhaps in the middle of a report
@@ -247,15 +247,15 @@ class Pool:
             return
         self._take(worker, report)
 
-    def _take(self, worker: Handle, report: Report) -> None:
+    def _take(self, worker: WorkerHandle, report: Report) -> None:
         self._add(worker, report.unit, report.events)
         if report.is_interrupted and not (self.interrupts or self._stops_at):
             self.interrupts = 1  # a test has raised KeyboardInterrupt by itself
-        if report.is_over and worker.orders[0].unit == report.unit:
-            self._end(worker.orders.popleft().unit)
+        if report.is_over and worker.assignments[0].unit == report.unit:
+            self._end(worker.assignments.popleft().unit)
             worker.reported.clear()
 
-    def _add(self, worker: Handle, unit: int, events: Sequence[Event]) -> None:
+    def _add(self, worker: WorkerHandle, unit: int, events: Sequence[Event]) -> None:
         """Add what has happened in a unit."""
         self._delivery.add(unit, events)
         for event in events:
@@ -266,14 +266,14 @@ class Pool:
             elif isinstance(event, Call) and isinstance(event.test, int):
                 self._note_time(worker, unit, event.test, event)
 
-    def _note_time(self, worker: Handle, unit: int, test: int, call: Call) -> None:
+    def _note_time(self, worker: WorkerHandle, unit: int, test: int, call: Call) -> None:
         if call.name == "startTest":
             self._began[unit] = call.moment
             worker.started = test
         elif call.name == "stopTest":
             worker.reported.add(test)
             worker.started = None
-            ran = Ran(unit, test, self._began.get(unit, call.moment), call.moment)
+            ran = RunInterval(unit, test, self._began.get(unit, call.moment), call.moment)
             self.ran.append(ran)
             self._length += (max(ran.ended - ran.began, 1e-4) - self._length) / 8
 
@@ -281,7 +281,7 @@ class Pool:
         self._schedule.end(unit)
         self._delivery.end(unit)
 
-    def _loop_state(self) -> None:
+    def _check_workers(self) -> None:
         """Look at the workers: who is to be interrupted, who is stuck, who has died."""
         if self.interrupts > self._seen_interrupts:
             self._seen_interrupts = self.interrupts
@@ -296,7 +296,7 @@ class Pool:
         self._next_look = now + _TICK
         for worker in list(self._workers):
             if worker.is_being_killed:
-                worker.loop_state()
+                worker.finish_kill()
             elif worker.is_busy and now >= worker.state.kill_at:
                 worker.kill(is_stuck=True)
             if not worker.process.is_alive() and not worker.connection.poll():
@@ -309,11 +309,11 @@ class Pool:
         if self._is_stopping or not (is_idle and self._schedule.is_empty):
             return
         for worker in self._workers:
-            if len(worker.orders) > 1 and now - worker.state.since > _LONG:
+            if len(worker.assignments) > 1 and now - worker.state.since > _LONG:
                 for order in worker.take_back():
                     self._schedule.put_back(order.unit)
 
-    def _bury(self, worker: Handle) -> None:
+    def _bury(self, worker: WorkerHandle) -> None:
         """Deal with a worker that has ended."""
         self._workers.remove(worker)
         self._selector.unregister(worker.connection)
@@ -324,9 +324,9 @@ class Pool:
         finally:
             worker.close()
 
-    def _report_death(self, worker: Handle, exit_code: int) -> None:
+    def _report_death(self, worker: WorkerHandle, exit_code: int) -> None:
         """Fail the test that ran in a worker that has died; hand its other units out again."""
-        order, *ahead = worker.orders
+        order, *ahead = worker.assignments
         for other in reversed(ahead):
             self._schedule.put_back(other.unit)
         if worker.state.unit != order.unit:  # it had not begun
@@ -338,30 +338,30 @@ class Pool:
         left = everything - worker.reported - ({worker.state.test} if test else set())
         missed = frozenset[int]()
         if left and not (test or worker.reported):  # its fixtures would die again
-            missed = crashes.of_first_class(unit, left)
+            missed = crashes.tests_of_first_class(unit, left)
             left -= missed
-        error = crashes.error_of(worker, test, exit_code, self._limit_of(test), len(missed))
+        error = crashes.error_for(worker, test, exit_code, self._limit_of(test), len(missed))
         self._add(worker, order.unit, crashes.last_events(worker, unit, test, error))
-        self._receiver.note(crashes.lost_teardown(test, unit))
+        self._receiver.note(crashes.lost_teardown_note(test, unit))
         if left and not (self._is_stopping or self._receiver.ends_at_failure):
             # its fixtures are set up again there
-            self._started().send(Order(order.unit, left))
+            self._started().send(Assignment(order.unit, left))
         else:
             self._end(order.unit)
 
-    def _note_false_start(self, worker: Handle, exit_code: int) -> None:
+    def _note_false_start(self, worker: WorkerHandle, exit_code: int) -> None:
         """End the run if workers end before their first test, again and again."""
         self._false_starts += worker.state.unit < 0 and not worker.has_reported
         if self._false_starts == _MOST_FALSE_STARTS:
-            output = "".join(text for _, text in leftover(worker.folder, worker.state))
+            output = "".join(text for _, text in read_unsent(worker.folder, worker.state))
             raise WorkerStartError(
-                f"a worker process {crashes.described(exit_code)} before its first test\n{output}"
+                f"a worker process {crashes.describe_exit(exit_code)} before its first test\n{output}"
             )
 
-    def _running_test(self, worker: Handle) -> Any:
+    def _running_test(self, worker: WorkerHandle) -> Any:
         """Return the test that a worker runs and has not reported; None for none."""
         unit, test = worker.state.unit, worker.state.test
-        if not worker.is_busy or worker.orders[0].unit != unit or test < 0:
+        if not worker.is_busy or worker.assignments[0].unit != unit or test < 0:
             return None
         return None if test in worker.reported else self._units[unit].tests[test]
 
@@ -372,7 +372,7 @@ class Pool:
         end = monotonic() + _LAST
         while self._workers and monotonic() < end and self.interrupts < 2:  # noqa: PLR2004
             self._wait()
-            self._loop_state()
+            self._check_workers()
 
     def _close(self) -> None:
         for worker in self._workers:

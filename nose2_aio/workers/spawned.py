@@ -1,6 +1,6 @@
 """Workers that are not forked: each loads the suite again, from the same command line.
 
-Such a worker runs nose2 once more. The plugin finds the `Servant` that is set here, and runs units
+Such a worker runs nose2 once more. The plugin finds the `SpawnedWorker` that is set here, and runs units
 for the main process instead of the whole suite. It refuses if its tests aren't those of the main
 process.
 """
@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 from nose2.main import PluggableTestProgram
 
 from nose2_aio.suites.units import Unit
-from nose2_aio.workers.messages import Link
-from nose2_aio.workers.process import Process, UnitSteps
+from nose2_aio.workers.messages import Channel
+from nose2_aio.workers.worker_process import UnitHooks, WorkerProcess
 
-__all__ = ["Plan", "Servant", "name_of", "names_of", "servant", "spawned"]
+__all__ = ["LoadRequest", "SpawnedWorker", "current_worker", "load_name", "load_names", "spawned"]
 
 
-class Plan(NamedTuple):
+class LoadRequest(NamedTuple):
     """What a spawned worker is to load."""
 
     argv: Sequence[str]
@@ -31,58 +31,58 @@ class Plan(NamedTuple):
     """The current directory of the main process."""
     names: Sequence[str]
     """The names of all tests, in order."""
-    is_one: bool = False
+    is_single_test: bool = False
     """True if it is to run one of its tests, of that name, and no others."""
 
 
-class Servant:
+class SpawnedWorker:
     """What this process is for, if it is a spawned worker."""
 
-    def __init__(self, process: Process, plan: Plan) -> None:
+    def __init__(self, process: WorkerProcess, plan: LoadRequest) -> None:
         self._process = process
         self._plan = plan
 
     def work(
         self,
         units: Sequence[Unit],
-        steps: UnitSteps,
+        hooks: UnitHooks,
         *,
         result: Any,
         describe: Callable[[Any, Any], str],
     ) -> None:
         """Run units for the main process, unless they aren't the same."""
-        if self._plan.is_one:
+        if self._plan.is_single_test:
             units = _with(units, self._plan.names[0])
-        reason = _difference(self._plan.names, names_of(units))
+        reason = _difference(self._plan.names, load_names(units))
         if reason:
             self._process.refuse(reason)
         else:
-            self._process.work(units, steps, result=result, describe=describe)
+            self._process.work(units, hooks, result=result, describe=describe)
 
 
-_servants: list[Servant] = []
+_servants: list[SpawnedWorker] = []
 
 
-def servant() -> Servant | None:
+def current_worker() -> SpawnedWorker | None:
     """Return what this process is for, if it is a spawned worker."""
     return _servants[0] if _servants else None
 
 
-def spawned(link: Link, plan: Plan) -> None:
+def spawned(link: Channel, plan: LoadRequest) -> None:
     """Be a worker: load what ``plan`` says, and run units of it."""
-    process = Process(link)
+    process = WorkerProcess(link)
     os.chdir(plan.folder)
-    _servants.append(Servant(process, plan))
+    _servants.append(SpawnedWorker(process, plan))
     PluggableTestProgram(module=None, argv=list(plan.argv), exit=False)
     process.end()
 
 
-def names_of(units: Sequence[Unit]) -> list[str]:
+def load_names(units: Sequence[Unit]) -> list[str]:
     """Return the names of all tests of units."""
-    return [name_of(test) for unit in units for test in unit.tests]
+    return [load_name(test) for unit in units for test in unit.tests]
 
 
-def name_of(test: Any) -> str:
+def load_name(test: Any) -> str:
     """Return the id of a test, or the name of the class of something else in a suite."""
     return str(test.id()) if hasattr(test, "id") else type(test).__qualname__
 
@@ -93,7 +93,7 @@ def _with(units: Sequence[Unit], name: str) -> list[Unit]:
         replace(unit, tests=[test])
         for unit in units
         for test in unit.tests
-        if name_of(test) == name
+        if load_name(test) == name
     ]
 
 

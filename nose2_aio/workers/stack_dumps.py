@@ -18,9 +18,11 @@ from typing import IO, NoReturn
 
 from nose2_aio.introspection import locations
 
-__all__ = ["DUMP", "note", "note_exit", "of_thread"]
+__all__ = ["DUMP_SIGNAL", "frames_of_thread", "write_at_exit", "write_when_asked"]
 
-DUMP: int = signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else getattr(signal, "SIGXCPU", 0)
+DUMP_SIGNAL: int = (
+    signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else getattr(signal, "SIGXCPU", 0)
+)
 """The signal that makes a worker write its stacks: tests are unlikely to use it."""
 _FILE = "stacks"
 _FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
@@ -28,15 +30,15 @@ _THREAD = re.compile(r"^(?:Current thread|Thread) 0x([0-9a-f]+)")
 _OURS = str(Path(__file__).parent.parent)
 
 
-def note(folder: Path) -> IO[str]:
+def write_when_asked(folder: Path) -> IO[str]:
     """Write the stacks of this process to a file in ``folder``, when it comes to that."""
     file = (folder / _FILE).open("w", encoding="utf-8")
     faulthandler.enable(file)
-    faulthandler.register(DUMP, file)
+    faulthandler.register(DUMP_SIGNAL, file)
     return file
 
 
-def note_exit(file: IO[str]) -> None:
+def write_at_exit(file: IO[str]) -> None:
     """Write the stack of whoever calls ``os._exit`` in this process to a file."""
     leave, own = os._exit, os.getpid()
 
@@ -49,7 +51,7 @@ def note_exit(file: IO[str]) -> None:
     os._exit = noting
 
 
-def of_thread(folder: Path, thread: int) -> list[FrameSummary]:
+def frames_of_thread(folder: Path, thread: int) -> list[FrameSummary]:
     """Return the user's frames that a thread ran last, outermost first; [] if nothing is known."""
     found: list[FrameSummary] = []
     for identity, frames in _threads(folder):

@@ -15,10 +15,10 @@ from traceback import FrameSummary
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.workers import stack_dumps
-from nose2_aio.workers.messages import Link, Order, Report, State, unpacked
-from nose2_aio.workers.process import HELD
+from nose2_aio.workers.messages import Assignment, Channel, Report, WorkerState
+from nose2_aio.workers.worker_process import BLOCKED_SIGNALS
 
-__all__ = ["Handle"]
+__all__ = ["WorkerHandle"]
 
 _DUMP_TIME = 0.15
 """Seconds that a worker gets to write its stacks, before it is killed."""
@@ -26,14 +26,14 @@ _EXIT_TIME = 2.0
 """Seconds that a worker gets to end by itself when it has no more to do."""
 
 
-class Handle:
+class WorkerHandle:
     """A worker process."""
 
     def __init__(
         self, context: BaseContext, folder: Path, target: Callable[..., None], *args: object
     ) -> None:
-        """Start it: it calls ``target`` with a `Link` and ``args``; ``folder`` is for its files."""
-        self.orders: deque[Order] = deque()
+        """Start it: it calls ``target`` with a `Channel` and ``args``; ``folder`` is for its files."""
+        self.assignments: deque[Assignment] = deque()
         """What it has to do, the unit that runs first."""
         self.reported: set[int] = set()
         """The positions of the tests of the first order that it has reported."""
@@ -50,13 +50,15 @@ class Handle:
         self.folder = folder
         """The folder of its files."""
         folder.mkdir()
-        self.state = State(context)
+        self.state = WorkerState(context)
         self.connection, theirs = context.Pipe()
-        link = Link(theirs, self.state, folder, os.getpid())
+        link = Channel(theirs, self.state, folder, os.getpid())
         self._thread = threading.main_thread().ident or 0
         # a daemon could have no child processes
         self.process = context.Process(target=target, args=(link, *args), name=folder.name)  # type: ignore[attr-defined]
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)  # the worker lets them in
+        before = signal.pthread_sigmask(
+            signal.SIG_BLOCK, BLOCKED_SIGNALS
+        )  # the worker lets them in
         try:
             self.process.start()
         finally:
@@ -66,27 +68,27 @@ class Handle:
     @property
     def is_busy(self) -> bool:
         """True if it has something to do."""
-        return bool(self.orders)
+        return bool(self.assignments)
 
-    def send(self, *orders: Order) -> None:
+    def send(self, *orders: Assignment) -> None:
         """Give it orders."""
         numbers = range(self._sent, self._sent + len(orders))
         orders = tuple(one._replace(number=n) for one, n in zip(orders, numbers, strict=True))
         self._sent += len(orders)
-        self.orders.extend(orders)
+        self.assignments.extend(orders)
         with suppress(OSError):  # it has died: that is found out soon
             self.connection.send_bytes(pickle.dumps(orders))
 
-    def take_back(self) -> list[Order]:
+    def take_back(self) -> list[Assignment]:
         """Take back the orders that it has not begun, and return them."""
         first = self.state.take_back(self._sent)
-        taken = [one for one in self.orders if one.number >= first]
-        self.orders = deque(one for one in self.orders if one.number < first)
+        taken = [one for one in self.assignments if one.number >= first]
+        self.assignments = deque(one for one in self.assignments if one.number < first)
         return taken
 
     def receive(self) -> Report:
         """Return what it has sent; raise EOFError or OSError if it has ended."""
-        report = unpacked(self.connection.recv_bytes())
+        report = Report.from_bytes(self.connection.recv_bytes())
         self.has_reported = True
         return report
 
@@ -105,9 +107,9 @@ class Handle:
         """Kill it, once it has written its stacks."""
         self.is_stuck, self.is_being_killed = is_stuck, True
         self._kill_at = monotonic() + _DUMP_TIME
-        self.signal(stack_dumps.DUMP)
+        self.signal(stack_dumps.DUMP_SIGNAL)
 
-    def loop_state(self) -> None:
+    def finish_kill(self) -> None:
         """Kill it for good if it has had the time to write its stacks."""
         if monotonic() >= self._kill_at:
             self.kill_now()
@@ -135,7 +137,7 @@ class Handle:
 
     def stack(self) -> list[FrameSummary]:
         """Return the user's frames that its main thread ran last, outermost first."""
-        return stack_dumps.of_thread(self.folder, self._thread)
+        return stack_dumps.frames_of_thread(self.folder, self._thread)
 
     def close(self) -> None:
         """Wait until it has ended."""

@@ -108,7 +108,7 @@ class Hooks(TestCase):
         plugin.stopTest(stop)
         event.executeTests(TestSuite(), result)
         found = stop.metadata["nose2_aio"]
-        self.assertEqual((found.told, found.timings.total.tests, found.notes), ([], 2, []))
+        self.assertEqual((found.entries, found.timings.totals.tests, found.notes), ([], 2, []))
         self.assertIn("between two tests", plugin._tell(None))
         self.assertEqual(len(set(loops)), 1)
         self.assertFalse(loops[0].is_closed())

@@ -72,11 +72,11 @@ class Again(TestCase):
         test = Case(name)
         ran: list[Any] = []
 
-        def passes(one: Any) -> bool:
+        def run_alone(one: Any) -> bool:
             ran.append(one)
             return next(results)
 
-        found, line = retries.retry([Failure(test)], SETTINGS, passes, lambda _: ["a.b"])
+        found, line = retries.retry([Failure(test)], SETTINGS, run_alone, lambda _: ["a.b"])
         self.assertEqual(ran, [test] * len(ran))
         return found, line, len(ran)
 

@@ -22,7 +22,7 @@ def all_next(schedule: Schedule, *, is_free: bool = True) -> list[int]:
     return found
 
 
-class Order(TestCase):
+class Assignment(TestCase):
     """Which unit comes next."""
 
     def test_order(self) -> None:

@@ -30,20 +30,20 @@ from nose2_aio.cases import unittest_internals
 from nose2_aio.errors import LoopError
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers import stack_dumps
-from nose2_aio.workers.messages import Link, Order, Refusal, Report
+from nose2_aio.workers.messages import Assignment, Channel, Refusal, Report
 from nose2_aio.workers.output import Output
-from nose2_aio.workers.recording import Recorder, Steps
+from nose2_aio.workers.recording import RecordingResult, TestHooks
 
-__all__ = ["HELD", "Process", "UnitSteps", "memory_handlers"]
+__all__ = ["BLOCKED_SIGNALS", "UnitHooks", "WorkerProcess", "memory_handlers"]
 
 _PR_SET_PDEATHSIG = 1
 
-_HELD = ("SIGINT", "SIGTERM", "SIGQUIT", "SIGTSTP")
-HELD = tuple(getattr(signal, name) for name in _HELD if hasattr(signal, name))
+_BLOCKED = ("SIGINT", "SIGTERM", "SIGQUIT", "SIGTSTP")
+BLOCKED_SIGNALS = tuple(getattr(signal, name) for name in _BLOCKED if hasattr(signal, name))
 """Signals that wait while a worker process starts."""
 
 
-class UnitSteps(Steps, Protocol):
+class UnitHooks(TestHooks, Protocol):
     """What a worker does around each unit, too."""
 
     def begin_unit(self, repetition: int | None) -> None:
@@ -59,7 +59,7 @@ class UnitSteps(Steps, Protocol):
         """Judge what was found of the last test."""
 
     def signals(self, terminal: int) -> AbstractContextManager[None]:
-        """Handle signals inside the block; ``terminal`` is the file descriptor to print to."""
+        """WorkerHandle signals inside the block; ``terminal`` is the file descriptor to print to."""
 
     def on_stop(self, stop: Callable[[], Any]) -> None:
         """Call ``stop`` when Ctrl-C has come."""
@@ -68,10 +68,10 @@ class UnitSteps(Steps, Protocol):
         """Call ``note`` with the time when what runs is stuck, whenever that changes."""
 
 
-class Process:
+class WorkerProcess:
     """The worker process in which this is made."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Channel) -> None:
         """Make it a worker process: its signals, its output."""
         self._link = link
         _end_with(link.parent)
@@ -79,17 +79,17 @@ class Process:
             os.setpgid(0, 0)
         self._terminal = os.dup(2)
         self._output = Output(link.folder, link.state)
-        self._stacks = stack_dumps.note(link.folder)
+        self._stacks = stack_dumps.write_when_asked(link.folder)
         if sys.version_info < (3, 13):
             atexit._clear()  # what the main process has registered is for that to call
-        stack_dumps.note_exit(self._stacks)
+        stack_dumps.write_at_exit(self._stacks)
         self._own = os.getpid()
         os.register_at_fork(after_in_child=self._release)
 
     def _send(self, report: Report) -> None:
         if os.getpid() != self._own:  # a test has forked, and its child process runs on
             os._exit(0)
-        self._link.connection.send_bytes(report.packed())
+        self._link.connection.send_bytes(report.to_bytes())
 
     def _release(self) -> None:
         """Leave the connection to the worker: this is a child process of a test."""
@@ -104,29 +104,29 @@ class Process:
     def work(
         self,
         units: Sequence[Unit],
-        steps: UnitSteps,
+        hooks: UnitHooks,
         *,
         result: Any,
         describe: Callable[[Any, Any], str],
     ) -> None:
         """Run units until the main process has no more.
 
-        ``result`` and ``describe`` are those of `Recorder`.
+        ``result`` and ``describe`` are those of `RecordingResult`.
         """
         link = self._link
         self._output.take()  # the main process has shown what loading the suite prints
-        recorder = Recorder(
-            steps, link.state, self._output, self._send, result=result, describe=describe
+        recorder = RecordingResult(
+            hooks, link.state, self._output, self._send, result=result, describe=describe
         )
-        steps.begin_work()
-        steps.on_stop(recorder.interrupt)
-        steps.on_deadline(functools.partial(setattr, link.state, "kill_at"))
+        hooks.begin_work()
+        hooks.on_stop(recorder.interrupt)
+        hooks.on_deadline(functools.partial(setattr, link.state, "kill_at"))
         for index, handler in enumerate(memory_handlers()):
             vars(handler)["emit"] = functools.partial(recorder.add_log, index)
         _handle_interrupts(recorder)
-        with steps.signals(self._terminal), _without_debugger(recorder):
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
-            _serve(link, units, steps, recorder)
+        with hooks.signals(self._terminal), _without_debugger(recorder):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED_SIGNALS)
+            _serve(link, units, hooks, recorder)
 
     def end(self) -> None:
         """Call what tests have registered for the end of the process."""
@@ -141,54 +141,56 @@ def memory_handlers() -> list[logging.Handler]:
     return [one for one in handlers if type(one).__module__ == "nose2.plugins.logcapture"]
 
 
-def _serve(link: Link, units: Sequence[Unit], steps: UnitSteps, recorder: Recorder) -> None:
+def _serve(
+    link: Channel, units: Sequence[Unit], hooks: UnitHooks, recorder: RecordingResult
+) -> None:
     cases: dict[type, None] = {}
     while orders := _received(link.connection):
         for order in orders:
-            if not link.state.begin_order(order.number):
+            if not link.state.begin_assignment(order.number):
                 continue
             unit = units[order.unit]
             if not unit.has_fixtures:
                 cases.update(dict.fromkeys(map(type, unit.tests)))
-            _run(order, unit, steps, recorder)
+            _run(order, unit, hooks, recorder)
     # as a serial run does after the last test
     unittest_internals.clean_up(cases, recorder)
-    steps.end_work()
+    hooks.end_work()
     recorder.close()
 
 
-def _received(connection: Connection) -> Sequence[Order]:
+def _received(connection: Connection) -> Sequence[Assignment]:
     try:
-        orders: Sequence[Order] = pickle.loads(connection.recv_bytes())  # noqa: S301 -- our own
+        orders: Sequence[Assignment] = pickle.loads(connection.recv_bytes())  # noqa: S301 -- our own
     except EOFError:
         return ()
     return orders
 
 
-def _run(order: Order, unit: Unit, steps: UnitSteps, recorder: Recorder) -> None:
+def _run(order: Assignment, unit: Unit, hooks: UnitHooks, recorder: RecordingResult) -> None:
     positions = {id(test): position for position, test in enumerate(unit.tests)}
     suite = unit.suite if order.tests is None else unit.part(order.tests)
     recorder.begin(order.unit, positions, has_fixtures=unit.has_fixtures)
-    steps.begin_unit(unit.repetition)
+    hooks.begin_unit(unit.repetition)
     try:
-        recorder.is_noting = False
+        recorder.is_uninterruptible = False
         suite(recorder)
-        recorder.is_noting = True
+        recorder.is_uninterruptible = True
     except KeyboardInterrupt as error:
-        recorder.is_noting = True
+        recorder.is_uninterruptible = True
         recorder.note_interrupt(error)
-    steps.end_unit()
+    hooks.end_unit()
     recorder.end()
 
 
-def _handle_interrupts(recorder: Recorder) -> None:
+def _handle_interrupts(recorder: RecordingResult) -> None:
     """Let SIGINT raise KeyboardInterrupt where code of the user's runs, and there alone.
 
     asyncio's runner looks whether Python's own handler is in force. So ours is that.
     """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if recorder.is_noting:
+        if recorder.is_uninterruptible:
             recorder.interrupt()
         else:
             default(number, frame)
@@ -207,7 +209,7 @@ def _end_with(parent: int) -> None:
 
 
 @contextlib.contextmanager
-def _without_debugger(recorder: Recorder) -> Iterator[None]:
+def _without_debugger(recorder: RecordingResult) -> Iterator[None]:
     """End a test that asks for a debugger, inside the block: it has to run in the main process."""
     before = bdb.Bdb.set_trace
 

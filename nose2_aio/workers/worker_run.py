@@ -18,15 +18,15 @@ from unittest import BaseTestSuite, TestCase
 from nose2_aio.config.settings import Settings
 from nose2_aio.reporting.timings import read_durations
 from nose2_aio.suites.units import Unit
-from nose2_aio.workers.messages import Call, Event, Link
-from nose2_aio.workers.pool import Pool, Ran
-from nose2_aio.workers.process import Process, UnitSteps, memory_handlers
+from nose2_aio.workers.messages import Call, Channel, Event
+from nose2_aio.workers.pool import Pool, RunInterval
 from nose2_aio.workers.replay import Replay, time_of_plugins
 from nose2_aio.workers.schedule import longest_first
-from nose2_aio.workers.spawned import Plan, names_of, spawned
-from nose2_aio.workers.worker_handle import Handle
+from nose2_aio.workers.spawned import LoadRequest, load_names, spawned
+from nose2_aio.workers.worker_handle import WorkerHandle
+from nose2_aio.workers.worker_process import UnitHooks, WorkerProcess, memory_handlers
 
-__all__ = ["Describe", "MainSteps", "WorkerRun"]
+__all__ = ["Describe", "RunHooks", "WorkerRun"]
 
 Describe = Callable[[Any, Any], str]
 """Returns the text of an error of a test, given ``sys.exc_info()``."""
@@ -34,7 +34,7 @@ Describe = Callable[[Any, Any], str]
 _TERMINAL = "{}: it asks for a debugger, so it ran in the main process"
 
 
-class MainSteps(UnitSteps, Protocol):
+class RunHooks(UnitHooks, Protocol):
     """What the main process does for a run, and its workers for each unit."""
 
     is_replaying: bool
@@ -60,16 +60,16 @@ class WorkerRun:
         self,
         units: Sequence[Unit],
         settings: Settings,
-        steps: MainSteps,
+        hooks: RunHooks,
         describe: Describe,
     ) -> None:
         """Run ``units`` by these settings."""
         self._units = units
         self._settings = settings
-        self._steps = steps
+        self._hooks = hooks
         self._describe = describe
         self._result: Any = None
-        self._ran: list[Ran] = []
+        self._ran: list[RunInterval] = []
         self.is_interrupted = False
         """True if Ctrl-C has ended the run."""
         self._method = _start_method(settings) if units else "spawn"
@@ -93,7 +93,7 @@ class WorkerRun:
         order = longest_first(self._units, seconds)
         with time_of_plugins() as clock:
             replay = Replay(result, self._units, clock, memory_handlers())
-            player = _Player(replay, self._units, self._steps)
+            player = ReplayReceiver(replay, self._units, self._hooks)
             with self._running_pool(player, self._settings.workers) as pool, _frozen():
                 pool.run(order)
             self._ran = pool.ran
@@ -101,19 +101,19 @@ class WorkerRun:
             if pool.interrupts:
                 result.stop()
 
-    def passes(self, test: TestCase) -> bool | None:
+    def run_alone(self, test: TestCase) -> bool | None:
         """Run a test alone in a fresh worker, and return whether it passes; None for Ctrl-C."""
         is_here = id(test) not in self._places
         if is_here:  # it has run in this process
             self._units = [Unit([test], BaseTestSuite())]
         unit, position = self._places.get(id(test), (0, 0))
-        collector = _Collector()
+        collector = PassDetector()
         with self._running_pool(collector, 1) as pool:
             pool.run([unit], {unit: frozenset([position])})
         self.is_interrupted = pool.interrupts > 0
         return None if self.is_interrupted else collector.has_passed
 
-    def beside(self, test: TestCase) -> list[str] | None:
+    def concurrent_tests(self, test: TestCase) -> list[str] | None:
         """Return the names of the tests that ran at the same time as a test.
 
         None where tests run in this process.
@@ -130,7 +130,7 @@ class WorkerRun:
             and any(one.began < mine.ended and mine.began < one.ended for mine in own)
         ]
 
-    def going_on(self) -> str:
+    def describe_running(self) -> str:
         """Return which tests run, and have their workers print what they wait for."""
         assert self._pool is not None
         self._pool.signal(signal.SIGQUIT)
@@ -152,10 +152,10 @@ class WorkerRun:
     @contextmanager
     def _running_pool(self, receiver: Any, size: int) -> Iterator[Pool]:
         """Give a pool to run in the block, in which Ctrl-C interrupts it."""
-        pool = self._pool = Pool(self._units, receiver, self._start, self._steps.limit_of, size)
+        pool = self._pool = Pool(self._units, receiver, self._start, self._hooks.limit_of, size)
         with (
             tempfile.TemporaryDirectory(prefix="nose2-aio-") as folder,
-            self._steps.interrupting(pool.interrupt),
+            self._hooks.interrupting(pool.interrupt),
             _awaiting_children(),
         ):
             self._folder = Path(folder)
@@ -165,7 +165,7 @@ class WorkerRun:
             finally:
                 self.is_running = False
 
-    def _start(self) -> Handle:
+    def _start(self) -> WorkerHandle:
         self._count += 1
         folder = self._folder / f"worker-{self._count}"
         if self._method == "fork":
@@ -173,32 +173,34 @@ class WorkerRun:
                 if self._settings.worker_start == "fork":  # in spite of threads, perhaps
                     self._quiet.enter_context(warnings.catch_warnings())
                     warnings.simplefilter("ignore", DeprecationWarning)
-                return Handle(self._context, folder, self._forked)
+                return WorkerHandle(self._context, folder, self._forked)
         argv = list(sys.argv)
         if self._settings.shuffle is not None:
             argv.append(f"--aio-shuffle={self._settings.shuffle}")
-        plan = Plan(argv, str(Path.cwd()), names_of(self._units), is_one=not self._places)
-        return Handle(self._context, folder, spawned, plan)
+        plan = LoadRequest(
+            argv, str(Path.cwd()), load_names(self._units), is_single_test=not self._places
+        )
+        return WorkerHandle(self._context, folder, spawned, plan)
 
-    def _forked(self, link: Link) -> None:
+    def _forked(self, link: Channel) -> None:
         self._quiet.close()
         gc.unfreeze()  # or nothing finds what refers to an object; it is all old by now
         assert self._pool is not None
         self._pool.close_in_worker()
-        process = Process(link)
-        process.work(self._units, self._steps, result=self._result, describe=self._describe)
+        process = WorkerProcess(link)
+        process.work(self._units, self._hooks, result=self._result, describe=self._describe)
         process.end()
 
 
-class _Player:
+class ReplayReceiver:
     """Replays what a pool delivers."""
 
-    def __init__(self, replay: Replay, units: Sequence[Unit], steps: MainSteps) -> None:
+    def __init__(self, replay: Replay, units: Sequence[Unit], hooks: RunHooks) -> None:
         self._replay = replay
         self._units = units
-        self._steps = steps
-        self.merge = steps.merge
-        self.note = steps.note
+        self._hooks = hooks
+        self.merge = hooks.merge
+        self.note = hooks.note
 
     @property
     def is_stopped(self) -> bool:
@@ -212,28 +214,28 @@ class _Player:
 
     def receive(self, unit: int, event: Event) -> None:
         """Replay an event."""
-        self._steps.is_replaying = True
+        self._hooks.is_replaying = True
         try:
             self._replay.play(unit, event)
         finally:
-            self._steps.is_replaying = False
+            self._hooks.is_replaying = False
 
     def run_here(self, unit: int, test: int) -> None:
         """Run a test in the main process: it asks for a debugger."""
         one = self._units[unit]
-        self._steps.note(_TERMINAL.format(one.tests[test].id()))
+        self._hooks.note(_TERMINAL.format(one.tests[test].id()))
         suite = one.part([test])
         handler = signal.getsignal(signal.SIGINT)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._steps.begin_unit(one.repetition)
+        self._hooks.begin_unit(one.repetition)
         try:
             suite(self._replay.result)
         finally:
-            self._steps.end_unit()
+            self._hooks.end_unit()
             signal.signal(signal.SIGINT, handler)
 
 
-class _Collector:
+class PassDetector:
     """Looks whether a test passes."""
 
     is_stopped = False

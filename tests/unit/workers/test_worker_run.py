@@ -1,4 +1,4 @@
-"""nose2_aio.workers.coordinator"""
+"""nose2_aio.workers.worker_run"""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from unittest import BaseTestSuite, TestCase, TestResult, TestSuite, mock, skipU
 
 from nose2_aio.config import settings
 from nose2_aio.suites.units import Unit
-from nose2_aio.workers import coordinator
+from nose2_aio.workers import worker_run
 from nose2_aio.workers.messages import Call, SubTest
-from nose2_aio.workers.pool import Pool, Ran
+from nose2_aio.workers.pool import Pool, RunInterval
 
 
 class Case(TestCase):
@@ -27,7 +27,7 @@ class Methods(TestCase):
     """How workers start."""
 
     def method(self, text: str) -> str:
-        return coordinator._start_method(settings.resolve({"worker-start": text}, {}))
+        return worker_run._start_method(settings.resolve({"worker-start": text}, {}))
 
     def test_asked(self) -> None:
         """What was asked for is what happens."""
@@ -58,7 +58,7 @@ class Passing(TestCase):
     """Whether a test has passed that was run again."""
 
     def passed(self, *events: Call) -> bool:
-        collector = coordinator._Collector()
+        collector = worker_run.PassDetector()
         for event in events:
             collector.receive(0, event)
         collector.merge(None)
@@ -96,13 +96,13 @@ class Runs(TestCase):
             Unit([Case("a"), Case("b")], BaseTestSuite()),
             Unit([Case("a")], BaseTestSuite()),
         ]
-        self.steps = mock.MagicMock()
+        self.hooks = mock.MagicMock()
         self.pool = mock.Mock(spec=Pool, interrupts=0, ran=[])
-        made = mock.patch.object(coordinator, "Pool", return_value=self.pool)
+        made = mock.patch.object(worker_run, "Pool", return_value=self.pool)
         self.made = made.start()
         self.addCleanup(made.stop)
-        self.run = coordinator.WorkerRun(
-            self.units, settings.resolve({"workers": "3"}, {}), self.steps, mock.Mock()
+        self.run = worker_run.WorkerRun(
+            self.units, settings.resolve({"workers": "3"}, {}), self.hooks, mock.Mock()
         )
 
     def test_call(self) -> None:
@@ -124,40 +124,44 @@ class Runs(TestCase):
         self.pool.run.side_effect = lambda *_: receivers[-1].receive(
             0, Call("addSuccess", 0, (), 0.0)
         )
-        self.assertTrue(self.run.passes(self.units[0].tests[1]))
+        self.assertTrue(self.run.run_alone(self.units[0].tests[1]))
         self.pool.run.assert_called_once_with([0], {0: frozenset([1])})
         self.assertEqual(self.made.call_args.args[-1], 1)
         self.pool.interrupts = 1
-        self.assertIsNone(self.run.passes(self.units[0].tests[1]))
+        self.assertIsNone(self.run.run_alone(self.units[0].tests[1]))
 
     def test_passes_here(self) -> None:
         """One that has run in the main process is a unit by itself."""
-        other = coordinator.WorkerRun([], settings.resolve({}, {}), self.steps, mock.Mock())
+        other = worker_run.WorkerRun([], settings.resolve({}, {}), self.hooks, mock.Mock())
         test = Case("a")
-        self.assertFalse(other.passes(test))
+        self.assertFalse(other.run_alone(test))
         self.pool.run.assert_called_once_with([0], {0: frozenset([0])})
         ((unit,), *_), _ = self.made.call_args
         self.assertEqual(unit.tests, [test])
-        self.assertIsNone(other.beside(test))
+        self.assertIsNone(other.concurrent_tests(test))
 
     def test_beside(self) -> None:
         """It knows which tests ran at the same time as another."""
-        self.pool.ran = [Ran(0, 0, 1.0, 2.0), Ran(0, 1, 2.0, 3.0), Ran(1, 0, 1.5, 1.8)]
+        self.pool.ran = [
+            RunInterval(0, 0, 1.0, 2.0),
+            RunInterval(0, 1, 2.0, 3.0),
+            RunInterval(1, 0, 1.5, 1.8),
+        ]
         self.run(TestResult())
         first, second = self.units[0].tests
         other = self.units[1].tests[0]
-        self.assertEqual(self.run.beside(first), [other.id()])
-        self.assertEqual(self.run.beside(second), [])
-        self.assertEqual(self.run.beside(other), [first.id()])
+        self.assertEqual(self.run.concurrent_tests(first), [other.id()])
+        self.assertEqual(self.run.concurrent_tests(second), [])
+        self.assertEqual(self.run.concurrent_tests(other), [first.id()])
 
     def test_signals(self) -> None:
         """Ctrl-C interrupts the pool while it runs."""
         self.pool.run.side_effect = lambda _: (
-            self.steps.interrupting.return_value.__enter__.assert_called_once_with()
+            self.hooks.interrupting.return_value.__enter__.assert_called_once_with()
         )
         self.run(TestResult())
-        self.steps.interrupting.assert_called_once_with(self.pool.interrupt)
-        self.steps.interrupting.return_value.__exit__.assert_called_once()
+        self.hooks.interrupting.assert_called_once_with(self.pool.interrupt)
+        self.hooks.interrupting.return_value.__exit__.assert_called_once()
 
     def test_children(self) -> None:
         """Workers can be waited for, though SIGCHLD is ignored otherwise."""
@@ -193,7 +197,7 @@ class Runs(TestCase):
         self.run(TestResult())
         self.pool.running.return_value = [("a.b", 1.25), ("c.d", 0.5)]
         self.assertEqual(
-            self.run.going_on(),
+            self.run.describe_running(),
             "\nThese tests run in worker processes:\n"
             "a.b has run for 1.25 s\nc.d has run for 0.50 s\n",
         )
@@ -207,12 +211,12 @@ class Here(TestCase):
         """It runs in the main process, on nose2's result; Ctrl-C raises there as ever."""
         unit = Unit([Case("a"), Case("a")], TestSuite(), repetition=2)
         unit.suite.addTests(unit.tests)
-        result, steps = mock.Mock(), mock.Mock()
+        result, hooks = mock.Mock(), mock.Mock()
         handlers = []
-        steps.begin_unit.side_effect = lambda _: handlers.append(signal.getsignal(signal.SIGINT))
-        player = coordinator._Player(mock.Mock(result=TestResult()), [unit], steps)
+        hooks.begin_unit.side_effect = lambda _: handlers.append(signal.getsignal(signal.SIGINT))
+        player = worker_run.ReplayReceiver(mock.Mock(result=TestResult()), [unit], hooks)
         player.run_here(0, 1)
         self.assertEqual(player._replay.result.testsRun, 1)
         self.assertEqual(handlers, [signal.default_int_handler])
-        self.assertEqual([one[0] for one in steps.mock_calls], ["note", "begin_unit", "end_unit"])
+        self.assertEqual([one[0] for one in hooks.mock_calls], ["note", "begin_unit", "end_unit"])
         self.assertEqual(result.mock_calls, [])
