@@ -237,7 +237,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def beforeErrorList(self, event: Any) -> None:
         """Report flaky tests in a category of their own."""
         is_failure = self.settings.flaky == "fail"
-        retries.sort_out(self._test_run.flaky, event.reportCategories, is_failure=is_failure)
+        retries.move_to_category(self._test_run.flaky, event.reportCategories, is_failure=is_failure)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
@@ -287,7 +287,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
         finally:
             for plugin in self._plugins(_JUNIT):
-                retries.annotate(plugin, run.flaky)
+                retries.mark_in_junit(plugin, run.flaky)
 
     @property
     def _has_workers(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a worker process died of, in words, and what is told of that."""
+"""What to report when a worker process has died: the reason in words, and the last events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 
 def describe_exit(exit_code: int) -> str:
-    """Return what an exit code of `multiprocessing` means: ``died of SIGSEGV``."""
+    """Return the meaning of an exit code of `multiprocessing`, such as ``died of SIGSEGV``."""
     if exit_code >= 0:
         return f"ended with exit status {exit_code}"
     try:
@@ -40,9 +40,10 @@ def describe_exit(exit_code: int) -> str:
 
 
 def error_for(worker: WorkerHandle, test: Any, exit_code: int, limit: str, missed: int) -> Error:
-    """Return the error for what a worker ran that has died: a test, or a fixture for None.
+    """Return the error for the test that a dead worker ran; for a fixture if ``test`` is None.
 
-    ``limit`` is its time limit in words. ``missed`` counts the tests that are not going to run.
+    ``limit`` is the time limit in words, "" if there is none. ``missed`` is how many tests won't
+    run because of this.
     """
     frames = worker.stack()
     kind: type[AioError] = WorkerDiedError
@@ -61,7 +62,7 @@ def error_for(worker: WorkerHandle, test: Any, exit_code: int, limit: str, misse
 
 
 def _error(kind: type[AioError], message: str, frames: list[FrameSummary]) -> Error:
-    """Return an error as a worker would have sent it."""
+    """Return an error in the form in which a worker sends it."""
     head = ["Traceback (most recent call last):\n", *traceback.format_list(frames)]
     lines = [*(head if frames else ()), f"{kind.__module__}.{kind.__qualname__}: {message}\n"]
     value = PickledValue(pickle.dumps(kind(message)), message)
@@ -69,7 +70,10 @@ def _error(kind: type[AioError], message: str, frames: list[FrameSummary]) -> Er
 
 
 def last_events(worker: WorkerHandle, unit: Unit, test: Any, error: Error) -> list[Event]:
-    """Return what happened at the end of a worker that has died."""
+    """Return the events that a dead worker could not send: its last output and its error.
+
+    ``test`` is the test that ran; None for a fixture.
+    """
     now = time.time()
     texts = [OutputText(*one) for one in read_unsent(worker.folder, worker.state)]
     if test is None:
@@ -89,20 +93,20 @@ def last_events(worker: WorkerHandle, unit: Unit, test: Any, error: Error) -> li
 
 
 def tests_of_first_class(unit: Unit, positions: Collection[int]) -> frozenset[int]:
-    """Return the positions of the tests that are of the same class as the first one."""
+    """Return the positions of the tests that have the same class as the first one."""
     case = type(unit.tests[min(positions)])
     return frozenset(one for one in positions if type(unit.tests[one]) is case)
 
 
 def describe_fixtures(unit: Unit) -> str:
-    """Return how the fixtures of a unit are called."""
+    """Return a name for the fixtures of a unit, with the names of its classes."""
     cases = dict.fromkeys(type(test) for test in unit.tests)
     names = ", ".join(f"{case.__module__}.{case.__qualname__}" for case in cases)
     return f"fixtures of {names}"
 
 
 def lost_teardown_note(test: Any, unit: Unit) -> str:
-    """Return a line on the teardown that a worker could not run any more."""
+    """Return a line that says which teardown a dead worker could not run."""
     name = describe_fixtures(unit) if test is None else test.id().partition("\n")[0]
     wider = ", and that of its class or module" if unit.has_fixtures and test is not None else ""
     return f"{name}: its worker process was lost, and so was its teardown{wider}"

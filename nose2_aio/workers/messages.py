@@ -1,7 +1,7 @@
 """The messages between the main process and its worker processes, and the memory that they share.
 
-The main process sends an `Assignment` for each unit. The worker sends each `Report` of what happened
-as a sequence of events (`Event`).
+The main process sends an `Assignment` for each unit. The worker answers with reports, which are
+sequences of events (`Report`, `Event`).
 """
 
 from __future__ import annotations

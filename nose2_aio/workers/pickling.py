@@ -47,7 +47,7 @@ def portable(exc_info: Any) -> Any:
 
 
 def pickle_error(exc_info: Any, printed: str) -> Error:
-    """Return a ``sys.exc_info()`` as a message. ``printed`` is the text that nose2 prints for it."""
+    """Return a ``sys.exc_info()`` as a message. ``printed`` is what nose2 prints for it."""
     kind, error, _ = exc_info
     kinds = tuple(filter(None, map(_pickled, kind.__mro__)))
     return Error(kinds, PickledValue(_pickled(error), _text(error)), printed)

@@ -1,10 +1,10 @@
-"""What runs in a worker process: it waits for orders, runs units, and reports.
+"""The code of a worker process: it waits for assignments, runs units, and reports.
 
-1. It ends with the main process, however that ends.
-2. It is the head of a process group, so that it can be killed with the child processes of its
-   tests, and Ctrl-C on the terminal reaches the main process alone.
-3. Its output goes to files (`output`), its last stack too (`crashes`).
-4. SIGINT interrupts the test that runs, as Ctrl-C does in a serial run.
+1. A worker ends when the main process ends, in whatever way that ends.
+2. It leads a process group of its own. So it can be killed together with the child processes of
+   its tests, and Ctrl-C in the terminal reaches only the main process.
+3. It writes its output to files (`output`), and its last stacks too (`stack_dumps`).
+4. SIGINT interrupts the test that runs, as Ctrl-C does in a run without workers.
 """
 
 from __future__ import annotations
@@ -40,65 +40,65 @@ _PR_SET_PDEATHSIG = 1
 
 _BLOCKED = ("SIGINT", "SIGTERM", "SIGQUIT", "SIGTSTP")
 BLOCKED_SIGNALS = tuple(getattr(signal, name) for name in _BLOCKED if hasattr(signal, name))
-"""Signals that wait while a worker process starts."""
+"""The signals that stay blocked until a worker process has installed its handlers."""
 
 
 class UnitHooks(TestHooks, Protocol):
-    """What a worker does around each unit, too."""
+    """The functions that a worker calls around its work, each unit, and each test."""
 
     def begin_unit(self, repetition: int | None) -> None:
-        """Prepare the loops of a unit."""
+        """Prepare the loops of a unit. ``repetition`` is that of the unit."""
 
     def end_unit(self) -> None:
-        """Close what was opened for it."""
+        """Close what ``begin_unit`` and the unit have opened."""
 
     def begin_work(self) -> None:
-        """Forget what the main process has found so far: it is not this worker's."""
+        """Forget the findings of the main process, which a forked worker has inherited."""
 
     def end_work(self) -> None:
-        """Judge what was found of the last test."""
+        """Process the findings on the last test."""
 
     def signals(self, terminal: int) -> AbstractContextManager[None]:
-        """WorkerHandle signals inside the block; ``terminal`` is the file descriptor to print to."""
+        """Handle signals inside the block. ``terminal`` is the file descriptor to print to."""
 
     def on_stop(self, stop: Callable[[], Any]) -> None:
-        """Call ``stop`` when Ctrl-C has come."""
+        """Call ``stop`` after Ctrl-C."""
 
     def on_deadline(self, note: Callable[[float], None]) -> None:
-        """Call ``note`` with the time when what runs is stuck, whenever that changes."""
+        """Call ``note`` with the time at which this worker counts as stuck, when that changes."""
 
 
 class WorkerProcess:
-    """The worker process in which this is made."""
+    """The worker process in which this object is created."""
 
-    def __init__(self, link: Channel) -> None:
-        """Make it a worker process: its signals, its output."""
-        self._link = link
-        _end_with(link.parent)
-        with contextlib.suppress(OSError):  # it is the head of a session
+    def __init__(self, channel: Channel) -> None:
+        """Make this process a worker: set up its process group, its output and its exit."""
+        self._channel = channel
+        _end_with(channel.parent)
+        with contextlib.suppress(OSError):  # it leads a session already
             os.setpgid(0, 0)
         self._terminal = os.dup(2)
-        self._output = Output(link.folder, link.state)
-        self._stacks = stack_dumps.write_when_asked(link.folder)
+        self._output = Output(channel.folder, channel.state)
+        self._stacks = stack_dumps.write_at_signals(channel.folder)
         if sys.version_info < (3, 13):
-            atexit._clear()  # what the main process has registered is for that to call
+            atexit._clear()  # the main process calls the functions that it has registered
         stack_dumps.write_at_exit(self._stacks)
         self._own = os.getpid()
         os.register_at_fork(after_in_child=self._release)
 
     def _send(self, report: Report) -> None:
-        if os.getpid() != self._own:  # a test has forked, and its child process runs on
+        if os.getpid() != self._own:  # a child process that a test has forked got here
             os._exit(0)
-        self._link.connection.send_bytes(report.to_bytes())
+        self._channel.connection.send_bytes(report.to_bytes())
 
     def _release(self) -> None:
-        """Leave the connection to the worker: this is a child process of a test."""
-        self._link.connection.close()
+        """Close the connection and the terminal. Called in a child process that a test forks."""
+        self._channel.connection.close()
         with contextlib.suppress(OSError):
             os.close(self._terminal)
 
     def refuse(self, reason: str) -> None:
-        """Tell the main process why this one can't run its tests."""
+        """Tell the main process that this worker can't run its tests."""
         self._send(Report(-1, [Refusal(reason)]))
 
     def work(
@@ -113,26 +113,26 @@ class WorkerProcess:
 
         ``result`` and ``describe`` are those of `RecordingResult`.
         """
-        link = self._link
-        self._output.take()  # the main process has shown what loading the suite prints
+        channel = self._channel
+        self._output.take()  # loading the suite printed this; the main process has shown it
         recorder = RecordingResult(
-            hooks, link.state, self._output, self._send, result=result, describe=describe
+            hooks, channel.state, self._output, self._send, result=result, describe=describe
         )
         hooks.begin_work()
         hooks.on_stop(recorder.interrupt)
-        hooks.on_deadline(functools.partial(setattr, link.state, "kill_at"))
+        hooks.on_deadline(functools.partial(setattr, channel.state, "kill_at"))
         for index, handler in enumerate(memory_handlers()):
             vars(handler)["emit"] = functools.partial(recorder.add_log, index)
         _handle_interrupts(recorder)
         with hooks.signals(self._terminal), _without_debugger(recorder):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED_SIGNALS)
-            _serve(link, units, hooks, recorder)
+            _serve(channel, units, hooks, recorder)
 
     def end(self) -> None:
-        """Call what tests have registered for the end of the process."""
+        """End this worker. Call the functions that tests have registered with `atexit`."""
         if sys.version_info < (3, 13):
             atexit._run_exitfuncs()
-        self._link.connection.close()
+        self._channel.connection.close()
 
 
 def memory_handlers() -> list[logging.Handler]:
@@ -142,18 +142,18 @@ def memory_handlers() -> list[logging.Handler]:
 
 
 def _serve(
-    link: Channel, units: Sequence[Unit], hooks: UnitHooks, recorder: RecordingResult
+    channel: Channel, units: Sequence[Unit], hooks: UnitHooks, recorder: RecordingResult
 ) -> None:
     cases: dict[type, None] = {}
-    while orders := _received(link.connection):
-        for order in orders:
-            if not link.state.begin_assignment(order.number):
+    while assignments := _received(channel.connection):
+        for assignment in assignments:
+            if not channel.state.begin_assignment(assignment.number):
                 continue
-            unit = units[order.unit]
+            unit = units[assignment.unit]
             if not unit.has_fixtures:
                 cases.update(dict.fromkeys(map(type, unit.tests)))
-            _run(order, unit, hooks, recorder)
-    # as a serial run does after the last test
+            _run(assignment, unit, hooks, recorder)
+    # a run without workers does this after the last test
     unittest_internals.clean_up(cases, recorder)
     hooks.end_work()
     recorder.close()
@@ -161,16 +161,16 @@ def _serve(
 
 def _received(connection: Connection) -> Sequence[Assignment]:
     try:
-        orders: Sequence[Assignment] = pickle.loads(connection.recv_bytes())  # noqa: S301 -- our own
+        assignments: Sequence[Assignment] = pickle.loads(connection.recv_bytes())  # noqa: S301 -- our own
     except EOFError:
         return ()
-    return orders
+    return assignments
 
 
-def _run(order: Assignment, unit: Unit, hooks: UnitHooks, recorder: RecordingResult) -> None:
+def _run(assignment: Assignment, unit: Unit, hooks: UnitHooks, recorder: RecordingResult) -> None:
     positions = {id(test): position for position, test in enumerate(unit.tests)}
-    suite = unit.suite if order.tests is None else unit.part(order.tests)
-    recorder.begin(order.unit, positions, has_fixtures=unit.has_fixtures)
+    suite = unit.suite if assignment.tests is None else unit.part(assignment.tests)
+    recorder.begin(assignment.unit, positions, has_fixtures=unit.has_fixtures)
     hooks.begin_unit(unit.repetition)
     try:
         recorder.is_uninterruptible = False
@@ -184,9 +184,10 @@ def _run(order: Assignment, unit: Unit, hooks: UnitHooks, recorder: RecordingRes
 
 
 def _handle_interrupts(recorder: RecordingResult) -> None:
-    """Let SIGINT raise KeyboardInterrupt where code of the user's runs, and there alone.
+    """Make SIGINT raise KeyboardInterrupt, but only in the user's code.
 
-    asyncio's runner looks whether Python's own handler is in force. So ours is that.
+    `asyncio.Runner` handles SIGINT only if ``signal.default_int_handler`` is installed. So ours
+    replaces that function, too.
     """
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -201,7 +202,10 @@ def _handle_interrupts(recorder: RecordingResult) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Be killed when the main process ends, whatever runs here then."""
+    """End this process when the main process ends, or if it has ended already.
+
+    On Linux the system kills it, whatever it runs. Elsewhere it ends when it waits for assignments.
+    """
     if sys.platform == "linux":
         ctypes.pythonapi.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -210,7 +214,7 @@ def _end_with(parent: int) -> None:
 
 @contextlib.contextmanager
 def _without_debugger(recorder: RecordingResult) -> Iterator[None]:
-    """End a test that asks for a debugger, inside the block: it has to run in the main process."""
+    """Make a test fail that asks for a debugger inside the block. It runs in the main process."""
     before = bdb.Bdb.set_trace
 
     @functools.wraps(before)

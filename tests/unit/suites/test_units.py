@@ -38,7 +38,7 @@ class Serial(Plain):
     pass
 
 
-class FixtureCaller(Plain):
+class Fixtures(Plain):
     @classmethod
     def setUpClass(cls) -> None:
         told.append(f"set up {cls.__name__}")
@@ -109,10 +109,10 @@ class Grouping(TestCase):
         found = units.split(
             TestSuite(
                 [
-                    *tests(FixtureCaller),
+                    *tests(Fixtures),
                     *tests(TornDown),
                     Plain("a"),
-                    *tests(FixtureCaller),
+                    *tests(Fixtures),
                     *tests(Plain),
                 ]
             ),
@@ -181,7 +181,7 @@ class Grouping(TestCase):
             module = sys.modules[name] = ModuleType(name)
             self.addCleanup(sys.modules.pop, name)
             own = {"__module__": name}
-            cases += [type(base.__name__, (base,), own) for base in (Plain, FixtureCaller)]
+            cases += [type(base.__name__, (base,), own) for base in (Plain, Fixtures)]
             setattr(module, "setUpModule" if name == "set_up" else "tearDownModule", print)
         gone = type("Gone", (Plain,), {"__module__": "gone"})
         what = [one for case in (*cases, gone) for one in tests(case, "a")]
@@ -242,7 +242,7 @@ class Grouping(TestCase):
     def test_keys(self) -> None:
         """A unit has the keys of all of its tests."""
 
-        class Case(FixtureCaller):
+        class Case(Fixtures):
             @aio.exclusive("x")
             async def a(self) -> None: ...
 
@@ -309,13 +309,13 @@ class OfTheRun(TestCase):
     def test_whole(self) -> None:
         """It has what each of its parts would have, in their order."""
 
-        class Case(FixtureCaller):
+        class Case(Fixtures):
             @aio.serial
             @aio.exclusive("key")
             async def c(self) -> None: ...
 
         scope = settings.resolve({"loop-scope": "run"}, {})
-        suite = TestSuite([Plain("sync"), *tests(FixtureCaller), Own(tests(Other)), Case("c")])
+        suite = TestSuite([Plain("sync"), *tests(Fixtures), Own(tests(Other)), Case("c")])
         (unit,) = units.split(suite, scope)
         self.assertEqual(
             names_of([unit]), ["Plain.sync Fixtures.a Fixtures.b Other.a Other.b Case.c"]
@@ -328,9 +328,7 @@ class OfTheRun(TestCase):
         """Fixtures are set up and torn down as ever."""
         told.clear()
         scope = settings.resolve({"loop-scope": "run"}, {})
-        (unit,) = units.split(
-            TestSuite([Plain("sync"), *tests(FixtureCaller), Plain("sync")]), scope
-        )
+        (unit,) = units.split(TestSuite([Plain("sync"), *tests(Fixtures), Plain("sync")]), scope)
         result = TestResult()
         unit.suite(result)
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
@@ -374,8 +372,8 @@ class Whole(TestCase):
 
     def test_users(self) -> None:
         """One of the user's is one unit, with what its tests need."""
-        users = Own([TestSuite(tests(FixtureCaller))])
-        found = units.split(TestSuite([FixtureCaller("a"), users, FixtureCaller("a")]), SETTINGS)
+        users = Own([TestSuite(tests(Fixtures))])
+        found = units.split(TestSuite([Fixtures("a"), users, Fixtures("a")]), SETTINGS)
         self.assertEqual(names_of(found), ["Fixtures.a", "Fixtures.a Fixtures.b", "Fixtures.a"])
         self.assertTrue(found[1].has_fixtures)
         (only,) = units.split(users, SETTINGS)
@@ -410,7 +408,7 @@ class Execution(TestCase):
     def test_fixtures(self) -> None:
         """Each has them set up and torn down, whatever runs before or behind it."""
         found = units.split(
-            TestSuite([*tests(FixtureCaller), Plain("sync"), *tests(FixtureCaller)]), SETTINGS
+            TestSuite([*tests(Fixtures), Plain("sync"), *tests(Fixtures)]), SETTINGS
         )
         result = TestResult()
         for unit in (found[0], found[2], found[1]):
@@ -420,9 +418,9 @@ class Execution(TestCase):
 
     def test_others(self) -> None:
         """What else runs before or behind it finds nothing set up, and leaves nothing so."""
-        (unit,) = units.split(TestSuite(tests(FixtureCaller)), SETTINGS)
+        (unit,) = units.split(TestSuite(tests(Fixtures)), SETTINGS)
         result = TestResult()
-        result._previousTestClass = FixtureCaller
+        result._previousTestClass = Fixtures
         unit.suite(result)
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
         LayerSuite(mock.Mock(), [Plain("sync")], layer=object).handle_previous_test_teardown(result)
@@ -437,9 +435,7 @@ class Parts(TestCase):
 
     def test_part(self) -> None:
         """It has the tests at some positions, with their fixtures; the unit stays as it is."""
-        (unit,) = units.split(
-            TestSuite([FixtureCaller("a"), FixtureCaller("b"), FixtureCaller("a")]), SETTINGS
-        )
+        (unit,) = units.split(TestSuite([Fixtures("a"), Fixtures("b"), Fixtures("a")]), SETTINGS)
         suite = unit.part({0, 2})
         self.assertEqual(list(suite), [unit.tests[0], unit.tests[2]])
         result = TestResult()
@@ -463,14 +459,14 @@ class Parts(TestCase):
         (within,) = suite
         self.assertIs(within.layer, Inner)
         self.assertEqual(list(within), [unit.tests[2]])
-        (own,) = units.split(TestSuite([Own(tests(FixtureCaller))]), SETTINGS)
+        (own,) = units.split(TestSuite([Own(tests(Fixtures))]), SETTINGS)
         own.part({1})(TestResult())
         self.assertEqual(told, ["begin", "set up Fixtures", "a", "a", "end", "tear down Fixtures"])
 
     def test_part_of_run(self) -> None:
         """So do the fixtures of each class where all tests are one unit."""
         scope = settings.resolve({"loop-scope": "run"}, {})
-        (unit,) = units.split(TestSuite([Plain("sync"), *tests(FixtureCaller)]), scope)
+        (unit,) = units.split(TestSuite([Plain("sync"), *tests(Fixtures)]), scope)
         result = TestResult()
         unit.part({2})(result)
         self.assertEqual(told, ["set up Fixtures", "a", "tear down Fixtures"])
@@ -479,7 +475,7 @@ class Parts(TestCase):
     def test_copied(self) -> None:
         """A copy has tests of its own, of the same names, and the same needs."""
 
-        class Case(FixtureCaller):
+        class Case(Fixtures):
             @aio.serial
             @aio.exclusive("key", at_most=3)
             def c(self) -> None: ...
@@ -499,7 +495,7 @@ class Parts(TestCase):
 
     def test_fresh(self) -> None:
         """A copy of a suite can run after the suite, and changes none of its tests."""
-        suite = TestSuite([TestSuite(tests(FixtureCaller)), Plain("sync")])
+        suite = TestSuite([TestSuite(tests(Fixtures)), Plain("sync")])
         before = [*suite._tests[0], suite._tests[1]]  # type: ignore[attr-defined]
         found = units.copied_suite(suite)
         result = TestResult()
@@ -514,7 +510,7 @@ class Parts(TestCase):
     def test_at_most(self) -> None:
         """Where tests of a unit differ in ``at_most``, the smallest one counts."""
 
-        class Case(FixtureCaller):
+        class Case(Fixtures):
             @aio.exclusive("key", at_most=4)
             async def c(self) -> None: ...
 
@@ -542,7 +538,7 @@ class Shuffled(TestCase):
 
     def test_reordered(self) -> None:
         """A suite becomes one of units; it loses its tests, which go when they have run."""
-        suite = TestSuite([TestSuite(tests(FixtureCaller)), TestSuite([Plain("sync")] * 2)])
+        suite = TestSuite([TestSuite(tests(Fixtures)), TestSuite([Plain("sync")] * 2)])
         told.clear()
         shuffle = settings.resolve({"shuffle": "1"}, {})
         self.assertIs(units.shuffled_suite(suite, SETTINGS), suite)
@@ -565,13 +561,13 @@ class Shuffled(TestCase):
                 type(self).addClassCleanup(told.append, "class")
                 addModuleCleanup(told.append, "module")
 
-        suite = TestSuite([Adds("sync"), FixtureCaller("a")])
+        suite = TestSuite([Adds("sync"), Fixtures("a")])
         result = TestResult()
         for seed in ("0", "1"):
             units.shuffled_suite(suite, settings.resolve({"shuffle": seed}, {}))(result)
             self.assertEqual(told.count("class"), 1)
             self.assertEqual(told.count("module"), 1)
-            suite = TestSuite([Adds("sync"), FixtureCaller("a")])
+            suite = TestSuite([Adds("sync"), Fixtures("a")])
             told.clear()
         self.assertEqual((result.testsRun, result.errors), (4, []))
 

@@ -244,8 +244,8 @@ class HandOut(Pools):
         self.script = lambda _, order: iter(
             [Report(order.unit, ran(0, 10.0 * order.unit, seconds=2.0), is_over=True)]
         )
-        found = self.run_pool([unit(), unit()]).ran
-        self.assertCountEqual(found, [(0, 0, 0.0, 2.0), (1, 0, 10.0, 12.0)])
+        found = self.run_pool([unit(), unit()]).intervals
+        self.assertCountEqual(found._intervals, [(0, 0, 0.0, 2.0), (1, 0, 10.0, 12.0)])
 
     def test_terminal(self) -> None:
         """A test that has asked for a debugger is run here, when its turn comes."""
@@ -529,36 +529,6 @@ class Alone(TestCase):
         idle.signal.assert_not_called()
         busy.signal.assert_called_once_with(9)
 
-    def test_nothing_ahead(self) -> None:
-        """A worker gets nothing ahead where nothing may start."""
-        worker: Any = mock.Mock(assignments=deque())
-        self.pool._give_ahead(worker, 3)
-        worker.send.assert_not_called()
-
-    def test_taken_back(self) -> None:
-        """What waits behind a long test goes to workers that have nothing to do."""
-        units = [unit() for _ in range(4)]
-        self.pool = pool.Pool(units, Receiver(), mock.Mock(), mock.Mock(), 2)
-        self.pool._schedule = pool.Schedule(units, range(4))
-        orders = [Assignment(self.pool._schedule.next(), number=n) for n in range(4)]  # type: ignore[arg-type]
-        busy: Any = mock.Mock(assignments=deque(orders[:3]), is_busy=True)
-        busy.state.since = 10.0
-        busy.take_back.return_value = orders[1:3]
-        other: Any = mock.Mock(assignments=deque(orders[3:]), is_busy=True)
-        self.pool._workers = [busy, other]
-        self.pool._take_back(20.0)
-        busy.take_back.assert_not_called()  # nobody is idle
-        other.assignments, other.is_busy = deque(), False
-        self.pool._take_back(10.01)
-        busy.take_back.assert_not_called()  # it isn't long
-        self.pool._take_back(20.0)
-        other.take_back.assert_not_called()
-        self.assertEqual([self.pool._schedule.next() for _ in range(3)], [1, 2, None])
-        self.pool.interrupts = 1
-        busy.take_back.reset_mock()
-        self.pool._take_back(20.0)
-        busy.take_back.assert_not_called()
-
     def test_rounds(self) -> None:
         """Where reports come without an end, others get their turn."""
         worker = mock.Mock()
@@ -566,13 +536,13 @@ class Alone(TestCase):
         self.pool._selector.select.return_value = [(SimpleNamespace(data=worker), 1)]
         with mock.patch.object(pool.Pool, "_receive") as receive:
             self.pool._wait()
-        self.assertEqual(receive.call_count, pool._MOST_AHEAD)
+        self.assertEqual(receive.call_count, pool.MAX_IN_ADVANCE)
 
     def test_quiet_death(self) -> None:
-        """A worker that has ended is buried though its connection is open elsewhere."""
+        """A worker that has ended is removed though its connection is open in another process."""
         worker: Any = mock.Mock(is_being_killed=False, is_busy=False, assignments=())
         worker.process.is_alive.return_value = worker.connection.poll.return_value = False
         self.pool._workers = [worker]
-        with mock.patch.object(pool.Pool, "_bury") as bury:
+        with mock.patch.object(pool.Pool, "_remove") as remove:
             self.pool._check_workers()
-        bury.assert_called_once_with(worker)
+        remove.assert_called_once_with(worker)

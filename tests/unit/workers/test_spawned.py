@@ -27,9 +27,9 @@ class Serve(TestCase):
 
     def serve(self, here: list[Unit], there: list[Unit], **given: Any) -> mock.Mock:
         process = mock.Mock()
-        plan = LoadRequest([], "/", spawned.load_names(here), **given)
+        request = LoadRequest([], "/", spawned.load_names(here), **given)
         self.describe = mock.Mock()
-        SpawnedWorker(process, plan).work(
+        SpawnedWorker(process, request).work(
             there, mock.sentinel.hooks, result=mock.sentinel.result, describe=self.describe
         )
         return process
@@ -79,7 +79,7 @@ class Names(TestCase):
         self.assertEqual(spawned.load_name(Case("a")), f"{__name__}.Case.a")
         self.assertEqual(spawned.load_name(len), "builtin_function_or_method")
 
-    def test_servant(self) -> None:
+    def test_main_process(self) -> None:
         """In the main process there is none."""
         self.assertIsNone(spawned.current_worker())
 
@@ -94,15 +94,15 @@ class Starts(TestCase):
         def program(**given: Any) -> None:
             calls.append((given["argv"], given["exit"], spawned.current_worker() is not None))
 
-        plan = LoadRequest(["nose2", "-v"], "/somewhere", ["a"])
+        request = LoadRequest(["nose2", "-v"], "/somewhere", ["a"])
         with (
             mock.patch.object(spawned, "WorkerProcess") as process,
             mock.patch.object(spawned.os, "chdir") as chdir,
             mock.patch.object(spawned, "PluggableTestProgram", program),
-            mock.patch.object(spawned, "_servants", []),
+            mock.patch.object(spawned, "_process", spawned._ProcessState()),
         ):
-            spawned.spawned(mock.sentinel.link, plan)
-        process.assert_called_once_with(mock.sentinel.link)
+            spawned.run_spawned(mock.sentinel.channel, request)
+        process.assert_called_once_with(mock.sentinel.channel)
         process.return_value.end.assert_called_once_with()
         chdir.assert_called_once_with("/somewhere")
         self.assertEqual(calls, [(["nose2", "-v"], False, True)])

@@ -32,7 +32,7 @@ import ctypes, faulthandler, os, sys, time
 from pathlib import Path
 from nose2_aio.workers import stack_dumps
 
-file = stack_dumps.write_when_asked(Path(sys.argv[1]))
+file = stack_dumps.write_at_signals(Path(sys.argv[1]))
 stack_dumps.write_at_exit(file)
 
 def work():

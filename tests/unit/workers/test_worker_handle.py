@@ -43,7 +43,7 @@ def blocks(link: Channel) -> None:
 
 def dumps(link: Channel) -> None:
     """Sleep, and write the stacks when it is asked for them."""
-    file = stack_dumps.write_when_asked(link.folder)
+    file = stack_dumps.write_at_signals(link.folder)
     link.connection.send_bytes(Report(0, []).to_bytes())
     time.sleep(60)
     file.close()

@@ -240,7 +240,7 @@ class Child(TestCase):
         self.process = object.__new__(worker_process.WorkerProcess)
         self.process._own = os.getpid()
         self.connection = mock.Mock()
-        self.process._link = mock.Mock(connection=self.connection)
+        self.process._channel = mock.Mock(connection=self.connection)
 
     def test_sends(self) -> None:
         """It ends where it would send a report, which is its parent's affair."""
@@ -305,7 +305,7 @@ class Served(TestCase):
     def test_logs(self) -> None:
         """Records for nose2's log capture are recorded."""
         worker = object.__new__(worker_process.WorkerProcess)
-        worker._link, worker._output, worker._terminal = mock.Mock(), mock.Mock(), 2
+        worker._channel, worker._output, worker._terminal = mock.Mock(), mock.Mock(), 2
         handler = logging.NullHandler()
         with (
             mock.patch.object(worker_process, "memory_handlers", return_value=[handler]),

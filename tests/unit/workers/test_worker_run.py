@@ -7,13 +7,14 @@ import sys
 import threading
 from pathlib import Path
 from typing import Any
-from unittest import BaseTestSuite, TestCase, TestResult, TestSuite, mock, skipUnless
+from unittest import BaseTestSuite, TestCase, TestResult, mock, skipUnless
 
 from nose2_aio.config import settings
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers import worker_run
-from nose2_aio.workers.messages import Call, SubTest
-from nose2_aio.workers.pool import Pool, RunInterval
+from nose2_aio.workers.intervals import RunIntervals
+from nose2_aio.workers.messages import Call
+from nose2_aio.workers.pool import Pool
 
 
 class Case(TestCase):
@@ -54,40 +55,6 @@ class Methods(TestCase):
             thread.join()
 
 
-class Passing(TestCase):
-    """Whether a test has passed that was run again."""
-
-    def passed(self, *events: Call) -> bool:
-        collector = worker_run.PassDetector()
-        for event in events:
-            collector.receive(0, event)
-        collector.merge(None)
-        collector.note("")
-        collector.run_here(0, 0)
-        return collector.has_passed
-
-    def test_outcomes(self) -> None:
-        """It has if there is a success and no failure, of a subtest or a fixture either."""
-
-        def call(name: str, *args: Any) -> Call:
-            return Call(name, 0, args, 0.0)
-
-        success = call("addSuccess")
-        self.assertTrue(self.passed(call("startTest"), success, call("stopTest")))
-        self.assertTrue(self.passed(call("addExpectedFailure", 1)))
-        part = SubTest(None, {})
-        self.assertTrue(self.passed(call("addSubTest", part, None), success))
-        for events in (
-            [],
-            [call("addSkip", "later")],
-            [call("addFailure", 1)],
-            [call("addUnexpectedSuccess")],
-            [success, call("addError", 1)],
-            [call("addSubTest", part, 1), success],
-        ):
-            self.assertFalse(self.passed(*events), events)
-
-
 class Runs(TestCase):
     """A run with a pool that only says what it was asked."""
 
@@ -97,7 +64,7 @@ class Runs(TestCase):
             Unit([Case("a")], BaseTestSuite()),
         ]
         self.hooks = mock.MagicMock()
-        self.pool = mock.Mock(spec=Pool, interrupts=0, ran=[])
+        self.pool = mock.Mock(spec=Pool, interrupts=0, intervals=RunIntervals())
         made = mock.patch.object(worker_run, "Pool", return_value=self.pool)
         self.made = made.start()
         self.addCleanup(made.stop)
@@ -117,7 +84,7 @@ class Runs(TestCase):
         self.run(result)
         self.assertTrue(self.run.is_interrupted and result.shouldStop)
 
-    def test_passes(self) -> None:
+    def test_run_alone(self) -> None:
         """A test runs again alone, in one worker, from its place in its unit."""
         receivers: list[Any] = []
         self.made.side_effect = lambda *args: receivers.append(args[1]) or self.pool
@@ -130,7 +97,7 @@ class Runs(TestCase):
         self.pool.interrupts = 1
         self.assertIsNone(self.run.run_alone(self.units[0].tests[1]))
 
-    def test_passes_here(self) -> None:
+    def test_run_alone_here(self) -> None:
         """One that has run in the main process is a unit by itself."""
         other = worker_run.WorkerRun([], settings.resolve({}, {}), self.hooks, mock.Mock())
         test = Case("a")
@@ -140,13 +107,12 @@ class Runs(TestCase):
         self.assertEqual(unit.tests, [test])
         self.assertIsNone(other.concurrent_tests(test))
 
-    def test_beside(self) -> None:
+    def test_concurrent_tests(self) -> None:
         """It knows which tests ran at the same time as another."""
-        self.pool.ran = [
-            RunInterval(0, 0, 1.0, 2.0),
-            RunInterval(0, 1, 2.0, 3.0),
-            RunInterval(1, 0, 1.5, 1.8),
-        ]
+        ran = ((0, 0, 1.0, 2.0), (0, 1, 2.0, 3.0), (1, 0, 1.5, 1.8))
+        for unit, test, began, ended in ran:
+            self.pool.intervals.begin(unit, Call("startTest", test, (), began))
+            self.pool.intervals.end(unit, test, Call("stopTest", test, (), ended))
         self.run(TestResult())
         first, second = self.units[0].tests
         other = self.units[1].tests[0]
@@ -192,7 +158,7 @@ class Runs(TestCase):
             ],
         )
 
-    def test_going_on(self) -> None:
+    def test_describe_running(self) -> None:
         """It lists what runs, and asks the workers for more."""
         self.run(TestResult())
         self.pool.running.return_value = [("a.b", 1.25), ("c.d", 0.5)]
@@ -202,21 +168,3 @@ class Runs(TestCase):
             "a.b has run for 1.25 s\nc.d has run for 0.50 s\n",
         )
         self.pool.signal.assert_called_once_with(signal.SIGQUIT)
-
-
-class Here(TestCase):
-    """A test that asks for a debugger."""
-
-    def test_run_here(self) -> None:
-        """It runs in the main process, on nose2's result; Ctrl-C raises there as ever."""
-        unit = Unit([Case("a"), Case("a")], TestSuite(), repetition=2)
-        unit.suite.addTests(unit.tests)
-        result, hooks = mock.Mock(), mock.Mock()
-        handlers = []
-        hooks.begin_unit.side_effect = lambda _: handlers.append(signal.getsignal(signal.SIGINT))
-        player = worker_run.ReplayReceiver(mock.Mock(result=TestResult()), [unit], hooks)
-        player.run_here(0, 1)
-        self.assertEqual(player._replay.result.testsRun, 1)
-        self.assertEqual(handlers, [signal.default_int_handler])
-        self.assertEqual([one[0] for one in hooks.mock_calls], ["note", "begin_unit", "end_unit"])
-        self.assertEqual(result.mock_calls, [])
