@@ -49,7 +49,7 @@ from nose2_aio.errors import DefinitionError, InvalidValueError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.introspection import locations
 from nose2_aio.reporting import unawaited
-from nose2_aio.reporting.inspections import inspect_end
+from nose2_aio.reporting.inspections import inspect_after_test
 from nose2_aio.reporting.timings import Timings
 from nose2_aio.running import coroutines, decorators, hypothesis_examples, loop_contexts, plans
 from nose2_aio.running.decorators import Decoration
@@ -103,7 +103,7 @@ def _noting(attribution: Attribution) -> AbstractContextManager[None]:
     def note(coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
         return attribution.note_unawaited(coroutine, is_late=is_late)
 
-    return unawaited.noted(note, lambda: attribution.filters)
+    return unawaited.intercept_drops(note, lambda: attribution.filters)
 
 
 class Adapter:
@@ -175,7 +175,7 @@ class Adapter:
             self._time_limits.end()
         self._test = test
         self._mistake = None
-        if self._timings.is_kept:
+        if self._timings.is_recorded:
             self._time_limits.waits = self._timings.begin()
         self._began = monotonic()
         scopes = self._scopes
@@ -318,7 +318,7 @@ class Adapter:
         if scopes.open and scopes.open[-1].owner is test is not scopes.layered:
             done = self._attempt(test, done, lambda: scopes.leave(self._at(test)))
         elif scopes.open and scopes.layered is test:  # its layers are to end it
-            inspect_end(self.attribution.problems, scopes.open[-1].runner.loop)
+            inspect_after_test(self.attribution.problems, scopes.open[-1].runner.loop)
         if self._isolated.test is test:
             done = self._attempt(test, done, self._isolated.inspect)
         if self.attribution.have_any(test):

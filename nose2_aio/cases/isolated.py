@@ -199,7 +199,7 @@ class IsolatedRunner:
             loop_state.on_deadlock = self._fail_deadlock
 
     def _fail_deadlock(self) -> None:
-        raise DeadlockError(f"{DEADLOCK}\n\n{hang_report.hang(self._loop)}")
+        raise DeadlockError(f"{DEADLOCK}\n\n{hang_report.describe_loop(self._loop)}")
 
     def run(
         self, coro: Coroutine[Any, Any, Any], *, context: contextvars.Context | None = None

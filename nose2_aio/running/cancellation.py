@@ -103,7 +103,7 @@ class Canceller:
         self._loop.stop()
 
     def _report(self) -> str:
-        return hang_report.hang(self._loop, self._host.task)
+        return hang_report.describe_loop(self._loop, self._host.task)
 
     def _run(self) -> None:
         """Run the loop as long as the task is busy, but no longer than for a grace."""

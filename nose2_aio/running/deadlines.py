@@ -314,7 +314,7 @@ class TimeLimits:
         deadline.interrupted += 1
         patience = _PATIENCE if deadline.interrupted < _PATIENT else _AGAIN
         self._alarm.set((now + patience, self._ring))
-        deadline.report = hang_report.hang(loop, stack=frame)
+        deadline.report = hang_report.describe_loop(loop, stack=frame)
         return Overrun(str(deadline.error()))
 
 

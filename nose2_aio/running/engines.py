@@ -30,7 +30,7 @@ from unittest import SkipTest
 from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.problems import current_problems
-from nose2_aio.reporting.inspections import lost
+from nose2_aio.reporting.inspections import take_lost_errors
 from nose2_aio.running.coroutines import called
 from nose2_aio.running.deadlines import Deadline
 
@@ -185,7 +185,7 @@ def _failures() -> list[BaseException]:
     loop = asyncio.get_running_loop()
     loop_state = instrumented.state_of(loop)
     problems = current_problems.get() or (None if loop_state is None else loop_state.problems)
-    return [] if problems is None else lost(loop, problems)
+    return [] if problems is None else take_lost_errors(loop, problems)
 
 
 def _finish(pause: asyncio.Future[None]) -> None:

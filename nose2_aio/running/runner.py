@@ -259,7 +259,7 @@ class Runner:
                     loop, self.options.time_limits.waits, lambda: host.innermost_line
                 )
             if self.options.fails_deadlocks:
-                state.on_deadlock = lambda: self._cancelling.find_deadlock()
+                state.on_deadlock = self._find_deadlock
         if deadline is not None:
             self._cancelling.limit(deadline)
         try:
@@ -272,6 +272,9 @@ class Runner:
         finally:
             if deadline is not None:
                 deadline.leave()
+
+    def _find_deadlock(self) -> None:
+        self._cancelling.find_deadlock()
 
     @property
     def _cancelling(self) -> Canceller:
