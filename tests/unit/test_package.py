@@ -153,11 +153,11 @@ class Modules(TestCase):
         self.assertEqual(
             hidden,
             {
-                "adapters",
-                "decorators",
-                "fixture_wrappers",
-                "isolated",
-                "returned",
+                "cases.adapter",
+                "cases.fixture_wrappers",
+                "cases.isolated",
+                "cases.returned",
+                "running.decorators",
                 "workers.recording",
             },
         )

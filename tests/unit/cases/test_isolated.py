@@ -70,7 +70,7 @@ class Guards(TestCase):
 
     def test_unwatched(self) -> None:
         """A loop on which no watch can be kept is left alone."""
-        with mock.patch.object(instrumented, "of", lambda _: None):
+        with mock.patch.object(instrumented, "state_of", lambda _: None):
             guard = self.guard()
             guard.inspect()
             guard.close(lambda: None)

@@ -52,7 +52,7 @@ class Names(TestCase):
         """The same, by their own names; nothing that would break an id."""
         self.assertEqual(names(asyncio.new_event_loop), ["asyncio"])
         self.assertEqual(names(make), ["make"])
-        self.assertEqual(names(new_event_loop), ["test_factories"])
+        self.assertEqual(names(new_event_loop), [__name__.rpartition(".")[2]])
         self.assertEqual(names(functools.partial(make)), ["make"])
         self.assertEqual(names(Maker()), ["Maker"])
         self.assertEqual(names(lambda: make()), ["<lambda>"])

@@ -18,6 +18,6 @@ class Recheck(TestCase):
         loop.__nose2_aio__.on_deadlock = self.fail
         with (
             mock.patch.object(selector, "_RECHECK", 0.001),
-            mock.patch.object(selector.wakers, "process_can_wake", return_value=True),
+            mock.patch.object(selector.wakeup_sources, "process_can_wake", return_value=True),
         ):
             self.assertEqual((loop._selector.select(0), loop._selector.select(None)), ([], []))

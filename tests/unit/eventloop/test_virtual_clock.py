@@ -218,7 +218,7 @@ class Advancing(TestCase):
                     await clock.advance(wrong)
                 self.assertRegex(
                     str(caught.exception),
-                    rf"seconds must be .* got {wrong!r} \(Clock.advance, .*test_clock.py:\d+\)",
+                    rf"seconds must be .* got {wrong!r} \(Clock.advance, .*_clock.py:\d+\)",
                 )
             clock.is_virtual = False
             with self.assertRaisesRegex(LoopError, "time isn't virtual any more"):

@@ -154,14 +154,14 @@ class Chains(TestCase):
     def test_running(self) -> None:
         """A stack that runs is told from where the runner is."""
         lines = await_chains.of_frame(sys._getframe())
-        self.assertEqual(lines[-1].source, "lines = chains.of_frame(sys._getframe())")
+        self.assertEqual(lines[-1].source, "lines = await_chains.of_frame(sys._getframe())")
         self.assertNotIn("unittest", lines[0].place)
 
     def test_no_line(self) -> None:
         """A frame may be at no line, while an async generator is closed."""
         number: Any = None
         (line,) = await_chains.of_lines([(sys._getframe(), number)])
-        self.assertIn("test_chains.py:0 in test_no_line", line.place)
+        self.assertIn("test_await_chains.py:0 in test_no_line", line.place)
 
     def test_formatted(self) -> None:
         """The sources stand in one column, and aren't endless."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import tempfile
 import types
 from pathlib import Path
 from unittest import TestCase, mock
@@ -14,7 +15,7 @@ HERE = Path(__file__)
 
 
 def function() -> None:
-    """Stands on line 16."""
+    """Stands on line 17."""
 
 
 class Describe(TestCase):
@@ -23,14 +24,14 @@ class Describe(TestCase):
     def test_function(self) -> None:
         """A function below the current folder has a relative path."""
         with contextlib.chdir(HERE.parent):
-            self.assertEqual(locations.describe(function), "function, test_places.py:16")
+            self.assertEqual(locations.describe(function), f"function, {HERE.name}:17")
 
     def test_elsewhere(self) -> None:
         """One elsewhere has its whole path."""
         with contextlib.chdir("/"):
-            self.assertEqual(locations.describe(function), f"function, {str(HERE).lstrip('/')}:16")
-        with contextlib.chdir(HERE.parent.parent / "functional"):
-            self.assertEqual(locations.describe(function), f"function, {HERE}:16")
+            self.assertEqual(locations.describe(function), f"function, {str(HERE).lstrip('/')}:17")
+        with tempfile.TemporaryDirectory() as other, contextlib.chdir(other):
+            self.assertEqual(locations.describe(function), f"function, {HERE}:17")
 
     def test_wrapped(self) -> None:
         """What is told is the user's function, not the decorator's."""
@@ -85,7 +86,7 @@ class Lines(TestCase):
         """The user's innermost line counts; any other only where there is none."""
         library = (contextlib.suppress.__exit__.__code__, 7)
         ours = (self.test_origin.__code__, 8)
-        self.assertIn("test_places.py:8 in test_origin", locations.of_origin((library, ours)))
+        self.assertIn(f"{HERE.name}:8 in test_origin", locations.of_origin((library, ours)))
         self.assertEqual(locations.of_origin((library,)), "contextlib.py:7 in __exit__")
         self.assertEqual(locations.of_origin(()), "")
 
@@ -101,4 +102,4 @@ class Caller(TestCase):
     def test_caller(self) -> None:
         """It is the line that calls."""
         with contextlib.chdir(HERE.parent):
-            self.assertRegex(locations.of_caller(), r"^test_places\.py:\d+$")
+            self.assertRegex(locations.of_caller(), rf"^{HERE.name}:\d+$")

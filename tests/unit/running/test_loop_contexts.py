@@ -83,7 +83,7 @@ class Current(TestCase):
     def test_policy_of_its_own_kind(self) -> None:
         """A policy that keeps its state elsewhere is asked as everybody asks it."""
         with (
-            mock.patch.object(loop_contexts, "_thread_state", return_value=None),
+            mock.patch.object(event_loops, "_thread_state", return_value=None),
             contextlib.closing(asyncio.new_event_loop()) as loop,
             current(loop),
         ):
@@ -209,7 +209,7 @@ class Given(TestCase):
 
     def test_no_loop(self) -> None:
         """Anything else than an open, idle loop is refused, with the place of the context."""
-        place = r"\(<lambda>, .*test_loops\.py:\d+\)$"
+        place = r"\(<lambda>, .*test_loop_contexts\.py:\d+\)$"
         self.assert_refused(None, InvalidTypeError, f"must give an event loop, got None {place}")
         loop = asyncio.new_event_loop()
         loop.close()

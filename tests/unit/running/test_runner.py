@@ -723,7 +723,7 @@ class Unwatched(TestCase):
     def test_runs(self) -> None:
         """It runs all the same."""
         loop = asyncio.new_event_loop()
-        with mock.patch.object(instrumented, "on", lambda _: contextlib.nullcontext()):
+        with mock.patch.object(instrumented, "instrument", lambda _: contextlib.nullcontext()):
             with Runner(loop) as runner:
                 self.assertEqual(runner.run(asyncio.sleep(0, 5), never), 5)
         loop.close()

@@ -38,7 +38,7 @@ class Serial(Plain):
     pass
 
 
-class FixtureCaller(Plain):
+class Fixtures(Plain):
     @classmethod
     def setUpClass(cls) -> None:
         told.append(f"set up {cls.__name__}")
@@ -109,10 +109,10 @@ class Grouping(TestCase):
         found = units.units(
             TestSuite(
                 [
-                    *tests(FixtureCaller),
+                    *tests(Fixtures),
                     *tests(TornDown),
                     Plain("a"),
-                    *tests(FixtureCaller),
+                    *tests(Fixtures),
                     *tests(Plain),
                 ]
             ),
@@ -181,7 +181,7 @@ class Grouping(TestCase):
             module = sys.modules[name] = ModuleType(name)
             self.addCleanup(sys.modules.pop, name)
             own = {"__module__": name}
-            cases += [type(base.__name__, (base,), own) for base in (Plain, FixtureCaller)]
+            cases += [type(base.__name__, (base,), own) for base in (Plain, Fixtures)]
             setattr(module, "setUpModule" if name == "set_up" else "tearDownModule", print)
         gone = type("Gone", (Plain,), {"__module__": "gone"})
         what = [one for case in (*cases, gone) for one in tests(case, "a")]
@@ -242,7 +242,7 @@ class Grouping(TestCase):
     def test_keys(self) -> None:
         """A unit has the keys of all of its tests."""
 
-        class Case(FixtureCaller):
+        class Case(Fixtures):
             @aio.exclusive("x")
             async def a(self) -> None: ...
 
@@ -305,13 +305,13 @@ class OfTheRun(TestCase):
     def test_whole(self) -> None:
         """It has what each of its parts would have, in their order."""
 
-        class Case(FixtureCaller):
+        class Case(Fixtures):
             @aio.serial
             @aio.exclusive("key")
             async def c(self) -> None: ...
 
         scope = settings.resolve({"loop-scope": "run"}, {})
-        suite = TestSuite([Plain("sync"), *tests(FixtureCaller), Own(tests(Other)), Case("c")])
+        suite = TestSuite([Plain("sync"), *tests(Fixtures), Own(tests(Other)), Case("c")])
         (unit,) = units.units(suite, scope)
         self.assertEqual(
             names_of([unit]), ["Plain.sync Fixtures.a Fixtures.b Other.a Other.b Case.c"]
@@ -324,9 +324,7 @@ class OfTheRun(TestCase):
         """Fixtures are set up and torn down as ever."""
         told.clear()
         scope = settings.resolve({"loop-scope": "run"}, {})
-        (unit,) = units.units(
-            TestSuite([Plain("sync"), *tests(FixtureCaller), Plain("sync")]), scope
-        )
+        (unit,) = units.units(TestSuite([Plain("sync"), *tests(Fixtures), Plain("sync")]), scope)
         result = TestResult()
         unit.suite(result)
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
@@ -370,8 +368,8 @@ class Whole(TestCase):
 
     def test_users(self) -> None:
         """One of the user's is one unit, with what its tests need."""
-        users = Own([TestSuite(tests(FixtureCaller))])
-        found = units.units(TestSuite([FixtureCaller("a"), users, FixtureCaller("a")]), SETTINGS)
+        users = Own([TestSuite(tests(Fixtures))])
+        found = units.units(TestSuite([Fixtures("a"), users, Fixtures("a")]), SETTINGS)
         self.assertEqual(names_of(found), ["Fixtures.a", "Fixtures.a Fixtures.b", "Fixtures.a"])
         self.assertTrue(found[1].has_fixtures)
         (only,) = units.units(users, SETTINGS)
@@ -406,7 +404,7 @@ class Execution(TestCase):
     def test_fixtures(self) -> None:
         """Each has them set up and torn down, whatever runs before or behind it."""
         found = units.units(
-            TestSuite([*tests(FixtureCaller), Plain("sync"), *tests(FixtureCaller)]), SETTINGS
+            TestSuite([*tests(Fixtures), Plain("sync"), *tests(Fixtures)]), SETTINGS
         )
         result = TestResult()
         for unit in (found[0], found[2], found[1]):
@@ -416,9 +414,9 @@ class Execution(TestCase):
 
     def test_others(self) -> None:
         """What else runs before or behind it finds nothing set up, and leaves nothing so."""
-        (unit,) = units.units(TestSuite(tests(FixtureCaller)), SETTINGS)
+        (unit,) = units.units(TestSuite(tests(Fixtures)), SETTINGS)
         result = TestResult()
-        result._previousTestClass = FixtureCaller
+        result._previousTestClass = Fixtures
         unit.suite(result)
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
         LayerSuite(mock.Mock(), [Plain("sync")], layer=object).handle_previous_test_teardown(result)
@@ -433,9 +431,7 @@ class Parts(TestCase):
 
     def test_part(self) -> None:
         """It has the tests at some positions, with their fixtures; the unit stays as it is."""
-        (unit,) = units.units(
-            TestSuite([FixtureCaller("a"), FixtureCaller("b"), FixtureCaller("a")]), SETTINGS
-        )
+        (unit,) = units.units(TestSuite([Fixtures("a"), Fixtures("b"), Fixtures("a")]), SETTINGS)
         suite = unit.part({0, 2})
         self.assertEqual(list(suite), [unit.tests[0], unit.tests[2]])
         result = TestResult()
@@ -459,14 +455,14 @@ class Parts(TestCase):
         (within,) = suite
         self.assertIs(within.layer, Inner)
         self.assertEqual(list(within), [unit.tests[2]])
-        (own,) = units.units(TestSuite([Own(tests(FixtureCaller))]), SETTINGS)
+        (own,) = units.units(TestSuite([Own(tests(Fixtures))]), SETTINGS)
         own.part({1})(TestResult())
         self.assertEqual(told, ["begin", "set up Fixtures", "a", "a", "end", "tear down Fixtures"])
 
     def test_part_of_run(self) -> None:
         """So do the fixtures of each class where all tests are one unit."""
         scope = settings.resolve({"loop-scope": "run"}, {})
-        (unit,) = units.units(TestSuite([Plain("sync"), *tests(FixtureCaller)]), scope)
+        (unit,) = units.units(TestSuite([Plain("sync"), *tests(Fixtures)]), scope)
         result = TestResult()
         unit.part({2})(result)
         self.assertEqual(told, ["set up Fixtures", "a", "tear down Fixtures"])
@@ -475,7 +471,7 @@ class Parts(TestCase):
     def test_copied(self) -> None:
         """A copy has tests of its own, of the same names, and the same needs."""
 
-        class Case(FixtureCaller):
+        class Case(Fixtures):
             @aio.serial
             @aio.exclusive("key", at_most=3)
             def c(self) -> None: ...
@@ -492,7 +488,7 @@ class Parts(TestCase):
 
     def test_fresh(self) -> None:
         """A copy of a suite can run after the suite, and changes none of its tests."""
-        suite = TestSuite([TestSuite(tests(FixtureCaller)), Plain("sync")])
+        suite = TestSuite([TestSuite(tests(Fixtures)), Plain("sync")])
         before = [*suite._tests[0], suite._tests[1]]  # type: ignore[attr-defined]
         found = units.fresh(suite)
         result = TestResult()
@@ -507,7 +503,7 @@ class Parts(TestCase):
     def test_at_most(self) -> None:
         """Where tests of a unit differ in ``at_most``, the smallest one counts."""
 
-        class Case(FixtureCaller):
+        class Case(Fixtures):
             @aio.exclusive("key", at_most=4)
             async def c(self) -> None: ...
 
@@ -535,7 +531,7 @@ class Shuffled(TestCase):
 
     def test_reordered(self) -> None:
         """A suite becomes one of units; it loses its tests, which go when they have run."""
-        suite = TestSuite([TestSuite(tests(FixtureCaller)), TestSuite([Plain("sync")] * 2)])
+        suite = TestSuite([TestSuite(tests(Fixtures)), TestSuite([Plain("sync")] * 2)])
         told.clear()
         shuffle = settings.resolve({"shuffle": "1"}, {})
         self.assertIs(units.reordered(suite, SETTINGS), suite)
@@ -558,13 +554,13 @@ class Shuffled(TestCase):
                 type(self).addClassCleanup(told.append, "class")
                 addModuleCleanup(told.append, "module")
 
-        suite = TestSuite([Adds("sync"), FixtureCaller("a")])
+        suite = TestSuite([Adds("sync"), Fixtures("a")])
         result = TestResult()
         for seed in ("0", "1"):
             units.reordered(suite, settings.resolve({"shuffle": seed}, {}))(result)
             self.assertEqual(told.count("class"), 1)
             self.assertEqual(told.count("module"), 1)
-            suite = TestSuite([Adds("sync"), FixtureCaller("a")])
+            suite = TestSuite([Adds("sync"), Fixtures("a")])
             told.clear()
         self.assertEqual((result.testsRun, result.errors), (4, []))
 

@@ -328,7 +328,7 @@ class Served(TestCase):
             with (
                 mock.patch.object(process, "_received", side_effect=received),
                 mock.patch.object(process, "_run") as run,
-                mock.patch.object(process.seams, "clean_up") as clean_up,
+                mock.patch.object(process.unittest_internals, "clean_up") as clean_up,
             ):
                 process._serve(mock.Mock(), units, mock.Mock(), mock.Mock())
             run.assert_called_once()
