@@ -181,6 +181,13 @@ PRIVATE_NAMES = (
         "The public function raises where no loop runs, and that takes ten times as long.",
     ),
     PrivateName(
+        "_get_filters",
+        "reporting.unawaited",
+        "warnings",
+        "The warning filters may live in a context variable since Python 3.14.",
+        "3.14-3.15",
+    ),
+    PrivateName(
         "_idle_semaphore", "eventloop.executors", "concurrent.futures.ThreadPoolExecutor", _IDLE
     ),
     PrivateName(

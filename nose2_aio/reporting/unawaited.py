@@ -23,7 +23,7 @@ from unittest import TestCase, mock
 from nose2_aio.eventloop.problems import Unawaited
 from nose2_aio.introspection import locations
 
-__all__ = ["OWN", "described", "keeps_any", "kept_in", "noted"]
+__all__ = ["OWN", "active_filters", "described", "keeps_any", "kept_in", "noted"]
 
 Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
 
@@ -47,7 +47,7 @@ def noted(note: Callable[[Coroutine, bool], bool], filters: Callable[[], object]
     """
     before = getattr(warnings, _HOOK)
     depth = sys.get_coroutine_origin_tracking_depth()
-    known = list(warnings.filters)
+    known = list(active_filters())
     thread = threading.get_ident()
     is_collecting = False
 
@@ -71,16 +71,26 @@ def noted(note: Callable[[Coroutine, bool], bool], filters: Callable[[], object]
         sys.set_coroutine_origin_tracking_depth(depth)
 
 
+def active_filters() -> list[Any]:
+    """Return the warning filters in effect.
+
+    From Python 3.14 on, they may live in a context variable (``-X context_aware_warnings``).
+    """
+    found: list[Any] = getattr(warnings, "_get_filters", lambda: warnings.filters)()
+    return found
+
+
 def _is_caught(filters: object, known: list[Any]) -> bool:
     """Tell whether the test deals with the warning: it catches warnings, or ignores this one.
 
     Filters that stood when the run began say nothing: who ignores all warnings hasn't seen it.
     """
-    return warnings.filters is not filters or any(
+    active = active_filters()
+    return active is not filters or any(
         one[0] == "ignore"
         and issubclass(RuntimeWarning, one[2])
         and (one[1] is None or bool(getattr(one[1], "match", _no_match)(_TEXT)))
-        for one in warnings.filters
+        for one in active
         if one not in known
     )
 
