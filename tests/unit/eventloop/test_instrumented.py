@@ -259,11 +259,6 @@ class Endings(TestCase):
         loop.run_until_complete(asyncio.wait(tasks))
         loop.close()
 
-    def test_closed(self) -> None:
-        """One that the user has closed needs no end."""
-        with aio.child_loop() as loop:
-            loop.close()
-
     def run_end(self, prepare: Callable[[], Any], grace: float = 0.01) -> set[Any]:
         """Shut down a plain loop on which something was prepared."""
         loop = asyncio.new_event_loop()
@@ -317,7 +312,7 @@ class Endings(TestCase):
         self.assertLess(time.monotonic() - began, 1)
 
     def test_rounds(self) -> None:
-        """There are only so many rounds."""
+        """Each round cancels the tasks of the round before. After the last, one is left."""
 
         async def prepare() -> None:
             async def again(times: int) -> None:
@@ -330,9 +325,12 @@ class Endings(TestCase):
             asyncio.get_running_loop().create_task(again(3))
             await asyncio.sleep(0)
 
-        with mock.patch.object(shutdown, "_ROUNDS", 2):
-            for task in self.run_end(prepare, grace=5):
+        for rounds, times in ((4, []), (2, [1])):
+            with mock.patch.object(shutdown, "_ROUNDS", rounds):
+                left = self.run_end(prepare, grace=5)
+            for task in left:
                 shutdown.keep(task)
+            self.assertEqual([task.get_coro().cr_frame.f_locals["times"] for task in left], times)
 
     def test_bounded(self) -> None:
         """What is cancelled at its bound is dealt with."""
@@ -366,8 +364,11 @@ class Endings(TestCase):
             await anext(generator)
             return generator
 
-        for task in self.run_end(prepare):
+        left = self.run_end(prepare)
+        for task in left:
             shutdown.keep(task)
+        kinds = sorted(type(task.get_coro()).__name__ for task in left)
+        self.assertEqual(kinds, ["async_generator_athrow", "coroutine"])  # its step; the shutdown
 
     def test_executor(self) -> None:
         """So is a job of an executor, which is none of ours here."""
