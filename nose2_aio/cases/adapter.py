@@ -23,7 +23,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -68,7 +67,7 @@ _NO_TEAR_DOWN = TestCase.tearDown
 @contextmanager
 def stepping_in(adapter: Adapter) -> Iterator[None]:
     """Step in at the cleanups of tests inside the block, and at what nobody awaits."""
-    adapter.attribution.filters = warnings.filters
+    adapter.attribution.filters = unawaited.active_filters()
     before = getattr(TestCase, unittest_internals.CLEANUP)
     plain: Callable[[TestCase], Any] = TestCase.doCleanups
     adapter._clean = plain

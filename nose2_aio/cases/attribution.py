@@ -8,7 +8,6 @@ test, and ahead of it where something else may have lost one. What comes out lat
 from __future__ import annotations
 
 import gc
-import warnings
 from typing import Any
 from unittest import TestCase
 
@@ -56,7 +55,7 @@ class Attribution:
         if not self.has_awaited or self._kind is not type(test):
             self._is_clean = False
         self._test, self._kind = test, type(test)
-        self.filters = warnings.filters
+        self.filters = unawaited.active_filters()
         self.problems = Problems()
         self.has_awaited = False
 

@@ -28,6 +28,7 @@ from nose2_aio.introspection import locations
 
 __all__ = [
     "PLAIN_ATTRIBUTE_COUNT",
+    "active_filters",
     "describe",
     "has_coroutines",
     "intercept_drops",
@@ -60,7 +61,7 @@ def intercept_drops(
     """
     before = getattr(warnings, _HOOK)
     depth = sys.get_coroutine_origin_tracking_depth()
-    known = list(warnings.filters)
+    known = list(active_filters())
     thread = threading.get_ident()
     is_collecting = False
 
@@ -84,17 +85,27 @@ def intercept_drops(
         sys.set_coroutine_origin_tracking_depth(depth)
 
 
+def active_filters() -> list[Any]:
+    """Return the warning filters in effect.
+
+    From Python 3.14 on, they may live in a context variable (``-X context_aware_warnings``).
+    """
+    found: list[Any] = getattr(warnings, "_get_filters", lambda: warnings.filters)()
+    return found
+
+
 def _is_caught(filters: object, known: list[Any]) -> bool:
     """Return True if the test deals with the warning: it catches warnings, or ignores this one.
 
     Filters from before the run (``known``) don't count. A project that ignores all warnings has
     never seen this one.
     """
-    return warnings.filters is not filters or any(
+    active = active_filters()
+    return active is not filters or any(
         one[0] == "ignore"
         and issubclass(RuntimeWarning, one[2])
         and (one[1] is None or bool(getattr(one[1], "match", _no_match)(_TEXT)))
-        for one in warnings.filters
+        for one in active
         if one not in known
     )
 

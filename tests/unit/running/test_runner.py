@@ -535,15 +535,17 @@ class Cancelled(TestCase):
             self.assertEqual(runner.run(waits(), never), 1)
 
     def test_none_follows(self) -> None:
-        """Where none follows, it is forgotten."""
+        """If no coroutine follows, the cancellation is forgotten."""
 
-        async def cancels_itself() -> None:
+        async def cancels_itself() -> asyncio.Task[Any]:
             task = asyncio.current_task()
             assert task is not None
             task.cancel()
+            return task
 
         with Runner() as runner:
-            runner.run(cancels_itself(), never)
+            task = runner.run(cancels_itself(), never)
+        self.assertEqual((task.done(), task.cancelled()), (True, False))
 
 
 class Nested(TestCase):
@@ -605,9 +607,11 @@ class Nested(TestCase):
         self.assertEqual(self.outer.run(asyncio.sleep(0, 5), never), 5)
 
     def test_cancelled_in_the_end(self) -> None:
-        """Where no other follows, it is nobody's."""
+        """If no coroutine follows, the cancellation is forgotten."""
         _, task = self.outer.run(here(), never)
         task.cancel()
+        self.outer.close()
+        self.assertEqual((task.done(), task.cancelled()), (True, False))
 
     def test_interrupted(self) -> None:
         """An interrupt before the first step leaves the outer one free."""
