@@ -105,7 +105,7 @@ class FixtureCaller(TestCase):
 
 
 class Reports(TestCase):
-    """docs/checks.rst, docs/timeouts.rst, docs/virtual_time.rst and docs/waiting.rst"""
+    """The reports that the pages of docs/ show."""
 
     maxDiff = None
 
@@ -174,6 +174,25 @@ async def handle(reader, writer):
         printed = Project(self, test_mail=code).nose2("--aio-durations", "2").output
         same = [re.sub(r"\d\.\d\d", "0.00", one) for one in (shown.strip(), printed)]
         self.assertIn(*same)
+
+    def test_workers(self) -> None:
+        """What it shows of crashed and of flaky tests is what is printed, but for the times."""
+        text = (TOP / "docs/workers.rst").read_text()
+        for module, switches in (
+            ("test_parser", ("--aio-workers", "2", "--aio-grace", "0.1")),
+            ("test_stock", ("--aio-workers", "4", "--aio-retries", "2")),
+        ):
+            name = module.removeprefix("test_").title()
+            start = text.rindex("code-block:: python\n", 0, text.index(f"class {name}("))
+            code, shown = (
+                textwrap.dedent(
+                    re.search(rf"code-block:: {language}\n\n((?:    .*\n|\n)+)", text[start:])[1]
+                )
+                for language in ("python", "text")
+            )
+            printed = Project(self, **{module: code}).nose2(*switches).output
+            same = [re.sub(r"\d\.\d s", "0.0 s", comparable(one)) for one in (shown, printed)]
+            self.assertEqual(*same)
 
     def test_tables(self) -> None:
         """The table of the checks is that of the code."""
