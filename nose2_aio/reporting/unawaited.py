@@ -85,12 +85,12 @@ def intercept_drops(
         sys.set_coroutine_origin_tracking_depth(depth)
 
 
-def active_filters() -> list[Any]:
+def active_filters() -> Any:
     """Return the warning filters in effect.
 
     From Python 3.14 on, they may live in a context variable (``-X context_aware_warnings``).
     """
-    found: list[Any] = getattr(warnings, "_get_filters", lambda: warnings.filters)()
+    found: Any = getattr(warnings, "_get_filters", lambda: warnings.filters)()
     return found
 
 
