@@ -17,7 +17,8 @@ from nose2_aio.cases.adapter import Adapter, stepping_in
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.fixture_wrappers import FixtureWrappers
-from nose2_aio.cases.scopes import ScopeLevel, Scopes
+from nose2_aio.cases.scope_keys import ScopeLevel
+from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import Settings

@@ -17,7 +17,8 @@ from functools import partial
 from typing import Any
 
 from nose2_aio.cases import generator_tests
-from nose2_aio.cases.scopes import ScopeKey, Scopes
+from nose2_aio.cases.scope_keys import ScopeKey
+from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, LoopStoppedError

@@ -34,7 +34,6 @@ __all__ = [
     "clean_up",
     "closes_runner",
     "count_cleanups",
-    "fail",
     "flattened",
     "forget_class",
     "give_loops",
@@ -247,15 +246,6 @@ def suite_with(suite: Any, tests: list[Any]) -> Any:
     found = copy.copy(suite)
     found._tests = tests
     return found
-
-
-def fail(test: TestCase, error: BaseException) -> None:
-    """Have the next ``doCleanups`` of a test fail with an error."""
-
-    def cleanup() -> None:
-        raise error
-
-    test.addCleanup(cleanup)
 
 
 def _popped(cleanups: list[Cleanup]) -> Iterator[Cleanup]:

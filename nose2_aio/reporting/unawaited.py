@@ -100,12 +100,11 @@ def _is_caught(filters: object, known: list[Any]) -> bool:
     Filters from before the run (``known``) don't count. A project that ignores all warnings has
     never seen this one.
     """
-    active = active_filters()
-    return active is not filters or any(
+    return active_filters() is not filters or any(
         one[0] == "ignore"
         and issubclass(RuntimeWarning, one[2])
         and (one[1] is None or bool(getattr(one[1], "match", _no_match)(_TEXT)))
-        for one in active
+        for one in active_filters()
         if one not in known
     )
 

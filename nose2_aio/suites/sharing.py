@@ -8,7 +8,7 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, scope_keys
-from nose2_aio.cases.scopes import ScopeLevel
+from nose2_aio.cases.scope_keys import ScopeLevel
 from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 
