@@ -177,14 +177,14 @@ class Running(TestCase):
 
         for is_closed in (False, True):
             with Runner() as runner:
-                runner._host.job, runner._host.state = waits(), State.OPEN
-                host = runner._host._serve()
+                runner.host.job, runner.host.state = waits(), State.OPEN
+                host = runner.host._serve()
                 host.send(None)
                 if is_closed:
                     runner.close()
                     runner.loop.close()
                 host.close()
-                runner._host.state = State.NEW
+                runner.host.state = State.NEW
         self.assertEqual(ended, ["closed", "closed"])
 
 
@@ -630,10 +630,10 @@ class Nested(TestCase):
         """An interrupt that hits the outer host comes out where the inner one was run."""
         self.outer.run(here(), never)
         with Runner(outer=self.outer) as inner:
-            self.outer._host._error = KeyboardInterrupt()
+            self.outer.host.error = KeyboardInterrupt()
 
             async def fails() -> None:
-                self.outer._host._error = KeyboardInterrupt()
+                self.outer.host.error = KeyboardInterrupt()
 
             with self.assertRaises(KeyboardInterrupt):
                 inner.run(fails(), never)
