@@ -245,11 +245,11 @@ class _Guard:
             found = self._halted_for or error
             if not isinstance(found, AbandonedLoopError | RecursionError | Overrun):
                 raise
-            self._spare.stubborn = str(found)
+            self._spare.abandon_reason = str(found)
             if loop is not None and not loop.is_closed():
                 shutdown.abandon(loop)
         except Exception as error:
-            self._spare.stubborn = f"the event loop could not be closed: {error!r}"
+            self._spare.abandon_reason = f"the event loop could not be closed: {error!r}"
         finally:
             silence_interrupted(left)
             self._watching.close()

@@ -57,7 +57,7 @@ class Verdicts:
         """
         inspect_end(problems)
         is_passed = can_fail
-        found, stubborn = problems.findings, problems.stubborn
+        found, stubborn = problems.findings, problems.abandon_reason
         vars(problems).clear()
         modes = {**self._modes, **tagged}
         new = [one for one in found if modes[one.check] != "ignore"]

@@ -197,8 +197,8 @@ class Runner:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-        if self.problems.stubborn and error is None:
-            raise AbandonedLoopError(self.problems.stubborn)
+        if self.problems.abandon_reason and error is None:
+            raise AbandonedLoopError(self.problems.abandon_reason)
 
     @property
     def is_open(self) -> bool:
@@ -293,7 +293,7 @@ class Runner:
     def close(self) -> None:
         """End the host task; shut down and close the loop if it is the runner's own.
 
-        `Problems.stubborn` says if that had to be abandoned.
+        `Problems.abandon_reason` says if that had to be abandoned.
         """
         try:
             if self.loop.is_closed():
@@ -583,7 +583,7 @@ class Runner:
             while not task.done():
                 self.loop.run_forever()
             task.result()
-        if self.problems.stubborn:
+        if self.problems.abandon_reason:
             self._abandon()
 
     def _stop(self, _: asyncio.Task[Any]) -> None:
