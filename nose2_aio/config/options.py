@@ -260,7 +260,7 @@ OPTIONS = (
         _parse_seed,
         "SEED",
         "Run tests in a random order, and print its seed; with a seed, in the order of that seed "
-        "(write --aio-shuffle=SEED)",
+        "(write '=' before the seed)",
         const="true",
     ),
 )
