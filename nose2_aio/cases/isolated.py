@@ -231,7 +231,7 @@ class IsolatedRunner:
             Leftovers(loop, self._problems, self._options.grace).inspect()
 
     def close(self) -> None:
-        """Shut the loop down and close it; `Problems.stubborn` says if that is impossible."""
+        """Shut the loop down and close it; `Problems.abandon_reason` says if that is impossible."""
         if self._is_closed:  # a test case closes its runner when it is deleted, too
             return
         self._is_closed = True
@@ -254,11 +254,11 @@ class IsolatedRunner:
                 with options.time_limits.within(Limit(_ENDINGS * options.grace, "grace")):
                     stubborn = self.run(shutdown.shut_down(loop, options.grace))
                 if stubborn:
-                    self._problems.stubborn = shutdown.message(stubborn)
+                    self._problems.abandon_reason = shutdown.message(stubborn)
         except AioError as error:
-            self._problems.stubborn = str(error)
+            self._problems.abandon_reason = str(error)
         except Exception as error:
-            self._problems.stubborn = f"the event loop could not be closed: {error!r}"
+            self._problems.abandon_reason = f"the event loop could not be closed: {error!r}"
         shutdown.abandon(loop, is_closed=False)
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from nose2_aio.config import baseline_file, loop_factories, seconds
 from nose2_aio.config.checks import CHECKS, MODES
-from nose2_aio.config.loop_factories import Factory
 from nose2_aio.errors import InvalidValueError
 
 __all__ = ["LOOP_SCOPES", "OPTIONS", "SECTION", "Option", "either", "parse_switch"]
@@ -33,16 +32,19 @@ _TRUE = ("1", "t", "true", "on", "yes", "y")
 _FALSE = ("0", "f", "false", "off", "no", "n")
 
 
+class _Parser(Protocol):
+    """Parses the text of a setting. ``name`` and ``place`` are for messages."""
+
+    def __call__(self, text: str, /, *, name: str, place: str) -> Any: ...
+
+
 class Option(NamedTuple):
     """One setting, as it is given in the ``[aio]`` section and on the command line."""
 
     key: str
     """Its key in the section, such as ``time-limit``."""
-    parse: Callable[[str, str, str], Any]
-    """Parse its text. Called with the text, the key, and the place that the text is from.
-
-    Raises `InvalidValueError`.
-    """
+    parse: _Parser
+    """Returns the value of its text; raises `InvalidValueError`."""
     metavar: str | None
     """The name of the switch's value in ``--help``; None for a switch without a value."""
     help: str
@@ -55,7 +57,7 @@ class Option(NamedTuple):
         return self.key.replace("-", "_")
 
 
-def parse_switch(text: str, name: str, place: str) -> bool:
+def parse_switch(text: str, *, name: str, place: str) -> bool:
     """Return True or False for one of several words; raise `InvalidValueError` for any other."""
     word = text.strip().lower()
     if word not in _TRUE + _FALSE:
@@ -69,8 +71,8 @@ def either(words: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}"
 
 
-def _choice_parser(words: Collection[str]) -> Callable[[str, str, str], str]:
-    def parse(text: str, name: str, place: str) -> str:
+def _choice_parser(words: Collection[str]) -> _Parser:
+    def parse(text: str, *, name: str, place: str) -> str:
         if text.strip() in words:
             return text.strip()
         raise InvalidValueError(f"{name} must be {either(words)}, got {text!r} ({place})")
@@ -78,19 +80,16 @@ def _choice_parser(words: Collection[str]) -> Callable[[str, str, str], str]:
     return parse
 
 
-def _parse_baseline(text: str, name: str, place: str) -> str:
-    return baseline_file.check_path(text, name=name, place=place)
+def _whole_parser(least: int) -> _Parser:
+    def parse(text: str, *, name: str, place: str) -> int:
+        if text.strip().isdecimal() and int(text) >= least:
+            return int(text)
+        raise InvalidValueError(f"{name} must be a whole number >= {least}, got {text!r} ({place})")
+
+    return parse
 
 
-def _parse_factories(text: str, name: str, place: str) -> tuple[Factory, ...]:
-    return loop_factories.parse(text, name=name, place=place)
-
-
-def _parse_seconds(text: str, name: str, place: str) -> float:
-    return seconds.parse(text, name=name, place=place)
-
-
-def _parse_workers(text: str, name: str, place: str) -> int:
+def _parse_workers(text: str, *, name: str, place: str) -> int:
     word = text.strip()
     if word == "auto":
         # process_cpu_count is new in Python 3.13
@@ -102,19 +101,7 @@ def _parse_workers(text: str, name: str, place: str) -> int:
     raise InvalidValueError(f"{name} must be a whole number >= 0 or auto, got {text!r} ({place})")
 
 
-def _parse_repeat(text: str, name: str, place: str) -> int:
-    if text.strip().isdecimal() and int(text) > 0:
-        return int(text)
-    raise InvalidValueError(f"{name} must be a whole number >= 1, got {text!r} ({place})")
-
-
-def _parse_count(text: str, name: str, place: str) -> int:
-    if text.strip().isdecimal():
-        return int(text)
-    raise InvalidValueError(f"{name} must be a whole number >= 0, got {text!r} ({place})")
-
-
-def _parse_seed(text: str, name: str, place: str) -> int | None:
+def _parse_seed(text: str, *, name: str, place: str) -> int | None:
     """Return a seed: the given one, a random one for true, or None for false.
 
     On the command line, argparse takes what follows on the switch for its value. That may be the
@@ -135,7 +122,7 @@ def _parse_seed(text: str, name: str, place: str) -> int | None:
     )
 
 
-def _parse_new_path(text: str, name: str, place: str) -> str:
+def _parse_new_path(text: str, *, name: str, place: str) -> str:
     # absolute, since a test may change the current directory
     return str(Path(baseline_file.check_new_path(text, name=name, place=place)).absolute())
 
@@ -150,7 +137,7 @@ OPTIONS = (
     ),
     Option(
         "time-limit",
-        _parse_seconds,
+        seconds.parse,
         "SECONDS",
         "Fail a test that takes longer than this with its fixtures, or a fixture of a class or a "
         "module that takes longer (default 0: no limit)",
@@ -164,7 +151,7 @@ OPTIONS = (
     ),
     Option(
         "loop",
-        _parse_factories,
+        loop_factories.parse,
         "FACTORY[,FACTORY]",
         "Run coroutine tests on loops of this factory, a dotted name such as "
         "uvloop.new_event_loop; with several factories, once on each loop (default asyncio)",
@@ -190,14 +177,14 @@ OPTIONS = (
     ),
     Option(
         "baseline",
-        _parse_baseline,
+        baseline_file.check_path,
         "FILE",
         "Report only findings of the checks that are not in this file; if there is no such file, "
         "write it with all findings",
     ),
     Option(
         "grace",
-        _parse_seconds,
+        seconds.parse,
         "SECONDS",
         "How long a cancelled test gets to finish; then it is cancelled again, and gets as long "
         "again (default 1)",
@@ -211,14 +198,14 @@ OPTIONS = (
     ),
     Option(
         "real-time-limit",
-        _parse_seconds,
+        seconds.parse,
         "SECONDS",
         "Fail a test in virtual time that takes longer than this in real time (default 60; 0: no "
         "limit)",
     ),
     Option(
         "durations",
-        _parse_count,
+        _whole_parser(0),
         "N",
         "List the N slowest coroutine tests, what they waited for, and where (0: all; default: no "
         "list)",
@@ -251,7 +238,7 @@ OPTIONS = (
     ),
     Option(
         "retries",
-        _parse_count,
+        _whole_parser(0),
         "N",
         "Run a failed test again at the end, up to N times, alone in a fresh worker process "
         "(default 0)",
@@ -264,7 +251,7 @@ OPTIONS = (
     ),
     Option(
         "repeat",
-        _parse_repeat,
+        _whole_parser(1),
         "N",
         "Run each test N times, and report which did not always pass (default 1)",
     ),
@@ -273,7 +260,7 @@ OPTIONS = (
         _parse_seed,
         "SEED",
         "Run tests in a random order, and print its seed; with a seed, in the order of that seed "
-        "(write --aio-shuffle=SEED)",
+        "(write '=' before the seed)",
         const="true",
     ),
 )

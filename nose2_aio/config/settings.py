@@ -37,9 +37,9 @@ class Settings:
     time_limit: float = 0.0
     """Seconds that a test may take with its fixtures, or a wider fixture; 0: no limit."""
     loop_scope: str = "test"
-    """The narrowest scope whose tests share a loop: one of `options.LOOP_SCOPES`."""
+    """The scope whose tests share a loop, at least: one of `options.LOOP_SCOPES`."""
     loop: tuple[Factory, ...] = ()
-    """The loop factories; each coroutine test runs once on a loop of each. None: asyncio's."""
+    """The loop factories; each coroutine test runs once on a loop of each. Empty: asyncio's."""
     debug: bool = False
     """True if loops run in asyncio's debug mode."""
     modes: Mapping[str, str] = field(default_factory=dict)
@@ -110,7 +110,7 @@ def resolve(
             (command_line, f"--{SECTION}-{option.key}"),
         ):
             if option.key in texts:
-                values[option.name] = option.parse(texts[option.key], option.key, place)
+                values[option.name] = option.parse(texts[option.key], name=option.key, place=place)
                 where[option.name] = place
     modes = {
         check.name: values.pop(name) for name, check in _CHECKS_BY_FIELD.items() if name in values
@@ -126,4 +126,4 @@ def _check_keys(file: Mapping[str, str], everywhere: Collection[str]) -> None:
             hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
             raise InvalidValueError(f"unknown key {key!r} in [{SECTION}]: {hint}")
     if "always-on" in file:
-        parse_switch(file["always-on"], "always-on", f"[{SECTION}] always-on")
+        parse_switch(file["always-on"], name="always-on", place=f"[{SECTION}] always-on")

@@ -47,8 +47,8 @@ class HostTask(asyncio.Task[None]):
         cause = self._find_cause(sys._getframe(1))
         if cause is not None:
             self.cause = cause
-            is_timeout = cause.__traceback__ is None  # the test's own timeout raises its own error
-            if msg is None and not is_timeout:
+            # our `TimeoutError` has no traceback: the timeout of the test raises its own error
+            if msg is None and cause.__traceback__ is not None:
                 msg = f"for {type(cause).__name__}: {cause}"
         if self.is_idle:
             self.note_cancellation()

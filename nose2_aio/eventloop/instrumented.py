@@ -79,6 +79,7 @@ class InstrumentedMixin:
     """Records what is created on an event loop, in `LoopState`."""
 
     __nose2_aio__: LoopState
+    """What we know about the loop. The name can't collide with attributes of the user's loop."""
 
     def create_task(self, coro: Any, **options: Any) -> Task[Any]:
         """Create a task, with the user's task factory if there is one."""

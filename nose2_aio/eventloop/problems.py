@@ -67,8 +67,8 @@ class Problems:
     """The coroutines that were never awaited."""
     findings: tuple[Finding, ...] = ()
     """What the checks have found so far."""
-    stubborn = ""
-    """Why the event loop was abandoned: a description of the tasks that did not end. "" if not."""
+    abandon_reason = ""
+    """Why the event loop was abandoned: it describes the tasks that did not end. "": it was not."""
 
 
 current_problems: ContextVar[Problems | None] = ContextVar("nose2_aio_problems", default=None)

@@ -33,6 +33,7 @@ class InstrumentedSelector(selectors.DefaultSelector):
     """Waits for files, but not beyond the loop's alarm, and not for ever in a deadlock."""
 
     loop_state: LoopState
+    """The state of the loop that it belongs to."""
 
     def select(self, timeout: float | None = None) -> list[Any]:
         """Wait for files, ``timeout`` seconds at most; None: without a limit."""

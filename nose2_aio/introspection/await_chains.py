@@ -68,7 +68,7 @@ def of_task(task: Task[Any]) -> list[Line]:
 def of_frame(frame: FrameType | None) -> list[Line]:
     """Return the lines of a running stack, given its innermost frame; outermost first.
 
-    Frames outside of the event loop, unittest or nose2 are left out.
+    They begin where the event loop, unittest or nose2 calls the user's code.
     """
     found: list[tuple[FrameType, int]] = []
     while frame is not None and locations.package_of(frame) not in _RUNNERS:

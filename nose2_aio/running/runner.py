@@ -127,8 +127,8 @@ class Runner:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self.close()
-        if self.problems.stubborn and error is None:
-            raise AbandonedLoopError(self.problems.stubborn)
+        if self.problems.abandon_reason and error is None:
+            raise AbandonedLoopError(self.problems.abandon_reason)
 
     @property
     def is_open(self) -> bool:
@@ -215,7 +215,7 @@ class Runner:
     def close(self) -> None:
         """End the host. Shut down and close the loop if it is the runner's own.
 
-        `Problems.stubborn` says if the loop had to be abandoned.
+        `Problems.abandon_reason` says if the loop had to be abandoned.
         """
         host, state = self.host, self._loop_state
         try:
@@ -397,5 +397,5 @@ class Runner:
             return
         with self._limited_shutdown():
             left.end_own()
-        if self.problems.stubborn:
+        if self.problems.abandon_reason:
             self._abandon()

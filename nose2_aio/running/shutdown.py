@@ -151,7 +151,7 @@ class Leftovers:
 
     def _note(self, stubborn: set[Task[Any]]) -> None:
         if stubborn:
-            self._problems.stubborn = message(stubborn)
+            self._problems.abandon_reason = message(stubborn)
             for task in stubborn:
                 keep(task)
 

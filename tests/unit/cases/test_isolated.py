@@ -64,7 +64,7 @@ class Guards(TestCase):
 
         self.guard().close(close)
         self.assertEqual(
-            self.problems.stubborn,
+            self.problems.abandon_reason,
             "the event loop could not be closed: AttributeError('no selector')",
         )
 
@@ -97,7 +97,7 @@ class Guards(TestCase):
         guard.close(close)
         self.case._asyncioRunner = asyncio.Runner()
         self.assertTrue(loop.is_closed())
-        self.assertEqual(self.problems.stubborn, "why")
+        self.assertEqual(self.problems.abandon_reason, "why")
 
     def test_others_error(self) -> None:
         """What somebody else's code raises while the runner is closed is raised as it is."""

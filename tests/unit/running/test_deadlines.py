@@ -200,7 +200,7 @@ class Alarms(TestCase):
         alarm.set((time.monotonic() + 0.01, lambda frame: rings.append(frame)))  # type: ignore[func-returns-value]
         time.sleep(0.03)
         self.assertEqual(len(rings), 1)
-        self.assertIsNone(alarm._ring(None))
+        self.assertIsNone(alarm._call(None))
 
     def test_in_thread(self) -> None:
         """In another thread, a thread of ours waits."""
