@@ -32,8 +32,9 @@ from nose2_aio.running.engines import Engine
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.suites import loop_variants, units
 from nose2_aio.workers import spawned
+from nose2_aio.workers.recording import Describe
 from nose2_aio.workers.retries import Failures, Flaky, retry
-from nose2_aio.workers.worker_run import Describe, WorkerRun
+from nose2_aio.workers.worker_run import WorkerRun
 
 __all__ = ["Execute", "Found", "Run"]
 
@@ -148,7 +149,9 @@ class Run:
             return
         workers = self._workers or WorkerRun([], self.settings, self, describe)
         try:
-            self.flaky, line = retry(self.failures, self.settings, workers.run_alone, workers.concurrent_tests)
+            self.flaky, line = retry(
+                self.failures, self.settings, workers.run_alone, workers.concurrent_tests
+            )
         except WorkerStartError as error:
             line = f"retries: failed tests could not be run again: {error}"
         if line:
