@@ -201,7 +201,6 @@ class Reports(TestCase):
     def test_none(self) -> None:
         """Where no loop runs there is nothing to tell."""
         self.assertEqual(hang_report.describe_loop(None), "")
-        self.assertIsNone(hang_report.executor_of(None))
 
     async def test_place(self) -> None:
         """Where a task was made is known on a loop of ours, elsewhere not."""
