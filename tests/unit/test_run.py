@@ -19,7 +19,7 @@ class Workers(TestCase):
         self.run = run.Run(found, is_kept=False, is_debugging=lambda: False)
 
     def test_servant(self) -> None:
-        """A process that is a spawned worker runs units for the main process."""
+        """In a spawned worker, the process runs units for the main process."""
         servant, result = mock.Mock(), mock.Mock()
         describe: Any = mock.Mock()
         with mock.patch.object(run.spawned, "servant", return_value=servant):
@@ -27,7 +27,7 @@ class Workers(TestCase):
         servant.work.assert_called_once_with([], self.run, result=result, describe=describe)
 
     def test_no_retry(self) -> None:
-        """Where failed tests can't be run again, a line says so, and the run goes on."""
+        """If failed tests can't run again, a line says so. The run goes on."""
         result = SimpleNamespace(shouldStop=False)
         with mock.patch.object(run, "retry", side_effect=WorkerStartError("no worker")):
             self.run._retry(result, mock.Mock())
@@ -44,7 +44,7 @@ class Workers(TestCase):
         begin.assert_called_once_with(1)
 
     def test_merged(self) -> None:
-        """What was found in a worker is told at the end of the run."""
+        """Findings of a worker are reported at the end of the run."""
         other = run.Run(self.run.settings, is_kept=False, is_debugging=lambda: False)
         self.assertIsNone(other.take())
         other.note("a note of a worker")
