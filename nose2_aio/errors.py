@@ -1,7 +1,7 @@
-"""What can go wrong, as a tree: every exception of ours is an `AioError`.
+"""The exceptions of this package. All are subclasses of `AioError`.
 
-Each carries its whole message as its one argument, so that it survives pickling on its
-way back from a worker process.
+Each has its whole message as its only argument. So it can be pickled, and sent from a worker
+process.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = [
 
 
 class AioError(Exception):
-    """The root of the tree."""
+    """The base class of all exceptions of this package."""
 
 
 class InvalidValueError(AioError, ValueError):
-    """A setting, a tag or an argument has a value that it can't have."""
+    """A setting, a tag or an argument has an invalid value."""
 
 
 class InvalidTypeError(InvalidValueError, TypeError):
@@ -38,39 +38,39 @@ class InvalidTypeError(InvalidValueError, TypeError):
 
 
 class DefinitionError(AioError, TypeError):
-    """A test or a fixture can't run the way it is written: it, or a part of it, never would."""
+    """A test or a fixture is written in a way that it, or a part of it, would never run."""
 
 
 class LoopError(AioError, RuntimeError):
-    """There is no usable event loop where one was asked for."""
+    """An event loop is needed, and there is none, or not one that can be used."""
 
 
 class LoopStoppedError(LoopError):
-    """The tested code stopped the event loop before the test, or the fixture, had run."""
+    """The tested code stopped the event loop before the test or the fixture had run."""
 
 
 class TimeLimitError(AioError, TimeoutError):
-    """A test, or a fixture, took longer than its time limit."""
+    """A test or a fixture took longer than its time limit."""
 
 
 class DeadlockError(AioError):
-    """A test, or a fixture, could never have finished: nothing could have woken its loop."""
+    """A test or a fixture could never have ended: nothing could have woken its event loop."""
 
 
 class AbandonedLoopError(LoopError):
-    """A task that nobody waited for would not end, so its event loop had to be left behind."""
+    """A leftover task did not end when it was cancelled, so its event loop was abandoned."""
 
 
 class InterruptedRunError(AioError):
-    """A test, or a fixture, was interrupted by Ctrl-C."""
+    """A test or a fixture was interrupted by Ctrl-C or SIGTERM."""
 
 
 class CheckError(AioError, AssertionError):
-    """A test has left something behind: see `nose2_aio.reporting.inspections`."""
+    """The checks have findings in a test: see `nose2_aio.reporting.inspections`."""
 
 
 class UnsentError(AioError):
-    """Stands for an error that can't be sent from a worker process; it says the same."""
+    """Replaces an error that can't be sent from a worker process; it has its message, and why."""
 
 
 class WorkerDiedError(AioError):
@@ -84,5 +84,5 @@ class WorkerStartError(AioError):
 class FixtureCancelledError(AioError):
     """A fixture of a class or a module was cancelled.
 
-    unittest lets a `BaseException` there, such as `asyncio.CancelledError`, end the whole run.
+    It replaces `asyncio.CancelledError`: unittest ends the whole run for a `BaseException` there.
     """

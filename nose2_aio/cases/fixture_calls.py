@@ -17,17 +17,19 @@ from functools import partial
 from typing import Any
 
 from nose2_aio.cases import generator_tests
-from nose2_aio.cases.scopes import ScopeKey, Scopes
-from nose2_aio.config import tags
+from nose2_aio.cases.scope_keys import ScopeKey
+from nose2_aio.cases.scopes import Scopes
+from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.eventloop.problems import Problems, current_problems
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running import coroutines, plans
-from nose2_aio.running.deadlines import Limit
+from nose2_aio.running.deadlines import Limit, call_users_code
+from nose2_aio.running.host import always
 from nose2_aio.running.interrupts import Interrupts
-from nose2_aio.running.runner import Runner, always
+from nose2_aio.running.runner import Runner
 
 __all__ = ["FixtureCaller"]
 
@@ -47,7 +49,7 @@ class FixtureCaller:
         In its traceback there is no frame of ours.
         """
         error = self._scopes.options.time_limits.explained(error)
-        return tracebacks.trimmed(self._interrupts.explained(error), head=False)
+        return tracebacks.trim(self._interrupts.explained(error), head=False)
 
     def call(
         self,
@@ -64,7 +66,7 @@ class FixtureCaller:
         """
         tagged = None
         if "timeout" in getattr(function, "__dict__", ()):
-            tagged = tags.read(function, object).timeout
+            tagged = tag_lookup.read_durations(function, object).timeout
         time_limits = self._scopes.options.time_limits
         is_limited = time_limits.deadline is not None or not self._limit.seconds
         if tagged is None and scope_key.test is not None and is_limited:
@@ -126,7 +128,7 @@ class FixtureCaller:
             runner = self._scopes.runner(scope_key)
         if runner is None:
             before = event_loops.current()
-            value = _call_users_fixture(function, *args, **kw)
+            value = call_users_code(function, *args, **kw)
         else:
             before = runner.loop
             value = runner.call(function, *args, **kw)
@@ -189,10 +191,6 @@ class FixtureCaller:
                 awaitable.close()
 
 
-def _call_users_fixture(function: Callable[..., Any], /, *args: Any, **kw: Any) -> Any:
-    return function(*args, **kw)
-
-
 async def _awaited(awaitable: Awaitable[Any], function: Any) -> Any:
     value = await awaitable
     _check(value, function)
@@ -211,7 +209,7 @@ def _awaitable(
         )
         if again is not value:
             return again  # type: ignore[no-any-return]
-        if value.gi_code is getattr(locations.innermost(function), "__code__", None):
+        if value.gi_code is getattr(locations.unwrap(function), "__code__", None):
             raise _undrivable(function, "a generator function")
     _check(value, function)
     return None

@@ -23,12 +23,13 @@ from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, scope_keys, unittest_internals
 from nose2_aio.cases.fixture_calls import FixtureCaller
-from nose2_aio.cases.scopes import ScopeKey, Scopes
+from nose2_aio.cases.scope_keys import ScopeKey
+from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, FixtureCancelledError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.introspection import locations, tracebacks
-from nose2_aio.running.runner import never
+from nose2_aio.running.host import never
 
 __unittest = True
 
@@ -192,7 +193,7 @@ class FixtureWrappers:
                 self._call(scope_key, function, *args, **kwargs)
             except Exception as error:
                 whole = error.__traceback__  # nose2 needs one, where the user has no part in it
-                tracebacks.trimmed(error, head=False)
+                tracebacks.trim(error, head=False)
                 errors.append((type(error), error, error.__traceback__ or whole))
         try:
             self._scopes.leave(scope_key)
@@ -213,7 +214,7 @@ class FixtureWrappers:
         except AioError as error:
             errors.append(error)
         if errors:
-            raise tracebacks.trimmed(errors[0], head=False)
+            raise tracebacks.trim(errors[0], head=False)
 
     def _call(self, scope_key: ScopeKey, function: _Call, /, *args: Any, **kwargs: Any) -> Any:
         """Call a fixture of a class or a module, where unittest takes no BaseException."""
@@ -227,7 +228,7 @@ class FixtureWrappers:
             ) from error
 
     def _declare(self, scope_key: ScopeKey, function: Any) -> None:
-        if inspect.iscoroutinefunction(locations.innermost(function)):
+        if inspect.iscoroutinefunction(locations.unwrap(function)):
             self._scopes.declare(scope_key)
 
 
@@ -266,7 +267,7 @@ def _faced(face: _Call, function: Any) -> _Call:
         try:
             return face(*args, **kwargs)
         except BaseException as error:
-            raise tracebacks.trimmed(error, head=False)  # noqa: B904 -- the same, without our frames
+            raise tracebacks.trim(error, head=False)  # noqa: B904 -- the same, without our frames
 
     with suppress(ValueError):  # some builtins have none
         # nose2 counts the arguments of layers' fixtures

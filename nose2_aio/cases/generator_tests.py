@@ -13,7 +13,7 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import unittest_internals
-from nose2_aio.config import tags
+from nose2_aio.config import tag_lookup
 from nose2_aio.introspection import locations
 from nose2_aio.running import coroutines
 
@@ -40,7 +40,10 @@ def convert(namespace: object, prefix: str, mode: str) -> None:
 
 def is_coroutine(function: types.FunctionType, mode: str) -> bool:
     """Tell whether a generator function is a coroutine test."""
-    if tags.is_tagged(function) or function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE:
+    if (
+        tag_lookup.is_coroutine_tagged(function)
+        or function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE
+    ):
         return True
     if mode == "auto":
         return coroutines.delegates(function.__code__)
@@ -56,7 +59,7 @@ def called_again(
     looks at the function sees that it is a generator function. A generator can't become a
     coroutine, only its function can: so the decorator is called twice, the body runs once.
     """
-    inner = locations.innermost(function)
+    inner = locations.unwrap(function)
     if getattr(inner, "__code__", None) is not generator.gi_code:
         return generator
     if inspect.getgeneratorstate(generator) != inspect.GEN_CREATED:

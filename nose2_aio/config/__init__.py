@@ -1,1 +1,1 @@
-"""What the user asks for: settings, tags, and the values that they can have."""
+"""Settings and tags: what the user can ask for, and how it is read and checked."""

@@ -1,7 +1,7 @@
-"""The baseline file: what a suite is known to leave behind, one line for each finding.
+"""The baseline file: the known findings of the checks in a suite, one finding a line.
 
-A line names the test, the check and the finding, without anything that changes from run to run,
-such as line numbers. Lines are sorted, so that the file can be kept with the tests.
+A line names the test, the check and the finding. It has nothing that changes from run to run, such
+as line numbers. Lines are sorted, so the file can be kept under version control with the tests.
 """
 
 from __future__ import annotations
@@ -12,35 +12,41 @@ from pathlib import Path
 
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["check_new_path", "check_path", "line", "read", "write"]
+__all__ = ["check_new_path", "check_path", "format_line", "read", "write"]
 
-_HEAD = "# What the tests are known to leave behind: see --aio-baseline of nose2_aio.\n"
-_BETWEEN = "\t"
-_PARTS = 3
+_HEADER = "# Known findings of the checks: see --aio-baseline of nose2_aio.\n"
+_SEPARATOR = "\t"
+_FIELDS = 3
 
 
-def line(test: str, check: str, key: str) -> str:
+def format_line(test: str, check: str, key: str) -> str:
     """Return the line for a finding of a check in a test."""
-    return _BETWEEN.join(" ".join(text.split()) for text in (test, check, key))
+    return _SEPARATOR.join(" ".join(text.split()) for text in (test, check, key))
 
 
 def read(path: Path) -> list[str]:
-    """Return the lines of a file; raise `ValueError` if one of them is not a finding."""
+    """Return the lines of a file with findings.
+
+    Raises `ValueError` for a line that is neither empty, a comment nor a finding, and `OSError`.
+    """
     lines = path.read_text("utf-8").split("\n")
     found = [text for text in lines if text and not text.startswith("#")]
     for text in found:
-        if text.count(_BETWEEN) != _PARTS - 1:
-            raise ValueError(f"{text!r} is no line of a baseline")
+        if text.count(_SEPARATOR) != _FIELDS - 1:
+            raise ValueError(f"{text!r} is not a line of a baseline")
     return found
 
 
 def write(path: Path, lines: Iterable[str]) -> None:
-    """Write a file."""
-    path.write_text(_HEAD + "".join(f"{text}\n" for text in sorted(lines)), "utf-8")
+    """Write a file with these lines, sorted."""
+    path.write_text(_HEADER + "".join(f"{text}\n" for text in sorted(lines)), "utf-8")
 
 
 def check_path(text: str, *, name: str, place: str) -> str:
-    """Return the path of a baseline; raise `InvalidValueError` if it can't be one."""
+    """Return ``text`` if it is the path of a baseline, or if one can be written there.
+
+    Raises `InvalidValueError` for any other path.
+    """
     path = Path(text)
     if not path.is_file():
         return check_new_path(text, name=name, place=place)
@@ -52,7 +58,7 @@ def check_path(text: str, *, name: str, place: str) -> str:
 
 
 def check_new_path(text: str, *, name: str, place: str) -> str:
-    """Return the path of a file to write; raise `InvalidValueError` if it can't be written."""
+    """Return ``text`` if a file can be written to this path; raise `InvalidValueError` if not."""
     path = Path(text)
     if not text.strip() or path.is_dir():
         raise InvalidValueError(f"{name} must be the path of a file, got {text!r} ({place})")

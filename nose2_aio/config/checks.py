@@ -1,6 +1,6 @@
-"""The checks at the end of each test: their names, and what follows on a finding.
+"""The checks at the end of each test: their names, defaults and descriptions.
 
-`nose2_aio.reporting.inspections` has the function of each.
+`nose2_aio.reporting.inspections` has the function of each check.
 """
 
 from __future__ import annotations
@@ -10,27 +10,31 @@ from typing import NamedTuple
 __all__ = ["CHECKS", "MODES", "Check"]
 
 MODES = ("fail", "warn", "ignore")
-"""What can follow on a finding."""
+"""What to do about a finding: fail the test, warn, or ignore it."""
 
 
 class Check(NamedTuple):
     """One check."""
 
     name: str
-    """The key of its setting."""
+    """Its name, which is the key of its setting."""
     default: str
-    """One of `MODES`."""
+    """The default of its setting: one of `MODES`."""
     help: str
-    """What it finds."""
+    """What it finds, as a clause: ``a timer was still set``."""
 
 
 CHECKS = (
-    Check("never-awaited", "fail", "a coroutine was made and never awaited"),
+    Check("never-awaited", "fail", "a coroutine was created and never awaited"),
     Check("never-awaited-mocks", "warn", "the call of an AsyncMock was never awaited"),
-    Check("lost-exceptions", "fail", "a task or a callback failed, and nobody asked for it"),
+    Check(
+        "lost-exceptions", "fail", "a task or a callback failed, and nobody asked for its exception"
+    ),
     Check("leaked-tasks", "warn", "a task was still pending at the end"),
     Check("leaked-timers", "warn", "a timer was still set"),
-    Check("open-asyncgens", "warn", "an async generator was begun and neither finished nor closed"),
+    Check(
+        "open-asyncgens", "warn", "an async generator was started, and neither finished nor closed"
+    ),
     Check("open-transports", "warn", "a transport or a server was still open"),
 )
-"""All checks."""
+"""All checks, in the order in which they are listed."""

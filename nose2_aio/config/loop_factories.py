@@ -1,8 +1,12 @@
-"""Loop factories: callables without arguments that give a new event loop, by name or as they are.
+"""Loop factories: callables without arguments that return a new event loop.
 
-A factory is given as the dotted name of one (``uvloop.new_event_loop``), of a module that has a
-``new_event_loop`` (``uvloop``), or as the callable. Each has a short name, which stands in the ids
-of tests that run on several loops.
+A factory is given as one of these:
+
+- the dotted name of a callable: ``uvloop.new_event_loop``
+- the name of a module that has a ``new_event_loop``: ``uvloop``
+- the callable itself
+
+Each has a short name. It is part of the id of a test that runs on several loops.
 """
 
 from __future__ import annotations
@@ -20,38 +24,40 @@ from unittest import TestCase
 from nose2_aio.errors import InvalidTypeError, InvalidValueError, LoopError
 from nose2_aio.introspection import locations
 
-__all__ = ["Factory", "checked", "made", "parsed", "same", "takes_nothing"]
+__all__ = ["Factory", "are_same", "make_loop", "parse", "takes_no_arguments", "validate"]
 
 _RULE = "must be a callable without arguments that returns an event loop, or the dotted name of one"
-_NEW = "new_event_loop"
-_UNFIT = re.compile(r"[^\w<>-]")
+_DEFAULT_NAME = "new_event_loop"
+"""The name of the factory in a module that is given as a factory."""
+_NOT_IN_IDS = re.compile(r"[^\w<>-]")
+"""Characters that can't be part of a test's id."""
 
 
 class Factory(NamedTuple):
     """One loop factory."""
 
     name: str
-    """Its short name."""
+    """Its short name, for ids of tests."""
     given: str | Callable[[], Any]
     """The dotted name, or the callable."""
     place: str
-    """Where it was given."""
+    """Where it was given, for messages."""
 
     @property
     def function(self) -> Callable[[], Any]:
-        """The callable, imported if need be.
+        """The callable. If a name is given, its module is imported.
 
-        Raises `InvalidValueError` where there is none of that name.
+        Raises `InvalidValueError` if the name can't be imported, or is not that of a factory.
         """
         if not isinstance(self.given, str):
             return self.given
         found = _imported(self.given, self.place)
-        if isinstance(found, ModuleType) and callable(getattr(found, _NEW, None)):
-            found = getattr(found, _NEW)
-        if _is_test(found) or not takes_nothing(found):
+        if isinstance(found, ModuleType) and callable(getattr(found, _DEFAULT_NAME, None)):
+            found = getattr(found, _DEFAULT_NAME)
+        if _is_test(found) or not takes_no_arguments(found):
             what = f"is {found!r}, which can't be called"
             if isinstance(found, ModuleType):
-                what = f"is a module that has no {_NEW}"
+                what = f"is a module that has no {_DEFAULT_NAME}"
             elif callable(found):
                 what = "is a coroutine function or a test" if _is_test(found) else "needs arguments"
             raise _invalid(self.given, self.place, f"it {what}")
@@ -60,44 +66,49 @@ class Factory(NamedTuple):
 
     @property
     def is_asyncio(self) -> bool:
-        """Whether it is `asyncio.new_event_loop`, which is what makes loops where none is given."""
+        """True if it is `asyncio.new_event_loop`, which is also the default."""
         return self.function is asyncio.new_event_loop
 
 
-def parsed(text: str, *, name: str, place: str) -> tuple[Factory, ...]:
-    """Return the factories that the text of a setting names, with commas or as a list.
+def parse(text: str, *, name: str, place: str) -> tuple[Factory, ...]:
+    """Return the factories in the text of a setting: dotted names, on lines or with commas between.
 
-    Raises `InvalidValueError` where it names none, or where one of them can't be imported.
+    Their modules are imported. ``name`` and ``place`` are for messages: the name of the setting,
+    and where it was given. Raises `InvalidValueError` if there is no name, and for a name that is
+    not that of a factory.
     """
-    found = checked([text], name=name, place=place)
-    for factory in found:
+    factories = validate([text], name=name, place=place)
+    for factory in factories:
         factory.function  # noqa: B018 -- imported here, before any test
-    return found
+    return factories
 
 
-def checked(values: Iterable[Any], *, name: str = "loop", place: str) -> tuple[Factory, ...]:
-    """Return the factories that were given: dotted names and callables, and lists of them.
+def validate(values: Iterable[Any], *, name: str = "loop", place: str) -> tuple[Factory, ...]:
+    """Return the factories for dotted names, callables, and lists of these.
 
-    A name is imported when it is needed. Raises `InvalidTypeError` or `InvalidValueError` for what
-    is neither a dotted name nor a callable without arguments, and where there is none.
+    Names are not imported here, but when `Factory.function` is first used. ``name`` and ``place``
+    are as for `parse`.
+
+    Raises `InvalidTypeError` or `InvalidValueError` if there is no value, and for a value that is
+    neither a dotted name nor a callable without arguments.
     """
     given = list(_flattened(values))
     if not given:
         raise InvalidValueError(f"{name} {_RULE}, got none ({place})")
-    found: list[Factory] = []
+    factories: list[Factory] = []
     for one in given:
         _check(one, name, place)
-        short = _short(one)
-        number = sum(_short(other.given) == short for other in found) + 1
-        found.append(Factory(short if number == 1 else f"{short}-{number}", one, place))
-    return tuple(found)
+        short = _short_name(one)
+        number = sum(_short_name(other.given) == short for other in factories) + 1
+        factories.append(Factory(short if number == 1 else f"{short}-{number}", one, place))
+    return tuple(factories)
 
 
-def made(factory: Factory) -> AbstractEventLoop:
-    """Return a new event loop from a factory.
+def make_loop(factory: Factory) -> AbstractEventLoop:
+    """Return a new event loop of a factory.
 
-    Raises `InvalidTypeError` where it gives something else, `LoopError` where it gives a loop that
-    is closed or that runs already, and what it raises itself.
+    Raises `InvalidTypeError` if the factory returns anything else, and `LoopError` if it returns a
+    loop that is closed or running. An exception of the factory itself is passed on.
     """
     loop = factory.function()
     what = f"the loop factory {_text(factory.given)} must return a new event loop"
@@ -106,12 +117,14 @@ def made(factory: Factory) -> AbstractEventLoop:
     if loop.is_closed():
         raise LoopError(f"{what}, but the one that it returned is closed ({factory.place})")
     if loop.is_running():
-        raise LoopError(f"{what}, but the one that it returned runs already ({factory.place})")
+        raise LoopError(
+            f"{what}, but the one that it returned is already running ({factory.place})"
+        )
     return loop
 
 
-def same(one: Factory | None, other: Factory | None) -> bool:
-    """Tell whether two factories make the same kind of loop; None is that of asyncio."""
+def are_same(one: Factory | None, other: Factory | None) -> bool:
+    """Return True if two factories are the same callable. None stands for asyncio's."""
     if one is None or other is None:
         factory = one or other
         return factory is None or factory.is_asyncio
@@ -119,12 +132,12 @@ def same(one: Factory | None, other: Factory | None) -> bool:
         return True
     try:
         return one.function == other.function
-    except InvalidValueError:  # who needs it is going to say so
+    except InvalidValueError:  # raised again where the factory is used
         return False
 
 
-def takes_nothing(value: object) -> bool:
-    """Tell whether something can be called without arguments."""
+def takes_no_arguments(value: object) -> bool:
+    """Return True if a value can be called without arguments."""
     if not callable(value):
         return False
     try:
@@ -139,7 +152,7 @@ def takes_nothing(value: object) -> bool:
 def _flattened(values: Iterable[Any]) -> Iterable[Any]:
     for value in values:
         if isinstance(value, str):
-            # the text of a list, too: that is what a TOML file comes to
+            # also the text of a list: nose2 turns a TOML list into text
             names = [name.strip(" \t'\"") for name in re.split(r"[,\n]", value.strip("[] \n"))]
             yield from [name for name in names if name] or [value]
         elif isinstance(value, list | tuple):
@@ -154,18 +167,18 @@ def _check(value: Any, name: str, place: str) -> None:
             several = "several have commas between them"
             raise InvalidValueError(f"{name} {_RULE}, got {value!r}; {several} ({place})")
         return
-    if _is_test(value) or not takes_nothing(value):
+    if _is_test(value) or not takes_no_arguments(value):
         raise InvalidTypeError(f"{name} {_RULE}, got {value!r} ({place})")
 
 
 def _is_test(value: Any) -> bool:
-    """Tell whether it is no factory, but what the tag for one was to stand on."""
+    """Return True for a test: somebody wrote ``@loop`` and forgot the parentheses."""
     is_class = isinstance(value, type)
     return inspect.iscoroutinefunction(value) or (is_class and issubclass(value, TestCase))
 
 
 def _imported(text: str, place: str) -> Any:
-    """Return what stands under a dotted name, importing the modules on the way."""
+    """Return the object with a dotted name, and import the modules on the way to it."""
     path, *rest = text.split(".")
     found: Any = _module(path, text, place)
     if found is None:
@@ -182,7 +195,7 @@ def _imported(text: str, place: str) -> Any:
 
 
 def _module(path: str, text: str, place: str) -> ModuleType | None:
-    """Import a module; None where there is none of that name."""
+    """Import a module; None if there is no module of that name."""
     try:
         return importlib.import_module(path)
     except (Exception, SystemExit) as error:
@@ -196,19 +209,19 @@ def _invalid(text: str, place: str, why: str) -> InvalidValueError:
     return InvalidValueError(f"loop {_RULE}, got {text!r}: {why} ({place})")
 
 
-def _short(given: Any) -> str:
-    """Return a short name that is fit for ids."""
+def _short_name(given: Any) -> str:
+    """Return a short name that can be part of a test's id."""
     if given is asyncio.new_event_loop:
         return "asyncio"
     if isinstance(given, str):
         owner, _, name = given.rpartition(".")
     else:
-        inner = locations.innermost(given)
+        inner = locations.unwrap(given)
         owner = str(getattr(inner, "__module__", ""))
         name = str(getattr(inner, "__name__", type(inner).__name__))
-    if name == _NEW and owner:
+    if name == _DEFAULT_NAME and owner:
         name = owner.rpartition(".")[2]
-    return _UNFIT.sub("_", name)
+    return _NOT_IN_IDS.sub("_", name)
 
 
 def _text(given: Any) -> str:

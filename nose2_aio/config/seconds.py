@@ -1,4 +1,4 @@
-"""Seconds: the one rule for a number of them, wherever it is given, and the clock for them."""
+"""Seconds: which numbers of seconds are valid, and the real clock."""
 
 from __future__ import annotations
 
@@ -9,36 +9,44 @@ import time
 
 from nose2_aio.errors import InvalidTypeError, InvalidValueError
 
-__all__ = ["checked", "monotonic", "parsed"]
+__all__ = ["monotonic", "parse", "validate"]
 
 monotonic = functools.partial(time.monotonic)
-"""The real clock. Libraries that freeze time replace `time.monotonic` wherever it stands."""
+"""Return the seconds on the real clock, as `time.monotonic` does.
+
+Libraries that freeze time replace `time.monotonic` in each module that has it. They do not find it
+in a `functools.partial`.
+"""
 
 _RULE = "{name} must be a finite number of seconds >= 0, got {value!r} ({place})"
 
 
-def checked(value: object, *, name: str, place: str) -> float:
-    """Return ``value`` if it is a finite real number >= 0 and no `bool`.
+def validate(value: object, *, name: str, place: str) -> float:
+    """Return ``value`` if it is a finite real number >= 0, and not a `bool`.
 
-    ``name`` says what it is for and ``place`` where it was given.
-    Raises `InvalidTypeError` for what is no number, `InvalidValueError` for the others.
+    ``name`` and ``place`` are for the message: what the value is for, and where it was given.
+
+    Raises `InvalidTypeError` if it is not a number, and `InvalidValueError` for other numbers.
     """
     message = _RULE.format(name=name, value=value, place=place)
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise InvalidTypeError(message)
     try:
         valid = math.isfinite(value) and float(value) >= 0
-    except OverflowError:  # an int beyond the floats
+    except OverflowError:  # an int that no float can hold
         valid = False
     if not valid:
         raise InvalidValueError(message)
-    return value  # type: ignore[return-value]  # as it was given, for nose2's -A
+    return value  # type: ignore[return-value]  # not converted: nose2's -A compares it
 
 
-def parsed(text: str, *, name: str, place: str) -> float:
-    """Return the seconds that ``text`` spells, by the same rule as `checked`."""
+def parse(text: str, *, name: str, place: str) -> float:
+    """Return the number of seconds in ``text``, by the same rule as `validate`.
+
+    Raises `InvalidValueError`.
+    """
     try:
-        return checked(float(text), name=name, place=place)
+        return validate(float(text), name=name, place=place)
     except ValueError:
         message = _RULE.format(name=name, value=text, place=place)
         raise InvalidValueError(message) from None

@@ -1,10 +1,11 @@
-"""An alarm: something is called in a thread at a given time, whatever runs there.
+"""Alarms: call a function at a given time, whatever code a thread runs then.
 
-In the main thread it is SIGALRM, whose handler runs between two steps of Python code, and wakes
-most of what waits in C. Elsewhere, and on Windows, a thread of ours waits, and an exception is set
-for the other one, which gets it at its next step of Python code.
+- In the main thread, the alarm is the signal SIGALRM. Its handler runs between two steps of Python
+  code. The signal also interrupts most calls in C that wait.
+- In any other thread, and on Windows, the alarm is a thread that waits. It calls the function, and
+  sets an exception for the first thread, which is raised there at the next step of Python code.
 
-A signal handler of the user's is never taken away: then there is no alarm.
+If the user's code has a handler for SIGALRM, that handler stays, and there is no alarm.
 """
 
 from __future__ import annotations
@@ -19,68 +20,78 @@ from typing import Any
 
 from nose2_aio.config.seconds import monotonic
 
-__all__ = ["Alarm", "Overrun", "bells", "is_ours"]
+__all__ = ["Alarm", "OnAlarm", "Overrun", "ProcessAlarms", "process_alarms"]
 
-_NEAR = 0.001
-"""Seconds by which a timer may be off and still be the one that was set."""
-
-Ring = Callable[[FrameType | None], BaseException | None]
-"""Gets the innermost frame of what runs, and returns what to raise there, if anything."""
+OnAlarm = Callable[[FrameType | None], BaseException | None]
+"""Called with the innermost frame of the thread; returns the exception to raise there, or None."""
 
 
 class Overrun(BaseException):
-    """Interrupts code that doesn't await, at its limit."""
+    """Interrupts code at its time limit, if it does not await."""
 
 
-bells: set[int] = set()
-"""The identities of the threads that wait to ring."""
+class ProcessAlarms:
+    """The state of all alarms of this process."""
+
+    _TOLERANCE = 0.001
+    """Seconds that a timer may differ from the one that we set, and still be the same."""
+
+    def __init__(self) -> None:
+        self.signal_due = 0.0
+        """When the timer of the process rings that we set last, by `time.monotonic`."""
+        self.threads: set[int] = set()
+        """The identities of our threads that wait."""
+
+    def is_ours(self, left: float) -> bool:
+        """Return True if we have set the timer of the process, which rings in ``left`` seconds."""
+        return abs(self.signal_due - monotonic() - left) < self._TOLERANCE
 
 
-_armed = 0.0
-"""When the timer of the process that was set last by us is to ring."""
+process_alarms = ProcessAlarms()
 
 
-def is_ours(left: float) -> bool:
-    """Tell whether the timer of the process that rings in so many seconds is one of ours."""
-    return abs(_armed - monotonic() - left) < _NEAR
-
-
-class _Bell(threading.Timer):
-    """Waits to ring."""
+class _AlarmThread(threading.Timer):
+    """Waits, and calls a function."""
 
     def run(self) -> None:
         own = threading.get_ident()
-        bells.add(own)
+        process_alarms.threads.add(own)
         try:
             super().run()
         finally:
-            bells.discard(own)
+            process_alarms.threads.discard(own)
 
 
 class Alarm:
-    """The one alarm of the thread that has made it."""
+    """The alarm of the thread that has created it. A thread has one, at most."""
 
-    _due: tuple[float, Ring] | None = None
+    _due: tuple[float, OnAlarm] | None = None
+    """When to call which function; None if the alarm is off."""
     _timer: threading.Timer | None = None
+    """The thread that waits, if the alarm is not a signal."""
     _handler_before: Any = None
+    """The handler of SIGALRM to restore; None if ours is not set."""
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
-        self._by_signal = (
+        self._is_signal = (
             hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
         )
 
-    def set(self, due: tuple[float, Ring] | None) -> tuple[float, Ring] | None:
-        """Have it ring at a time, by `time.monotonic`; return what was set before."""
+    def set(self, due: tuple[float, OnAlarm] | None) -> tuple[float, OnAlarm] | None:
+        """Set the time, by `time.monotonic`, and the function; None turns the alarm off.
+
+        Returns what was set before.
+        """
         before, self._due = self._due, due
-        if self._by_signal:
+        if self._is_signal:
             self._set_signal()
         else:
-            self._set_timer()
+            self._set_thread()
         return before
 
     def close(self) -> None:
-        """Set it off, and restore the signal's handler."""
+        """Turn the alarm off, and restore the handler of the signal."""
         self.set(None)
         if self._handler_before is not None:
             if signal.getsignal(signal.SIGALRM) == self._on_signal:
@@ -94,9 +105,9 @@ class Alarm:
     def _set_signal(self) -> None:
         handler = signal.getsignal(signal.SIGALRM)
         if self._due is None:
-            # one that somebody else has set since is left to ring
+            # the user's code may have set another timer since then: that one goes on
             left = signal.getitimer(signal.ITIMER_REAL)[0]
-            if handler == self._on_signal or is_ours(left):
+            if handler == self._on_signal or process_alarms.is_ours(left):
                 signal.setitimer(signal.ITIMER_REAL, 0)
             return
         if handler is signal.SIG_DFL:
@@ -104,31 +115,30 @@ class Alarm:
             signal.signal(signal.SIGALRM, self._on_signal)
         elif handler != self._on_signal:
             return
-        global _armed  # noqa: PLW0603 -- there is one such timer in a process
-        _armed = self._due[0]
+        process_alarms.signal_due = self._due[0]
         signal.setitimer(signal.ITIMER_REAL, self._left())
 
     def _on_signal(self, _: int, frame: FrameType | None) -> None:
-        error = self._ring(frame)
+        error = self._call(frame)
         if error is not None:
             raise error
 
-    def _set_timer(self) -> None:
+    def _set_thread(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._due is not None:
-            self._timer = _Bell(self._left(), self._on_timer)
+            self._timer = _AlarmThread(self._left(), self._on_timer)
             self._timer.daemon = True
             self._timer.start()
 
     def _on_timer(self) -> None:
-        error = self._ring(sys._current_frames().get(self._thread))
+        error = self._call(sys._current_frames().get(self._thread))
         if error is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self._thread), ctypes.py_object(type(error))
             )
 
-    def _ring(self, frame: FrameType | None) -> BaseException | None:
+    def _call(self, frame: FrameType | None) -> BaseException | None:
         due, self._due = self._due, None
         return None if due is None else due[1](frame)

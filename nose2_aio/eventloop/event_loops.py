@@ -1,4 +1,4 @@
-"""Create an event loop, make it the current one, and ask which one is current or runs."""
+"""Create event loops, make one the current one, and find the one that is current or running."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["current", "is_running", "make_current", "new", "running"]
 
 
 def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEventLoop:
-    """Return a new event loop of a factory.
+    """Return a new event loop of a factory; None: of asyncio.
 
-    That of asyncio is a watched one, unless an event loop policy says otherwise. Raises what
-    `nose2_aio.config.loop_factories.made` does.
+    asyncio's is an `InstrumentedLoop`, unless the user has set an event loop policy. For errors see
+    `nose2_aio.config.loop_factories.make_loop`.
     """
     if factory is not None and not factory.is_asyncio:
-        loop = loop_factories.made(factory)
+        loop = loop_factories.make_loop(factory)
     else:
         loop = InstrumentedLoop() if _is_default() else asyncio.new_event_loop()
     if debug:
@@ -32,8 +32,11 @@ def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEvent
 
 
 def _is_default() -> bool:
-    """Tell whether `asyncio.new_event_loop` would give a plain `asyncio.SelectorEventLoop`."""
-    # the public function warns from Python 3.14 on; 3.16 is to have no policies
+    """Return True if `asyncio.new_event_loop` returns a plain `asyncio.SelectorEventLoop`.
+
+    That is so on Unix without a policy, or with asyncio's own. Its name differs between Pythons.
+    """
+    # `asyncio.get_event_loop_policy` warns from Python 3.14 on; 3.16 will have no policies
     policy = getattr(asyncio.events, "_event_loop_policy", None)
     return sys.platform != "win32" and (
         policy is None or type(policy).__module__ == "asyncio.unix_events"
@@ -41,18 +44,18 @@ def _is_default() -> bool:
 
 
 def running() -> AbstractEventLoop | None:
-    """Return the event loop that runs in this thread, or None."""
-    # the public function raises where none runs, which takes ten times as long
+    """Return the event loop that is running in this thread, or None."""
+    # `asyncio.get_running_loop` raises an exception for none, which takes ten times as long
     return asyncio._get_running_loop()
 
 
 def is_running() -> bool:
-    """Tell whether an event loop runs in this thread."""
+    """Return True if an event loop is running in this thread."""
     return running() is not None
 
 
 def current() -> AbstractEventLoop | None:
-    """Return the current event loop, or None; never make one."""
+    """Return the current event loop, or None; never create one."""
     state = _thread_state()
     if state is not None and not is_running():
         loop: AbstractEventLoop | None = state._loop
@@ -64,10 +67,10 @@ def current() -> AbstractEventLoop | None:
 
 
 def make_current(loop: AbstractEventLoop) -> Callable[[], None]:
-    """Make a loop current; return what makes current again what was before."""
+    """Make a loop the current one; return a function that undoes that."""
     state = _thread_state()
     before, was_set = current() if state is None else state._loop, True
-    if state is not None:  # uvloop's policy knows the loop alone
+    if state is not None:  # the policy of uvloop has no ``_set_called``
         was_set = getattr(state, "_set_called", before is not None)
     asyncio.set_event_loop(loop)
     if was_set:
@@ -80,10 +83,11 @@ def make_current(loop: AbstractEventLoop) -> Callable[[], None]:
 
 
 def _thread_state() -> Any:
-    """What asyncio knows of this thread's current loop, where asking it would change it.
+    """Return what the policy stores about this thread; None if we don't need it.
 
-    Up to Python 3.13, to ask for the current loop makes one where none was ever set, and to set
-    one (even None) ends that: nothing public reads that state or restores it.
+    Up to Python 3.13, `asyncio.get_event_loop` creates a loop if none was ever set, and after
+    `asyncio.set_event_loop` (even with None) it does not. No public function reads or restores
+    this.
     """
     if sys.version_info >= (3, 14):
         return None

@@ -1,12 +1,14 @@
-"""The default executor of a loop: its threads never hold up the end of a test, or of the run.
+"""The default executor of an event loop. Its threads never delay the end of a test or of the run.
 
-The threads of a `ThreadPoolExecutor` are joined when the process ends, so one that is blocked for
-minutes holds that up for minutes. Those of this one are daemons. It knows what each of them runs.
+Python joins the threads of a `ThreadPoolExecutor` at the end of the process. So a thread that is
+blocked for minutes delays the end for minutes. The threads of this executor are daemons, which are
+not joined. It also knows which job each thread runs.
 """
 
 from __future__ import annotations
 
 import concurrent.futures.thread
+import contextvars
 import dis
 import functools
 import itertools
@@ -22,112 +24,107 @@ from typing import Any, NamedTuple, cast
 from nose2_aio.introspection import locations
 from nose2_aio.introspection.locations import Origin
 
-__all__ = ["Executor", "abandoned", "is_idle"]
+__all__ = ["Executor", "abandoned_threads", "is_idle"]
 
-_counter = itertools.count()
+abandoned_threads: set[int] = set()
+"""The threads of this process that still run a job of a closed event loop, by identity."""
+_numbers = itertools.count()
+"""Gives each executor of this process a number, for the names of its threads."""
 
 
 class Job(NamedTuple):
-    """What somebody has submitted."""
+    """A submitted function call."""
 
     future: Future[Any]
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     origin: Origin
+    """Where it was submitted."""
 
     def __str__(self) -> str:
-        """Name the function, and where it was handed over."""
-        function = self.function
-        inner = getattr(function, "func", None)
-        if getattr(inner, "__qualname__", "") == "Context.run":  # by asyncio.to_thread
-            function = function.args[0]  # type: ignore[attr-defined]
-        place = locations.of_origin(self.origin)
-        return f"{locations.describe(function)}{f', handed over at {place}' if place else ''}"
+        """Return the name and place of the function, and where it was submitted."""
+        place = locations.format_origin(self.origin)
+        name = locations.describe(_function_to_thread(self.function))
+        return f"{name}{f', handed over at {place}' if place else ''}"
+
+
+def _function_to_thread(function: Any) -> Any:
+    """Return the function that was given to `asyncio.to_thread`; any other as it is.
+
+    ``to_thread`` submits ``functools.partial(context.run, function, …)``.
+    """
+    if isinstance(function, functools.partial) and function.args:
+        context = getattr(function.func, "__self__", None)
+        if isinstance(context, contextvars.Context) and function.func == context.run:
+            return function.args[0]
+    return function
 
 
 class Executor(ThreadPoolExecutor):
-    """A thread pool of daemons, as wide as that of asyncio's own."""
+    """A pool of daemon threads, with as many threads as asyncio's own default executor."""
 
     def __init__(self) -> None:
-        # asyncio takes no default executor of another type; nothing else is used of this one
+        # asyncio accepts no other type as default executor; we use nothing of the base class
         super().__init__(max_workers=1)
         self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._threads_of_ours: list[threading.Thread] = []
+        """The jobs that no thread has begun; None ends a thread."""
+        self._own_threads: list[threading.Thread] = []
         self._idle = threading.Semaphore(0)
-        self._width = min(32, (os.cpu_count() or 1) + 4)
+        """Counts the threads that wait for a job."""
+        self._max_threads = min(32, (os.cpu_count() or 1) + 4)
         self._guard = threading.Lock()
-        self._is_shut = False
-        self._number = next(_counter)
+        self._is_shut_down = False
+        self._number = next(_numbers)
         self.running: dict[int, Job] = {}
-        """What each thread runs, by its identity."""
+        """The job that each thread runs, by the thread's identity."""
         self.unfinished: set[Future[Any]] = set()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Have a function called in one of the threads; raises `RuntimeError` after `shutdown`."""
+        """Call a function in one of the threads; raise `RuntimeError` after `shutdown`."""
         with self._guard:
-            if self._is_shut:
+            if self._is_shut_down:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             future: Future[Any] = Future()
             self.unfinished.add(future)
             future.add_done_callback(self.unfinished.discard)
-            self._waiting.put(Job(future, fn, args, kwargs, locations.origin(sys._getframe(1))))
-            if not self._idle.acquire(blocking=False) and len(self._threads_of_ours) < self._width:
-                name = f"asyncio_{self._number}_{len(self._threads_of_ours)}"
+            origin = locations.capture_origin(sys._getframe(1))
+            self._waiting.put(Job(future, fn, args, kwargs, origin))
+            if not self._idle.acquire(blocking=False) and (
+                len(self._own_threads) < self._max_threads
+            ):
+                name = f"asyncio_{self._number}_{len(self._own_threads)}"
                 thread = threading.Thread(target=self._work, name=name, daemon=True)
-                self._threads_of_ours.append(thread)
+                self._own_threads.append(thread)
                 thread.start()
             return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 -- as its base has it
-        """Take no more jobs, and end the threads behind those that are there.
+        """Accept no more jobs. The threads end after the jobs that were submitted.
 
-        With ``wait``, only when these have ended; with ``cancel_futures``, without those that no
-        thread has begun.
+        With ``wait``, return only when they have ended. With ``cancel_futures``, cancel the jobs
+        that no thread has begun.
         """
         with self._guard:
-            self._is_shut = True
+            self._is_shut_down = True
             for future in list(self.unfinished) if cancel_futures else ():
                 future.cancel()
-            for _ in self._threads_of_ours:
+            for _ in self._own_threads:
                 self._waiting.put(None)
-        for thread in self._threads_of_ours if wait else ():
+        for thread in self._own_threads if wait else ():
             thread.join()
 
     def _work(self) -> None:
+        """Run jobs, one after the other. This is what each thread does."""
         own = threading.get_ident()
         while (job := self._waiting.get()) is not None:
             if job.future.set_running_or_notify_cancel():
                 self.running[own] = job
                 _run(job)
                 del self.running[own]
-                abandoned.discard(own)
+                abandoned_threads.discard(own)
             del job
             self._idle.release()
-
-
-def is_idle(identity: int, frame: FrameType) -> bool:
-    """Tell whether a thread, with this innermost frame, waits in a thread pool for a job to run.
-
-    It isn't idle while there is one that it has yet to take, or that it has just taken.
-    """
-    if frame.f_code is _WORKER:
-        return frame.f_lasti in _get_calls() and not _has_job(identity)
-    return frame.f_code is Executor._work.__code__
-
-
-@functools.cache
-def _get_calls() -> frozenset[int]:
-    """Return where in its code a thread of a pool waits for a job."""
-    found = set()
-    is_next = False
-    for instruction in dis.get_instructions(cast(CodeType, _WORKER)):
-        if instruction.argval == "get":
-            is_next = True
-        elif is_next and instruction.opname.startswith("CALL"):
-            found.add(instruction.offset)
-            is_next = False
-    return frozenset(found)
 
 
 def _run(job: Job) -> None:
@@ -139,11 +136,36 @@ def _run(job: Job) -> None:
         job.future.set_result(value)
 
 
-def _has_job(identity: int) -> bool:
-    """Tell whether a thread pool's thread has been handed a job, or is to end with its pool.
+def is_idle(identity: int, frame: FrameType) -> bool:
+    """Return True if a thread of any thread pool waits for a job, given its innermost frame.
 
-    A job is in the queue until Python 3.12. From then on it may be given to a thread that waits,
-    but the pool counts how many of these have none.
+    It is not idle if a job waits for it, or if it has just been given one.
+    """
+    if frame.f_code is _WORKER:
+        return frame.f_lasti in _get_calls() and not _has_job(identity)
+    return frame.f_code is Executor._work.__code__
+
+
+@functools.cache
+def _get_calls() -> frozenset[int]:
+    """Return the offsets in the code of `_WORKER` at which it calls ``get`` of its queue."""
+    found = set()
+    is_next = False
+    for instruction in dis.get_instructions(cast(CodeType, _WORKER)):
+        if instruction.argval == "get":
+            is_next = True
+        elif is_next and instruction.opname.startswith("CALL"):
+            found.add(instruction.offset)
+            is_next = False
+    return frozenset(found)
+
+
+def _has_job(identity: int) -> bool:
+    """Return True if a thread of a thread pool has been given a job, or ends with its pool.
+
+    - Up to Python 3.12, a job is in the queue until a thread takes it.
+    - From Python 3.13 on, the queue may give a job directly to a thread that waits. Then the pool
+      counts fewer idle threads than it has threads.
     """
     for thread in threading.enumerate():
         if thread.ident == identity:
@@ -156,8 +178,5 @@ def _has_job(identity: int) -> bool:
     return True
 
 
-_WORKER = getattr(getattr(concurrent.futures.thread, "_worker", None), "__code__", None)
-"""Where the threads of thread pools wait; nothing public says whether one is idle."""
-
-abandoned: set[int] = set()
-"""The identities of threads that still run a job of a loop that is closed."""
+_WORKER = locations.code_of(concurrent.futures.thread, "_worker")
+"""The function that the threads of thread pools run. No public name says if one is idle."""

@@ -1,8 +1,13 @@
-"""The host task, which jobs run in one after another, and what it knows of its cancellation.
+"""The host task: coroutines are run in it one after the other, and it knows why it was cancelled.
 
-A task group or cancel scope that was entered in one job and is left in a later one cancels the
-host whenever it likes. Between two jobs there is nothing to cancel: then it is the next one that
-is cancelled. And the one that was cancelled wants to know why.
+These coroutines are its jobs: a test, its fixtures, its cleanups. A task group or cancel scope that
+one job enters, and a later job leaves, cancels the host task at any time:
+
+- If a job runs then, it is cancelled.
+- If the host task is idle, between two jobs, the next job is cancelled.
+
+A cancelled job should fail with the error that is the reason for its cancellation, such as the
+exception of another task in the task group. So `HostTask.cancel` looks for that error.
 """
 
 from __future__ import annotations
@@ -13,68 +18,71 @@ import sys
 from types import FrameType
 from typing import Any
 
-from nose2_aio.introspection import tracebacks
+from nose2_aio.introspection import locations, tracebacks
 
 __all__ = ["HostTask"]
 
-_PACKAGE = __name__.partition(".")[0]
 _COROUTINE = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
 class HostTask(asyncio.Task[None]):
-    """A task that is idle between its jobs."""
+    """A task that runs jobs, and is idle between them."""
 
     is_idle = False
+    """True between two jobs."""
     is_hidden = False
+    """True if `asyncio.all_tasks` does not return it."""
     was_cancelled = False
-    """Whether somebody cancelled it while it was idle."""
+    """True if it was cancelled while it was idle: the next job has to be cancelled."""
     cause: BaseException | None = None
-    """What the task failed with whose failure made somebody cancel this one, or a timeout."""
+    """The error that is the reason for the last cancellation, if it is known.
+
+    Either another task failed with it, or it is our `TimeoutError` for an `asyncio.timeout`.
+    """
     cancellation: asyncio.CancelledError | None = None
-    """What the last job that was cancelled has raised."""
+    """The exception of the last job that was cancelled."""
 
     def cancel(self, msg: Any = None) -> bool:
         """Cancel the job that runs, or else the next one."""
-        cause = _cause(sys._getframe(1))
+        cause = self._find_cause(sys._getframe(1))
         if cause is not None:
             self.cause = cause
-            if (
-                msg is None and cause.__traceback__ is not None
-            ):  # a timeout of the test's own speaks
+            is_timeout = cause.__traceback__ is None  # the test's own timeout raises its own error
+            if msg is None and not is_timeout:
                 msg = f"for {type(cause).__name__}: {cause}"
         if self.is_idle:
             self.note_cancellation()
             return True
         return super().cancel(msg)
 
-    def hide(self) -> None:
-        """Keep it out of what `asyncio.all_tasks` returns: who waits for all would never end."""
-        if not self.is_hidden:
-            self.is_hidden = True
-            asyncio._unregister_task(self)
-
-    def show(self) -> None:
-        """Have it in there again, as any other task."""
-        self.is_hidden = False
-        asyncio._register_task(self)
-
     def uncancel(self) -> int:
-        """Take a cancellation back: who was cancelled has dealt with it."""
+        """Take back a cancellation: the code that asked for it has handled it."""
         remaining = super().uncancel()
         if not remaining:
             self.cause = None
         return remaining
 
-    def note_cancellation(self) -> None:
-        """Have the next job be cancelled.
+    def hide(self) -> None:
+        """Hide it from `asyncio.all_tasks`. Code that awaits all tasks would never end."""
+        if not self.is_hidden:
+            self.is_hidden = True
+            asyncio._unregister_task(self)
 
-        But not where one was: who cancels until the scope is left, as anyio does, will do so
-        again, and ``tearDown`` is to run.
+    def show(self) -> None:
+        """Let `asyncio.all_tasks` return it again, as any other task."""
+        self.is_hidden = False
+        asyncio._register_task(self)
+
+    def note_cancellation(self) -> None:
+        """Cancel the next job, unless a job was cancelled before.
+
+        anyio cancels again and again until its cancel scope is left. So it will cancel the next job
+        if it must, and ``tearDown`` is not cancelled without need.
         """
         self.was_cancelled = self.cancellation is None
 
     def explained(self, error: BaseException) -> BaseException:
-        """Return what a job failed with: for a cancellation, what that was for, if we know."""
+        """Return the error to raise for a failed job: the reason for its cancellation, if known."""
         cause = self.cause
         if not isinstance(error, asyncio.CancelledError):
             return error
@@ -82,49 +90,63 @@ class HostTask(asyncio.Task[None]):
         self.was_cancelled = False
         if cause is None:
             return error
-        error.__cause__ = cause  # so that what leaves a context can tell
+        error.__cause__ = cause  # so the code that leaves a context later can find it
         if cause.__traceback__ is None:
             return cause.with_traceback(error.__traceback__)
-        place = tracebacks.innermost_place(error) or "where none of your code was"
         if not hasattr(cause, "__notes__"):
-            cause.add_note(f"It failed in the background. What ran was cancelled: {place}")
+            place = tracebacks.innermost_place(error)
+            where = f"in {place}" if place else "outside of your code"
+            cause.add_note(f"It failed in the background. The running code was cancelled {where}")
         return cause
 
+    def _find_cause(self, frame: FrameType | None) -> BaseException | None:
+        """Return the reason for a cancellation, given the frame that calls `cancel`.
 
-def _cause(frame: FrameType | None) -> BaseException | None:
-    """Find what a cancellation is for, in the callback that the loop has called.
+        No public function tells the reason, and later the failed task may be gone. So we look for
+        it on the stack:
 
-    A task group cancels its parent when it is told that a task has failed, and a timeout in a
-    method of its own; an outer host hands on what it was told. Nothing public says, and later the
-    failed task may be gone.
-    """
-    while frame is not None and not _is_of_loop(frame.f_back):
-        if frame.f_globals.get("__name__") == __name__:
-            host = frame.f_locals.get("self")
-            if isinstance(host, HostTask) and host.cause is not None:
-                return host.cause
-        frame = frame.f_back
-    if frame is None or frame.f_code.co_flags & _COROUTINE:
-        return None  # somebody's own code
-    for name in frame.f_code.co_varnames[: frame.f_code.co_argcount]:
-        error = _failure(frame.f_locals.get(name))
-        if error is not None:
-            return error
-    return None
+        1. Go outwards to the callback that the event loop has called. A task group cancels its
+           parent in the done callback of a failed task. A timeout does it in its own method.
+        2. The failed task, or the timeout, is an argument of this callback.
+        3. If it is a coroutine's step instead of a callback, some code has called `cancel` by
+           itself. Then there is no known reason.
+        4. If another host task is cancelled because of this, and awaits us, its reason is ours.
+        """
+        while frame is not None and not self._is_of_loop(frame.f_back):
+            if frame.f_code is HostTask.cancel.__code__:
+                outer = frame.f_locals.get("self")
+                if isinstance(outer, HostTask) and outer.cause is not None:
+                    return outer.cause
+            frame = frame.f_back
+        if frame is None or frame.f_code.co_flags & _COROUTINE:
+            return None
+        for name in frame.f_code.co_varnames[: frame.f_code.co_argcount]:
+            error = _failure(frame.f_locals.get(name))
+            if error is not None:
+                return error
+        return None
+
+    def _is_of_loop(self, frame: FrameType | None) -> bool:
+        """Return True if a frame calls the callbacks of the event loop.
+
+        A loop that is written in C has no frames. Then it is the frame that runs the loop. That is
+        in the module that the coroutine of the host task is in.
+        """
+        if frame is None:
+            return False
+        own = self.get_coro().cr_frame  # type: ignore[union-attr]
+        return frame.f_code is _CALLBACK or (own is not None and frame.f_globals is own.f_globals)
 
 
 def _failure(value: Any) -> BaseException | None:
+    """Return the error that an argument of a callback stands for, if any."""
     if issubclass(type(value), asyncio.Timeout):
         return TimeoutError("an asyncio.timeout that was entered in a fixture has expired")
     if not issubclass(type(value), asyncio.Future) or not value.done() or value.cancelled():
         return None
-    # to ask for an exception that nobody has asked for would hide that
+    # if nobody has asked for the error yet, ``exception()`` would mark it as seen
     return None if value._log_traceback else value.exception()
 
 
-def _is_of_loop(frame: FrameType | None) -> bool:
-    """Tell whether a frame is that of the loop, or, for a loop that has none, of its caller."""
-    if frame is None:
-        return False
-    name: str = frame.f_globals.get("__name__", "")
-    return name in ("asyncio.events", f"{_PACKAGE}.running.runner")
+_CALLBACK = locations.code_of(asyncio.Handle, "_run")
+"""The function in which the event loop calls a callback, or runs a step of a task."""

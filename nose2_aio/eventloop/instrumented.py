@@ -1,9 +1,15 @@
-"""An event loop that keeps the books and the time, and that knows when nothing can wake it.
+"""The instrumented event loop: it records what is created on it, and its time can be virtual.
 
-`InstrumentedMixin` is mixed into the class of a loop. It notes who makes a task, sets a timer, begins an
-async generator or opens a transport, and where: all of these are made by methods of the loop,
-whichever task factory is set. asyncio's debug mode does the same for ten times the price. What is
-noted stands in a `LoopState` (`watches`); its selector is one that knows of that, too (`selecting`).
+`InstrumentedMixin` overrides the methods of a loop that create tasks, timers, jobs of executors,
+transports, servers and async generators. For each, it records which test has created it, and where.
+asyncio's debug mode records where, too, but takes ten times as long.
+
+- `InstrumentedLoop` is asyncio's own loop with this mixin. Tests run on it by default.
+- `instrument` adds the mixin to a loop that the user has created, for the time of a test.
+
+Everything that we know about a loop is in its `LoopState`. The loop waits in an
+`InstrumentedSelector`, which finds deadlocks and makes virtual time possible. A loop without a
+selector of Python's, such as uvloop's, only records.
 """
 
 from __future__ import annotations
@@ -11,9 +17,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-import os
 import selectors
-import socket
 import sys
 from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -39,101 +43,19 @@ __all__ = [
     "InstrumentedMixin",
     "class_name",
     "clock_of",
+    "describe_wakeup_sources",
     "has_selector",
-    "holders",
     "instrument",
     "make_virtual",
-    "note_waits",
     "origin_of",
+    "record_waits",
     "set_alarm",
     "state_of",
 ]
 
-
-class InstrumentedMixin:
-    """A loop on which a watch is kept."""
-
-    __nose2_aio__: LoopState
-
-    def create_task(self, coro: Any, **options: Any) -> Task[Any]:
-        """Make a task, by the user's own task factory if there is one."""
-        task: Task[Any] = super().create_task(coro, **options)  # type: ignore[misc]
-        _hide(task)
-        self.__nose2_aio__.note(task, sys._getframe(1), getattr(coro, "__qualname__", ""))
-        return task
-
-    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> TimerHandle:
-        """Set a timer; `call_later` comes here too."""
-        timer: TimerHandle = super().call_at(when, callback, *args, context=context)  # type: ignore[misc]
-        _hide(timer)
-        clock = self.__nose2_aio__.clock
-        if clock is not None:
-            clock.note(when)
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None and frame.f_code is _CALL_LATER:
-            frame = frame.f_back
-        # asyncio's own are ended by their tasks
-        if frame is not None and locations.package(frame) != "asyncio":
-            self.__nose2_aio__.note(timer, frame)
-        return timer
-
-    def time(self) -> float:
-        """Return the time by which timers are set: virtual, where that is asked for."""
-        clock = self.__nose2_aio__.clock
-        return super().time() if clock is None else clock.time()  # type: ignore[misc]
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Take note of what went wrong, and handle it as ever."""
-        if isinstance(context.get("exception"), Overrun):
-            return  # ours: it has its report
-        self.__nose2_aio__.report(context, self.get_exception_handler())  # type: ignore[attr-defined]
-        super().call_exception_handler(context)  # type: ignore[misc]
-
-    def set_default_executor(self, executor: Any) -> None:
-        """Use another one than ours."""
-        self.__nose2_aio__.default_executor = executor
-        super().set_default_executor(executor)  # type: ignore[misc]
-
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
-        """Run a function in a thread, by default in one that can't hold up the end of the run."""
-        loop_state = self.__nose2_aio__
-        if executor is None and loop_state.default_executor is None:
-            loop_state.executor = Executor()
-            self.set_default_executor(loop_state.executor)
-        future = super().run_in_executor(executor, func, *args)  # type: ignore[misc]
-        loop_state.note(future, sys._getframe(1))
-        if isinstance(future, asyncio.Future):
-            loop_state.add_job(future)
-        return future
-
-    def create_future(self) -> asyncio.Future[Any]:
-        """Make a future; in virtual time, note one that stands for a job of any thread pool."""
-        future: asyncio.Future[Any] = super().create_future()  # type: ignore[misc]
-        loop_state = self.__nose2_aio__
-        if loop_state.clock is not None and sys._getframe(1).f_code is _WRAP_FUTURE:
-            loop_state.add_job(future)
-        return future
-
-    def _asyncgen_firstiter_hook(self, agen: AsyncGenerator[Any, Any]) -> None:
-        # nothing public tells a loop's subclass of an async generator that is begun
-        super()._asyncgen_firstiter_hook(agen)  # type: ignore[misc]
-        self.__nose2_aio__.note(agen, sys._getframe(1))
-
-
-def _opening(name: str) -> Any:
-    """Return a method of that name that notes the transport or the server that it gives."""
-
-    async def opened(self: Any, *args: Any, **kwargs: Any) -> Any:
-        made = await getattr(super(InstrumentedMixin, self), name)(*args, **kwargs)
-        loop_state = self.__nose2_aio__
-        loop_state.note(made[0] if isinstance(made, tuple) and made else made, sys._getframe(1))
-        return made
-
-    opened.__name__ = name
-    return opened
-
-
-for _name in (
+_WRAP_FUTURE = locations.code_of(asyncio, "wrap_future")
+_CALL_LATER = locations.code_of(asyncio.BaseEventLoop, "call_later")
+_OPENING_METHODS = (
     "connect_accepted_socket",
     "connect_read_pipe",
     "connect_write_pipe",
@@ -144,12 +66,100 @@ for _name in (
     "create_unix_server",
     "subprocess_exec",
     "subprocess_shell",
-):
-    setattr(InstrumentedMixin, _name, _opening(_name))
+)
+"""The coroutine methods of a loop that open a transport or a server."""
+
+
+class InstrumentedMixin:
+    """Records what is created on an event loop, in `LoopState`."""
+
+    __nose2_aio__: LoopState
+
+    def create_task(self, coro: Any, **options: Any) -> Task[Any]:
+        """Create a task, with the user's task factory if there is one."""
+        task: Task[Any] = super().create_task(coro, **options)  # type: ignore[misc]
+        _hide_our_frame(task)
+        self.__nose2_aio__.record(task, sys._getframe(1), getattr(coro, "__qualname__", ""))
+        return task
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> TimerHandle:
+        """Set a timer. `call_later` calls this method, too."""
+        timer: TimerHandle = super().call_at(when, callback, *args, context=context)  # type: ignore[misc]
+        _hide_our_frame(timer)
+        loop_state = self.__nose2_aio__
+        if loop_state.clock is not None:
+            loop_state.clock.note_timer(when)
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code is _CALL_LATER:
+            frame = frame.f_back
+        # asyncio's own timers, such as that of ``sleep``, are cancelled with the task that waits
+        if frame is not None and locations.package_of(frame) != "asyncio":
+            loop_state.record(timer, frame)
+        return timer
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """Create a future. In virtual time, record it if it is for a job of any thread pool."""
+        future: asyncio.Future[Any] = super().create_future()  # type: ignore[misc]
+        loop_state = self.__nose2_aio__
+        if loop_state.clock is not None and sys._getframe(1).f_code is _WRAP_FUTURE:
+            loop_state.add_job(future)
+        return future
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        """Run a function in a thread; by default in our `Executor`, which can't delay the end."""
+        loop_state = self.__nose2_aio__
+        if executor is None and loop_state.default_executor is None:
+            loop_state.executor = Executor()
+            self.set_default_executor(loop_state.executor)
+        future = super().run_in_executor(executor, func, *args)  # type: ignore[misc]
+        loop_state.record(future, sys._getframe(1))
+        if isinstance(future, asyncio.Future):
+            loop_state.add_job(future)
+        return future
+
+    def set_default_executor(self, executor: Any) -> None:
+        """Use another default executor than ours."""
+        self.__nose2_aio__.default_executor = executor
+        super().set_default_executor(executor)  # type: ignore[misc]
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Record an error, and call the exception handler of the loop."""
+        if isinstance(context.get("exception"), Overrun):
+            return  # it was raised by us, and is reported with the time limit
+        handler = self.get_exception_handler()  # type: ignore[attr-defined]
+        self.__nose2_aio__.record_handler_call(context, handler)
+        super().call_exception_handler(context)  # type: ignore[misc]
+
+    def time(self) -> float:
+        """Return the time that timers are set by: virtual or real, in seconds."""
+        clock = self.__nose2_aio__.clock
+        return super().time() if clock is None else clock.time()  # type: ignore[misc]
+
+    def _asyncgen_firstiter_hook(self, agen: AsyncGenerator[Any, Any]) -> None:
+        # called when an async generator starts; there is no public method for that
+        super()._asyncgen_firstiter_hook(agen)  # type: ignore[misc]
+        self.__nose2_aio__.record(agen, sys._getframe(1))
+
+
+def _recording(name: str) -> Any:
+    """Return a method of this name that records the transport or the server that it opens."""
+
+    async def open_recorded(self: Any, *args: Any, **kwargs: Any) -> Any:
+        opened = await getattr(super(InstrumentedMixin, self), name)(*args, **kwargs)
+        is_pair = isinstance(opened, tuple) and opened  # of a transport and a protocol
+        self.__nose2_aio__.record(opened[0] if is_pair else opened, sys._getframe(1))
+        return opened
+
+    open_recorded.__name__ = name
+    return open_recorded
+
+
+for _name in _OPENING_METHODS:
+    setattr(InstrumentedMixin, _name, _recording(_name))
 
 
 class InstrumentedLoop(InstrumentedMixin, asyncio.SelectorEventLoop):  # type: ignore[misc]  # wider parameters
-    """What `asyncio.new_event_loop` gives, watched."""
+    """An instrumented `asyncio.SelectorEventLoop`."""
 
     def __init__(self) -> None:
         selector = InstrumentedSelector()
@@ -157,37 +167,30 @@ class InstrumentedLoop(InstrumentedMixin, asyncio.SelectorEventLoop):  # type: i
         super().__init__(selector)
 
 
-def state_of(loop: AbstractEventLoop | None) -> LoopState | None:
-    """Return the watch that is kept on a loop, if one is."""
-    return loop.__nose2_aio__ if isinstance(loop, InstrumentedMixin) else None
-
-
-def has_selector(loop: AbstractEventLoop) -> bool:
-    """Tell whether a loop that is watched waits in a selector of ours."""
-    loop_state = state_of(loop)
-    return loop_state is not None and loop_state.has_selector
-
-
 @contextmanager
 def instrument(loop: AbstractEventLoop) -> Iterator[None]:
-    """Watch a loop that somebody else has made, inside the block.
+    """Instrument a loop that the user has created, inside the block.
 
-    One whose class can't be extended is left as it is, and one that is watched already.
+    1. Its class becomes a subclass with `InstrumentedMixin`.
+    2. If it waits in Python's default selector, that becomes an `InstrumentedSelector`.
+    3. At the end of the block, both are restored.
+
+    A loop that is instrumented already stays as it is. So does one whose class can't be changed.
     """
-    kind = type(loop)
     if isinstance(loop, InstrumentedMixin):
         yield
         return
+    kind = type(loop)
     loop_state = LoopState()
     loop_state.is_new = False
     try:
-        loop_state.handler_before = loop.get_exception_handler()
+        loop_state.initial_handler = loop.get_exception_handler()
         cast(Any, loop).__nose2_aio__ = loop_state
-        loop.__class__ = _extended(cast(Any, kind))
+        loop.__class__ = _instrumented_class(cast(Any, kind))
     except (TypeError, AttributeError):
         yield
         return
-    # nothing public tells
+    # no public method returns these two
     loop_state.default_executor = getattr(loop, "_default_executor", None)
     selector: Any = getattr(loop, "_selector", None)
     loop_state.has_selector = type(selector) is selectors.DefaultSelector
@@ -205,34 +208,15 @@ def instrument(loop: AbstractEventLoop) -> Iterator[None]:
             del selector.loop_state
 
 
-def set_alarm(
-    loop: AbstractEventLoop | None,
-    when: float | None,
-    ring: Callable[[], None] | None,
-    *,
-    virtual_left: float = math.inf,
-) -> None:
-    """Have ``ring`` called in a loop that runs, at a time by `time.monotonic`; or no more.
+def state_of(loop: AbstractEventLoop | None) -> LoopState | None:
+    """Return what we know about a loop; None if it is not instrumented."""
+    return loop.__nose2_aio__ if isinstance(loop, InstrumentedMixin) else None
 
-    Or sooner, in so many seconds of virtual time.
 
-    It is no timer of the loop's: where there is nothing else, a deadlock is found all the same.
-    """
+def has_selector(loop: AbstractEventLoop) -> bool:
+    """Return True if a loop is instrumented, and waits in an `InstrumentedSelector`."""
     loop_state = state_of(loop)
-    if loop is None or loop_state is None:
-        return
-    if loop_state.clock is not None:
-        loop_state.clock.set_alarm(virtual_left, ring)
-    if when == math.inf:
-        when = None
-    if loop_state.has_selector:
-        loop_state.alarm = None if when is None or ring is None else (when, ring)
-        return
-    if loop_state.timer is not None:
-        loop_state.timer.cancel()
-        loop_state.timer = None
-    if when is not None and ring is not None:
-        loop_state.timer = loop.call_later(when - monotonic(), ring)
+    return loop_state is not None and loop_state.has_selector
 
 
 def class_name(loop: AbstractEventLoop) -> str:
@@ -241,38 +225,73 @@ def class_name(loop: AbstractEventLoop) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def note_waits(
+def origin_of(task: Task[Any]) -> Origin:
+    """Return where a task was created; empty if that is not known."""
+    loop_state = state_of(task.get_loop())
+    created = None if loop_state is None else loop_state.find(task)
+    return () if created is None else created.origin
+
+
+def set_alarm(
+    loop: AbstractEventLoop | None,
+    when: float | None,
+    on_alarm: Callable[[], None] | None,
+    *,
+    virtual_left: float = math.inf,
+) -> None:
+    """Call a function while a loop runs: at a time by `time.monotonic`; None turns that off.
+
+    If the loop's time is virtual, the function may be called before that, when ``virtual_left``
+    seconds of virtual time have passed.
+
+    The alarm is not a timer of the loop, so a deadlock is found in spite of it. Only if the loop
+    has no `InstrumentedSelector`, a timer is used.
+    """
+    loop_state = state_of(loop)
+    if loop is None or loop_state is None:
+        return
+    if loop_state.clock is not None:
+        loop_state.clock.set_alarm(virtual_left, on_alarm)
+    if when == math.inf:
+        when = None
+    if loop_state.has_selector:
+        loop_state.alarm = None if when is None or on_alarm is None else (when, on_alarm)
+        return
+    if loop_state.alarm_timer is not None:
+        loop_state.alarm_timer.cancel()
+        loop_state.alarm_timer = None
+    if when is not None and on_alarm is not None:
+        loop_state.alarm_timer = loop.call_later(when - monotonic(), on_alarm)
+
+
+def record_waits(
     loop: AbstractEventLoop, waits: WaitTimes | None, where: Callable[[], Line | None]
 ) -> None:
-    """Have it noted for how long a loop waits, if somebody wants to know, and ``where``."""
+    """Record in ``waits`` how long a loop waits; None: record nothing.
+
+    ``where`` returns the line that the test is at.
+    """
     loop_state = state_of(loop)
     if loop_state is not None:
         loop_state.waits = waits
         if loop_state.clock is not None:
-            loop_state.clock.take()
+            loop_state.clock.take_waits()
     if waits is not None:
         waits.where, waits.is_known = where, has_selector(loop)
 
 
-def clock_of(loop: AbstractEventLoop | None) -> Clock | None:
-    """Return the clock of a loop, if its time is virtual now."""
-    loop_state = state_of(loop)
-    clock = None if loop_state is None else loop_state.clock
-    return clock if clock is not None and clock.is_virtual else None
-
-
 def make_virtual(loop: AbstractEventLoop) -> Clock:
-    """Have the time of a loop be virtual, and return its clock.
+    """Make the time of a loop virtual, and return its clock.
 
-    On a new loop that begins at 0, on another one it goes on from where it is.
+    If the loop is new, the clock starts at 0. Otherwise it goes on from the loop's time.
 
-    Raises `LoopError` where the loop has no selector of Python's.
+    Raises `LoopError` if the loop has no `InstrumentedSelector`.
     """
     loop_state = state_of(loop)
     if loop_state is None or not loop_state.has_selector:
         raise LoopError(
-            f"time can't be virtual on {class_name(loop)}: it has no selector of Python's that could "
-            "jump"
+            f"time can't be virtual on {class_name(loop)}: it has no selector of Python's that "
+            "could jump"
         )
     if loop_state.clock is None:
         loop_state.clock = Clock(loop, 0.0 if loop_state.is_new else loop.time())
@@ -281,53 +300,35 @@ def make_virtual(loop: AbstractEventLoop) -> Clock:
     return loop_state.clock
 
 
-def holders(loop: AbstractEventLoop) -> list[str]:
+def clock_of(loop: AbstractEventLoop | None) -> Clock | None:
+    """Return the clock of a loop; None if its time is real now."""
+    loop_state = state_of(loop)
+    clock = None if loop_state is None else loop_state.clock
+    return clock if clock is not None and clock.is_virtual else None
+
+
+def describe_wakeup_sources(loop: AbstractEventLoop) -> list[str]:
     """Return what outside of a loop may still wake it, in words."""
     loop_state = state_of(loop)
     selector: Any = getattr(loop, "_selector", None)
-    keys = [] if selector is None else (selector.get_map() or {}).values()
-    files = [text for text in map(_described, keys) if not text.endswith("._read_from_self")]
+    files = [] if selector is None else list((selector.get_map() or {}).values())
     jobs = () if loop_state is None else loop_state.jobs or ()
     return [
-        *files,
+        *map(wakeup_sources.describe_file, files[1:]),  # the first one is the loop's own
         *("the job of an executor" for job in jobs if not job.done()),
-        *wakeup_sources.described(),
+        *wakeup_sources.describe(),
     ]
 
 
-def _described(key: selectors.SelectorKey) -> str:
-    """Name a file that a loop watches, and what is called when something comes."""
-    called = [repr(handle).partition("(")[0] for handle in key.data or () if handle]
-    names = " and ".join(one.removeprefix("<Handle ") for one in called)
-    try:
-        with socket.socket(fileno=os.dup(key.fd)) as one:
-            return f"the socket {key.fd} at {one.getsockname()}, for {names}"
-    except OSError:
-        return f"the file {key.fd}, for {names}"
-
-
-def origin_of(task: Task[Any]) -> Origin:
-    """Return where a task was made, as far as that is known."""
-    loop_state = state_of(task.get_loop())
-    made = None if loop_state is None else loop_state.find(task)
-    return () if made is None else made.origin
-
-
 @functools.cache
-def _extended(kind: type) -> type:
-    return type(
-        kind.__name__,
-        (InstrumentedMixin, kind),
-        {"__module__": kind.__module__, "__qualname__": kind.__qualname__},
-    )
+def _instrumented_class(kind: type) -> type:
+    """Return a subclass with `InstrumentedMixin` that has the same name."""
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    return type(kind.__name__, (InstrumentedMixin, kind), names)
 
 
-def _hide(made: Any) -> None:
-    """Leave our frame out of where asyncio's debug mode says that something was made."""
-    trace = getattr(made, "_source_traceback", None)
+def _hide_our_frame(created: Any) -> None:
+    """Remove the frame of this module from the stack that asyncio's debug mode has recorded."""
+    trace = getattr(created, "_source_traceback", None)
     if trace and isinstance(trace, list):
         del trace[-1]
-
-
-_WRAP_FUTURE = asyncio.wrap_future.__code__
-_CALL_LATER = asyncio.BaseEventLoop.call_later.__code__

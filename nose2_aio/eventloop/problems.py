@@ -1,9 +1,13 @@
-"""A ledger: what has gone wrong on behalf of one test, or of one wider scope, and what was found.
+"""Problems: what went wrong in one test, or in one wider scope, and the findings of its checks.
 
-Blame has to be right on a loop that many tests share. So the ledger of a test stands in the
-context that it runs in: what it starts there, and what that starts in turn, has a copy of it. What
-a fixture of the class has started carries the ledger of the class, though it may run during a test.
-On a loop that one test has for itself, all that carries none is that test's.
+Many tests may share an event loop. So that each problem is attributed to the right test:
+
+1. The `Problems` of a test are in a context variable of the context that the test runs in. The
+   tasks and callbacks that it starts get a copy of this context, and so do those that they start.
+2. A task that a fixture of a class has started has the `Problems` of the class, even if it runs
+   during a test.
+3. If a context has no `Problems`, those of the event loop count: `LoopState.problems`. If a test
+   has a loop of its own, these are the test's.
 """
 
 from __future__ import annotations
@@ -13,58 +17,59 @@ from typing import Any, NamedTuple
 
 from nose2_aio.introspection.locations import Origin
 
-__all__ = ["Finding", "Problems", "Report", "Unawaited", "current_problems"]
+__all__ = ["Finding", "HandlerCall", "Problems", "Unawaited", "current_problems"]
 
 
 class Finding(NamedTuple):
-    """What a check has found."""
+    """A finding of a check."""
 
     check: str
     """The name of the check."""
     place: str
-    """Where it was made: ``file:line in function``; "" where nobody knows."""
+    """Where the object was created: ``file:line in function``; "" if that is not known."""
     what: str
-    """What it is: ``the task Task-3 (poll) was still pending``."""
+    """What was found: ``the task Task-3 (poll) was still pending``."""
     details: tuple[str, ...] = ()
-    """Further lines."""
+    """Further lines of text."""
     key: str = ""
-    """What it is without anything that changes from run to run."""
+    """Identifies the finding: it has nothing that changes from run to run."""
 
 
-class Report(NamedTuple):
-    """What the loop's exception handler was told."""
+class HandlerCall(NamedTuple):
+    """A call of the event loop's exception handler."""
 
     context: dict[str, Any]
+    """The handler's argument."""
     is_captured: bool
-    """Whether the test has captured asyncio's log, and so deals with it."""
+    """True if the test captured asyncio's log at that time, and so expects the error."""
     origin: Origin
-    """Where the task or future that it is about was made."""
+    """Where the task or the future was created that the call is about."""
     name: str
     """The name of the task's coroutine."""
 
 
 class Unawaited(NamedTuple):
-    """A coroutine that nobody has awaited."""
+    """A coroutine that was never awaited."""
 
     name: str
     place: str
-    """Where it was made."""
+    """Where it was created."""
     is_mock: bool
-    """Whether the call of an AsyncMock has made it."""
+    """True if it was created by the call of an AsyncMock."""
 
 
 class Problems:
-    """What has gone wrong on behalf of one test, or of one wider scope."""
+    """The problems of one test, or of one wider scope."""
 
-    reports: tuple[Report, ...] = ()
-    """What the loop's exception handler was told."""
+    handler_calls: tuple[HandlerCall, ...] = ()
+    """The calls of the event loop's exception handler."""
     unawaited: tuple[Unawaited, ...] = ()
-    """Coroutines that nobody has awaited."""
+    """The coroutines that were never awaited."""
     findings: tuple[Finding, ...] = ()
     """What the checks have found so far."""
     stubborn = ""
-    """What there is to say of tasks that would not end, for which the loop was abandoned."""
+    """Why the event loop was abandoned: a description of the tasks that did not end. "" if not."""
 
 
-current_problems: ContextVar[Problems | None] = ContextVar("nose2_aio_ledger", default=None)
-"""The ledger of what runs in a context."""
+current_problems: ContextVar[Problems | None] = ContextVar("nose2_aio_problems", default=None)
+"""The problems of the test, or of the wider scope, that runs in the current context."""

@@ -1,7 +1,12 @@
-"""The selector of a loop that is watched: it waits, and knows when nothing can come any more.
+"""The selector of an instrumented loop. It waits, and finds out when nothing can wake the loop.
 
-It is asked by the loop to wait. In virtual time the `clock` says whether to. Where the loop would
-wait for ever, it asks `wakers` first whether there are any.
+The event loop calls `InstrumentedSelector.select` in each pass. That does one of these:
+
+1. If the alarm of the loop is due, call its function.
+2. In virtual time, let the clock decide whether to wait or to jump to the next timer.
+3. If the loop would wait for ever, look for wake-up sources. If there are none twice in a row, it
+   is a deadlock.
+4. Otherwise wait, but not longer than until the alarm.
 """
 
 from __future__ import annotations
@@ -18,63 +23,73 @@ from nose2_aio.eventloop.wait_times import WaitKind, WaitTimes
 
 __all__ = ["InstrumentedSelector"]
 
-_MOMENT = 0.05
-"""Seconds between two looks whether there is a deadlock."""
+_SECOND_LOOK = 0.05
+"""Seconds between the two looks that find a deadlock."""
 _RECHECK = 0.25
-"""Seconds until the next look whether what might wake a loop is still there."""
+"""Seconds until the next look whether a thread or a process that might wake a loop still exists."""
 
 
 class InstrumentedSelector(selectors.DefaultSelector):
-    """Waits for a loop: not beyond its alarm, and not for ever where nothing can come."""
+    """Waits for files, but not beyond the loop's alarm, and not for ever in a deadlock."""
 
     loop_state: LoopState
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        """Wait for files, for so many seconds at most."""
+        """Wait for files, ``timeout`` seconds at most; None: without a limit."""
         loop_state = self.loop_state
         left = math.inf
         if loop_state.alarm is not None:
-            when, ring = loop_state.alarm
+            when, on_alarm = loop_state.alarm
             left = when - monotonic()
             if left <= 0:
                 loop_state.alarm = None
-                ring()
+                on_alarm()
                 return super().select(0)
         clock = loop_state.clock
         if clock is not None and clock.is_virtual and timeout != 0:
-            if clock.is_to_move() or not self._is_stuck():
+            if clock.can_move() or not self._is_stuck():
                 return self._select_virtually(clock, left)
-            timeout = None  # what is never due is no timer
+            timeout = None  # the next timer is at infinity: it is never due
         if timeout is None and self._is_stuck():
             return self._look_again()
         idle = WaitKind.TIMERS
-        if timeout is None and not self._is_awaited():
-            # what kept the loop from being stuck may be gone soon, and say nothing
+        if timeout is None and not self._expects_event():
+            # the thread or process that might wake the loop may end without an event
             timeout, idle = _RECHECK, WaitKind.THREADS
         if timeout is None or timeout > left:
             timeout = None if left == math.inf else left
         if loop_state.waits is None or timeout == 0:
             return self.wait(timeout)
-        return self._note_wait(loop_state.waits, timeout, idle)
+        return self._record_wait(loop_state.waits, timeout, idle)
 
     def wait(self, timeout: float | None) -> list[Any]:
-        """Wait for files for real, for so many seconds at most."""
+        """Wait for files in real time, ``timeout`` seconds at most; None: without a limit."""
         return super().select(timeout)
 
+    def has_files(self) -> bool:
+        """Return True if it waits for a file other than the loop's own."""
+        return len(self.get_map()) > 1
+
+    def can_be_woken(self) -> bool:
+        """Return True if anything but a file may wake the loop."""
+        return (
+            self._has_job() or wakeup_sources.process_can_wake() or wakeup_sources.alarm_can_wake()
+        )
+
     def _select_virtually(self, clock: Clock, left: float) -> list[Any]:
-        """Wait or jump, as the clock says; note what that took, and what it has saved."""
+        """Wait or jump, as the clock decides. Record how long it waited, and what it skipped."""
         events = clock.select(self, left)
         waits = self.loop_state.waits
         if waits is not None:
-            skipped, waited, is_released = clock.take()
+            skipped, waited, is_released = clock.take_waits()
             waits.skipped += skipped
             if waited:
                 waits.add(waited, WaitKind.THREADS if is_released else self._kind(events))
         return events
 
-    def _note_wait(self, waits: WaitTimes, timeout: float | None, idle: WaitKind) -> list[Any]:
-        """Wait, and note for how long, and what for; ``idle`` if nothing comes."""
-        is_avoidable = waits.lines is not None and not (self.is_watching() or self.can_change())
+    def _record_wait(self, waits: WaitTimes, timeout: float | None, idle: WaitKind) -> list[Any]:
+        """Wait, and record for how long and for what: ``idle`` if there is no event."""
+        is_avoidable = waits.lines is not None and not (self.has_files() or self.can_be_woken())
         began = monotonic()
         events = self.wait(timeout)
         seconds = monotonic() - began
@@ -87,41 +102,31 @@ class InstrumentedSelector(selectors.DefaultSelector):
         """Return what has ended a wait."""
         if not events:
             return WaitKind.TIMERS
-        own = next(iter(self.get_map()))  # what other threads write to comes first
+        own = next(iter(self.get_map()))  # the loop's own file, which other threads write to
         return WaitKind.THREADS if all(key.fd == own for key, _ in events) else WaitKind.FILES
 
-    def is_watching(self) -> bool:
-        """Tell whether there is a file to wait for that isn't the loop's own."""
-        return len(self.get_map()) > 1
-
-    def can_change(self) -> bool:
-        """Tell whether something else may wake the loop by itself."""
-        return (
-            self._has_job() or wakeup_sources.process_can_wake() or wakeup_sources.alarm_can_wake()
-        )
-
     def _is_stuck(self) -> bool:
-        """Tell whether the loop seems to have nothing to wait for."""
+        """Return True if nothing seems to be able to wake the loop, and somebody wants to know."""
         return not (
-            self._is_awaited()
+            self._expects_event()
             or wakeup_sources.process_can_wake()
             or wakeup_sources.signal_can_wake()
         )
 
-    def _is_awaited(self) -> bool:
-        """Tell whether it waits for what tells of its end, or nobody asks whether it is stuck."""
-        return self.loop_state.on_deadlock is None or self.is_watching() or self._has_job()
+    def _expects_event(self) -> bool:
+        """Return True if a file or a job will end the wait, or if deadlocks don't matter."""
+        return self.loop_state.on_deadlock is None or self.has_files() or self._has_job()
 
     def _has_job(self) -> bool:
         jobs = self.loop_state.jobs
         return jobs is not None and any(not job.done() for job in jobs)
 
     def _look_again(self) -> list[Any]:
-        """Wait a little, and where nothing has come tell that nothing will.
+        """Wait a little and look again. If nothing has changed, it is a deadlock.
 
-        A thread may have called back at the very moment when it ended.
+        A thread may have scheduled a callback just before it ended.
         """
-        events = self.wait(_MOMENT)
+        events = self.wait(_SECOND_LOOK)
         if not events and self._is_stuck() and self.loop_state.on_deadlock is not None:
             self.loop_state.on_deadlock()
         return events

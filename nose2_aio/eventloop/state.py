@@ -1,6 +1,6 @@
-"""A watch: the books that are kept of a loop, and what is to happen while it waits.
+"""What we know about one event loop: the objects created on it, and what to do while it waits.
 
-What is noted stands in a `LoopState`, so that nothing of ours is in the way of a loop's own attributes.
+It is all in one `LoopState`, so that our names can't collide with attributes of the loop.
 """
 
 from __future__ import annotations
@@ -12,139 +12,155 @@ from asyncio import TimerHandle
 from collections.abc import Callable, Iterable
 from types import AsyncGeneratorType, FrameType
 from typing import Any, NamedTuple
+from unittest import _log
 
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
-from nose2_aio.eventloop.problems import Problems, Report, current_problems
+from nose2_aio.eventloop.problems import HandlerCall, Problems, current_problems
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitTimes
 from nose2_aio.introspection import locations
 from nose2_aio.introspection.locations import Origin
 
-__all__ = ["CreatedObject", "LoopState", "hush"]
+__all__ = ["CreatedObject", "LoopState", "silence_interrupted"]
 
 
 class CreatedObject(NamedTuple):
-    """Something that was made on a loop."""
+    """A task, timer, job, async generator, transport or server that was created on a loop."""
 
     thing: Any
     problems: Problems
-    """Who has made it."""
+    """The problems of the test, or of the wider scope, that created it."""
     origin: Origin
-    """Where."""
+    """Where it was created."""
     name: str
-    """The name of a task's coroutine: when that is done, it may be gone."""
+    """The name of a task's coroutine. A task that is done may have no coroutine any more."""
 
 
 class LoopState:
-    """What is known of a loop."""
+    """What we know about one event loop."""
 
     problems: Problems | None = None
-    """The ledger of what carries none; None: nobody wants to know."""
+    """Whose an object is if its context has no `Problems`. None: such objects are not recorded."""
     executor: Executor | None = None
     """The default executor, if it is ours."""
     default_executor: Any = None
-    """The default executor, whosever it is."""
+    """The default executor, ours or the user's."""
     jobs: weakref.WeakSet[Any] | None = None
-    """The futures of what was handed to executors."""
+    """The futures of jobs that were submitted to executors; None if there was no job."""
     on_deadlock: Callable[[], None] | None = None
-    """What is called where nothing can wake the loop any more."""
+    """Called when nothing can wake the loop any more."""
     alarm: tuple[float, Callable[[], None]] | None = None
-    """When to call what, by `time.monotonic`, though nothing is due on the loop."""
+    """When to call which function, by `time.monotonic`, though the loop has no timer for it."""
+    alarm_timer: TimerHandle | None = None
+    """The timer of the loop that does this if the selector is not ours."""
     clock: Clock | None = None
     """The loop's clock, if its time is virtual, or was."""
     waits: WaitTimes | None = None
-    """What the test that runs has waited for, if somebody wants to know."""
+    """Where to add how long the loop waits; None if that is not recorded."""
     is_new = True
-    """Whether nothing has run on the loop so far."""
+    """True if nothing has run on the loop yet."""
     has_selector = True
-    """Whether the loop has a selector of ours, which rings the alarm."""
-    timer: TimerHandle | None = None
-    """Stands for the alarm where it has none."""
-    handler_before: Any = None
-    """The exception handler that was set when the watching began: it deals with nothing."""
-    _made: dict[int, tuple[weakref.ref[Any], Problems, Origin, str]] | None = None
-    """By identity: equality is the user's. Nothing is kept alive by it."""
+    """True if the loop waits in an `InstrumentedSelector`."""
+    initial_handler: Any = None
+    """The exception handler from before we instrumented the loop. None: asyncio's default."""
+    _created: dict[int, tuple[weakref.ref[Any], Problems, Origin, str]] | None = None
+    """The fields of each `CreatedObject`, by ``id()``: the user's objects may define equality.
 
-    def note(self, thing: Any, frame: FrameType | None, name: str = "") -> None:
-        """Note who has made something, as far as that can be known."""
+    The references are weak: nothing is kept alive by its record.
+    """
+
+    def record(self, thing: Any, frame: FrameType | None, name: str = "") -> None:
+        """Record that an object is being created, given the innermost frame.
+
+        ``name`` is that of a task's coroutine. An object without weak references is not recorded.
+        """
         problems = current_problems.get() or self.problems
         if problems is None:
             return
-        if self._made is None:
-            self._made = {}
-        made, key = self._made, id(thing)
+        if self._created is None:
+            self._created = {}
+        created, key = self._created, id(thing)
         try:
-            reference = weakref.ref(thing, lambda _: made.pop(key, None))
+            reference = weakref.ref(thing, lambda _: created.pop(key, None))
         except TypeError:
             return
-        made[key] = (reference, problems, locations.origin(frame), name)
+        created[key] = (reference, problems, locations.capture_origin(frame), name)
 
     @property
-    def made(self) -> list[CreatedObject]:
-        """What was made and is still there."""
+    def created(self) -> list[CreatedObject]:
+        """The recorded objects that still exist."""
         found = []
-        for reference, problems, origin, name in list((self._made or {}).values()):
+        for reference, problems, origin, name in list((self._created or {}).values()):
             thing = reference()
             if thing is not None:
                 found.append(CreatedObject(thing, problems, origin, name))
         return found
 
     @property
-    def is_blank(self) -> bool:
-        """Whether nothing that was made is still there."""
-        return not self._made
-
-    def forget(self) -> None:
-        """Forget what was made; have asyncio say nothing of what we have interrupted."""
-        hush(one.thing for one in self.made)
-        self._made = None
+    def has_no_objects(self) -> bool:
+        """True if no recorded object still exists."""
+        return not self._created
 
     def find(self, thing: Any) -> CreatedObject | None:
-        """Return what is known of something."""
-        found = (self._made or {}).get(id(thing))
-        return (
-            None if found is None or found[0]() is not thing else CreatedObject(thing, *found[1:])
-        )
+        """Return the record of an object; None if it was not recorded."""
+        found = (self._created or {}).get(id(thing))
+        if found is None or found[0]() is not thing:
+            return None
+        return CreatedObject(thing, *found[1:])
+
+    def forget(self) -> None:
+        """Forget the recorded objects. asyncio will not log the errors of those we interrupted."""
+        silence_interrupted(one.thing for one in self.created)
+        self._created = None
 
     def add_job(self, future: asyncio.Future[Any]) -> None:
-        """Note a future that somebody else is to complete."""
+        """Record the future of a job that was submitted to an executor."""
         self.jobs = self.jobs or weakref.WeakSet()
         self.jobs.add(future)
 
     @property
     def needs_shutdown(self) -> bool:
-        """Whether there are threads to end, or async generators to close."""
+        """True if there are threads to end, or async generators to close."""
         return self.default_executor is not None or (
-            not self.is_blank and any(type(one.thing) is AsyncGeneratorType for one in self.made)
+            not self.has_no_objects
+            and any(type(one.thing) is AsyncGeneratorType for one in self.created)
         )
 
-    def report(self, context: dict[str, Any], handler: object) -> None:
-        """Note what the exception handler of the loop is told, unless a test deals with it."""
-        problems, origin, name = self._maker_of(context)
-        if problems is not None and handler is self.handler_before:
-            problems.reports += (Report(context, _is_log_captured(), origin, name),)
+    def record_handler_call(self, context: dict[str, Any], handler: object) -> None:
+        """Record a call of the exception handler ``handler``, unless it is one that a test set."""
+        problems, origin, name = self._owner_of(context)
+        if problems is not None and handler is self.initial_handler:
+            call = HandlerCall(context, _is_log_captured(), origin, name)
+            problems.handler_calls += (call,)
 
-    def _maker_of(self, report: dict[str, Any]) -> tuple[Problems | None, Origin, str]:
-        """Return who has made what a report is about, where, and its name."""
+    def _owner_of(self, context: dict[str, Any]) -> tuple[Problems | None, Origin, str]:
+        """Return the `Problems` that a call of the exception handler belongs to.
+
+        Also returns where the object was created that the call is about, and its name.
+        """
         for key in ("task", "future", "asyncgen", "transport"):
-            made = self.find(report.get(key))
-            if made is not None:
-                return made[1:]
-        context = getattr(report.get("handle"), "_context", None)  # public since Python 3.12
-        charged = None if context is None else context.get(current_problems)
-        return charged or current_problems.get() or self.problems, (), ""
+            created = self.find(context.get(key))
+            if created is not None:
+                return created[1:]
+        variables = getattr(context.get("handle"), "_context", None)  # public since Python 3.12
+        problems = None if variables is None else variables.get(current_problems)
+        return problems or current_problems.get() or self.problems, (), ""
 
 
-def hush(things: Iterable[Any]) -> None:
-    """Have asyncio say nothing of the tasks among them that we have interrupted."""
+def silence_interrupted(things: Iterable[Any]) -> None:
+    """Keep asyncio from logging the errors of tasks that we interrupted."""
     for one in things:
-        # to ask for an exception that isn't ours would hide it
+        # ``exception()`` marks the error as seen: only for ours, not for the user's
         if isinstance(getattr(one, "_exception", None), Overrun):
             one.exception()
 
 
 def _is_log_captured() -> bool:
-    """Tell whether a test captures what asyncio logs, with ``assertLogs``."""
+    """Return True if a test captures asyncio's log with ``assertLogs``."""
     handlers = logging.getLogger("asyncio").handlers + logging.getLogger().handlers
-    return any(type(handler).__module__ == "unittest._log" for handler in handlers)
+    return any(isinstance(handler, _CAPTURING_HANDLER) for handler in handlers)
+
+
+_CAPTURING_HANDLER: Any = getattr(_log, "_CapturingHandler", ())
+"""The class of the handler that ``assertLogs`` sets. It has no public name."""

@@ -1,22 +1,28 @@
-"""Virtual time: a clock that stands still while anything runs, and jumps where a loop would wait.
+"""Virtual time: a clock that stands still while code runs, and jumps when the loop would wait.
 
-The rule:
+The rules:
 
-1. `Clock.time` moves only where the loop has nothing to run, and then straight to the timer that
-   comes next.
-2. It never overtakes the real world. While something outside of the loop may still wake it, the
-   loop waits for real. What may is: a file that it watches, other than its own; a job that was
-   handed to an executor; a child process; another thread; an alarm that this process has set for
-   itself (`wakers`).
-3. While it waits for real, the timer that comes next fires when it is due in real time: when the
-   loop has waited for real, since that timer was set, for as long as there is to go.
-4. `Clock.advance` moves it all the same: whoever calls that has decided.
-5. The time limit of a test is a timer like any other, but the limit in real time isn't.
+1. The clock moves only when the loop has nothing to run. Then it jumps to the next timer.
+2. It is never ahead of the real world. While something outside may wake the loop, the loop waits
+   for real. That may be a file other than the loop's own, a job of an executor, a child process,
+   another thread, or a timer for SIGALRM (`nose2_aio.eventloop.wakeup_sources`).
+3. While the loop waits for real, the next timer fires when it is due in real time: when the loop
+   has waited for real as long as the timer has left to go, since the timer was set.
+4. `Clock.advance` moves the clock in any case: that is what its caller has asked for.
+5. The time limit of a test counts virtual time. A second limit counts real time.
 
-So a timer never fires early, by the one clock or the other. It may be late: of timers that were
-set for the same virtual moment none fires before the last one of them is due.
+So a timer never fires early, in virtual time or in real time. It may be late: if several timers are
+set for the same moment of virtual time, all of them fire when the last one is due in real time.
 
-Time is kept in whole nanoseconds, so ten sleeps of a tenth of a second make one second, exactly.
+How rule 3 is kept:
+
+1. `Clock._real_wait` counts the seconds that the loop waits for real. When the clock moves, it is
+   reduced by as many seconds.
+2. When a timer is set, the count is recorded for the moment of the timer. Those seconds were before
+   the timer, so they do not count for it.
+3. Only the seconds beyond that are taken off from what a timer has left to go.
+
+A moment is rounded to whole nanoseconds, so ten sleeps of 0.1 s are exactly one second.
 """
 
 from __future__ import annotations
@@ -33,62 +39,67 @@ from nose2_aio.errors import LoopError
 from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.introspection import locations
 
-__all__ = ["Clock", "World"]
+__all__ = ["Clock", "WaitingSelector"]
 
 _EXACT = 2.0**20
-"""Seconds up to which nanoseconds are told apart: twelve days."""
+"""Seconds up to which a float can hold whole nanoseconds: twelve days."""
 _NANO = 1_000_000_000
 _FIRST_LOOK, _LAST_LOOK = 0.001, 0.05
-"""Seconds until the first look whether something may still wake the loop, and between the last."""
+"""Seconds between two looks whether something may still wake the loop: at first, and at most."""
 
 
-class World(Protocol):
-    """What a selector knows of what is outside of its loop."""
+class WaitingSelector(Protocol):
+    """A selector that waits for real, and knows if something outside may wake its loop."""
 
     def wait(self, timeout: float | None) -> list[Any]:
-        """Wait for files for real, for so many seconds at most."""
+        """Wait for files in real time, ``timeout`` seconds at most; None: without a limit."""
 
-    def is_watching(self) -> bool:
-        """Tell whether there is a file that may wake the loop."""
+    def has_files(self) -> bool:
+        """Return True if it waits for a file other than the loop's own."""
 
-    def can_change(self) -> bool:
-        """Tell whether anything but a file may wake it."""
+    def can_be_woken(self) -> bool:
+        """Return True if anything but a file may wake the loop."""
 
 
 class Clock:
-    """The clock of one event loop, in virtual time: what `nose2_aio.eventloop.virtual_clock` gives."""
+    """The clock of one event loop: see `nose2_aio.eventloop.virtual_clock`.
 
-    is_fixed = False
-    """Whether it is virtual whatever is tagged on what runs."""
-    _skipped = _waited = 0.0
-    """Seconds that a real clock would have had to wait and this one has not, and that it has."""
-    _is_released = False
-    """Whether the last wait was over when there was nothing any more to wait for."""
-    _wall: WallClock | None = None
-    """What is moved along."""
-    _wall_start: int | None = None
-    """What that showed in nanoseconds when this one showed 0."""
+    It can be switched to real time. Then it goes on from the time that it shows.
+    """
+
+    is_always_virtual = False
+    """True if tags and settings don't switch it to real time."""
     _is_virtual = True
     _offset = 0.0
-    """Seconds that it is ahead of the real clock, while it is none of its own."""
-    _lag = 0.0
-    """Seconds that the loop has waited for real, less what the clock has moved for that."""
+    """Seconds that it is ahead of `time.monotonic` while it shows real time."""
+    _real_wait = 0.0
+    """Seconds that the loop has waited for real, and that the clock has not moved for."""
     _alarm: tuple[float, float, Callable[[], None]] | None = None
-    """When to call what, and the lag when that was set."""
+    """When to call which function. The second number is `_real_wait` when the alarm was set."""
+    _skipped = 0.0
+    """Seconds that the clock has moved without a real wait, since `take_waits`."""
+    _waited = 0.0
+    """Seconds that the loop has waited for real, since `take_waits`."""
+    _is_released = False
+    """True if the last real wait ended because nothing outside could wake the loop any more."""
+    _wall: WallClock | None = None
+    """The time of day that is moved together with this clock, if any."""
+    _wall_start: int | None = None
+    """What `_wall` showed when this clock showed 0, in nanoseconds."""
 
     def __init__(self, loop: AbstractEventLoop, start: float = 0.0) -> None:
         self._loop: Any = loop
         self._now = start
-        self._lags: dict[float, float] = {}
-        """The lag when the last timer was set for a nanosecond, where there was any."""
+        self._real_wait_at: dict[float, float] = {}
+        """By moment: `_real_wait` when the last timer was set for it. No entry means 0."""
         self._goals: list[tuple[float, asyncio.Future[None]]] = []
-        """Until when it is to be moved on, and what to complete then."""
+        """The times that `advance` moves to, and the futures that it awaits."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.time():g} s{'' if self._is_virtual else ', real'}>"
 
     def time(self) -> float:
-        """Return the seconds on the clock, which the loop's own ``time()`` returns as well."""
+        """Return the seconds on the clock. The loop's own ``time()`` returns the same."""
         return self._now if self._is_virtual else monotonic() + self._offset
 
     def real_time(self) -> float:
@@ -96,16 +107,16 @@ class Clock:
         return monotonic()
 
     async def advance(self, duration: float, /) -> None:
-        """Move the clock on by a number of seconds, and run all that is due on the way.
+        """Move the clock on by a number of seconds, and run everything that is due on the way.
 
-        That runs in order, each at its time, with what follows from it at once, before this
-        returns. The clock moves even where something outside of the loop may still wake it.
+        Each timer fires at its time, in order. Callbacks and tasks that follow from it run before
+        the clock moves on. The clock moves even if something outside may still wake the loop.
 
-        Raises `InvalidTypeError` or `InvalidValueError` for anything else than a finite number
-        >= 0; `LoopError` where time isn't virtual any more.
+        Raises `InvalidTypeError` or `InvalidValueError` if ``duration`` is not a finite number
+        >= 0, and `LoopError` if the clock shows real time.
         """
         place = f"Clock.advance, {locations.of_caller()}"
-        duration = seconds.checked(duration, name="seconds", place=place)
+        duration = seconds.validate(duration, name="seconds", place=place)
         if not self._is_virtual:
             raise LoopError(f"time isn't virtual any more: only then can it be moved ({place})")
         reached = self._loop.create_future()
@@ -117,7 +128,7 @@ class Clock:
 
     @property
     def is_virtual(self) -> bool:
-        """Whether it is virtual now, or goes like the real one from where it was."""
+        """True if it shows virtual time now. Set it to switch; the time that it shows is kept."""
         return self._is_virtual
 
     @is_virtual.setter
@@ -126,29 +137,32 @@ class Clock:
         self._offset = self._now - monotonic()
         self._is_virtual = is_virtual
 
-    def note(self, when: float) -> None:
-        """Note that a timer is set for a moment."""
-        if self._lag:
-            moment = _key(when)
-            self._lags[moment] = max(self._lag, self._lags.get(moment, 0.0))
+    def note_timer(self, when: float) -> None:
+        """Called when a timer is set for a moment."""
+        if self._real_wait:
+            moment = _moment(when)
+            before = self._real_wait_at.get(moment, 0.0)
+            self._real_wait_at[moment] = max(self._real_wait, before)
 
-    def set_alarm(self, left: float, ring: Callable[[], None] | None) -> None:
-        """Have ``ring`` called in so many seconds; or no more."""
-        is_on = ring is not None and left < math.inf
-        self._alarm = (self._now + left, self._lag, ring) if is_on and ring is not None else None
+    def set_alarm(self, left: float, on_alarm: Callable[[], None] | None) -> None:
+        """Call a function in ``left`` seconds of virtual time; None or infinity turns that off."""
+        self._alarm = None
+        if on_alarm is not None and left < math.inf:
+            self._alarm = (self._now + left, self._real_wait, on_alarm)
 
-    def take(self) -> tuple[float, float, bool]:
-        """Return the seconds that nobody had to wait, and those that the loop has; count anew.
+    def take_waits(self) -> tuple[float, float, bool]:
+        """Return the seconds that were skipped and those that were waited for real; reset both.
 
-        And whether the wait was over when there was nothing any more to wait for.
+        The third value is True if the last real wait ended because nothing outside could wake the
+        loop any more.
         """
         taken = self._skipped, self._waited, self._is_released
         self._skipped = self._waited = 0.0
         self._is_released = False
         return taken
 
-    def move_along(self, wall: WallClock | None) -> None:
-        """Move the time of day along, if it is given: it goes on where this clock has left it."""
+    def set_wall_clock(self, wall: WallClock | None) -> None:
+        """Move this time of day together with the clock, from now on; None: move none."""
         if wall is self._wall:
             return
         self._wall = wall
@@ -156,95 +170,99 @@ class Clock:
             self._wall_start = wall.now() - round(self._now * _NANO)
         self._move_wall()
 
-    def is_to_move(self) -> bool:
-        """Tell whether there is a timer, or somebody who advances the clock."""
+    def can_move(self) -> bool:
+        """Return True if there is a timer, or a call of `advance`."""
         return bool(self._goals) or self._next() < math.inf
 
-    def select(self, world: World, real_left: float) -> list[Any]:
-        """Do what a selector does, where the loop has nothing to run.
+    def select(self, selector: WaitingSelector, real_left: float) -> list[Any]:
+        """Wait for real, or move the clock; return events of files. Called if nothing can run.
 
-        But don't wait longer than ``real_left`` seconds.
+        A real wait takes ``real_left`` seconds at most.
         """
         due = self._next()
         if self._goals:
-            return world.wait(0) or self._approach(due)
-        lag = self._lag_of(due)
+            return selector.wait(0) or self._move_to_goal(due)
+        real_wait_before = self._real_wait_before(due)
         if self._alarm is not None and self._alarm[0] < due:
-            due, lag, _ = self._alarm
+            due, real_wait_before, _ = self._alarm
         look, end = _FIRST_LOOK, 0.0
-        while world.is_watching() or world.can_change():
+        while selector.has_files() or selector.can_be_woken():
             now = monotonic()
             end = end or now + real_left
-            left = due - self._now - (self._lag - lag)
+            left = due - self._now - (self._real_wait - real_wait_before)
             if left <= 0:
                 break
             if now >= end:
                 return []
-            events = world.wait(_least(left, end - now, look if world.can_change() else math.inf))
+            next_look = look if selector.can_be_woken() else math.inf
+            events = selector.wait(_timeout(left, end - now, next_look))
             waited = monotonic() - now
-            self._lag += waited
+            self._real_wait += waited
             self._waited += waited
             if events:
                 return events
             look = min(2 * look, _LAST_LOOK)
         else:
             self._is_released = end > 0
-        # what has ended since may have called back before
-        events = world.wait(0)
+        # the thread or process that has just ended may have woken the loop before
+        events = selector.wait(0)
         if events:
             return events
         if due == math.inf:
-            # what was waited for is gone: the loop has to look whether this is its end
-            return [] if end else world.wait(_least(real_left))
-        self._jump(due, lag)
+            # after a wait, return to `InstrumentedSelector.select`: it may be a deadlock now
+            return [] if end else selector.wait(_timeout(real_left))
+        self._jump(due, real_wait_before)
         return []
 
     def _next(self) -> float:
-        """Return for when the next timer is set."""
+        """Return the time of the next timer; infinity if there is none."""
         timers = self._loop._scheduled
         when: float = timers[0].when() if timers else math.inf
         return when
 
-    def _lag_of(self, when: float) -> float:
-        """Return the lag when the last timer was set for a moment, or as near as asyncio looks."""
-        if not self._lags:
-            return 0.0
-        moment = _key(when)
-        return max(self._lags.get(moment, 0.0), self._lags.get(moment + 1, 0.0))
+    def _real_wait_before(self, when: float) -> float:
+        """Return `_real_wait` when the last timer was set for a moment.
 
-    def _approach(self, due: float) -> list[Any]:
-        """Move towards the next goal, and complete it where nothing is due before."""
+        asyncio also runs timers of the next nanosecond: they are due within its clock resolution.
+        """
+        if not self._real_wait_at:
+            return 0.0
+        moment = _moment(when)
+        return max(self._real_wait_at.get(moment, 0.0), self._real_wait_at.get(moment + 1, 0.0))
+
+    def _move_to_goal(self, due: float) -> list[Any]:
+        """Move to the nearest goal of `advance`, or to the next timer if that is due before."""
         goal = min(goal for goal, _ in self._goals)
         if _rounded(due) <= goal:
-            self._jump(due, self._lag_of(due))
+            self._jump(due, self._real_wait_before(due))
             return []
-        self._jump(goal, self._lag)
+        self._jump(goal, self._real_wait)
         for one, reached in self._goals:
             if one <= self._now and not reached.done():
                 reached.set_result(None)
         return []
 
-    def _jump(self, due: float, lag: float) -> None:
-        """Move to a moment, but not beyond the alarm; that is rung where it is due.
+    def _jump(self, due: float, real_wait_before: float) -> None:
+        """Move to a moment. If the alarm is due before that, move to the alarm and call it.
 
-        ``lag`` is the one when what is due then was set: what the loop has waited for real since
-        is part of the way.
+        ``real_wait_before`` is `_real_wait` when the timer for that moment was set. What the loop
+        has waited for real since then is part of the way; the rest is skipped.
         """
         alarm = self._alarm
-        is_ringing = alarm is not None and alarm[0] <= due
-        if alarm is not None and is_ringing:
-            due, lag, _ = alarm
+        is_alarm_due = alarm is not None and alarm[0] <= due
+        if alarm is not None and is_alarm_due:
+            due, real_wait_before, _ = alarm
         before, self._now = self._now, max(_rounded(due), self._now)
-        paid = min(max(self._lag - lag, 0.0), self._now - before)
-        self._lag -= paid
-        self._skipped += self._now - before - paid
-        if self._lags:
-            self._lags.pop(_key(due), None)
+        waited = min(max(self._real_wait - real_wait_before, 0.0), self._now - before)
+        self._real_wait -= waited
+        self._skipped += self._now - before - waited
+        if self._real_wait_at:
+            self._real_wait_at.pop(_moment(due), None)
         if self._now >= _EXACT:
-            # or asyncio would never find a timer due whose time is that of the clock
+            # asyncio runs the timers before time + resolution: a float must tell that from time
             self._loop._clock_resolution = 2 * math.ulp(self._now)
         self._move_wall()
-        if alarm is not None and is_ringing:
+        if alarm is not None and is_alarm_due:
             self._alarm = None
             alarm[2]()
 
@@ -254,17 +272,17 @@ class Clock:
             self._wall.move_to(self._wall_start + round(self._now * _NANO))
 
 
-def _least(*durations: float) -> float | None:
-    """Return the least number of seconds, as a selector takes it."""
+def _timeout(*durations: float) -> float | None:
+    """Return the smallest number of seconds, as a selector takes it: None for infinity."""
     least = min(durations)
     return None if least == math.inf else least
 
 
-def _key(moment: float) -> float:
-    """Return the number of the nanosecond of a moment, as far as floats can tell them apart."""
-    return round(moment * _NANO) if moment < _EXACT else moment
+def _moment(when: float) -> float:
+    """Return a time in whole nanoseconds, or as it is if a float can't hold these."""
+    return round(when * _NANO) if when < _EXACT else when
 
 
-def _rounded(moment: float) -> float:
-    """Return a moment to the nanosecond, as far as floats can tell them apart."""
-    return round(moment * _NANO) / _NANO if moment < _EXACT else moment
+def _rounded(when: float) -> float:
+    """Return a time in seconds, rounded to whole nanoseconds if a float can hold these."""
+    return round(when * _NANO) / _NANO if when < _EXACT else when

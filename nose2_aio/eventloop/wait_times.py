@@ -1,6 +1,6 @@
-"""How long a test has waited, for what, and where.
+"""How long a test has waited, for what, and at which line.
 
-A loop waits nowhere but in its selector, so all of it is seen there.
+An event loop waits in its selector only, so all waits are recorded there.
 """
 
 from __future__ import annotations
@@ -17,29 +17,32 @@ class WaitKind(StrEnum):
     """What has ended a wait."""
 
     TIMERS = "timers"
-    """Nothing but the time, until a timer was due."""
+    """A timer was due."""
     FILES = "I/O"
-    """A file: a socket, a pipe, a child process."""
+    """A file was ready: a socket, a pipe, or that of a child process."""
     THREADS = "threads"
-    """Another thread that has called back, as that of an executor does, or a signal."""
+    """Another thread, such as one of an executor, or a signal."""
 
 
 class WaitTimes:
     """How long one test has waited, in seconds."""
 
     timers = 0.0
+    """Seconds that it has waited for timers."""
     files = 0.0
+    """Seconds that it has waited for files."""
     threads = 0.0
+    """Seconds that it has waited for other threads and signals."""
     avoidable = 0.0
-    """What virtual time would have saved."""
+    """Seconds of these that virtual time would have saved."""
     skipped = 0.0
-    """What virtual time has saved."""
+    """Seconds that virtual time has saved."""
     is_known = True
-    """Whether its loop has a selector that tells."""
+    """True if the selector of the loop records waits."""
     where: Callable[[], Line | None] | None = None
-    """Returns where the test is."""
+    """Returns the line that the test is at; None if that is not recorded."""
     lines: dict[Line, float] | None = None
-    """How long it has waited at each line, if somebody wants to know."""
+    """How long it has waited at each line; None if that is not recorded."""
 
     def __init__(self, *, is_detailed: bool = False) -> None:
         if is_detailed:
@@ -50,8 +53,13 @@ class WaitTimes:
         """How long it has waited in all."""
         return self.timers + self.files + self.threads
 
+    @property
+    def longest(self) -> tuple[Line, float] | None:
+        """The line where it has waited longest, and for how long."""
+        return max(self.lines.items(), key=lambda item: item[1]) if self.lines else None
+
     def add(self, seconds: float, kind: WaitKind) -> None:
-        """Add a wait that is just over."""
+        """Add a wait that has just ended."""
         if kind is WaitKind.TIMERS:
             self.timers += seconds
         elif kind is WaitKind.FILES:
@@ -61,8 +69,3 @@ class WaitTimes:
         line = None if self.lines is None or self.where is None else self.where()
         if self.lines is not None and line is not None:
             self.lines[line] = self.lines.get(line, 0.0) + seconds
-
-    @property
-    def longest(self) -> tuple[Line, float] | None:
-        """The line where it has waited longest, and for how long."""
-        return max(self.lines.items(), key=lambda item: item[1]) if self.lines else None

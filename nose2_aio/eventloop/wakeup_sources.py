@@ -1,100 +1,122 @@
-"""What outside of a loop can still wake it: another thread, a child process, a signal.
+"""What outside of an event loop can still wake it: another thread, a child process, a signal.
 
-What isn't known to be harmless can: a thread that runs anything, and one that isn't Python's.
+Whatever is not known to be harmless counts: a thread that runs any code, and a thread that Python
+did not start.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import selectors
 import signal
+import socket
 import sys
 import threading
 from types import FrameType
 from typing import Any
 
 from nose2_aio.config.seconds import monotonic
-from nose2_aio.eventloop import alarms, executors
-from nose2_aio.introspection import await_chains
+from nose2_aio.eventloop import executors
+from nose2_aio.eventloop.alarms import process_alarms
+from nose2_aio.introspection import await_chains, locations
 
 __all__ = [
+    "ProcessState",
     "alarm_can_wake",
-    "described",
-    "note_threads",
+    "describe",
+    "describe_file",
+    "ignore_foreign_threads",
     "other_frames",
     "process_can_wake",
+    "process_state",
     "signal_can_wake",
 ]
 
 _THREADS = "/proc/self/task"
-_PROCESSES = "/proc/{}/stat"
-_foreign_threads: int | None = None
-"""How many threads that aren't Python's there were when the run began."""
+"""The directory on Linux that has a directory for each thread of this process."""
+_PROCESS = "/proc/{}/stat"
 _BIRTH = 50e-6
-"""Seconds that it takes to make a child process, at the very least."""
-_childless_at = 0.0
-"""When there was none."""
-_counts_by_links = False
-"""Whether the links of that folder say how many threads there are: that takes a tenth."""
+"""Seconds that it takes to start a child process, at least."""
 
 
-def note_threads() -> None:
-    """Take the threads of libraries that are there now for harmless: BLAS has a pool, say."""
-    global _foreign_threads, _counts_by_links  # noqa: PLW0603 -- there is one process
-    _counts_by_links = False
+class ProcessState:
+    """What we know about the threads and child processes of this process.
+
+    A foreign thread is one that Python did not start.
+    """
+
+    def __init__(self) -> None:
+        self.harmless_threads: int | None = None
+        """How many foreign threads there were at the beginning of the run; None: not counted."""
+        self.childless_at = 0.0
+        """When we last saw that there was no child process, by `time.monotonic`."""
+        self.counts_by_links = False
+        """True if the link count of `_THREADS` tells how many threads there are.
+
+        To read it takes a tenth of the time that it takes to list the directory.
+        """
+
+
+process_state = ProcessState()
+
+
+def ignore_foreign_threads() -> None:
+    """Take the foreign threads that there are now for harmless, such as a pool of BLAS."""
+    process_state.counts_by_links = False
     count = _count_threads()
-    _counts_by_links = True
-    _counts_by_links = _count_threads() == count
-    _foreign_threads = count - len(other_frames()) - 1
+    process_state.counts_by_links = True
+    process_state.counts_by_links = _count_threads() == count
+    process_state.harmless_threads = count - len(other_frames()) - 1
 
 
 def process_can_wake() -> bool:
-    """Tell whether another thread, or a child process, may call back."""
-    global _childless_at  # noqa: PLW0603 -- there is one process
+    """Return True if another thread, or a child process, may wake a loop."""
     frames = other_frames()
     if frames and _busy_threads(frames):
         return True
     if _has_foreign_thread(frames):
         return True
     now = monotonic()
-    if now - _childless_at < _BIRTH:
+    if now - process_state.childless_at < _BIRTH:
         return False
     if _has_child():
         return True
-    _childless_at = now
+    process_state.childless_at = now
     return False
 
 
 def signal_can_wake() -> bool:
-    """Tell whether the handler of a signal, whoever sends that, may call back."""
+    """Return True if the handler of a signal may wake a loop, whoever sends the signal."""
     return any(_is_users(signal.getsignal(number), number) for number in signal.valid_signals())
 
 
 def alarm_can_wake() -> bool:
-    """Tell whether this process is to send itself a signal, by `signal.setitimer` or the like."""
+    """Return True if the tested code has set a timer for SIGALRM that may wake a loop."""
     try:
         left, _ = signal.getitimer(signal.ITIMER_REAL)
-    except AttributeError:  # no such call
+    except AttributeError:  # Windows has no such timer
         return False
     return (
         left > 0
-        and not alarms.is_ours(left)
+        and not process_alarms.is_ours(left)
         and _is_users(signal.getsignal(signal.SIGALRM), signal.SIGALRM)
     )
 
 
-def described() -> list[str]:
-    """Return what `process_can_wake` and `alarm_can_wake` go by, in words."""
+def describe() -> list[str]:
+    """Return the reasons for `process_can_wake` and `alarm_can_wake`, in words."""
     frames = other_frames()
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     found = []
     for identity in _busy_threads(frames):
-        *_, place = [
-            "",
-            *(f", at {line.place}" for line in await_chains.of_frame(frames[identity])),
-        ]
+        lines = await_chains.of_frame(frames[identity])
+        place = f", at {lines[-1].place}" if lines else ""
         found.append(f"the thread {names.get(identity, identity)}{place}")
     if _has_foreign_thread(frames):
-        found.append("a thread that isn't Python's, of a library that was imported or used since")
+        found.append(
+            "a thread that Python did not start, of a library that was used since the start"
+        )
     if _has_child():
         found += _running_children()
     if alarm_can_wake():
@@ -102,35 +124,49 @@ def described() -> list[str]:
     return found
 
 
+def describe_file(key: selectors.SelectorKey) -> str:
+    """Return what kind of file a loop waits for, its number, and which functions it calls then."""
+    called = [repr(handle).partition("(")[0] for handle in key.data or () if handle]
+    names = " and ".join(one.removeprefix("<Handle ") for one in called)
+    try:
+        with socket.socket(fileno=os.dup(key.fd)) as one:
+            return f"the socket {key.fd} at {one.getsockname()}, for {names}"
+    except OSError:
+        return f"the file {key.fd}, for {names}"
+
+
 def other_frames() -> dict[int, FrameType]:
-    """Return the innermost frame of each other thread, by its identity."""
+    """Return the innermost frame of each other thread, by the thread's identity."""
     frames = sys._current_frames()
-    # its own one would be a circle, which keeps alive what the others have at hand
+    # our own frame refers to this dict: a reference cycle would keep the other frames alive
     del frames[threading.get_ident()]
     return frames
 
 
 def _busy_threads(frames: dict[int, FrameType]) -> list[int]:
-    """Return those threads that may do something by themselves."""
+    """Return the identities of the threads that may wake a loop.
+
+    An abandoned thread of an executor can't wake its loop, which is closed. But if another thread
+    waits, the abandoned one may notify that.
+    """
     busy, abandoned = [], []
     is_waiting = False
     for identity, frame in frames.items():
-        if identity in alarms.bells or executors.is_idle(identity, frame):
+        if identity in process_alarms.threads or executors.is_idle(identity, frame):
             continue
         if _waits_for_another(frame):
             is_waiting = True
-        elif identity in executors.abandoned:
+        elif identity in executors.abandoned_threads:
             abandoned.append(identity)
         else:
             busy.append(identity)
-    # what runs on behind the end of its loop may still notify one that waits
     return busy + abandoned if is_waiting else busy
 
 
 def _waits_for_another(frame: FrameType) -> bool:
-    """Tell whether a thread waits, with no limit, to be notified by another one: in a queue, say.
+    """Return True if a thread waits without a timeout until another thread notifies it.
 
-    One that was notified and has yet to run does no more.
+    A thread that was notified, and has not yet run, does not wait any more.
     """
     if frame.f_code is not _WAIT:
         return False
@@ -139,27 +175,27 @@ def _waits_for_another(frame: FrameType) -> bool:
 
 
 def _has_foreign_thread(frames: dict[int, Any]) -> bool:
-    """Tell whether there are more threads that aren't Python's than when the run began."""
-    if _foreign_threads is None:  # nobody has told of a run
-        note_threads()
-    return _count_threads() - len(frames) - 1 > (_foreign_threads or 0)
+    """Return True if there are more foreign threads than at the beginning of the run."""
+    if process_state.harmless_threads is None:  # there is no run: a decorator is used by itself
+        ignore_foreign_threads()
+    return _count_threads() - len(frames) - 1 > (process_state.harmless_threads or 0)
 
 
 def _count_threads() -> int:
-    """Return how many threads there are, Python's or not."""
+    """Return how many threads there are; only those of Python if the system is not Linux."""
     try:
-        if _counts_by_links:
+        if process_state.counts_by_links:
             return os.stat(_THREADS).st_nlink - 2  # noqa: PTH116 -- called for each jump
-        return len(os.listdir(_THREADS))  # noqa: PTH208 -- a count
-    except OSError:  # no Linux
+        return len(os.listdir(_THREADS))  # noqa: PTH208 -- only the count is needed
+    except OSError:  # the system is not Linux
         return len(other_frames()) + 1
 
 
 def _has_child() -> bool:
-    """Tell whether there is a child process that runs."""
+    """Return True if a child process is running."""
     try:
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except (ChildProcessError, AttributeError):  # none; no such call
+    except (ChildProcessError, AttributeError):  # there is no child; Windows has no such function
         return False
     if ended is None and _tracker() is None:
         return True
@@ -167,28 +203,29 @@ def _has_child() -> bool:
 
 
 def _running_children() -> list[str]:
-    """Return the children that run, in words.
+    """Return the running child processes, in words.
 
-    Not those that have ended, which nobody has waited for, nor the one that multiprocessing
-    leaves behind to clean up.
+    Left out are children that have ended and that nobody has waited for, and the resource tracker
+    of multiprocessing, which runs until this process ends.
     """
     try:
         threads = os.listdir(_THREADS)  # noqa: PTH208 -- names
         texts = [_text(f"{_THREADS}/{thread}/children") for thread in threads]
-        states = [_text(_PROCESSES.format(child)) for text in texts for child in text.split()]
+        states = [_text(_PROCESS.format(child)) for text in texts for child in text.split()]
     except OSError:
-        return ["a child process"]  # nobody can tell
+        return ["a child process"]  # it is not known which
     found = []
     for state in states:
         head, _, rest = state.rpartition(")")
         number, _, name = head.partition(" (")
-        if rest.split()[0] != "Z" and number != str(_tracker()):
+        is_zombie = rest.split()[0] == "Z"
+        if not is_zombie and number != str(_tracker()):
             found.append(f"the child process {number} ({name})")
     return found
 
 
 def _tracker() -> int | None:
-    """Return the process of multiprocessing that outlives what it was started for."""
+    """Return the number of multiprocessing's resource tracker process, if there is one."""
     module = sys.modules.get("multiprocessing.resource_tracker")
     number: int | None = getattr(getattr(module, "_resource_tracker", None), "_pid", None)
     return number
@@ -200,19 +237,23 @@ def _text(path: str) -> str:
 
 
 def _is_users(handler: Any, number: int) -> bool:
-    """Tell whether the handler of a signal is one that may call back."""
+    """Return True if the handler of a signal is the user's, and so may wake a loop.
+
+    Our own handlers are defined in several modules, which this one can't import. So they are
+    recognized by the package that they are defined in.
+    """
     if not callable(handler) or isinstance(handler, signal.Handlers):
         return False
-    if (getattr(handler, "__module__", None) or "").startswith(_PACKAGE):
+    module = getattr(handler, "__module__", None) or ""
+    if module.partition(".")[0] == _PACKAGE:
         return False
-    if number == signal.SIGINT:  # Python's own, or that of asyncio.Runner
-        inner = getattr(handler, "func", handler)
-        return (
-            handler is not signal.default_int_handler
-            and getattr(inner, "__name__", "") != "_on_sigint"
-        )
+    if number == signal.SIGINT:
+        method = getattr(handler, "func", handler)  # asyncio.Runner sets a functools.partial
+        is_asyncios = _ON_SIGINT is not None and getattr(method, "__func__", None) is _ON_SIGINT
+        return handler is not signal.default_int_handler and not is_asyncios
     return True
 
 
-_WAIT = threading.Condition.wait.__code__
+_WAIT = locations.code_of(threading.Condition, "wait")
+_ON_SIGINT = getattr(asyncio.Runner, "_on_sigint", None)
 _PACKAGE = __name__.partition(".")[0]

@@ -1,6 +1,6 @@
-"""The time of day, moved along with a virtual clock: ``time.time()`` and ``datetime.now()``.
+"""The time of day, moved together with a virtual clock: ``time.time()`` and ``datetime.now()``.
 
-That is done by the package time-machine, where the user has it installed. Nothing else imports it.
+The package time-machine does it. The user has to install it; only this module imports it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ __all__ = ["WallClock"]
 
 _NANO = 1_000_000_000
 _LEAST = (2, 16)
-"""The first version that leaves `time.monotonic` alone, which limits go by."""
+"""The first version that does not change `time.monotonic`, which time limits use."""
 
 
 class WallClock:
-    """The time of day: between its begin and its end it stands still, but for its moves.
+    """The time of day. From `begin` to `end` it stands still, except for `move_to`.
 
-    Raises `InvalidValueError` where time-machine isn't installed, or is too old. ``place`` says
-    where it was asked for.
+    It is also a context manager. ``place`` is for messages: where the user has asked for it.
+    Raises `InvalidValueError` if time-machine is not installed, or is too old.
     """
 
     def __init__(self, place: str) -> None:
-        from importlib import metadata  # noqa: PLC0415 -- only who asks for it needs it
+        from importlib import metadata  # noqa: PLC0415 -- slow to import, and rarely needed
 
         try:
             version = metadata.version("time-machine")
@@ -45,38 +45,41 @@ class WallClock:
         self._coordinates: Any = None
 
     def begin(self) -> None:
-        """Stop it; raises `InvalidValueError` where time-machine refuses."""
-        import time_machine  # noqa: PLC0415 -- only who asks for it needs it
+        """Stop it; raise `InvalidValueError` if time-machine refuses."""
+        import time_machine  # noqa: PLC0415 -- it may not be installed
 
         travel = time_machine.travel(time.time(), tick=False)
         try:
             self._coordinates = travel.start()
-        except RuntimeError as error:  # somebody else has frozen the time
+        except RuntimeError as error:  # the tested code has frozen the time already
             raise InvalidValueError(f"{error} ({self._place})") from None
         self._travel = travel
         self._now = time.time_ns()
 
     def now(self) -> int:
-        """Return the nanoseconds that it shows, where nobody has gone on from there."""
+        """Return the nanoseconds since the epoch that it shows.
+
+        Journeys in time that the tested code has begun since then do not count.
+        """
         return self._now
 
     def move_to(self, moment: int) -> None:
-        """Have it show so many nanoseconds."""
+        """Let it show ``moment``, in nanoseconds since the epoch."""
         if self._coordinates is not None:
-            # what is less than a nanosecond is cut off
+            # time-machine cuts off fractions of a nanosecond
             self._coordinates.shift((moment - self._now + 0.5) / _NANO)
             self._now = moment
 
     def end(self) -> None:
-        """Have it go on as it does outside."""
+        """Let it show the real time of day again."""
         if self._travel is None:
             return
-        import time_machine  # noqa: PLC0415 -- only who asks for it needs it
+        import time_machine  # noqa: PLC0415 -- it may not be installed
 
-        # nothing public stops any but the last one; the name is that of 3.0, and the one before
+        # no public function stops any journey but the last; the names are those of 3.0 and before
         stack: Any = getattr(time_machine, "traveller_stack", None)
         stack = getattr(time_machine, "coordinates_stack", []) if stack is None else stack
-        if self._coordinates in stack[:-1]:  # somebody has gone on from here, and not come back
+        if self._coordinates in stack[:-1]:  # the tested code has begun another, and not ended it
             stack.remove(self._coordinates)
         else:
             self._travel.stop()

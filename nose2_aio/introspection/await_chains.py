@@ -1,8 +1,13 @@
-"""What a task waits for: the chain of its awaits, outermost first, and what is at its end.
+"""Await chains: where a task is suspended, line by line, and what it waits for in the end.
 
-``Task.get_stack`` shows one frame of a task that is suspended; so each coroutine, generator and
-async generator is asked what it awaits, down to the future that the loop will wake the task for.
-Frames of asyncio's and ours are left out: they say what is waited for, not where.
+``Task.get_stack`` shows only one frame of a suspended task. So we follow the chain ourselves:
+
+1. Begin with the coroutine of the task.
+2. Ask each coroutine, generator or async generator for its frame, and for the object it awaits.
+3. The chain ends at a future. When that is done, the event loop runs the task again.
+
+Frames of asyncio and of this package are not shown as lines. They are used to find the words for
+what a task waits for: "sleeps", "waits for the lock", ….
 """
 
 from __future__ import annotations
@@ -14,58 +19,80 @@ import linecache
 import types
 from asyncio import Future, Task
 from collections.abc import Callable, Iterable, Iterator
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from nose2_aio.introspection import locations
+from nose2_aio.introspection.locations import code_of
 
-__all__ = ["Line", "awaited", "formatted", "of_frame", "of_lines", "of_task", "waits_for"]
+__all__ = [
+    "Line",
+    "awaited_tasks",
+    "describe_wait",
+    "format_lines",
+    "of_frame",
+    "of_task",
+    "to_lines",
+]
 
-_LEFT_OUT = ("asyncio", "concurrent", "nose2_aio", "selectors", "threading")
+_HIDDEN_PACKAGES = ("asyncio", "concurrent", "nose2_aio", "selectors", "threading")
+"""Packages whose frames are not shown."""
 _RUNNERS = ("nose2", "unittest")
-_MOST = 30
-"""How many lines of one chain are worth reading."""
-_HOPS = 200
-_WIDTH = 100
-_SOURCE = 70
+_MAX_LINES = 30
+"""How many lines of one chain are shown, at most."""
+_MAX_FRAMES = 200
+"""How far a chain is followed: it may be circular."""
+_MAX_TASKS = 4
+"""How many tasks are named that a task waits for, at most."""
+_MAX_REPR = 100
+_MAX_SOURCE = 70
+
+_Names = dict[str, Any]
+"""The local variables of a frame."""
 
 
 class Line(NamedTuple):
-    """One line of the user's, or of a library's, in a chain."""
+    """One line of a chain, in the user's code or a library's."""
 
     place: str
     """``file:line in function``."""
     source: str
+    """The source code of the line; "" if it is not known."""
 
 
 def of_task(task: Task[Any]) -> list[Line]:
     """Return the lines where a suspended task awaits, outermost first."""
-    return of_lines((frame, frame.f_lineno) for frame in _frames(task) if not _is_left_out(frame))
+    return to_lines((frame, frame.f_lineno) for frame in _frames(task) if not _is_hidden(frame))
 
 
 def of_frame(frame: FrameType | None) -> list[Line]:
-    """Return the lines of a running stack, outermost first, from where the loop or unittest is."""
+    """Return the lines of a running stack, given its innermost frame; outermost first.
+
+    Frames outside of the event loop, unittest or nose2 are left out.
+    """
     found: list[tuple[FrameType, int]] = []
-    while frame is not None and locations.package(frame) not in _RUNNERS:
-        if found and locations.package(frame) == "asyncio":
+    while frame is not None and locations.package_of(frame) not in _RUNNERS:
+        if found and locations.package_of(frame) == "asyncio":
             break
-        if not _is_left_out(frame):
+        if not _is_hidden(frame):
             found.append((frame, frame.f_lineno))
         frame = frame.f_back
-    return of_lines(reversed(found))
+    return to_lines(reversed(found))
 
 
-def formatted(lines: list[Line], indent: str = "  ") -> list[str]:
-    """Return lines of text, the sources in one column."""
+def format_lines(lines: list[Line], indent: str = "  ") -> list[str]:
+    """Return the lines as text, with their source code in one column."""
     width = max((len(line.place) for line in lines), default=0)
-    return [f"{indent}{line.place:<{width}}  {line.source[:_SOURCE]}".rstrip() for line in lines]
+    return [
+        f"{indent}{line.place:<{width}}  {line.source[:_MAX_SOURCE]}".rstrip() for line in lines
+    ]
 
 
-def awaited(task: Task[Any]) -> list[Task[Any]]:
-    """Return the tasks that a task waits for, directly or in a group."""
+def awaited_tasks(task: Task[Any]) -> list[Task[Any]]:
+    """Return the tasks that a task awaits, directly or in ``wait``, ``gather`` or a task group."""
     *_, last = [None, *_frames(task)]
-    look = None if last is None else _TASKS.get(last.f_code)
-    found = () if look is None or last is None else look(last.f_locals)
+    find_tasks = None if last is None else _TASKS_IN.get(last.f_code)
+    found = () if find_tasks is None or last is None else find_tasks(last.f_locals)
     if not found:
         waiter = _waiter(task)
         found = getattr(waiter, "_children", None) or [waiter]
@@ -74,39 +101,38 @@ def awaited(task: Task[Any]) -> list[Task[Any]]:
     ]
 
 
-def waits_for(task: Task[Any], name: Callable[[Task[Any]], str]) -> str:
+def describe_wait(task: Task[Any], name: Callable[[Task[Any]], str]) -> str:
     """Return what a suspended task waits for in the end, in words: ``sleeps, 9.5 s to go``.
 
-    ``name`` gives the name of another task.
+    ``name`` returns the name of a task.
     """
-    tasks = awaited(task)
+    tasks = awaited_tasks(task)
     if tasks:
         return f"waits for {_listed([name(one) for one in tasks])}"
-    end = itertools.takewhile(_is_left_out, reversed(list(_frames(task))))
-    for frame in reversed(list(end)):  # a queue waits for an event, say
+    end = itertools.takewhile(_is_hidden, reversed(list(_frames(task))))
+    # outermost first: a barrier waits for a condition, and is what the user has called
+    for frame in reversed(list(end)):
         words = _WORDS.get(frame.f_code)
         if words is not None:
             return words(frame.f_locals)
     waiter = _waiter(task)
     if waiter is None:
         return "is about to run"
-    if any(
-        getattr(callback, "__qualname__", "").startswith("_chain_future.")
-        for callback, _ in getattr(waiter, "_callbacks", None) or ()
-    ):
+    callbacks = [callback for callback, _ in getattr(waiter, "_callbacks", None) or ()]
+    if any(getattr(callback, "__code__", None) in _CHAINED for callback in callbacks):
         return "waits for a job of an executor"
     return f"waits for a future that nobody has completed: {_short(waiter)}"
 
 
 def _waiter(task: Task[Any]) -> Future[Any] | None:
-    # nothing public says what a task waits for
+    # no public function returns the future that a task waits for
     waiter: Future[Any] | None = getattr(task, "_fut_waiter", None)
     return waiter
 
 
 def _frames(task: Task[Any]) -> Iterator[FrameType]:
     one: Any = task.get_coro()
-    for _ in range(_HOPS):
+    for _ in range(_MAX_FRAMES):
         if one is None:
             return
         frame, following = _step(one)
@@ -116,104 +142,111 @@ def _frames(task: Task[Any]) -> Iterator[FrameType]:
 
 
 def _step(one: Any) -> tuple[FrameType | None, Any]:
-    """Return the frame of something that is awaited, and what that awaits."""
+    """Return the frame of an awaited object, and the object that it awaits in turn."""
     for prefix, attribute in (("cr", "await"), ("gi", "yieldfrom"), ("ag", "await")):
         frame = getattr(one, f"{prefix}_frame", None)
         if frame is not None:
             return frame, getattr(one, f"{prefix}_{attribute}")
-    if type(one).__name__ in _WRAPPERS:
-        for inner in gc.get_referents(one):  # nothing else leads from a step to its generator
+    if (type(one).__module__, type(one).__qualname__) in _WRAPPERS:
+        for inner in gc.get_referents(one):  # such a wrapper has no attribute for it
             if isinstance(inner, types.AsyncGeneratorType | types.CoroutineType):
                 return None, inner
     return None, None
 
 
-def _is_left_out(frame: FrameType) -> bool:
-    return locations.package(frame) in _LEFT_OUT
+def _is_hidden(frame: FrameType) -> bool:
+    return locations.package_of(frame) in _HIDDEN_PACKAGES
 
 
-def of_lines(frames: Iterable[tuple[FrameType, int]]) -> list[Line]:
-    """Return frames and line numbers as lines."""
+def to_lines(frames: Iterable[tuple[FrameType, int]]) -> list[Line]:
+    """Return the lines for frames with their line numbers. Of many, the middle is left out."""
     lines = []
     for frame, number in frames:
         code = frame.f_code
         source = linecache.getline(code.co_filename, number or 0, frame.f_globals).strip()
         lines.append(Line(locations.line_in(code.co_filename, number, code.co_name), source))
-    if len(lines) > _MOST:
-        half = _MOST // 2
-        left_out = Line(f"... {len(lines) - _MOST} lines more ...", "")
+    if len(lines) > _MAX_LINES:
+        half = _MAX_LINES // 2
+        left_out = Line(f"... {len(lines) - _MAX_LINES} more lines ...", "")
         return [*lines[:half], left_out, *lines[-half:]]
     return lines
 
 
-def _listed(names: list[str], most: int = 4) -> str:
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more tasks"
+def _listed(names: list[str]) -> str:
+    if len(names) > _MAX_TASKS:
+        return f"{', '.join(names[:_MAX_TASKS])} and {len(names) - _MAX_TASKS} more tasks"
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
 def _short(value: object) -> str:
     text = " ".join(locations.text_of(value).split())
-    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
+    return text if len(text) <= _MAX_REPR else f"{text[: _MAX_REPR - 3]}..."
 
 
-def _sleep(names: dict[str, Any]) -> str:
-    if "h" not in names:
+def _describe_sleep(names: _Names) -> str:
+    if "h" not in names:  # ``sleep(0)`` sets no timer
         return "is about to run"
     left = max(0.0, names["h"].when() - names["loop"].time())
     return f"sleeps, {left:.4g} s to go"
 
 
-def _own(words: str) -> Callable[[dict[str, Any]], str]:
-    def told(names: dict[str, Any]) -> str:
-        return f"{words} {_short(names['self'])}"
-
-    return told
-
-
-def _reader(names: dict[str, Any]) -> str:
+def _describe_reader(names: _Names) -> str:
     transport = getattr(names["self"], "_transport", None)
     peer = None if transport is None else transport.get_extra_info("peername")
     return f"waits for data{f' from {peer}' if peer else ''}"
 
 
-def _socket(words: str) -> Callable[[dict[str, Any]], str]:
-    def told(names: dict[str, Any]) -> str:
-        return f"waits to {words} {_short(names['sock'])}"
-
-    return told
+def _describing(words: str, variable: str = "self") -> Callable[[_Names], str]:
+    """Return a function that returns ``words`` and the `repr` of a local variable."""
+    return lambda names: f"{words} {_short(names[variable])}"
 
 
-def _code(owner: Any, name: str) -> Any:
-    """Return the code of a function of asyncio's; None where a new Python has no such function."""
-    return getattr(getattr(owner, name, None), "__code__", None)
-
-
-_WAIT = _code(asyncio.tasks, "_wait")
-_WAIT_FOR = _code(asyncio.tasks, "wait_for")
-_GROUP = {_code(asyncio.TaskGroup, name) for name in ("__aexit__", "_aexit")} - {None}
-_TASKS: dict[Any, Callable[[dict[str, Any]], Iterable[Any]]] = {
+_WAIT = code_of(asyncio.tasks, "_wait")
+_WAIT_FOR = code_of(asyncio.tasks, "wait_for")
+_GROUP = {code_of(asyncio.TaskGroup, name) for name in ("__aexit__", "_aexit")} - {None}
+_TASKS_IN: dict[CodeType | None, Callable[[_Names], Iterable[Any]]] = {
     _WAIT: lambda names: names["fs"],
     _WAIT_FOR: lambda names: [names["fut"]],  # Python 3.11
     **dict.fromkeys(_GROUP, lambda names: names["self"]._tasks),
 }
-"""Where several tasks are waited for."""
-_WRAPPERS = frozenset(
-    {"async_generator_asend", "async_generator_athrow", "coroutine_wrapper", "anext_awaitable"}
-)
-_WORDS: dict[Any, Callable[[dict[str, Any]], str]] = {
-    _code(asyncio.tasks, "sleep"): _sleep,
-    _code(asyncio.Event, "wait"): _own("waits for the event"),
-    _code(asyncio.Lock, "acquire"): _own("waits for the lock"),
-    _code(asyncio.Semaphore, "acquire"): _own("waits for the semaphore"),
-    _code(asyncio.Condition, "wait"): _own("waits for the condition"),
-    _code(asyncio.Barrier, "wait"): _own("waits for the barrier"),
-    _code(asyncio.Queue, "get"): _own("waits for an item of"),
-    _code(asyncio.Queue, "put"): _own("waits for room in"),
-    _code(asyncio.Queue, "join"): _own("waits until all is done of"),
-    _code(asyncio.StreamReader, "_wait_for_data"): _reader,
-    _code(asyncio.SelectorEventLoop, "sock_recv"): _socket("receive from"),
-    _code(asyncio.SelectorEventLoop, "sock_accept"): _socket("accept on"),
-    _code(asyncio.SelectorEventLoop, "sock_connect"): _socket("connect"),
-    _code(asyncio.SelectorEventLoop, "sock_sendall"): _socket("send to"),
+"""By function: return the futures that it waits for, from its local variables."""
+_WORDS: dict[CodeType | None, Callable[[_Names], str]] = {
+    code_of(asyncio.tasks, "sleep"): _describe_sleep,
+    code_of(asyncio.Event, "wait"): _describing("waits for the event"),
+    code_of(asyncio.Lock, "acquire"): _describing("waits for the lock"),
+    code_of(asyncio.Semaphore, "acquire"): _describing("waits for the semaphore"),
+    code_of(asyncio.Condition, "wait"): _describing("waits for the condition"),
+    code_of(asyncio.Barrier, "wait"): _describing("waits for the barrier"),
+    code_of(asyncio.Queue, "get"): _describing("waits for an item of"),
+    code_of(asyncio.Queue, "put"): _describing("waits for room in"),
+    code_of(asyncio.Queue, "join"): _describing("waits until all is done of"),
+    code_of(asyncio.StreamReader, "_wait_for_data"): _describe_reader,
+    code_of(asyncio.SelectorEventLoop, "sock_recv"): _describing("waits to receive from", "sock"),
+    code_of(asyncio.SelectorEventLoop, "sock_accept"): _describing("waits to accept on", "sock"),
+    code_of(asyncio.SelectorEventLoop, "sock_connect"): _describing("waits to connect", "sock"),
+    code_of(asyncio.SelectorEventLoop, "sock_sendall"): _describing("waits to send to", "sock"),
 }
+"""By function: return what a task in it waits for, in words, from its local variables."""
+_CHAIN = code_of(asyncio.futures, "_chain_future")
+_CHAINED = frozenset(
+    constant
+    for constant in (_CHAIN.co_consts if _CHAIN is not None else ())
+    if isinstance(constant, CodeType)
+)
+"""The functions inside of ``_chain_future``.
+
+asyncio makes a future for the job of an executor with it, and adds one of them as a callback.
+"""
+_WRAPPERS = frozenset(
+    ("builtins", name)
+    for name in (
+        "async_generator_asend",
+        "async_generator_athrow",
+        "coroutine_wrapper",
+        "anext_awaitable",
+    )
+)
+"""Types, by module and name, that wrap an awaited coroutine or async generator.
+
+They are compared by name, since no module has them as attributes.
+"""

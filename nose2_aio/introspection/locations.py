@@ -1,4 +1,4 @@
-"""Which function of the user's it is, and where it stands: ``file:line``, for messages."""
+"""Describe where code is, for messages: the name of a function, and ``file:line``."""
 
 from __future__ import annotations
 
@@ -15,41 +15,55 @@ from typing import Any
 
 __all__ = [
     "Origin",
+    "capture_origin",
+    "code_of",
     "describe",
-    "innermost",
+    "format_origin",
     "is_users",
     "line_in",
     "of_caller",
     "of_frame",
-    "of_origin",
-    "origin",
-    "package",
+    "package_of",
     "text_of",
+    "unwrap",
 ]
 
 _PACKAGE = __name__.partition(".")[0]
 _LIBRARIES = tuple(
     sorted({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, reverse=True)
 )
-"""Those inside of others first."""
-_DEPTH = 3
-_LOOP = asyncio.Handle._run.__code__
+"""The directories of libraries. A directory inside another one comes before it."""
+_ORIGIN_DEPTH = 3
+"""How many lines an origin has, at most."""
 
 Origin = tuple[tuple[CodeType, int], ...]
-"""Where something was made: a few lines and their functions, the innermost first."""
+"""Where an object was created: functions that were running and their lines, the innermost first."""
+
+
+def code_of(owner: object, name: str) -> CodeType | None:
+    """Return the code object of a library's function: an attribute of a module or a class.
+
+    None if there is no such function, or if it has no code object because it is written in C.
+    Frames are compared with it. No frame has the code None, so the comparison is False then.
+    """
+    code: CodeType | None = getattr(getattr(owner, name, None), "__code__", None)
+    return code
 
 
 def of_caller() -> str:
-    """Return ``file:line`` of the nearest calling frame that isn't this package's."""
+    """Return ``file:line`` of the nearest calling frame that is not in this package."""
     frame = sys._getframe(1)
-    while frame.f_back and package(frame) == _PACKAGE:
+    while frame.f_back and package_of(frame) == _PACKAGE:
         frame = frame.f_back
     return _place(frame.f_code.co_filename, frame.f_lineno)
 
 
 def describe(function: Any) -> str:
-    """Return ``name, file:line`` of a function, or its `repr` where it has no code."""
-    inner = innermost(function)
+    """Return ``name, file:line`` of a function.
+
+    For a builtin function it is ``module.name``, for any other object without code its `repr`.
+    """
+    inner = unwrap(function)
     code = getattr(inner, "__code__", None)
     if code is None:
         if inspect.isbuiltin(inner) and isinstance(inner.__module__, str):
@@ -58,8 +72,8 @@ def describe(function: Any) -> str:
     return f"{inner.__name__}, {_place(code.co_filename, code.co_firstlineno)}"
 
 
-def innermost(function: Any) -> Any:
-    """Return the function under bound methods, `functools.partial` and `functools.wraps`."""
+def unwrap(function: Any) -> Any:
+    """Return the function inside bound methods, `functools.partial` and `functools.wraps`."""
     while True:
         inner: Any
         if isinstance(function, functools.partial):
@@ -74,53 +88,60 @@ def innermost(function: Any) -> Any:
 
 
 def of_frame(frame: FrameType, line: int) -> str:
-    """Return ``name, file:line`` of a line in a function that runs."""
+    """Return ``name, file:line`` for a line of a running function."""
     return f"{frame.f_code.co_name}, {_place(frame.f_code.co_filename, line)}"
 
 
 def line_in(filename: str, line: int | None, name: str) -> str:
-    """Return ``file:line in name``, which is how reports name a line; a library's from its root."""
+    """Return ``file:line in name``, as reports show a line of the function ``name``.
+
+    The path of a library's file is relative to the library's root.
+    """
     for library in _LIBRARIES:
         if filename.startswith(f"{library}{os.sep}"):
             return f"{filename[len(library) + 1 :]}:{line or 0} in {name}"
     return f"{_place(filename, line or 0)} in {name}"
 
 
-def package(frame: FrameType) -> str:
-    """Return the name of the top-level package that a frame's code is in."""
+def package_of(frame: FrameType) -> str:
+    """Return the name of the top-level package that the code of a frame is in."""
     name: str = frame.f_globals.get("__name__") or ""
     return name.partition(".")[0]
 
 
 def is_users(filename: str) -> bool:
-    """Tell whether a file is the user's, and none of a library."""
+    """Return True if a file is the user's, and not a library's."""
     return not filename.startswith(_LIBRARIES) and filename[:1] != "<"
 
 
 def text_of(value: object, convert: Callable[[object], str] = repr) -> str:
-    """Return the text of a value that may be the user's, or its type where it has none."""
+    """Return the text of a value, or the name of its type if ``convert`` raises an exception."""
     try:
         return convert(value)
-    except Exception:  # a report is no place to fail
+    except Exception:  # the user's, while a report is written
         return f"<{type(value).__name__}>"
 
 
-def origin(frame: FrameType | None) -> Origin:
-    """Note where something is made, given the innermost frame: of asyncio's and ours none.
+def capture_origin(frame: FrameType | None) -> Origin:
+    """Return where an object is being created, given the innermost frame.
 
-    Frames beyond the loop say nothing of it.
+    Frames of asyncio and of this package are left out at its inner end. So are all frames that are
+    outside of the event loop: they say where the loop was started.
     """
-    while frame is not None and package(frame) in ("asyncio", _PACKAGE):
-        frame = None if frame.f_code is _LOOP else frame.f_back
+    while frame is not None and package_of(frame) in ("asyncio", _PACKAGE):
+        frame = None if frame.f_code is _CALLBACK else frame.f_back
     found: list[tuple[CodeType, int]] = []
-    while frame is not None and len(found) < _DEPTH and frame.f_code is not _LOOP:
+    while frame is not None and len(found) < _ORIGIN_DEPTH and frame.f_code is not _CALLBACK:
         found.append((frame.f_code, frame.f_lineno))
         frame = frame.f_back
     return tuple(found)
 
 
-def of_origin(origin: Origin) -> str:
-    """Return ``file:line in function`` of the user's innermost line; of any, if none is theirs."""
+def format_origin(origin: Origin) -> str:
+    """Return ``file:line in function`` of the innermost line that is the user's.
+
+    If no line is the user's, it is the innermost line. If there is no line, it is "".
+    """
     for code, line in origin:
         if is_users(code.co_filename):
             return line_in(code.co_filename, line, code.co_name)
@@ -134,6 +155,10 @@ def _place(filename: str, line: int) -> str:
     path = Path(filename)
     try:
         relative = os.path.relpath(path)
-    except (ValueError, OSError):  # another drive, on Windows; no directory to be in
+    except (ValueError, OSError):  # another drive, on Windows; no current directory
         relative = filename
     return f"{relative if not relative.startswith('..') else filename}:{line}"
+
+
+_CALLBACK = code_of(asyncio.Handle, "_run")
+"""The function in which the event loop calls a callback, or runs a step of a task."""

@@ -1,4 +1,4 @@
-"""Tracebacks as the user wants to read them: from the test's own line on, without our frames."""
+"""Shorten tracebacks: they begin at the line of the test, and have no frames of this package."""
 
 from __future__ import annotations
 
@@ -11,67 +11,76 @@ from nose2_aio.errors import AioError
 from nose2_aio.introspection import await_chains, locations
 from nose2_aio.introspection.await_chains import Line
 
-__all__ = ["innermost_place", "lines", "trimmed", "users"]
+__all__ = ["innermost_place", "trim", "users_lines", "users_traceback"]
 
 _PACKAGE = __name__.partition(".")[0]
 _RUNNERS = ("asyncio", "contextlib", "unittest")
 _Error = TypeVar("_Error", bound=BaseException)
 
 
-def trimmed(error: _Error, *, head: bool = True) -> _Error:
-    """Leave our frames out of the traceback of ``error``, and with ``head`` the runners' before it.
+def trim(error: _Error, *, head: bool = True) -> _Error:
+    """Remove frames from the traceback of an error, in place, and return the error.
 
-    The same is done to all that is reported with it: causes, contexts, and the members of
-    exception groups. An error of ours keeps the user's frames only. Returns ``error``.
+    1. The frames of this package are removed.
+    2. With ``head``, the first frames are removed, up to the first one that is not of asyncio,
+       contextlib or unittest. If that would leave none, they stay.
+    3. From an `AioError`, these first frames are removed in any case.
+    4. The same is done to all errors that are reported with it: causes, contexts, and the members
+       of exception groups.
     """
     seen: set[int] = set()
-    waiting: list[BaseException] = [error]
-    while waiting:
-        one = waiting.pop()
+    pending: list[BaseException] = [error]
+    while pending:
+        one = pending.pop()
         if id(one) in seen:
             continue
         seen.add(id(one))
-        # an exception class of the user's may forbid to set attributes
+        # called on the base class: an exception class of the user's may forbid to set attributes
         BaseException.with_traceback(one, _relinked(_kept(one, head=head)))
-        waiting += [other for other in (one.__cause__, one.__context__) if other is not None]
+        pending += [other for other in (one.__cause__, one.__context__) if other is not None]
         if isinstance(one, BaseExceptionGroup):
-            waiting += one.exceptions
+            pending += one.exceptions
     return error
 
 
 def innermost_place(error: BaseException) -> str:
-    """Return ``name, file:line`` of the innermost of the user's functions; "" if there is none."""
-    own = [
+    """Return ``name, file:line`` of the user's innermost function; "" if there is none."""
+    users = [
         entry
         for entry in _kept(error, head=True)
         if locations.is_users(entry.tb_frame.f_code.co_filename)
     ]
-    return locations.of_frame(own[-1].tb_frame, own[-1].tb_lineno) if own else ""
+    return locations.of_frame(users[-1].tb_frame, users[-1].tb_lineno) if users else ""
 
 
-def users(error: BaseException) -> TracebackType | None:
-    """Return the traceback of an error without the frames of asyncio, and ours."""
+def users_traceback(error: BaseException) -> TracebackType | None:
+    """Return what `trim` keeps of an error's traceback, without the frames of asyncio.
+
+    The traceback is relinked in place. None if no frame is left.
+    """
     kept = _kept(error, head=True)
     return _relinked([entry for entry in kept if _package(entry) not in ("asyncio", "selectors")])
 
 
-def lines(error: BaseException) -> list[Line]:
-    """Return the lines of the user's that an error has come through."""
+def users_lines(error: BaseException) -> list[Line]:
+    """Return what `trim` keeps of an error's traceback as lines, without those of asyncio."""
     kept = (entry for entry in _kept(error, head=True) if _package(entry) != "asyncio")
-    return await_chains.of_lines((entry.tb_frame, entry.tb_lineno) for entry in kept)
+    return await_chains.to_lines((entry.tb_frame, entry.tb_lineno) for entry in kept)
 
 
 def _kept(error: BaseException, *, head: bool) -> list[TracebackType]:
+    """Return the entries that `trim` keeps."""
     entries = [entry for entry in _entries(error.__traceback__) if _package(entry) != _PACKAGE]
     if not head and not isinstance(error, AioError):
         return entries
     users = list(itertools.dropwhile(lambda entry: _package(entry) in _RUNNERS, entries))
     if users or isinstance(error, AioError):
         return users
-    return entries  # an error of the runner itself
+    return entries  # the runner itself has raised the error
 
 
 def _relinked(entries: list[TracebackType]) -> TracebackType | None:
+    """Make a traceback of these entries alone."""
     following = None
     for entry in reversed(entries):
         entry.tb_next = following
@@ -86,4 +95,4 @@ def _entries(traceback: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def _package(entry: TracebackType) -> str:
-    return locations.package(entry.tb_frame)
+    return locations.package_of(entry.tb_frame)

@@ -51,7 +51,7 @@ async def called(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 
     Any generator function counts as a coroutine here. Raises `DefinitionError` for an async
     generator function.
     """
-    inner = locations.innermost(function)
+    inner = locations.unwrap(function)
     if inspect.isgeneratorfunction(inner):
         types.coroutine(inner)
     result = checked(function(*args, **kwargs), function)

@@ -19,15 +19,16 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from nose2_aio.config import seconds
-from nose2_aio.config.loop_factories import Factory, takes_nothing
+from nose2_aio.config.loop_factories import Factory, takes_no_arguments
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, InvalidTypeError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running import coroutines, hypothesis_examples, loop_contexts, plans
 from nose2_aio.running.engines import NO_CASE, Engine, Execution
+from nose2_aio.running.host import always
 from nose2_aio.running.loop_contexts import LoopContext
-from nose2_aio.running.runner import Runner, always
+from nose2_aio.running.runner import Runner
 
 __unittest = True
 
@@ -173,13 +174,13 @@ def _decorator(
     name: str, function: Callable[..., Any] | None, mark: Decoration, tagged: dict[str, float]
 ) -> Any:
     place = f"@{name}, {locations.of_caller()}"
-    if not takes_nothing(mark.loop):
+    if not takes_no_arguments(mark.loop):
         raise InvalidTypeError(
             "loop= must be a callable without arguments that returns a context manager giving "
             f"an event loop, got {mark.loop!r} ({place})"
         )
     for tag, value in tagged.items():
-        seconds.checked(value, name=tag, place=place)
+        seconds.validate(value, name=tag, place=place)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         if not callable(function) or isinstance(function, type):
@@ -219,7 +220,7 @@ def _decorated(
                 return runner.run(execution.main(), execution.stopped, is_last=always)
         except BaseException as error:
             _hide_from_unittest(at_head="__unittest" in sys._getframe(1).f_globals)
-            raise tracebacks.trimmed(error)  # noqa: B904 -- the same error, without our frames
+            raise tracebacks.trim(error)  # noqa: B904 -- the same error, without our frames
 
     run.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     setattr(run, _ATTRIBUTE, mark)

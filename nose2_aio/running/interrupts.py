@@ -52,7 +52,7 @@ class Interrupts:
         notes = "\n".join(getattr(error, "__notes__", ()))
         message = f"interrupted by {self.cause}"
         found = InterruptedRunError(f"{message}\n{notes}" if notes else message).with_traceback(
-            tracebacks.users(error)
+            tracebacks.users_traceback(error)
         )
         found.__suppress_context__ = True
         return found

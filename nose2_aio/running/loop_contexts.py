@@ -50,9 +50,9 @@ def virtual_clock(*, wall: bool = False) -> Iterator[AbstractEventLoop]:
     moved = WallClock(f"virtual_clock, {locations.of_caller()}") if wall else None
     with _closed_behind(InstrumentedLoop()) as loop:
         clock = instrumented.make_virtual(loop)
-        clock.is_fixed = True
+        clock.is_always_virtual = True
         with moved or nullcontext():
-            clock.move_along(moved)
+            clock.set_wall_clock(moved)
             yield loop
 
 

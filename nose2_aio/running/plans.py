@@ -6,10 +6,10 @@ import functools
 import itertools
 from collections.abc import Iterable
 
-from nose2_aio.config import tags
-from nose2_aio.config.loop_factories import Factory, same
+from nose2_aio.config import tag_lookup
+from nose2_aio.config.loop_factories import Factory, are_same
 from nose2_aio.config.settings import Settings
-from nose2_aio.config.tags import Tags
+from nose2_aio.config.tag_lookup import DurationTags
 from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.running.deadlines import Limit, Virtual
 from nose2_aio.running.engines import SLEEP, TIMEOUT, Engine, Plan
@@ -22,7 +22,7 @@ def made(engine: Engine, function: object, owner: type) -> Plan:
 
     Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to no number.
     """
-    return _made(engine, tags.read(function, owner))
+    return _made(engine, tag_lookup.read_durations(function, owner))
 
 
 def limit(engine: Engine, function: object, owner: type, settings: Settings) -> Limit:
@@ -30,7 +30,7 @@ def limit(engine: Engine, function: object, owner: type, settings: Settings) -> 
 
     Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to no number.
     """
-    tagged = tags.read(function, owner).timeout
+    tagged = tag_lookup.read_durations(function, owner).timeout
     if tagged is None or engine is Engine.FOREVER:
         return overall(settings)
     return Limit(tagged, "@timeout")
@@ -46,7 +46,7 @@ def virtual(
     Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to nothing valid, and
     where time-machine is needed and not installed.
     """
-    tagged = tags.read_virtual_time(function, owner)
+    tagged = tag_lookup.read_virtual_time(function, owner)
     if tagged is False or not (tagged or is_virtual or settings.virtual_time):
         return None
     is_tagged = bool(tagged) or is_virtual
@@ -65,7 +65,7 @@ def factories(function: object, owner: type, settings: Settings) -> dict[int, Fa
     Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to none.
     """
     found = dict(enumerate(settings.loop))
-    for chosen in (tags.read_loop(None, owner), tags.read_loop(function, owner)):
+    for chosen in (tag_lookup.read_loop(None, owner), tag_lookup.read_loop(function, owner)):
         if chosen:
             found = _aligned(chosen, found)
     return found
@@ -76,7 +76,7 @@ def _aligned(chosen: Iterable[Factory], wider: dict[int, Factory]) -> dict[int, 
     found: dict[int, Factory] = {}
     rest = []
     for factory in chosen:
-        index = next((i for i in wider if i not in found and same(wider[i], factory)), None)
+        index = next((i for i in wider if i not in found and are_same(wider[i], factory)), None)
         if index is None:
             rest.append(factory)
         else:
@@ -92,7 +92,7 @@ def overall(settings: Settings) -> Limit:
 
 
 @functools.lru_cache
-def _made(engine: Engine, tagged: Tags) -> Plan:
+def _made(engine: Engine, tagged: DurationTags) -> Plan:
     return Plan(
         engine=engine,
         timeout=TIMEOUT if tagged.timeout is None else tagged.timeout,

@@ -203,7 +203,7 @@ class OneLoop(TestCase):
         tests = """
         class Case(unittest.TestCase):
             async def test_x(self):
-                assert kind() == "WatchedLoop", kind()
+                assert kind() == "InstrumentedLoop", kind()
 
         class Isolated(unittest.IsolatedAsyncioTestCase):
             async def test_x(self):
@@ -233,7 +233,7 @@ class Tags(TestCase):
 
                 @aio.loop("asyncio")
                 async def test_function(self):
-                    assert kind() == "WatchedLoop", kind()
+                    assert kind() == "InstrumentedLoop", kind()
 
                 async def test_by_hand(self):
                     assert kind() == "Blind", kind()
@@ -308,7 +308,7 @@ class Tags(TestCase):
         for line in (
             "Case.test_x[fast] Fast",
             "Case.test_x[blind] Blind",
-            "Case.test_x[asyncio] WatchedLoop",
+            "Case.test_x[asyncio] InstrumentedLoop",
             "Case.test_one Blind",
             "other Fast",
             "other Blind",
@@ -883,7 +883,7 @@ class Isolated(TestCase):
         for line in (
             f"Own.test_own {own}",
             "Own.test_tagged[fast] Fast",
-            "Own.test_tagged[asyncio] WatchedLoop",
+            "Own.test_tagged[asyncio] InstrumentedLoop",
             "Runner.test_runner Blind",
             "Current.test_current Fast",
         ):
@@ -1196,7 +1196,7 @@ class NoSelector(TestCase):
         self.assertEqual(run.verdicts["test_it.Isolated.test_isolated"], "ERROR", run.output)
         self.assertEqual(run.verdicts["test_it.Isolated.test_swallows"], "ERROR", run.output)
         self.assertNotIn("RuntimeError", run.output)
-        self.assertIn("the event loop was abandoned: a task was cancelled twice", run.output)
+        self.assertIn("It was cancelled twice and did not end: its event loop was", run.output)
         self.assertEqual(run.output.count("not done within its time limit of 0.05 s"), 3)
         return run
 

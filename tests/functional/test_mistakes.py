@@ -64,7 +64,7 @@ class Settings(TestCase):
         self.assert_refused(
             self.project().nose2("--aio-shuffle", "test_it"),
             "shuffle must be true, false or a seed, a whole number >= 0, got 'test_it' "
-            "(--aio-shuffle): write --aio-shuffle=SEED, or put --aio-shuffle behind the names of "
+            "(--aio-shuffle): write --aio-shuffle=SEED, or put --aio-shuffle after the names of "
             "tests",
         )
 

@@ -78,7 +78,7 @@ class Readme(TestCase):
         self.assertEqual(named, {one for one in switches if not one.startswith("--no-")})
 
 
-class FixtureCaller(TestCase):
+class Fixtures(TestCase):
     """docs/fixtures.rst"""
 
     TEXT = (TOP / "docs" / "fixtures.rst").read_text()

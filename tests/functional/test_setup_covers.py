@@ -250,7 +250,7 @@ class Bounded(Covered):
         (report,) = run.reports
         self.assertIn(", in crash\n", report)
         self.assertIn("LookupError: in the background\n", report)
-        self.assertIn("What ran was cancelled: test, test_it.py:18", report)
+        self.assertIn("The running code was cancelled in test, test_it.py:18", report)
         self.assertNotIn("CancelledError", report)
 
     def test_group_by_hand(self) -> None:
@@ -304,7 +304,7 @@ class Bounded(Covered):
         self.assertIn("test_2 (test_it.Case.test_2) ... ok", run.output)
         (report,) = run.reports
         self.assertIn("LookupError: in the background\n", report)
-        self.assertIn("What ran was cancelled: test_1, test_it.py", report)
+        self.assertIn("The running code was cancelled in test_1, test_it.py", report)
 
     def test_timeout(self) -> None:
         """A timeout entered in setUp bounds the test, and is reported once."""

@@ -12,7 +12,7 @@ class Tree(TestCase):
     """The exceptions."""
 
     def test_root(self) -> None:
-        """Each is an AioError, and one of the built-in kind that its users expect."""
+        """Each is an AioError, and also of the built-in type that users expect."""
         kinds = {
             errors.InvalidValueError: ValueError,
             errors.InvalidTypeError: TypeError,
@@ -35,7 +35,7 @@ class Tree(TestCase):
         self.assertEqual({errors.AioError, *kinds}, {getattr(errors, n) for n in errors.__all__})
 
     def test_pickle(self) -> None:
-        """Each survives the way back from a worker process."""
+        """Each can be sent from a worker process."""
         for name in errors.__all__:
             error = getattr(errors, name)("what, where")
             again = pickle.loads(pickle.dumps(error))

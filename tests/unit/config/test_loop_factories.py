@@ -33,15 +33,15 @@ RULE = "must be a callable without arguments that returns an event loop, or the 
 
 
 def names(*values: Any) -> list[str]:
-    """The names of what is given."""
-    return [factory.name for factory in loop_factories.checked(values, place="here")]
+    """Return the short names of factories."""
+    return [factory.name for factory in loop_factories.validate(values, place="here")]
 
 
 class Names(TestCase):
-    """What a factory is called in ids."""
+    """The short names of factories, for ids."""
 
     def test_dotted(self) -> None:
-        """By the last part, or by the module of a new_event_loop."""
+        """It is the last part of a dotted name. For ``new_event_loop``, it is the module."""
         self.assertEqual(names("uvloop.new_event_loop"), ["uvloop"])
         self.assertEqual(names("package.module.new_event_loop"), ["module"])
         self.assertEqual(names("asyncio.SelectorEventLoop"), ["SelectorEventLoop"])
@@ -49,10 +49,10 @@ class Names(TestCase):
         self.assertEqual(names("new_event_loop"), ["new_event_loop"])
 
     def test_callables(self) -> None:
-        """The same, by their own names; nothing that would break an id."""
+        """The same for callables. Characters that can't be in an id are replaced."""
         self.assertEqual(names(asyncio.new_event_loop), ["asyncio"])
         self.assertEqual(names(make), ["make"])
-        self.assertEqual(names(new_event_loop), ["test_factories"])
+        self.assertEqual(names(new_event_loop), ["test_loop_factories"])
         self.assertEqual(names(functools.partial(make)), ["make"])
         self.assertEqual(names(Maker()), ["Maker"])
         self.assertEqual(names(lambda: make()), ["<lambda>"])
@@ -63,14 +63,14 @@ class Names(TestCase):
         self.assertEqual(names(odd), ["a_b_c_d_"])
 
     def test_same(self) -> None:
-        """Those of the same name are numbered."""
+        """Factories with the same name are numbered."""
         self.assertEqual(
             names("one.fast", "two.fast", "slow", "three.fast"),
             ["fast", "fast-2", "slow", "fast-3"],
         )
 
     def test_lists(self) -> None:
-        """With commas, by line, as a list or its text."""
+        """Several are given with commas, on lines, as a list, or as the text of a list."""
         for given in (
             ("one,two",),
             ("one, two,",),
@@ -84,10 +84,10 @@ class Names(TestCase):
 
 
 class Checked(TestCase):
-    """What is no factory."""
+    """Invalid factories."""
 
     def test_values(self) -> None:
-        """It is named with its place."""
+        """The error names the value and its place."""
 
         async def coroutine() -> None: ...
 
@@ -102,18 +102,18 @@ class Checked(TestCase):
             (Checked, InvalidTypeError),
         ):
             with self.subTest(value), self.assertRaises(InvalidValueError) as caught:
-                loop_factories.checked([value], place="here")
+                loop_factories.validate([value], place="here")
             self.assertIs(type(caught.exception), error)
             self.assertRegex(
                 str(caught.exception), rf"^loop {RULE}, got {re.escape(repr(value))}.* \(here\)$"
             )
 
     def test_names(self) -> None:
-        """What is no dotted name, or the name of nothing that could make a loop."""
+        """Texts that are not a dotted name, or not that of a factory."""
         several = "several have commas between them"
         for text in ("fast loop", "", ","):
             with self.assertRaises(InvalidValueError) as caught:
-                loop_factories.parsed(text, name="loop", place="here")
+                loop_factories.parse(text, name="loop", place="here")
             message = f"loop {RULE}, got {text!r}; {several} (here)"
             self.assertEqual(str(caught.exception), message)
         project = Project(
@@ -146,26 +146,26 @@ class Checked(TestCase):
             ),
         ):
             with self.subTest(text), self.assertRaises(InvalidValueError) as caught:
-                loop_factories.parsed(text, name="loop", place="here")
+                loop_factories.parse(text, name="loop", place="here")
             self.assertEqual(str(caught.exception), f"loop {RULE}, got '{text}': {why} (here)")
 
     def test_none(self) -> None:
-        """There has to be one."""
+        """There must be at least one factory."""
         for values in ((), ([],)):
             with self.assertRaisesRegex(InvalidValueError, r"got none \(here\)$"):
-                loop_factories.checked(values, place="here")
+                loop_factories.validate(values, place="here")
 
     def test_no_signature(self) -> None:
-        """A callable that has no signature is taken as it is."""
+        """A callable without a signature is accepted."""
         with mock.patch("inspect.signature", side_effect=ValueError):
-            self.assertTrue(loop_factories.takes_nothing(int))
+            self.assertTrue(loop_factories.takes_no_arguments(int))
 
 
 class CreatedObject(TestCase):
-    """What a factory makes."""
+    """The loops of a factory."""
 
     def test_found(self) -> None:
-        """What is named is imported, a module's new_event_loop where that is named."""
+        """A dotted name is imported. For a module, it is its ``new_event_loop``."""
         for text, function in (
             ("asyncio", asyncio.new_event_loop),
             ("asyncio.events.new_event_loop", asyncio.new_event_loop),
@@ -173,32 +173,32 @@ class CreatedObject(TestCase):
             (HERE, new_event_loop),
             ("concurrent.futures.thread.ThreadPoolExecutor", None),
         ):
-            (factory,) = loop_factories.parsed(text, name="loop", place="here")
+            (factory,) = loop_factories.parse(text, name="loop", place="here")
             if function is not None:
                 self.assertIs(factory.function, function)
 
     def test_wrong(self) -> None:
-        """Something else than a fresh loop."""
+        """A factory that does not return a new loop."""
         running = mock.Mock(spec=asyncio.AbstractEventLoop)
         running.is_closed.return_value = False
         closed = make()
         closed.close()
         for value, error, text in (
             (5, InvalidTypeError, r"it returned 5 \(here\)"),
-            (running, LoopError, r"runs already \(here\)"),
+            (running, LoopError, r"is already running \(here\)"),
             (closed, LoopError, r"is closed \(here\)"),
         ):
             with self.assertRaisesRegex(error, text):
-                loop_factories.made(Factory("x", lambda value=value: value, "here"))
+                loop_factories.make_loop(Factory("x", lambda value=value: value, "here"))
 
     def test_same(self) -> None:
-        """One factory by two names is the same; none is asyncio's."""
-        first, second = loop_factories.checked([make, f"{HERE}.make"], place="here")
+        """A factory by two names is the same. None is asyncio's."""
+        first, second = loop_factories.validate([make, f"{HERE}.make"], place="here")
         default = Factory("asyncio", "asyncio", "here")
-        self.assertTrue(loop_factories.same(first, first))
-        self.assertTrue(loop_factories.same(first, second))
-        self.assertTrue(loop_factories.same(None, default))
-        self.assertTrue(loop_factories.same(default, None))
-        self.assertTrue(loop_factories.same(None, None))
-        self.assertFalse(loop_factories.same(first, None))
-        self.assertFalse(loop_factories.same(first, default))
+        self.assertTrue(loop_factories.are_same(first, first))
+        self.assertTrue(loop_factories.are_same(first, second))
+        self.assertTrue(loop_factories.are_same(None, default))
+        self.assertTrue(loop_factories.are_same(default, None))
+        self.assertTrue(loop_factories.are_same(None, None))
+        self.assertFalse(loop_factories.are_same(first, None))
+        self.assertFalse(loop_factories.are_same(first, default))

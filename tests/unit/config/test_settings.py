@@ -1,11 +1,11 @@
-"""nose2_aio.config.settings"""
+"""nose2_aio.config.settings, nose2_aio.config.options"""
 
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
 from unittest import TestCase, mock
 
-from nose2_aio.config import settings
+from nose2_aio.config import options, settings
 from nose2_aio.errors import InvalidValueError
 
 
@@ -13,7 +13,7 @@ class Resolve(TestCase):
     """From texts to settings."""
 
     def test_defaults(self) -> None:
-        """Nothing given: by the body, no limit, no debug mode."""
+        """The defaults: generators by their body, no time limit, no debug mode."""
         found = settings.resolve({}, {})
         self.assertEqual(
             (found.generators, found.time_limit, found.debug, found.places),
@@ -21,7 +21,7 @@ class Resolve(TestCase):
         )
 
     def test_order(self) -> None:
-        """The command line wins over the file, and each value has its place."""
+        """The command line wins over the file. The place of each value is recorded."""
         found = settings.resolve(
             {"generators": "nose2", "time-limit": "5", "always-on": "no"},
             {"time-limit": "2.5", "debug": "True"},
@@ -39,7 +39,7 @@ class Resolve(TestCase):
         )
 
     def test_workers(self) -> None:
-        """By default tests run once, in one process; ``auto`` stands for the cores of this one."""
+        """By default tests run once, in one process. ``auto`` means one worker for each core."""
         found = settings.resolve({}, {})
         self.assertEqual(
             (found.workers, found.worker_start, found.retries, found.flaky, found.repeat),
@@ -55,27 +55,27 @@ class Resolve(TestCase):
             self.assertEqual(settings.resolve({"workers": "auto"}, {}).workers, 3)
 
     def test_cores(self) -> None:
-        """Where the system doesn't say which cores a process may use, ``auto`` is all of them."""
-        with mock.patch.object(settings, "os", mock.Mock(spec=["cpu_count"])) as system:
+        """If the cores that a process may use are not known, ``auto`` counts all cores."""
+        with mock.patch.object(options, "os", mock.Mock(spec=["cpu_count"])) as system:
             system.cpu_count.return_value = 6
             self.assertEqual(settings.resolve({"workers": "auto"}, {}).workers, 6)
             system.cpu_count.return_value = None
             self.assertEqual(settings.resolve({"workers": "auto"}, {}).workers, 1)
 
     def test_frozen(self) -> None:
-        """Nobody changes them afterwards."""
+        """Settings can't be changed."""
         with self.assertRaises(FrozenInstanceError):
             settings.resolve({}, {}).debug = True
 
     def test_words(self) -> None:
-        """Booleans are what nose2 takes for one, in any case; nothing else is silently false."""
+        """Booleans are the words that nose2 accepts, in any case. Others are an error."""
         for word in ("1", "t", "True", "ON", "yes", "y"):
             self.assertTrue(settings.resolve({"debug": word}, {}).debug)
         for word in ("0", "f", "False", "OFF", "no", "n"):
             self.assertFalse(settings.resolve({"debug": word}, {}).debug)
 
     def test_invalid(self) -> None:
-        """Each bad value is named with its place and what would be valid."""
+        """An error names the invalid value, its place, and the valid values."""
         for file, command_line, message in (
             (
                 {"generators": "all"},
@@ -160,7 +160,7 @@ class Resolve(TestCase):
                 {},
                 (
                     "unknown key 'concurrency' in [aio]: "
-                    f"known: always-on, {', '.join(option.key for option in settings.OPTIONS)}"
+                    f"known: always-on, {', '.join(option.key for option in options.OPTIONS)}"
                 ),
             ),
             ({"strict": "very"}, {}, "strict must be true or false, got 'very' ([aio] strict)"),
@@ -190,7 +190,7 @@ class Resolve(TestCase):
                 {},
                 (
                     "unknown key 'colour' in [aio]: "
-                    f"known: always-on, {', '.join(option.key for option in settings.OPTIONS)}"
+                    f"known: always-on, {', '.join(option.key for option in options.OPTIONS)}"
                 ),
             ),
         ):
@@ -200,10 +200,10 @@ class Resolve(TestCase):
 
 
 class Order(TestCase):
-    """In which order tests run."""
+    """The setting ``shuffle``."""
 
     def test_seed(self) -> None:
-        """A number is a seed, in the file as well; with none, one is drawn each time."""
+        """A number is a seed. Without a number, the seed is random."""
         self.assertIsNone(settings.resolve({}, {}).shuffle)
         for text, seed in (("0", 0), ("1", 1), (str(2**40), 2**40)):
             self.assertEqual(settings.resolve({"shuffle": text}, {}).shuffle, seed)
@@ -220,9 +220,9 @@ class Order(TestCase):
         self.assertIsNone(settings.resolve({"shuffle": "true"}, {"shuffle": "false"}).shuffle)
 
     def test_no_seed(self) -> None:
-        """Anything else is none; on the command line it may be a test, whatever it is called."""
+        """Other texts are an error. On the command line, the text may be the name of a test."""
         rule = "shuffle must be true, false or a seed, a whole number >= 0, got"
-        hint = "write --aio-shuffle=SEED, or put --aio-shuffle behind the names of tests"
+        hint = "write --aio-shuffle=SEED, or put --aio-shuffle after the names of tests"
         for text in ("-1", "1.5", "soon"):
             with self.assertRaises(InvalidValueError) as caught:
                 settings.resolve({"shuffle": text}, {})

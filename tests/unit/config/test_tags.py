@@ -1,4 +1,4 @@
-"""nose2_aio.config.tags"""
+"""nose2_aio.config.tags, nose2_aio.config.tag_lookup"""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import functools
 from unittest import TestCase
 
 import nose2_aio as aio
-from nose2_aio.config import tags
-from nose2_aio.config.tags import Tags
+from nose2_aio.config import tag_lookup
+from nose2_aio.config.tag_lookup import DurationTags
 from nose2_aio.errors import InvalidTypeError, InvalidValueError
 
 
@@ -16,10 +16,10 @@ def function() -> None:
 
 
 class Recording(TestCase):
-    """What a tag leaves behind."""
+    """What a tag records."""
 
     def test_function(self) -> None:
-        """On a function, one plain attribute of its name; the function stays itself."""
+        """On a function, a tag is one plain attribute of its name. The function is returned."""
 
         def tagged() -> None:
             pass
@@ -28,7 +28,7 @@ class Recording(TestCase):
         self.assertEqual(vars(tagged), {"timeout": 5, "sleep": 0.5})
 
     def test_class(self) -> None:
-        """On a class, nothing that could be taken for an attribute of its own."""
+        """On a class, a tag is no attribute of its name."""
 
         @aio.timeout(5)
         @aio.sleep(1)
@@ -37,10 +37,12 @@ class Recording(TestCase):
 
         self.assertEqual(Tagged.timeout, 3)
         self.assertFalse(hasattr(Tagged, "sleep"))
-        self.assertEqual(tags.read(function, Tagged), Tags(timeout=5, sleep=1))
+        self.assertEqual(
+            tag_lookup.read_durations(function, Tagged), DurationTags(timeout=5, sleep=1)
+        )
 
     def test_static(self) -> None:
-        """On a static or class method, it is the function's."""
+        """On a static or class method, the function is tagged."""
 
         class Tagged:
             @aio.timeout(1)
@@ -51,29 +53,31 @@ class Recording(TestCase):
             @classmethod
             def class_method(cls) -> None: ...
 
-        self.assertEqual(tags.read(Tagged.static, Tagged), Tags(timeout=1))
-        self.assertEqual(tags.read(Tagged.class_method, Tagged), Tags(timeout=2))
+        self.assertEqual(tag_lookup.read_durations(Tagged.static, Tagged), DurationTags(timeout=1))
+        self.assertEqual(
+            tag_lookup.read_durations(Tagged.class_method, Tagged), DurationTags(timeout=2)
+        )
 
     def test_partial(self) -> None:
         """A partial has the tags of its function."""
         tagged = functools.partial(functools.partial(aio.timeout(1)(lambda *_: None), 1), 2)
-        self.assertEqual(tags.read(tagged, object), Tags(timeout=1))
-        self.assertTrue(tags.is_tagged(tagged))
+        self.assertEqual(tag_lookup.read_durations(tagged, object), DurationTags(timeout=1))
+        self.assertTrue(tag_lookup.is_coroutine_tagged(tagged))
 
     def test_is_tagged(self) -> None:
-        """A function is tagged by decorator or by hand; None is no tag."""
+        """A function is tagged by a decorator or by hand. None is not a tag."""
 
         def by_hand() -> None:
             pass
 
-        self.assertFalse(tags.is_tagged(by_hand))
+        self.assertFalse(tag_lookup.is_coroutine_tagged(by_hand))
         by_hand.timeout = None
-        self.assertFalse(tags.is_tagged(by_hand))
+        self.assertFalse(tag_lookup.is_coroutine_tagged(by_hand))
         by_hand.sleep = 0
-        self.assertTrue(tags.is_tagged(by_hand))
+        self.assertTrue(tag_lookup.is_coroutine_tagged(by_hand))
 
     def test_invalid(self) -> None:
-        """A bad value is refused where it is given, with value, place and rule."""
+        """An invalid value is an error at once. It names value, place and rule."""
         with self.assertRaises(InvalidValueError) as caught:
             aio.timeout(-1)
         self.assertRegex(
@@ -87,7 +91,7 @@ class Recording(TestCase):
             aio.timeout(function)
 
     def test_on_nothing(self) -> None:
-        """What is neither function nor class can't be tagged."""
+        """Other objects than functions and classes can't be tagged."""
         with self.assertRaisesRegex(
             InvalidTypeError, r"^@timeout is for functions and classes, got 7 \(@timeout, "
         ):
@@ -98,7 +102,7 @@ class Reading(TestCase):
     """Which tag holds for a test."""
 
     def test_none(self) -> None:
-        """No tags, and a class's own attribute of a tag's name isn't one."""
+        """No tags: a class's own attribute with the name of a tag is not one."""
 
         class Untagged:
             timeout = 3
@@ -106,12 +110,14 @@ class Reading(TestCase):
             def method(self) -> None:
                 pass
 
-        self.assertEqual(tags.read(Untagged().method, Untagged), Tags(None, None))
-        self.assertEqual(tags.read(function, object), Tags(None, None))
-        self.assertEqual(tags.read(print, object), Tags(None, None))
+        self.assertEqual(
+            tag_lookup.read_durations(Untagged().method, Untagged), DurationTags(None, None)
+        )
+        self.assertEqual(tag_lookup.read_durations(function, object), DurationTags(None, None))
+        self.assertEqual(tag_lookup.read_durations(print, object), DurationTags(None, None))
 
     def test_function_over_class(self) -> None:
-        """The function's tag wins over its class's; other tags of the class hold."""
+        """The tag of the function wins over that of its class. Other tags of the class hold."""
 
         @aio.timeout(1)
         @aio.sleep(2)
@@ -120,10 +126,12 @@ class Reading(TestCase):
             def method(self) -> None:
                 pass
 
-        self.assertEqual(tags.read(Tagged().method, Tagged), Tags(timeout=3, sleep=2))
+        self.assertEqual(
+            tag_lookup.read_durations(Tagged().method, Tagged), DurationTags(timeout=3, sleep=2)
+        )
 
     def test_inherited(self) -> None:
-        """Tags of bases hold, the nearest first."""
+        """Tags of base classes hold. That of the nearest one wins."""
 
         @aio.timeout(1)
         class Base: ...
@@ -136,32 +144,36 @@ class Reading(TestCase):
         @aio.timeout(4)
         class Nearest(Both): ...
 
-        self.assertEqual(tags.read(function, Both), Tags(timeout=1, sleep=2))
-        self.assertEqual(tags.read(function, Nearest), Tags(timeout=4, sleep=2))
-        self.assertEqual(tags.read(function, Base), Tags(timeout=1))
+        self.assertEqual(
+            tag_lookup.read_durations(function, Both), DurationTags(timeout=1, sleep=2)
+        )
+        self.assertEqual(
+            tag_lookup.read_durations(function, Nearest), DurationTags(timeout=4, sleep=2)
+        )
+        self.assertEqual(tag_lookup.read_durations(function, Base), DurationTags(timeout=1))
 
     def test_by_hand(self) -> None:
-        """An attribute set by hand counts, and a bad one is refused with its place."""
+        """An attribute set by hand counts. If it is invalid, the error names its place."""
 
         def by_hand() -> None:
             pass
 
         by_hand.timeout = None
-        self.assertEqual(tags.read(by_hand, object), Tags())
+        self.assertEqual(tag_lookup.read_durations(by_hand, object), DurationTags())
         by_hand.timeout = 7
-        self.assertEqual(tags.read(by_hand, object), Tags(timeout=7))
+        self.assertEqual(tag_lookup.read_durations(by_hand, object), DurationTags(timeout=7))
         by_hand.timeout = "7"
         with self.assertRaisesRegex(
             InvalidTypeError, r"got '7' \(attribute timeout of by_hand, .*test_tags\.py:\d+\)$"
         ):
-            tags.read(by_hand, object)
+            tag_lookup.read_durations(by_hand, object)
 
 
 class LoopScope(TestCase):
     """loop_scope, on classes only."""
 
     def test_classes(self) -> None:
-        """It is read from the class, or else from its bases; beside other tags."""
+        """It is read from the class, or else from its bases. Other tags do not matter."""
 
         @aio.loop_scope("class")
         @aio.timeout(5)
@@ -173,11 +185,11 @@ class LoopScope(TestCase):
         class Own(Base): ...
 
         for owner, scope in ((Base, "class"), (Inherits, "class"), (Own, "run"), (object, None)):
-            self.assertEqual(tags.read_loop_scope(owner), scope)
-        self.assertEqual(tags.read(None, Own).timeout, 5)
+            self.assertEqual(tag_lookup.read_loop_scope(owner), scope)
+        self.assertEqual(tag_lookup.read_durations(None, Own).timeout, 5)
 
     def test_values(self) -> None:
-        """Any other value is refused, with its place."""
+        """Any other value is an error that names its place."""
         for value, kind in (("package", InvalidValueError), (5, InvalidTypeError)):
             with self.assertRaises(kind) as caught:
                 aio.loop_scope(value)  # type: ignore[arg-type]
@@ -188,7 +200,7 @@ class LoopScope(TestCase):
             )
 
     def test_functions(self) -> None:
-        """It is nothing for a function."""
+        """It is an error on a function."""
         with self.assertRaisesRegex(
             InvalidTypeError, r"^@loop_scope is for classes, got <function"
         ):
@@ -198,10 +210,10 @@ class LoopScope(TestCase):
 
 
 class Checks(TestCase):
-    """What checks do, by tag."""
+    """The tag ``checks``."""
 
     def test_merged(self) -> None:
-        """A function's names win over its class's, the outer tag over the inner one."""
+        """The function's modes win over its class's, the outer tag's over the inner one's."""
 
         @aio.checks(leaked_tasks="fail")
         class Base: ...
@@ -215,13 +227,13 @@ class Checks(TestCase):
             def test(self) -> None: ...
 
         self.assertEqual(
-            tags.read_checks(Tagged.test, Tagged),
+            tag_lookup.read_checks(Tagged.test, Tagged),
             {"leaked-tasks": "fail", "leaked-timers": "warn", "never-awaited": "ignore"},
         )
-        self.assertEqual(tags.read_checks(function, object), {})
+        self.assertEqual(tag_lookup.read_checks(function, object), {})
 
     def test_invalid(self) -> None:
-        """Names and modes are checked, with the place."""
+        """Invalid names and modes are errors that name the place."""
         known = "never_awaited, never_awaited_mocks, lost_exceptions, "
         for modes, message in (
             ({}, f"@checks needs at least one of {known}"),
@@ -236,20 +248,20 @@ class Checks(TestCase):
             aio.checks(leaked_tasks="fail")(7)
 
     def test_by_hand(self) -> None:
-        """An attribute set by hand is checked when it is read."""
+        """An attribute that was set by hand is validated when it is read."""
 
         def by_hand() -> None: ...
 
         by_hand.checks = 5
         with self.assertRaisesRegex(InvalidTypeError, "^checks must be a dict, got 5 .attribute"):
-            tags.read_checks(by_hand, object)
+            tag_lookup.read_checks(by_hand, object)
 
 
 class Serial(TestCase):
-    """What runs alone."""
+    """The tag ``serial``."""
 
     def test_function(self) -> None:
-        """On a function it is a plain attribute; set by hand it counts the same."""
+        """On a function it is a plain attribute. One that was set by hand counts the same."""
 
         @aio.serial
         def tagged() -> None: ...
@@ -257,19 +269,19 @@ class Serial(TestCase):
         def by_hand() -> None: ...
 
         self.assertEqual(vars(tagged), {"serial": True})
-        self.assertFalse(tags.is_tagged(tagged))
-        self.assertTrue(tags.read_serial(tagged, object))
-        self.assertFalse(tags.read_serial(by_hand, object))
+        self.assertFalse(tag_lookup.is_coroutine_tagged(tagged))
+        self.assertTrue(tag_lookup.read_serial(tagged, object))
+        self.assertFalse(tag_lookup.read_serial(by_hand, object))
         for value, meant in ((True, True), (False, False), (None, False)):
             by_hand.serial = value
-            self.assertIs(tags.read_serial(by_hand, object), meant)
+            self.assertIs(tag_lookup.read_serial(by_hand, object), meant)
         by_hand.serial = "yes"
         with self.assertRaisesRegex(
             InvalidTypeError,
             r"^serial must be True or False, got 'yes' "
             r"\(attribute serial of by_hand, .*test_tags\.py:\d+\)$",
         ):
-            tags.read_serial(by_hand, object)
+            tag_lookup.read_serial(by_hand, object)
 
     def test_class(self) -> None:
         """On a class it holds for all its tests, and for those of its subclasses."""
@@ -292,12 +304,12 @@ class Serial(TestCase):
         self.assertFalse(hasattr(Base, "serial"))
         self.assertTrue(Base.static.serial)
         for owner, meant in ((Base, True), (Inherits, True), (Other, False), (object, False)):
-            self.assertIs(tags.read_serial(function, owner), meant)
+            self.assertIs(tag_lookup.read_serial(function, owner), meant)
         Inherits.own.serial = False
-        self.assertFalse(tags.read_serial(Inherits().own, Inherits))
+        self.assertFalse(tag_lookup.read_serial(Inherits().own, Inherits))
 
     def test_invalid(self) -> None:
-        """It is for functions and classes, without anything else."""
+        """It is for functions and classes, and has no arguments."""
         for given in (7, "database", True):
             with self.assertRaisesRegex(
                 InvalidTypeError,
@@ -308,22 +320,22 @@ class Serial(TestCase):
 
 
 class Exclusive(TestCase):
-    """Tests that share a key never run at the same time."""
+    """The tag ``exclusive``."""
 
     def test_function(self) -> None:
-        """Keys add up, in one plain attribute; each says how many tests may have it."""
+        """Several tags add up in one plain attribute."""
 
         @aio.exclusive("port", "database")
         @aio.exclusive("database")
         def tagged() -> None: ...
 
         self.assertEqual(vars(tagged), {"exclusive": ("database", "port", "database")})
-        self.assertFalse(tags.is_tagged(tagged))
-        self.assertEqual(tags.read_exclusive(tagged, object), {"database": 1, "port": 1})
-        self.assertEqual(tags.read_exclusive(function, object), {})
+        self.assertFalse(tag_lookup.is_coroutine_tagged(tagged))
+        self.assertEqual(tag_lookup.read_exclusive(tagged, object), {"database": 1, "port": 1})
+        self.assertEqual(tag_lookup.read_exclusive(function, object), {})
 
     def test_by_hand(self) -> None:
-        """A string is one key, anything that can be iterated holds some."""
+        """Set by hand, it may be a string or an iterable of strings."""
 
         def by_hand() -> None: ...
 
@@ -335,7 +347,7 @@ class Exclusive(TestCase):
             (None, {}),
         ):
             by_hand.exclusive = value
-            self.assertEqual(tags.read_exclusive(by_hand, object), keys)
+            self.assertEqual(tag_lookup.read_exclusive(by_hand, object), keys)
         by_hand.exclusive = "database"
         self.assertEqual(aio.exclusive("port")(by_hand).exclusive, ("database", "port"))
         for value, got in ((5, "5"), (["a", 5], "5")):
@@ -345,10 +357,10 @@ class Exclusive(TestCase):
                 rf"^exclusive must be one or more strings, got {got} "
                 r"\(attribute exclusive of by_hand, .*test_tags\.py:\d+\)$",
             ):
-                tags.read_exclusive(by_hand, object)
+                tag_lookup.read_exclusive(by_hand, object)
 
     def test_class(self) -> None:
-        """Those of a class, of its bases and of its function add up too."""
+        """The keys of a function, its class and the bases add up, too."""
 
         @aio.exclusive("a")
         @aio.checks(leaked_tasks="fail")
@@ -365,15 +377,17 @@ class Exclusive(TestCase):
 
         class Inherits(Tagged): ...
 
-        self.assertEqual(tags.read_exclusive(function, Base), {"a": 1})
-        self.assertEqual(set(tags.read_exclusive(function, Inherits)), {"a", "b", "c"})
-        self.assertEqual(set(tags.read_exclusive(Tagged.method, Tagged)), {"a", "b", "c", "d"})
+        self.assertEqual(tag_lookup.read_exclusive(function, Base), {"a": 1})
+        self.assertEqual(set(tag_lookup.read_exclusive(function, Inherits)), {"a", "b", "c"})
+        self.assertEqual(
+            set(tag_lookup.read_exclusive(Tagged.method, Tagged)), {"a", "b", "c", "d"}
+        )
         aio.exclusive("e")(vars(Tagged)["method"])
         self.assertEqual(Tagged.method.exclusive, ("d", "e"))
-        self.assertEqual(tags.read_checks(function, Inherits), {"leaked-tasks": "fail"})
+        self.assertEqual(tag_lookup.read_checks(function, Inherits), {"leaked-tasks": "fail"})
 
     def test_invalid(self) -> None:
-        """There is at least one, and each is a string; it is for functions and classes."""
+        """It needs a key. Keys are strings. It is for functions and classes."""
         place = r"\(@exclusive, .*test_tags\.py:\d+\)$"
         with self.assertRaisesRegex(
             InvalidValueError, rf"^@exclusive needs at least one key, a string {place}"
@@ -390,7 +404,7 @@ class Exclusive(TestCase):
             aio.exclusive("database")(7)
 
     def test_at_most(self) -> None:
-        """The smallest ``at_most`` of a key wins, of a function and its class too."""
+        """The smallest ``at_most`` of a key wins, also between a function and its class."""
 
         @aio.exclusive("a", "b", at_most=4)
         class Case:
@@ -402,12 +416,12 @@ class Exclusive(TestCase):
             @aio.exclusive("b")
             def alone(self) -> None: ...
 
-        self.assertEqual(tags.read_exclusive(function, Case), {"a": 4, "b": 4})
-        self.assertEqual(tags.read_exclusive(Case.test, Case), {"a": 2, "b": 4, "c": 3})
-        self.assertEqual(tags.read_exclusive(Case.alone, Case), {"a": 4, "b": 1})
+        self.assertEqual(tag_lookup.read_exclusive(function, Case), {"a": 4, "b": 4})
+        self.assertEqual(tag_lookup.read_exclusive(Case.test, Case), {"a": 2, "b": 4, "c": 3})
+        self.assertEqual(tag_lookup.read_exclusive(Case.alone, Case), {"a": 4, "b": 1})
 
     def test_invalid_at_most(self) -> None:
-        """``at_most`` is a whole number of at least 1."""
+        """``at_most`` must be a whole number >= 1."""
         place = r"\(@exclusive, .*test_tags\.py:\d+\)$"
         for given, kind in (
             (0, InvalidValueError),
@@ -426,10 +440,10 @@ class Exclusive(TestCase):
 
 
 class Retries(TestCase):
-    """How often a failed test is run again."""
+    """The tag ``retries``."""
 
     def test_read(self) -> None:
-        """A tag of a function wins over that of its class; 0 is a value like another."""
+        """The tag of a function wins over that of its class, also if it is 0."""
 
         @aio.retries(2)
         class Case:
@@ -449,11 +463,11 @@ class Retries(TestCase):
             (by_hand, object, 5),
             (by_hand, Case, 5),
         ):
-            self.assertEqual(tags.read_retries(what, owner), meant)
-        self.assertFalse(tags.is_tagged(Case.never))
+            self.assertEqual(tag_lookup.read_retries(what, owner), meant)
+        self.assertFalse(tag_lookup.is_coroutine_tagged(Case.never))
 
     def test_invalid(self) -> None:
-        """It is a whole number, and for functions and classes."""
+        """It must be a whole number, on a function or a class."""
         rule = "retries must be a whole number >= 0, got"
         place = r"\(@retries, .*test_tags\.py:\d+\)$"
         for given, kind in (
@@ -478,16 +492,16 @@ class Retries(TestCase):
             InvalidTypeError,
             rf"^{rule} '2' \(attribute retries of by_hand, .*test_tags\.py:\d+\)$",
         ):
-            tags.read_retries(by_hand, object)
+            tag_lookup.read_retries(by_hand, object)
 
 
 class Whole(TestCase):
     """Whole numbers."""
 
     def test_limits(self) -> None:
-        """The least value is allowed; one below it is not."""
-        self.assertEqual(tags.whole(3, least=3, name="n", place="here"), 3)
+        """The least value is valid. A smaller one is not."""
+        self.assertEqual(tag_lookup.validate_whole(3, least=3, name="n", place="here"), 3)
         with self.assertRaisesRegex(
             InvalidValueError, r"^n must be a whole number >= 3, got 2 \(here\)$"
         ):
-            tags.whole(2, least=3, name="n", place="here")
+            tag_lookup.validate_whole(2, least=3, name="n", place="here")

@@ -9,15 +9,15 @@ from nose2_aio.eventloop import instrumented, selector
 
 
 class Recheck(TestCase):
-    """A loop that something may still wake."""
+    """A loop that a thread or a process may still wake."""
 
     def test_recheck(self) -> None:
-        """It waits a little, and looks again: what might wake it may end without a word."""
+        """It waits for a limited time and looks again: the thread may end without an event."""
         loop: Any = instrumented.InstrumentedLoop()
         self.addCleanup(loop.close)
         loop.__nose2_aio__.on_deadlock = self.fail
         with (
             mock.patch.object(selector, "_RECHECK", 0.001),
-            mock.patch.object(selector.wakers, "process_can_wake", return_value=True),
+            mock.patch.object(selector.wakeup_sources, "process_can_wake", return_value=True),
         ):
             self.assertEqual((loop._selector.select(0), loop._selector.select(None)), ([], []))

@@ -23,13 +23,13 @@ from nose2_aio.eventloop.wall_clock import WallClock
 
 
 def run(main: Callable[[Clock], Awaitable[Any]]) -> Any:
-    """Run a coroutine function in virtual time, and give it the clock."""
+    """Run a coroutine function in virtual time. Its argument is the clock."""
     with aio.virtual_clock() as loop:
         return loop.run_until_complete(main(aio.clock()))
 
 
 class Outside:
-    """What stands for the world outside of a loop: it holds time for so many real seconds."""
+    """A selector with a real time of its own. Until ``holds`` seconds, the loop may be woken."""
 
     def __init__(self, holds: float = 0.0, *, files: bool = False) -> None:
         self.now, self.holds, self.files = 0.0, holds, files
@@ -43,10 +43,10 @@ class Outside:
         self.now += left if is_first else timeout or 0
         return ["came"] if is_first else []
 
-    def is_watching(self) -> bool:
+    def has_files(self) -> bool:
         return self.files and self.now < self.holds
 
-    def can_change(self) -> bool:
+    def can_be_woken(self) -> bool:
         return not self.files and self.now < self.holds
 
 
@@ -54,7 +54,7 @@ class Jumping(TestCase):
     """A loop in virtual time."""
 
     def test_no_drift(self) -> None:
-        """Many seconds, or tenths, end to the nanosecond."""
+        """Many sleeps of a second, or of 0.1 s, end exactly to the nanosecond."""
         for duration, end in ((1, 8_640), (0.1, 864)):
 
             async def main(clock: Clock, duration: float = duration) -> float:
@@ -65,7 +65,7 @@ class Jumping(TestCase):
             self.assertEqual(run(main), end)
 
     def test_order(self) -> None:
-        """Timers fire in their order, each at its time; those of one moment in one go."""
+        """Timers fire in order, each at its time. Those of the same moment fire together."""
 
         async def main(clock: Clock) -> None:
             seen: list[Any] = []
@@ -78,7 +78,7 @@ class Jumping(TestCase):
         run(main)
 
     def test_far(self) -> None:
-        """Centuries take no time, and small steps still count behind them."""
+        """Centuries take no time, and small steps still count after them."""
 
         async def main(clock: Clock) -> None:
             for far in (1e6, 1e8, 1e10):
@@ -93,7 +93,7 @@ class Jumping(TestCase):
         self.assertLess(time.monotonic() - began, 30)
 
     def test_below_a_nanosecond(self) -> None:
-        """What can't be told apart takes no time, and ends."""
+        """A sleep that is too short for a float takes no time, and ends."""
 
         async def main(clock: Clock) -> None:
             await asyncio.sleep(1e-12)
@@ -102,7 +102,7 @@ class Jumping(TestCase):
         run(main)
 
     def test_timeouts(self) -> None:
-        """What asyncio has for time obeys it."""
+        """The functions of asyncio that take seconds use the clock."""
 
         async def main(clock: Clock) -> None:
             with self.assertRaises(TimeoutError):
@@ -116,7 +116,7 @@ class Jumping(TestCase):
         run(main)
 
     def test_for_ever(self) -> None:
-        """A timer that is never due is none."""
+        """A timer at infinity is never due."""
 
         async def main(clock: Clock) -> None:
             loop = asyncio.get_running_loop()
@@ -129,7 +129,7 @@ class Jumping(TestCase):
             run(main)
 
     def test_busy(self) -> None:
-        """It stands still while something runs; the real clock doesn't."""
+        """It stands still while code runs. The real clock does not."""
 
         async def main(clock: Clock) -> None:
             real = clock.real_time()
@@ -148,7 +148,7 @@ class Advancing(TestCase):
     """Clock.advance."""
 
     def test_on_the_way(self) -> None:
-        """All that is due runs before it returns, with what follows from it, but nothing else."""
+        """All that is due runs before it returns, with the tasks that follow from it."""
 
         async def main(clock: Clock) -> None:
             seen = []
@@ -172,7 +172,7 @@ class Advancing(TestCase):
         run(main)
 
     def test_several(self) -> None:
-        """Each returns at its own time; one that is cancelled is none."""
+        """Each of several calls returns at its own time. One that was cancelled has no effect."""
 
         async def main(clock: Clock) -> None:
             ends = []
@@ -190,7 +190,7 @@ class Advancing(TestCase):
         run(main)
 
     def test_whatever_holds(self) -> None:
-        """It moves where a file or a thread holds time, and lets come what has come."""
+        """It moves even if a file or a thread may wake the loop. Present events come first."""
 
         async def main(clock: Clock) -> None:
             server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
@@ -210,7 +210,7 @@ class Advancing(TestCase):
         run(main)
 
     def test_mistakes(self) -> None:
-        """What is no number of seconds is refused, with its place; so is real time."""
+        """Invalid seconds are an error that names the place. So is real time."""
 
         async def main(clock: Clock) -> None:
             for wrong, kind in ((-1, InvalidValueError), ("1", InvalidTypeError)):
@@ -218,7 +218,8 @@ class Advancing(TestCase):
                     await clock.advance(wrong)
                 self.assertRegex(
                     str(caught.exception),
-                    rf"seconds must be .* got {wrong!r} \(Clock.advance, .*test_clock.py:\d+\)",
+                    rf"seconds must be .* got {wrong!r} "
+                    r"\(Clock.advance, .*test_virtual_clock.py:\d+\)",
                 )
             clock.is_virtual = False
             with self.assertRaisesRegex(LoopError, "time isn't virtual any more"):
@@ -227,67 +228,67 @@ class Advancing(TestCase):
         run(main)
 
     def test_no_clock(self) -> None:
-        """There is none in real time."""
+        """In real time there is no clock."""
         with self.assertRaisesRegex(LoopError, "time isn't virtual here.*with @aio.virtual_time"):
             aio.clock()
 
 
 class Holding(TestCase):
-    """The rule on the real world, with one that is made up."""
+    """Rules 2 and 3: a selector that may be woken, with a time of its own."""
 
     def setUp(self) -> None:
-        """A clock with a time of the world's."""
+        """A clock, and a real clock that shows the time of the selector."""
         self.loop = mock.Mock(_scheduled=[])
         self.clock = Clock(self.loop)
 
     def select(self, outside: Outside, real_left: float = math.inf) -> list[Any]:
-        """Select as a loop would that has nothing to run."""
+        """Call `Clock.select`, as a loop does that has nothing to run."""
         with mock.patch("nose2_aio.eventloop.virtual_clock.monotonic", lambda: outside.now):
             return self.clock.select(outside, real_left)
 
     def timer(self, when: float) -> None:
-        """Set a timer; it is the next one."""
-        self.clock.note(when)
+        """Set a timer, which is the next one."""
+        self.clock.note_timer(when)
         self.loop._scheduled.insert(0, mock.Mock(when=lambda: when))
 
     def test_free(self) -> None:
-        """It jumps, behind one look at the files."""
+        """It jumps, after one look at the files."""
         self.timer(5)
         outside = Outside()
         self.assertEqual(self.select(outside), [])
         self.assertEqual((self.clock.time(), outside.waited), (5, [0]))
-        self.assertEqual(self.clock.take(), (5, 0, False))
-        self.assertEqual(self.clock.take(), (0, 0, False))
+        self.assertEqual(self.clock.take_waits(), (5, 0, False))
+        self.assertEqual(self.clock.take_waits(), (0, 0, False))
 
     def test_came_meanwhile(self) -> None:
-        """What has come before that look comes before the timer."""
+        """An event that this look finds comes before the timer."""
         self.timer(5)
         outside = Outside()
         outside.wait = lambda _: ["came"]
         self.assertEqual((self.select(outside), self.clock.time()), (["came"], 0))
 
     def test_file(self) -> None:
-        """It waits for a file as long as the timer is not due in real time."""
+        """It waits for a file until the timer is due in real time."""
         self.timer(5)
         self.assertEqual(self.select(Outside(3, files=True)), ["came"])
         self.assertEqual(self.clock.time(), 0)
 
     def test_due_for_real(self) -> None:
-        """The timer fires when it is due in real time; what was waited before counts."""
+        """The timer fires when it is due in real time. Earlier real waits count."""
         self.timer(5)
         self.select(Outside(3, files=True))
         outside = Outside(100, files=True)
         self.select(outside)
         self.assertEqual((self.clock.time(), outside.waited), (5, [2, 0]))
-        self.assertEqual(self.clock.take(), (0, 5, False))
+        self.assertEqual(self.clock.take_waits(), (0, 5, False))
 
     def test_part_of_the_way(self) -> None:
-        """What was waited for real is part of the way of a jump, and counts for no other timer."""
+        """A jump uses up the real wait, which then counts for no other timer."""
         self.timer(3)
         self.timer(2)
         self.select(Outside(1.5))
         self.assertEqual(self.clock.time(), 2)
-        skipped, waited, is_released = self.clock.take()
+        skipped, waited, is_released = self.clock.take_waits()
         self.assertTrue(is_released)
         self.assertAlmostEqual(skipped + waited, 2)
         self.assertGreaterEqual(waited, 1.5)
@@ -295,30 +296,30 @@ class Holding(TestCase):
         outside = Outside(0.9, files=True)
         self.assertEqual(self.select(outside), ["came"])
 
-    def test_set_behind_the_lag(self) -> None:
-        """A jump to a timer that was set when the lag was greater makes that no greater."""
+    def test_set_after_a_real_wait(self) -> None:
+        """A jump to a timer that was set after a longer real wait does not add to it."""
         self.timer(3)
         self.select(Outside(2, files=True))
         self.timer(9)
         self.loop._scheduled.reverse()
         self.select(Outside())
-        self.assertEqual((self.clock.time(), self.clock._lag), (3, 0))
+        self.assertEqual((self.clock.time(), self.clock._real_wait), (3, 0))
         del self.loop._scheduled[0]
         self.select(Outside())
-        self.assertEqual((self.clock.time(), self.clock._lag), (9, 0))
+        self.assertEqual((self.clock.time(), self.clock._real_wait), (9, 0))
 
-    def test_same_moment_with_less_lag(self) -> None:
-        """The lag may have become less when another timer is set for the same moment."""
+    def test_same_moment_after_less_real_wait(self) -> None:
+        """The real wait may have become less when another timer is set for the same moment."""
         self.timer(5)
         self.select(Outside(3, files=True))
-        self.clock._lag = 2
+        self.clock._real_wait = 2
         self.timer(9)
-        self.clock._lag = 1
+        self.clock._real_wait = 1
         self.timer(9)
-        self.assertEqual(self.clock._lag_of(9), 2)
+        self.assertEqual(self.clock._real_wait_before(9), 2)
 
     def test_set_later(self) -> None:
-        """What was waited before a timer was set doesn't count for it, nor twice for the next."""
+        """A real wait before a timer was set does not count for it, nor twice for the next one."""
         self.timer(5)
         self.select(Outside(3, files=True))
         self.timer(1)
@@ -331,7 +332,7 @@ class Holding(TestCase):
         self.assertEqual((self.clock.time(), outside.now), (5, 1))
 
     def test_same_moment(self) -> None:
-        """Of timers for one virtual moment none fires before the last one is due."""
+        """Timers for the same moment fire when the last one of them is due in real time."""
         self.timer(5)
         self.select(Outside(3, files=True))
         self.timer(5)
@@ -340,31 +341,31 @@ class Holding(TestCase):
         self.assertEqual((self.clock.time(), outside.now), (5, 5))
 
     def test_nearly_same_moment(self) -> None:
-        """Moments that are less than a nanosecond apart are one."""
+        """Moments less than a nanosecond apart are the same."""
         for first, last in ((0.3, 0.1 + 0.1 + 0.1), (1e-9, 1.6e-9)):
             self.setUp()
             self.timer(last)
             self.timer(first)
             self.select(Outside(first / 2, files=True))
-            self.clock.note(last)
+            self.clock.note_timer(last)
             outside = Outside(100, files=True)
             self.select(outside)
             self.assertAlmostEqual(outside.now, first, 12)
 
     def test_far_while_held(self) -> None:
-        """A timer may be set for the end of the world while something is waited for."""
+        """A timer may be set for a time that can't be rounded to nanoseconds."""
         self.timer(5)
         self.select(Outside(3, files=True))
         for far in (1e300, math.inf):
             self.timer(far)
-            self.assertEqual(self.clock._lag_of(far), 3)
+            self.assertEqual(self.clock._real_wait_before(far), 3)
         self.assertEqual(self.select(Outside(2, files=True)), ["came"])
         self.loop._scheduled = self.loop._scheduled[1:]
         self.select(Outside())
         self.assertEqual(self.clock.time(), 1e300)
 
     def test_thread(self) -> None:
-        """It looks again and again, less and less often, whether a thread is still there."""
+        """It looks less and less often whether a thread is still running."""
         self.timer(500)
         outside = Outside(0.3)
         self.assertEqual(self.select(outside), [])
@@ -373,7 +374,7 @@ class Holding(TestCase):
         self.assertEqual(outside.waited[-2:], [0.05, 0])
 
     def test_nothing_due(self) -> None:
-        """Without a timer it waits for real; where what it waited for is gone, it comes back."""
+        """Without a timer it waits for real. It returns when nothing can wake the loop any more."""
         outside = Outside(1, files=True)
         self.assertEqual((self.select(outside), outside.waited), (["came"], [None]))
         self.assertEqual(self.select(Outside(0.3)), [])
@@ -382,14 +383,14 @@ class Holding(TestCase):
         self.assertEqual(outside.waited, [0, 7])
 
     def test_real_limit(self) -> None:
-        """It comes back when it is told to."""
+        """It returns after ``real_left`` seconds."""
         self.timer(500)
         outside = Outside(100, files=True)
         self.assertEqual(self.select(outside, 2), [])
         self.assertEqual((self.clock.time(), outside.now), (0, 2))
 
     def test_alarm(self) -> None:
-        """It rings ahead of a timer that is due later, or in real time, and by itself."""
+        """It is called before a later timer, in real time, and without any timer."""
         rung: list[float] = []
         for due, outside, advances in (
             (9, Outside(), False),
@@ -409,7 +410,7 @@ class Holding(TestCase):
         self.assertIsNone(self.clock._alarm)
 
     def test_modes(self) -> None:
-        """Real or virtual, it goes on from where it is."""
+        """When it is switched to real or virtual time, it goes on from the time that it shows."""
         self.timer(5)
         self.select(Outside())
         with mock.patch("nose2_aio.eventloop.virtual_clock.monotonic", lambda: 1000.0):
@@ -423,17 +424,17 @@ class Holding(TestCase):
 
 
 class Loops(TestCase):
-    """What else a loop in virtual time has."""
+    """Loops of the user's, and what may wake them."""
 
     def test_no_selector(self) -> None:
-        """One without Python's own selector can't."""
+        """Time can't be virtual on a loop without Python's default selector."""
         loop = asyncio.new_event_loop()
         self.addCleanup(loop.close)
         with self.assertRaisesRegex(LoopError, "time can't be virtual on asyncio.*Loop: "):
             instrumented.make_virtual(loop)
 
     def test_goes_on(self) -> None:
-        """That of a loop of somebody else's goes on from where it is, and is real behind it."""
+        """The time of the user's loop goes on from where it is. After the block, it is real."""
         loop = asyncio.SelectorEventLoop()
         self.addCleanup(loop.close)
         with instrumented.instrument(loop):
@@ -446,7 +447,7 @@ class Loops(TestCase):
         self.assertAlmostEqual(loop.time(), time.monotonic(), 1)
 
     def test_holders(self) -> None:
-        """It can be told what holds time."""
+        """The reasons for a real wait can be described."""
 
         async def main(clock: Clock) -> list[str]:
             loop = asyncio.get_running_loop()
@@ -456,7 +457,7 @@ class Loops(TestCase):
                 loop.add_reader(read, print)
                 job = loop.run_in_executor(None, time.sleep, 0.1)
                 process = await asyncio.create_subprocess_exec("sleep", "0.1")
-                found = instrumented.holders(loop)
+                found = instrumented.describe_wakeup_sources(loop)
                 loop.remove_reader(read)
                 await process.wait()
                 await job
@@ -472,19 +473,21 @@ class Loops(TestCase):
             r"the child process \d+ \(sleep\)",
         ):
             self.assertRegex(found, f"(?m)^{part}")
-        with mock.patch.object(wakeup_sources, "described", list):
-            self.assertEqual(instrumented.holders(mock.Mock(spec=asyncio.AbstractEventLoop)), [])
+        with mock.patch.object(wakeup_sources, "describe", list):
+            self.assertEqual(
+                instrumented.describe_wakeup_sources(mock.Mock(spec=asyncio.AbstractEventLoop)), []
+            )
 
     def test_alarm_of_the_process(self) -> None:
-        """An alarm that the test has set for the process holds time."""
+        """A timer for SIGALRM that the test has set may wake the loop."""
         before = signal.signal(signal.SIGALRM, lambda *_: None)
         try:
             signal.setitimer(signal.ITIMER_REAL, 0)
             self.assertFalse(wakeup_sources.alarm_can_wake())
             signal.setitimer(signal.ITIMER_REAL, 100)
             self.assertTrue(wakeup_sources.alarm_can_wake())
-            self.assertIn("the alarm of signal.setitimer", wakeup_sources.described())
-            with mock.patch.object(alarms, "_armed", time.monotonic() + 100):
+            self.assertIn("the alarm of signal.setitimer", wakeup_sources.describe())
+            with mock.patch.object(alarms.process_alarms, "signal_due", time.monotonic() + 100):
                 self.assertFalse(wakeup_sources.alarm_can_wake())
             with mock.patch.object(signal, "getitimer", side_effect=AttributeError):
                 self.assertFalse(wakeup_sources.alarm_can_wake())
@@ -497,7 +500,7 @@ class TimeOfDay(TestCase):
     """virtual_clock(wall=True)."""
 
     def test_moves(self) -> None:
-        """It moves with the clock, exactly, and is as it was behind it."""
+        """It moves exactly with the clock. After the block, it is the real one."""
         before = time.time()
         with aio.virtual_clock(wall=True) as loop:
             start, today = time.time_ns(), dt.datetime.now(dt.UTC)
@@ -516,7 +519,7 @@ class TimeOfDay(TestCase):
         wall.end()
 
     def test_missing(self) -> None:
-        """Without time-machine there is an error that says so."""
+        """Without time-machine, or with an old one, there is an error that says so."""
         for found, text in (
             ({"side_effect": metadata.PackageNotFoundError}, "none is"),
             ({"return_value": "2.15.0"}, "2.15.0 is"),
@@ -531,13 +534,13 @@ class TimeOfDay(TestCase):
                         pass
 
     def test_refused(self) -> None:
-        """Where time-machine refuses, that is told, and nothing is left."""
+        """If time-machine refuses, its error is raised as ours."""
         with mock.patch.object(time_machine.travel, "start", side_effect=RuntimeError("frozen")):
             with self.assertRaisesRegex(InvalidValueError, r"frozen \(here\)"):
                 WallClock("here").begin()
 
     def test_in_between(self) -> None:
-        """A journey that somebody makes meanwhile changes nothing of it."""
+        """A journey in time that the test makes meanwhile does not disturb it."""
         with aio.virtual_clock(wall=True) as loop:
 
             async def main() -> None:
@@ -550,7 +553,7 @@ class TimeOfDay(TestCase):
             loop.run_until_complete(main())
 
     def test_somebody_elses(self) -> None:
-        """A journey that somebody has begun from there, and not ended, goes on behind it."""
+        """A journey in time that the test has begun, and not ended, goes on after the block."""
         own = time_machine.travel(0, tick=False)
         with aio.virtual_clock(wall=True):
             own.start()

@@ -12,7 +12,7 @@ from nose2_aio.running import coroutines
 
 
 def frames(error: BaseException) -> list[str]:
-    """Names of the functions in a traceback."""
+    """Return the names of the functions in a traceback."""
     return [frame.name for frame in traceback.extract_tb(error.__traceback__)]
 
 
@@ -22,7 +22,7 @@ async def fails() -> None:
 
 
 async def chains() -> None:
-    """Fail because of a failure."""
+    """Fail because of another error."""
     try:
         await coroutines.called(fails)
     except LookupError as error:
@@ -30,10 +30,10 @@ async def chains() -> None:
 
 
 class Trimmed(TestCase):
-    """Frames that are left out."""
+    """Frames that `trim` removes."""
 
     def caught(self, coroutine: object) -> BaseException:
-        """What a coroutine raises out of asyncio.run."""
+        """Return the error that a coroutine raises from asyncio.run."""
         try:
             asyncio.run(coroutines.called(coroutine))
         except Exception as error:
@@ -41,32 +41,32 @@ class Trimmed(TestCase):
         raise AssertionError
 
     def test_ours_and_the_runners(self) -> None:
-        """Ours go wherever they stand; asyncio's at the head."""
+        """Our frames are removed everywhere, asyncio's at the head."""
         error = self.caught(fails)
         before = frames(error)
         self.assertIn("called", before)
         self.assertIn("run_until_complete", before)
-        self.assertIs(tracebacks.trimmed(error), error)
+        self.assertIs(tracebacks.trim(error), error)
         self.assertEqual((frames(error)[0], frames(error)[-1]), ("caught", "fails"))
         self.assertNotIn("called", frames(error))
 
     def test_head(self) -> None:
-        """With nothing of the user's before them, asyncio's frames go."""
+        """asyncio's frames at the head are removed if the user's come after them."""
         error = self.caught(fails)
         assert error.__traceback__ is not None
         error.__traceback__ = error.__traceback__.tb_next
-        self.assertEqual(frames(tracebacks.trimmed(error)), ["fails"])
+        self.assertEqual(frames(tracebacks.trim(error)), ["fails"])
 
     def test_causes(self) -> None:
-        """What an error came from is trimmed too, and a ring of them is no trap."""
+        """Causes and contexts are trimmed, too, even if they are circular."""
         error = self.caught(chains)
         assert error.__cause__ is not None
         error.__cause__.__context__ = error
-        tracebacks.trimmed(error)
+        tracebacks.trim(error)
         self.assertEqual(frames(error.__cause__), ["chains", "fails"])
 
     def test_read_only(self) -> None:
-        """An exception that forbids to set attributes is no trap."""
+        """An exception that forbids to set attributes can be trimmed."""
 
         @dataclasses.dataclass(frozen=True)
         class FrozenError(Exception):
@@ -76,26 +76,26 @@ class Trimmed(TestCase):
             raise FrozenError(1)
 
         error = self.caught(raises)
-        self.assertNotIn("called", frames(tracebacks.trimmed(error)))
+        self.assertNotIn("called", frames(tracebacks.trim(error)))
 
     def test_groups(self) -> None:
-        """So are the members of exception groups."""
+        """The members of exception groups are trimmed."""
         member = self.caught(fails)
-        tracebacks.trimmed(ExceptionGroup("several", [member]))
+        tracebacks.trim(ExceptionGroup("several", [member]))
         self.assertNotIn("called", frames(member))
 
     def test_runners_only(self) -> None:
-        """An error from asyncio itself keeps its frames."""
+        """An error of asyncio itself keeps its frames."""
         try:
             asyncio.get_running_loop()
         except RuntimeError as error:
             none = error
         none.__traceback__ = None
-        self.assertEqual(frames(tracebacks.trimmed(none)), [])
+        self.assertEqual(frames(tracebacks.trim(none)), [])
         try:
             asyncio.run(5)
         except Exception as error:
             raised = error
         assert raised.__traceback__ is not None
         raised.__traceback__ = raised.__traceback__.tb_next
-        self.assertIn("run", frames(tracebacks.trimmed(raised)))
+        self.assertIn("run", frames(tracebacks.trim(raised)))

@@ -1,0 +1,279 @@
+"""The options of a run: the key of each setting, how its text is parsed, and its help.
+
+Each row of `OPTIONS` is a key of the ``[aio]`` section and, with ``--aio-`` before it, a switch
+of the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nose2_aio.config import baseline_file, loop_factories, seconds
+from nose2_aio.config.checks import CHECKS, MODES
+from nose2_aio.config.loop_factories import Factory
+from nose2_aio.errors import InvalidValueError
+
+__all__ = ["LOOP_SCOPES", "OPTIONS", "SECTION", "Option", "either", "parse_switch"]
+
+SECTION = "aio"
+"""The section of the configuration file, and the prefix of the command line switches."""
+GENERATORS = ("auto", "coroutine", "nose2")
+LOOP_SCOPES = ("test", "class", "module", "run")
+"""Which tests may share a loop without an async fixture, the narrowest scope first."""
+DEADLOCKS = ("fail", "ignore")
+WORKER_STARTS = ("auto", "fork", "spawn")
+FLAKY = ("fail", "pass")
+_SEEDS = 2**32
+"""The number of seeds that a random one is drawn from."""
+_TRUE = ("1", "t", "true", "on", "yes", "y")
+_FALSE = ("0", "f", "false", "off", "no", "n")
+
+
+class Option(NamedTuple):
+    """One setting, as it is given in the ``[aio]`` section and on the command line."""
+
+    key: str
+    """Its key in the section, such as ``time-limit``."""
+    parse: Callable[[str, str, str], Any]
+    """Parse its text. Called with the text, the key, and the place that the text is from.
+
+    Raises `InvalidValueError`.
+    """
+    metavar: str | None
+    """The name of the switch's value in ``--help``; None for a switch without a value."""
+    help: str
+    const: str | None = None
+    """The text that the switch stands for if it has no value; None if it must have one."""
+
+    @property
+    def name(self) -> str:
+        """The name of the `Settings` field."""
+        return self.key.replace("-", "_")
+
+
+def parse_switch(text: str, name: str, place: str) -> bool:
+    """Return True or False for one of several words; raise `InvalidValueError` for any other."""
+    word = text.strip().lower()
+    if word not in _TRUE + _FALSE:
+        raise InvalidValueError(f"{name} must be true or false, got {text!r} ({place})")
+    return word in _TRUE
+
+
+def either(words: Iterable[str]) -> str:
+    """Return words as a choice, for messages: ``a, b or c``."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}"
+
+
+def _choice_parser(words: Collection[str]) -> Callable[[str, str, str], str]:
+    def parse(text: str, name: str, place: str) -> str:
+        if text.strip() in words:
+            return text.strip()
+        raise InvalidValueError(f"{name} must be {either(words)}, got {text!r} ({place})")
+
+    return parse
+
+
+def _parse_baseline(text: str, name: str, place: str) -> str:
+    return baseline_file.check_path(text, name=name, place=place)
+
+
+def _parse_factories(text: str, name: str, place: str) -> tuple[Factory, ...]:
+    return loop_factories.parse(text, name=name, place=place)
+
+
+def _parse_seconds(text: str, name: str, place: str) -> float:
+    return seconds.parse(text, name=name, place=place)
+
+
+def _parse_workers(text: str, name: str, place: str) -> int:
+    word = text.strip()
+    if word == "auto":
+        # process_cpu_count is new in Python 3.13
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+    if word.isdecimal():
+        return int(word)
+    raise InvalidValueError(f"{name} must be a whole number >= 0 or auto, got {text!r} ({place})")
+
+
+def _parse_repeat(text: str, name: str, place: str) -> int:
+    if text.strip().isdecimal() and int(text) > 0:
+        return int(text)
+    raise InvalidValueError(f"{name} must be a whole number >= 1, got {text!r} ({place})")
+
+
+def _parse_count(text: str, name: str, place: str) -> int:
+    if text.strip().isdecimal():
+        return int(text)
+    raise InvalidValueError(f"{name} must be a whole number >= 0, got {text!r} ({place})")
+
+
+def _parse_seed(text: str, name: str, place: str) -> int | None:
+    """Return a seed: the given one, a random one for true, or None for false.
+
+    On the command line, argparse takes what follows on the switch for its value. That may be the
+    name of a test, such as ``t``. So only ``true`` and ``false`` themselves count there.
+    """
+    word = text.strip().lower()
+    if word.isdecimal():
+        return int(word)
+    is_switch = place.startswith("--")
+    if word == "true" or (word in _TRUE and not is_switch):
+        return random.SystemRandom().randrange(_SEEDS)
+    if word == "false" or (word in _FALSE and not is_switch):
+        return None
+    hint = f"write {place}=SEED, or put {place} after the names of tests"
+    raise InvalidValueError(
+        f"{name} must be true, false or a seed, a whole number >= 0, got {text!r} ({place})"
+        + (f": {hint}" if is_switch else "")
+    )
+
+
+def _parse_new_path(text: str, name: str, place: str) -> str:
+    # absolute, since a test may change the current directory
+    return str(Path(baseline_file.check_new_path(text, name=name, place=place)).absolute())
+
+
+OPTIONS = (
+    Option(
+        "generators",
+        _choice_parser(GENERATORS),
+        "|".join(GENERATORS),
+        "Which generator functions are coroutine tests: those with 'yield from' and no plain "
+        "'yield' (auto, the default), all (coroutine) or none (nose2)",
+    ),
+    Option(
+        "time-limit",
+        _parse_seconds,
+        "SECONDS",
+        "Fail a test that takes longer than this with its fixtures, or a fixture of a class or a "
+        "module that takes longer (default 0: no limit)",
+    ),
+    Option(
+        "loop-scope",
+        _choice_parser(LOOP_SCOPES),
+        "|".join(LOOP_SCOPES),
+        "Let all coroutine tests of a class, of a module or of the run share a loop (default "
+        "test: each has its own loop, unless a wider scope has an async fixture)",
+    ),
+    Option(
+        "loop",
+        _parse_factories,
+        "FACTORY[,FACTORY]",
+        "Run coroutine tests on loops of this factory, a dotted name such as "
+        "uvloop.new_event_loop; with several factories, once on each loop (default asyncio)",
+    ),
+    Option("debug", parse_switch, None, "Run event loops in asyncio's debug mode (default: off)"),
+    *(
+        Option(
+            check.name,
+            _choice_parser(MODES),
+            "|".join(MODES),
+            f"What to do if {check.help} (default {check.default})",
+        )
+        for check in CHECKS
+    ),
+    Option(
+        "strict", parse_switch, None, "Fail a test for each finding of each check (default: off)"
+    ),
+    Option(
+        "isolated-checks",
+        parse_switch,
+        None,
+        "Check the tests of IsolatedAsyncioTestCase as well (default: off)",
+    ),
+    Option(
+        "baseline",
+        _parse_baseline,
+        "FILE",
+        "Report only findings of the checks that are not in this file; if there is no such file, "
+        "write it with all findings",
+    ),
+    Option(
+        "grace",
+        _parse_seconds,
+        "SECONDS",
+        "How long a cancelled test gets to finish; then it is cancelled again, and gets as long "
+        "again (default 1)",
+    ),
+    Option(
+        "virtual-time",
+        parse_switch,
+        None,
+        "Run coroutine tests and async fixtures in virtual time: to wait for a timer takes no real "
+        "time, unless something outside may wake the loop (default: off; a tag wins)",
+    ),
+    Option(
+        "real-time-limit",
+        _parse_seconds,
+        "SECONDS",
+        "Fail a test in virtual time that takes longer than this in real time (default 60; 0: no "
+        "limit)",
+    ),
+    Option(
+        "durations",
+        _parse_count,
+        "N",
+        "List the N slowest coroutine tests, what they waited for, and where (0: all; default: no "
+        "list)",
+    ),
+    Option(
+        "report",
+        _parse_new_path,
+        "FILE",
+        "Write the times and the waits of each coroutine test to this file, as JSON",
+    ),
+    Option(
+        "deadlocks",
+        _choice_parser(DEADLOCKS),
+        "|".join(DEADLOCKS),
+        "What to do if nothing can wake the loop of a test any more (default fail)",
+    ),
+    Option(
+        "workers",
+        _parse_workers,
+        "N",
+        "Run tests in up to N worker processes at the same time (auto: one for each core; 1: one "
+        "test after the other, in a process of its own; default 0: in nose2's own process)",
+    ),
+    Option(
+        "worker-start",
+        _choice_parser(WORKER_STARTS),
+        "|".join(WORKER_STARTS),
+        "How a worker process is started: forked from nose2's process, or spawned, which loads "
+        "the tests again (default auto: forked if that is safe)",
+    ),
+    Option(
+        "retries",
+        _parse_count,
+        "N",
+        "Run a failed test again at the end, up to N times, alone in a fresh worker process "
+        "(default 0)",
+    ),
+    Option(
+        "flaky",
+        _choice_parser(FLAKY),
+        "|".join(FLAKY),
+        "What to do if a test fails, and passes when it is run again (default fail)",
+    ),
+    Option(
+        "repeat",
+        _parse_repeat,
+        "N",
+        "Run each test N times, and report which did not always pass (default 1)",
+    ),
+    Option(
+        "shuffle",
+        _parse_seed,
+        "SEED",
+        "Run tests in a random order, and print its seed; with a seed, in the order of that seed "
+        "(write --aio-shuffle=SEED)",
+        const="true",
+    ),
+)
