@@ -113,10 +113,10 @@ PRIVATE_NAMES = (
         "It is the function that a timer or a failed callback calls.",
     ),
     PrivateName(
-        "_callbacks",
-        "cases.isolated",
-        "asyncio.Future",
-        "The callback of run_until_complete shows which task the loop was started for.",
+        "_CapturingHandler",
+        "eventloop.state",
+        "unittest._log",
+        "A test that captures asyncio's log with assertLogs deals with the errors in it.",
     ),
     PrivateName("_callbacks", "introspection.await_chains", "asyncio.Future", _AWAITS),
     PrivateName("_chain_future", "introspection.await_chains", "asyncio.futures", _AWAITS),
@@ -132,7 +132,7 @@ PRIVATE_NAMES = (
     ),
     PrivateName(
         "_clear",
-        "workers.process",
+        "workers.worker_process",
         "atexit",
         "A forked worker must not call what the main process registered (before Python 3.13).",
     ),
@@ -203,7 +203,7 @@ PRIVATE_NAMES = (
         "unittest",
         "A log handler from this module shows that a test uses assertLogs.",
     ),
-    PrivateName("_log_destroy_pending", "running.runner", "asyncio.Task", _DESTROYED),
+    PrivateName("_log_destroy_pending", "running.host", "asyncio.Task", _DESTROYED),
     PrivateName("_log_destroy_pending", "running.shutdown", "asyncio.Task", _DESTROYED),
     PrivateName("_log_traceback", "eventloop.host_task", "asyncio.Future", _LOST),
     PrivateName("_log_traceback", "reporting.inspections", "asyncio.Future", _LOST),
@@ -254,12 +254,6 @@ PRIVATE_NAMES = (
         "Between units, unittest must take the fixtures of no class for set up.",
     ),
     PrivateName(
-        "_read_from_self",
-        "eventloop.instrumented",
-        "asyncio.SelectorEventLoop",
-        "The loop's own wake-up socket is no reason to wait.",
-    ),
-    PrivateName(
         "_register_task",
         "eventloop.host_task",
         "asyncio",
@@ -270,6 +264,12 @@ PRIVATE_NAMES = (
         "eventloop.wakeup_sources",
         "multiprocessing.resource_tracker",
         "This child process of multiprocessing wakes no test.",
+    ),
+    PrivateName(
+        "_run",
+        "eventloop.host_task",
+        "asyncio.Handle",
+        "In a stack, the loop's callbacks begin below this function.",
     ),
     PrivateName(
         "_run",
@@ -285,7 +285,7 @@ PRIVATE_NAMES = (
     ),
     PrivateName(
         "_run_exitfuncs",
-        "workers.process",
+        "workers.worker_process",
         "atexit",
         "A forked worker must call what its tests registered (before Python 3.13).",
     ),

@@ -212,6 +212,14 @@ class IsolatedRunner:
         if loop.get_task_factory() is not None:
             coro = _in_users_task(loop, coro, context)
         self.has_run = True
+        return self._run(loop, coro, context)
+
+    def _run(
+        self,
+        loop: AbstractEventLoop,
+        coro: Coroutine[Any, Any, Any],
+        context: contextvars.Context | None = None,
+    ) -> Any:
         runner = Runner(loop, context=context, options=self._options, problems=self._recorded)
         try:
             with runner:
@@ -227,7 +235,7 @@ class IsolatedRunner:
         if not self._is_checked or loop is None or loop.is_closed():
             return
         if loop_state is not None and loop_state.objects:
-            self.run(shutdown.give_way())
+            self._run(loop, shutdown.give_way())
             Leftovers(loop, self._problems, self._options.grace).inspect()
 
     def close(self) -> None:
@@ -252,7 +260,7 @@ class IsolatedRunner:
         try:
             if not self._is_abandoned:  # or the error of the test says so
                 with options.time_limits.within(Limit(_ENDINGS * options.grace, "grace")):
-                    stubborn = self.run(shutdown.shut_down(loop, options.grace))
+                    stubborn = self._run(loop, shutdown.shut_down(loop, options.grace))
                 if stubborn:
                     self._problems.abandon_reason = shutdown.message(stubborn)
         except AioError as error:

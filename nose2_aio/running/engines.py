@@ -24,7 +24,7 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from unittest import SkipTest
 
 from nose2_aio.errors import DefinitionError, LoopStoppedError
@@ -44,7 +44,7 @@ NO_CASE = object()
 """Stands for the test case where there is none."""
 
 
-Body = CoroutineType[Any, Any, Any] | Callable[[], Awaitable[Any]]
+Body: TypeAlias = "CoroutineType[Any, Any, Any] | Callable[[], Awaitable[Any]]"
 """What a test runs: a coroutine, or a function that returns an awaitable."""
 
 

@@ -7,11 +7,10 @@
 3. `Runner.call` calls plain code between two coroutines, in the same context.
 4. A coroutine is cancelled at its time limit, in a deadlock and by Ctrl-C (`cancellation`). If it
    does not end, the loop is abandoned.
-5. `Runner.close` ends the host, unless a coroutine was the last one. Callbacks that the last step
-   has scheduled still run. What is left on a loop of the runner's own is shut down in another task
-   (`shutdown`), since it may wait for the host. Then the loop is closed, and the loop that was
-   current before is current again.
-6. A given loop is left as it is. On the loop of an outer runner, only tasks of this one are ended.
+5. `Runner.close` ends the host, unless a coroutine was the last one. Callbacks that are scheduled
+   still run. What is left on the runner's own loop is shut down in another task (`shutdown`), since
+   it may wait for the host. The loop is closed, and the previous loop is current again.
+6. A given loop is left as it is. On an outer runner's loop, only tasks of this one are ended.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ class Modules(TestCase):
                 "cases.adapter",
                 "cases.fixture_wrappers",
                 "cases.isolated",
-                "cases.returned",
+                "cases.invocation",
                 "running.decorators",
                 "workers.recording",
             },

@@ -3,147 +3,181 @@
 from __future__ import annotations
 
 import asyncio
-from unittest import TestCase, mock
+import contextlib
+import contextvars
+from collections.abc import Coroutine
+from typing import Any
+from unittest import IsolatedAsyncioTestCase, TestCase, mock
 
-from nose2_aio.cases import isolated
-from nose2_aio.errors import AbandonedLoopError
+from nose2_aio.cases.isolated import IsolatedCases, IsolatedRunner
+from nose2_aio.config.settings import Settings
+from nose2_aio.errors import DeadlockError
 from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.problems import Problems
-from nose2_aio.running.deadlines import Deadline, Limit, TimeLimits
+from nose2_aio.running import shutdown
+from nose2_aio.running.deadlines import TimeLimits
 from nose2_aio.running.runner_options import RunnerOptions
 
-
-class Case(TestCase):
-    """A test with a runner of asyncio's, as IsolatedAsyncioTestCase has."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._asyncioRunner = asyncio.Runner()
+variable = contextvars.ContextVar("variable", default="unset")
 
 
-class Guards(TestCase):
-    """Guarding a test of IsolatedAsyncioTestCase."""
+async def task() -> Any:
+    """Return the task that it runs in."""
+    return asyncio.current_task()
+
+
+class Runners(TestCase):
+    """The runner that stands in the place of asyncio's."""
 
     def setUp(self) -> None:
-        """Create a test to guard."""
-        self.case = Case()
-        self.addCleanup(lambda: self.case._asyncioRunner.close())
-        self.time_limits = TimeLimits()
+        """A runner of asyncio's that is not used yet."""
+        self.inner = asyncio.Runner(debug=True)
         self.problems = Problems()
 
-    def guard(self, *, fails_deadlocks: bool = True) -> isolated._Guard:
-        """Return the guard, begun."""
-        options = RunnerOptions(self.time_limits, fails_deadlocks=fails_deadlocks)
-        guard = isolated._Guard(self.case, options, self.problems, is_checked=True)
-        guard.begin()
-        self.addCleanup(guard._watching.close)
-        return guard
-
-    def test_no_runner(self) -> None:
-        """A test without a runner isn't guarded."""
-        guard = isolated._Guard(
-            TestCase(), RunnerOptions(self.time_limits), self.problems, is_checked=True
+    def runner(self, inner: Any = None, **options: Any) -> IsolatedRunner:
+        """Return a runner in the place of that one."""
+        made = IsolatedRunner(
+            self.inner if inner is None else inner,
+            RunnerOptions(TimeLimits(), **{"grace": 0.01, **options}),
+            self.problems,
+            is_checked=True,
+            is_loop_chosen=False,
         )
-        guard.begin()
-        guard.inspect()
-        with guard.on():
-            self.assertIsNone(guard.loop)
-        guard.close(lambda: None)
+        self.addCleanup(made.close)
+        return made
 
-    def test_no_deadlocks(self) -> None:
-        """Deadlocks can be ignored."""
-        loop_state = instrumented.state_of(self.guard(fails_deadlocks=False).loop)
-        assert loop_state is not None
-        self.assertIsNone(loop_state.on_deadlock)
+    def test_steps(self) -> None:
+        """Each step runs in a task of its own, all on one loop and in the context that is given."""
+        runner = self.runner()
+        context = contextvars.copy_context()
+
+        async def step() -> tuple[Any, Any, str]:
+            before = variable.get()
+            variable.set("set")
+            return asyncio.get_running_loop(), asyncio.current_task(), before
+
+        first, second = (runner.run(step(), context=context) for _ in range(2))
+        self.assertIs(first[0], second[0])
+        self.assertIs(first[0], self.inner.get_loop())
+        self.assertIsNot(first[1], second[1])
+        self.assertEqual((first[2], second[2], variable.get()), ("unset", "set", "unset"))
+
+    def test_attributes(self) -> None:
+        """Other attributes are those of asyncio's runner."""
+        self.inner.mark = "inner"  # type: ignore[attr-defined]
+        self.assertEqual(self.runner().mark, "inner")
+
+    def test_task_factory(self) -> None:
+        """With a task factory of the user's, the coroutine runs in a task that it has made."""
+        runner = self.runner()
+        made: list[Any] = []
+
+        def factory(loop: Any, coro: Coroutine[Any, Any, Any], **options: Any) -> Any:
+            made.append(asyncio.Task(coro, loop=loop, **options))
+            return made[-1]
+
+        runner.get_loop().set_task_factory(factory)
+        self.assertEqual([runner.run(task())], made)
+
+    def test_stopped(self) -> None:
+        """A coroutine that stops its loop fails, with the words of asyncio."""
+
+        async def stops() -> None:
+            asyncio.get_running_loop().stop()
+            await asyncio.sleep(1)
+
+        with self.assertRaisesRegex(RuntimeError, "^Event loop stopped before Future completed.$"):
+            self.runner().run(stops())
+
+    def test_deadlock_of_plain_code(self) -> None:
+        """A deadlock is found if plain code runs the loop itself, unless they are ignored."""
+        loop = self.runner().get_loop()
+        with self.assertRaises(DeadlockError):
+            loop.run_until_complete(asyncio.Event().wait())
+        state = instrumented.state_of(
+            self.runner(asyncio.Runner(), fails_deadlocks=False).get_loop()
+        )
+        assert state is not None
+        self.assertIsNone(state.on_deadlock)
+
+    def test_closed(self) -> None:
+        """It closes the loop, and is closed once: a test case does it again when it is deleted."""
+        runner = self.runner()
+        loop = runner.get_loop()
+        for _ in range(2):
+            runner.close()
+        self.assertTrue(loop.is_closed())
+        self.assertEqual(vars(self.problems), {})
+
+    def test_closed_by_the_test(self) -> None:
+        """A loop that the test has closed is not looked at, and asyncio's runner is closed."""
+        runner = self.runner()
+        runner.get_loop().close()
+        runner.inspect()
+        with mock.patch.object(self.inner, "close") as close:
+            runner.close()
+        close.assert_called_once_with()
+        self.assertEqual(vars(self.problems), {})
+
+    def test_unused(self) -> None:
+        """If the test never asked for its loop, nothing is made."""
+        inner = mock.Mock()
+        runner = self.runner(inner)
+        runner.inspect()
+        runner.close()
+        inner.close.assert_called_once_with()
+        inner.get_loop.assert_not_called()
+
+    def test_other_runner(self) -> None:
+        """A runner that is not asyncio's is closed by its own method."""
+
+        class Own(asyncio.Runner):
+            was_closed = False
+
+            def close(self) -> None:
+                self.was_closed = True
+                super().close()
+
+        inner = Own()
+        runner = self.runner(inner)
+        runner.run(task())
+        runner.close()
+        self.assertTrue(inner.was_closed)
 
     def test_no_end(self) -> None:
-        """A loop that can't be closed is reported. Nothing is raised."""
-
-        def close() -> None:
-            raise AttributeError("no selector")
-
-        self.guard().close(close)
+        """A loop that can't be shut down is reported, and closed all the same."""
+        runner = self.runner()
+        loop = runner.get_loop()
+        error = AttributeError("no selector")
+        with mock.patch.object(shutdown, "shut_down", side_effect=error):
+            runner.close()
         self.assertEqual(
             self.problems.abandon_reason,
             "the event loop could not be closed: AttributeError('no selector')",
         )
+        self.assertTrue(loop.is_closed())
 
     def test_not_instrumented(self) -> None:
-        """A loop that can't be instrumented isn't inspected. It is closed as usual."""
-        close = mock.Mock()
-        with mock.patch.object(instrumented, "state_of", lambda _: None):
-            guard = self.guard()
-            guard.inspect()
-            guard.close(close)
-        close.assert_called_once_with()
-        self.assertEqual(vars(self.problems), {})
-
-    def test_closed(self) -> None:
-        """If the test has closed its loop, it isn't inspected."""
-        guard = self.guard()
-        self.case._asyncioRunner.close()
-        guard.inspect()
-        self.assertEqual(vars(self.problems), {})
-
-    def test_left_open(self) -> None:
-        """A loop that its runner could not close is closed all the same."""
-        guard = self.guard()
-        loop = guard.loop
-        assert loop is not None
-
-        def close() -> None:
-            raise AbandonedLoopError("why")
-
-        guard.close(close)
-        self.case._asyncioRunner = asyncio.Runner()
-        self.assertTrue(loop.is_closed())
-        self.assertEqual(self.problems.abandon_reason, "why")
-
-    def test_others_error(self) -> None:
-        """An error of foreign code while the runner is closed is raised as it is."""
-        error = RuntimeError("theirs")
-        with self.assertRaises(RuntimeError) as caught:
-            self.guard().close(mock.Mock(side_effect=error))
-        self.assertIs(caught.exception, error)
-        self.assertEqual(vars(self.problems), {})
-
-    def test_debugged(self) -> None:
-        """Under a debugger a limit is lifted when it passes."""
-        guard = self.guard()
-        self.time_limits.deadline = deadline = Deadline(Limit(0, "here"))
-        with mock.patch.object(isolated, "is_debugged", lambda: True):
-            guard._expire()
-        self.assertEqual(deadline.when, float("inf"))
-
-    def test_extended(self) -> None:
-        """If the limit was extended, the alarm is set again."""
-        guard = self.guard()
-        self.time_limits.deadline = deadline = Deadline(Limit(5, "here"))
-        deadline.loop = guard.loop
-        guard._expire()
-        loop_state = instrumented.state_of(guard.loop)
-        assert loop_state is not None and loop_state.alarm is not None
-        self.assertEqual(loop_state.alarm[0], deadline.when)
-
-    def test_interrupt_without_place(self) -> None:
-        """If Ctrl-C cancelled nothing, the report names no place."""
-        error = KeyboardInterrupt()
-        self.assertIs(self.guard().explained(error), error)
-        self.assertFalse(hasattr(error, "__notes__"))
-
-    def test_main_task(self) -> None:
-        """The task that the loop runs for is found among others, if there is one."""
-        loop = self.case._asyncioRunner.get_loop()
-        others = [loop.create_task(asyncio.sleep(0.01)) for _ in range(3)]
-        others[0].add_done_callback(print_nothing)
-        self.assertIsNone(isolated._main_task(loop))
-
-        async def main() -> bool:
-            return isolated._main_task(loop) is asyncio.current_task()
-
-        self.assertTrue(loop.run_until_complete(main()))
-        loop.run_until_complete(asyncio.wait(others))
+        """A loop whose class can't be extended is used as it is."""
+        with mock.patch.object(instrumented, "instrument", lambda _: contextlib.nullcontext()):
+            runner = self.runner()
+            self.assertIsNotNone(runner.run(task()))
+            runner.inspect()
+            runner.close()
 
 
-def print_nothing(_: object) -> None:
-    """Do nothing."""
+class Cases(TestCase):
+    """Stepping into a test of IsolatedAsyncioTestCase."""
+
+    def test_no_runner(self) -> None:
+        """A test case that has no runner keeps what it has."""
+
+        class Case(IsolatedAsyncioTestCase):
+            async def test(self) -> None: ...
+
+        case = Case("test")
+        options = RunnerOptions(TimeLimits())
+        cases = IsolatedCases(Settings(), options, lambda error: error)
+        cases.attach(case, Problems())
+        cases.inspect()
+        self.assertIsNone(case._asyncioRunner)  # type: ignore[attr-defined]
