@@ -1,4 +1,4 @@
-"""What a suite of coroutine tests looks like: run it with  nose2 -v -s examples"""
+"""Examples of coroutine tests. Run them with:  nose2 -v -s examples"""
 
 import asyncio
 import unittest
@@ -9,7 +9,7 @@ import nose2_aio as aio
 
 
 class Queue(unittest.TestCase):
-    """Methods of a plain test case: no other base class is needed."""
+    """A plain ``TestCase`` is enough: it needs no other base class."""
 
     async def test_keeps_order(self):
         queue = asyncio.Queue()
@@ -54,7 +54,7 @@ def test_generated():
 
 
 class EchoServer(unittest.TestCase):
-    """A server runs on the loop while its test waits, and while it is called back."""
+    """``run_forever`` keeps the server running until the test has talked to it."""
 
     @aio.run_forever(timeout=0.1, sleep=0.1)
     async def test_echo(self):

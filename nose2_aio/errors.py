@@ -70,7 +70,7 @@ class CheckError(AioError, AssertionError):
 
 
 class UnsentError(AioError):
-    """Replaces an error that can't be sent from a worker process. It has its message, and says why."""
+    """Replaces an error that can't be sent from a worker process; it has its message, and why."""
 
 
 class WorkerDiedError(AioError):

@@ -45,7 +45,7 @@ from nose2_aio.cases import generator_tests, unittest_internals
 from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
-from nose2_aio.reporting.repeats import Tally
+from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.run import Execute, Run
 from nose2_aio.suites import loop_variants, units
 from nose2_aio.workers import pickling, retries, spawned
@@ -79,7 +79,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """The event of the last test that ended."""
         self._is_replaying = False
         """Whether what we are told of has happened in worker processes."""
-        self._tally: Tally | None = None
+        self._pass_counts: PassCounts | None = None
         """How often each test passes, if each runs several times."""
         self._is_worker = False
         """Whether this is one of these."""
@@ -155,7 +155,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
         What is named with a loop, ``module.Case.test[uvloop]``, is loaded without, and taken there.
         """
-        named = loop_variants.named(event.name, event.module)
+        named = loop_variants.split_name(event.name, event.module)
         if named is not None:
             event.handled = True
             return self._load_variant(event, *named)
@@ -168,19 +168,19 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def startTestRun(self, event: Any) -> None:
         """Cover the fixtures of all that is run, and close what was opened for it."""
-        is_worker = spawned.servant() is not None
+        is_worker = spawned.current_worker() is not None
         if is_worker:
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
                 self.session.hooks.hooks.pop(hook, None)
         self._check_mp()
         if self.settings.repeat > 1:
-            self._tally = Tally()
+            self._pass_counts = PassCounts()
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if self._is_on(_MP):  # which may be about to take our place
-            event.suite = units.reordered(event.suite, self.settings, is_flat=True)
+            event.suite = units.shuffled_suite(event.suite, self.settings, is_flat=True)
         if self.session.verbosity > 0 and not is_worker:
-            for line in units.order(self.settings):
+            for line in units.order_note(self.settings):
                 self._print(line)
 
     def stopTestRun(self, _: Any) -> None:
@@ -210,8 +210,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def testOutcome(self, event: Any) -> None:
         """Note which tests fail, and which pass."""
         self._test_run.failures.note(event)
-        if self._tally is not None:
-            self._tally.note(event)
+        if self._pass_counts is not None:
+            self._pass_counts.note(event)
 
     def stopTest(self, event: Any) -> None:
         """Take what the checks have found of a test, which may have run in a worker process."""
@@ -238,15 +238,17 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def beforeErrorList(self, event: Any) -> None:
         """Report flaky tests in a category of their own."""
         is_failure = self.settings.flaky == "fail"
-        retries.sort_out(self._test_run.flaky, event.reportCategories, is_failure=is_failure)
+        retries.move_to_category(
+            self._test_run.flaky, event.reportCategories, is_failure=is_failure
+        )
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
         lines = self._test_run.report()
-        if self._tally is not None:
-            lines += self._tally.lines()
-        notes = self._test_run.notes
-        order = units.order(self.settings)
+        if self._pass_counts is not None:
+            lines += self._pass_counts.lines()
+        notes = self._test_run.notes.lines
+        order = units.order_note(self.settings)
         if order and not event.stopTestEvent.result.wasSuccessful():
             lines += order
         for line in [*lines, *notes, *([""] if notes else [])]:
@@ -288,12 +290,12 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
         finally:
             for plugin in self._plugins(_JUNIT):
-                retries.annotate(plugin, run.flaky)
+                retries.mark_in_junit(plugin, run.flaky)
 
     @property
     def _has_workers(self) -> bool:
         """True if tests run in worker processes of ours, or this is one."""
-        if spawned.servant() is not None:
+        if spawned.current_worker() is not None:
             return True
         if self.settings.workers and self._is_debugging():
             self._test_run.note("workers: with -D, tests run in the main process")
@@ -315,7 +317,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         """Load what is named, on one of its loops."""
         suite = event.loader.loadTestsFromName(name, event.module)
         try:
-            return event.loader.suiteClass(loop_variants.selected(suite, loop, name, self.settings))
+            return event.loader.suiteClass(loop_variants.select(suite, loop, name, self.settings))
         except InvalidValueError as error:
             return event.loader.failedLoadTests(event.name, error)
 

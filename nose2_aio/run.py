@@ -17,7 +17,8 @@ from nose2_aio.cases.adapter import Adapter, stepping_in
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.fixture_wrappers import FixtureWrappers
-from nose2_aio.cases.scopes import ScopeLevel, Scopes
+from nose2_aio.cases.scope_keys import ScopeLevel
+from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import Settings
@@ -25,15 +26,15 @@ from nose2_aio.errors import AioError, WorkerStartError
 from nose2_aio.eventloop import event_loops, wakeup_sources
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.reporting import hang_report
-from nose2_aio.reporting.timings import Part, Timings
-from nose2_aio.reporting.verdicts import Reported, Verdicts
+from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
+from nose2_aio.reporting.timings import PartialTimings, Timings
 from nose2_aio.running import decorators, interrupts, plans
 from nose2_aio.running.engines import Engine
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.suites import loop_variants, units
 from nose2_aio.workers import spawned
-from nose2_aio.workers.coordinator import Describe, WorkerRun, planned
 from nose2_aio.workers.retries import Failures, Flaky, retry
+from nose2_aio.workers.worker_run import Describe, WorkerRun
 
 __all__ = ["Execute", "Found", "Run"]
 
@@ -46,8 +47,8 @@ _PATIENCE = 0.4
 class Found(NamedTuple):
     """What was found in some tests that ran in another process."""
 
-    told: list[Reported]
-    timings: Part
+    entries: list[SummaryEntry]
+    timings: PartialTimings
     notes: list[str]
 
 
@@ -65,13 +66,14 @@ class Run:
         self.scopes = Scopes(settings)
         self.scopes.judge = self._judge
         self.time_limits = self.scopes.options.time_limits
+        self.notes = self.time_limits.notes
         self.time_limits.is_off = is_debugging
-        self.verdicts = Verdicts(settings)
+        self.check_results = CheckResults(settings)
         self.interrupts = Interrupts()
-        self.timings = Timings(settings, is_kept=is_kept)
+        self.timings = Timings(settings, is_recorded=is_kept)
         self.fixtures = FixtureCaller(settings, self.scopes, self.interrupts)
         self.fixture_wrappers = FixtureWrappers(settings, self.scopes, self.fixtures)
-        self.attribution = Attribution(settings, self.verdicts)
+        self.attribution = Attribution(settings, self.check_results)
         self.adapter = Adapter(settings, self.scopes, self.fixtures, self.attribution, self.timings)
         self.is_cut = False
         """Whether it was broken off by Ctrl-C."""
@@ -81,7 +83,7 @@ class Run:
         self.flaky: list[Flaky] = []
         """The tests that have failed, and have passed when they were run again."""
         self._workers: WorkerRun | None = None
-        self._told: list[Reported] = []
+        self._entries: list[SummaryEntry] = []
         self._signals = ExitStack()
 
     def begin(self, stop: Callable[[], Any], tell: Callable[[FrameType | None], str]) -> None:
@@ -95,13 +97,13 @@ class Run:
         """Close the loop of the run."""
         self.scopes.close()
         self._signals.close()
-        self._told += self.verdicts.take()
+        self._entries += self.check_results.take()
 
     def execute(self, execute: Execute, suite: Any, result: Any, *, is_sent: bool = False) -> Any:
         """Execute a suite, on each of its loops; ``is_sent`` says that other processes do that."""
         wakeup_sources.ignore_foreign_threads()
         # worker processes repeat their shares themselves
-        repeated = None if is_sent else loop_variants.repeated(suite, self.settings)
+        repeated = None if is_sent else loop_variants.repetitions(suite, self.settings)
         self.scopes.chooses = self._choose if repeated is not None else None
         try:
             with stepping_in(self.adapter):
@@ -117,23 +119,23 @@ class Run:
                 self._retry(result, lambda _, __: "")
             return value
         finally:
-            self._told += self.verdicts.take()
+            self._entries += self.check_results.take()
 
     def execute_in_workers(self, suite: Any, result: Any, describe: Describe) -> None:
         """Execute a suite in worker processes, or be one of them.
 
-        ``describe`` is that of `nose2_aio.workers.recording.Recorder`.
+        ``describe`` is that of `nose2_aio.workers.recording.RecordingResult`.
 
         Raises `nose2_aio.errors.WorkerStartError` where no worker can be started.
         """
         wakeup_sources.ignore_foreign_threads()
         with stepping_in(self.adapter), self.fixture_wrappers.on(suite):
-            found = planned(suite, self.settings)
+            found = units.units_of_run(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
                 self.scopes.chooses = self._choose
-            servant = spawned.servant()
-            if servant is not None:
-                servant.work(found, self, result=result, describe=describe)
+            worker = spawned.current_worker()
+            if worker is not None:
+                worker.work(found, self, result=result, describe=describe)
                 return
             self._workers = WorkerRun(found, self.settings, self, describe)
             self._workers(result)
@@ -148,7 +150,9 @@ class Run:
             return
         workers = self._workers or WorkerRun([], self.settings, self, describe)
         try:
-            self.flaky, line = retry(self.failures, self.settings, workers.passes, workers.beside)
+            self.flaky, line = retry(
+                self.failures, self.settings, workers.run_alone, workers.concurrent_tests
+            )
         except WorkerStartError as error:
             line = f"retries: failed tests could not be run again: {error}"
         if line:
@@ -182,12 +186,12 @@ class Run:
     def _execute_rounds(self, execute: Execute, suite: Any, result: Any) -> Any:
         """Execute a suite as often as ``repeat`` says."""
         for _ in range(self.settings.repeat - 1):
-            execute(units.reordered(units.fresh(suite), self.settings), result)
+            execute(units.shuffled_suite(units.copied_suite(suite), self.settings), result)
             if result.shouldStop:
                 return None
             unittest_internals.forget_class(result)
             self.scopes.close(but_run=True)
-        return execute(units.reordered(suite, self.settings), result)
+        return execute(units.shuffled_suite(suite, self.settings), result)
 
     def begin_unit(self, repetition: int | None) -> None:
         """Prepare the loops of a unit, in a worker."""
@@ -241,7 +245,7 @@ class Run:
 
     def note(self, line: str) -> None:
         """Take a line for the end of the run."""
-        self.time_limits.told[line] = None
+        self.notes.add(line)
 
     @contextmanager
     def signals(self, terminal: int) -> Iterator[None]:
@@ -273,38 +277,32 @@ class Run:
         what = f"{level.name.lower()} {name or ''}".strip()
         modes = tag_lookup.read_checks(None, owner if isinstance(owner, type) else object)
         can_fail = level in (ScopeLevel.MODULE, ScopeLevel.CLASS)
-        return self.verdicts.judge(
+        return self.check_results.error_for(
             str(name or "the run"), problems, modes, what=what, can_fail=can_fail
         )
 
     def merge(self, found: Found) -> None:
         """Add what was found in another process."""
-        self._told += found.told
+        self._entries += found.entries
         self.timings.add(found.timings)
-        self.notes.update(dict.fromkeys(found.notes))
+        self.notes.add(*found.notes)
 
     def take(self) -> Found | None:
         """Return what was found here, and forget it; None for nothing."""
-        told = [*self._told, *self.verdicts.take()]
-        if not (told or self.time_limits.told or self.timings.has_any):
+        told = [*self._entries, *self.check_results.take()]
+        if not (told or self.notes or self.timings.has_any):
             return None
-        self._told = []
-        notes, self.time_limits.told = list(self.time_limits.told), {}
-        return Found(told, self.timings.take(), notes)
-
-    @property
-    def notes(self) -> dict[str, None]:
-        """What there is to say of what was asked for and can't be done, in its order."""
-        return self.time_limits.told
+        self._entries = []
+        return Found(told, self.timings.take(), self.notes.take())
 
     def report(self) -> list[str]:
         """Return, as lines, what was found and has failed no test, and what the slowest cost."""
-        return [*self.verdicts.report(self._told), *self.timings.slowest()]
+        return [*self.check_results.report(self._entries), *self.timings.report()]
 
     def going_on(self, frame: FrameType | None) -> str:
         """Return what is going on, while the main thread runs ``frame``."""
         if self._workers is not None and self._workers.is_running:
-            return self._workers.going_on()
+            return self._workers.describe_running()
         name, seconds = self.adapter.running()
         head = f"{name} runs for {seconds:.2f} s" if name else "between two tests"
-        return f"\n{head}\n\n{hang_report.hang(event_loops.running(), stack=frame)}\n"
+        return f"\n{head}\n\n{hang_report.describe_loop(event_loops.running(), stack=frame)}\n"

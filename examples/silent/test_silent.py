@@ -1,4 +1,4 @@
-"""Each of these tests fails. nose2 alone says that all of them are ok: none of them ever ran."""
+"""All of these tests fail. nose2 alone reports them as ok, because it never runs them."""
 
 import asyncio
 import unittest

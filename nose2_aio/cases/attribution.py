@@ -8,7 +8,6 @@ test, and ahead of it where something else may have lost one. What comes out lat
 from __future__ import annotations
 
 import gc
-import warnings
 from typing import Any
 from unittest import TestCase
 
@@ -18,7 +17,7 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.eventloop.problems import Problems, current_problems
 from nose2_aio.reporting import unawaited
-from nose2_aio.reporting.verdicts import Verdicts
+from nose2_aio.reporting.check_results import CheckResults
 
 __all__ = ["Attribution"]
 
@@ -39,15 +38,15 @@ class Attribution:
     _is_clean = False
     """Whether there is no garbage of anything before it."""
 
-    def __init__(self, settings: Settings, verdicts: Verdicts) -> None:
+    def __init__(self, settings: Settings, check_results: CheckResults) -> None:
         self.problems = Problems()
         """What is charged to the test."""
-        self.collects = not verdicts.ignores("never-awaited", "never-awaited-mocks")
+        self.collects = not check_results.ignores("never-awaited", "never-awaited-mocks")
         """Whether somebody wants to know of what nobody awaits."""
         self._late = Problems()
         """What nobody can be charged with any more."""
         self._settings = settings
-        self._verdicts = verdicts
+        self._check_results = check_results
 
     def begin(self, test: TestCase) -> None:
         """Begin with a test; what is found of the one before from now on is too late."""
@@ -56,7 +55,7 @@ class Attribution:
         if not self.has_awaited or self._kind is not type(test):
             self._is_clean = False
         self._test, self._kind = test, type(test)
-        self.filters = warnings.filters
+        self.filters = unawaited.active_filters()
         self.problems = Problems()
         self.has_awaited = False
 
@@ -76,7 +75,7 @@ class Attribution:
         self._judge_late()
         self._test = None
         if vars(self._late):
-            self._verdicts.judge("nobody knows whose", self._late, {}, can_fail=False)
+            self._check_results.error_for("nobody knows whose", self._late, {}, can_fail=False)
 
     def _collect(self, *, is_owned: bool) -> None:
         """Collect what was lost in a circle: by the test itself, or before it."""
@@ -89,19 +88,19 @@ class Attribution:
     def have_any(self, test: TestCase) -> bool:
         """Tell whether there is anything to judge."""
         return bool(vars(self.problems)) or (
-            len(test.__dict__) > unawaited.OWN
-            and unawaited.keeps_any(nose2_cases.users_object(test))
+            len(test.__dict__) > unawaited.PLAIN_ATTRIBUTE_COUNT
+            and unawaited.has_coroutines(nose2_cases.users_object(test))
         )
 
     def judge(self, test: TestCase, *, is_passed: bool) -> None:
         """Raise what the checks fail the test with; note what is only told."""
         if not self._are_wanted(test):
             return
-        for coroutine in unawaited.kept_in(nose2_cases.users_object(test)):
-            self.problems.unawaited += (unawaited.described(coroutine),)
+        for coroutine in unawaited.unstarted_coroutines(nose2_cases.users_object(test)):
+            self.problems.unawaited += (unawaited.describe(coroutine),)
             coroutine.close()
         modes = tag_lookup.read_checks(*nose2_cases.target(test))
-        error = self._verdicts.judge(test.id(), self.problems, modes, can_fail=is_passed)
+        error = self._check_results.error_for(test.id(), self.problems, modes, can_fail=is_passed)
         if error is not None:
             raise error
 
@@ -112,7 +111,7 @@ class Attribution:
                 modes = tag_lookup.read_checks(*nose2_cases.target(self._test))
             except InvalidValueError:  # the test has said so
                 modes = {}
-            self._verdicts.judge(self._test.id(), self.problems, modes, can_fail=False)
+            self._check_results.error_for(self._test.id(), self.problems, modes, can_fail=False)
 
     def _are_wanted(self, test: TestCase) -> bool:
         return self._settings.are_isolated_checked or not unittest_internals.is_isolated(type(test))
@@ -126,5 +125,5 @@ class Attribution:
             if test is None or not self._are_wanted(test):
                 return False
             problems = self.problems
-        problems.unawaited += (unawaited.described(coroutine),)
+        problems.unawaited += (unawaited.describe(coroutine),)
         return True

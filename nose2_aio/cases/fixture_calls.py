@@ -17,7 +17,8 @@ from functools import partial
 from typing import Any
 
 from nose2_aio.cases import generator_tests
-from nose2_aio.cases.scopes import ScopeKey, Scopes
+from nose2_aio.cases.scope_keys import ScopeKey
+from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, LoopStoppedError
@@ -25,9 +26,10 @@ from nose2_aio.eventloop import event_loops
 from nose2_aio.eventloop.problems import Problems, current_problems
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running import coroutines, plans
-from nose2_aio.running.deadlines import Limit
+from nose2_aio.running.deadlines import Limit, call_users_code
+from nose2_aio.running.host import always
 from nose2_aio.running.interrupts import Interrupts
-from nose2_aio.running.runner import Runner, always
+from nose2_aio.running.runner import Runner
 
 __all__ = ["FixtureCaller"]
 
@@ -126,7 +128,7 @@ class FixtureCaller:
             runner = self._scopes.runner(scope_key)
         if runner is None:
             before = event_loops.current()
-            value = _call_users_fixture(function, *args, **kw)
+            value = call_users_code(function, *args, **kw)
         else:
             before = runner.loop
             value = runner.call(function, *args, **kw)
@@ -187,10 +189,6 @@ class FixtureCaller:
             job.close()  # where it could not even be begun
             if inspect.iscoroutine(awaitable):
                 awaitable.close()
-
-
-def _call_users_fixture(function: Callable[..., Any], /, *args: Any, **kw: Any) -> Any:
-    return function(*args, **kw)
 
 
 async def _awaited(awaitable: Awaitable[Any], function: Any) -> Any:

@@ -23,12 +23,13 @@ from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, scope_keys, unittest_internals
 from nose2_aio.cases.fixture_calls import FixtureCaller
-from nose2_aio.cases.scopes import ScopeKey, Scopes
+from nose2_aio.cases.scope_keys import ScopeKey
+from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, FixtureCancelledError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.introspection import locations, tracebacks
-from nose2_aio.running.runner import never
+from nose2_aio.running.host import never
 
 __unittest = True
 

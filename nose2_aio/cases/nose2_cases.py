@@ -18,6 +18,7 @@ from nose2_aio.cases import unittest_internals
 from nose2_aio.introspection import locations
 
 __all__ = [
+    "TESTS",
     "UserCall",
     "called",
     "class_fixtures",
@@ -55,7 +56,7 @@ class UserCall(NamedTuple):
 
 def called(test: TestCase, method: Callable[[], Any]) -> UserCall | None:
     """Return what the test method of one of these kinds is about to call; None for any other."""
-    kind = _TESTS.get(getattr(method, "__qualname__", ""))  # called for each test: no detours
+    kind = TESTS.get(getattr(method, "__qualname__", ""))  # called for each test: no detours
     return None if kind is None or kind[0] != method.__module__ else kind[1](test, method)
 
 
@@ -249,7 +250,7 @@ _TEST_CLASSES = "nose2.plugins.loader.testclasses"
 _GENERATORS = "nose2.plugins.loader.generators"
 _AROUND = (_GENERATORS, "nose2.plugins.loader.parameters")
 _SUCH = "nose2.tools.such"
-_TESTS: dict[str, tuple[str, Callable[[Any, Any], UserCall]]] = {
+TESTS: dict[str, tuple[str, Callable[[Any, Any], UserCall]]] = {
     "FunctionTestCase.runTest": ("unittest.case", _function),
     "MethodTestCase.<locals>._MethodTestCase.runTest": (_TEST_CLASSES, _test_class),
     "Scenario._makeTestCase.<locals>._make_test_func.<locals>._test": (_SUCH, _scenario),

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+import enum
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases
-from nose2_aio.cases.scopes import ScopeKey, ScopeLevel
 from nose2_aio.config import tag_lookup
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import Settings
 from nose2_aio.running import plans
 
-__all__ = ["factory", "of_class", "of_layer", "of_module", "of_test"]
+__all__ = ["ScopeKey", "ScopeLevel", "factory", "of_class", "of_layer", "of_module", "of_test"]
+
+
+class ScopeLevel(enum.IntEnum):
+    """How wide a scope is: the less, the wider."""
+
+    RUN = 0
+    LAYER = 1
+    MODULE = 2
+    CLASS = 3
+    TEST = 4
+
+
+class ScopeKey(NamedTuple):
+    """Where something of the user's stands: in which module, in which class of it, in which test.
+
+    A layer's fixture stands in the layer alone.
+    """
+
+    level: ScopeLevel
+    """The scope that it belongs to itself."""
+    layer: type | None = None
+    module: str | None = None
+    case: type | None = None
+    test: object = None
+    wanted: ScopeLevel = ScopeLevel.TEST
+    """The scope that ``loop-scope`` gives it."""
+
+    def owner(self, level: ScopeLevel) -> object:
+        """What makes a scope at that level another than the next: the module, say."""
+        return (None, self.layer, self.module, self.case, self.test)[level]
 
 
 def of_test(test: TestCase, settings: Settings) -> ScopeKey:

@@ -19,12 +19,13 @@ Only what is open is known here, the widest first: a run without async fixtures 
 from __future__ import annotations
 
 import asyncio
-import enum
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from unittest import TestCase
 
+from nose2_aio.cases import scope_keys
+from nose2_aio.cases.scope_keys import ScopeKey, ScopeLevel
 from nose2_aio.config import loop_factories
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import Settings
@@ -33,39 +34,10 @@ from nose2_aio.eventloop import event_loops
 from nose2_aio.eventloop.problems import Problems, current_problems
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running.deadlines import TimeLimits
-from nose2_aio.running.runner import Runner, RunnerOptions
+from nose2_aio.running.runner import Runner
+from nose2_aio.running.runner_options import RunnerOptions
 
-__all__ = ["UNKNOWN", "ScopeKey", "ScopeLevel", "Scopes"]
-
-
-class ScopeLevel(enum.IntEnum):
-    """How wide a scope is: the less, the wider."""
-
-    RUN = 0
-    LAYER = 1
-    MODULE = 2
-    CLASS = 3
-    TEST = 4
-
-
-class ScopeKey(NamedTuple):
-    """Where something of the user's stands: in which module, in which class of it, in which test.
-
-    A layer's fixture stands in the layer alone.
-    """
-
-    level: ScopeLevel
-    """The scope that it belongs to itself."""
-    layer: type | None = None
-    module: str | None = None
-    case: type | None = None
-    test: object = None
-    wanted: ScopeLevel = ScopeLevel.TEST
-    """The scope that ``loop-scope`` gives it."""
-
-    def owner(self, level: ScopeLevel) -> object:
-        """What makes a scope at that level another than the next: the module, say."""
-        return (None, self.layer, self.module, self.case, self.test)[level]
+__all__ = ["UNKNOWN", "Scopes"]
 
 
 _LEVELS = tuple(ScopeLevel)
@@ -95,6 +67,9 @@ class Scopes:
     """The scopes that are open in a run."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._key: ScopeKey | None = None
+        """That of the test that was asked for last."""
         self.options = RunnerOptions(
             TimeLimits(),
             settings.grace,
@@ -115,7 +90,7 @@ class Scopes:
         self.open: list[Scope] = []
         """The widest first."""
         self._declared: set[tuple[ScopeLevel, Any]] = set()
-        self._is_widened = settings.loop_scope != "test"
+        self.is_widened = settings.loop_scope != "test"
         """Whether a scope may have to be opened ahead, class tags aside."""
         self.last: TestCase | str = ""
         """The last test, or the module of the last fixture of a class or a module."""
@@ -123,6 +98,12 @@ class Scopes:
         """The test that layers have fixtures for: they end its scope."""
         self.current_before: object = UNKNOWN
         """The loop that was current when the test began, where that matters."""
+
+    def key_of(self, test: TestCase) -> ScopeKey:
+        """Return where a test stands, with its ``setUp``, ``tearDown`` and cleanups."""
+        if self._key is None or self._key.test is not test:
+            self._key = scope_keys.of_test(test, self._settings)
+        return self._key
 
     def begin(self, repetition: int) -> None:
         """Begin a repetition of the run: on other loops, so all scopes are closed."""
@@ -165,11 +146,6 @@ class Scopes:
         return any(scope.runner.loop is loop for scope in self.open)
 
     @property
-    def are_idle(self) -> bool:
-        """Whether there is nothing to know: a test without fixtures has a loop of its own."""
-        return not self.open and not self._is_widened and self.current_before is UNKNOWN
-
-    @property
     def are_taken(self) -> bool:
         """Whether a test or a fixture runs in the innermost one, or a loop does."""
         return bool(self.open) and (self.open[-1].runner.is_calling or event_loops.is_running())
@@ -182,7 +158,7 @@ class Scopes:
     def declare(self, scope_key: ScopeKey) -> None:
         """Note that a fixture of a scope is a coroutine function."""
         self._declared.add((scope_key.level, scope_key.owner(scope_key.level)))
-        self._is_widened = True
+        self.is_widened = True
 
     def is_declared(self, scope_key: ScopeKey) -> bool:
         """Whether a fixture of a scope is a coroutine function."""

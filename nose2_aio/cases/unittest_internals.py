@@ -28,12 +28,12 @@ __all__ = [
     "SET_UP",
     "TEAR_DOWN",
     "TEST",
+    "asyncio_runner",
     "calls_fixtures",
     "class_cleanups",
     "clean_up",
     "closes_runner",
     "count_cleanups",
-    "fail",
     "flattened",
     "forget_class",
     "give_loops",
@@ -43,12 +43,12 @@ __all__ = [
     "is_end",
     "is_isolated",
     "is_unittests",
-    "isolated_loop",
     "keeps",
     "makes_runner",
     "method_name",
     "module_cleanups",
     "runs_itself",
+    "set_asyncio_runner",
     "subtest",
     "subtest_parts",
     "suite_with",
@@ -151,10 +151,14 @@ def closes_runner(case: type[TestCase]) -> bool:
     return own is not None and getattr(case, CLOSE_RUNNER) is own
 
 
-def isolated_loop(test: Any) -> AbstractEventLoop | None:
-    """Return the loop that IsolatedAsyncioTestCase is about to run a test on."""
-    runner = getattr(test, "_asyncioRunner", None)
-    return None if runner is None else runner.get_loop()
+def asyncio_runner(test: Any) -> Any:
+    """Return what IsolatedAsyncioTestCase is about to run a test with, an `asyncio.Runner`."""
+    return getattr(test, "_asyncioRunner", None)
+
+
+def set_asyncio_runner(test: Any, runner: Any) -> None:
+    """Run the coroutines of an IsolatedAsyncioTestCase with another runner."""
+    test._asyncioRunner = runner
 
 
 def makes_runner(case: type[TestCase]) -> bool:
@@ -242,15 +246,6 @@ def suite_with(suite: Any, tests: list[Any]) -> Any:
     found = copy.copy(suite)
     found._tests = tests
     return found
-
-
-def fail(test: TestCase, error: BaseException) -> None:
-    """Have the next ``doCleanups`` of a test fail with an error."""
-
-    def cleanup() -> None:
-        raise error
-
-    test.addCleanup(cleanup)
 
 
 def _popped(cleanups: list[Cleanup]) -> Iterator[Cleanup]:

@@ -1,1 +1,1 @@
-"""What the user is told of tests: findings of the checks, hangs, waiting times and notes."""
+"""Produce what the user reads: findings of the checks, hang reports, waiting times and notes."""

@@ -1,4 +1,4 @@
-"""A baseline: only findings that are not in its file are reported."""
+"""A baseline: findings that stand in its file are not reported."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Baseline", "line_of"]
 
 
 def line_of(name: str, finding: Finding) -> str:
-    """Return the line for a finding in a test."""
+    """Return the line for a finding in the test ``name``."""
     key = re.sub(r"\b0x[0-9A-Fa-f]+|\d{6,}", "0x", finding.key)  # addresses, most likely
     return baseline_file.format_line(name, finding.check, key)
 
 
 class Baseline:
-    """The baseline of a run."""
+    """The baseline of a run. Without a path it is empty, and never written."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
@@ -29,7 +29,7 @@ class Baseline:
         self._known = Counter(baseline_file.read(self._path) if is_known else ())
 
     def new(self, name: str, findings: Iterable[Finding]) -> list[Finding]:
-        """Return the findings in a test that the file has not, or not that often."""
+        """Return the findings in a test that the file doesn't have, or has less often."""
         count: Counter[str] = Counter()
         found = []
         for one in findings:

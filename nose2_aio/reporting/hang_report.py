@@ -1,6 +1,7 @@
-"""The report of a loop that hangs: where each of its tasks waits, and what its threads run.
+"""The report on a loop that hangs: where each of its tasks waits, and what its threads run.
 
-The test's own task comes first. It has to be taken before anything is cancelled.
+The test's own task comes first. Make the report before anything is cancelled: a cancelled task
+no longer shows where it waited.
 """
 
 from __future__ import annotations
@@ -15,21 +16,22 @@ from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains, locations
 
-__all__ = ["MOST", "executor_of", "hang", "name_of", "other", "task_lines"]
+__all__ = ["MAX_TASKS", "describe_loop", "describe_task", "executor_of", "name_of", "task_lines"]
 
-MOST = 20
-"""How many tasks are told of."""
+MAX_TASKS = 20
+"""How many tasks a report shows, besides the test's own."""
 
 
-def hang(
+def describe_loop(
     loop: AbstractEventLoop | None,
     own: Task[Any] | None = None,
     stack: FrameType | None = None,
 ) -> str:
-    """Return the report of a loop, in paragraphs; "" if there is nothing to tell.
+    """Return the report on a loop, in paragraphs; "" if there is nothing to report.
 
-    ``own`` is the task that the test runs in, ``stack`` the innermost frame of what the thread runs
-    at this moment, where that is not the loop itself.
+    ``own`` is the task that the test runs in. By default it is looked for on the loop.
+    ``stack`` is the innermost frame of the code that the loop's thread runs at this moment. None
+    if it runs the loop itself.
     """
     paragraphs = []
     lines = await_chains.of_frame(stack)
@@ -40,10 +42,12 @@ def hang(
         tasks = _ordered(loop, own)
         if own is not None and not own.done() and not lines:
             paragraphs.append(["It waits here:", *task_lines(own)])
-        others = [task for task in tasks if task is not own and task is not _current(loop)]
-        paragraphs += [other(task).splitlines() for task in others[:MOST]]
-        if len(others) > MOST:
-            paragraphs.append([f"... and {len(others) - MOST} tasks more."])
+        others = [
+            task for task in tasks if task is not own and task is not asyncio.current_task(loop)
+        ]
+        paragraphs += [describe_task(task).splitlines() for task in others[:MAX_TASKS]]
+        if len(others) > MAX_TASKS:
+            paragraphs.append([f"... and {len(others) - MAX_TASKS} tasks more."])
         paragraphs += [[f"They wait for each other: {cycle}."] for cycle in _cycles(tasks)]
     paragraphs += _threads(executor_of(loop))
     clock = instrumented.clock_of(loop)
@@ -64,7 +68,7 @@ def executor_of(loop: AbstractEventLoop | None) -> Executor | None:
 
 
 def task_lines(task: Task[Any]) -> list[str]:
-    """Return the await chain of a task, indented, and what it waits for in the end."""
+    """Return the await chain of a task as indented lines. The last line says what it waits for."""
     return [
         *await_chains.format_lines(await_chains.of_task(task)),
         f"  {await_chains.describe_wait(task, name_of)}",
@@ -72,7 +76,10 @@ def task_lines(task: Task[Any]) -> list[str]:
 
 
 def name_of(task: Task[Any]) -> str:
-    """Return how a report calls a task: its name, and that of its coroutine."""
+    """Return the name of a task in a report: the task's own, and that of its coroutine.
+
+    A task that tests run in is called "the test".
+    """
     if _is_host(task):
         return "the test"
     coroutine = task.get_coro()
@@ -86,21 +93,18 @@ def _is_host(task: Task[Any]) -> bool:
 
 
 def _ordered(loop: AbstractEventLoop, own: Task[Any] | None) -> list[Task[Any]]:
-    """The tasks of a loop that aren't done: the test's own first, then in the order of names."""
+    """Return the tasks of a loop that aren't done: the test's own, then the others by name."""
     found = sorted(asyncio.all_tasks(loop), key=lambda task: _natural(task.get_name()))
     return [*([own] if own is not None else []), *(task for task in found if task is not own)]
 
 
 def _natural(name: str) -> tuple[str, int]:
+    """Return a sort key that puts Task-2 before Task-10."""
     head, _, tail = name.rpartition("-")
     return (head, int(tail)) if tail.isdecimal() else (name, 0)
 
 
-def _current(loop: AbstractEventLoop) -> Task[Any] | None:
-    return asyncio.current_task(loop)
-
-
-def other(task: Task[Any]) -> str:
+def describe_task(task: Task[Any]) -> str:
     """Return the paragraph on a task that isn't the test's own."""
     place = locations.format_origin(instrumented.origin_of(task))
     made = f", made at {place}" if place else ""
@@ -108,23 +112,24 @@ def other(task: Task[Any]) -> str:
 
 
 def _cycles(tasks: list[Task[Any]]) -> list[str]:
-    """Tell of tasks that wait for each other in a circle, each circle once."""
-    told: set[Task[Any]] = set()
+    """Return a text for each circle of tasks that wait for each other."""
+    seen: set[Task[Any]] = set()
     found = []
     for start in tasks:
         path: list[Task[Any]] = []
         one: Task[Any] | None = start
-        while one is not None and one not in path and one not in told:
+        while one is not None and one not in path and one not in seen:
             path.append(one)
             one = next(iter(await_chains.awaited_tasks(one)), None)
         if one in path:
             circle = path[path.index(one) :]
             found.append(" for ".join(name_of(each) for each in [*circle, circle[0]]))
-        told.update(path)
+        seen.update(path)
     return found
 
 
 def _threads(executor: Executor | None) -> list[list[str]]:
+    """Return a paragraph for each job that an executor runs."""
     frames = wakeup_sources.other_frames()
     found = []
     for identity, job in list(executor.running.items()) if executor is not None else ():

@@ -1,8 +1,13 @@
-"""The checks at the end of each test: what it has left behind, and what has gone wrong unseen.
+"""The checks that run at the end of each test, and of each wider scope.
 
-Each is one function that looks into the books of one test, or of one wider scope, and gives what it
-finds; `CHECKS` lists them all. There are three moments for it: when what is left over is about to
-be cancelled, when that is done, and when unittest is done with the test.
+To add a check:
+
+1. Add a row to `nose2_aio.config.checks.CHECKS`: its name, its default mode, its help text. That
+   gives it a setting, a command-line switch and a keyword of ``@aio.checks``.
+2. Add a function here, with the decorator ``@_check(name, stage)``. It gets an `Evidence` and
+   yields a `Finding` for each thing that it finds.
+
+The order of the functions is the order of their findings in a report.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ import asyncio
 import enum
 import types
 from asyncio import AbstractEventLoop, Task, TimerHandle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from nose2_aio.eventloop import instrumented
@@ -22,101 +27,153 @@ from nose2_aio.introspection import await_chains, locations, tracebacks
 from nose2_aio.reporting import hang_report
 
 __all__ = [
-    "inspect_end",
-    "inspect_pending",
-    "inspect_rest",
-    "lost",
-    "pending",
+    "check_names",
+    "inspect_after_test",
+    "inspect_before_cancel",
+    "inspect_before_close",
+    "pending_tasks",
+    "take_lost_errors",
 ]
 
 
-class Moment(enum.Enum):
-    """When a check looks."""
+class Stage(enum.Enum):
+    """When a check runs. Each test goes through these stages in this order.
 
-    PENDING = "before what is left over is cancelled"
-    REST = "behind that, before the loop is closed"
-    END = "when unittest is done with the test"
+    On a loop that stays open for other tests, nothing is cancelled or closed between the stages.
+    """
+
+    BEFORE_CANCEL = enum.auto()
+    """Before the tasks that are still pending are cancelled."""
+    BEFORE_CLOSE = enum.auto()
+    """After that, before the loop is closed."""
+    AFTER_TEST = enum.auto()
+    """When unittest is done with the test.
+
+    These checks run before the loop is closed, too: some of what they look at goes with the loop.
+    """
 
 
-class Books(NamedTuple):
-    """What a check looks into."""
+class Evidence(NamedTuple):
+    """What a check can look at: the problems of one test or scope, and the objects it created."""
 
     problems: Problems
-    made: tuple[CreatedObject, ...] = ()
-    """What was made on the loop and is still there."""
+    created: tuple[CreatedObject, ...] = ()
+    """The objects that this test or another one has created on the loop, and that still exist."""
     pending: frozenset[Task[Any]] = frozenset()
+    """The tasks that are about to be cancelled. Only known in the stage ``BEFORE_CANCEL``."""
     now: float = 0.0
-    """The loop's time."""
+    """The loop's time, in seconds."""
 
-    def of(self, kind: Any) -> Iterator[tuple[Any, str, str]]:
-        """Give the things of a kind that this ledger is charged with, where made, and its name."""
-        for thing, problems, origin, name in self.made:
+    def objects(self, kind: Any) -> Iterator[tuple[Any, str, str]]:
+        """Yield the objects of a class that this test or scope has created.
+
+        Each comes with the place where it was created, and the name of its coroutine if it is a
+        task. ``kind`` may be a tuple of classes.
+        """
+        for thing, problems, origin, name in self.created:
             if problems is self.problems and isinstance(thing, kind):
                 yield thing, locations.format_origin(origin), name
 
 
-def inspect_pending(loop: AbstractEventLoop, problems: Problems, tasks: set[Task[Any]]) -> None:
-    """Note what is found before the tasks that are left over are cancelled."""
-    _inspect(Moment.PENDING, _books(loop, problems, frozenset(tasks)))
+_CheckFunction = Callable[[Evidence], Iterator[Finding]]
+
+_checks: dict[str, tuple[Stage, _CheckFunction]] = {}
+"""The checks by name, filled by the decorator ``@_check`` while this module is imported."""
 
 
-def inspect_rest(loop: AbstractEventLoop, problems: Problems) -> None:
-    """Note what is found when no task is left over."""
-    _inspect(Moment.REST, _books(loop, problems))
+def _check(name: str, stage: Stage) -> Callable[[_CheckFunction], _CheckFunction]:
+    """Register a function as the check of that name."""
+
+    def register(function: _CheckFunction) -> _CheckFunction:
+        _checks[name] = stage, function
+        return function
+
+    return register
 
 
-def inspect_end(problems: Problems, loop: AbstractEventLoop | None = None) -> None:
-    """Note what is found when unittest is done with the test, on a loop that goes on."""
-    _inspect(Moment.END, Books(problems) if loop is None else _books(loop, problems))
+def check_names() -> list[str]:
+    """Return the names of the checks, in the order of their findings."""
+    return list(_checks)
 
 
-def pending(loop: Any, problems: Problems) -> set[Task[Any]]:
-    """Return the tasks that a ledger is charged with and that aren't done."""
-    return {task for task, *_ in _books(loop, problems).of(asyncio.Task) if not task.done()}
+def inspect_before_cancel(
+    loop: AbstractEventLoop, problems: Problems, tasks: set[Task[Any]]
+) -> None:
+    """Run the checks for which the pending ``tasks`` must not be cancelled yet."""
+    _inspect(Stage.BEFORE_CANCEL, _evidence(loop, problems, frozenset(tasks)))
 
 
-def lost(loop: AbstractEventLoop, problems: Problems) -> list[BaseException]:
-    """Return what failed on behalf of a ledger and nobody dealt with; consider it dealt with."""
-    books = _books(loop, problems)
-    found = (*_lost_in_reports(books, with_captured=True), *_lost_in_tasks(books))
-    return [error for error, *_ in found if error is not None]
+def inspect_before_close(loop: AbstractEventLoop, problems: Problems) -> None:
+    """Run the checks for after the cancellation of pending tasks. The loop must still be open."""
+    _inspect(Stage.BEFORE_CLOSE, _evidence(loop, problems))
 
 
-def _books(loop: Any, problems: Problems, tasks: frozenset[Task[Any]] = frozenset()) -> Books:
+def inspect_after_test(problems: Problems, loop: AbstractEventLoop | None = None) -> None:
+    """Run the checks for which unittest must be done with the test.
+
+    ``loop`` is the test's loop if it stays open for other tests.
+    """
+    evidence = Evidence(problems) if loop is None else _evidence(loop, problems)
+    _inspect(Stage.AFTER_TEST, evidence)
+
+
+def pending_tasks(loop: Any, problems: Problems) -> set[Task[Any]]:
+    """Return the tasks that the owner of ``problems`` has created and that aren't done."""
+    tasks = _evidence(loop, problems).objects(asyncio.Task)
+    return {task for task, *_ in tasks if not task.done()}
+
+
+def take_lost_errors(loop: AbstractEventLoop, problems: Problems) -> list[BaseException]:
+    """Return the exceptions that nobody has retrieved, and mark them as retrieved.
+
+    These are exceptions in tasks, futures and callbacks of the owner of ``problems``.
+    """
+    evidence = _evidence(loop, problems)
+    found = (*_lost_in_reports(evidence, with_captured=True), *_lost_in_tasks(evidence))
+    return [one.error for one in found if one.error is not None]
+
+
+def _evidence(loop: Any, problems: Problems, tasks: frozenset[Task[Any]] = frozenset()) -> Evidence:
     loop_state = instrumented.state_of(loop)
-    return Books(
-        problems, () if loop_state is None else tuple(loop_state.created), tasks, loop.time()
-    )
+    created = () if loop_state is None else tuple(loop_state.created)
+    return Evidence(problems, created, tasks, loop.time())
 
 
-def _inspect(moment: Moment, books: Books) -> None:
-    for name, when, find in _INSPECTIONS:
-        if when is moment or (when is Moment.END and moment is Moment.REST):
+def _inspect(stage: Stage, evidence: Evidence) -> None:
+    """Run the checks of a stage, and add their findings to the problems."""
+    stages = {stage}
+    if stage is Stage.BEFORE_CLOSE:
+        stages.add(Stage.AFTER_TEST)
+    for name, (runs_in, find) in _checks.items():
+        if runs_in in stages:
             try:
-                books.problems.findings += tuple(find(books))
+                evidence.problems.findings += tuple(find(evidence))
             except Exception as error:
                 text = f"the check failed itself, with {type(error).__name__}"
-                books.problems.findings += (Finding(name, "", text, key=text),)
+                evidence.problems.findings += (Finding(name, "", text, key=text),)
 
 
-def _never_awaited(books: Books) -> Iterator[Finding]:
-    return _unawaited(books, "never-awaited", are_mocks=False)
+@_check("never-awaited", Stage.AFTER_TEST)
+def _never_awaited(evidence: Evidence) -> Iterator[Finding]:
+    return _unawaited(evidence, "never-awaited", are_mocks=False)
 
 
-def _never_awaited_mocks(books: Books) -> Iterator[Finding]:
-    return _unawaited(books, "never-awaited-mocks", are_mocks=True)
+@_check("never-awaited-mocks", Stage.AFTER_TEST)
+def _never_awaited_mocks(evidence: Evidence) -> Iterator[Finding]:
+    return _unawaited(evidence, "never-awaited-mocks", are_mocks=True)
 
 
-def _unawaited(books: Books, check: str, *, are_mocks: bool) -> Iterator[Finding]:
-    found = books.problems.unawaited
-    books.problems.unawaited = tuple(one for one in found if one.is_mock is not are_mocks)
+def _unawaited(evidence: Evidence, check: str, *, are_mocks: bool) -> Iterator[Finding]:
+    found = evidence.problems.unawaited
+    evidence.problems.unawaited = tuple(one for one in found if one.is_mock is not are_mocks)
     for name, place, is_mock in found:
         if is_mock is are_mocks:
             yield Finding(check, place, f"the coroutine {name} was never awaited", key=name)
 
 
-def _lost_exceptions(books: Books) -> Iterator[Finding]:
-    for error, place, what, key in (*_lost_in_tasks(books), *_lost_in_reports(books)):
+@_check("lost-exceptions", Stage.AFTER_TEST)
+def _lost_exceptions(evidence: Evidence) -> Iterator[Finding]:
+    for error, place, what, key in (*_lost_in_tasks(evidence), *_lost_in_reports(evidence)):
         if error is None:
             yield Finding("lost-exceptions", place, what, key=key)
             continue
@@ -128,40 +185,49 @@ def _lost_exceptions(books: Books) -> Iterator[Finding]:
         yield Finding("lost-exceptions", place, what, lines, f"{key} {kind}")
 
 
-_Lost = tuple[BaseException | None, str, str, str]
+class _LostError(NamedTuple):
+    """An exception that nobody has retrieved."""
+
+    error: BaseException | None
+    """None if asyncio has reported a problem without an exception."""
+    place: str
+    what: str
+    key: str
+    """See `Finding`."""
 
 
-def _lost_in_tasks(books: Books) -> Iterator[_Lost]:
-    for future, place, name in books.of(asyncio.Future):
-        # nothing public says whether somebody has asked for its exception
+def _lost_in_tasks(evidence: Evidence) -> Iterator[_LostError]:
+    for future, place, name in evidence.objects(asyncio.Future):
+        # no public attribute says whether the exception was retrieved
         is_lost = future.done() and not future.cancelled() and future._log_traceback
         if is_lost and not isinstance(future.exception(), Overrun):
-            yield future.exception(), place, *_failed(future, name)
+            yield _LostError(future.exception(), place, *_failed(future, name))
 
 
-def _lost_in_reports(books: Books, *, with_captured: bool = False) -> Iterator[_Lost]:
-    told, books.problems.handler_calls = books.problems.handler_calls, ()
-    for context, is_captured, origin, name in told:
+def _lost_in_reports(evidence: Evidence, *, with_captured: bool = False) -> Iterator[_LostError]:
+    calls, evidence.problems.handler_calls = evidence.problems.handler_calls, ()
+    for context, is_captured, origin, name in calls:
         if is_captured and not with_captured:
             continue
         error = context.get("exception")
         if isinstance(error, Overrun | asyncio.CancelledError):
-            continue  # what has ended something: streams call that an error in Python 3.12
+            continue  # a cancellation: asyncio's streams report it as an error in Python 3.12
         lines = [] if error is None else tracebacks.users_lines(error)
         place = locations.format_origin(origin) or (lines[-1].place if lines else "")
         future = context.get("task") or context.get("future")
         if future is not None and error is not None:
-            yield error, place, *_failed(future, name)
+            yield _LostError(error, place, *_failed(future, name))
             continue
         message = str(context.get("message") or "unhandled exception")
-        # nothing public says what a handle calls
+        # no public attribute has the callback of a handle
         callback = getattr(context.get("handle"), "_callback", None)
         inner = locations.unwrap(callback)
-        yield error, place, message, getattr(inner, "__qualname__", message.partition(" at ")[0])
+        key = getattr(inner, "__qualname__", message.partition(" at ")[0])
+        yield _LostError(error, place, message, key)
 
 
 def _failed(future: asyncio.Future[Any], name: str) -> tuple[str, str]:
-    """Return what to say of a future that failed, and what stays the same of it."""
+    """Return the text and the key for a future that has failed."""
     if isinstance(future, asyncio.Task):
         called = f"{future.get_name()} ({name.rpartition('<locals>.')[2]})"
         return f"the task {called} failed, and nobody asked for it", name
@@ -169,40 +235,44 @@ def _failed(future: asyncio.Future[Any], name: str) -> tuple[str, str]:
     return what, what
 
 
-def _leaked_tasks(books: Books) -> Iterator[Finding]:
-    made = {task: (place, name) for task, place, name in books.of(asyncio.Task)}
-    awaited = {one for task in books.pending for one in await_chains.awaited_tasks(task)}
-    for task in sorted(books.pending - awaited, key=lambda task: str(task.get_name())):
+@_check("leaked-tasks", Stage.BEFORE_CANCEL)
+def _leaked_tasks(evidence: Evidence) -> Iterator[Finding]:
+    created = {task: (place, name) for task, place, name in evidence.objects(asyncio.Task)}
+    awaited = {one for task in evidence.pending for one in await_chains.awaited_tasks(task)}
+    for task in sorted(evidence.pending - awaited, key=lambda task: str(task.get_name())):
         if task.cancelling() or type(task.get_coro()).__name__ == "async_generator_athrow":
-            continue  # it is ending: a task group's, or an async generator's that was broken off
-        place, name = made.get(task, ("", ""))
+            continue  # it is ending: a task group's, or that of an async generator being closed
+        place, name = created.get(task, ("", ""))
         text = f"the task {hang_report.name_of(task)} was still pending"
         lines = tuple(hang_report.task_lines(task))
         yield Finding("leaked-tasks", place, text, lines, name or hang_report.name_of(task))
 
 
-def _leaked_timers(books: Books) -> Iterator[Finding]:
-    for timer, place, _ in books.of(TimerHandle):
-        left = timer.when() - books.now
+@_check("leaked-timers", Stage.BEFORE_CLOSE)
+def _leaked_timers(evidence: Evidence) -> Iterator[Finding]:
+    for timer, place, _ in evidence.objects(TimerHandle):
+        left = timer.when() - evidence.now
         if not timer.cancelled() and left > 0:
-            # nothing public says what a timer calls
+            # no public attribute has the callback of a timer
             name = locations.describe(timer._callback)
             text = f"a timer was still set, to call {name} in {left:.4g} s"
             yield Finding("leaked-timers", place, text, key=name.partition(",")[0])
 
 
-def _open_asyncgens(books: Books) -> Iterator[Finding]:
-    for generator, place, _ in books.of(types.AsyncGeneratorType):
+@_check("open-asyncgens", Stage.BEFORE_CLOSE)
+def _open_asyncgens(evidence: Evidence) -> Iterator[Finding]:
+    for generator, place, _ in evidence.objects(types.AsyncGeneratorType):
         if generator.ag_frame is not None:
             name = generator.__qualname__
             text = f"the async generator {name} was begun, and neither finished nor closed"
             yield Finding("open-asyncgens", place, text, key=name)
 
 
-def _open_transports(books: Books) -> Iterator[Finding]:
-    for thing, place, _ in books.of((asyncio.BaseTransport, asyncio.AbstractServer)):
+@_check("open-transports", Stage.BEFORE_CLOSE)
+def _open_transports(evidence: Evidence) -> Iterator[Finding]:
+    for thing, place, _ in evidence.objects((asyncio.BaseTransport, asyncio.AbstractServer)):
         if _is_open(thing):
-            text = f"{_opened(thing)} was still open"
+            text = f"{_transport_name(thing)} was still open"
             yield Finding("open-transports", place, text, key=type(thing).__name__)
 
 
@@ -212,7 +282,7 @@ def _is_open(thing: Any) -> bool:
     return not thing.is_closing()
 
 
-def _opened(thing: Any) -> str:
+def _transport_name(thing: Any) -> str:
     if isinstance(thing, asyncio.AbstractServer):
         names = [str(one.getsockname()) for one in getattr(thing, "sockets", ())]
         return f"a server on {' and '.join(names)}"
@@ -220,15 +290,3 @@ def _opened(thing: Any) -> str:
         return f"the transport of the subprocess {thing.get_pid()}"
     peer = thing.get_extra_info("peername")
     return f"a transport to {peer}" if peer else f"a transport ({type(thing).__name__.strip('_')})"
-
-
-_INSPECTIONS = (
-    ("never-awaited", Moment.END, _never_awaited),
-    ("never-awaited-mocks", Moment.END, _never_awaited_mocks),
-    ("lost-exceptions", Moment.END, _lost_exceptions),
-    ("leaked-tasks", Moment.PENDING, _leaked_tasks),
-    ("leaked-timers", Moment.REST, _leaked_timers),
-    ("open-asyncgens", Moment.REST, _open_asyncgens),
-    ("open-transports", Moment.REST, _open_transports),
-)
-"""The function of each check, and when it looks; in the order of their findings."""

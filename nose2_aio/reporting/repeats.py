@@ -1,20 +1,25 @@
-"""How often each test passes, where each runs several times: see the setting ``repeat``."""
+"""Counts how often each test passes, if the setting ``repeat`` runs each test several times."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Tally"]
+__all__ = ["PassCounts"]
 
 
-class Tally:
-    """Counts how often tests run, and pass."""
+class PassCounts:
+    """How often each test ran, and how often it passed."""
 
     def __init__(self) -> None:
         self._counts: dict[str, list[int]] = {}
+        """The number of runs and of passes, by the id of the test."""
 
     def note(self, event: Any) -> None:
-        """Note the outcome of a test; a test with failed subtests has one for each."""
+        """Count one outcome, given the event of nose2's hook ``testOutcome``.
+
+        A skip and an expected failure count as passes. A test with failed subtests has an outcome
+        for each of them.
+        """
         test = event.test
         name = str(test.id() if hasattr(test, "id") else test).partition("\n")[0]
         counts = self._counts.setdefault(name, [0, 0])

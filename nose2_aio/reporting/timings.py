@@ -1,55 +1,60 @@
-"""An account of what the coroutine tests of a run have cost: how long they ran, and waited.
+"""How long the coroutine tests of a run took, and how long of that they waited.
 
-It is told in a line with ``-v``, in a table by ``--aio-durations``, and in a file of JSON by
-``--aio-report``, whose form `VERSION` stands for: see ``docs/waiting.rst``.
+There are three forms: one line with ``-v``, a table with ``--aio-durations``, and a JSON file with
+``--aio-report``. ``docs/waiting.rst`` describes the format of the file.
 """
 
 from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nose2_aio.config.settings import Settings
 from nose2_aio.eventloop.wait_times import WaitTimes
 
-__all__ = ["VERSION", "Cost", "Part", "Timings", "Total"]
+__all__ = ["VERSION", "PartialTimings", "TimedTest", "Timings", "Totals", "read_durations"]
 
 VERSION = 1
-"""The version of the form of the report."""
+"""The version of the file's format."""
 _MANY = 1e9
+"""From so many seconds on, numbers are written with an exponent."""
 _HEAD = ("total", "waiting", "timers", "I/O", "threads", "running")
 
 
-class Cost(NamedTuple):
-    """What one test has cost, in seconds."""
+class TimedTest(NamedTuple):
+    """The times of one test, in seconds."""
 
     name: str
     total: float
     timers: float
+    """How long it waited for timers."""
     files: float
+    """How long it waited for I/O."""
     threads: float
+    """How long it waited for other threads, or signals."""
     is_known: bool
-    """Whether it is known how long it has waited."""
+    """True if it is known how long the test waited."""
     place: str
-    """The line where it has waited longest: ``file:line in function``; "" for none."""
+    """The line where it waited longest: ``file:line in function``; "" for none."""
     source: str
+    """The source of that line."""
     longest: float
-    """How long it has waited there."""
+    """How long it waited there."""
     avoidable: float
-    """What virtual time would have saved."""
+    """How much virtual time would have saved."""
     skipped: float
-    """What virtual time has saved."""
+    """How much virtual time has saved."""
 
     @property
     def waiting(self) -> float:
-        """How long it has waited in all."""
+        """How long it waited in all."""
         return self.timers + self.files + self.threads
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it stands in the report."""
+        """Return the test as the file has it."""
         waiting = {
             "total": self.waiting,
             "timers": self.timers,
@@ -68,50 +73,52 @@ class Cost(NamedTuple):
         }
 
 
-class Total(NamedTuple):
-    """What all tests have cost, in seconds."""
+class Totals(NamedTuple):
+    """The times of several tests together, in seconds."""
 
     tests: int = 0
+    """The number of tests."""
     total: float = 0.0
     waiting: float = 0.0
     skipped: float = 0.0
     unknown: int = 0
-    """How many of them were on loops that don't tell how long they have waited."""
+    """How many of them ran on loops that don't record how long they wait."""
 
-    def __add__(self, other: Any) -> Total:
-        return Total(*(own + others for own, others in zip(self, other, strict=True)))
+    def __add__(self, other: Any) -> Totals:
+        return Totals(*(own + others for own, others in zip(self, other, strict=True)))
 
 
-class Part(NamedTuple):
-    """The account of one share of the tests."""
+class PartialTimings(NamedTuple):
+    """The timings of some of the tests, as one process sends them to another."""
 
-    total: Total
-    costs: tuple[Cost, ...]
+    totals: Totals
+    tests: tuple[TimedTest, ...]
 
 
 class Timings:
-    """The account of a run."""
+    """The timings of a run."""
 
-    def __init__(self, settings: Settings, *, is_kept: bool) -> None:
+    def __init__(self, settings: Settings, *, is_recorded: bool) -> None:
+        """Record the times if ``is_recorded``, or if a setting asks for a table or a file."""
         self._durations = settings.durations
         self._path = settings.report
         self._is_detailed = settings.durations is not None or bool(settings.report)
-        self.is_kept = is_kept or self._is_detailed
-        """Whether somebody wants to know."""
-        self._total = Total()
-        self._costs: list[Cost] = []
+        self.is_recorded = is_recorded or self._is_detailed
+        """True if the times of tests are recorded."""
+        self._totals = Totals()
+        self._tests: list[TimedTest] = []
 
     def begin(self) -> WaitTimes:
-        """Return what a test has to note its waits in."""
+        """Return the object in which the loop records the waits of one test."""
         return WaitTimes(is_detailed=self._is_detailed)
 
     def note(self, name: str, seconds: float, waits: WaitTimes) -> None:
-        """Note what a test has cost."""
-        self._total += Total(1, seconds, waits.total, waits.skipped, int(not waits.is_known))
+        """Record the times of a test. ``seconds`` is how long it took in all."""
+        self._totals += Totals(1, seconds, waits.total, waits.skipped, int(not waits.is_known))
         if self._is_detailed:
             line, longest = waits.longest or (None, 0.0)
-            self._costs.append(
-                Cost(
+            self._tests.append(
+                TimedTest(
                     name,
                     seconds,
                     waits.timers,
@@ -128,22 +135,22 @@ class Timings:
 
     @property
     def has_any(self) -> bool:
-        """True if anything was noted since it was taken."""
-        return bool(self._total.tests)
+        """True if a test was recorded since the last `take`."""
+        return bool(self._totals.tests)
 
-    def take(self) -> Part:
-        """Return what was noted, and forget it."""
-        part = Part(self._total, tuple(self._costs))
-        self._total, self._costs = Total(), []
+    def take(self) -> PartialTimings:
+        """Return what was recorded, and forget it."""
+        part = PartialTimings(self._totals, tuple(self._tests))
+        self._totals, self._tests = Totals(), []
         return part
 
-    def add(self, part: Part) -> None:
-        """Add what was noted elsewhere."""
-        self._total += part.total
-        self._costs += part.costs
+    def add(self, part: PartialTimings) -> None:
+        """Add what another process has recorded."""
+        self._totals += part.totals
+        self._tests += part.tests
 
-    def slowest(self) -> list[str]:
-        """Return the table of the slowest tests, in lines, and write the report."""
+    def report(self) -> list[str]:
+        """Write the file and return the table of the slowest tests as lines, if asked for."""
         lines: list[str] = []
         if self._path:
             text = json.dumps(_rounded(self._as_json()), indent=2, ensure_ascii=False)
@@ -151,17 +158,17 @@ class Timings:
                 Path(self._path).write_text(text + "\n", "utf-8", "backslashreplace")
             except OSError as error:
                 lines += [f"The report could not be written: {error}", ""]
-        if self._durations is None or not self._costs:
+        if self._durations is None or not self._tests:
             return lines
-        count = self._durations or len(self._costs)
-        slowest = heapq.nlargest(count, self._costs, key=lambda cost: cost.total)
+        count = self._durations or len(self._tests)
+        slowest = heapq.nlargest(count, self._tests, key=lambda test: test.total)
         tests = "coroutine test" if len(slowest) == 1 else f"{len(slowest)} coroutine tests"
         return [*lines, f"The slowest {tests}, in seconds:", "", *_table(slowest), ""]
 
     def summary(self) -> str:
-        """Return the one line on all of it; "" where no coroutine test ran."""
-        count, total, waiting, skipped, unknown = self._total
-        if not self.is_kept or not count:
+        """Return one line on all tests; "" if no coroutine test ran."""
+        count, total, waiting, skipped, unknown = self._totals
+        if not self.is_recorded or not count:
             return ""
         tests = f"{count} coroutine test{'s' * (count != 1)}"
         but = f" (not known for {unknown} of them)" if unknown else ""
@@ -169,7 +176,7 @@ class Timings:
         return f"{tests}: {total:.2f} s in all, {waiting:.2f} s of it waiting{but}{saved}"
 
     def _as_json(self) -> dict[str, Any]:
-        count, total, waiting, skipped, unknown = self._total
+        count, total, waiting, skipped, unknown = self._totals
         return {
             "version": VERSION,
             "count": count,
@@ -177,17 +184,29 @@ class Timings:
             "seconds": total,
             "waiting": waiting,
             "virtual_time_saved": skipped,
-            "tests": [cost.as_json() for cost in self._costs],
+            "tests": [test.as_json() for test in self._tests],
         }
 
 
+def read_durations(path: str) -> Mapping[str, float]:
+    """Return the seconds of tests by their ids, from the file of an earlier run.
+
+    Empty if there is no such file, or if it has another format.
+    """
+    try:
+        report = json.loads(Path(path).read_text(encoding="utf-8"))
+        return {str(test["id"]): float(test["seconds"]) for test in report["tests"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def _long(seconds: float) -> str:
-    """Return seconds of virtual time, which may be very many, as text."""
+    """Return seconds as text. Virtual time can save more of them than a column is wide."""
     return f"{seconds:.2f}" if seconds < _MANY else f"{seconds:.3g}"
 
 
 def _rounded(value: Any) -> Any:
-    """Return what is going to be JSON, its seconds to the microsecond."""
+    """Return data for JSON with all its seconds rounded to microseconds."""
     if isinstance(value, dict):
         return {key: _rounded(one) for key, one in value.items()}
     if isinstance(value, list):
@@ -195,17 +214,17 @@ def _rounded(value: Any) -> Any:
     return round(value, 6) if isinstance(value, float) else value
 
 
-def _table(costs: Iterable[Cost]) -> list[str]:
+def _table(tests: Iterable[TimedTest]) -> list[str]:
     lines = ["  ".join(f"{word:>8}" for word in _HEAD)]
-    for cost in costs:
-        waited = (cost.waiting, cost.timers, cost.files, cost.threads, cost.total - cost.waiting)
-        known = [f"{seconds:8.2f}" if cost.is_known else f"{'?':>8}" for seconds in waited]
-        lines += ["  ".join([f"{cost.total:8.2f}", *known, " ".join(cost.name.split())])]
-        if cost.place:
-            at = f"{cost.longest:.2f} s at {cost.place}"
-            lines.append(f"{'':10}{at}  {cost.source}"[:110])
-        if cost.avoidable:
-            lines.append(f"{'':10}virtual time would save {cost.avoidable:.2f} s")
-        if cost.skipped:
-            lines.append(f"{'':10}virtual time has saved {_long(cost.skipped)} s")
+    for test in tests:
+        waited = (test.waiting, test.timers, test.files, test.threads, test.total - test.waiting)
+        known = [f"{seconds:8.2f}" if test.is_known else f"{'?':>8}" for seconds in waited]
+        lines += ["  ".join([f"{test.total:8.2f}", *known, " ".join(test.name.split())])]
+        if test.place:
+            at = f"{test.longest:.2f} s at {test.place}"
+            lines.append(f"{'':10}{at}  {test.source}"[:110])
+        if test.avoidable:
+            lines.append(f"{'':10}virtual time would save {test.avoidable:.2f} s")
+        if test.skipped:
+            lines.append(f"{'':10}virtual time has saved {_long(test.skipped)} s")
     return lines

@@ -1,7 +1,10 @@
-"""Coroutines that nobody awaits: Python tells of them when they are dropped, and only there.
+"""Detects coroutines that are never awaited, at the moment when they are dropped.
 
-It calls a private function of `warnings` for each, from C, with the coroutine itself; the public
-way gives a text, once for each line. A test that catches warnings by itself deals with its own.
+Python warns of such a coroutine in its finalizer: C code calls a private function of `warnings`
+with the coroutine itself. We replace that function. The public way, a warning, has only a text, and
+Python shows it once for each line.
+
+A test that catches or ignores the warning deals with its own coroutines: then Python warns.
 """
 
 from __future__ import annotations
@@ -23,35 +26,46 @@ from unittest import TestCase, mock
 from nose2_aio.eventloop.problems import Unawaited
 from nose2_aio.introspection import locations
 
-__all__ = ["OWN", "described", "keeps_any", "kept_in", "noted"]
+__all__ = [
+    "PLAIN_ATTRIBUTE_COUNT",
+    "active_filters",
+    "describe",
+    "has_coroutines",
+    "intercept_drops",
+    "unstarted_coroutines",
+]
 
 Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
 
 _HOOK = "_warn_unawaited_coroutine"
-_DEPTH = 1
-"""How many frames of the place where a coroutine is made are noted: each costs, each time."""
-OWN = len(vars(TestCase()))
-"""How many attributes a test case has when the user has added none."""
-# nothing public tells the call of an AsyncMock from a function that mock.patch decorates
-_MOCK_CALL = locations.code_of(mock.AsyncMock, "_execute_mock_call")
+_ORIGIN_DEPTH = 1
+"""How many frames Python records where a coroutine is created. Each frame costs time."""
+PLAIN_ATTRIBUTE_COUNT = len(vars(TestCase()))
+"""How many attributes a test case has if the user adds none."""
+# no public attribute tells a call of an AsyncMock from a function that mock.patch decorates
+_MOCK_CALL = getattr(getattr(mock.AsyncMock, "_execute_mock_call", None), "__code__", None)
 _TEXT = "coroutine 'x' was never awaited"
+"""A warning as Python words it, to try the filters of warnings on."""
 _CONTAINERS = frozenset({list, tuple, set, deque, dict})
 
 
 @contextmanager
-def noted(note: Callable[[Coroutine, bool], bool], filters: Callable[[], object]) -> Iterator[None]:
-    """Call ``note`` for each coroutine that is dropped inside the block; False: let Python warn.
+def intercept_drops(
+    note: Callable[[Coroutine, bool], bool], filters: Callable[[], object]
+) -> Iterator[None]:
+    """Call ``note`` for each coroutine that is dropped inside the block without being awaited.
 
-    It is told too whether that happens now, or long after the coroutine was lost: in a garbage
-    collection, or in another thread. ``filters`` gives those of warnings when the test began.
+    Its second argument is True if the drop happens in a garbage collection or in another thread,
+    so maybe long after the coroutine was lost. If ``note`` returns False, Python warns.
+    ``filters`` returns the list of warnings filters that was in force when the test began.
     """
     before = getattr(warnings, _HOOK)
     depth = sys.get_coroutine_origin_tracking_depth()
-    known = list(warnings.filters)
+    known = list(active_filters())
     thread = threading.get_ident()
     is_collecting = False
 
-    def watch(phase: str, _: dict[str, int]) -> None:
+    def on_collection(phase: str, _: dict[str, int]) -> None:
         nonlocal is_collecting
         is_collecting = phase == "start"
 
@@ -60,27 +74,37 @@ def noted(note: Callable[[Coroutine, bool], bool], filters: Callable[[], object]
         if _is_caught(filters(), known) or not note(coroutine, is_late):
             _warn(coroutine, has_origin=depth > 0)
 
-    sys.set_coroutine_origin_tracking_depth(max(depth, _DEPTH))
+    sys.set_coroutine_origin_tracking_depth(max(depth, _ORIGIN_DEPTH))
     setattr(warnings, _HOOK, warn)
-    gc.callbacks.append(watch)
+    gc.callbacks.append(on_collection)
     try:
         yield
     finally:
-        gc.callbacks.remove(watch)
+        gc.callbacks.remove(on_collection)
         setattr(warnings, _HOOK, before)
         sys.set_coroutine_origin_tracking_depth(depth)
 
 
-def _is_caught(filters: object, known: list[Any]) -> bool:
-    """Tell whether the test deals with the warning: it catches warnings, or ignores this one.
+def active_filters() -> Any:
+    """Return the warning filters in effect.
 
-    Filters that stood when the run began say nothing: who ignores all warnings hasn't seen it.
+    From Python 3.14 on, they may live in a context variable (``-X context_aware_warnings``).
     """
-    return warnings.filters is not filters or any(
+    found: Any = getattr(warnings, "_get_filters", lambda: warnings.filters)()
+    return found
+
+
+def _is_caught(filters: object, known: list[Any]) -> bool:
+    """Return True if the test deals with the warning: it catches warnings, or ignores this one.
+
+    Filters from before the run (``known``) don't count. A project that ignores all warnings has
+    never seen this one.
+    """
+    return active_filters() is not filters or any(
         one[0] == "ignore"
         and issubclass(RuntimeWarning, one[2])
         and (one[1] is None or bool(getattr(one[1], "match", _no_match)(_TEXT)))
-        for one in warnings.filters
+        for one in active_filters()
         if one not in known
     )
 
@@ -90,17 +114,20 @@ def _no_match(_: str) -> None:
 
 
 def _warn(coroutine: Coroutine, *, has_origin: bool) -> None:
-    """Do what Python does, with the same line as the place."""
+    """Warn as Python does, for the same line."""
     text = f"coroutine '{coroutine.__qualname__}' was never awaited"
     origin = coroutine.cr_origin or ()
-    if has_origin or len(origin) > _DEPTH:  # the user's own, or asyncio's debug mode
+    if has_origin or len(origin) > _ORIGIN_DEPTH:  # the user's own, or asyncio's debug mode
         lines = "".join(traceback.format_list([(*line, None) for line in reversed(origin)]))
         text = f"{text}\nCoroutine created at (most recent call last)\n{lines.rstrip()}"
     warnings.warn(text, RuntimeWarning, stacklevel=3, source=coroutine)
 
 
-def described(coroutine: Coroutine) -> Unawaited:
-    """Return what there is to say of a coroutine."""
+def describe(coroutine: Coroutine) -> Unawaited:
+    """Return the name of a coroutine, and where it was created.
+
+    If an AsyncMock has created it, the place is the line of the user's that runs now.
+    """
     if coroutine.cr_code is _MOCK_CALL:
         called = None if coroutine.cr_frame is None else coroutine.cr_frame.f_locals.get("self")
         found = re.search(r"name='(.*?)'", locations.text_of(called))
@@ -113,25 +140,25 @@ def described(coroutine: Coroutine) -> Unawaited:
     return Unawaited(name, locations.line_in(*origin[0]) if origin else "", is_mock=False)
 
 
-def keeps_any(thing: object) -> bool:
-    """Tell whether attributes of an object keep coroutines."""
+def has_coroutines(thing: object) -> bool:
+    """Return True if an attribute of an object is a coroutine, or a container with one."""
     for value in thing.__dict__.values():
         kind = type(value)
         if kind is CoroutineType:
             return True
         if kind in _CONTAINERS and value:
-            among = value.values() if kind is dict else value
-            if any(type(one) is CoroutineType for one in among):
+            values = value.values() if kind is dict else value
+            if any(type(one) is CoroutineType for one in values):
                 return True
     return False
 
 
-def kept_in(thing: object) -> Iterator[Coroutine]:
-    """Give the coroutines that the attributes of an object keep, and that nobody has begun."""
+def unstarted_coroutines(thing: object) -> Iterator[Coroutine]:
+    """Yield the coroutines in the attributes of an object that have not been started."""
     for value in list(getattr(thing, "__dict__", {}).values()):
         kind = type(value)
-        among = value.values() if kind is dict else value if kind in _CONTAINERS else (value,)
-        for one in list(among):
+        values = value.values() if kind is dict else value if kind in _CONTAINERS else (value,)
+        for one in list(values):
             is_coroutine = type(one) is CoroutineType
             if is_coroutine and inspect.getcoroutinestate(one) == inspect.CORO_CREATED:
                 yield one

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop, Task
-from collections.abc import Callable
 from typing import Any
 
 from nose2_aio.config.seconds import monotonic
@@ -19,7 +18,9 @@ from nose2_aio.errors import DeadlockError
 from nose2_aio.eventloop import instrumented
 from nose2_aio.introspection import tracebacks
 from nose2_aio.reporting import hang_report
-from nose2_aio.running.deadlines import Deadline, Limit, TimeLimits, is_debugged
+from nose2_aio.running.deadlines import Deadline, Limit, is_debugged
+from nose2_aio.running.host import Host
+from nose2_aio.running.runner_options import RunnerOptions
 
 __all__ = ["DEADLOCK", "Canceller"]
 
@@ -34,27 +35,16 @@ _LEAST = 0.01
 
 
 class Canceller:
-    """Interrupts what a task runs on a loop, and sees to it that it ends.
-
-    ``is_busy`` tells whether it still runs something.
-    """
+    """Interrupts the job of a host, and runs it to its end."""
 
     interruption: BaseException | None = None
-    """What it is to be interrupted with: the loop has been stopped for that."""
+    """The error for which the job is to be interrupted: the loop was stopped for it."""
 
-    def __init__(
-        self,
-        loop: AbstractEventLoop,
-        task: Callable[[], Task[Any] | None],
-        is_busy: Callable[[], bool],
-        time_limits: TimeLimits,
-        grace: float,
-    ) -> None:
+    def __init__(self, loop: AbstractEventLoop, host: Host, options: RunnerOptions) -> None:
         self._loop = loop
-        self._task = task
-        self._is_busy = is_busy
-        self._time_limits = time_limits
-        self._grace = grace
+        self._host = host
+        self._time_limits = options.time_limits
+        self._grace = options.grace
 
     def limit(self, deadline: Deadline) -> None:
         """Interrupt it at a deadline."""
@@ -63,7 +53,7 @@ class Canceller:
     def find_deadlock(self) -> None:
         """Interrupt what can never finish; raise where the task isn't what the loop runs for."""
         error = DeadlockError(f"{DEADLOCK}\n\n{self._report()}")
-        if not self._is_busy():
+        if not self._host.is_busy:
             raise error
         self.interruption = error
         self._loop.stop()
@@ -72,11 +62,11 @@ class Canceller:
         """Have Ctrl-C say where it was."""
         error.add_note(f"\n{self._report()}")
 
-    def climb(self) -> bool:
+    def cancel(self) -> bool:
         """Cancel the task as long as it is busy; return whether that helps."""
         for _ in range(_TIMES):
-            task = self._task()
-            if task is None or not self._is_busy():
+            task = self._host.task
+            if task is None or not self._host.is_busy:
                 return True
             try:
                 asyncio.Task.cancel(task)
@@ -84,7 +74,7 @@ class Canceller:
                 return False
             task.add_done_callback(self._stop)  # it may not even have begun
             self._run()
-        return not self._is_busy()
+        return not self._host.is_busy
 
     def explain(self, error: BaseException, ended: BaseException | None) -> None:
         """Have what it was interrupted with say where, given what its coroutine raised then."""
@@ -100,7 +90,7 @@ class Canceller:
 
     def _expire(self) -> None:
         deadline = self._time_limits.deadline
-        if deadline is None or not self._is_busy():
+        if deadline is None or not self._host.is_busy:
             return
         if is_debugged():
             deadline.lift()
@@ -113,7 +103,7 @@ class Canceller:
         self._loop.stop()
 
     def _report(self) -> str:
-        return hang_report.hang(self._loop, self._task())
+        return hang_report.describe_loop(self._loop, self._host.task)
 
     def _run(self) -> None:
         """Run the loop as long as the task is busy, but no longer than for a grace."""
@@ -128,7 +118,7 @@ class Canceller:
             if loop_state is not None:
                 loop_state.on_deadlock = None
             try:
-                while self._is_busy() and monotonic() < end:
+                while self._host.is_busy and monotonic() < end:
                     instrumented.set_alarm(loop, end, loop.stop)
                     loop.run_forever()
             finally:

@@ -22,7 +22,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import LoopError, TimeLimitError
@@ -33,8 +33,9 @@ from nose2_aio.eventloop.wait_times import WaitTimes
 from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.reporting import hang_report
+from nose2_aio.reporting.notes import Notes
 
-__all__ = ["Deadline", "Limit", "TimeLimits", "Virtual", "is_debugged"]
+__all__ = ["Deadline", "Limit", "TimeLimits", "Virtual", "call_users_code", "is_debugged"]
 
 _SLACK = 0.1
 """Seconds that code gets beyond its limit to give the loop a chance, before it is interrupted."""
@@ -48,8 +49,6 @@ _PATIENCE = 1.0
 _PATIENT = 4
 """How often it rings that patiently."""
 _OURS = ("nose2", "nose2_aio")
-_CALLERS = ("_call_guarded", "_call_users_fixture", "_call_users_code")
-"""The functions of ours that call the user's, by name."""
 _DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle", "pydevd_frame_evaluator", "debugpy")
 
 
@@ -174,10 +173,9 @@ class TimeLimits:
     on_change: Callable[[float], None] | None = None
     """Called with the time when the deadline passes, whenever that changes; infinity for none."""
 
-    def __init__(self) -> None:
+    def __init__(self, notes: Notes | None = None) -> None:
         self._alarm = Alarm()
-        self.told: dict[str, None] = {}
-        """What there is to tell at the end of the run, in its order."""
+        self.notes = notes or Notes()
 
     def begin(self, limit: Limit, virtual: Virtual | None = None) -> None:
         """Begin the time of a test, or of a fixture, if that is limited or virtual."""
@@ -212,7 +210,7 @@ class TimeLimits:
                     f'{error} ({virtual.place}).\nTag the test with @aio.loop("asyncio"), or with '
                     "@aio.virtual_time(False)."
                 ) from None
-            self.told[f"{error}; it was real there"] = None
+            self.notes.add(f"{error}; it was real there")
             limit = Limit() if self.deadline is None else self.deadline.limit
             self.begin(limit)
 
@@ -316,8 +314,13 @@ class TimeLimits:
         deadline.interrupted += 1
         patience = _PATIENCE if deadline.interrupted < _PATIENT else _AGAIN
         self._alarm.set((now + patience, self._ring))
-        deadline.report = hang_report.hang(loop, stack=frame)
+        deadline.report = hang_report.describe_loop(loop, stack=frame)
         return Overrun(str(deadline.error()))
+
+
+def call_users_code(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call code of the user, and return what it returns: from here on it may be interrupted."""
+    return function(*args, **kwargs)
 
 
 def _running(loop: AbstractEventLoop | None) -> AbstractEventLoop | None:
@@ -351,7 +354,7 @@ def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
     is_in_loop = False
     while frame is not None:
         code, package = frame.f_code, locations.package_of(frame)
-        if code is _CALLBACK or code.co_name in _CALLERS:
+        if code is _CALLBACK or code is call_users_code.__code__:
             return True
         if package == "asyncio" or frame.f_globals.get("__name__") == _SELECTOR:
             if is_awaiting:

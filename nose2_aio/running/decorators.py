@@ -26,8 +26,9 @@ from nose2_aio.eventloop import event_loops
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running import coroutines, hypothesis_examples, loop_contexts, plans
 from nose2_aio.running.engines import NO_CASE, Engine, Execution
+from nose2_aio.running.host import always
 from nose2_aio.running.loop_contexts import LoopContext
-from nose2_aio.running.runner import Runner, always
+from nose2_aio.running.runner import Runner
 
 __unittest = True
 

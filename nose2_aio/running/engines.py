@@ -30,11 +30,11 @@ from unittest import SkipTest
 from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.problems import current_problems
-from nose2_aio.reporting.inspections import lost
+from nose2_aio.reporting.inspections import take_lost_errors
 from nose2_aio.running.coroutines import called
 from nose2_aio.running.deadlines import Deadline
 
-__all__ = ["NO_CASE", "SLEEP", "TIMEOUT", "Engine", "Execution", "Plan"]
+__all__ = ["NO_CASE", "SLEEP", "TIMEOUT", "Body", "Engine", "Execution", "Plan"]
 
 TIMEOUT = 1.0
 """Seconds that run forever waits for before it calls back."""
@@ -42,6 +42,10 @@ SLEEP = 0.0
 """Seconds for which it runs on behind that."""
 NO_CASE = object()
 """Stands for the test case where there is none."""
+
+
+Body = CoroutineType[Any, Any, Any] | Callable[[], Awaitable[Any]]
+"""What a test runs: a coroutine, or a function that returns an awaitable."""
 
 
 class Engine(enum.StrEnum):
@@ -67,14 +71,18 @@ class Execution:
     """Whether all that the test has to run has run."""
     _ending = False
     """Whether the tested code has stopped the loop since."""
-    deadline: Deadline | None = None
-    """What limits it, if anything does: the waits don't count."""
     _pause: asyncio.Future[None] | None = None
     """What a wait waits for."""
 
     def __init__(
-        self, body: Callable[[], Awaitable[Any]], plan: Plan, case: object = NO_CASE
+        self,
+        body: Body,
+        plan: Plan,
+        case: object = NO_CASE,
+        deadline: Deadline | None = None,
     ) -> None:
+        self.deadline = deadline
+        """The time limit, if there is one: the waits of run forever don't count."""
         self._body = body
         self._plan = plan
         self._case = case
@@ -86,7 +94,8 @@ class Execution:
         Raises what the test raised; `DefinitionError` where what it returned would never run.
         """
         try:
-            value = await self._body()
+            body = self._body
+            value = await (body if isinstance(body, CoroutineType) else body())
             if value is not None:
                 _check_begun(value)
             if self._forever or callable(value):
@@ -185,7 +194,7 @@ def _failures() -> list[BaseException]:
     loop = asyncio.get_running_loop()
     loop_state = instrumented.state_of(loop)
     problems = current_problems.get() or (None if loop_state is None else loop_state.problems)
-    return [] if problems is None else lost(loop, problems)
+    return [] if problems is None else take_lost_errors(loop, problems)
 
 
 def _finish(pause: asyncio.Future[None]) -> None:

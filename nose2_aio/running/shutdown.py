@@ -23,7 +23,11 @@ from nose2_aio.eventloop import executors, instrumented
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.eventloop.state import LoopState
 from nose2_aio.reporting import hang_report
-from nose2_aio.reporting.inspections import inspect_pending, inspect_rest, pending
+from nose2_aio.reporting.inspections import (
+    inspect_before_cancel,
+    inspect_before_close,
+    pending_tasks,
+)
 
 __all__ = [
     "Leftovers",
@@ -56,9 +60,9 @@ def end(loop: AbstractEventLoop) -> None:
 def message(stubborn: set[Task[Any]]) -> str:
     """Return what to say of tasks that would not end."""
     ordered = sorted(stubborn, key=lambda task: str(task.get_name()))
-    told = [hang_report.other(task) for task in ordered[: hang_report.MOST]]
-    if len(ordered) > hang_report.MOST:
-        told.append(f"... and {len(ordered) - hang_report.MOST} tasks more.")
+    told = [hang_report.describe_task(task) for task in ordered[: hang_report.MAX_TASKS]]
+    if len(ordered) > hang_report.MAX_TASKS:
+        told.append(f"... and {len(ordered) - hang_report.MAX_TASKS} tasks more.")
     return "\n\n".join(
         ["the event loop was abandoned: a task was cancelled twice and did not end", *told]
     )
@@ -107,17 +111,17 @@ class Leftovers:
         if loop_state is None or loop_state.needs_shutdown or asyncio.all_tasks(self._loop):
             return False
         if not loop_state.has_no_objects:
-            inspect_rest(self._loop, self._problems)
+            inspect_before_close(self._loop, self._problems)
         return True
 
     def own(self) -> set[Task[Any]]:
         """Return the tasks that this runner is charged with and that aren't done."""
-        return pending(self._loop, self._problems)
+        return pending_tasks(self._loop, self._problems)
 
     def inspect(self) -> None:
         """Look for what was left, and leave it there."""
-        inspect_pending(self._loop, self._problems, self.own())
-        inspect_rest(self._loop, self._problems)
+        inspect_before_cancel(self._loop, self._problems, self.own())
+        inspect_before_close(self._loop, self._problems)
 
     async def shut_down(self) -> None:
         """Shut the running loop down, and look for what was left."""
@@ -126,17 +130,24 @@ class Leftovers:
             await shut_down(
                 loop,
                 self._grace,
-                on_pending=lambda tasks: inspect_pending(loop, problems, tasks),
-                on_cancelled=lambda: inspect_rest(loop, problems),
+                on_pending=lambda tasks: inspect_before_cancel(loop, problems, tasks),
+                on_cancelled=lambda: inspect_before_close(loop, problems),
             )
         )
 
-    async def end_own(self) -> None:
-        """Do to the tasks of this runner what `shut_down` does to all."""
+    def end_own(self) -> None:
+        """Do to the tasks of this runner what `shut_down` does to all; run the loop meanwhile."""
+        task = asyncio.Task(self._end_own(), loop=self._loop)
+        task.add_done_callback(lambda _: self._loop.stop())
+        while not task.done():
+            self._loop.run_forever()
+        task.result()
+
+    async def _end_own(self) -> None:
         await give_way()
-        inspect_pending(self._loop, self._problems, self.own())
+        inspect_before_cancel(self._loop, self._problems, self.own())
         self._note(await _cancel_all(self.own, self._grace))
-        inspect_rest(self._loop, self._problems)
+        inspect_before_close(self._loop, self._problems)
 
     def _note(self, stubborn: set[Task[Any]]) -> None:
         if stubborn:

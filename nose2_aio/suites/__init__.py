@@ -1,1 +1,1 @@
-"""Cut a suite into units, copy it and change its order before it runs."""
+"""Prepare a suite before it runs: cut it into units, copy its tests, change their order."""

@@ -1,4 +1,4 @@
-"""Copies of test cases as they are before they run: a test changes its test case."""
+"""Copies test cases before they run, so that a test can run again. A run changes a test case."""
 
 from __future__ import annotations
 
@@ -12,27 +12,34 @@ from nose2_aio.cases import nose2_cases
 
 __all__ = ["copied"]
 
-_OWN = (list, dict, set)
-_MAKERS = ("unittest", "nose2")
+_CONTAINERS = (list, dict, set)
+_KNOWN_MAKERS = ("unittest", "nose2")
+"""The packages whose test cases need no deep copy: we know what their ``__init__`` creates."""
 
 
 def copied(test: TestCase) -> TestCase:
-    """Return a copy of a test that has not run."""
+    """Return a copy of a test that has not run.
+
+    The copy has contexts, lists, dicts and sets of its own. If the test's ``__init__`` is neither
+    unittest's nor nose2's, its attributes are deep copies, if they can be copied.
+    """
     known = vars(test)
     contexts = {id(one): one.copy() for one in known.values() if isinstance(one, Context)}
     found = copy.copy(test)
     vars(found).clear()
     made_by = getattr(type(test).__init__, "__module__", "").partition(".")[0]
-    if made_by not in _MAKERS:  # the user's own may have made anything
+    if made_by not in _KNOWN_MAKERS:  # the user's own may have created anything
         with suppress(Exception):
             known = copy.deepcopy(known, {**contexts, id(test): found})
     vars(found).update(known)
     for name, value in vars(found).items():
         if id(value) in contexts:
             vars(found)[name] = contexts[id(value)]
-        elif isinstance(value, partial) and value.args and value.args[0] is test:  # ours
+        elif (
+            isinstance(value, partial) and value.args and value.args[0] is test
+        ):  # a wrapper of ours
             vars(found)[name] = partial(value.func, found, *value.args[1:], **value.keywords)
-        elif type(value) in _OWN:
+        elif type(value) in _CONTAINERS:
             vars(found)[name] = copy.copy(value)
     nose2_cases.renew(found)
     return found

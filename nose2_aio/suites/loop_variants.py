@@ -1,12 +1,13 @@
-"""Tests that run on several loops: the run is repeated.
+"""Runs tests on several event loops, by repeating the run.
 
-1. Repetition *k* runs each coroutine test that has more than *k* loops on that one; the first runs
-   everything else as well. Each is an execution of a suite by itself, so unittest sets up and
-   tears down the fixtures of classes, modules and layers each time.
-2. A test that has several has the name of its loop in its id: ``module.Case.test[uvloop]``. One
-   that was selected by such a name runs on that loop alone, in the repetition that it belongs to.
-3. Only what is declared to be a coroutine test has several. What merely gives an awaitable runs on
-   the first loop.
+1. Repetitions count from 0. Repetition *k* runs each coroutine test that has more than *k* loops,
+   on the loop with that number. Repetition 0 runs all other tests as well.
+2. Each repetition executes a suite of its own. So unittest sets up and tears down the fixtures of
+   classes, modules and layers in each of them.
+3. A test with several loops has the name of its loop in its id: ``module.Case.test[uvloop]``. A
+   test that was selected by such a name runs only on that loop, in that loop's repetition.
+4. Only a test that is declared as a coroutine test can have several loops. A test that merely
+   returns an awaitable runs on the first one.
 
 The later repetitions run copies, made before any test runs: a test changes its test case.
 """
@@ -32,21 +33,22 @@ from nose2_aio.eventloop import event_loops
 from nose2_aio.running import decorators, hypothesis_examples, plans
 from nose2_aio.suites import copies
 
-__all__ = ["Repetition", "named", "repeated", "selected"]
+__all__ = ["Repetition", "repetitions", "select", "split_name"]
 
 _LOOP = "__nose2_aio_loop__"
-"""What has the name of a test's loop, where that stands in its id."""
+"""The attribute of a test with the name of its loop, if its id has that name."""
 _MARK = "__nose2_aio_name__"
-_NAMED = re.compile(r"(?P<name>.+)\[(?P<loop>[\w<>-]+)\]")
+"""The attribute of our wrappers around ``id`` and ``__str__``."""
+_NAME_WITH_LOOP = re.compile(r"(?P<name>.+)\[(?P<loop>[\w<>-]+)\]")
 _FAILED = "nose2.loader"
-"""The module of the tests that stand for what could not be loaded."""
+"""The module of the tests with which nose2 reports that something could not be loaded."""
 
 
 class Repetition(NamedTuple):
-    """One execution of a suite."""
+    """One execution of a suite, with each test on one of its loops."""
 
     number: int
-    """Which of its loops each test runs on."""
+    """The index of the loop, among the loops of a test."""
     suite: Any
 
 
@@ -54,52 +56,56 @@ class _Choice(NamedTuple):
     """The loops of one test."""
 
     factories: Mapping[int, Factory] = MappingProxyType({})
-    """By the repetitions; none where nobody chose, or where the test runs itself."""
+    """By repetition. Empty if no loop was chosen, or if the test runs itself."""
     is_declared: bool = False
-    """Whether it is declared to be a coroutine test, which runs on each."""
+    """True if the test is declared as a coroutine test, so that it runs on each loop."""
     error: InvalidValueError | None = None
-    """What is wrong with what was chosen."""
+    """The error in the choice, if it has one."""
 
     @property
     def has_several(self) -> bool:
-        """Whether it runs more than once."""
+        """True if the test runs more than once."""
         return self.is_declared and len(self.factories) > 1
 
     def indexes(self, loop: str | None) -> list[int]:
-        """Return the repetitions that the test takes part in; that of one loop, if it is named."""
+        """Return the numbers of the repetitions that run the test.
+
+        ``loop`` is the name of the only loop to run it on; None for all its loops.
+        """
         if loop is not None:
             return [index for index, one in self.factories.items() if one.name == loop]
         indexes = list(self.factories) or [0]
         return indexes if self.is_declared else indexes[:1]
 
 
-_NONE = _Choice()
+_NO_CHOICE = _Choice()
 
 
-def repeated(suite: Any, settings: Settings) -> list[Repetition] | None:
-    """Return what to execute in the place of a suite; None where nobody chose a loop.
+def repetitions(suite: Any, settings: Settings) -> list[Repetition] | None:
+    """Return the repetitions to execute instead of a suite; None if no loop was chosen.
 
-    The suite itself loses what doesn't run in the first repetition.
+    The tests that don't run in repetition 0 are removed from the suite itself.
     """
     choices = {}
     count = 1
     for test in unittest_internals.flattened(suite):
         choice = _choice(test, settings)
-        if choice is not _NONE:
+        if choice is not _NO_CHOICE:
             choices[id(test)] = choice
             count = max(count, *(index + 1 for index in choice.indexes(_loop_name(test))))
     if not choices and not settings.loop:
         return None
-    parts = [(index, _part(suite, index, choices)) for index in reversed(range(count))]
+    parts = [(index, _suite_for(suite, index, choices)) for index in reversed(range(count))]
     return [Repetition(index, part) for index, part in reversed(parts) if part is not None]
 
 
-def named(name: str, module: object = None) -> tuple[str, str] | None:
-    """Return the name of a test and that of its loop; None where a name has none.
+def split_name(name: str, module: object = None) -> tuple[str, str] | None:
+    """Return the name of a test and the name of its loop, for ``test[loop]``.
 
-    A name in brackets that is the test's own is no loop's.
+    None if the name has no loop. Brackets that belong to the name of an existing test don't count.
+    Without ``module``, the name begins with that of an imported module.
     """
-    match = _NAMED.fullmatch(name)
+    match = _NAME_WITH_LOOP.fullmatch(name)
     if match is None:
         return None
     parts = name.split(".")
@@ -110,11 +116,13 @@ def named(name: str, module: object = None) -> tuple[str, str] | None:
     return match["name"], match["loop"]
 
 
-def selected(suite: Any, loop: str, name: str, settings: Settings) -> list[Any]:
-    """Return the coroutine tests of a suite that run on a loop, named by that.
+def select(suite: Any, loop: str, name: str, settings: Settings) -> list[Any]:
+    """Return the coroutine tests of a suite that run on a loop, with its name in their ids.
 
-    What stands for something that could not be loaded is returned as it is. Raises
-    `InvalidValueError` where no test of that name runs on such a loop.
+    ``name`` is the name by which the suite was loaded. If something could not be loaded, the tests
+    that report this are returned as they are.
+
+    Raise `InvalidValueError` if no test of that name runs on such a loop.
     """
     tests = list(unittest_internals.flattened(suite))
     if any(type(test).__module__ == _FAILED for test in tests):
@@ -128,7 +136,7 @@ def selected(suite: Any, loop: str, name: str, settings: Settings) -> list[Any]:
         if choice.is_declared:
             known.update(dict.fromkeys(one.name for one in choice.factories.values()))
             if choice.indexes(loop):
-                _name(test, loop)
+                _add_name(test, loop)
                 found.append(test)
     if not found:
         hint = "no loop was chosen for it; add --aio-loop or @aio.loop"
@@ -151,46 +159,50 @@ def _has(owner: object, names: list[str]) -> bool:
 def _choice(test: Any, settings: Settings) -> _Choice:
     """Return what was chosen for a test."""
     case = type(test)
-    seam = getattr(case, unittest_internals.TEST, None)
-    if seam not in (unittest_internals.PLAIN, unittest_internals.ISOLATED):
-        return _NONE
+    method = getattr(case, unittest_internals.TEST, None)
+    if method not in (unittest_internals.PLAIN, unittest_internals.ISOLATED):
+        return _NO_CHOICE
     function, owner = nose2_cases.target(test)
     if (
         not settings.loop
         and not getattr(function, "__dict__", None)
         and not tag_lookup.has_tags(owner)
     ):
-        return _NONE
+        return _NO_CHOICE
     try:
         is_tagged = bool(tag_lookup.read_loop(function, owner))
         found = plans.factories(function, owner, settings)
     except InvalidValueError as error:
         return _Choice(error=error)
     if not found or (
-        seam is unittest_internals.ISOLATED and not _takes_loops(case, is_tagged=is_tagged)
+        method is unittest_internals.ISOLATED and not _takes_loops(case, is_tagged=is_tagged)
     ):
-        return _NONE
+        return _NO_CHOICE
     is_declared = decorators.is_declared(nose2_cases.declared(function), test)
     if inspect.ismethod(function) and hypothesis_examples.has_examples(function, test):
-        is_declared = False  # Hypothesis calls it for one test case alone
+        is_declared = False  # Hypothesis refuses a second instance of its test case
     return _Choice(found, is_declared)
 
 
 def _takes_loops(case: type[TestCase], *, is_tagged: bool) -> bool:
-    """Tell whether one of IsolatedAsyncioTestCase's has no loops of its own."""
+    """Return True if an IsolatedAsyncioTestCase class may run on the loops that we choose.
+
+    The class has to leave its runner to unittest. Its own ``loop_factory`` counts more than a
+    setting, and less than a tag.
+    """
     has_own = getattr(case, "loop_factory", None) is not None
     return unittest_internals.makes_runner(case) and (is_tagged or not has_own)
 
 
-def _part(suite: Any, index: int, choices: dict[int, _Choice]) -> Any:
-    """Return what of a suite is to run in a repetition: a copy, or the suite itself in the first.
+def _suite_for(suite: Any, index: int, choices: dict[int, _Choice]) -> Any:
+    """Return the suite for a repetition; None if it has no test there.
 
-    None where nothing is.
+    For repetition 0 that is the suite itself, for the others a copy.
     """
     tests = unittest_internals.tests_in(suite)
     if tests is None:
-        return _variant(suite, index, choices.get(id(suite), _NONE))
-    parts = [part for one in tests if (part := _part(one, index, choices)) is not None]
+        return _variant(suite, index, choices.get(id(suite), _NO_CHOICE))
+    parts = [part for one in tests if (part := _suite_for(one, index, choices)) is not None]
     if not parts and (tests or index):
         return None
     if index:
@@ -200,15 +212,18 @@ def _part(suite: Any, index: int, choices: dict[int, _Choice]) -> Any:
 
 
 def _variant(test: Any, index: int, choice: _Choice) -> Any:
-    """Return the test that runs in a repetition, or None where it doesn't."""
+    """Return the test for a repetition, on its loop; None if it doesn't run there.
+
+    That is the test itself in the first repetition that runs it, and a copy in the others.
+    """
     indexes = choice.indexes(_loop_name(test))
     if index not in indexes:
         return None
     if index != indexes[0]:
         test = copies.copied(test)
     if choice.has_several:
-        _name(test, choice.factories[index].name)
-    if choice is not _NONE and unittest_internals.is_isolated(type(test)):
+        _add_name(test, choice.factories[index].name)
+    if choice is not _NO_CHOICE and unittest_internals.is_isolated(type(test)):
         if choice.error is None:
             unittest_internals.give_loops(test, partial(event_loops.new, choice.factories[index]))
         else:
@@ -221,23 +236,23 @@ def _fail(error: InvalidValueError) -> NoReturn:
 
 
 def _loop_name(test: Any) -> str | None:
-    """Return the name of the loop that stands in a test's id."""
+    """Return the name of the loop that the test's id has; None if it has none."""
     found: str | None = getattr(test, "__dict__", {}).get(_LOOP)
     return found
 
 
-def _name(test: TestCase, loop: str) -> None:
-    """Have the name of a loop stand in a test's id."""
+def _add_name(test: TestCase, loop: str) -> None:
+    """Add the name of a loop to a test's id."""
     vars(test)[_LOOP] = loop
     case = type(test)
-    for name, face in (("id", _faced_id), ("__str__", _faced_str)):
+    for name, wrap in (("id", _wrapped_id), ("__str__", _wrapped_str)):
         found = getattr(case, name)
         if not hasattr(found, _MARK):
-            setattr(case, name, face(found))
+            setattr(case, name, wrap(found))
     nose2_cases.rename(test, test.id())
 
 
-def _faced_id(found: Callable[[Any], str]) -> Callable[[Any], str]:
+def _wrapped_id(found: Callable[[Any], str]) -> Callable[[Any], str]:
     @functools.wraps(found)
     def id_(test: Any) -> str:
         return _with_loop(found(test), test)
@@ -246,7 +261,7 @@ def _faced_id(found: Callable[[Any], str]) -> Callable[[Any], str]:
     return id_
 
 
-def _faced_str(found: Callable[[Any], str]) -> Callable[[Any], str]:
+def _wrapped_str(found: Callable[[Any], str]) -> Callable[[Any], str]:
     @functools.wraps(found)
     def str_(test: Any) -> str:
         text = found(test)
@@ -261,7 +276,10 @@ def _faced_str(found: Callable[[Any], str]) -> Callable[[Any], str]:
 
 
 def _with_loop(name: str, test: Any) -> str:
-    """Return an id with the name of the loop in it, ahead of the parameters."""
+    """Return an id with the name of the test's loop at the end of its first line.
+
+    The lines after it are the test's parameters.
+    """
     loop = _loop_name(test)
     first, *rest = name.split("\n")
     if loop is None or first.endswith(f"[{loop}]"):

@@ -1,4 +1,4 @@
-"""What tests share fixtures, a loop or an object in."""
+"""Finds what tests share: the fixtures or the loop of a class or module, or an object."""
 
 from __future__ import annotations
 
@@ -8,32 +8,36 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, scope_keys
-from nose2_aio.cases.scopes import ScopeLevel
+from nose2_aio.cases.scope_keys import ScopeLevel
 from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 
-__all__ = ["Owners"]
+__all__ = ["OwnerFinder"]
 
 
-class Owners:
-    """Finds the owner of a test; it looks once at each class and module."""
+class OwnerFinder:
+    """Finds the owner of a test: the class, module or object that it shares with other tests.
+
+    It looks at each class and each module once.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._owners: dict[type, Hashable] = {}
         self._modules: dict[str, bool] = {}
 
-    def of(self, test: Any) -> Hashable:
-        """Return what a test shares fixtures or a loop in: a class or a module.
+    def owner_of(self, test: Any) -> Hashable:
+        """Return a key for the owner of a test; None if it shares nothing.
 
-        Or else the object that it shares with others of a test generator; None for nothing.
+        1. The module or the class, if its tests share fixtures or a loop.
+        2. Else the object whose methods a test generator has yielded as several tests.
         """
         if not isinstance(test, TestCase):
             return None
         case = type(test)
         if case not in self._owners:
             self._owners[case] = self._owner(test)
-        return self._owners[case] or _object_of(test)
+        return self._owners[case] or _shared_object(test)
 
     def _owner(self, test: TestCase) -> Hashable:
         case = type(test)
@@ -45,7 +49,7 @@ class Owners:
         return None
 
     def _is_shared(self, module: str) -> bool:
-        """Tell whether a module has fixtures, or a loop that some of its tests share."""
+        """Return True if a module has fixtures, or a loop that some of its tests share."""
         found = self._modules.get(module)
         if found is None:
             own = getattr(sys.modules.get(module), "__dict__", {})
@@ -59,8 +63,11 @@ class Owners:
         return found
 
 
-def _object_of(test: TestCase) -> Hashable:
-    """Return the object that tests share which a generator has yielded with its method."""
+def _shared_object(test: TestCase) -> Hashable:
+    """Return a key for the object whose method a test generator has yielded as the test.
+
+    None if there is no such object.
+    """
     shared = getattr(nose2_cases.declared(nose2_cases.target(test)[0]), "__self__", None)
     if shared is None or shared is nose2_cases.users_object(test):
         return None

@@ -1,12 +1,15 @@
-"""Units: what has to run in order, in one place.
+"""Cuts a suite into units: tests that have to run one after the other, in one process.
 
-1. A test is a unit by itself, unless it shares fixtures or a loop with others (`owners`). Then all
-   tests of its class, or of its module, that stand next to each other are one unit. So are all of a
-   layer, and all of a suite that runs itself. Where ``loop-scope`` is ``run``, all tests are one.
-2. Units that share a key of ``@aio.exclusive`` never run at the same time.
-3. A unit with a test that is tagged ``@aio.serial`` runs while nothing else does.
+1. A test that shares no fixtures and no loop with other tests is a unit by itself.
+2. If tests share these (`nose2_aio.suites.sharing`), all tests of the class or of the module that
+   are next to each other in the suite are one unit.
+3. All tests of a layer are one unit. So are all tests of a suite that runs itself.
+4. If ``loop-scope`` is ``run``, all tests of the run are one unit.
 
-Units can be put in any order: each has its fixtures set up and torn down for it.
+At the same time there run at most as many units with a key of ``@aio.exclusive`` as that allows. A
+unit with a test that is tagged ``@aio.serial`` runs while no other unit does.
+
+Units can run in any order: the fixtures of each are set up and torn down for it.
 """
 
 from __future__ import annotations
@@ -21,43 +24,44 @@ from nose2_aio.cases import nose2_cases, unittest_internals
 from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
+from nose2_aio.suites import loop_variants
 from nose2_aio.suites.copies import copied
-from nose2_aio.suites.sharing import Owners
+from nose2_aio.suites.sharing import OwnerFinder
 
-__all__ = ["Unit", "fresh", "order", "reordered", "shuffled", "units"]
+__all__ = ["Unit", "copied_suite", "order_note", "shuffled_suite", "split", "units_of_run"]
 
 
 @dataclass(slots=True, eq=False)
 class Unit:
-    """What has to run in order, in one place."""
+    """Tests that have to run one after the other, in one process."""
 
     tests: list[Any]
-    """In order; test cases, but for what a loader has made of other things."""
+    """The tests, in order: test cases, and whatever else a loader has put into the suite."""
     suite: Any
-    """What to execute: the same tests, with their fixtures. Not inside of another suite."""
+    """The suite to execute: the same tests with their fixtures. It is in no other suite."""
     is_serial: bool = False
-    """Whether no other unit runs at the same time: one of its tests is tagged so."""
-    keys: Mapping[str, int] = field(default_factory=dict)
-    """What it shares with others: so many units with such a key run at the same time, at most."""
+    """True if no other unit may run at the same time: one of its tests is tagged so."""
+    exclusive_keys: Mapping[str, int] = field(default_factory=dict)
+    """The keys of its ``@aio.exclusive`` tags, and how many units with each run at once at most."""
     has_fixtures: bool = False
-    """Whether tests share fixtures in it, or might."""
+    """True if its tests share fixtures, or might."""
     repetition: int | None = None
-    """On which of their loops its tests run, where loops were chosen."""
+    """The repetition that the unit belongs to; None if no loop was chosen for any test."""
 
     def part(self, positions: Collection[int]) -> Any:
-        """Return a suite with the tests at these positions, and the fixtures of these."""
+        """Return a suite with the tests at these positions, and with their fixtures."""
         tests = {id(test): test for n, test in enumerate(self.tests) if n in positions}
-        return _with(self.suite, tests) or _Suite(tests.values())
+        return _with(self.suite, tests) or _UnitSuite(tests.values())
 
     def copied(self) -> Unit:
-        """Return a copy with copies of its tests."""
+        """Return a copy of the unit, with copies of its tests."""
         tests = {id(test): _copied(test) for test in self.tests}
-        suite = _with(self.suite, tests) or _Suite(tests.values())
+        suite = _with(self.suite, tests) or _UnitSuite(tests.values())
         return replace(self, tests=list(tests.values()), suite=suite)
 
 
-class _Suite(TestSuite):
-    """Tests whose fixtures are set up for them, whatever ran before."""
+class _UnitSuite(TestSuite):
+    """A suite whose fixtures are set up and torn down for it, whatever ran before."""
 
     def run(self, result: Any, debug: bool = False) -> Any:  # noqa: FBT001, FBT002 -- unittest's
         unittest_internals.forget_class(result)
@@ -68,17 +72,18 @@ class _Suite(TestSuite):
 
 
 def _with(suite: Any, tests: Mapping[int, Any]) -> Any:
-    """Return a copy of a suite with other tests, by the identity of those that it has.
+    """Return a copy of a suite in which other tests replace its own.
 
-    None where it has none of them.
+    ``tests`` maps the `id` of a test in the suite to the test in the copy. The copy has no others.
+    Return None if the suite has none of them.
     """
     within = unittest_internals.tests_in(suite)
     if within is None:
         return tests.get(id(suite))
     if unittest_internals.runs_itself(suite) and not (
-        isinstance(suite, _Suite | _Series) or nose2_cases.is_layer(suite)
+        isinstance(suite, _UnitSuite | _JoinedSuite) or nose2_cases.is_layer(suite)
     ):
-        return suite  # it alone knows its tests
+        return suite  # only the suite itself knows how to run its tests
     parts = [part for one in within if (part := _with(one, tests)) is not None]
     return unittest_internals.suite_with(suite, parts) if parts else None
 
@@ -87,8 +92,8 @@ def _copied(test: Any) -> Any:
     return copied(test) if isinstance(test, TestCase) else test
 
 
-class _Series(BaseTestSuite):
-    """The suites of units, one after the other; after them come the cleanups that are left."""
+class _JoinedSuite(BaseTestSuite):
+    """The suites of several units. After the last one, it calls the cleanups that are left."""
 
     def __init__(self, units: Sequence[Unit]) -> None:
         super().__init__(unit.suite for unit in units)
@@ -100,23 +105,39 @@ class _Series(BaseTestSuite):
         return result
 
 
-def units(suite: Any, settings: Settings) -> list[Unit]:
-    """Return the units of a suite, in its order, or in that of ``shuffle``."""
-    found = _cut(suite, settings)
+def units_of_run(suite: Any, settings: Settings) -> list[Unit]:
+    """Return the units that a whole run executes, in the order in which it reports them.
+
+    They are the units of the suite for each of the loops, as often as ``repeat`` says.
+    """
+    repetitions = loop_variants.repetitions(suite, settings)
+    parts = [(None, suite)] if repetitions is None else repetitions
+    found: list[Unit] = []
+    for number, part in parts:
+        own = [replace(unit, repetition=number) for unit in split(part, settings)]
+        found += own
+        for _ in range(settings.repeat - 1):
+            found += [unit.copied() for unit in own]
+    return found
+
+
+def split(suite: Any, settings: Settings) -> list[Unit]:
+    """Return the units of a suite, in its order, or shuffled if the settings say so."""
+    found = _split(suite, settings)
     if settings.shuffle is not None:
-        found = shuffled(found, settings.shuffle)
+        found = _shuffled(found, settings.shuffle)
     return [_joined(found)] if settings.loop_scope == "run" and found else found
 
 
-def fresh(suite: Any) -> Any:
+def copied_suite(suite: Any) -> Any:
     """Return a copy of a suite, with copies of its tests."""
     tests = {id(test): _copied(test) for test in unittest_internals.flattened(suite)}
     return _with(suite, tests) or TestSuite()
 
 
-def _cut(suite: Any, settings: Settings) -> list[Unit]:
-    """Return what has to stay in order, in the order of a suite: a loop of the run aside."""
-    owners = Owners(settings)
+def _split(suite: Any, settings: Settings) -> list[Unit]:
+    """Return the units of a suite, in its order, as if ``loop-scope`` were not ``run``."""
+    finder = OwnerFinder(settings)
     found: list[Unit] = []
     last: Hashable = None
     for one in unittest_internals.flattened(suite, unittest_internals.runs_itself):
@@ -124,11 +145,11 @@ def _cut(suite: Any, settings: Settings) -> list[Unit]:
             found.append(_whole(one))
             last = None
             continue
-        owner = owners.of(one)
+        owner = finder.owner_of(one)
         if owner is None:
             found.append(Unit([], BaseTestSuite()))
         elif owner != last:
-            found.append(Unit([], _Suite(), has_fixtures=True))
+            found.append(Unit([], _UnitSuite(), has_fixtures=True))
         last = owner
         unit = found[-1]
         unit.suite.addTest(one)
@@ -137,55 +158,54 @@ def _cut(suite: Any, settings: Settings) -> list[Unit]:
 
 
 def _joined(units: Sequence[Unit]) -> Unit:
-    """Return one unit for all tests, which share the loop of the run."""
+    """Return one unit with the tests of all units. They share the loop of the run."""
     return Unit(
         [test for unit in units for test in unit.tests],
-        _Series(units),
+        _JoinedSuite(units),
         is_serial=any(unit.is_serial for unit in units),
         has_fixtures=True,
     )
 
 
-def shuffled(units: Iterable[Unit], seed: int) -> list[Unit]:
-    """Return units in a random order, the same for a seed on every Python."""
-    numbers = random.Random(seed)  # noqa: S311 -- its random() is what never changes
+def _shuffled(units: Iterable[Unit], seed: int) -> list[Unit]:
+    """Return units in a random order. A seed gives the same order on every Python."""
+    numbers = random.Random(seed)  # noqa: S311 -- only random() gives the same on every Python
     return sorted(units, key=lambda _: numbers.random())
 
 
-def reordered(suite: Any, settings: Settings, *, is_flat: bool = False) -> Any:
-    """Return a suite with its units in the order that ``shuffle`` asks for, or as it is.
+def shuffled_suite(suite: Any, settings: Settings, *, is_flat: bool = False) -> Any:
+    """Return a suite with shuffled units. If the setting ``shuffle`` is off, return ``suite``.
 
-    It is another suite: the one that was given loses its tests to it.
+    The tests move from ``suite`` to the new suite.
 
-    With ``is_flat`` it has the tests themselves, for who looks for them and runs them elsewhere.
+    With ``is_flat`` the new suite has the tests themselves, not the suites of the units. This is
+    for a plugin that takes the tests out of the suite, to run them in other processes.
     """
     if settings.shuffle is None:
         return suite
-    found = shuffled(_cut(suite, settings), settings.shuffle)
+    found = _shuffled(_split(suite, settings), settings.shuffle)
     tests = unittest_internals.tests_in(suite)
     if tests and not unittest_internals.runs_itself(suite):
-        tests.clear()  # or it would keep them when they have run
+        tests.clear()  # or the old suite would keep tests alive that have run
     if not is_flat:
-        return _Series(found)
-    suites = [unit.suite for unit in found]
-    return TestSuite(
-        test
-        for one in suites
-        for test in (
-            one if isinstance(one, _Suite) or not unittest_internals.runs_itself(one) else (one,)
-        )
-    )
+        return _JoinedSuite(found)
+    flat: list[Any] = []
+    for unit in found:
+        suite = unit.suite
+        is_ours = isinstance(suite, _UnitSuite) or not unittest_internals.runs_itself(suite)
+        flat += suite if is_ours else [suite]
+    return TestSuite(flat)
 
 
-def order(settings: Settings) -> list[str]:
-    """Return, as lines, how to have the order of a run again that isn't that of the suite."""
+def order_note(settings: Settings) -> list[str]:
+    """Return the lines that say how to repeat the order of this run, if it is shuffled."""
     seed = settings.shuffle
     return [] if seed is None else [f"shuffled with --aio-shuffle={seed}"]
 
 
 def _whole(suite: Any) -> Unit:
     """Return the unit of a suite that runs itself."""
-    unit = Unit([], _Suite([suite]), has_fixtures=True)
+    unit = Unit([], _UnitSuite([suite]), has_fixtures=True)
     if nose2_cases.is_layer(suite):
         unit = Unit([], suite, has_fixtures=True)
     for test in unittest_internals.flattened(suite):
@@ -194,7 +214,7 @@ def _whole(suite: Any) -> Unit:
 
 
 def _add(unit: Unit, test: Any) -> None:
-    """Add a test to a unit, and what its tags say."""
+    """Add a test to a unit, with the effect of its tags."""
     unit.tests.append(test)
     if not isinstance(test, TestCase):
         return
@@ -206,8 +226,9 @@ def _add(unit: Unit, test: Any) -> None:
             tag_lookup.read_serial(function, owner),
             tag_lookup.read_exclusive(function, owner),
         )
-    except InvalidValueError:  # the test says so when it runs
+    except InvalidValueError:  # the test reports this error when it runs
         return
     unit.is_serial |= is_serial
     for key, at_most in keys.items():
-        unit.keys = {**unit.keys, key: min(at_most, unit.keys.get(key, at_most))}
+        known = unit.exclusive_keys
+        unit.exclusive_keys = {**known, key: min(at_most, known.get(key, at_most))}

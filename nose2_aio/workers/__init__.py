@@ -1,13 +1,18 @@
-"""Run many tests at once, each in one of several worker processes.
+"""Run tests in several worker processes at the same time, and report them in the suite's order.
 
-1. The suite is cut into units: tests that have to run in order in one place (`nose2_aio.suites.units`).
-2. `schedule` says which unit may start next; `pool` hands it to a worker process that is free.
-3. `process` is that worker process. It runs the unit on a `recording` result, and sends what
-   happened to the main process (`messages`), with what was printed (`output`).
-4. `delivery` puts that in the order of the suite, and `replay` repeats it on nose2's own result.
-5. `pool` watches the workers meanwhile (`handle`). It kills one that is stuck, and starts another
-   one for one that has died. `crashes` and `stack_dumps` say what it died of, and where.
-6. `retries` runs failed tests again at the end.
+How a run goes (`worker_run`):
 
-A worker is forked once the suite is loaded, or else it is `spawned` and loads the suite by itself.
+1. The suite is cut into units. The tests of a unit run one after the other in one process.
+2. The `pool` starts workers, by a `worker_handle` for each. A worker is forked after the suite was
+   loaded. If that isn't safe, it is `spawned` and loads the suite itself.
+3. The pool gives units to workers (`dispatch`), in the order that the `schedule` allows.
+4. A worker (`worker_process`) runs a unit on a test result that records all calls (`recording`).
+   It sends them to the main process as `messages`, with the `output` of the tests. Exceptions and
+   other values of the user's go through `pickling`.
+5. The main process puts the events of all workers into the order of the suite (`delivery`). It
+   replays them on nose2's own result (`receivers`, `replay`).
+6. The pool kills a worker that is stuck, and replaces a worker that has died. `crashes` and
+   `stack_dumps` find out why it died, and where.
+7. At the end, `retries` runs failed tests again. `intervals` knows which other tests ran at the
+   same time.
 """

@@ -1,4 +1,4 @@
-"""What a worker process died of, in words, and what is told of that."""
+"""What to report when a worker process has died: the reason in words, and the last events."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import AioError, InterruptedRunError, TimeLimitError, WorkerDiedError
 from nose2_aio.introspection import locations
 from nose2_aio.suites.units import Unit
-from nose2_aio.workers.messages import Call, Error, Event, Holder, Packed, Text
-from nose2_aio.workers.output import leftover
-from nose2_aio.workers.worker_handle import Handle
+from nose2_aio.workers.messages import Call, Error, ErrorHolder, Event, OutputText, PickledValue
+from nose2_aio.workers.output import read_unsent
+from nose2_aio.workers.worker_handle import WorkerHandle
 
 __all__ = [
-    "described",
-    "error_of",
-    "fixtures_of",
+    "describe_exit",
+    "describe_fixtures",
+    "error_for",
     "last_events",
-    "lost_teardown",
-    "of_first_class",
+    "lost_teardown_note",
+    "tests_of_first_class",
 ]
 
 
-def described(exit_code: int) -> str:
-    """Return what an exit code of `multiprocessing` means: ``died of SIGSEGV``."""
+def describe_exit(exit_code: int) -> str:
+    """Return the meaning of an exit code of `multiprocessing`, such as ``died of SIGSEGV``."""
     if exit_code >= 0:
         return f"ended with exit status {exit_code}"
     try:
@@ -39,14 +39,15 @@ def described(exit_code: int) -> str:
         return f"died of signal {-exit_code}"
 
 
-def error_of(worker: Handle, test: Any, exit_code: int, limit: str, missed: int) -> Error:
-    """Return the error for what a worker ran that has died: a test, or a fixture for None.
+def error_for(worker: WorkerHandle, test: Any, exit_code: int, limit: str, missed: int) -> Error:
+    """Return the error for the test that a dead worker ran; for a fixture if ``test`` is None.
 
-    ``limit`` is its time limit in words. ``missed`` counts the tests that are not going to run.
+    ``limit`` is the time limit in words, "" if there is none. ``missed`` is how many tests won't
+    run because of this.
     """
     frames = worker.stack()
     kind: type[AioError] = WorkerDiedError
-    text = f"its worker process {described(exit_code)}"
+    text = f"its worker process {describe_exit(exit_code)}"
     if worker.is_stuck:
         kind = TimeLimitError
         text = f"not done within {limit}" if limit else "stuck"
@@ -61,19 +62,25 @@ def error_of(worker: Handle, test: Any, exit_code: int, limit: str, missed: int)
 
 
 def _error(kind: type[AioError], message: str, frames: list[FrameSummary]) -> Error:
-    """Return an error as a worker would have sent it."""
+    """Return an error in the form in which a worker sends it."""
     head = ["Traceback (most recent call last):\n", *traceback.format_list(frames)]
     lines = [*(head if frames else ()), f"{kind.__module__}.{kind.__qualname__}: {message}\n"]
-    value = Packed(pickle.dumps(kind(message)), message)
+    value = PickledValue(pickle.dumps(kind(message)), message)
     return Error((pickle.dumps(kind),), value, "".join(lines))
 
 
-def last_events(worker: Handle, unit: Unit, test: Any, error: Error) -> list[Event]:
-    """Return what happened at the end of a worker that has died."""
+def last_events(worker: WorkerHandle, unit: Unit, test: Any, error: Error) -> list[Event]:
+    """Return the events that a dead worker could not send: its last output and its error.
+
+    ``test`` is the test that ran; None for a fixture.
+    """
     now = time.time()
-    texts = [Text(*one) for one in leftover(worker.folder, worker.state)]
+    texts = [OutputText(*one) for one in read_unsent(worker.folder, worker.state)]
     if test is None:
-        return [*texts, Call("addError", Holder("_ErrorHolder", fixtures_of(unit)), (error,), now)]
+        return [
+            *texts,
+            Call("addError", ErrorHolder("_ErrorHolder", describe_fixtures(unit)), (error,), now),
+        ]
     position = worker.state.test
     began = now - (monotonic() - worker.state.since)
     start = [] if worker.started == position else [Call("startTest", position, (), began)]
@@ -85,21 +92,21 @@ def last_events(worker: Handle, unit: Unit, test: Any, error: Error) -> list[Eve
     ]
 
 
-def of_first_class(unit: Unit, positions: Collection[int]) -> frozenset[int]:
-    """Return the positions of the tests that are of the same class as the first one."""
+def tests_of_first_class(unit: Unit, positions: Collection[int]) -> frozenset[int]:
+    """Return the positions of the tests that have the same class as the first one."""
     case = type(unit.tests[min(positions)])
     return frozenset(one for one in positions if type(unit.tests[one]) is case)
 
 
-def fixtures_of(unit: Unit) -> str:
-    """Return how the fixtures of a unit are called."""
+def describe_fixtures(unit: Unit) -> str:
+    """Return a name for the fixtures of a unit, with the names of its classes."""
     cases = dict.fromkeys(type(test) for test in unit.tests)
     names = ", ".join(f"{case.__module__}.{case.__qualname__}" for case in cases)
     return f"fixtures of {names}"
 
 
-def lost_teardown(test: Any, unit: Unit) -> str:
-    """Return a line on the teardown that a worker could not run any more."""
-    name = fixtures_of(unit) if test is None else test.id().partition("\n")[0]
+def lost_teardown_note(test: Any, unit: Unit) -> str:
+    """Return a line that says which teardown a dead worker could not run."""
+    name = describe_fixtures(unit) if test is None else test.id().partition("\n")[0]
     wider = ", and that of its class or module" if unit.has_fixtures and test is not None else ""
     return f"{name}: its worker process was lost, and so was its teardown{wider}"

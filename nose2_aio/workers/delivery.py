@@ -1,4 +1,7 @@
-"""Delivers what workers report in the order of the suite: each unit as soon as its turn comes."""
+"""Puts the events of workers into the order of the suite.
+
+The events of a unit are delivered as soon as all units before it are complete.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from nose2_aio.workers.messages import Call, Event, Found, NeedsTerminal
+from nose2_aio.workers.messages import Call, Collected, Event, NeedsTerminal
 
 __all__ = ["Delivery", "Receiver"]
 
 
 class Receiver(Protocol):
-    """What events are delivered to, unit by unit."""
+    """An object that gets the events, unit by unit."""
 
     def receive(self, unit: int, event: Event) -> None:
         """Take an event."""
@@ -21,33 +24,33 @@ class Receiver(Protocol):
         """Run a test in the main process, now."""
 
     def merge(self, found: Any) -> None:
-        """Take what the checks of a worker have found."""
+        """Take the findings, timings and notes of a worker."""
 
     def note(self, line: str) -> None:
         """Take a line for the end of the run."""
 
     @property
     def is_stopped(self) -> bool:
-        """True if no further test is to run."""
+        """True if no other test may run."""
 
     @property
     def ends_at_failure(self) -> bool:
-        """True if a failure is to end the run."""
+        """True if the first failure ends the run."""
 
 
 class Delivery:
-    """The events that wait for their turn."""
+    """The events that wait until it is their unit's turn."""
 
     def __init__(self, receiver: Receiver, units: Iterable[int]) -> None:
         self._receiver = receiver
         self._turns = deque(sorted(units))
-        """The units that are not delivered as a whole."""
+        """The units that are not completely delivered, in order."""
         self._events: dict[int, deque[Event]] = {}
         self._over: set[int] = set()
 
     @property
     def is_over(self) -> bool:
-        """True if all units are delivered."""
+        """True if all units are completely delivered."""
         return not self._turns
 
     @property
@@ -64,7 +67,7 @@ class Delivery:
         self._over.add(unit)
 
     def deliver(self) -> None:
-        """Deliver what has come, as far as it is its turn."""
+        """Deliver the events whose turn it is."""
         while self._turns:
             self._deliver(self.current)
             if self.current not in self._over or self._receiver.is_stopped:
@@ -72,9 +75,9 @@ class Delivery:
             self._events.pop(self._turns.popleft(), None)
 
     def deliver_rest(self) -> None:
-        """Deliver what has come of units that are not over, or has come after their end.
+        """Deliver the remaining events: of units that never ended, or after a unit's end.
 
-        If the run was stopped, that is only what belongs to the current unit.
+        If the run was stopped, deliver only those of the current unit.
         """
         stopped_in = [self.current] if self._turns else []
         for unit in stopped_in if self._receiver.is_stopped else sorted(self._events):
@@ -88,10 +91,10 @@ class Delivery:
                 isinstance(event, Call) and event.name == "startTest"
             )
             if is_start and self._receiver.is_stopped:
-                events.clear()  # in a serial run it would not have begun
+                events.clear()  # without workers, this test would not have begun
             elif isinstance(event, NeedsTerminal):
                 self._receiver.run_here(unit, event.test)
-            elif isinstance(event, Found):
+            elif isinstance(event, Collected):
                 self._receiver.merge(event.value)
             else:
                 self._receiver.receive(unit, event)

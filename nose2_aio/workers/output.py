@@ -1,7 +1,7 @@
-"""What a worker process writes: its file descriptors 1 and 2 are files, read test by test.
+"""Captures the output of a worker process: its file descriptors 1 and 2 are files.
 
-So what C code and child processes write is taken too. The main process makes the files, so it can
-read what a worker has written that has died.
+This captures the output of C code and of child processes, too. The worker reads the files after
+each test. If it dies, the main process reads the rest: it knows the folder of the files.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nose2_aio.workers.messages import State
+from nose2_aio.workers.messages import WorkerState
 
-__all__ = ["Output", "leftover"]
+__all__ = ["Output", "read_unsent"]
 
 _DESCRIPTORS = {1: "stdout", 2: "stderr"}
 
@@ -23,14 +23,14 @@ _DESCRIPTORS = {1: "stdout", 2: "stderr"}
 class Output:
     """The output of this worker process."""
 
-    def __init__(self, folder: Path, state: State) -> None:
-        """Write to files in ``folder`` from now on."""
+    def __init__(self, folder: Path, state: WorkerState) -> None:
+        """Redirect the output of this process to files in ``folder``."""
         self._state = state
         self._read = dict.fromkeys(_DESCRIPTORS, 0)
         self._files = {number: _redirected(number, folder) for number in _DESCRIPTORS}
 
     def take(self) -> list[tuple[int, str]]:
-        """Return what was written since it was taken last, by file descriptor."""
+        """Return the text that was written since the last call, with its file descriptor."""
         with suppress(ValueError, OSError):  # a test has closed one
             sys.__stdout__.flush()  # type: ignore[union-attr]
             sys.__stderr__.flush()  # type: ignore[union-attr]
@@ -43,7 +43,7 @@ class Output:
         return [(number, text) for number in _DESCRIPTORS if (text := self._take(number))]
 
     def note_sent(self) -> None:
-        """Note that what was taken has been sent."""
+        """Note that all text that `take` has returned was sent."""
         for number, count in self._read.items():
             self._state.note_sent(number, count)
 
@@ -54,7 +54,7 @@ class Output:
 
 
 def _redirected(number: int, folder: Path) -> int:
-    """Let a file descriptor be that of a file; return another one of the same file."""
+    """Redirect a file descriptor to a file; return a second file descriptor of that file."""
     name = _DESCRIPTORS[number]
     stream = getattr(sys, f"__{name}__")
     file = os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_APPEND)
@@ -63,12 +63,12 @@ def _redirected(number: int, folder: Path) -> int:
     return file
 
 
-def leftover(folder: Path, state: State) -> Iterator[tuple[int, str]]:
-    """Give what a worker that has died has written and not sent."""
+def read_unsent(folder: Path, state: WorkerState) -> Iterator[tuple[int, str]]:
+    """Yield the text that a dead worker has written and not sent, with its file descriptor."""
     for descriptor, name in _DESCRIPTORS.items():
         try:
             data = (folder / name).read_bytes()[state.sent(descriptor) :]
-        except OSError:  # it died before it made the file
+        except OSError:  # it died before it created the file
             continue
         if data:
             yield descriptor, _decoded(data)
@@ -80,7 +80,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _stream(stream: Any, descriptor: int) -> Any:
-    """Return a stream for a file descriptor: Python's own, if it has that."""
+    """Return a stream for a file descriptor: ``stream`` if it writes there, else a new one."""
     try:
         if stream.fileno() == descriptor:
             stream.reconfigure(line_buffering=True)

@@ -1,163 +1,163 @@
-"""A result that records what happens to tests, so that it can be sent and replayed.
+"""The test result on which a worker runs its tests. It records, so that others can replay.
 
-unittest calls the methods of a result while tests run. In a worker these calls are recorded, with
-what the tests print and log in between, and sent after each test.
+unittest calls the methods of a result while tests run. Here each call becomes an event, and so do
+the output and the log records between the calls. The events are sent to the main process after
+each test.
 """
 
 from __future__ import annotations
 
-import copy
 import functools
 import logging
-import pickle
 import sys
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from unittest import TestCase
 
-from nose2_aio.cases import unittest_internals
 from nose2_aio.config.seconds import monotonic
-from nose2_aio.introspection import locations
 from nose2_aio.workers.messages import (
     Call,
+    Collected,
     Error,
+    ErrorHolder,
     Event,
-    Found,
-    Holder,
     Logged,
     NeedsTerminal,
-    Packed,
-    Ref,
+    OutputText,
     Report,
-    State,
     Stopped,
-    Stranger,
-    SubTest,
-    Text,
+    TestReference,
+    UnknownTest,
+    WorkerState,
 )
 from nose2_aio.workers.output import Output
+from nose2_aio.workers.pickling import pickle_error, pickle_log_record, pickle_subtest
 
 __unittest = True
 
-__all__ = ["Recorder", "Steps"]
+__all__ = ["RecordingResult", "TestHooks"]
 
 
 _Method = Callable[..., None]
 
 
-class Steps(Protocol):
-    """What a worker does around each test."""
+class TestHooks(Protocol):
+    """The functions that a worker calls around each test."""
 
     def attach(self, test: TestCase) -> None:
         """Prepare a test case to run its coroutines."""
 
     def detach(self) -> None:
-        """End what was begun for it."""
+        """Undo what ``attach`` has done."""
 
     def take(self) -> Any:
-        """Return what was found since it was asked last; None for nothing."""
+        """Return the findings, timings and notes since the last call; None if there are none."""
 
 
-def _noting(method: _Method) -> _Method:
-    """Let Ctrl-C wait until a method is done: it has to note all or nothing."""
+def _uninterruptible(method: _Method) -> _Method:
+    """Delay Ctrl-C until the method has returned: it must record an event as a whole."""
 
     @functools.wraps(method)
-    def call(self: Recorder, *args: Any) -> None:
-        before, self.is_noting = self.is_noting, True
+    def call(self: RecordingResult, *args: Any) -> None:
+        before, self.is_uninterruptible = self.is_uninterruptible, True
         try:
             method(self, *args)
         finally:
-            self.is_noting = before
+            self.is_uninterruptible = before
 
     return call
 
 
-class Recorder:
-    """The result on which a worker runs its tests."""
+class RecordingResult:
+    """The test result of a worker."""
 
     def __init__(  # noqa: PLR0913 -- each by its name
         self,
-        steps: Steps,
-        state: State,
+        hooks: TestHooks,
+        state: WorkerState,
         output: Output,
         send: Callable[[Report], None],
         *,
         result: Any,
         describe: Callable[[Any, Any], str],
     ) -> None:
-        """Stand for ``result``, which is nose2's.
+        """Take the attributes that a result may have from ``result``, which is nose2's.
 
-        ``describe`` returns the text of an error of a test, given ``sys.exc_info()``.
+        ``describe`` returns the text of an error, given a test and ``sys.exc_info()``.
         """
         self.failfast: bool = result.failfast
         self.needs_terminal = False
         """True if the test that runs has asked for a debugger."""
-        self.is_noting = True
-        """True while Ctrl-C must not raise KeyboardInterrupt: no code of the user's runs."""
+        self.is_uninterruptible = True
+        """True while no code of the user's runs. Then Ctrl-C must not raise KeyboardInterrupt."""
         self._result = result
-        self._steps = steps
+        self._hooks = hooks
         self._state = state
         self._output = output
         self._send = send
         self._describe = describe
         self._unit = -1
         self._positions: Mapping[int, int] = {}
+        """The positions of the tests in the unit, by the `id` of the test."""
         self._events: list[Event] = []
+        """The events that have not been sent."""
         self._running: Any = None
-        self._stops = False
+        """The test of the unit that runs."""
+        self._was_stopped = False
+        """True if a test has called ``stop()``."""
         self._is_interrupted = False
         self._has_failed = False
-        self._before = 0
-        """How many events had come before the test that runs; -1: a part of it has been sent."""
+        """True if a test of the unit has failed."""
+        self._first_event = 0
+        """The index of the first event of the test that runs; -1 if some were sent already."""
         self._has_fixtures = False
         self._left = 0
-        """How many tests of the unit are still to come."""
+        """How many tests of the unit have not ended."""
 
     def begin(self, unit: int, positions: Mapping[int, int], *, has_fixtures: bool) -> None:
-        """Begin with a unit; ``positions`` has those of its tests, by their identity."""
+        """Begin a unit. ``positions`` maps the `id` of each test to its position."""
         self._unit, self._positions = unit, positions
         self._has_fixtures, self._left = has_fixtures, len(positions)
         self._has_failed = False
         self._state.begin_unit(unit)
 
     def end(self) -> None:
-        """Send that the unit is over."""
+        """Send the last events of the unit."""
         if self._has_fixtures:
             self._take_output()
         self._flush(is_over=True)
         self._state.begin_unit(-1)
 
     def close(self) -> None:
-        """Send what has come since, if anything has."""
+        """Send the events that have come after the last unit, if there are any."""
         self._take_output()
-        self._take_found()
+        self._collect()
         if self._events:
             self._flush()
 
     def add_log(self, handler: int, record: logging.LogRecord) -> None:
-        """Record a log record for a handler."""
-        self._events.append(Logged(handler, _record(record)))
+        """Record a log record for a handler, given by its index."""
+        self._events.append(Logged(handler, pickle_log_record(record)))
 
     def interrupt(self) -> None:
         """End the run after the current test: Ctrl-C has come."""
         self._is_interrupted = True
 
     def note_interrupt(self, error: BaseException) -> None:
-        """Record that Ctrl-C has ended the unit without a word from the test that ran."""
+        """Record that Ctrl-C has ended the unit, and the test that ran."""
         test, self._is_interrupted = self._running, True
         if test is not None:
             self.addError(test, (type(error), error, error.__traceback__))
             self.stopTest(test)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._result, name)  # a test may ask for anything of it
+        return getattr(self._result, name)  # a test may use any attribute of nose2's result
 
     @property
     def shouldStop(self) -> bool:  # noqa: N802 -- unittest's name, as all below
-        """True if no further test is to begin."""
-        return self._stops or self._is_interrupted or (self.failfast and self._has_failed)
+        """True if no other test may begin."""
+        return self._was_stopped or self._is_interrupted or (self.failfast and self._has_failed)
 
     @shouldStop.setter
     def shouldStop(self, value: bool) -> None:  # noqa: N802
@@ -165,33 +165,33 @@ class Recorder:
             self.stop()
 
     def stop(self) -> None:
-        """End the run after the current test: a test wants that."""
-        self._stops = True
+        """End the run after the current test. A test has called this."""
+        self._was_stopped = True
         self._events.append(Stopped())
 
     def wasSuccessful(self) -> bool:  # noqa: N802
-        """Return True if nothing of the unit has failed so far."""
+        """Return True if no test of the unit has failed so far."""
         return not self._has_failed
 
-    @_noting
+    @_uninterruptible
     def startTest(self, test: Any) -> None:  # noqa: N802
-        """Record that a test begins, and prepare it."""
-        if self._has_fixtures:  # they may have printed something
+        """Record that a test begins, and prepare it to run."""
+        if self._has_fixtures:  # these may have printed something
             self._take_output()
         position = self._positions.get(id(test), -1)
-        if position >= 0:  # or a test runs another one
+        if position >= 0:  # else it is a test that a test of the unit runs
             self._running = test
-            self._before = len(self._events)
+            self._first_event = len(self._events)
             self._state.begin_test(position, monotonic())
         self._call("startTest", test)
-        self._steps.attach(test)
+        self._hooks.attach(test)
 
-    @_noting
+    @_uninterruptible
     def stopTest(self, test: Any) -> None:  # noqa: N802
-        """Record that a test is over, and send what has happened."""
-        self._steps.detach()
+        """Record that a test is over, and send its events."""
+        self._hooks.detach()
         error = sys.exc_info()
-        if isinstance(error[1], KeyboardInterrupt):  # it has ended the test without a word
+        if isinstance(error[1], KeyboardInterrupt):  # unittest has recorded no outcome
             self.addError(test, error)
         self._call("stopTest", test)
         if test is not self._running:
@@ -199,16 +199,16 @@ class Recorder:
         self._running = None
         if self.needs_terminal:
             self.needs_terminal = False
-            if self._before >= 0:  # or it would be told twice
-                self._events[self._before :] = [NeedsTerminal(self._positions[id(test)])]
+            if self._first_event >= 0:  # else its first events were sent, and it can't run again
+                self._events[self._first_event :] = [NeedsTerminal(self._positions[id(test)])]
         self._left -= 1
-        if self._has_fixtures or self._left:  # or the end of the unit is sent with it
+        if self._has_fixtures or self._left:  # else ``end`` sends it, together with the unit's end
             self._flush()
             self._state.end_test()
 
     def addSuccess(self, test: Any) -> None:  # noqa: N802
         """Record that a test has passed."""
-        self._tell("addSuccess", test)
+        self._record("addSuccess", test)
 
     def addError(self, test: Any, error: Any) -> None:  # noqa: N802
         """Record an error of a test, or of a fixture of a class, a module or a layer."""
@@ -218,100 +218,68 @@ class Recorder:
         """Record that a test has failed."""
         self._fail("addFailure", test, error)
 
-    @_noting
+    @_uninterruptible
     def addSubTest(self, test: Any, subtest: Any, error: Any) -> None:  # noqa: N802
         """Record the outcome of a subtest."""
         self._has_failed |= error is not None
         sent = None if error is None else self._error(subtest, error)
-        self._tell("addSubTest", test, _subtest(subtest), sent)
+        self._record("addSubTest", test, pickle_subtest(subtest), sent)
         if sent is not None and not self.needs_terminal:
-            self._flush()  # the worker may yet die in this test
-            self._before = -1
+            self._flush()  # the worker may die in the rest of this test
+            self._first_event = -1
 
     def addSkip(self, test: Any, reason: str) -> None:  # noqa: N802
-        """Record that a test, or all of a class, was skipped."""
-        self._tell("addSkip", test, str(reason))
+        """Record that a test, or a whole class, was skipped."""
+        self._record("addSkip", test, str(reason))
 
     def addExpectedFailure(self, test: Any, error: Any) -> None:  # noqa: N802
-        """Record that a test has failed, as it should."""
-        self._tell("addExpectedFailure", test, self._error(test, error))
+        """Record that a test has failed as expected."""
+        self._record("addExpectedFailure", test, self._error(test, error))
 
     def addUnexpectedSuccess(self, test: Any) -> None:  # noqa: N802
-        """Record that a test has passed that should fail."""
-        self._tell("addUnexpectedSuccess", test)
+        """Record that a test has passed and was expected to fail."""
+        self._record("addUnexpectedSuccess", test)
 
     def addDuration(self, test: Any, elapsed: float) -> None:  # noqa: N802
-        """Ignore it: nose2 does so, too."""
+        """Do nothing, as nose2 does."""
 
     def _fail(self, name: str, test: Any, error: Any) -> None:
         self._has_failed = True
-        self._tell(name, test, self._error(test, error))
+        self._record(name, test, self._error(test, error))
 
-    @_noting
-    def _tell(self, name: str, test: Any, *args: Any) -> None:
+    @_uninterruptible
+    def _record(self, name: str, test: Any, *args: Any) -> None:
         self._take_output()
         self._call(name, test, *args)
 
     def _call(self, name: str, test: Any, *args: Any) -> None:
-        self._events.append(Call(name, self._ref(test), args, time.time()))
+        self._events.append(Call(name, self._reference(test), args, time.time()))
 
     def _take_output(self) -> None:
-        self._events += [Text(*one) for one in self._output.take()]
+        self._events += [OutputText(*one) for one in self._output.take()]
 
     def _flush(self, *, is_over: bool = False) -> None:
-        self._take_found()
+        self._collect()
         report = Report(self._unit, self._events, is_over, self._is_interrupted)
-        has_output = any(isinstance(event, Text) for event in self._events)
+        has_output = any(isinstance(event, OutputText) for event in self._events)
         self._events = []
         self._send(report)
         if has_output:
             self._output.note_sent()
 
-    def _take_found(self) -> None:
-        found = self._steps.take()
-        if found is not None:
-            self._events.append(Found(found))
+    def _collect(self) -> None:
+        collected = self._hooks.take()
+        if collected is not None:
+            self._events.append(Collected(collected))
 
-    def _ref(self, test: Any) -> Ref:
+    def _reference(self, test: Any) -> TestReference:
         position = self._positions.get(id(test))
         if position is not None:
             return position
         if not isinstance(test, TestCase):
             description = getattr(test, "description", None) or str(test)
-            return Holder(type(test).__name__, description)
-        return Stranger(test.id(), str(test), test.shortDescription())
+            return ErrorHolder(type(test).__name__, description)
+        return UnknownTest(test.id(), str(test), test.shortDescription())
 
     def _error(self, test: Any, error: Any) -> Error:
-        kind, value, _ = error
-        kinds = tuple(filter(None, map(_pickled, kind.__mro__)))
-        text = "".join(traceback.format_exception_only(value)).rstrip()
-        return Error(kinds, Packed(_pickled(value), text), self._describe(test, error))
-
-
-def _pickled(value: object) -> bytes:
-    """Return a pickled value of the user's; nothing if it can't be pickled."""
-    try:
-        return pickle.dumps(value)
-    except Exception:  # a class of the user's may do anything
-        return b""
-
-
-def _subtest(subtest: Any) -> SubTest:
-    message, params = unittest_internals.subtest_parts(subtest)
-    sent = {name: Packed(_pickled(one), locations.text_of(one)) for name, one in params.items()}
-    text = locations.text_of(message, str)
-    return SubTest(None if message is None else Packed(_pickled(message), text), sent)
-
-
-def _record(record: logging.LogRecord) -> Packed:
-    """Return a log record as it can be sent: its message and its exception as text."""
-    found = copy.copy(record)
-    if found.exc_info and not found.exc_text:
-        found.exc_text = logging.Formatter().formatException(found.exc_info)
-    found.exc_info = None
-    try:
-        found.msg = record.getMessage()
-    except Exception:  # the handler would say so on stderr
-        found.msg = locations.text_of(record.msg, str)
-    found.args = None
-    return Packed(_pickled(found), found.msg)
+        return pickle_error(error, self._describe(test, error))

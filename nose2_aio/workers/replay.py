@@ -1,13 +1,11 @@
-"""Replays what workers have recorded on nose2's result, in the order of the suite.
+"""Replays the events that workers have recorded on nose2's own result.
 
-nose2 and its plugins ask for the time when they are told of something. Here that is later, so they
-get the time that was recorded.
+nose2 and its plugins read the clock when they get a result. They get it later than it happened, so
+here they read the time that was recorded.
 """
 
 from __future__ import annotations
 
-import logging
-import pickle
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -17,35 +15,36 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import unittest_internals
-from nose2_aio.errors import UnsentError
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers.messages import (
     Call,
     Error,
     Event,
-    Holder,
     Logged,
-    Packed,
-    Ref,
+    OutputText,
     Stopped,
-    Stranger,
     SubTest,
-    Text,
+    TestReference,
+    UnknownTest,
 )
+from nose2_aio.workers.pickling import load_error, load_log_record, load_subtest
 
 __all__ = ["Clock", "Replay", "time_of_plugins"]
 
+_MODULES_WITH_TIME = ("nose2.result", "nose2.plugins.junitxml")
+
 
 class Clock:
-    """Stands for the module `time` in nose2 and its plugins while results are replayed."""
+    """Replaces the module `time` in nose2 and its plugins while results are replayed."""
 
     moment: float | None = None
+    """The time to return; None for the real time."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(time, name)
 
     def time(self) -> float:
-        """Return the time of what is replayed, or else the time."""
+        """Return the time of the event that is replayed, or else the real time."""
         return time.time() if self.moment is None else self.moment
 
 
@@ -55,7 +54,7 @@ class Replay:
     def __init__(
         self, result: Any, units: Sequence[Unit], clock: Clock, handlers: Sequence[Handler]
     ) -> None:
-        """``handlers`` keep log records in memory: see `Logged`."""
+        """Replay on ``result``, and replay log records on ``handlers`` (see `Logged`)."""
         self.result = result
         self._units = units
         self._clock = clock
@@ -65,18 +64,18 @@ class Replay:
 
     def play(self, unit: int, event: Event) -> None:
         """Replay one event of a unit."""
-        if isinstance(event, Text):
+        if isinstance(event, OutputText):
             _write("stdout" if event.descriptor == 1 else "stderr", event.text)
         elif isinstance(event, Logged):
-            self._handlers[event.handler].emit(_record(event.record))
+            self._handlers[event.handler].emit(load_log_record(event.record))
         elif isinstance(event, Stopped):
             self.result.stop()
         elif isinstance(event, Call):
             self._call(unit, event)
 
     def _call(self, unit: int, call: Call) -> None:
-        test = found(call.test, self._units[unit])
-        args = [self._restored(one, test) for one in call.args]
+        test = _reported(call.test, self._units[unit])
+        args = [self._loaded(one, test) for one in call.args]
         self._clock.moment = call.moment
         try:
             getattr(self.result, call.name)(test, *args)
@@ -85,84 +84,49 @@ class Replay:
         if call.name in ("startTest", "stopTest"):
             self.is_in_test = call.name == "startTest"
 
-    def _restored(self, value: Any, test: Any) -> Any:
+    def _loaded(self, value: Any, test: Any) -> Any:
         if isinstance(value, Error):
-            return restored(value)
+            return load_error(value)
         if isinstance(value, SubTest):
-            params = {name: _unpacked(one) for name, one in value.params.items()}
-            message = None if value.message is None else _unpacked(value.message)
-            return unittest_internals.subtest(test, message, params)
+            return load_subtest(test, value)
         return value
 
 
-def restored(error: Error) -> tuple[type[BaseException], BaseException, str]:
-    """Return an error as ``sys.exc_info()`` does, but for the traceback, which is text."""
-    kinds = map(_loaded, error.kinds)
-    kind = next((one for one in kinds if one is not None), Exception)
-    value = _loaded(error.value.data)
-    return kind, UnsentError(error.value.text) if value is None else value, error.text
+def _reported(reference: TestReference, unit: Unit) -> Any:
+    """Return the test that was reported, or an object that looks like it."""
+    if isinstance(reference, int):
+        return unit.tests[reference]
+    if isinstance(reference, UnknownTest):
+        return _UnknownTestCase(reference)
+    kind = type(unittest_internals.holder(""))
+    if reference.name != kind.__name__:
+        kind = type(reference.name, (kind,), {})
+    return kind(reference.description)
 
 
-def _loaded(data: bytes) -> Any:
-    """Return a pickled value; None if it can't be loaded here, or wasn't pickled."""
-    try:
-        return pickle.loads(data)  # noqa: S301 -- our own
-    except Exception:  # a class of the user's may do anything
-        return None
+class _UnknownTestCase(TestCase):
+    """Looks like a test that isn't in the suite."""
 
-
-def _unpacked(value: Packed) -> Any:
-    """Return a value, or what looks the same."""
-    found = _loaded(value.data)
-    return Shown(value.text) if found is None and value.text != "None" else found
-
-
-class Shown:
-    """Stands for a value that can't be sent: it looks the same."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return self._text
-
-
-def _record(record: Packed) -> logging.LogRecord:
-    found = _loaded(record.data)
-    if isinstance(found, logging.LogRecord):
-        return found
-    return logging.makeLogRecord({"msg": record.text, "levelname": "?", "name": "?"})
-
-
-def found(ref: Ref, unit: Unit) -> Any:
-    """Return the test that was reported, or what stands for it."""
-    if isinstance(ref, int):
-        return unit.tests[ref]
-    if isinstance(ref, Holder):
-        kind = type(unittest_internals.holder(""))
-        return (kind if ref.name == kind.__name__ else type(ref.name, (kind,), {}))(ref.description)
-    return _StandIn(ref)
-
-
-class _StandIn(TestCase):
-    """Stands for a test that isn't in the suite."""
-
-    def __init__(self, stranger: Stranger) -> None:
+    def __init__(self, reference: UnknownTest) -> None:
         super().__init__("run")
-        self._stranger = stranger
+        self._reference = reference
 
     def id(self) -> str:
-        return self._stranger.name
+        return self._reference.name
 
     def __str__(self) -> str:
-        return self._stranger.text
+        return self._reference.text
 
     def shortDescription(self) -> str | None:  # noqa: N802 -- unittest's name
-        return self._stranger.description
+        return self._reference.description
 
 
 def _write(name: str, text: str) -> None:
-    """Write to a stream what may be no text: then it goes on as bytes, if there is a way."""
+    """Write text to ``sys.stdout`` or ``sys.stderr``, even if its encoding lacks some characters.
+
+    Bytes that could not be decoded in the worker are written as they were, if the stream has a
+    buffer for bytes. Other characters are escaped.
+    """
     stream = getattr(sys, name)
     try:
         stream.write(text)
@@ -178,20 +142,18 @@ def _write(name: str, text: str) -> None:
 
 
 def _has_bytes(text: str) -> bool:
+    """Return True if text has bytes that could not be decoded (``surrogateescape``)."""
     return any("\udc80" <= one <= "\udcff" for one in text)
 
 
 @contextmanager
 def time_of_plugins() -> Iterator[Clock]:
-    """Give nose2 and its plugins the time of another clock inside the block."""
+    """Make nose2 and its plugins read another clock inside the block, and yield that clock."""
     clock = Clock()
     with ExitStack() as stack:
-        for name in _TIMED:
+        for name in _MODULES_WITH_TIME:
             module: Any = sys.modules.get(name)
             if module is not None:
                 stack.callback(setattr, module, "time", module.time)
                 module.time = clock
         yield clock
-
-
-_TIMED = ("nose2.result", "nose2.plugins.junitxml")

@@ -1,8 +1,8 @@
-"""Failed tests run again at the end: one that passes then is flaky.
+"""Runs failed tests again at the end of the run. A test that passes then is flaky.
 
-Each runs alone, in a fresh worker process, up to as many times as its tag or the setting says. A
-flaky test keeps the report of its first failure. In the summary and in JUnit's report it is of a
-category of its own.
+Each test runs alone, in a fresh worker process, at most as many times as its tag or the setting
+says. A flaky test keeps the report of its first failure. nose2's summary and the JUnit report have
+a category for flaky tests.
 """
 
 from __future__ import annotations
@@ -18,34 +18,40 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["Failure", "Failures", "Flaky", "annotate", "retry"]
+__all__ = ["Failure", "Failures", "Flaky", "mark_in_junit", "move_to_category", "retry"]
 
-CATEGORY = "flaky"
+_CATEGORY = "flaky"
 _MOST = 20
-"""How many of the tests that ran at the same time are named."""
+"""How many of the tests that ran at the same time are shown."""
 
 
 @dataclass(eq=False)
 class Failure:
-    """A test that has failed, with the events of nose2's that say so."""
+    """A test that has failed."""
 
     test: Any
     events: list[Any] = field(default_factory=list)
+    """nose2's outcome events that report the failure: several if subtests have failed."""
 
 
 class Flaky:
-    """A test that has failed, and has passed when it was run again."""
+    """A test that has failed, and has passed when it ran again."""
 
-    def __init__(self, failure: Failure, tries: int, beside: Sequence[str] | None) -> None:
-        """``tries`` counts the first one; ``beside`` names the tests that ran at the same time."""
+    def __init__(self, failure: Failure, tries: int, concurrent: Sequence[str] | None) -> None:
+        """``tries`` is how often it ran, the first time included.
+
+        ``concurrent`` has the ids of the tests that ran at the same time when it failed. None if
+        tests ran in the main process, one at a time.
+        """
         self.test = failure.test
         self.events = failure.events
         lines = [f"flaky: it passed on try {tries}, alone in a fresh worker process"]
-        if beside:
-            shown = [f"  {name}" for name in beside[:_MOST]]
-            more = [f"  and {len(beside) - _MOST} more"] if len(beside) > _MOST else []
+        if concurrent:
+            shown = [f"  {name}" for name in concurrent[:_MOST]]
+            left = len(concurrent) - _MOST
+            more = [f"  and {left} more"] if left > 0 else []
             lines += ["When it failed, these tests ran at the same time:", *shown, *more]
-        elif beside is not None:
+        elif concurrent is not None:
             lines += ["When it failed, no other test ran at the same time."]
         self.note = "\n".join(lines)
 
@@ -60,20 +66,20 @@ class Failures:
         return iter(self._found.values())
 
     def note(self, event: Any) -> None:
-        """Note the outcome of a test, if it has failed."""
+        """Note a test if it has failed, given the event of nose2's hook ``testOutcome``."""
         if event.exc_info is None or event.expected:
             return
-        test = getattr(event.test, "test_case", event.test)  # that of a subtest
-        if not isinstance(test, TestCase):  # a fixture's
+        test = getattr(event.test, "test_case", event.test)  # the test of a subtest
+        if not isinstance(test, TestCase):  # a fixture
             return
         self._found.setdefault(id(test), Failure(test)).events.append(event)
 
 
-def tries(test: Any, settings: Settings) -> int:
-    """Return how many times a test is run again at most."""
+def max_retries(test: Any, settings: Settings) -> int:
+    """Return how many times a test may run again."""
     try:
         tagged = tag_lookup.read_retries(*nose2_cases.target(test))
-    except InvalidValueError:  # the test has said so
+    except InvalidValueError:  # the test has reported this error
         return 0
     return settings.retries if tagged is None else tagged
 
@@ -81,45 +87,50 @@ def tries(test: Any, settings: Settings) -> int:
 def retry(
     failures: Iterable[Failure],
     settings: Settings,
-    passes: Callable[[Any], bool | None],
-    beside: Callable[[Any], Sequence[str] | None],
+    run_alone: Callable[[Any], bool | None],
+    concurrent_tests: Callable[[Any], Sequence[str] | None],
 ) -> tuple[list[Flaky], str]:
     """Run failed tests again; return the flaky ones, and a line that says what was done.
 
-    ``passes`` runs a test and returns whether it passes; None if Ctrl-C has come. ``beside`` names
-    the tests that ran at the same time; None if that can't be.
+    ``run_alone`` runs a test and returns True if it passes, None after Ctrl-C.
+    ``concurrent_tests`` returns the ids of the tests that ran at the same time, see `Flaky`.
     """
     found: list[Flaky] = []
     count, began = 0, monotonic()
     for failure in failures:
-        most = tries(failure.test, settings)
+        most = max_retries(failure.test, settings)
         count += most > 0
         for number in range(most):
-            is_passed = passes(failure.test)
+            is_passed = run_alone(failure.test)
             if is_passed is None:
                 return found, "retries: interrupted"
             if is_passed:
-                found.append(Flaky(failure, number + 2, beside(failure.test)))
+                found.append(Flaky(failure, number + 2, concurrent_tests(failure.test)))
                 break
     tests = f"{count} failed test{'s' * (count != 1)}"
     line = f"retries: {tests} run again in {monotonic() - began:.1f} s, {len(found)} flaky"
     return found, line if count else ""
 
 
-def sort_out(flaky: Iterable[Flaky], categories: dict[str, list[Any]], *, is_failure: bool) -> None:
-    """Give the events of flaky tests a category of their own in nose2's report."""
+def move_to_category(
+    flaky: Iterable[Flaky], categories: dict[str, list[Any]], *, is_failure: bool
+) -> None:
+    """Move the events of flaky tests to a category of their own in nose2's report.
+
+    ``categories`` are those of nose2, and change. Unless ``is_failure``, the run can still succeed.
+    """
     moved = {id(event) for one in flaky for event in one.events}
     for name in ("errors", "failures"):
         events = categories.get(name, [])
         found = [event for event in events if id(event) in moved]
         if found:
             events[:] = [event for event in events if id(event) not in moved]
-            categories.setdefault(CATEGORY, []).extend(found)
+            categories.setdefault(_CATEGORY, []).extend(found)
             for event in () if is_failure else found:
-                event.outcome = CATEGORY  # or nose2 would take the run for failed
+                event.outcome = _CATEGORY  # else the run would count as failed
 
 
-def annotate(reporter: Any, flaky: Iterable[Flaky]) -> None:
+def mark_in_junit(reporter: Any, flaky: Iterable[Flaky]) -> None:
     """Mark flaky tests in the report that nose2's plugin ``junitxml`` is about to write."""
     notes = {one.test.id().partition("\n")[0]: one.note for one in flaky}
     for case in reporter.tree.iter("testcase"):

@@ -1,10 +1,10 @@
-"""Which unit may start next.
+"""Decides which unit may start next.
 
 1. Serial units run first, one at a time, while no other worker is busy.
-2. Then come the others: the longest first where their durations are known, else in the order of
+2. Then the other units run: the longest first if their durations are known, else in the order of
    the suite.
-3. A unit that needs a key that others have taken waits until one of them is over. Meanwhile the
-   units after it may start.
+3. A unit with an exclusive key waits while as many units with that key run as are allowed.
+   Meanwhile the units after it may start.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ __all__ = ["Schedule", "longest_first"]
 
 
 class Schedule:
-    """The units that wait, and the keys that are taken by those that run."""
+    """The units that wait, and the exclusive keys of those that run."""
 
     def __init__(
         self, units: Sequence[Unit], order: Iterable[int], *, has_others: bool = True
     ) -> None:
-        """``order`` gives the indexes of the units that are to run.
+        """Schedule the units whose indexes are in ``order``, in about that order.
 
-        ``has_others`` is false for a single worker: there everything is serial.
+        With a single worker ``has_others`` is False: serial units need no special order then.
         """
         self._units = units
         self._order = list(order)
         ranks = range(len(self._order))
         is_serial = [has_others and units[index].is_serial for index in self._order]
-        # heaps: the first ranks are in order
+        # heaps of ranks; a sorted list is a heap
         self._serial = [rank for rank in ranks if is_serial[rank]]
         self._waiting = [rank for rank in ranks if not is_serial[rank]]
         self._blocked: dict[str, list[int]] = {}
-        """The units that wait for a key, by that key."""
+        """Heaps of the ranks that wait for a key, by key."""
         self._is_serial = is_serial
         self._ranks = {index: rank for rank, index in enumerate(self._order)}
         self._taken: Counter[str] = Counter()
         self._running: set[int] = set()
 
     def next(self, *, is_free: bool = True) -> int | None:
-        """Return the index of a unit that starts now; None where none can.
+        """Return the index of a unit that starts now; None if no unit can start.
 
-        ``is_free`` is false for a worker that is still busy: it gets no unit that others may wait
-        for.
+        For a worker that is still busy ``is_free`` is False. It gets no serial unit and none with
+        an exclusive key, because other units would wait for these.
         """
         if self._serial or any(self._is_serial[rank] for rank in self._running):
             if self._running or not self._serial or not is_free:
@@ -74,20 +74,20 @@ class Schedule:
                 self._release(key)
 
     def put_back(self, index: int) -> None:
-        """Let a unit start again: its worker has died."""
+        """Let a unit start again, because its worker has died or has not begun it."""
         self.end(index)
         rank = self._ranks[index]
         heappush(self._serial if self._is_serial[rank] else self._waiting, rank)
 
     def clear(self) -> None:
-        """Start nothing any more."""
+        """Let no other unit start."""
         self._serial.clear()
         self._waiting.clear()
         self._blocked.clear()
 
     @property
     def count(self) -> int:
-        """How many units wait, but for those that wait for a key."""
+        """How many units wait, without those that wait for a key."""
         return len(self._serial) + len(self._waiting)
 
     @property
@@ -96,19 +96,19 @@ class Schedule:
         return not (self._serial or self._waiting or any(self._blocked.values()))
 
     def _keys(self, rank: int) -> Mapping[str, int]:
-        return self._units[self._order[rank]].keys
+        return self._units[self._order[rank]].exclusive_keys
 
     def _missing(self, rank: int) -> str | None:
-        """Return a key that a unit needs and that is taken."""
+        """Return a key of a unit of which no more units may run; None if there is no such key."""
         for key, at_most in self._keys(rank).items():
             if self._taken[key] >= at_most:
                 return key
         return None
 
     def _release(self, key: str) -> None:
-        """Let the first unit go on that waits for a key, if that is all that it misses.
+        """Let the first unit that waits for a key wait for its turn again, if it may run now.
 
-        Those that miss another key wait for that from now on.
+        A unit that can't run because of another key waits for that key from now on.
         """
         blocked = self._blocked.get(key)
         while blocked:
@@ -128,10 +128,9 @@ class Schedule:
 
 
 def longest_first(units: Sequence[Unit], seconds: Mapping[str, float]) -> list[int]:
-    """Return the indexes of units, the longest first.
+    """Return the indexes of units, the longest first. Without durations the order stays.
 
-    ``seconds`` has the durations of tests by their ids. A test that isn't there counts as the
-    average of the others.
+    ``seconds`` has the durations of tests by their ids. A test without one counts as the average.
     """
     if not seconds:
         return list(range(len(units)))

@@ -1,8 +1,11 @@
-"""Workers that are not forked: each loads the suite again, from the same command line.
+"""Workers that are spawned, not forked. Each runs the same command line again.
 
-Such a worker runs nose2 once more. The plugin finds the `Servant` that is set here, and runs units
-for the main process instead of the whole suite. It refuses if its tests aren't those of the main
-process.
+1. The main process starts a worker with `run_spawned`, which notes in this module what the process
+   is for, and runs nose2.
+2. nose2 loads the suite. The plugin asks for `current_worker`, and calls its ``work`` instead of
+   running the suite.
+3. The worker compares the names of the tests that it has loaded with those of the main process. If
+   they differ it refuses. Else it runs units for the main process.
 """
 
 from __future__ import annotations
@@ -10,94 +13,113 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from nose2.main import PluggableTestProgram
 
 from nose2_aio.suites.units import Unit
-from nose2_aio.workers.messages import Link
-from nose2_aio.workers.process import Process, UnitSteps
+from nose2_aio.workers.messages import Channel
+from nose2_aio.workers.worker_process import UnitHooks, WorkerProcess
 
-__all__ = ["Plan", "Servant", "name_of", "names_of", "servant", "spawned"]
+__all__ = [
+    "LoadRequest",
+    "SpawnedWorker",
+    "current_worker",
+    "load_name",
+    "load_names",
+    "run_spawned",
+]
 
 
-class Plan(NamedTuple):
-    """What a spawned worker is to load."""
+class LoadRequest(NamedTuple):
+    """What a spawned worker has to load."""
 
     argv: Sequence[str]
     """The command line."""
     folder: str
     """The current directory of the main process."""
     names: Sequence[str]
-    """The names of all tests, in order."""
-    is_one: bool = False
-    """True if it is to run one of its tests, of that name, and no others."""
+    """The names of all tests, in order, by `load_name`."""
+    is_single_test: bool = False
+    """True if the worker runs one of the loaded tests, and ``names`` has only its name."""
 
 
-class Servant:
-    """What this process is for, if it is a spawned worker."""
+class SpawnedWorker:
+    """A spawned worker: this process."""
 
-    def __init__(self, process: Process, plan: Plan) -> None:
+    def __init__(self, process: WorkerProcess, request: LoadRequest) -> None:
         self._process = process
-        self._plan = plan
+        self._request = request
 
     def work(
         self,
         units: Sequence[Unit],
-        steps: UnitSteps,
+        hooks: UnitHooks,
         *,
         result: Any,
         describe: Callable[[Any, Any], str],
     ) -> None:
-        """Run units for the main process, unless they aren't the same."""
-        if self._plan.is_one:
-            units = _with(units, self._plan.names[0])
-        reason = _difference(self._plan.names, names_of(units))
-        if reason:
-            self._process.refuse(reason)
+        """Run units for the main process, or refuse if they aren't the same there.
+
+        ``result`` and ``describe`` are those of `nose2_aio.workers.recording.RecordingResult`.
+        """
+        if self._request.is_single_test:
+            units = _units_with(units, self._request.names[0])
+        difference = _difference(self._request.names, load_names(units))
+        if difference:
+            self._process.refuse(difference)
         else:
-            self._process.work(units, steps, result=result, describe=describe)
+            self._process.work(units, hooks, result=result, describe=describe)
 
 
-_servants: list[Servant] = []
+@dataclass
+class _ProcessState:
+    """What this process is."""
+
+    worker: SpawnedWorker | None = None
+    """None in the main process and in forked workers."""
 
 
-def servant() -> Servant | None:
-    """Return what this process is for, if it is a spawned worker."""
-    return _servants[0] if _servants else None
+_process = _ProcessState()
 
 
-def spawned(link: Link, plan: Plan) -> None:
-    """Be a worker: load what ``plan`` says, and run units of it."""
-    process = Process(link)
-    os.chdir(plan.folder)
-    _servants.append(Servant(process, plan))
-    PluggableTestProgram(module=None, argv=list(plan.argv), exit=False)
+def current_worker() -> SpawnedWorker | None:
+    """Return the spawned worker that this process is; None if it isn't one."""
+    return _process.worker
+
+
+def run_spawned(channel: Channel, request: LoadRequest) -> None:
+    """Load the suite again and run units of it. This is the main function of the new process."""
+    process = WorkerProcess(channel)
+    os.chdir(request.folder)
+    _process.worker = SpawnedWorker(process, request)
+    PluggableTestProgram(module=None, argv=list(request.argv), exit=False)
     process.end()
 
 
-def names_of(units: Sequence[Unit]) -> list[str]:
+def load_names(units: Sequence[Unit]) -> list[str]:
     """Return the names of all tests of units."""
-    return [name_of(test) for unit in units for test in unit.tests]
+    return [load_name(test) for unit in units for test in unit.tests]
 
 
-def name_of(test: Any) -> str:
-    """Return the id of a test, or the name of the class of something else in a suite."""
+def load_name(test: Any) -> str:
+    """Return the id of a test; the name of its class for anything else in a suite."""
     return str(test.id()) if hasattr(test, "id") else type(test).__qualname__
 
 
-def _with(units: Sequence[Unit], name: str) -> list[Unit]:
-    """Return the units of the tests of a name: of one, if the name is not that of several."""
+def _units_with(units: Sequence[Unit], name: str) -> list[Unit]:
+    """Return a unit for each test of that name, with that test only."""
     return [
         replace(unit, tests=[test])
         for unit in units
         for test in unit.tests
-        if name_of(test) == name
+        if load_name(test) == name
     ]
 
 
 def _difference(expected: Sequence[str], found: Sequence[str]) -> str:
+    """Return the first difference between the names in the main process and those found here."""
     for number, (one, other) in enumerate(itertools.zip_longest(expected, found), 1):
         if one != other:
             return (

@@ -1,7 +1,7 @@
-"""The stacks of a worker process, in a file of `faulthandler`.
+"""Saves the stacks of a worker process in a file, with `faulthandler`.
 
-It writes them at a fatal signal, when the main process asks for it, and at ``os._exit``. It works
-while C code runs, which no Python code can interrupt.
+It writes them at a fatal signal, at `DUMP_SIGNAL`, and at ``os._exit``. This works even while C
+code runs, which no Python code can interrupt.
 """
 
 from __future__ import annotations
@@ -18,39 +18,44 @@ from typing import IO, NoReturn
 
 from nose2_aio.introspection import locations
 
-__all__ = ["DUMP", "note", "note_exit", "of_thread"]
+__all__ = ["DUMP_SIGNAL", "frames_of_thread", "write_at_exit", "write_at_signals"]
 
-DUMP: int = signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else getattr(signal, "SIGXCPU", 0)
-"""The signal that makes a worker write its stacks: tests are unlikely to use it."""
+DUMP_SIGNAL: int = (
+    signal.SIGRTMIN + 7 if hasattr(signal, "SIGRTMIN") else getattr(signal, "SIGXCPU", 0)
+)
+"""The signal that makes a worker write its stacks. Tests are unlikely to use it."""
 _FILE = "stacks"
 _FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
 _THREAD = re.compile(r"^(?:Current thread|Thread) 0x([0-9a-f]+)")
 _OURS = str(Path(__file__).parent.parent)
 
 
-def note(folder: Path) -> IO[str]:
-    """Write the stacks of this process to a file in ``folder``, when it comes to that."""
+def write_at_signals(folder: Path) -> IO[str]:
+    """Write the stacks of this process to a file in ``folder`` at a signal; return the file.
+
+    The signals are the fatal ones and `DUMP_SIGNAL`.
+    """
     file = (folder / _FILE).open("w", encoding="utf-8")
     faulthandler.enable(file)
-    faulthandler.register(DUMP, file)
+    faulthandler.register(DUMP_SIGNAL, file)
     return file
 
 
-def note_exit(file: IO[str]) -> None:
-    """Write the stack of whoever calls ``os._exit`` in this process to a file."""
+def write_at_exit(file: IO[str]) -> None:
+    """Write the stack of this thread to a file when ``os._exit`` is called in this process."""
     leave, own = os._exit, os.getpid()
 
     @functools.wraps(leave)
     def noting(status: int) -> NoReturn:
-        if os.getpid() == own:  # a child process that a test has forked may leave
+        if os.getpid() == own:  # not in a child process that a test has forked
             faulthandler.dump_traceback(file)
         leave(status)
 
     os._exit = noting
 
 
-def of_thread(folder: Path, thread: int) -> list[FrameSummary]:
-    """Return the user's frames that a thread ran last, outermost first; [] if nothing is known."""
+def frames_of_thread(folder: Path, thread: int) -> list[FrameSummary]:
+    """Return the user's frames of a thread's last stack, outermost first; [] if there is none."""
     found: list[FrameSummary] = []
     for identity, frames in _threads(folder):
         if identity == thread:

@@ -40,6 +40,13 @@ class Readme(TestCase):
             printed = python("-c", prepare + run, folder=TOP).output
             self.assertRegex(printed, r"^TestResults\(failed=0, attempted=\d\d\)")
 
+    def test_decorators(self) -> None:
+        """The doctests of docs/decorators.rst pass."""
+        text = (TOP / "docs" / "decorators.rst").read_text()
+        examples = doctest.DocTestParser().get_doctest(text, {}, "decorators.rst", None, 0)
+        self.assertGreater(len(examples.examples), 10)
+        self.assertEqual(doctest.DocTestRunner().run(examples).failed, 0)
+
     def test_first_example(self) -> None:
         """The suite in it is green with nose2 alone, and prints with us what it shows."""
         project = Project(self, test_account=block("python"))
@@ -50,7 +57,7 @@ class Readme(TestCase):
 
     def test_fixtures(self) -> None:
         """The class with fixtures passes, as it stands there."""
-        section = TEXT.partition("\nFixtures\n")[2].partition("\nNothing passes silently\n")[0]
+        section = TEXT.partition("\nAsync fixtures\n")[2].partition("\nLeaked tasks")[0]
         examples = doctest.DocTestParser().get_examples(section)
         project = Project(self, test_it="\n".join(example.source for example in examples))
         run = project.nose2("-v")
@@ -64,14 +71,14 @@ class Readme(TestCase):
             self.assertEqual(project.nose2(plugin=False).returncode, 1)
 
     def test_settings(self) -> None:
-        """It names every switch that there is."""
+        """docs/settings.rst names every switch that there is."""
         switches = set(re.findall(r"--aio[a-z-]*", Project(self).nose2("--help").output))
-        named = set(re.findall(r"``(--aio[a-z-]*)``", TEXT))
-        named |= {f"--aio-{check.name}" for check in CHECKS}
+        text = (TOP / "docs" / "settings.rst").read_text()
+        named = set(re.findall(r"``(--aio[a-z-]*)``", text))
         self.assertEqual(named, {one for one in switches if not one.startswith("--no-")})
 
 
-class FixtureCaller(TestCase):
+class Fixtures(TestCase):
     """docs/fixtures.rst"""
 
     TEXT = (TOP / "docs" / "fixtures.rst").read_text()
@@ -98,7 +105,7 @@ class FixtureCaller(TestCase):
 
 
 class Reports(TestCase):
-    """docs/checks.rst, docs/timeouts.rst, docs/virtual_time.rst and docs/waiting.rst"""
+    """The reports that the pages of docs/ show."""
 
     maxDiff = None
 
@@ -167,6 +174,25 @@ async def handle(reader, writer):
         printed = Project(self, test_mail=code).nose2("--aio-durations", "2").output
         same = [re.sub(r"\d\.\d\d", "0.00", one) for one in (shown.strip(), printed)]
         self.assertIn(*same)
+
+    def test_workers(self) -> None:
+        """What it shows of crashed and of flaky tests is what is printed, but for the times."""
+        text = (TOP / "docs/workers.rst").read_text()
+        for module, switches in (
+            ("test_parser", ("--aio-workers", "2", "--aio-grace", "0.1")),
+            ("test_stock", ("--aio-workers", "4", "--aio-retries", "2")),
+        ):
+            name = module.removeprefix("test_").title()
+            start = text.rindex("code-block:: python\n", 0, text.index(f"class {name}("))
+            code, shown = (
+                textwrap.dedent(
+                    re.search(rf"code-block:: {language}\n\n((?:    .*\n|\n)+)", text[start:])[1]
+                )
+                for language in ("python", "text")
+            )
+            printed = Project(self, **{module: code}).nose2(*switches).output
+            same = [re.sub(r"\d\.\d s", "0.0 s", comparable(one)) for one in (shown, printed)]
+            self.assertEqual(*same)
 
     def test_tables(self) -> None:
         """The table of the checks is that of the code."""

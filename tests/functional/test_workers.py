@@ -208,7 +208,7 @@ async def test_function():
         self.assertEqual((len(notes), len(set(notes))), (3, 1))
 
 
-class FixtureCaller(Workers):
+class Fixtures(Workers):
     """Fixtures of classes and modules."""
 
     def test_once(self) -> None:

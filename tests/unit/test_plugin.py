@@ -108,7 +108,7 @@ class Hooks(TestCase):
         plugin.stopTest(stop)
         event.executeTests(TestSuite(), result)
         found = stop.metadata["nose2_aio"]
-        self.assertEqual((found.told, found.timings.total.tests, found.notes), ([], 2, []))
+        self.assertEqual((found.entries, found.timings.totals.tests, found.notes), ([], 2, []))
         self.assertIn("between two tests", plugin._tell(None))
         self.assertEqual(len(set(loops)), 1)
         self.assertFalse(loops[0].is_closed())
@@ -149,7 +149,7 @@ class WorkersOfOurs(TestCase):
         session.config.read_dict({"aio": settings})
         return AioPlugin(session=session)
 
-    def test_servant(self) -> None:
+    def test_spawned_worker(self) -> None:
         """A spawned worker doesn't report: the main process does."""
         plugin = self.plugin(workers="2")
         reporter = SimpleNamespace(afterTestRun=None)
@@ -157,7 +157,7 @@ class WorkersOfOurs(TestCase):
         event = SimpleNamespace(
             executeTests=lambda suite, result: suite(result), result=SimpleNamespace(stop=None)
         )
-        with mock.patch("nose2_aio.workers.spawned._servants", [mock.Mock()]):
+        with mock.patch("nose2_aio.workers.spawned._process.worker", mock.Mock()):
             self.assertTrue(plugin._has_workers)
             plugin.startTestRun(event)
         self.addCleanup(plugin.stopTestRun, None)

@@ -18,13 +18,13 @@ class Workers(TestCase):
         found = settings.resolve({"workers": "2"}, {})
         self.run = run.Run(found, is_kept=False, is_debugging=lambda: False)
 
-    def test_servant(self) -> None:
+    def test_spawned_worker(self) -> None:
         """A process that is a spawned worker runs units for the main process."""
-        servant, result = mock.Mock(), mock.Mock()
+        worker, result = mock.Mock(), mock.Mock()
         describe: Any = mock.Mock()
-        with mock.patch.object(run.spawned, "servant", return_value=servant):
+        with mock.patch.object(run.spawned, "current_worker", return_value=worker):
             self.run.execute_in_workers(TestSuite(), result, describe)
-        servant.work.assert_called_once_with([], self.run, result=result, describe=describe)
+        worker.work.assert_called_once_with([], self.run, result=result, describe=describe)
 
     def test_no_retry(self) -> None:
         """Where failed tests can't be run again, a line says so, and the run goes on."""

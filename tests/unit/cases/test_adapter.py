@@ -17,8 +17,8 @@ from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, InvalidTypeError
+from nose2_aio.reporting.check_results import CheckResults
 from nose2_aio.reporting.timings import Timings
-from nose2_aio.reporting.verdicts import Verdicts
 from nose2_aio.running.interrupts import Interrupts
 
 
@@ -31,8 +31,8 @@ def run(case: TestCase, settings: Settings | None = None) -> unittest.TestResult
         settings,
         scopes,
         fixtures,
-        Attribution(settings, Verdicts(settings)),
-        Timings(settings, is_kept=False),
+        Attribution(settings, CheckResults(settings)),
+        Timings(settings, is_recorded=False),
     )
 
     class Result(unittest.TestResult):
@@ -104,8 +104,8 @@ class Seams(TestCase):
         scopes = Scopes(Settings())
         fixtures = FixtureCaller(Settings(), scopes, Interrupts())
         settings = Settings()
-        timings = Timings(settings, is_kept=False)
-        attribution = Attribution(settings, Verdicts(settings))
+        timings = Timings(settings, is_recorded=False)
+        attribution = Attribution(settings, CheckResults(settings))
         Adapter(settings, scopes, fixtures, attribution, timings).attach(object())
 
     def test_seam_of_unittest(self) -> None:

@@ -9,8 +9,8 @@ from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config.settings import Settings
+from nose2_aio.reporting.check_results import CheckResults
 from nose2_aio.reporting.timings import Timings
-from nose2_aio.reporting.verdicts import Verdicts
 from nose2_aio.running.interrupts import Interrupts
 
 
@@ -30,9 +30,11 @@ class Charged(TestCase):
         settings = Settings(time_limit=5)
         scopes = Scopes(settings)
         fixtures = FixtureCaller(settings, scopes, Interrupts())
-        verdicts = Verdicts(settings)
-        attribution = Attribution(settings, verdicts)
-        adapter = Adapter(settings, scopes, fixtures, attribution, Timings(settings, is_kept=False))
+        check_results = CheckResults(settings)
+        attribution = Attribution(settings, check_results)
+        adapter = Adapter(
+            settings, scopes, fixtures, attribution, Timings(settings, is_recorded=False)
+        )
         self.addCleanup(scopes.options.time_limits.close)
         first, second = self.nothing(), self.nothing()
         with stepping_in(adapter):
@@ -43,14 +45,14 @@ class Charged(TestCase):
             attribution.note_unawaited(second, is_late=True)
         first.close()
         second.close()
-        names = [told.name.rpartition(".")[2] for told in verdicts.told]
+        names = [entry.name.rpartition(".")[2] for entry in check_results.entries]
         self.assertEqual(names, ["test", "nobody knows whose"])
         self.assertIsNone(scopes.options.time_limits.deadline)
 
     def test_ignored(self) -> None:
         """Where nobody wants to know of what is lost, nothing is collected."""
         settings = Settings(modes={"never-awaited": "ignore", "never-awaited-mocks": "ignore"})
-        attribution = Attribution(settings, Verdicts(settings))
+        attribution = Attribution(settings, CheckResults(settings))
         with mock.patch("gc.collect") as collect:
             attribution.begin_awaiting()
             attribution.end()

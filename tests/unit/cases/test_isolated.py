@@ -10,7 +10,7 @@ from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.running.deadlines import Deadline, Limit, TimeLimits
-from nose2_aio.running.runner import RunnerOptions
+from nose2_aio.running.runner_options import RunnerOptions
 
 
 class Case(TestCase):
@@ -69,11 +69,14 @@ class Guards(TestCase):
         )
 
     def test_unwatched(self) -> None:
-        """A loop on which no watch can be kept is left alone."""
-        with mock.patch.object(instrumented, "of", lambda _: None):
+        """A loop that can't be instrumented isn't inspected. It is closed as usual."""
+        close = mock.Mock()
+        with mock.patch.object(instrumented, "state_of", lambda _: None):
             guard = self.guard()
             guard.inspect()
-            guard.close(lambda: None)
+            guard.close(close)
+        close.assert_called_once_with()
+        self.assertEqual(vars(self.problems), {})
 
     def test_closed(self) -> None:
         """Where the test has closed its loop, nothing is looked for."""

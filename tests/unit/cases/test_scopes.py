@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 from unittest import TestCase
 
-from nose2_aio.cases.scopes import ScopeKey, ScopeLevel, Scopes
+from nose2_aio.cases.scope_keys import ScopeKey, ScopeLevel
+from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config.settings import Settings
 
 MODULE = ScopeKey(ScopeLevel.MODULE, module="module")

@@ -12,7 +12,7 @@ from unittest import TestCase, mock
 from nose2_aio.eventloop import instrumented, state, wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.problems import HandlerCall, Problems
-from nose2_aio.reporting.inspections import inspect_end, lost
+from nose2_aio.reporting.inspections import inspect_after_test, take_lost_errors
 from nose2_aio.running import shutdown
 
 
@@ -149,15 +149,15 @@ class Instrumenting(TestCase):
             loop_state.problems = problems = Problems()
             with mock.patch.object(state, "_is_log_captured", lambda: False):
                 self.loop.call_exception_handler({"message": "something bad"})
-        inspect_end(problems)
+        inspect_after_test(problems)
         self.assertEqual([one.what for one in problems.findings], ["something bad"])
         problems.handler_calls = (HandlerCall({"message": "captured"}, True, (), ""),)
-        self.assertEqual(lost(self.loop, problems), [])
+        self.assertEqual(take_lost_errors(self.loop, problems), [])
 
     def test_broken_check(self) -> None:
         """If a check itself fails, that is a finding, and the run goes on."""
         problems = Problems()
         problems.handler_calls = (mock.Mock(),)
-        inspect_end(problems)
+        inspect_after_test(problems)
         (finding,) = problems.findings
         self.assertEqual(finding.what, "the check failed itself, with TypeError")

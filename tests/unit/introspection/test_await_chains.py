@@ -215,7 +215,7 @@ class Reports(TestCase):
         """Twenty tasks are shown at most, in the order of their numbers."""
         tasks = [asyncio.create_task(asyncio.sleep(5), name=f"task-{n}") for n in range(25)]
         await asyncio.sleep(0)
-        report = hang_report.hang(asyncio.get_running_loop())
+        report = hang_report.describe_loop(asyncio.get_running_loop())
         named = [line.partition(" ")[0] for line in report.splitlines() if " made at " in line]
         self.assertEqual(named, [f"task-{number}" for number in range(20)])
         self.assertTrue(report.endswith("... and 5 tasks more."), report)
@@ -224,7 +224,7 @@ class Reports(TestCase):
 
     def test_none(self) -> None:
         """Without a loop, the report is empty."""
-        self.assertEqual(hang_report.hang(None), "")
+        self.assertEqual(hang_report.describe_loop(None), "")
         self.assertIsNone(hang_report.executor_of(None))
 
     async def test_place(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from unittest import TestCase
 
-from nose2_aio.reporting.repeats import Tally
+from nose2_aio.reporting.repeats import PassCounts
 
 
 def event(name: str, outcome: str, *, fails: bool = False, expected: bool = False) -> object:
@@ -22,7 +22,7 @@ class Counts(TestCase):
 
     def test_lines(self) -> None:
         """A line for each that did not always pass; skips and expected failures are passes."""
-        tally = Tally()
+        counts = PassCounts()
         for one in (
             event("a", "passed", expected=True),
             event("a", "passed", expected=True),
@@ -32,15 +32,15 @@ class Counts(TestCase):
             event("d", "failed", fails=True, expected=True),
             event("e", "error", fails=True),
         ):
-            tally.note(one)
-        self.assertEqual(tally.lines(), ["b: passed 1 of 2 times", "e: passed 0 of 1 times"])
+            counts.note(one)
+        self.assertEqual(counts.lines(), ["b: passed 1 of 2 times", "e: passed 0 of 1 times"])
 
     def test_no_test(self) -> None:
         """Something without an id is called by its text."""
-        tally = Tally()
-        tally.note(SimpleNamespace(test="thing", outcome="error", exc_info=(1,), expected=False))
-        self.assertEqual(tally.lines(), ["thing: passed 0 of 1 times"])
+        counts = PassCounts()
+        counts.note(SimpleNamespace(test="thing", outcome="error", exc_info=(1,), expected=False))
+        self.assertEqual(counts.lines(), ["thing: passed 0 of 1 times"])
 
     def test_none(self) -> None:
         """Nothing has run, so there is no line."""
-        self.assertEqual(Tally().lines(), [])
+        self.assertEqual(PassCounts().lines(), [])

@@ -184,7 +184,7 @@ class UserCall(TestCase):
         self.assertRegex(
             str(caught.exception),
             r"^<lambda>, .*test_coroutines\.py:\d+: it gave the generator "
-            r"Called\.test_generator_object\.<locals>\.generator, which nobody would run\.\n"
+            r"UserCall\.test_generator_object\.<locals>\.generator, which nobody would run\.\n"
             r"Decorate generator with types\.coroutine\.$",
         )
 

@@ -19,7 +19,7 @@ from nose2_aio.errors import (
     TimeLimitError,
 )
 from nose2_aio.eventloop import event_loops
-from nose2_aio.running import decorators, loop_contexts
+from nose2_aio.running import decorators
 from nose2_aio.running.engines import Engine
 
 
@@ -285,7 +285,7 @@ class Loops(TestCase):
 
     def test_no_current(self) -> None:
         """current_loop where there is none."""
-        with mock.patch.object(loop_contexts, "current", return_value=None):
+        with mock.patch.object(event_loops, "current", return_value=None):
             test = aio.run_until_complete(loop=aio.current_loop)(lambda: None)
             with self.assertRaisesRegex(LoopError, "^there is no current event loop for current_"):
                 test()

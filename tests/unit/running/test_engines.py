@@ -206,8 +206,10 @@ class Forever(TestCase):
 
     def test_no_signature(self) -> None:
         """A callback that has no signature is called without an argument."""
+        called = []
         with mock.patch("inspect.signature", side_effect=ValueError):
-            execute(gives(lambda: None), FOREVER, self)
+            execute(gives(lambda *arguments: called.append(arguments)), FOREVER, self)
+        self.assertEqual(called, [()])
 
     def test_callback_fails(self) -> None:
         """The callback's error is the test's."""

@@ -74,16 +74,18 @@ class Current(TestCase):
                 asyncio.get_event_loop()
             return
         with mock.patch.object(policy, "_local", type(policy._local)()):
-            with loop_contexts.child_loop():
+            with loop_contexts.child_loop() as closed:
                 pass
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
-                asyncio.get_event_loop().close()
+                made = asyncio.get_event_loop()
+            self.assertIsNot(made, closed)
+            made.close()
 
     def test_policy_of_its_own_kind(self) -> None:
         """A policy that keeps its state elsewhere is asked as everybody asks it."""
         with (
-            mock.patch.object(loop_contexts, "_thread_state", return_value=None),
+            mock.patch.object(event_loops, "_thread_state", return_value=None),
             contextlib.closing(asyncio.new_event_loop()) as loop,
             current(loop),
         ):
@@ -112,9 +114,11 @@ class Child(TestCase):
         self.assertIs(event_loops.current(), before)
 
     def test_closed_by_hand(self) -> None:
-        """To close it inside is no error."""
+        """A loop that the user closes inside the block needs no shutdown."""
+        before = event_loops.current()
         with loop_contexts.child_loop() as loop:
             loop.close()
+        self.assertIs(event_loops.current(), before)
 
     def test_leftovers(self) -> None:
         """Tasks are cancelled and run to their end, async generators and executor shut down."""
@@ -209,7 +213,7 @@ class Given(TestCase):
 
     def test_no_loop(self) -> None:
         """Anything else than an open, idle loop is refused, with the place of the context."""
-        place = r"\(<lambda>, .*test_loops\.py:\d+\)$"
+        place = r"\(<lambda>, .*test_loop_contexts\.py:\d+\)$"
         self.assert_refused(None, InvalidTypeError, f"must give an event loop, got None {place}")
         loop = asyncio.new_event_loop()
         loop.close()

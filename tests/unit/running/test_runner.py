@@ -23,8 +23,10 @@ from nose2_aio.eventloop import event_loops, instrumented
 from nose2_aio.running import cancellation
 from nose2_aio.running.cancellation import Canceller
 from nose2_aio.running.deadlines import Limit, TimeLimits
-from nose2_aio.running.runner import Runner, RunnerOptions, State, always
-from nose2_aio.running.runner import never as not_last
+from nose2_aio.running.host import Host, State, always
+from nose2_aio.running.host import never as not_last
+from nose2_aio.running.runner import Runner
+from nose2_aio.running.runner_options import RunnerOptions
 
 said = {True: always, False: not_last}
 variable = contextvars.ContextVar("variable", default="unset")
@@ -175,14 +177,14 @@ class Running(TestCase):
 
         for is_closed in (False, True):
             with Runner() as runner:
-                runner._job, runner._state = waits(), State.OPEN
-                host = runner._serve()
+                runner._host.job, runner._host.state = waits(), State.OPEN
+                host = runner._host._serve()
                 host.send(None)
                 if is_closed:
                     runner.close()
                     runner.loop.close()
                 host.close()
-                runner._state = State.NEW
+                runner._host.state = State.NEW
         self.assertEqual(ended, ["closed", "closed"])
 
 
@@ -533,15 +535,17 @@ class Cancelled(TestCase):
             self.assertEqual(runner.run(waits(), never), 1)
 
     def test_none_follows(self) -> None:
-        """Where none follows, it is forgotten."""
+        """If no coroutine follows, the cancellation is forgotten."""
 
-        async def cancels_itself() -> None:
+        async def cancels_itself() -> asyncio.Task[Any]:
             task = asyncio.current_task()
             assert task is not None
             task.cancel()
+            return task
 
         with Runner() as runner:
-            runner.run(cancels_itself(), never)
+            task = runner.run(cancels_itself(), never)
+        self.assertEqual((task.done(), task.cancelled()), (True, False))
 
 
 class Nested(TestCase):
@@ -603,9 +607,11 @@ class Nested(TestCase):
         self.assertEqual(self.outer.run(asyncio.sleep(0, 5), never), 5)
 
     def test_cancelled_in_the_end(self) -> None:
-        """Where no other follows, it is nobody's."""
+        """If no coroutine follows, the cancellation is forgotten."""
         _, task = self.outer.run(here(), never)
         task.cancel()
+        self.outer.close()
+        self.assertEqual((task.done(), task.cancelled()), (True, False))
 
     def test_interrupted(self) -> None:
         """An interrupt before the first step leaves the outer one free."""
@@ -624,10 +630,10 @@ class Nested(TestCase):
         """An interrupt that hits the outer host comes out where the inner one was run."""
         self.outer.run(here(), never)
         with Runner(outer=self.outer) as inner:
-            self.outer._error = KeyboardInterrupt()
+            self.outer._host._error = KeyboardInterrupt()
 
             async def fails() -> None:
-                self.outer._error = KeyboardInterrupt()
+                self.outer._host._error = KeyboardInterrupt()
 
             with self.assertRaises(KeyboardInterrupt):
                 inner.run(fails(), never)
@@ -723,7 +729,7 @@ class Unwatched(TestCase):
     def test_runs(self) -> None:
         """It runs all the same."""
         loop = asyncio.new_event_loop()
-        with mock.patch.object(instrumented, "on", lambda _: contextlib.nullcontext()):
+        with mock.patch.object(instrumented, "instrument", lambda _: contextlib.nullcontext()):
             with Runner(loop) as runner:
                 self.assertEqual(runner.run(asyncio.sleep(0, 5), never), 5)
         loop.close()
@@ -786,8 +792,11 @@ class Stubborn(TestCase):
         loop = asyncio.new_event_loop()
         time_limits = TimeLimits()
         time_limits.is_off = lambda: True
-        task = loop.create_task(asyncio.sleep(100))
-        ladder = Canceller(loop, lambda: task, lambda: not task.done(), time_limits, 0)
-        self.assertTrue(ladder.climb())
-        self.assertTrue(ladder.climb())
+        host = Host(loop, contextvars.copy_context(), None, lambda: None)
+        host.begin(asyncio.sleep(100), not_last)
+        canceller = Canceller(loop, host, RunnerOptions(time_limits, grace=0))
+        self.assertTrue(canceller.cancel())
+        self.assertTrue(canceller.cancel())
+        host.close()
+        loop.run_until_complete(asyncio.sleep(0))
         loop.close()

@@ -38,7 +38,7 @@ class Serial(Plain):
     pass
 
 
-class FixtureCaller(Plain):
+class Fixtures(Plain):
     @classmethod
     def setUpClass(cls) -> None:
         told.append(f"set up {cls.__name__}")
@@ -94,7 +94,7 @@ class Grouping(TestCase):
     """Which tests belong together."""
 
     def names(self, *what: Any, **given: str) -> list[str]:
-        return names_of(units.units(TestSuite(what), settings.resolve(given, {})))
+        return names_of(units.split(TestSuite(what), settings.resolve(given, {})))
 
     def test_plain(self) -> None:
         """Tests without fixtures are units by themselves; suites are looked into, in order."""
@@ -102,17 +102,17 @@ class Grouping(TestCase):
             self.names(Plain("a"), TestSuite([TestSuite(tests(Other)), Plain("b")]), Other("a")),
             ["Plain.a", "Other.a", "Other.b", "Plain.b", "Other.a"],
         )
-        self.assertEqual(units.units(TestSuite(), SETTINGS), [])
+        self.assertEqual(units.split(TestSuite(), SETTINGS), [])
 
     def test_class(self) -> None:
         """Those of a class with fixtures are one, where they stand next to each other."""
-        found = units.units(
+        found = units.split(
             TestSuite(
                 [
-                    *tests(FixtureCaller),
+                    *tests(Fixtures),
                     *tests(TornDown),
                     Plain("a"),
-                    *tests(FixtureCaller),
+                    *tests(Fixtures),
                     *tests(Plain),
                 ]
             ),
@@ -129,7 +129,7 @@ class Grouping(TestCase):
                 "Plain.b",
             ],
         )
-        self.assertEqual({len(unit.keys) for unit in found}, {0})
+        self.assertEqual({len(unit.exclusive_keys) for unit in found}, {0})
         for unit in found:
             self.assertEqual(list(unit.suite), unit.tests)
 
@@ -181,11 +181,11 @@ class Grouping(TestCase):
             module = sys.modules[name] = ModuleType(name)
             self.addCleanup(sys.modules.pop, name)
             own = {"__module__": name}
-            cases += [type(base.__name__, (base,), own) for base in (Plain, FixtureCaller)]
+            cases += [type(base.__name__, (base,), own) for base in (Plain, Fixtures)]
             setattr(module, "setUpModule" if name == "set_up" else "tearDownModule", print)
         gone = type("Gone", (Plain,), {"__module__": "gone"})
         what = [one for case in (*cases, gone) for one in tests(case, "a")]
-        found = units.units(TestSuite([*what, cases[0]("b")]), SETTINGS)
+        found = units.split(TestSuite([*what, cases[0]("b")]), SETTINGS)
         both = "Plain.a Fixtures.a"
         self.assertEqual(names_of(found), [both, both, "Gone.a", "Plain.b"])
 
@@ -195,7 +195,7 @@ class Grouping(TestCase):
         async def test() -> None: ...
 
         what = [util.transplant_class(functions.FunctionTestCase, __name__)(test) for _ in range(2)]
-        found = units.units(TestSuite(what), SETTINGS)
+        found = units.split(TestSuite(what), SETTINGS)
         self.assertEqual([len(unit.tests) for unit in found], [1, 1])
 
     def test_test_classes(self) -> None:
@@ -215,12 +215,12 @@ class Grouping(TestCase):
                 util.transplant_class(testclasses.MethodTestCase(users), __name__)("test")
                 for _ in range(3)
             ]
-            found = units.units(TestSuite(made), SETTINGS)
+            found = units.split(TestSuite(made), SETTINGS)
             self.assertEqual(len(found), count, users)
         made = [util.transplant_class(testclasses.MethodTestCase(With), __name__)("test")]
         yielded = util.transplant_class(generators.GeneratorMethodCase(With), __name__)("test")
         yielded.test = With().test
-        self.assertEqual(len(units.units(TestSuite([*made, yielded]), SETTINGS)), 1)
+        self.assertEqual(len(units.split(TestSuite([*made, yielded]), SETTINGS)), 1)
 
     def test_yielded(self) -> None:
         """What a test generator has yielded belongs together by the object of the method."""
@@ -236,13 +236,13 @@ class Grouping(TestCase):
                 )
                 case.test = method
                 cases.append(case)
-        found = units.units(TestSuite(cases), SETTINGS)
+        found = units.split(TestSuite(cases), SETTINGS)
         self.assertEqual([unit.tests for unit in found], [cases[:2], cases[2:]])
 
     def test_keys(self) -> None:
         """A unit has the keys of all of its tests."""
 
-        class Case(FixtureCaller):
+        class Case(Fixtures):
             @aio.exclusive("x")
             async def a(self) -> None: ...
 
@@ -251,8 +251,8 @@ class Grouping(TestCase):
 
             async def c(self) -> None: ...
 
-        (unit,) = units.units(TestSuite(tests(Case, "abc")), SETTINGS)
-        self.assertEqual(unit.keys, {"x": 1, "y": 1, "Case": 1})
+        (unit,) = units.split(TestSuite(tests(Case, "abc")), SETTINGS)
+        self.assertEqual(unit.exclusive_keys, {"x": 1, "y": 1, "Case": 1})
         self.assertFalse(unit.is_serial)
 
     def test_invalid_keys(self) -> None:
@@ -267,8 +267,10 @@ class Grouping(TestCase):
 
             b.serial = 5  # type: ignore[attr-defined]
 
-        found = units.units(TestSuite(tests(Case)), SETTINGS)
-        self.assertEqual([(unit.keys, unit.is_serial) for unit in found], 2 * [({}, False)])
+        found = units.split(TestSuite(tests(Case)), SETTINGS)
+        self.assertEqual(
+            [(unit.exclusive_keys, unit.is_serial) for unit in found], 2 * [({}, False)]
+        )
 
     def test_serial(self) -> None:
         """A unit is serial by the tag of a test in it, or of a class, and by nothing else."""
@@ -283,20 +285,22 @@ class Grouping(TestCase):
             async def setUpClass(cls) -> None: ...
 
         def serial(*what: TestCase) -> list[bool]:
-            return [unit.is_serial for unit in units.units(TestSuite(what), SETTINGS)]
+            return [unit.is_serial for unit in units.split(TestSuite(what), SETTINGS)]
 
         self.assertEqual(serial(*tests(Serial)), [True, True])
         self.assertEqual(serial(*tests(Case)), [True, False])
         self.assertEqual(serial(Plain("sync"), Runs("a")), [False, False])
         self.assertEqual(serial(*tests(Shared)), [True])
         self.assertEqual(serial(Shared("b")), [False])
-        self.assertEqual(units.units(Case("a"), SETTINGS)[0].keys, {"key": 1})
+        self.assertEqual(units.split(Case("a"), SETTINGS)[0].exclusive_keys, {"key": 1})
 
     def test_no_test_case(self) -> None:
         """What is no test case is a unit by itself."""
         what: list[Any] = [lambda _: None, lambda _: None]
-        found = units.units(TestSuite(what), SETTINGS)
-        self.assertEqual([(unit.tests, unit.keys) for unit in found], [([one], {}) for one in what])
+        found = units.split(TestSuite(what), SETTINGS)
+        self.assertEqual(
+            [(unit.tests, unit.exclusive_keys) for unit in found], [([one], {}) for one in what]
+        )
 
 
 class OfTheRun(TestCase):
@@ -305,28 +309,26 @@ class OfTheRun(TestCase):
     def test_whole(self) -> None:
         """It has what each of its parts would have, in their order."""
 
-        class Case(FixtureCaller):
+        class Case(Fixtures):
             @aio.serial
             @aio.exclusive("key")
             async def c(self) -> None: ...
 
         scope = settings.resolve({"loop-scope": "run"}, {})
-        suite = TestSuite([Plain("sync"), *tests(FixtureCaller), Own(tests(Other)), Case("c")])
-        (unit,) = units.units(suite, scope)
+        suite = TestSuite([Plain("sync"), *tests(Fixtures), Own(tests(Other)), Case("c")])
+        (unit,) = units.split(suite, scope)
         self.assertEqual(
             names_of([unit]), ["Plain.sync Fixtures.a Fixtures.b Other.a Other.b Case.c"]
         )
         self.assertTrue(unit.is_serial)
         self.assertTrue(unit.has_fixtures)
-        self.assertEqual(units.units(TestSuite(), scope), [])
+        self.assertEqual(units.split(TestSuite(), scope), [])
 
     def test_execution(self) -> None:
         """Fixtures are set up and torn down as ever."""
         told.clear()
         scope = settings.resolve({"loop-scope": "run"}, {})
-        (unit,) = units.units(
-            TestSuite([Plain("sync"), *tests(FixtureCaller), Plain("sync")]), scope
-        )
+        (unit,) = units.split(TestSuite([Plain("sync"), *tests(Fixtures), Plain("sync")]), scope)
         result = TestResult()
         unit.suite(result)
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
@@ -336,7 +338,7 @@ class OfTheRun(TestCase):
         """A random order mixes them all the same: they follow each other on the one loop."""
         what = [Plain("sync") for _ in range(10)]
         given = settings.resolve({"loop-scope": "run", "shuffle": "0"}, {})
-        found = list(units.reordered(TestSuite(what), given, is_flat=True))
+        found = list(units.shuffled_suite(TestSuite(what), given, is_flat=True))
         self.assertCountEqual(found, what)
         self.assertNotEqual([id(one) for one in found], [id(one) for one in what])
 
@@ -359,7 +361,7 @@ class Whole(TestCase):
         outer = LayerSuite(session, [Plain("a"), inner], layer=Layer)
         sync = LayerSuite(session, [Plain("a"), Plain("sync")], layer=Inner)
         serial = LayerSuite(session, [Serial("a")], layer=Layer)
-        found = units.units(TestSuite([Plain("b"), outer, sync, serial, Plain("b")]), SETTINGS)
+        found = units.split(TestSuite([Plain("b"), outer, sync, serial, Plain("b")]), SETTINGS)
         self.assertEqual(
             names_of(found),
             ["Plain.b", "Plain.a Other.a Other.b", "Plain.a Plain.sync", "Serial.a", "Plain.b"],
@@ -370,11 +372,11 @@ class Whole(TestCase):
 
     def test_users(self) -> None:
         """One of the user's is one unit, with what its tests need."""
-        users = Own([TestSuite(tests(FixtureCaller))])
-        found = units.units(TestSuite([FixtureCaller("a"), users, FixtureCaller("a")]), SETTINGS)
+        users = Own([TestSuite(tests(Fixtures))])
+        found = units.split(TestSuite([Fixtures("a"), users, Fixtures("a")]), SETTINGS)
         self.assertEqual(names_of(found), ["Fixtures.a", "Fixtures.a Fixtures.b", "Fixtures.a"])
         self.assertTrue(found[1].has_fixtures)
-        (only,) = units.units(users, SETTINGS)
+        (only,) = units.split(users, SETTINGS)
         self.assertEqual(names_of([only]), ["Fixtures.a Fixtures.b"])
         found[1].suite(TestResult())
         self.assertEqual(told, ["begin", "set up Fixtures", "a", "a", "end", "tear down Fixtures"])
@@ -393,7 +395,7 @@ class Whole(TestCase):
             attribute = 1
 
         for kind, count in ((UserCall, 1), (Lazy, 1), (Harmless, 2), (BaseTestSuite, 2)):
-            found = units.units(TestSuite([kind(tests(Plain))]), SETTINGS)
+            found = units.split(TestSuite([kind(tests(Plain))]), SETTINGS)
             self.assertEqual(len(found), count, kind)
 
 
@@ -405,8 +407,8 @@ class Execution(TestCase):
 
     def test_fixtures(self) -> None:
         """Each has them set up and torn down, whatever runs before or behind it."""
-        found = units.units(
-            TestSuite([*tests(FixtureCaller), Plain("sync"), *tests(FixtureCaller)]), SETTINGS
+        found = units.split(
+            TestSuite([*tests(Fixtures), Plain("sync"), *tests(Fixtures)]), SETTINGS
         )
         result = TestResult()
         for unit in (found[0], found[2], found[1]):
@@ -416,9 +418,9 @@ class Execution(TestCase):
 
     def test_others(self) -> None:
         """What else runs before or behind it finds nothing set up, and leaves nothing so."""
-        (unit,) = units.units(TestSuite(tests(FixtureCaller)), SETTINGS)
+        (unit,) = units.split(TestSuite(tests(Fixtures)), SETTINGS)
         result = TestResult()
-        result._previousTestClass = FixtureCaller
+        result._previousTestClass = Fixtures
         unit.suite(result)
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
         LayerSuite(mock.Mock(), [Plain("sync")], layer=object).handle_previous_test_teardown(result)
@@ -433,9 +435,7 @@ class Parts(TestCase):
 
     def test_part(self) -> None:
         """It has the tests at some positions, with their fixtures; the unit stays as it is."""
-        (unit,) = units.units(
-            TestSuite([FixtureCaller("a"), FixtureCaller("b"), FixtureCaller("a")]), SETTINGS
-        )
+        (unit,) = units.split(TestSuite([Fixtures("a"), Fixtures("b"), Fixtures("a")]), SETTINGS)
         suite = unit.part({0, 2})
         self.assertEqual(list(suite), [unit.tests[0], unit.tests[2]])
         result = TestResult()
@@ -453,20 +453,20 @@ class Parts(TestCase):
         session: Any = SimpleNamespace()
         inner = LayerSuite(session, tests(Other), layer=Inner)
         outer = LayerSuite(session, [Plain("a"), inner], layer=Layer)
-        (unit,) = units.units(TestSuite([outer]), SETTINGS)
+        (unit,) = units.split(TestSuite([outer]), SETTINGS)
         suite = unit.part({2})
         self.assertIs(suite.layer, Layer)
         (within,) = suite
         self.assertIs(within.layer, Inner)
         self.assertEqual(list(within), [unit.tests[2]])
-        (own,) = units.units(TestSuite([Own(tests(FixtureCaller))]), SETTINGS)
+        (own,) = units.split(TestSuite([Own(tests(Fixtures))]), SETTINGS)
         own.part({1})(TestResult())
         self.assertEqual(told, ["begin", "set up Fixtures", "a", "a", "end", "tear down Fixtures"])
 
     def test_part_of_run(self) -> None:
         """So do the fixtures of each class where all tests are one unit."""
         scope = settings.resolve({"loop-scope": "run"}, {})
-        (unit,) = units.units(TestSuite([Plain("sync"), *tests(FixtureCaller)]), scope)
+        (unit,) = units.split(TestSuite([Plain("sync"), *tests(Fixtures)]), scope)
         result = TestResult()
         unit.part({2})(result)
         self.assertEqual(told, ["set up Fixtures", "a", "tear down Fixtures"])
@@ -475,47 +475,50 @@ class Parts(TestCase):
     def test_copied(self) -> None:
         """A copy has tests of its own, of the same names, and the same needs."""
 
-        class Case(FixtureCaller):
+        class Case(Fixtures):
             @aio.serial
             @aio.exclusive("key", at_most=3)
             def c(self) -> None: ...
 
-        (unit,) = units.units(TestSuite([*tests(Case), Case("c")]), SETTINGS)
+        (unit,) = units.split(TestSuite([*tests(Case), Case("c")]), SETTINGS)
         found = unit.copied()
         self.assertEqual([one.id() for one in found.tests], [one.id() for one in unit.tests])
         self.assertFalse(set(map(id, found.tests)) & set(map(id, unit.tests)))
         self.assertEqual(list(found.suite), found.tests)
-        self.assertEqual((found.keys, found.is_serial, found.has_fixtures), (unit.keys, True, True))
-        self.assertEqual(found.keys["key"], 3)
+        self.assertEqual(
+            (found.exclusive_keys, found.is_serial, found.has_fixtures),
+            (unit.exclusive_keys, True, True),
+        )
+        self.assertEqual(found.exclusive_keys["key"], 3)
         found.suite(TestResult())
         self.assertEqual(told, ["set up Case", "a", "a", "tear down Case"])
 
     def test_fresh(self) -> None:
         """A copy of a suite can run after the suite, and changes none of its tests."""
-        suite = TestSuite([TestSuite(tests(FixtureCaller)), Plain("sync")])
+        suite = TestSuite([TestSuite(tests(Fixtures)), Plain("sync")])
         before = [*suite._tests[0], suite._tests[1]]  # type: ignore[attr-defined]
-        found = units.fresh(suite)
+        found = units.copied_suite(suite)
         result = TestResult()
         found(result)
         suite(result)
         self.assertEqual(result.testsRun, 6)
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"] * 2)
-        again = units.fresh(TestSuite(before))
+        again = units.copied_suite(TestSuite(before))
         self.assertFalse(set(map(id, again)) & set(map(id, before)))
-        self.assertEqual(list(units.fresh(TestSuite())), [])
+        self.assertEqual(list(units.copied_suite(TestSuite())), [])
 
     def test_at_most(self) -> None:
         """Where tests of a unit differ in ``at_most``, the smallest one counts."""
 
-        class Case(FixtureCaller):
+        class Case(Fixtures):
             @aio.exclusive("key", at_most=4)
             async def c(self) -> None: ...
 
             @aio.exclusive("key", at_most=2)
             async def d(self) -> None: ...
 
-        (unit,) = units.units(TestSuite(tests(Case, "cd")), SETTINGS)
-        self.assertEqual(unit.keys["key"], 2)
+        (unit,) = units.split(TestSuite(tests(Case, "cd")), SETTINGS)
+        self.assertEqual(unit.exclusive_keys["key"], 2)
 
 
 class Shuffled(TestCase):
@@ -526,7 +529,7 @@ class Shuffled(TestCase):
         found = [Unit([number], None) for number in range(10)]
 
         def order(seed: int) -> list[int]:
-            return [unit.tests[0] for unit in units.shuffled(found, seed)]
+            return [unit.tests[0] for unit in units._shuffled(found, seed)]
 
         self.assertEqual(order(0), [3, 7, 5, 2, 8, 4, 9, 1, 6, 0])
         self.assertEqual(order(0), order(0))
@@ -535,12 +538,12 @@ class Shuffled(TestCase):
 
     def test_reordered(self) -> None:
         """A suite becomes one of units; it loses its tests, which go when they have run."""
-        suite = TestSuite([TestSuite(tests(FixtureCaller)), TestSuite([Plain("sync")] * 2)])
+        suite = TestSuite([TestSuite(tests(Fixtures)), TestSuite([Plain("sync")] * 2)])
         told.clear()
         shuffle = settings.resolve({"shuffle": "1"}, {})
-        self.assertIs(units.reordered(suite, SETTINGS), suite)
+        self.assertIs(units.shuffled_suite(suite, SETTINGS), suite)
         self.assertEqual(suite.countTestCases(), 4)
-        found = units.reordered(suite, shuffle)
+        found = units.shuffled_suite(suite, shuffle)
         self.assertEqual((suite.countTestCases(), found.countTestCases()), (0, 4))
         self.assertEqual(len(list(found)), 3)
         result = TestResult()
@@ -558,13 +561,13 @@ class Shuffled(TestCase):
                 type(self).addClassCleanup(told.append, "class")
                 addModuleCleanup(told.append, "module")
 
-        suite = TestSuite([Adds("sync"), FixtureCaller("a")])
+        suite = TestSuite([Adds("sync"), Fixtures("a")])
         result = TestResult()
         for seed in ("0", "1"):
-            units.reordered(suite, settings.resolve({"shuffle": seed}, {}))(result)
+            units.shuffled_suite(suite, settings.resolve({"shuffle": seed}, {}))(result)
             self.assertEqual(told.count("class"), 1)
             self.assertEqual(told.count("module"), 1)
-            suite = TestSuite([Adds("sync"), FixtureCaller("a")])
+            suite = TestSuite([Adds("sync"), Fixtures("a")])
             told.clear()
         self.assertEqual((result.testsRun, result.errors), (4, []))
 
@@ -578,16 +581,57 @@ class Shuffled(TestCase):
         plain = tests(Plain)
         shuffle = settings.resolve({"shuffle": "1"}, {})
         suite = TestSuite([TestSuite(plain), layer, users])
-        found = list(units.reordered(suite, shuffle, is_flat=True))
+        found = list(units.shuffled_suite(suite, shuffle, is_flat=True))
         self.assertCountEqual(found, [*plain, layer, users])
         self.assertIs(
-            next(iter(units.reordered(users, shuffle, is_flat=True))),
+            next(iter(units.shuffled_suite(users, shuffle, is_flat=True))),
             users,
         )
         self.assertEqual(users.countTestCases(), 2)
 
     def test_order(self) -> None:
         """How to have it again is told where there is one."""
-        self.assertEqual(units.order(SETTINGS), [])
+        self.assertEqual(units.order_note(SETTINGS), [])
         found = settings.resolve({"shuffle": "7"}, {})
-        self.assertEqual(units.order(found), ["shuffled with --aio-shuffle=7"])
+        self.assertEqual(units.order_note(found), ["shuffled with --aio-shuffle=7"])
+
+
+class Tests(TestCase):
+    def a(self) -> None: ...
+
+    async def b(self) -> None: ...
+
+
+class Looped(TestCase):
+    @aio.loop("asyncio", "uvloop.new_event_loop")
+    async def a(self) -> None: ...
+
+
+class OfRun(TestCase):
+    """The units of a run."""
+
+    def planned(self, *tests: TestCase, **given: str) -> list[tuple[int | None, str]]:
+        found = units.units_of_run(TestSuite(tests), settings.resolve(given, {}))
+        self.units = found
+        return [
+            (unit.repetition, one.id().rpartition(".")[2]) for unit in found for one in unit.tests
+        ]
+
+    def test_once(self) -> None:
+        """Without loops and repetitions they are the units of the suite."""
+        self.assertEqual(self.planned(Tests("a"), Tests("b")), [(None, "a"), (None, "b")])
+
+    def test_repeat(self) -> None:
+        """All of them come so often, each time with other test cases."""
+        found = self.planned(Tests("a"), Tests("b"), repeat="3")
+        self.assertEqual(found, [(None, "a"), (None, "b")] * 3)
+        tests = [one for unit in self.units for one in unit.tests]
+        self.assertEqual(len(set(map(id, tests))), 6)
+
+    def test_loops(self) -> None:
+        """On each loop they come so often."""
+        found = self.planned(Tests("a"), Looped("a"), repeat="2")
+        self.assertEqual(
+            found,
+            [*[(0, "a"), (0, "a[asyncio]")] * 2, *[(1, "a[uvloop]")] * 2],
+        )

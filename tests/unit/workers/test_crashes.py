@@ -15,7 +15,7 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import InterruptedRunError, TimeLimitError, WorkerDiedError
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers import crashes
-from nose2_aio.workers.messages import Call, Holder, State, Text
+from nose2_aio.workers.messages import Call, ErrorHolder, OutputText, WorkerState
 
 
 class Case(TestCase):
@@ -32,7 +32,7 @@ def worker(frames: Any = FRAMES, *, is_stuck: bool = False, is_killed: bool = Fa
     found = mock.Mock(is_stuck=is_stuck, is_being_killed=is_stuck or is_killed)
     found.stack.return_value = frames
     found.started = None
-    found.state = State(multiprocessing.get_context("spawn"))
+    found.state = WorkerState(multiprocessing.get_context("spawn"))
     return found
 
 
@@ -48,7 +48,7 @@ class Described(TestCase):
             (-signal.SIGSEGV, "died of SIGSEGV"),
             (-200, "died of signal 200"),
         ):
-            self.assertEqual(crashes.described(code), words)
+            self.assertEqual(crashes.describe_exit(code), words)
 
 
 class Errors(TestCase):
@@ -57,7 +57,7 @@ class Errors(TestCase):
     def error(self, found: Any, kind: type[Exception], **changed: Any) -> str:
         """The message of an error, which is of a kind, and the same in both of its forms."""
         given = dict(test=UNIT.tests[0], exit_code=3, limit="its limit", missed=0) | changed
-        error = crashes.error_of(found, **given)
+        error = crashes.error_for(found, **given)
         value = pickle.loads(error.value.data)
         self.assertEqual([pickle.loads(one) for one in error.kinds], [kind])
         self.assertIs(type(value), kind)
@@ -121,8 +121,8 @@ class Missed(TestCase):
         class Other(Case): ...
 
         unit = Unit([Case("one"), Other("one"), Case("other"), Other("one")], None)
-        self.assertEqual(crashes.of_first_class(unit, {1, 2, 3}), {1, 3})
-        self.assertEqual(crashes.of_first_class(unit, {0, 1, 2}), {0, 2})
+        self.assertEqual(crashes.tests_of_first_class(unit, {1, 2, 3}), {1, 3})
+        self.assertEqual(crashes.tests_of_first_class(unit, {0, 1, 2}), {0, 2})
 
 
 class Last(TestCase):
@@ -135,7 +135,7 @@ class Last(TestCase):
         self.worker.folder = Path(folder.name)
         (self.worker.folder / "stdout").write_bytes(b"sent, left")
         self.worker.state.note_sent(1, len("sent, "))
-        self.error = crashes.error_of(self.worker, None, 3, "", 0)
+        self.error = crashes.error_for(self.worker, None, 3, "", 0)
 
     def test_test(self) -> None:
         """The test begins when it did, what is left of its output comes, then the error."""
@@ -144,7 +144,7 @@ class Last(TestCase):
         start, text, error, stop = events
         self.assertEqual((start.name, error.name, stop.name), ("startTest", "addError", "stopTest"))
         self.assertEqual([start.test, error.test, stop.test], [1] * 3)
-        self.assertEqual(text, Text(1, "left"))
+        self.assertEqual(text, OutputText(1, "left"))
         self.assertEqual(error.args, (self.error,))
         self.assertAlmostEqual(stop.moment - start.moment, 5, delta=1)
 
@@ -153,16 +153,16 @@ class Last(TestCase):
         self.worker.state.begin_test(1, monotonic())
         self.worker.started = 1
         events = crashes.last_events(self.worker, UNIT, UNIT.tests[1], self.error)
-        self.assertEqual([type(one) for one in events], [Text, Call, Call])
+        self.assertEqual([type(one) for one in events], [OutputText, Call, Call])
 
     def test_fixture(self) -> None:
         """In a fixture of a class there is the error alone, for what unittest would tell it of."""
         text, error = crashes.last_events(self.worker, UNIT, None, self.error)
-        self.assertEqual(text, Text(1, "left"))
+        self.assertEqual(text, OutputText(1, "left"))
         assert isinstance(error, Call)
         self.assertEqual(
             (error.name, error.test),
-            ("addError", Holder("_ErrorHolder", f"fixtures of {__name__}.Case")),
+            ("addError", ErrorHolder("_ErrorHolder", f"fixtures of {__name__}.Case")),
         )
 
     def test_teardown(self) -> None:
@@ -170,9 +170,9 @@ class Last(TestCase):
         lost = "its worker process was lost, and so was its teardown"
         name = f"{__name__}.Case"
         self.assertEqual(
-            crashes.lost_teardown(UNIT.tests[0], UNIT),
+            crashes.lost_teardown_note(UNIT.tests[0], UNIT),
             f"{name}.one: {lost}, and that of its class or module",
         )
-        self.assertEqual(crashes.lost_teardown(None, UNIT), f"fixtures of {name}: {lost}")
+        self.assertEqual(crashes.lost_teardown_note(None, UNIT), f"fixtures of {name}: {lost}")
         plain = Unit(UNIT.tests, None)
-        self.assertEqual(crashes.lost_teardown(UNIT.tests[0], plain), f"{name}.one: {lost}")
+        self.assertEqual(crashes.lost_teardown_note(UNIT.tests[0], plain), f"{name}.one: {lost}")

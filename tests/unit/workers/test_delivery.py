@@ -6,7 +6,7 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.workers.delivery import Delivery
-from nose2_aio.workers.messages import Call, Event, Found, NeedsTerminal, Text
+from nose2_aio.workers.messages import Call, Collected, Event, NeedsTerminal, OutputText
 
 
 def called(name: str, test: int = 0) -> Call:
@@ -42,15 +42,15 @@ class Deliver(TestCase):
         """Units are delivered in their order, each as soon as those before it are over."""
         receiver = Receiver()
         delivery = Delivery(receiver, [2, 0, 1])
-        delivery.add(1, [Text(1, "b")])
+        delivery.add(1, [OutputText(1, "b")])
         delivery.end(1)
         delivery.deliver()
         self.assertEqual((receiver.told, delivery.current), ([], 0))
-        delivery.add(0, [Text(1, "a")])
-        delivery.add(2, [Text(1, "c")])
+        delivery.add(0, [OutputText(1, "a")])
+        delivery.add(2, [OutputText(1, "c")])
         delivery.deliver()
         self.assertEqual(receiver.told, [(0, "a")])
-        delivery.add(0, [Text(1, "aa")])
+        delivery.add(0, [OutputText(1, "aa")])
         delivery.end(0)
         delivery.deliver()
         self.assertEqual(receiver.told, [(0, "a"), (0, "aa"), (1, "b"), (2, "c")])
@@ -65,7 +65,9 @@ class Deliver(TestCase):
         """What checks have found is merged; a test that needs a terminal is run."""
         receiver = Receiver()
         delivery = Delivery(receiver, [0])
-        delivery.add(0, [called("startTest"), Found("found"), NeedsTerminal(3), Text(2, "x")])
+        delivery.add(
+            0, [called("startTest"), Collected("found"), NeedsTerminal(3), OutputText(2, "x")]
+        )
         delivery.deliver()
         self.assertEqual(receiver.told, [(0, "startTest"), "found", (0, "here 3"), (0, "x")])
 
@@ -76,7 +78,7 @@ class Deliver(TestCase):
             delivery = Delivery(receiver, [0, 1])
             delivery.add(0, [called("startTest"), called("stopTest"), called("addError")])
             delivery.add(0, [event, called("never")])
-            delivery.add(1, [Text(1, "never")])
+            delivery.add(1, [OutputText(1, "never")])
             delivery.end(0)
             delivery.deliver()
             self.assertEqual(receiver.told, [(0, "startTest"), (0, "stopTest"), (0, "addError")])
@@ -89,7 +91,7 @@ class Deliver(TestCase):
             receiver = Receiver()
             delivery = Delivery(receiver, [0, 1, 2])
             for unit, text in ((2, "c"), (0, "a"), (1, "b")):
-                delivery.add(unit, [Text(1, text)])
+                delivery.add(unit, [OutputText(1, text)])
             receiver.is_stopped = is_stopped
             delivery.deliver_rest()
             self.assertEqual([text for _, text in receiver.told], told)
@@ -101,7 +103,7 @@ class Deliver(TestCase):
             delivery = Delivery(receiver, [0])
             delivery.end(0)
             delivery.deliver()
-            delivery.add(0, [Text(1, "late")])
+            delivery.add(0, [OutputText(1, "late")])
             receiver.is_stopped = is_stopped
             delivery.deliver_rest()
             self.assertEqual(receiver.told, told)

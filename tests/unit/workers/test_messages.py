@@ -11,19 +11,19 @@ from unittest import TestCase
 from nose2_aio.workers import messages
 from nose2_aio.workers.messages import (
     Call,
+    Collected,
     Error,
-    Found,
-    Holder,
+    ErrorHolder,
     Logged,
     NeedsTerminal,
-    Packed,
+    OutputText,
+    PickledValue,
     Refusal,
     Report,
-    State,
     Stopped,
-    Stranger,
     SubTest,
-    Text,
+    UnknownTest,
+    WorkerState,
 )
 
 
@@ -32,29 +32,29 @@ class Reports(TestCase):
 
     def test_packed(self) -> None:
         """A report arrives as it was sent, with events of every kind."""
-        value = Packed(pickle.dumps(LookupError("lost")), "words")
+        value = PickledValue(pickle.dumps(LookupError("lost")), "words")
         error = Error((pickle.dumps(LookupError),), value, "text")
         events: list[Any] = [
             Call("startTest", 0, (), 1.5),
-            Text(2, "written"),
+            OutputText(2, "written"),
             Logged(1, value),
             Stopped(),
             Call("addSubTest", 0, (SubTest(None, {"a": value}), error), 2.0),
-            Call("addError", Holder("_ErrorHolder", "setUpClass (x)"), (error,), 2.0),
-            Call("stopTest", Stranger("id", "text", None), (), 2.5),
+            Call("addError", ErrorHolder("_ErrorHolder", "setUpClass (x)"), (error,), 2.0),
+            Call("stopTest", UnknownTest("id", "text", None), (), 2.5),
             NeedsTerminal(3),
-            Found({"any": "thing"}),
+            Collected({"any": "thing"}),
             Refusal("why"),
         ]
-        found = messages.unpacked(Report(7, events, is_over=True).packed())
+        found = Report.from_bytes(Report(7, events, is_over=True).to_bytes())
         self.assertEqual((found.unit, found.is_over, found.is_interrupted), (7, True, False))
         self.assertEqual([type(one) for one in found.events], [type(one) for one in events])
         self.assertEqual(found.events, events)
 
     def test_end(self) -> None:
         """A report says that the unit is over, and that Ctrl-C has ended it."""
-        self.assertEqual(messages.unpacked(Report(0, []).packed())[2:], (False, False))
-        found = messages.unpacked(Report(0, [], is_over=False, is_interrupted=True).packed())
+        self.assertEqual(Report.from_bytes(Report(0, []).to_bytes())[2:], (False, False))
+        found = Report.from_bytes(Report(0, [], is_over=False, is_interrupted=True).to_bytes())
         self.assertEqual(found[2:], (False, True))
 
     def test_exports(self) -> None:
@@ -62,7 +62,7 @@ class Reports(TestCase):
         kinds = messages.Event.__args__  # type: ignore[attr-defined]
         for kind in kinds:
             event = kind(*range(len(kind._fields)))
-            self.assertEqual(messages.unpacked(Report(0, [event]).packed()).events, [event])
+            self.assertEqual(Report.from_bytes(Report(0, [event]).to_bytes()).events, [event])
 
 
 class States(TestCase):
@@ -70,13 +70,13 @@ class States(TestCase):
 
     def test_begin(self) -> None:
         """Nothing runs at first, and no time limit is set."""
-        state = State(multiprocessing.get_context("spawn"))
+        state = WorkerState(multiprocessing.get_context("spawn"))
         self.assertEqual((state.unit, state.test, state.kill_at), (-1, -1, math.inf))
         self.assertEqual((state.sent(1), state.sent(2)), (0, 0))
 
     def test_run(self) -> None:
         """It says which test of which unit runs, and since when."""
-        state = State(multiprocessing.get_context("spawn"))
+        state = WorkerState(multiprocessing.get_context("spawn"))
         state.begin_unit(4)
         self.assertEqual((state.unit, state.test), (4, -1))
         state.begin_test(2, 17.25)
@@ -89,7 +89,7 @@ class States(TestCase):
 
     def test_numbers(self) -> None:
         """Its numbers do not get into each other's way."""
-        state = State(multiprocessing.get_context("spawn"))
+        state = WorkerState(multiprocessing.get_context("spawn"))
         state.begin_unit(1)
         state.begin_test(2, 3)
         state.kill_at = 4
@@ -101,7 +101,7 @@ class States(TestCase):
     def test_shared(self) -> None:
         """A child process changes what the parent sees."""
         context = multiprocessing.get_context("spawn")
-        state = State(context)
+        state = WorkerState(context)
         child = context.Process(target=state.begin_unit, args=(5,))
         child.start()
         child.join()
@@ -113,18 +113,18 @@ class TakenBack(TestCase):
     """Orders that the main process takes back."""
 
     def setUp(self) -> None:
-        self.state = State(multiprocessing.get_context("spawn"))
+        self.state = WorkerState(multiprocessing.get_context("spawn"))
 
     def test_rest(self) -> None:
         """Those that have not begun are taken, and don't begin; later ones do."""
-        self.assertTrue(self.state.begin_order(0))
-        self.assertTrue(self.state.begin_order(1))
+        self.assertTrue(self.state.begin_assignment(0))
+        self.assertTrue(self.state.begin_assignment(1))
         self.assertEqual(self.state.take_back(4), 2)
         self.assertEqual(
-            [self.state.begin_order(n) for n in (2, 3, 4, 5)], [False] * 2 + [True] * 2
+            [self.state.begin_assignment(n) for n in (2, 3, 4, 5)], [False] * 2 + [True] * 2
         )
         self.assertEqual(self.state.take_back(6), 6)
-        self.assertTrue(self.state.begin_order(6))
+        self.assertTrue(self.state.begin_assignment(6))
 
     def test_held(self) -> None:
         """A worker that has died while it began an order keeps what it has."""

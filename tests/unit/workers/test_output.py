@@ -10,17 +10,17 @@ from types import SimpleNamespace
 from unittest import TestCase, mock
 
 from nose2_aio.workers import output
-from nose2_aio.workers.messages import State
-from nose2_aio.workers.output import leftover
+from nose2_aio.workers.messages import WorkerState
+from nose2_aio.workers.output import read_unsent
 from tests.runs import python
 
 CHILD = """
 import multiprocessing, os, sys
 from pathlib import Path
-from nose2_aio.workers.messages import State
+from nose2_aio.workers.messages import WorkerState
 from nose2_aio.workers.output import Output
 
-state = State(multiprocessing.get_context("spawn"))
+state = WorkerState(multiprocessing.get_context("spawn"))
 terminal = os.dup(1)
 {before}
 output = Output(Path({folder!r}), state)
@@ -89,10 +89,10 @@ class Taken(TestCase):
             "output.note_sent()\n"
             "os.write(1, b'left\\n')\n"
         )
-        state = State(multiprocessing.get_context("spawn"))
+        state = WorkerState(multiprocessing.get_context("spawn"))
         state.note_sent(1, len("sent and "))
-        self.assertEqual(list(leftover(self.folder, state)), [(1, "left\n")])
-        self.assertEqual(list(leftover(self.folder / "none", state)), [])
+        self.assertEqual(list(read_unsent(self.folder, state)), [(1, "left\n")])
+        self.assertEqual(list(read_unsent(self.folder / "none", state)), [])
 
     def test_other(self) -> None:
         """A stream of another file descriptor is none of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import threading
 from typing import Any
@@ -9,6 +10,7 @@ from unittest import TestCase
 
 from nose2_aio.errors import UnsentError
 from nose2_aio.workers import pickling
+from nose2_aio.workers.messages import Error, PickledValue
 
 
 class PickyError(Exception):
@@ -51,3 +53,16 @@ class Portable(TestCase):
             self.assertIs(frames, found[2])
             self.assertTrue(str(sent).startswith(said), sent)
             self.assertIn(f"it can't be sent from a worker process as it is: {reason}", str(sent))
+
+
+class Restored(TestCase):
+    """Errors that arrive."""
+
+    def test_unloadable(self) -> None:
+        """One that can be loaded in the worker alone is told nonetheless."""
+        kinds = (b"no pickle", pickle.dumps(LookupError))
+        found = pickling.load_error(Error(kinds, PickledValue(b"no pickle", "words"), "the text"))
+        self.assertEqual((found[0], found[2]), (LookupError, "the text"))
+        self.assertIs(type(found[1]), UnsentError)
+        self.assertEqual(str(found[1]), "words")
+        self.assertIs(pickling.load_error(Error((), PickledValue(b"", ""), ""))[0], Exception)

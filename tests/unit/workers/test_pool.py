@@ -18,9 +18,17 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import WorkerStartError
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers import pool
-from nose2_aio.workers.messages import Call, Event, NeedsTerminal, Order, Refusal, Report, State
+from nose2_aio.workers.messages import (
+    Assignment,
+    Call,
+    Event,
+    NeedsTerminal,
+    Refusal,
+    Report,
+    WorkerState,
+)
 
-Script = Callable[["Worker", Order], Iterator["Report | str"]]
+Script = Callable[["Worker", Assignment], Iterator["Report | str"]]
 
 
 class Case(TestCase):
@@ -45,25 +53,25 @@ class Worker:
 
     def __init__(self, test: Pools) -> None:
         self.test = test
-        self.orders: deque[Order] = deque()
+        self.assignments: deque[Assignment] = deque()
         self.reported: set[int] = set()
         self.has_reported = self.is_stuck = self.is_being_killed = False
         self.started: int | None = None
         self.folder = test.folder
-        self.state = State(multiprocessing.get_context("spawn"))
+        self.state = WorkerState(multiprocessing.get_context("spawn"))
         self.connection, self._theirs = multiprocessing.Pipe()
         self.process = SimpleNamespace(is_alive=lambda: self.is_alive)
         self.is_alive = True
         self.signals: list[int] = []
-        self.received: list[tuple[Order, ...]] = []
+        self.received: list[tuple[Assignment, ...]] = []
         self._reports: deque[Report] = deque()
 
     @property
     def is_busy(self) -> bool:
-        return bool(self.orders)
+        return bool(self.assignments)
 
-    def send(self, *orders: Order) -> None:
-        self.orders.extend(orders)
+    def send(self, *orders: Assignment) -> None:
+        self.assignments.extend(orders)
         self.received.append(orders)
         for order in orders:
             for one in self.test.script(self, order):
@@ -86,8 +94,8 @@ class Worker:
         self.has_reported = True
         return self._reports.popleft()
 
-    def take_back(self) -> list[Order]:
-        taken = [self.orders.pop() for _ in range(len(self.orders) - 1)]
+    def take_back(self) -> list[Assignment]:
+        taken = [self.assignments.pop() for _ in range(len(self.assignments) - 1)]
         return taken[::-1]
 
     def dismiss(self) -> None:
@@ -103,7 +111,7 @@ class Worker:
         if self.is_alive:
             self.die()
 
-    def loop_state(self) -> None: ...
+    def finish_kill(self) -> None: ...
 
     def kill_now(self) -> None:
         self.test.killed.append(self)
@@ -165,7 +173,7 @@ class Pools(TestCase):
         self.script: Script = self.passing
         self.on_signal: Callable[[Worker, int], object] = lambda *_: None
 
-    def passing(self, worker: Worker, order: Order) -> Iterator[Report | str]:
+    def passing(self, worker: Worker, order: Assignment) -> Iterator[Report | str]:
         """Run all tests of an order."""
         tests = order.tests
         every = range(len(self.units[order.unit].tests)) if tests is None else sorted(tests)
@@ -223,7 +231,7 @@ class HandOut(Pools):
         for seconds, is_ahead in ((0.0001, True), (1.0, False)):
             self.workers.clear()
 
-            def script(_: Worker, order: Order, seconds: float = seconds) -> Iterator[Report]:
+            def script(_: Worker, order: Assignment, seconds: float = seconds) -> Iterator[Report]:
                 yield Report(order.unit, ran(0, seconds=seconds), is_over=True)
 
             self.script = script
@@ -236,8 +244,8 @@ class HandOut(Pools):
         self.script = lambda _, order: iter(
             [Report(order.unit, ran(0, 10.0 * order.unit, seconds=2.0), is_over=True)]
         )
-        found = self.run_pool([unit(), unit()]).ran
-        self.assertCountEqual(found, [(0, 0, 0.0, 2.0), (1, 0, 10.0, 12.0)])
+        found = self.run_pool([unit(), unit()]).intervals
+        self.assertCountEqual(found._intervals, [(0, 0, 0.0, 2.0), (1, 0, 10.0, 12.0)])
 
     def test_terminal(self) -> None:
         """A test that has asked for a debugger is run here, when its turn comes."""
@@ -292,7 +300,7 @@ class Starts(Pools):
     def test_false_start(self) -> None:
         """One that does so once is no matter: another one runs its units."""
 
-        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+        def script(worker: Worker, order: Assignment) -> Iterator[Report | str]:
             if worker is self.workers[0]:
                 yield "dies"
             else:
@@ -310,7 +318,7 @@ class Deaths(Pools):
     def dying(self, at: int) -> Script:
         """The first worker dies in the test at a position."""
 
-        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+        def script(worker: Worker, order: Assignment) -> Iterator[Report | str]:
             if worker is not self.workers[0]:
                 yield from self.passing(worker, order)
                 return
@@ -330,7 +338,7 @@ class Deaths(Pools):
             [(name, test) for _, name, test in self.receiver.told if name.startswith("add")],
             [("addSuccess", 0), ("addError", 1), ("addSuccess", 2)],
         )
-        self.assertEqual(self.workers[1].received, [(Order(0, frozenset([2])),)])
+        self.assertEqual(self.workers[1].received, [(Assignment(0, frozenset([2])),)])
         self.assertEqual(len(self.receiver.notes), 1)
         self.assertIn("ended with exit status 3", self.receiver.errors[0].text)
 
@@ -344,7 +352,7 @@ class Deaths(Pools):
     def test_ahead(self) -> None:
         """What it had ahead runs elsewhere."""
 
-        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+        def script(worker: Worker, order: Assignment) -> Iterator[Report | str]:
             if worker is self.workers[0] and order.unit == 5:
                 worker.state.begin_unit(5)
                 worker.state.begin_test(0, monotonic())
@@ -360,7 +368,7 @@ class Deaths(Pools):
     def test_fixture(self) -> None:
         """In a fixture of a class that is the error; its tests do not run."""
 
-        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+        def script(worker: Worker, order: Assignment) -> Iterator[Report | str]:
             worker.state.begin_unit(order.unit)
             yield "dies"
 
@@ -373,7 +381,7 @@ class Deaths(Pools):
     def test_stuck(self) -> None:
         """A worker beyond its time limit is killed, and its test fails with that."""
 
-        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+        def script(worker: Worker, order: Assignment) -> Iterator[Report | str]:
             worker.state.begin_unit(order.unit)
             worker.state.begin_test(0, monotonic())
             worker.state.kill_at = monotonic()
@@ -388,7 +396,7 @@ class Deaths(Pools):
     def test_resumed(self) -> None:
         """After a suspension workers get the time to put off their limits."""
 
-        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+        def script(worker: Worker, order: Assignment) -> Iterator[Report | str]:
             worker.state.begin_unit(order.unit)
             worker.state.begin_test(0, monotonic())
             worker.state.kill_at = monotonic() - 1
@@ -398,7 +406,7 @@ class Deaths(Pools):
             self.addCleanup(timer.join)
             yield from ()
 
-        def go_on(worker: Worker, order: Order) -> None:
+        def go_on(worker: Worker, order: Assignment) -> None:
             worker.state.kill_at = float("inf")
             if not worker.is_being_killed:
                 for report in self.passing(worker, order):
@@ -416,7 +424,7 @@ class Ends(Pools):
     def interrupted(self, number: int = signal.SIGINT) -> None:
         """Both workers run a test; then a signal comes."""
 
-        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+        def script(worker: Worker, order: Assignment) -> Iterator[Report | str]:
             worker.state.begin_unit(order.unit)
             worker.state.begin_test(0, monotonic())
             if len(self.workers) == 2:
@@ -431,7 +439,7 @@ class Ends(Pools):
         self.interrupted(signal.SIGTERM)
 
         def on_signal(worker: Worker, number: int) -> None:
-            unit = worker.orders[0].unit
+            unit = worker.assignments[0].unit
             worker.tell(Report(unit, ran(0), is_over=True, is_interrupted=True))
 
         self.on_signal = on_signal
@@ -477,13 +485,13 @@ class Ends(Pools):
     def test_stops_others(self) -> None:
         """Workers that run what isn't told any more are interrupted."""
 
-        def script(worker: Worker, order: Order) -> Iterator[Report | str]:
+        def script(worker: Worker, order: Assignment) -> Iterator[Report | str]:
             worker.state.begin_unit(order.unit)
             if order.unit == 0:
                 yield from self.passing(worker, order)
 
         def on_signal(worker: Worker, number: int) -> None:
-            worker.tell(Report(worker.orders[0].unit, [], is_over=True, is_interrupted=True))
+            worker.tell(Report(worker.assignments[0].unit, [], is_over=True, is_interrupted=True))
 
         self.script, self.on_signal = script, on_signal
         self.receiver.stops_after = "stopTest"
@@ -508,7 +516,7 @@ class Ends(Pools):
 
 
 class Alone(TestCase):
-    """Single steps of a pool."""
+    """Single hooks of a pool."""
 
     def setUp(self) -> None:
         self.pool = pool.Pool([], Receiver(), mock.Mock(), mock.Mock(), 2)
@@ -521,36 +529,6 @@ class Alone(TestCase):
         idle.signal.assert_not_called()
         busy.signal.assert_called_once_with(9)
 
-    def test_nothing_ahead(self) -> None:
-        """A worker gets nothing ahead where nothing may start."""
-        worker: Any = mock.Mock(orders=deque())
-        self.pool._give_ahead(worker, 3)
-        worker.send.assert_not_called()
-
-    def test_taken_back(self) -> None:
-        """What waits behind a long test goes to workers that have nothing to do."""
-        units = [unit() for _ in range(4)]
-        self.pool = pool.Pool(units, Receiver(), mock.Mock(), mock.Mock(), 2)
-        self.pool._schedule = pool.Schedule(units, range(4))
-        orders = [Order(self.pool._schedule.next(), number=n) for n in range(4)]  # type: ignore[arg-type]
-        busy: Any = mock.Mock(orders=deque(orders[:3]), is_busy=True)
-        busy.state.since = 10.0
-        busy.take_back.return_value = orders[1:3]
-        other: Any = mock.Mock(orders=deque(orders[3:]), is_busy=True)
-        self.pool._workers = [busy, other]
-        self.pool._take_back(20.0)
-        busy.take_back.assert_not_called()  # nobody is idle
-        other.orders, other.is_busy = deque(), False
-        self.pool._take_back(10.01)
-        busy.take_back.assert_not_called()  # it isn't long
-        self.pool._take_back(20.0)
-        other.take_back.assert_not_called()
-        self.assertEqual([self.pool._schedule.next() for _ in range(3)], [1, 2, None])
-        self.pool.interrupts = 1
-        busy.take_back.reset_mock()
-        self.pool._take_back(20.0)
-        busy.take_back.assert_not_called()
-
     def test_rounds(self) -> None:
         """Where reports come without an end, others get their turn."""
         worker = mock.Mock()
@@ -558,13 +536,13 @@ class Alone(TestCase):
         self.pool._selector.select.return_value = [(SimpleNamespace(data=worker), 1)]
         with mock.patch.object(pool.Pool, "_receive") as receive:
             self.pool._wait()
-        self.assertEqual(receive.call_count, pool._MOST_AHEAD)
+        self.assertEqual(receive.call_count, pool.MAX_IN_ADVANCE)
 
     def test_quiet_death(self) -> None:
-        """A worker that has ended is buried though its connection is open elsewhere."""
-        worker: Any = mock.Mock(is_being_killed=False, is_busy=False, orders=())
+        """A worker that has ended is removed though its connection is open in another process."""
+        worker: Any = mock.Mock(is_being_killed=False, is_busy=False, assignments=())
         worker.process.is_alive.return_value = worker.connection.poll.return_value = False
         self.pool._workers = [worker]
-        with mock.patch.object(pool.Pool, "_bury") as bury:
-            self.pool._loop_state()
-        bury.assert_called_once_with(worker)
+        with mock.patch.object(pool.Pool, "_remove") as remove:
+            self.pool._check_workers()
+        remove.assert_called_once_with(worker)

@@ -9,20 +9,20 @@ import sys
 from typing import Any
 from unittest import TestCase, TestSuite, expectedFailure, mock, skip
 
-from nose2_aio.workers import messages, recording
+from nose2_aio.workers import recording
 from nose2_aio.workers.messages import (
     Call,
-    Found,
-    Holder,
+    Collected,
+    ErrorHolder,
     Logged,
     NeedsTerminal,
-    Packed,
+    OutputText,
+    PickledValue,
     Report,
-    State,
     Stopped,
-    Stranger,
     SubTest,
-    Text,
+    UnknownTest,
+    WorkerState,
 )
 
 
@@ -108,15 +108,15 @@ class Recording(TestCase):
     """What is sent of a unit."""
 
     def setUp(self) -> None:
-        self.state = State(multiprocessing.get_context("spawn"))
+        self.state = WorkerState(multiprocessing.get_context("spawn"))
         self.output = mock.Mock()
         self.output.take.return_value = []
-        self.steps = mock.Mock()
-        self.steps.take.return_value = None
+        self.hooks = mock.Mock()
+        self.hooks.take.return_value = None
         self.reports: list[Report] = []
         self.result = mock.Mock(failfast=False, own="of nose2")
-        self.recorder = recording.Recorder(
-            self.steps,
+        self.recorder = recording.RecordingResult(
+            self.hooks,
             self.state,
             self.output,
             self.send,
@@ -126,7 +126,7 @@ class Recording(TestCase):
         recorders.append(self.recorder)
 
     def send(self, report: Report) -> None:
-        self.reports.append(messages.unpacked(report.packed()))
+        self.reports.append(Report.from_bytes(report.to_bytes()))
 
     @staticmethod
     def describe(test: Any, error: Any) -> str:
@@ -199,11 +199,11 @@ class Outcomes(Recording):
         events = self.run_unit("parts")
         self.assertEqual(self.names(events), ["startTest", "addSubTest", "addSubTest", "stopTest"])
         first, second = events[1:3]
-        number = Packed(pickle.dumps(1), "1")
-        message = Packed(pickle.dumps("first"), "first")
+        number = PickledValue(pickle.dumps(1), "1")
+        message = PickledValue(pickle.dumps("first"), "first")
         self.assertEqual(first.args, (SubTest(message, {"number": number}), None))
         subtest, error = second.args
-        self.assertEqual(subtest, SubTest(None, {"hidden": Packed(b"", "<hidden>")}))
+        self.assertEqual(subtest, SubTest(None, {"hidden": PickledValue(b"", "<hidden>")}))
         self.assertIs(pickle.loads(error.kinds[0]), AssertionError)
 
     def test_unsendable(self) -> None:
@@ -221,7 +221,9 @@ class Outcomes(Recording):
         """An error of a fixture is sent with its description."""
         events = self.run_unit("passes", case=Fixture, has_fixtures=True)
         self.assertEqual(self.names(events), ["addError"])
-        self.assertEqual(events[0].test, Holder("_ErrorHolder", f"setUpClass ({__name__}.Fixture)"))
+        self.assertEqual(
+            events[0].test, ErrorHolder("_ErrorHolder", f"setUpClass ({__name__}.Fixture)")
+        )
 
     def test_stranger(self) -> None:
         """A test that isn't in the unit is sent by its names."""
@@ -229,7 +231,7 @@ class Outcomes(Recording):
         (stranger,) = {event.test for event in events if not isinstance(event.test, int)}
         self.assertEqual(
             stranger,
-            Stranger(f"{__name__}.Case.passes", str(Case("passes")), None),
+            UnknownTest(f"{__name__}.Case.passes", str(Case("passes")), None),
         )
 
 
@@ -249,7 +251,7 @@ class Moments(Recording):
     def test_state(self) -> None:
         """Meanwhile the main process sees which test runs."""
         seen: list[Any] = []
-        self.steps.attach.side_effect = self.steps.detach.side_effect = lambda *_: seen.append(
+        self.hooks.attach.side_effect = self.hooks.detach.side_effect = lambda *_: seen.append(
             (self.state.unit, self.state.test)
         )
         self.run_unit("passes", "passes")
@@ -264,16 +266,16 @@ class Moments(Recording):
         """Each test is prepared, and detached before its end is recorded."""
         self.run_unit("passes", "fails")
         self.assertEqual(
-            [one.args for one in self.steps.attach.mock_calls], [(t,) for t in self.tests]
+            [one.args for one in self.hooks.attach.mock_calls], [(t,) for t in self.tests]
         )
-        self.assertEqual(self.steps.detach.call_count, 2)
+        self.assertEqual(self.hooks.detach.call_count, 2)
 
     def test_output(self) -> None:
         """What was written stands before the outcome of the test that ran."""
         self.output.take.side_effect = iter([[], [(1, "one"), (2, "two")], [], []])
         start, *texts, outcome, _ = self.run_unit("passes", has_fixtures=True)
         self.assertEqual(start.name, "startTest")
-        self.assertEqual(texts, [Text(1, "one"), Text(2, "two")])
+        self.assertEqual(texts, [OutputText(1, "one"), OutputText(2, "two")])
         self.assertEqual(outcome.name, "addSuccess")
 
     def test_late_output(self) -> None:
@@ -281,21 +283,21 @@ class Moments(Recording):
         self.begin([Case("passes")])
         self.output.take.return_value = [(1, "end")]
         self.recorder.close()
-        self.assertEqual(self.reports[-1].events, [Text(1, "end")])
+        self.assertEqual(self.reports[-1].events, [OutputText(1, "end")])
         self.output.note_sent.assert_called_once_with()
         self.begin([Case("passes")], has_fixtures=True)
         self.recorder.end()
-        self.assertEqual(self.reports[-1].events, [Text(1, "end")])
+        self.assertEqual(self.reports[-1].events, [OutputText(1, "end")])
         self.output.take.return_value = []
         self.recorder.close()
         self.assertEqual(len(self.reports), 2)
 
     def test_found(self) -> None:
         """What the checks have found comes along with a report."""
-        self.steps.take.side_effect = ["first", None, "third", None]
+        self.hooks.take.side_effect = ["first", None, "third", None]
         self.run_unit("passes", "passes")
         self.recorder.close()
-        found = [[e.value for e in r.events if isinstance(e, Found)] for r in self.reports]
+        found = [[e.value for e in r.events if isinstance(e, Collected)] for r in self.reports]
         self.assertEqual(found, [["first"], [], ["third"]])
 
     def test_logged(self) -> None:
@@ -322,7 +324,7 @@ class Moments(Recording):
         record.own = Hidden()
         self.recorder.add_log(0, record)
         self.recorder.end()
-        self.assertEqual(self.events[-1].record, Packed(b"", "<hidden> 1"))
+        self.assertEqual(self.events[-1].record, PickledValue(b"", "<hidden> 1"))
         self.assertEqual((record.args[1], bad.args), (1, ("x",)))  # type: ignore[index]
 
 
@@ -373,11 +375,11 @@ class Stops(Recording):
     def test_noting(self) -> None:
         """Ctrl-C waits while something is noted, and only then."""
         seen: list[bool] = []
-        self.recorder.is_noting = False
-        self.output.take.side_effect = lambda: seen.append(self.recorder.is_noting) or []
+        self.recorder.is_uninterruptible = False
+        self.output.take.side_effect = lambda: seen.append(self.recorder.is_uninterruptible) or []
         self.run_unit("passes", has_fixtures=True)
         self.assertEqual(seen[:2], [True, True])
-        self.assertFalse(self.recorder.is_noting)
+        self.assertFalse(self.recorder.is_uninterruptible)
 
     def test_interrupt(self) -> None:
         """A test that Ctrl-C has ended without a word fails with that."""
@@ -415,7 +417,7 @@ class Stops(Recording):
             if test is self.tests[1]:
                 self.recorder.needs_terminal = True
 
-        self.steps.attach.side_effect = attach
+        self.hooks.attach.side_effect = attach
         events = self.run_unit("passes", "fails", "passes")
         self.assertEqual(self.names(events), ["startTest", "addSuccess", "stopTest"] * 2)
         self.assertEqual(events[3], NeedsTerminal(1))

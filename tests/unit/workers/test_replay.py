@@ -13,20 +13,19 @@ from unittest import TestCase, TestResult, mock
 
 from nose2 import result as nose2_result
 
-from nose2_aio.errors import UnsentError
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers import replay
 from nose2_aio.workers.messages import (
     Call,
     Error,
-    Holder,
+    ErrorHolder,
     Logged,
-    Packed,
+    OutputText,
+    PickledValue,
     Refusal,
     Stopped,
-    Stranger,
     SubTest,
-    Text,
+    UnknownTest,
 )
 
 
@@ -35,11 +34,13 @@ class Case(TestCase):
 
 
 def error(kind: type[BaseException], *args: object) -> Error:
-    return Error((pickle.dumps(kind),), Packed(pickle.dumps(kind(*args)), "words"), "the text")
+    return Error(
+        (pickle.dumps(kind),), PickledValue(pickle.dumps(kind(*args)), "words"), "the text"
+    )
 
 
-def packed(value: object) -> Packed:
-    return Packed(pickle.dumps(value), repr(value))
+def packed(value: object) -> PickledValue:
+    return PickledValue(pickle.dumps(value), repr(value))
 
 
 class Replaying(TestCase):
@@ -85,7 +86,9 @@ class Replaying(TestCase):
                 "addSubTest",
                 0,
                 (
-                    SubTest(None, {"n": packed(2), "m": packed(None), "x": Packed(b"", "<it>")}),
+                    SubTest(
+                        None, {"n": packed(2), "m": packed(None), "x": PickledValue(b"", "<it>")}
+                    ),
                     None,
                 ),
                 0.0,
@@ -100,10 +103,15 @@ class Replaying(TestCase):
     def test_others(self) -> None:
         """What is no test of the unit is something of the same names."""
         self.play(
-            Call("addError", Holder("_ErrorHolder", "setUpClass (x.Y)"), (error(LookupError),), 0.0)
+            Call(
+                "addError",
+                ErrorHolder("_ErrorHolder", "setUpClass (x.Y)"),
+                (error(LookupError),),
+                0.0,
+            )
         )
-        self.play(Call("addError", Holder("Own", "words"), (error(LookupError),), 0.0))
-        self.play(Call("startTest", Stranger("a.b", "b (a)", "what it does"), (), 0.0))
+        self.play(Call("addError", ErrorHolder("Own", "words"), (error(LookupError),), 0.0))
+        self.play(Call("startTest", UnknownTest("a.b", "b (a)", "what it does"), (), 0.0))
         holder, own = (call.args[0] for call in self.result.addError.mock_calls)
         self.assertEqual((type(holder).__name__, holder.id()), ("_ErrorHolder", "setUpClass (x.Y)"))
         self.assertEqual((type(own).__name__, own.id()), ("Own", "words"))
@@ -130,12 +138,12 @@ class Replaying(TestCase):
     def test_texts(self) -> None:
         """Text goes to the stream that stands there now; what it can't encode goes on as bytes."""
         with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
-            self.play(Text(1, "to stdout"))
-            self.play(Text(2, "to stderr"))
+            self.play(OutputText(1, "to stdout"))
+            self.play(OutputText(2, "to stderr"))
         self.assertEqual((out.getvalue(), err.getvalue()), ("to stdout", "to stderr"))
         data = io.BytesIO()
         with redirect_stdout(io.TextIOWrapper(data, "ascii", write_through=True)) as stream:
-            self.play(Text(1, "é!"))
+            self.play(OutputText(1, "é!"))
             self.assertEqual(data.getvalue(), b"\\xe9!")
         stream.close()
 
@@ -143,7 +151,7 @@ class Replaying(TestCase):
         """A record goes to the handler that it was meant for."""
         record = logging.makeLogRecord({"msg": "logged"})
         self.play(Logged(1, packed(record)))
-        self.play(Logged(1, Packed(b"", "the text")))
+        self.play(Logged(1, PickledValue(b"", "the text")))
         found = [call.args[0].getMessage() for call in self.handler.emit.mock_calls]
         self.assertEqual(found, ["logged", "the text"])
 
@@ -151,19 +159,6 @@ class Replaying(TestCase):
         """A test that has stopped the run stops it here."""
         self.play(Stopped())
         self.result.stop.assert_called_once_with()
-
-
-class Restored(TestCase):
-    """Errors that arrive."""
-
-    def test_unloadable(self) -> None:
-        """One that can be loaded in the worker alone is told nonetheless."""
-        kinds = (b"no pickle", pickle.dumps(LookupError))
-        found = replay.restored(Error(kinds, Packed(b"no pickle", "words"), "the text"))
-        self.assertEqual((found[0], found[2]), (LookupError, "the text"))
-        self.assertIs(type(found[1]), UnsentError)
-        self.assertEqual(str(found[1]), "words")
-        self.assertIs(replay.restored(Error((), Packed(b"", ""), ""))[0], Exception)
 
 
 class Plugins(TestCase):

@@ -59,7 +59,9 @@ class Failed(TestCase):
 
     def test_tries(self) -> None:
         """A tag wins over the setting; an invalid one means that it isn't run again."""
-        found = [retries.tries(Case(n), SETTINGS) for n in ("plain", "tagged", "never", "invalid")]
+        found = [
+            retries.max_retries(Case(n), SETTINGS) for n in ("plain", "tagged", "never", "invalid")
+        ]
         self.assertEqual(found, [1, 3, 0, 0])
 
 
@@ -72,11 +74,11 @@ class Again(TestCase):
         test = Case(name)
         ran: list[Any] = []
 
-        def passes(one: Any) -> bool:
+        def run_alone(one: Any) -> bool:
             ran.append(one)
             return next(results)
 
-        found, line = retries.retry([Failure(test)], SETTINGS, passes, lambda _: ["a.b"])
+        found, line = retries.retry([Failure(test)], SETTINGS, run_alone, lambda _: ["a.b"])
         self.assertEqual(ran, [test] * len(ran))
         return found, line, len(ran)
 
@@ -145,7 +147,7 @@ class Reports(TestCase):
             error = event(Case("plain"), outcome="error")
             categories = {"failures": [other, flaky], "errors": [error], "skipped": [other]}
             found = [Flaky(Failure(None, [flaky, error]), 2, None)]
-            retries.sort_out(found, categories, is_failure=is_failure)
+            retries.move_to_category(found, categories, is_failure=is_failure)
             self.assertEqual(categories["failures"], [other])
             self.assertEqual(categories["errors"], [])
             self.assertEqual(categories["skipped"], [other])
@@ -156,7 +158,7 @@ class Reports(TestCase):
     def test_no_category(self) -> None:
         """Without flaky tests there is no category."""
         categories: dict[str, list[Any]] = {"failures": [event(Case("plain"))]}
-        retries.sort_out([], categories, is_failure=True)
+        retries.move_to_category([], categories, is_failure=True)
         self.assertEqual(list(categories), ["failures"])
 
     def test_junit(self) -> None:
@@ -175,7 +177,7 @@ class Reports(TestCase):
             ET.SubElement(case, "system-out").text = "out"
         reporter = SimpleNamespace(tree=tree, errors=1, failed=3)
         flaky = Flaky(Failure(test), 2, None)
-        retries.annotate(reporter, [flaky])
+        retries.mark_in_junit(reporter, [flaky])
         self.assertEqual(
             [case[0].tag for case in tree], ["flakyFailure", "flakyError", "failure", "failure"]
         )

@@ -11,7 +11,7 @@ from nose2_aio.workers.schedule import Schedule, longest_first
 
 
 def unit(*keys: str, at_most: int = 1, is_serial: bool = False) -> Unit:
-    return Unit([], None, is_serial=is_serial, keys=dict.fromkeys(keys, at_most))
+    return Unit([], None, is_serial=is_serial, exclusive_keys=dict.fromkeys(keys, at_most))
 
 
 def all_next(schedule: Schedule, *, is_free: bool = True) -> list[int]:
@@ -22,7 +22,7 @@ def all_next(schedule: Schedule, *, is_free: bool = True) -> list[int]:
     return found
 
 
-class Order(TestCase):
+class Assignment(TestCase):
     """Which unit comes next."""
 
     def test_order(self) -> None:
@@ -109,11 +109,11 @@ class Order(TestCase):
                 running += new
                 started += new
                 self.assertTrue(running, (started, units))
-                taken = Counter(key for index in running for key in units[index].keys)
+                taken = Counter(key for index in running for key in units[index].exclusive_keys)
                 for index in running:
-                    for key, at_most in units[index].keys.items():
-                        others = [one for one in running if key in units[one].keys]
-                        least = max(units[one].keys[key] for one in others)
+                    for key, at_most in units[index].exclusive_keys.items():
+                        others = [one for one in running if key in units[one].exclusive_keys]
+                        least = max(units[one].exclusive_keys[key] for one in others)
                         self.assertLessEqual(taken[key], max(at_most, least))
                 schedule.end(running.pop(numbers.randrange(len(running))))
             self.assertEqual(sorted(started), list(range(12)))

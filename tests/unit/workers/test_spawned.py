@@ -7,7 +7,7 @@ from unittest import TestCase, mock
 
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers import spawned
-from nose2_aio.workers.spawned import Plan, Servant
+from nose2_aio.workers.spawned import LoadRequest, SpawnedWorker
 
 
 class Case(TestCase):
@@ -27,10 +27,10 @@ class Serve(TestCase):
 
     def serve(self, here: list[Unit], there: list[Unit], **given: Any) -> mock.Mock:
         process = mock.Mock()
-        plan = Plan([], "/", spawned.names_of(here), **given)
+        request = LoadRequest([], "/", spawned.load_names(here), **given)
         self.describe = mock.Mock()
-        Servant(process, plan).work(
-            there, mock.sentinel.steps, result=mock.sentinel.result, describe=self.describe
+        SpawnedWorker(process, request).work(
+            there, mock.sentinel.hooks, result=mock.sentinel.result, describe=self.describe
         )
         return process
 
@@ -39,7 +39,7 @@ class Serve(TestCase):
         there = units("ab", "c")
         process = self.serve(units("ab", "c"), there)
         process.work.assert_called_once_with(
-            there, mock.sentinel.steps, result=mock.sentinel.result, describe=self.describe
+            there, mock.sentinel.hooks, result=mock.sentinel.result, describe=self.describe
         )
         process.refuse.assert_not_called()
 
@@ -60,13 +60,13 @@ class Serve(TestCase):
     def test_one(self) -> None:
         """It may run one test alone, of its name: the unit keeps what else it is."""
         there = units("ab", "c")
-        process = self.serve(units("b"), there, is_one=True)
+        process = self.serve(units("b"), there, is_single_test=True)
         ([found], _), _ = process.work.call_args
         self.assertEqual(found.tests, [there[0].tests[1]])
         self.assertTrue(found.is_serial)
-        process = self.serve(units("b"), units("ab", "b"), is_one=True)
+        process = self.serve(units("b"), units("ab", "b"), is_single_test=True)
         process.work.assert_not_called()  # which one of them is meant isn't known
-        process = self.serve(units("c"), units("ab"), is_one=True)
+        process = self.serve(units("c"), units("ab"), is_single_test=True)
         process.work.assert_not_called()
         self.assertIn("1 is missing there", process.refuse.call_args.args[0])
 
@@ -76,12 +76,12 @@ class Names(TestCase):
 
     def test_name(self) -> None:
         """A test has its id, something else the name of its class."""
-        self.assertEqual(spawned.name_of(Case("a")), f"{__name__}.Case.a")
-        self.assertEqual(spawned.name_of(len), "builtin_function_or_method")
+        self.assertEqual(spawned.load_name(Case("a")), f"{__name__}.Case.a")
+        self.assertEqual(spawned.load_name(len), "builtin_function_or_method")
 
-    def test_servant(self) -> None:
+    def test_main_process(self) -> None:
         """In the main process there is none."""
-        self.assertIsNone(spawned.servant())
+        self.assertIsNone(spawned.current_worker())
 
 
 class Starts(TestCase):
@@ -92,17 +92,17 @@ class Starts(TestCase):
         calls: list[Any] = []
 
         def program(**given: Any) -> None:
-            calls.append((given["argv"], given["exit"], spawned.servant() is not None))
+            calls.append((given["argv"], given["exit"], spawned.current_worker() is not None))
 
-        plan = Plan(["nose2", "-v"], "/somewhere", ["a"])
+        request = LoadRequest(["nose2", "-v"], "/somewhere", ["a"])
         with (
-            mock.patch.object(spawned, "Process") as process,
+            mock.patch.object(spawned, "WorkerProcess") as process,
             mock.patch.object(spawned.os, "chdir") as chdir,
             mock.patch.object(spawned, "PluggableTestProgram", program),
-            mock.patch.object(spawned, "_servants", []),
+            mock.patch.object(spawned, "_process", spawned._ProcessState()),
         ):
-            spawned.spawned(mock.sentinel.link, plan)
-        process.assert_called_once_with(mock.sentinel.link)
+            spawned.run_spawned(mock.sentinel.channel, request)
+        process.assert_called_once_with(mock.sentinel.channel)
         process.return_value.end.assert_called_once_with()
         chdir.assert_called_once_with("/somewhere")
         self.assertEqual(calls, [(["nose2", "-v"], False, True)])

@@ -15,7 +15,7 @@ import nose2_aio
 from nose2_aio.workers import stack_dumps
 from tests.runs import Project, start
 
-DUMP = f"""Fatal Python error: Segmentation fault
+DUMP_SIGNAL = f"""Fatal Python error: Segmentation fault
 
 Thread 0x00000000000000aa (most recent call first):
   File "/home/user/thread.py", line 7 in work
@@ -32,8 +32,8 @@ import ctypes, faulthandler, os, sys, time
 from pathlib import Path
 from nose2_aio.workers import stack_dumps
 
-file = stack_dumps.note(Path(sys.argv[1]))
-stack_dumps.note_exit(file)
+file = stack_dumps.write_at_signals(Path(sys.argv[1]))
+stack_dumps.write_at_exit(file)
 
 def work():
     {}
@@ -51,12 +51,12 @@ class Parsed(TestCase):
         self.folder = Path(folder.name)
 
     def found(self, thread: int) -> list[tuple[str, int | None, str]]:
-        frames = stack_dumps.of_thread(self.folder, thread)
+        frames = stack_dumps.frames_of_thread(self.folder, thread)
         return [(one.filename, one.lineno, one.name) for one in frames]
 
     def test_frames(self) -> None:
         """The user's frames of a thread are returned, outermost first."""
-        (self.folder / "stacks").write_text(DUMP)
+        (self.folder / "stacks").write_text(DUMP_SIGNAL)
         test = ("/home/user/test_it.py", 12, "test_it")
         self.assertEqual(self.found(0xBB), [test, ("/home/user/deep.py", 3, "deep")])
         self.assertEqual(self.found(0xAA), [("/home/user/thread.py", 7, "work")])
@@ -64,8 +64,8 @@ class Parsed(TestCase):
 
     def test_last(self) -> None:
         """Of several stacks of a thread the last one counts."""
-        again = DUMP.replace("test_it", "again")
-        (self.folder / "stacks").write_text(f"{DUMP}\n{again}")
+        again = DUMP_SIGNAL.replace("test_it", "again")
+        (self.folder / "stacks").write_text(f"{DUMP_SIGNAL}\n{again}")
         self.assertEqual(self.found(0xBB)[0][0], "/home/user/again.py")
 
     def test_none(self) -> None:
@@ -113,7 +113,7 @@ class Written(TestCase):
     def test_asked(self) -> None:
         """They are written when the signal for it comes."""
         text, _ = self.written(
-            "Path(sys.argv[1], 'ready').touch(); time.sleep(60)", stack_dumps.DUMP
+            "Path(sys.argv[1], 'ready').touch(); time.sleep(60)", stack_dumps.DUMP_SIGNAL
         )
         self.assertIn("in work\n", text)
 
@@ -124,7 +124,7 @@ class Exits(TestCase):
     def test_exit(self) -> None:
         """The stack of who calls it is written first; not that of a child process."""
         with tempfile.TemporaryFile("w+") as file, mock.patch.object(os, "_exit") as leave:
-            stack_dumps.note_exit(file)
+            stack_dumps.write_at_exit(file)
             os._exit(3)
             leave.assert_called_once_with(3)
             file.seek(0)

@@ -14,20 +14,20 @@ from typing import Any
 from unittest import TestCase, mock, skipIf
 
 from nose2_aio.workers import stack_dumps, worker_handle
-from nose2_aio.workers.messages import Link, Order, Report, Text
-from nose2_aio.workers.worker_handle import Handle
+from nose2_aio.workers.messages import Assignment, Channel, OutputText, Report
+from nose2_aio.workers.worker_handle import WorkerHandle
 
 CONTEXT = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
 
 
-def echoes(link: Link, word: str) -> None:
+def echoes(link: Channel, word: str) -> None:
     """Send back what comes, until nothing more is to be done."""
     while orders := pickle.loads(link.connection.recv_bytes()):
-        report = Report(orders[0].unit, [Text(1, f"{word} {link.folder.name}")])
-        link.connection.send_bytes(report.packed())
+        report = Report(orders[0].unit, [OutputText(1, f"{word} {link.folder.name}")])
+        link.connection.send_bytes(report.to_bytes())
 
 
-def blocks(link: Link) -> None:
+def blocks(link: Channel) -> None:
     """Begin a group of processes with a child in it, and never end."""
     os.setpgid(0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])
@@ -37,19 +37,19 @@ def blocks(link: Link) -> None:
         if not grandchild:
             os.setsid()  # it leaves the group
             time.sleep(60)
-        link.connection.send_bytes(Report(child, [Text(1, str(grandchild))]).packed())
+        link.connection.send_bytes(Report(child, [OutputText(1, str(grandchild))]).to_bytes())
     time.sleep(60)
 
 
-def dumps(link: Link) -> None:
+def dumps(link: Channel) -> None:
     """Sleep, and write the stacks when it is asked for them."""
-    file = stack_dumps.note(link.folder)
-    link.connection.send_bytes(Report(0, []).packed())
+    file = stack_dumps.write_at_signals(link.folder)
+    link.connection.send_bytes(Report(0, []).to_bytes())
     time.sleep(60)
     file.close()
 
 
-def leaves(link: Link, code: int) -> None:
+def leaves(link: Channel, code: int) -> None:
     os._exit(code)
 
 
@@ -69,8 +69,8 @@ class Handles(TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def start(self, target: Any, *args: object) -> Handle:
-        found = Handle(CONTEXT, self.folder / "worker-1", target, *args)  # type: ignore[arg-type]
+    def start(self, target: Any, *args: object) -> WorkerHandle:
+        found = WorkerHandle(CONTEXT, self.folder / "worker-1", target, *args)  # type: ignore[arg-type]
         self.addCleanup(found.close)
         self.addCleanup(found.kill_now)
         return found
@@ -79,10 +79,10 @@ class Handles(TestCase):
         """It gets orders, and its reports come back; then it ends by itself."""
         worker = self.start(echoes, "from")
         self.assertFalse(worker.is_busy or worker.has_reported)
-        worker.send(Order(3), Order(4))
-        self.assertEqual(worker.receive(), Report(3, [Text(1, "from worker-1")]))
+        worker.send(Assignment(3), Assignment(4))
+        self.assertEqual(worker.receive(), Report(3, [OutputText(1, "from worker-1")]))
         self.assertTrue(worker.is_busy and worker.has_reported)
-        self.assertEqual(list(worker.orders), [Order(3), Order(4, number=1)])
+        self.assertEqual(list(worker.assignments), [Assignment(3), Assignment(4, number=1)])
         self.assertEqual(worker.process.name, "worker-1")
         worker.dismiss()
         self.assertEqual(worker.wait(), 0)
@@ -90,17 +90,17 @@ class Handles(TestCase):
     def test_taken_back(self) -> None:
         """Orders that it has not begun can be taken back."""
         worker = self.start(leaves, 0)
-        worker.send(Order(3), Order(4))
-        worker.send(Order(5))
-        worker.state.begin_order(0)
-        self.assertEqual(worker.take_back(), [Order(4, number=1), Order(5, number=2)])
-        self.assertEqual(list(worker.orders), [Order(3)])
+        worker.send(Assignment(3), Assignment(4))
+        worker.send(Assignment(5))
+        worker.state.begin_assignment(0)
+        self.assertEqual(worker.take_back(), [Assignment(4, number=1), Assignment(5, number=2)])
+        self.assertEqual(list(worker.assignments), [Assignment(3)])
 
     def test_dead(self) -> None:
         """Orders to one that has died are no error; its exit code tells of that."""
         worker = self.start(leaves, 5)
         worker.process.join()
-        worker.send(Order(0))
+        worker.send(Assignment(0))
         worker.dismiss()
         worker.signal(signal.SIGINT)
         with self.assertRaises((EOFError, OSError)):
@@ -129,11 +129,11 @@ class Handles(TestCase):
         worker.receive()
         worker.kill(is_stuck=True)
         self.assertTrue(worker.is_stuck and worker.is_being_killed)
-        worker.loop_state()
+        worker.finish_kill()
         self.assertTrue(worker.process.is_alive())
         end = time.monotonic() + 5
         while worker.process.is_alive() and time.monotonic() < end:
-            worker.loop_state()
+            worker.finish_kill()
             time.sleep(0.005)
         self.assertEqual(worker.wait(), -signal.SIGKILL)
         with mock.patch.object(stack_dumps, "_is_users", lambda name: name == __file__):

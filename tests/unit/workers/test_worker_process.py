@@ -1,4 +1,4 @@
-"""nose2_aio.workers.process"""
+"""nose2_aio.workers.worker_process"""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from nose2.plugins import logcapture
 
 from nose2_aio.errors import LoopError
 from nose2_aio.suites.units import Unit
-from nose2_aio.workers import process
-from nose2_aio.workers.messages import Order, Refusal, Report, unpacked
+from nose2_aio.workers import worker_process
+from nose2_aio.workers.messages import Assignment, Refusal, Report
 from tests.runs import Project
 
 MAIN = """
@@ -27,9 +27,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nose2_aio.suites.units import Unit
-from nose2_aio.workers.worker_handle import Handle
-from nose2_aio.workers.messages import Call, Order, Text
-from nose2_aio.workers.process import Process
+from nose2_aio.workers.worker_handle import WorkerHandle
+from nose2_aio.workers.messages import Call, Assignment, OutputText
+from nose2_aio.workers.worker_process import WorkerProcess
 
 
 class Case(unittest.TestCase):
@@ -43,11 +43,11 @@ class Case(unittest.TestCase):
         self.addClassCleanup(print, "cleaned up")
 
 
-class Steps:
+class TestHooks:
     def __getattr__(self, name):
         def call(*args):
             if name in ("begin_work", "begin_unit", "end_unit", "end_work"):
-                with open("steps", "a") as file:
+                with open("hooks", "a") as file:
                     print(name, *args, file=file)
         return call
     @contextmanager
@@ -62,15 +62,15 @@ units = [Unit([one], unittest.TestSuite([one]), repetition=7) for one in tests]
 
 
 def work(link):
-    process = Process(link)
+    process = WorkerProcess(link)
     print("never shown: the suite is loaded")
     describe = lambda test, error: str(error[1])
-    process.work(units, Steps(), result=unittest.TestResult(), describe=describe)
+    process.work(units, TestHooks(), result=unittest.TestResult(), describe=describe)
     process.end()
 
 
 def refuse(link):
-    Process(link).refuse("a reason")
+    WorkerProcess(link).refuse("a reason")
 
 
 def events(worker):
@@ -83,17 +83,17 @@ def events(worker):
 
 with tempfile.TemporaryDirectory() as folder:
     context = multiprocessing.get_context("fork")
-    worker = Handle(context, Path(folder) / "1", work)
-    worker.send(*(Order(number) for number in range(len(units))))
+    worker = WorkerHandle(context, Path(folder) / "1", work)
+    worker.send(*(Assignment(number) for number in range(len(units))))
     worker.dismiss()
     for event in events(worker):
-        if isinstance(event, Text):
+        if isinstance(event, OutputText):
             print(event.text, end="")
         elif isinstance(event, Call):
             print(event.name, *[getattr(a, "text", a) for a in event.args])
     print("exit code", worker.wait())
     worker.close()
-    worker = Handle(context, Path(folder) / "2", refuse)
+    worker = WorkerHandle(context, Path(folder) / "2", refuse)
     print(*events(worker))
     worker.close()
 """
@@ -117,8 +117,8 @@ class Work(TestCase):
                 *("exit code 0", "Refusal(reason='a reason')"),
             ],
         )
-        steps = (project.folder / "steps").read_text().splitlines()
-        self.assertEqual(steps, ["begin_work", *["begin_unit 7", "end_unit"] * 4, "end_work"])
+        hooks = (project.folder / "hooks").read_text().splitlines()
+        self.assertEqual(hooks, ["begin_work", *["begin_unit 7", "end_unit"] * 4, "end_work"])
         self.assertIn("on the terminal\n", run.output)
 
 
@@ -132,10 +132,10 @@ class Orders(TestCase):
 
     def test_received(self) -> None:
         """Orders come as they were sent; nothing more comes where the main process has gone."""
-        self.theirs.send_bytes(pickle.dumps((Order(1, frozenset([2])),)))
-        self.assertEqual(process._received(self.ours), (Order(1, frozenset([2])),))
+        self.theirs.send_bytes(pickle.dumps((Assignment(1, frozenset([2])),)))
+        self.assertEqual(worker_process._received(self.ours), (Assignment(1, frozenset([2])),))
         self.theirs.close()
-        self.assertEqual(process._received(self.ours), ())
+        self.assertEqual(worker_process._received(self.ours), ())
 
     def test_part(self) -> None:
         """An order may be for some tests of a unit; their places are those in the whole unit."""
@@ -146,23 +146,23 @@ class Orders(TestCase):
 
         ran: list[TestCase] = []
         tests = [Case("test"), Case("test"), Case("test")]
-        recorder, steps = mock.Mock(shouldStop=False), mock.Mock()
+        recorder, hooks = mock.Mock(shouldStop=False), mock.Mock()
         unit = Unit(tests, TestSuite(tests))
-        process._run(Order(4, frozenset([1, 2])), unit, steps, recorder)
+        worker_process._run(Assignment(4, frozenset([1, 2])), unit, hooks, recorder)
         self.assertEqual(ran, tests[1:])
         (number, positions), given = recorder.begin.call_args
         self.assertEqual((number, given), (4, {"has_fixtures": False}))
         self.assertEqual([positions[id(test)] for test in tests], [0, 1, 2])
-        self.assertEqual([one[0] for one in steps.mock_calls], ["begin_unit", "end_unit"])
+        self.assertEqual([one[0] for one in hooks.mock_calls], ["begin_unit", "end_unit"])
         recorder.end.assert_called_once_with()
 
     def test_interrupted(self) -> None:
         """Ctrl-C ends the unit; what was opened for it is closed."""
         suite = mock.Mock(side_effect=KeyboardInterrupt)
-        recorder, steps = mock.Mock(), mock.Mock()
-        process._run(Order(0), Unit([], suite), steps, recorder)
+        recorder, hooks = mock.Mock(), mock.Mock()
+        worker_process._run(Assignment(0), Unit([], suite), hooks, recorder)
         recorder.note_interrupt.assert_called_once()
-        steps.end_unit.assert_called_once_with()
+        hooks.end_unit.assert_called_once_with()
         recorder.end.assert_called_once_with()
 
 
@@ -173,21 +173,21 @@ class Parent(TestCase):
     def test_gone(self) -> None:
         """A worker whose main process has ended already ends at once."""
         with (
-            mock.patch.object(process.ctypes, "pythonapi"),
-            mock.patch.object(process.os, "_exit", side_effect=SystemExit) as leave,
+            mock.patch.object(worker_process.ctypes, "pythonapi"),
+            mock.patch.object(worker_process.os, "_exit", side_effect=SystemExit) as leave,
         ):
-            process._end_with(process.os.getppid())
+            worker_process._end_with(worker_process.os.getppid())
             leave.assert_not_called()
             with self.assertRaises(SystemExit):
-                process._end_with(-1)
+                worker_process._end_with(-1)
 
     def test_elsewhere(self) -> None:
         """Other systems have no such way: a worker looks once."""
         with (
-            mock.patch.object(process.sys, "platform", "darwin"),
-            mock.patch.object(process.ctypes, "pythonapi") as api,
+            mock.patch.object(worker_process.sys, "platform", "darwin"),
+            mock.patch.object(worker_process.ctypes, "pythonapi") as api,
         ):
-            process._end_with(process.os.getppid())
+            worker_process._end_with(worker_process.os.getppid())
         self.assertEqual(api.mock_calls, [])
 
 
@@ -201,7 +201,7 @@ class Handlers(TestCase):
             logging.NullHandler(),
         ]
         with mock.patch.object(logging.getLogger(), "handlers", found):
-            self.assertEqual(process.memory_handlers(), found[:1])
+            self.assertEqual(worker_process.memory_handlers(), found[:1])
 
 
 class Debugger(TestCase):
@@ -211,12 +211,12 @@ class Debugger(TestCase):
         """It fails, and the recorder knows why; outside of the block there is a debugger again."""
         recorder: Any = mock.Mock(needs_terminal=False)
         before = bdb.Bdb.set_trace
-        with process._without_debugger(recorder):
+        with worker_process._without_debugger(recorder):
             with self.assertRaisesRegex(LoopError, "^a debugger needs a terminal, and worker"):
                 bdb.Bdb().set_trace()
         self.assertTrue(recorder.needs_terminal)
         recorder.needs_terminal = False
-        with process._without_debugger(recorder):
+        with worker_process._without_debugger(recorder):
             errors: list[BaseException] = []
 
             def ask() -> None:
@@ -237,19 +237,19 @@ class Child(TestCase):
     """A child process that a test has forked."""
 
     def setUp(self) -> None:
-        self.process = object.__new__(process.Process)
+        self.process = object.__new__(worker_process.WorkerProcess)
         self.process._own = os.getpid()
         self.connection = mock.Mock()
-        self.process._link = mock.Mock(connection=self.connection)
+        self.process._channel = mock.Mock(connection=self.connection)
 
     def test_sends(self) -> None:
         """It ends where it would send a report, which is its parent's affair."""
         self.process.refuse("a reason")
         (data,) = self.connection.send_bytes.call_args.args
-        self.assertEqual(unpacked(data), Report(-1, [Refusal("a reason")]))
+        self.assertEqual(Report.from_bytes(data), Report(-1, [Refusal("a reason")]))
         self.process._own = -1
         with (
-            mock.patch.object(process.os, "_exit", side_effect=SystemExit) as leave,
+            mock.patch.object(worker_process.os, "_exit", side_effect=SystemExit) as leave,
             self.assertRaises(SystemExit),
         ):
             self.process.refuse("a reason")
@@ -272,15 +272,15 @@ class Interrupted(TestCase):
 
     def test_noting(self) -> None:
         """It waits while something is noted; where a test runs it raises KeyboardInterrupt."""
-        recorder: Any = mock.Mock(is_noting=True)
+        recorder: Any = mock.Mock(is_uninterruptible=True)
         before = signal.getsignal(signal.SIGINT)
         with mock.patch.object(signal, "default_int_handler", signal.default_int_handler):
-            process._handle_interrupts(recorder)
+            worker_process._handle_interrupts(recorder)
             try:
                 self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
                 signal.raise_signal(signal.SIGINT)
                 recorder.interrupt.assert_called_once_with()
-                recorder.is_noting = False
+                recorder.is_uninterruptible = False
                 with self.assertRaises(KeyboardInterrupt):
                     signal.raise_signal(signal.SIGINT)
             finally:
@@ -293,43 +293,43 @@ class Served(TestCase):
     def test_taken_back(self) -> None:
         """An order that was taken back isn't begun."""
         link: Any = mock.Mock()
-        link.state.begin_order.side_effect = lambda number: number != 1
-        orders = tuple(Order(0, number=number) for number in range(3))
+        link.state.begin_assignment.side_effect = lambda number: number != 1
+        orders = tuple(Assignment(0, number=number) for number in range(3))
         with (
-            mock.patch.object(process, "_received", side_effect=[orders, ()]),
-            mock.patch.object(process, "_run") as run,
+            mock.patch.object(worker_process, "_received", side_effect=[orders, ()]),
+            mock.patch.object(worker_process, "_run") as run,
         ):
-            process._serve(link, [Unit([], mock.Mock())], mock.Mock(), mock.Mock())
+            worker_process._serve(link, [Unit([], mock.Mock())], mock.Mock(), mock.Mock())
         self.assertEqual([one.args[0].number for one in run.call_args_list], [0, 2])
 
     def test_logs(self) -> None:
         """Records for nose2's log capture are recorded."""
-        worker = object.__new__(process.Process)
-        worker._link, worker._output, worker._terminal = mock.Mock(), mock.Mock(), 2
+        worker = object.__new__(worker_process.WorkerProcess)
+        worker._channel, worker._output, worker._terminal = mock.Mock(), mock.Mock(), 2
         handler = logging.NullHandler()
         with (
-            mock.patch.object(process, "memory_handlers", return_value=[handler]),
-            mock.patch.object(process, "_handle_interrupts"),
-            mock.patch.object(process.signal, "pthread_sigmask") as mask,
-            mock.patch.object(process, "_serve") as serve,
-            mock.patch.object(process.Recorder, "add_log") as log,
+            mock.patch.object(worker_process, "memory_handlers", return_value=[handler]),
+            mock.patch.object(worker_process, "_handle_interrupts"),
+            mock.patch.object(worker_process.signal, "pthread_sigmask") as mask,
+            mock.patch.object(worker_process, "_serve") as serve,
+            mock.patch.object(worker_process.RecordingResult, "add_log") as log,
         ):
             worker.work([], mock.MagicMock(), result=mock.Mock(), describe=mock.Mock())
             handler.emit(logging.makeLogRecord({}))
         log.assert_called_once()
         serve.assert_called_once()
-        mask.assert_called_once_with(signal.SIG_UNBLOCK, process.HELD)
+        mask.assert_called_once_with(signal.SIG_UNBLOCK, worker_process.BLOCKED_SIGNALS)
 
     def test_cleanups(self) -> None:
         """At the end come the class cleanups of units that have no fixtures of a class."""
         units = [Unit([self], mock.Mock()), Unit([self], mock.Mock(), has_fixtures=True)]
         for number, cases in ((0, [Served]), (1, [])):
-            received = [(Order(number),), ()]
+            received = [(Assignment(number),), ()]
             with (
-                mock.patch.object(process, "_received", side_effect=received),
-                mock.patch.object(process, "_run") as run,
-                mock.patch.object(process.seams, "clean_up") as clean_up,
+                mock.patch.object(worker_process, "_received", side_effect=received),
+                mock.patch.object(worker_process, "_run") as run,
+                mock.patch.object(worker_process.unittest_internals, "clean_up") as clean_up,
             ):
-                process._serve(mock.Mock(), units, mock.Mock(), mock.Mock())
+                worker_process._serve(mock.Mock(), units, mock.Mock(), mock.Mock())
             run.assert_called_once()
             self.assertEqual(list(clean_up.call_args.args[0]), cases)

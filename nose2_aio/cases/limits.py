@@ -1,0 +1,67 @@
+"""The time limit of the test that runs, and its virtual time, by its tags and the settings."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import TestCase
+
+from nose2_aio.cases import nose2_cases, unittest_internals
+from nose2_aio.config import tag_lookup
+from nose2_aio.config.settings import Settings
+from nose2_aio.errors import InvalidValueError
+from nose2_aio.running import decorators, plans
+from nose2_aio.running.deadlines import TimeLimits
+from nose2_aio.running.engines import Engine
+
+__all__ = ["Limits", "is_tagged"]
+
+
+def is_tagged(function: object, owner: type) -> bool:
+    """Return True if a test function has attributes, which may be tags, or its class has tags."""
+    return bool(getattr(function, "__dict__", None)) or hasattr(owner, tag_lookup.CLASS_ATTRIBUTE)
+
+
+class Limits:
+    """Begins the time of tests, one after another."""
+
+    mistake: InvalidValueError | None = None
+    """What is wrong with the tags of the test that runs."""
+
+    def __init__(self, settings: Settings, time_limits: TimeLimits) -> None:
+        self._settings = settings
+        self._time_limits = time_limits
+        self._overall = plans.overall(settings)
+        self.are_for_all = bool(self._overall.seconds) or settings.virtual_time
+        """True if the settings limit each test, or make its time virtual."""
+
+    def begin(self, function: Any, owner: type) -> None:
+        """Begin the time of a test, if it is limited or virtual."""
+        mark = decorators.decoration(function)
+        engine = Engine.BY_RESULT if mark is None else mark.engine
+        try:
+            limit = plans.limit(engine, function, owner, self._settings)
+            virtual = plans.virtual(
+                function, owner, self._settings, is_virtual=mark is not None and mark.is_virtual
+            )
+            self._time_limits.begin(limit, virtual)
+        except InvalidValueError as error:  # raised where the test is called
+            self.mistake = error
+            self._time_limits.begin(self._overall)
+        deadline = self._time_limits.deadline
+        if unittest_internals.is_isolated(owner) and engine is Engine.FOREVER and deadline:
+            plan = plans.made(engine, function, owner)  # nobody tells this engine of a deadline
+            deadline.extend(plan.timeout + plan.sleep)
+
+    def begin_before_set_up(self, test: TestCase) -> None:
+        """Begin the time of a test before anything of it runs, unless its layers have begun it."""
+        if self._time_limits.deadline is None:
+            self.begin(*nose2_cases.target(test))
+        else:
+            self._time_limits.renew()
+
+    def check(self) -> None:
+        """Raise the error for a test that has ended after its limit without awaiting."""
+        deadline = self._time_limits.deadline
+        if deadline is not None and deadline.is_over:
+            self._time_limits.renew()
+            raise deadline.lateness()

@@ -1,0 +1,206 @@
+"""The host: one task that runs one coroutine after another.
+
+1. `Host.begin` hands the host a *job*, a coroutine. The first job starts the task; a later one
+   wakes it. So all jobs share one task and one `contextvars.Context`.
+2. When a job is done, the host stops the loop and waits for the next one. If ``is_last`` says that
+   no other job follows, the task ends instead.
+3. Hosts nest: the job of the outer host is to await the inner one (`Host.attend`). So whatever
+   cancels the outer host, such as a task group of ``setUpClass`` whose task has failed, cancels the
+   job of the inner one.
+4. A host that waits for a job, or for an inner host, is hidden from `asyncio.all_tasks`: code that
+   waits for all tasks would wait for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import enum
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from nose2_aio.eventloop.host_task import HostTask
+from nose2_aio.introspection import await_chains
+from nose2_aio.introspection.await_chains import Line
+from nose2_aio.running.deadlines import Deadline
+
+__all__ = ["Host", "State", "always", "never"]
+
+
+class State(enum.Enum):
+    """The life of a host."""
+
+    NEW = "new"
+    OPEN = "open"
+    CLOSING = "closing"
+    """No other job follows."""
+    CLOSED = "closed"
+
+
+def always() -> bool:
+    """Say that a job is the last one."""
+    return True
+
+
+def never() -> bool:
+    """Say that other jobs may follow."""
+    return False
+
+
+class Host:
+    """Runs jobs on a loop, in a context; ``on_end`` is called on the loop after the last one."""
+
+    state = State.NEW
+    task: HostTask | None = None
+    job: Coroutine[Any, Any, Any] | None = None
+    """The coroutine that runs, or is to run."""
+    deadline: Deadline | None = None
+    """The time limit of the job."""
+    is_late = False
+    """True if the last job has ended after its deadline."""
+    _value: Any = None
+    _error: BaseException | None = None
+    _is_last: Callable[[], bool] = staticmethod(never)
+    _wake: asyncio.Future[None] | None = None
+    _is_attending = False
+    """True while the job is to await an inner host."""
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        context: contextvars.Context,
+        outer: Host | None,
+        on_end: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._context = context
+        self._outer = outer
+        self.on_end: Callable[[], None] | None = on_end
+
+    @property
+    def is_busy(self) -> bool:
+        """True while the task has a job to run to its end."""
+        return self.job is not None and self.task is not None and not self.task.done()
+
+    @property
+    def has_ended(self) -> bool:
+        """True if no task runs: none was started, or it is done."""
+        return self.task is None or self.task.done()
+
+    @property
+    def innermost_line(self) -> Line | None:
+        """The innermost line of the user's that the job awaits."""
+        lines = [] if self.task is None else await_chains.of_task(self.task)
+        return lines[-1] if lines else None
+
+    def begin(self, job: Coroutine[Any, Any, Any], is_last: Callable[[], bool]) -> None:
+        """Run a job as soon as the loop runs; ``is_last`` is called at its end."""
+        self.state = State.OPEN
+        self._is_attending = self.is_late = False
+        self._value = self._error = None
+        self.job = job
+        self._is_last = is_last
+        if self.task is not None and not self.task.done():
+            self._wake_up()
+            return
+        # without the task factory of the user: nothing of the test must matter here
+        self.task = HostTask(self._serve(), loop=self._loop, context=self._context)
+        if self._outer is not None:
+            self._outer.attend(self.task)
+
+    def attend(self, inner: HostTask) -> None:
+        """Await the task of an inner host as soon as the loop runs."""
+        self.begin(_awaited(inner), never)
+        self._is_attending = True
+        assert self.task is not None
+        self.task.hide()
+
+    def take(self) -> tuple[Any, BaseException | None]:
+        """Return the value of the last job and its error, if it has one; forget them."""
+        value, error = self._value, self._error
+        self._value = self._error = None
+        return value, error
+
+    def take_interruption(self) -> BaseException | None:
+        """Return the error that this host, or an outer one, got while an inner one ran."""
+        error, self._error = self._error, None
+        return error or (None if self._outer is None else self._outer.take_interruption())
+
+    def give_up(self) -> BaseException | None:
+        """Forget the job, and return its error if it has ended with one."""
+        if self.job is not None:
+            self.job.close()
+        error = self._error
+        self.job = self._value = self._error = None
+        return error
+
+    def expect_more(self) -> None:
+        """Wait for another job after this one."""
+        self._is_last = never
+
+    def close(self) -> None:
+        """End the task: no other job follows."""
+        self.state = State.CLOSING
+        self._wake_up()
+
+    def drop(self) -> None:
+        """Close the coroutine of the task: its loop was closed by somebody else."""
+        if self.task is not None:
+            coroutine: Any = self.task.get_coro()
+            coroutine.close()
+            # nothing public stops asyncio's message that the task was destroyed
+            self.task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+    def _wake_up(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def _serve(self) -> None:
+        """Run one job after another."""
+        try:
+            while self.job is not None:
+                try:
+                    self._value = await self.job
+                except BaseException as error:
+                    self._error = error
+                    if isinstance(error, GeneratorExit):
+                        return  # it may be this task that is closed: it must not await any more
+                finally:
+                    self.job = None
+                if self.deadline is not None:
+                    self.is_late = self.deadline.is_over
+                if self._is_last():
+                    self.state = State.CLOSING
+                else:
+                    self._loop.stop()
+                    await self._next()
+        finally:
+            if self.on_end is not None and self._outer is None and not self._loop.is_closed():
+                self._loop.call_soon(self.on_end)
+
+    async def _next(self) -> None:
+        """Wait for the next job or the end; a cancellation that comes meanwhile hits the job."""
+        task = self.task
+        assert task is not None
+        task.is_idle = True
+        task.hide()
+        while self.job is None and self.state is State.OPEN:
+            self._wake = self._loop.create_future()
+            try:
+                await self._wake
+            except asyncio.CancelledError:  # from the last step of the job before
+                task.note_cancellation()
+        task.is_idle = False
+        if not self._is_attending:
+            task.show()
+        if task.was_cancelled:
+            task.was_cancelled = False
+            if self.job is not None:
+                task.cancel()
+
+
+async def _awaited(inner: HostTask) -> None:
+    with contextlib.suppress(asyncio.CancelledError):  # the inner host has passed it to its job
+        await inner

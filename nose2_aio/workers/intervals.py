@@ -1,0 +1,54 @@
+"""When each test ran: how long tests take, and which ran at the same time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nose2_aio.workers.messages import Call
+
+__all__ = ["RunInterval", "RunIntervals"]
+
+_SHORTEST = 1e-4
+"""Seconds that a test counts for at least in the average."""
+
+
+class RunInterval(NamedTuple):
+    """When a test ran, by `time.time`."""
+
+    unit: int
+    """The index of its unit."""
+    test: int
+    """Its position in the unit."""
+    began: float
+    ended: float
+
+
+class RunIntervals:
+    """When each of the tests ran that have ended."""
+
+    def __init__(self) -> None:
+        self.average = 0.0
+        """The seconds that a test takes. Recent tests count more. 0 if no test has ended."""
+        self._intervals: list[RunInterval] = []
+        self._began: dict[int, float] = {}
+        """When the last test of a unit began, by unit."""
+
+    def begin(self, unit: int, call: Call) -> None:
+        """Note that a test begins, given the call of ``startTest``."""
+        self._began[unit] = call.moment
+
+    def end(self, unit: int, test: int, call: Call) -> None:
+        """Note that a test has ended, given the call of ``stopTest``."""
+        began = self._began.get(unit, call.moment)
+        self._intervals.append(RunInterval(unit, test, began, call.moment))
+        self.average += (max(call.moment - began, _SHORTEST) - self.average) / 8
+
+    def concurrent(self, unit: int, test: int) -> list[RunInterval]:
+        """Return when the other tests ran that ran at the same time as this one."""
+        own = [one for one in self._intervals if (one.unit, one.test) == (unit, test)]
+        return [
+            one
+            for one in self._intervals
+            if (one.unit, one.test) != (unit, test)
+            and any(one.began < mine.ended and mine.began < one.ended for mine in own)
+        ]

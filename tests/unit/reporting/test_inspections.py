@@ -1,0 +1,61 @@
+"""nose2_aio.reporting.inspections"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from unittest import TestCase, mock
+
+from nose2_aio.config.checks import CHECKS
+from nose2_aio.eventloop.problems import Finding, Problems
+from nose2_aio.reporting import inspections
+from nose2_aio.reporting.inspections import Evidence, Stage
+
+
+class Checks(TestCase):
+    """The two places that know a check."""
+
+    def test_names(self) -> None:
+        """Each check of the settings has a function, each function is one of them, in order."""
+        self.assertEqual(inspections.check_names(), [check.name for check in CHECKS])
+
+
+class Inspect(TestCase):
+    """What a check finds."""
+
+    def test_failing_check(self) -> None:
+        """A check that raises is a finding itself, and the next one runs."""
+        problems = Problems()
+
+        def find(_: Evidence) -> Iterator[Finding]:
+            yield Finding("leaked-tasks", "", "something")
+
+        def fail(_: Evidence) -> Iterator[Finding]:
+            raise LookupError
+
+        checks = {"first": (Stage.AFTER_TEST, fail), "second": (Stage.AFTER_TEST, find)}
+        with mock.patch.object(inspections, "_checks", checks):
+            inspections.inspect_after_test(problems)
+        self.assertEqual(
+            [(one.check, one.what) for one in problems.findings],
+            [
+                ("first", "the check failed itself, with LookupError"),
+                ("leaked-tasks", "something"),
+            ],
+        )
+
+    def test_stages(self) -> None:
+        """The checks of a stage run in that one; those for after the test before a close, too."""
+
+        def named(stage: Stage) -> object:
+            return lambda _: iter([Finding(stage.name, "", "")])
+
+        checks = {stage.name: (stage, named(stage)) for stage in Stage}
+        with mock.patch.object(inspections, "_checks", checks):
+            for stage, expected in (
+                (Stage.BEFORE_CANCEL, ["BEFORE_CANCEL"]),
+                (Stage.BEFORE_CLOSE, ["BEFORE_CLOSE", "AFTER_TEST"]),
+                (Stage.AFTER_TEST, ["AFTER_TEST"]),
+            ):
+                problems = Problems()
+                inspections._inspect(stage, Evidence(problems))
+                self.assertEqual([one.check for one in problems.findings], expected)
