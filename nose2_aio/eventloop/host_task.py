@@ -132,7 +132,7 @@ class HostTask(asyncio.Task[None]):
         callback is one of ours, which runs the loop.
         """
         stack: list[FrameType] = []
-        while frame is not None and frame.f_code is not _CALLBACK:
+        while frame is not None and frame.f_code is not locations.CALLBACK_CODE:
             stack.append(frame)
             frame = frame.f_back
         if frame is not None:
@@ -155,7 +155,3 @@ def _failure(value: Any) -> BaseException | None:
         return None
     # if nobody has asked for the error yet, ``exception()`` would mark it as seen
     return None if value._log_traceback else value.exception()
-
-
-_CALLBACK = locations.code_of(asyncio.Handle, "_run")
-"""The function in which the event loop calls a callback, or runs a step of a task."""
