@@ -209,7 +209,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def testOutcome(self, event: Any) -> None:
         """Note which tests fail, and which pass."""
-        self._test_run.failures.note(event)
+        if event.exc_info is not None:
+            self._test_run.failures.note(event)
         if self._pass_counts is not None:
             self._pass_counts.note(event)
 

@@ -33,8 +33,9 @@ from nose2_aio.running.engines import Engine
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.suites import loop_variants, units
 from nose2_aio.workers import spawned
+from nose2_aio.workers.recording import Describe
 from nose2_aio.workers.retries import Failures, Flaky, retry
-from nose2_aio.workers.worker_run import Describe, WorkerRun
+from nose2_aio.workers.worker_run import WorkerRun
 
 __all__ = ["Execute", "Found", "Run"]
 

@@ -28,7 +28,7 @@ _REPORT = "\n" + "=" * 70 + "\n"
 
 
 class Run(NamedTuple):
-    """What a run came to."""
+    """The outcome of a run."""
 
     returncode: int
     output: str
@@ -36,7 +36,7 @@ class Run(NamedTuple):
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """The verdicts that ``-v`` prints, by ``module.Class.test:index[loop]``."""
+        """The outcomes that ``-v`` prints, by ``module.Class.test:index[loop]``."""
         found = {}
         head = self.output.partition(_REPORT)[0]  # or what follows would be searched for more
         for entry in _ENTRY.finditer(head):
@@ -52,12 +52,12 @@ class Run(NamedTuple):
 
     @property
     def reports(self) -> list[str]:
-        """What is printed of each failure, with its traceback."""
+        """The text of each failure, with its traceback."""
         return self.output.partition("\n" + "-" * 70 + "\nRan ")[0].split(_REPORT)[1:]
 
     @property
     def ran(self) -> int:
-        """How many tests ran."""
+        """The number of tests that ran."""
         found = re.findall(r"^Ran (\d+) test", self.output, re.MULTILINE)
         return int(found[-1]) if found else -1
 
@@ -120,7 +120,7 @@ def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
 
 
 class Project:
-    """A folder with a test project in it, gone at the end of the test."""
+    """A folder with a test project. It is removed at the end of the test."""
 
     def __init__(self, case: object, **files: str) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -130,7 +130,7 @@ class Project:
             self.write(f"{name}.py", text)
 
     def write(self, name: str, text: str) -> None:
-        """Write a file, its text dedented."""
+        """Write a file after dedenting its text."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text).lstrip("\n"))
@@ -140,7 +140,7 @@ class Project:
         return nose2(*arguments, folder=self.folder, plugin=plugin)
 
     def signalled(self, *arguments: str, signals: Iterable[signal.Signals]) -> Run:
-        """Run nose2 in the folder, and send each signal when a test says that it waits."""
+        """Run nose2 in the folder. Send each signal when a test says "waiting"."""
         return signalled(*arguments, signals=signals, folder=self.folder)
 
     def python(self, *arguments: str) -> Run:

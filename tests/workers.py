@@ -1,4 +1,4 @@
-"""Run projects in worker processes, and hold them against serial runs."""
+"""Run projects in worker processes, and compare them with serial runs."""
 
 from __future__ import annotations
 
@@ -41,12 +41,15 @@ class Streams(NamedTuple):
 
 
 def without_times(text: str) -> str:
-    """Replace what differs between two runs."""
+    """Replace the parts that differ between two runs."""
     return TIMES.sub("N", text)
 
 
 def separately(project: Project, *arguments: str) -> Streams:
-    """Run nose2 in a project, with stdout and stderr apart: workers keep the order of each."""
+    """Run nose2 in a project and return stdout and stderr apart.
+
+    Workers keep the order within each of the two only.
+    """
     found = subprocess.run(
         [sys.executable, "-m", "nose2", "--no-user-config", "--plugin", "nose2_aio", *arguments],
         cwd=project.folder,
@@ -61,7 +64,7 @@ def separately(project: Project, *arguments: str) -> Streams:
 
 
 def marked(marker: str) -> list[str]:
-    """The processes that have a word in their environment, by their command lines."""
+    """Return the command lines of processes with a word in their environment."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
@@ -73,23 +76,23 @@ def marked(marker: str) -> list[str]:
 
 
 class Workers(TestCase):
-    """A project that takes notes."""
+    """A project whose tests take notes."""
 
     maxDiff = None
 
     def project(self, code: str, **others: str) -> Project:
-        """A project with tests that can ``note``."""
+        """Return a project with tests that can ``note``."""
         return Project(self, test_it=NOTE + code, **others)
 
     def notes(self, project: Project) -> list[str]:
-        """The notes that a run has taken."""
+        """Return the notes of a run, and remove them."""
         path = project.folder / "notes.txt"
         lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
         return lines
 
     def assert_same(self, project: Project, *arguments: str, workers: str = "2") -> Streams:
-        """A run in workers prints what the serial run prints; return that."""
+        """Assert that a run in workers prints what the serial run prints; return that."""
         arguments = ("-v", *arguments)
         serial = separately(project, *arguments)
         self.assertEqual(separately(project, *arguments, f"--aio-workers={workers}"), serial)

@@ -68,7 +68,9 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
 
     def do_cleanups(test: TestCase) -> Any:
         is_passed = do_plain_cleanups(test)
-        if test is adapter.test and unittest_internals.is_end(sys._getframe(1)):
+        frame = sys._getframe(1)
+        is_end = frame.f_code is unittest_internals.RUN or unittest_internals.is_end(frame)
+        if is_end and test is adapter.test:
             return adapter.end(test, is_passed=is_passed)
         return is_passed
 

@@ -21,7 +21,7 @@ from unittest import TestCase
 from nose2_aio.cases import generator_tests, nose2_cases, unittest_internals
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
-from nose2_aio.cases.limits import Limits, is_tagged
+from nose2_aio.cases.limits import Limits
 from nose2_aio.cases.nose2_cases import UserCall
 from nose2_aio.cases.scope_keys import ScopeLevel
 from nose2_aio.cases.scopes import UNKNOWN, Scopes
@@ -151,7 +151,8 @@ class Invocation:
     ) -> Execution:
         self._attribution.begin_awaiting()
         plan = _PLAN
-        if mark is not None or is_tagged(call.function, call.owner):
+        is_tagged = getattr(call.function, "__dict__", None) or hasattr(call.owner, _TAGS)
+        if mark is not None or is_tagged:
             engine = Engine.BY_RESULT if mark is None else mark.engine
             plan = plans.made(engine, call.function, call.owner)
         return Execution(body, plan, call.case, self._time_limits.deadline)
@@ -226,9 +227,9 @@ class Invocation:
         self, test: TestCase, call: UserCall, body: Callable[[], Awaitable[Any]]
     ) -> Any:
         """Run one of the examples that Hypothesis has for a test, unless the test is over."""
-        ended_for = self._scopes.runner(self._scopes.key_of(test)).ended_for
-        if ended_for is not None:
-            raise ended_for
+        cancelled_for = self._scopes.runner(self._scopes.key_of(test)).host.cancelled_for
+        if cancelled_for is not None:
+            raise cancelled_for
         return self._run(test, call, None, body, is_last=never)
 
 

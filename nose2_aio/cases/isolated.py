@@ -226,7 +226,7 @@ class IsolatedRunner:
         loop_state = instrumented.state_of(loop)
         if not self._is_checked or loop is None or loop.is_closed():
             return
-        if loop_state is not None and not loop_state.has_no_objects:
+        if loop_state is not None and loop_state.objects:
             self.run(shutdown.give_way())
             Leftovers(loop, self._problems, self._options.grace).inspect()
 

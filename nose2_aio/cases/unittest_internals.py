@@ -25,6 +25,7 @@ __all__ = [
     "ISOLATED",
     "PLAIN",
     "PLAIN_CLEANUP",
+    "RUN",
     "SET_UP",
     "TEAR_DOWN",
     "TEST",
@@ -66,7 +67,7 @@ _OF_SUITES = ("run", "__call__", "__iter__")
 _PLAIN = {seam: getattr(TestCase, seam) for seam in (SET_UP, TEAR_DOWN)}
 
 _SUITES = {name: (getattr(BaseTestSuite, name), getattr(TestSuite, name)) for name in _OF_SUITES}
-_RUN = locations.code_of(TestCase, "run")
+RUN = locations.code_of(TestCase, "run")
 
 Cleanup = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 """What is to be called, with its arguments."""
@@ -132,12 +133,12 @@ def is_end(frame: FrameType) -> bool:
 
     A class may override it in between.
     """
-    if frame.f_code is _RUN:
+    if frame.f_code is RUN:
         return True
     caller: FrameType | None = frame
     while caller is not None and caller.f_code.co_name == "doCleanups":
         caller = caller.f_back
-    return caller is not None and caller.f_code is _RUN
+    return caller is not None and caller.f_code is RUN
 
 
 def is_isolated(case: type[TestCase]) -> bool:

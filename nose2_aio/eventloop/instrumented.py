@@ -39,6 +39,7 @@ from nose2_aio.introspection.await_chains import Line
 from nose2_aio.introspection.locations import Origin
 
 __all__ = [
+    "STATE",
     "InstrumentedLoop",
     "InstrumentedMixin",
     "class_name",
@@ -68,6 +69,10 @@ _OPENING_METHODS = (
     "subprocess_shell",
 )
 """The coroutine methods of a loop that open a transport or a server."""
+
+
+STATE = "__nose2_aio__"
+"""The attribute of an instrumented loop that has its `LoopState`."""
 
 
 class InstrumentedMixin:

@@ -64,8 +64,10 @@ class LoopState:
     """True if the loop waits in an `InstrumentedSelector`."""
     initial_handler: Any = None
     """The exception handler from before we instrumented the loop. None: asyncio's default."""
-    _created: dict[int, tuple[weakref.ref[Any], Problems, Origin, str]] | None = None
-    """The fields of each `CreatedObject`, by ``id()``: the user's objects may define equality.
+    objects: dict[int, tuple[weakref.ref[Any], Problems, Origin, str]] | None = None
+    """The fields of each `CreatedObject` that still exists; None if there was none.
+
+    By ``id()``, since the user's objects may define equality.
 
     The references are weak: nothing is kept alive by its record.
     """
@@ -78,9 +80,9 @@ class LoopState:
         problems = current_problems.get() or self.problems
         if problems is None:
             return
-        if self._created is None:
-            self._created = {}
-        created, key = self._created, id(thing)
+        if self.objects is None:
+            self.objects = {}
+        created, key = self.objects, id(thing)
         try:
             reference = weakref.ref(thing, lambda _: created.pop(key, None))
         except TypeError:
@@ -91,20 +93,15 @@ class LoopState:
     def created(self) -> list[CreatedObject]:
         """The recorded objects that still exist."""
         found = []
-        for reference, problems, origin, name in list((self._created or {}).values()):
+        for reference, problems, origin, name in list((self.objects or {}).values()):
             thing = reference()
             if thing is not None:
                 found.append(CreatedObject(thing, problems, origin, name))
         return found
 
-    @property
-    def has_no_objects(self) -> bool:
-        """True if no recorded object still exists."""
-        return not self._created
-
     def find(self, thing: Any) -> CreatedObject | None:
         """Return the record of an object; None if it was not recorded."""
-        found = (self._created or {}).get(id(thing))
+        found = (self.objects or {}).get(id(thing))
         if found is None or found[0]() is not thing:
             return None
         return CreatedObject(thing, *found[1:])
@@ -112,7 +109,7 @@ class LoopState:
     def forget(self) -> None:
         """Forget the recorded objects. asyncio will not log the errors of those we interrupted."""
         silence_interrupted(one.thing for one in self.created)
-        self._created = None
+        self.objects = None
 
     def add_job(self, future: asyncio.Future[Any]) -> None:
         """Record the future of a job that was submitted to an executor."""
@@ -123,7 +120,7 @@ class LoopState:
     def needs_shutdown(self) -> bool:
         """True if there are threads to end, or async generators to close."""
         return self.default_executor is not None or (
-            not self.has_no_objects
+            bool(self.objects)
             and any(type(one.thing) is AsyncGeneratorType for one in self.created)
         )
 

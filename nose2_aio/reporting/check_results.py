@@ -58,19 +58,19 @@ class CheckResults:
         The problems are removed from ``problems``.
         """
         inspect_after_test(problems)
-        findings, stubborn = problems.findings, problems.abandon_reason
+        findings, abandon_reason = problems.findings, problems.abandon_reason
         vars(problems).clear()
         modes = {**self._modes, **tagged}
         new = self._baseline.new(name, [one for one in findings if modes[one.check] != "ignore"])
         fails = can_fail and not self._baseline.is_to_be_written
         failing = [one for one in new if modes[one.check] == "fail" and fails]
         noted = tuple(one for one in new if one not in failing)
-        if stubborn and not can_fail:
-            noted = (Finding("leaked-tasks", "", stubborn), *noted)
+        if abandon_reason and not can_fail:
+            noted = (Finding("leaked-tasks", "", abandon_reason), *noted)
         if noted:
             self.entries.append(SummaryEntry(name, noted))
-        if stubborn and can_fail:
-            return AbandonedLoopError("\n\n".join([stubborn, *_texts(failing)]))
+        if abandon_reason and can_fail:
+            return AbandonedLoopError("\n\n".join([abandon_reason, *_texts(failing)]))
         head = _HEAD.format(what=what)
         return CheckError("\n".join([head, *_texts(failing)])) if failing else None
 

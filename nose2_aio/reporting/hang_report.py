@@ -16,7 +16,7 @@ from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains, locations
 
-__all__ = ["MAX_TASKS", "describe_loop", "describe_task", "executor_of", "name_of", "task_lines"]
+__all__ = ["MAX_TASKS", "describe_loop", "describe_task", "name_of", "task_lines"]
 
 MAX_TASKS = 20
 """How many tasks a report shows, besides the test's own."""
@@ -49,7 +49,9 @@ def describe_loop(
         if len(others) > MAX_TASKS:
             paragraphs.append([f"... and {len(others) - MAX_TASKS} tasks more."])
         paragraphs += [[f"They wait for each other: {cycle}."] for cycle in _cycles(tasks)]
-    paragraphs += _threads(executor_of(loop))
+    loop_state = instrumented.state_of(loop)
+    if loop_state is not None and loop_state.executor is not None:
+        paragraphs += _threads(loop_state.executor)
     clock = instrumented.clock_of(loop)
     if loop is not None and clock is not None and not loop.is_closed():
         holders = instrumented.describe_wakeup_sources(loop)
@@ -59,12 +61,6 @@ def describe_loop(
             + [f"  {holder}" for holder in holders]
         )
     return "\n\n".join("\n".join(lines) for lines in paragraphs)
-
-
-def executor_of(loop: AbstractEventLoop | None) -> Executor | None:
-    """Return the default executor of a loop, if it is ours."""
-    loop_state = instrumented.state_of(loop)
-    return None if loop_state is None else loop_state.executor
 
 
 def task_lines(task: Task[Any]) -> list[str]:
@@ -128,11 +124,11 @@ def _cycles(tasks: list[Task[Any]]) -> list[str]:
     return found
 
 
-def _threads(executor: Executor | None) -> list[list[str]]:
+def _threads(executor: Executor) -> list[list[str]]:
     """Return a paragraph for each job that an executor runs."""
     frames = wakeup_sources.other_frames()
     found = []
-    for identity, job in list(executor.running.items()) if executor is not None else ():
+    for identity, job in list(executor.running.items()):
         lines = await_chains.format_lines(await_chains.of_frame(frames.get(identity)))
         found.append([f"A thread of the executor runs {job}{':' if lines else ''}", *lines])
     return found

@@ -27,7 +27,6 @@ from nose2_aio.introspection import await_chains, locations, tracebacks
 from nose2_aio.reporting import hang_report
 
 __all__ = [
-    "check_names",
     "inspect_after_test",
     "inspect_before_cancel",
     "inspect_before_close",
@@ -89,11 +88,6 @@ def _check(name: str, stage: Stage) -> Callable[[_CheckFunction], _CheckFunction
         return function
 
     return register
-
-
-def check_names() -> list[str]:
-    """Return the names of the checks, in the order of their findings."""
-    return list(_checks)
 
 
 def inspect_before_cancel(

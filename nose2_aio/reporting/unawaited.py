@@ -9,8 +9,10 @@ A test that catches or ignores the warning deals with its own coroutines: then P
 
 from __future__ import annotations
 
+import functools
 import gc
 import inspect
+import operator
 import re
 import sys
 import threading
@@ -48,6 +50,14 @@ _TEXT = "coroutine 'x' was never awaited"
 """A warning as Python words it, to try the filters of warnings on."""
 _CONTAINERS = frozenset({list, tuple, set, deque, dict})
 
+active_filters: Callable[[], Any] = getattr(
+    warnings, "_get_filters", functools.partial(operator.attrgetter("filters"), warnings)
+)
+"""Returns the warning filters in effect.
+
+From Python 3.14 on, they may live in a context variable (``-X context_aware_warnings``).
+"""
+
 
 @contextmanager
 def intercept_drops(
@@ -83,15 +93,6 @@ def intercept_drops(
         gc.callbacks.remove(on_collection)
         setattr(warnings, _HOOK, before)
         sys.set_coroutine_origin_tracking_depth(depth)
-
-
-def active_filters() -> Any:
-    """Return the warning filters in effect.
-
-    From Python 3.14 on, they may live in a context variable (``-X context_aware_warnings``).
-    """
-    found: Any = getattr(warnings, "_get_filters", lambda: warnings.filters)()
-    return found
 
 
 def _is_caught(filters: object, known: list[Any]) -> bool:

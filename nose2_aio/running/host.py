@@ -60,8 +60,10 @@ class Host:
     """The time limit of the job."""
     is_late = False
     """True if the last job has ended after its deadline."""
-    _value: Any = None
-    _error: BaseException | None = None
+    value: Any = None
+    """The value of the last job."""
+    error: BaseException | None = None
+    """The error of the last job."""
     _is_last: Callable[[], bool] = staticmethod(never)
     _wake: asyncio.Future[None] | None = None
     _is_attending = False
@@ -90,6 +92,12 @@ class Host:
         return self.task is None or self.task.done()
 
     @property
+    def cancelled_for(self) -> BaseException | None:
+        """The error for which a job was cancelled: the contexts entered in it are over."""
+        cancellation = None if self.task is None else self.task.cancellation
+        return None if cancellation is None else cancellation.__cause__
+
+    @property
     def innermost_line(self) -> Line | None:
         """The innermost line of the user's that the job awaits."""
         lines = [] if self.task is None else await_chains.of_task(self.task)
@@ -99,7 +107,7 @@ class Host:
         """Run a job as soon as the loop runs; ``is_last`` is called at its end."""
         self.state = State.OPEN
         self._is_attending = self.is_late = False
-        self._value = self._error = None
+        self.value = self.error = None
         self.job = job
         self._is_last = is_last
         if self.task is not None and not self.task.done():
@@ -117,23 +125,17 @@ class Host:
         assert self.task is not None
         self.task.hide()
 
-    def take(self) -> tuple[Any, BaseException | None]:
-        """Return the value of the last job and its error, if it has one; forget them."""
-        value, error = self._value, self._error
-        self._value = self._error = None
-        return value, error
-
     def take_interruption(self) -> BaseException | None:
         """Return the error that this host, or an outer one, got while an inner one ran."""
-        error, self._error = self._error, None
+        error, self.error = self.error, None
         return error or (None if self._outer is None else self._outer.take_interruption())
 
     def give_up(self) -> BaseException | None:
         """Forget the job, and return its error if it has ended with one."""
         if self.job is not None:
             self.job.close()
-        error = self._error
-        self.job = self._value = self._error = None
+        error = self.error
+        self.job = self.value = self.error = None
         return error
 
     def expect_more(self) -> None:
@@ -162,9 +164,9 @@ class Host:
         try:
             while self.job is not None:
                 try:
-                    self._value = await self.job
+                    self.value = await self.job
                 except BaseException as error:
-                    self._error = error
+                    self.error = error
                     if isinstance(error, GeneratorExit):
                         return  # it may be this task that is closed: it must not await any more
                 finally:

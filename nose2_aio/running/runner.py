@@ -92,7 +92,7 @@ class Runner:
             self._loop_state = outer._loop_state
             self.context: contextvars.Context = outer.context.copy()
             self.context.run(current_problems.set, self.problems)
-            self._host: Host = Host(self.loop, self.context, outer._host, self._end)
+            self.host: Host = Host(self.loop, self.context, outer.host, self._end)
             return
         if loop is not None and loop.is_running():
             raise LoopError(f"the loop that the test is to run on runs elsewhere: {loop!r}")
@@ -102,12 +102,12 @@ class Runner:
             self.factory = factory
             self._restore = event_loops.make_current(loop)
         self.loop = loop
-        self._host = Host(loop, self.context, None, self._end)
+        self.host = Host(loop, self.context, None, self._end)
         self._record()
 
     def _record(self) -> None:
         """Record what happens on the loop, as long as the runner is open."""
-        state = instrumented.state_of(self.loop)
+        state = getattr(self.loop, instrumented.STATE, None)
         if state is None:
             self._undo.enter_context(instrumented.instrument(self.loop))
             self.context.run(current_problems.set, self.problems)
@@ -120,7 +120,7 @@ class Runner:
         self._loop_state = state
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._host.state.value} {self.loop!r}>"
+        return f"<{type(self).__name__} {self.host.state.value} {self.loop!r}>"
 
     def __enter__(self) -> Self:
         return self
@@ -133,14 +133,7 @@ class Runner:
     @property
     def is_open(self) -> bool:
         """True if another coroutine may follow."""
-        return self._host.state in (State.NEW, State.OPEN)
-
-    @property
-    def ended_for(self) -> BaseException | None:
-        """The error for which a coroutine was cancelled: the contexts entered in it are over."""
-        task = self._host.task
-        cancellation = None if task is None else task.cancellation
-        return None if cancellation is None else cancellation.__cause__
+        return self.host.state in (State.NEW, State.OPEN)
 
     @property
     def is_given(self) -> bool:
@@ -154,20 +147,18 @@ class Runner:
         *,
         is_last: Callable[[], bool] = never,
     ) -> Any:
-        """Run a coroutine to its end and return its value, or raise what it raised.
+        """Run a coroutine to its end; return its value, or raise its error.
+
+        If a task group has cancelled it because of a failed task, the error of that task is raised.
 
         ``stopped`` is called when the tested code has stopped the loop before that. If it returns,
         the loop runs on. If it raises, the coroutine is cancelled.
-
         ``is_last`` is called at the end. If it returns True, the runner ends at the same time.
 
-        While `call` runs here or an inner runner is open, the host is taken. Then a coroutine gets
-        a task of its own, and a copy of the context.
-
-        If a task group has cancelled the coroutine because of a failed task, the error of that task
-        is raised.
+        While `call` runs or an inner runner is open, the host is taken: then a coroutine gets a
+        task of its own, and a copy of the context.
         """
-        host = self._host
+        host = self.host
         if self.is_calling or host.job is not None:
             context = self.context.copy()
             with Runner(
@@ -189,9 +180,10 @@ class Runner:
             self._run(stopped)
         except BaseException as error:
             raise tracebacks.trim(self._interrupted(error))  # noqa: B904 -- the same error
-        value, failure = host.take()
+        value, failure = host.value, host.error
+        host.value = host.error = None
         if self._outer is not None:
-            failure = failure or self._outer._host.take_interruption()
+            failure = failure or self._outer.host.take_interruption()
         if failure is None and host.is_late and host.deadline is not None:
             time_limits.renew()
             failure = host.deadline.lateness()
@@ -225,7 +217,7 @@ class Runner:
 
         `Problems.abandon_reason` says if the loop had to be abandoned.
         """
-        host, state = self._host, self._loop_state
+        host, state = self.host, self._loop_state
         try:
             if self.loop.is_closed():
                 self._drop()
@@ -242,7 +234,7 @@ class Runner:
                 self._at_end.close()
             if state is not None:
                 state.on_deadlock = state.waits = None
-                if self._restore is not None:
+                if self._restore is not None and state.objects:
                     state.forget()
             if self._restore is not None:
                 self._restore()
@@ -250,14 +242,13 @@ class Runner:
 
     def _run(self, stopped: Callable[[], None]) -> None:
         """Run the loop until the host has run its job to the end."""
-        loop, host, state = self.loop, self._host, self._loop_state
+        loop, host, state = self.loop, self.host, self._loop_state
         deadline = host.deadline
         if state is not None:
             state.is_new = False
             if state.waits is not self.options.time_limits.waits:
-                instrumented.record_waits(
-                    loop, self.options.time_limits.waits, lambda: host.innermost_line
-                )
+                waits = self.options.time_limits.waits
+                instrumented.record_waits(loop, waits, lambda: host.innermost_line)
             if self.options.fails_deadlocks:
                 state.on_deadlock = self._find_deadlock
         if deadline is not None:
@@ -279,7 +270,7 @@ class Runner:
     @property
     def _cancelling(self) -> Canceller:
         if self._canceller is None:
-            self._canceller = Canceller(self.loop, self._host, self.options)
+            self._canceller = Canceller(self.loop, self.host, self.options)
         return self._canceller
 
     def _interrupted(self, error: BaseException) -> BaseException:
@@ -302,7 +293,7 @@ class Runner:
 
         If it does not end, the loop is abandoned.
         """
-        host = self._host
+        host = self.host
         host.expect_more()
         if host.is_busy:
             has_ended = self._cancelling.cancel()
@@ -317,18 +308,18 @@ class Runner:
         """Abandon the loop, with the tasks on it that did not end."""
         for runner in self._lineage():
             runner.is_abandoned = True
-            assert runner._host.task is not None
-            shutdown.keep(runner._host.task)
-            runner._host.job = None
+            assert runner.host.task is not None
+            shutdown.keep(runner.host.task)
+            runner.host.job = None
         shutdown.abandon(self.loop, is_closed=not self.is_given)
 
     def _drop(self) -> None:
         """Drop the host: somebody else has closed the loop."""
         if self.is_abandoned:
             return
-        if self._loop_state is not None and not self._loop_state.has_no_objects:
+        if self._loop_state is not None and self._loop_state.objects:
             self._leftovers.inspect()
-        self._host.drop()
+        self.host.drop()
 
     def _lineage(self) -> Iterator[Runner]:
         runner: Runner | None = self
@@ -349,35 +340,42 @@ class Runner:
     def _has_finished(self) -> bool:
         """True if the host of an outer runner goes on, since this one has run its last job."""
         outer = self._outer
-        is_done = self._host.state is State.CLOSING and self._host.job is None
-        return is_done and outer is not None and outer._host.job is None
+        is_done = self.host.state is State.CLOSING and self.host.job is None
+        return is_done and outer is not None and outer.host.job is None
 
     def _finish(self) -> None:
         """Run the loop until the host has ended, and what is left on it was shut down."""
-        self._host.close()
+        self.host.close()
         if self._outer is not None:
-            while self._outer._host.job is not None:
+            while self._outer.host.job is not None:
                 self.loop.run_forever()
             return
-        if self._host.has_ended:
+        if self.host.has_ended:
             self.loop.call_soon(self._end)
-        while self._host.state is State.CLOSING:
+        while self.host.state is State.CLOSING:
             self.loop.run_forever()
 
     def _end(self) -> None:
         """Stop the loop after the end of the host, and after the shutdown if there is one."""
-        state = self._host.state
+        state = self.host.state
         if state is State.OPEN:
             self.loop.stop()
-        elif self._restore is None or state is State.CLOSED or self._leftovers.is_none():
+        elif self._restore is None or state is State.CLOSED or self._is_clean():
             self._stop()
         elif self._shutdown is None:
             self._undo.enter_context(self._limited_shutdown())
             self._shutdown = asyncio.Task(self._leftovers.shut_down(), loop=self.loop)
             self._shutdown.add_done_callback(self._stop)
 
+    def _is_clean(self) -> bool:
+        """Return True if there is nothing to shut down on the loop."""
+        state = self._loop_state
+        if state is None or state.objects or state.default_executor is not None:
+            return self._leftovers.is_none()
+        return not asyncio.all_tasks(self.loop)
+
     def _stop(self, shutdown: asyncio.Task[None] | None = None) -> None:
-        self._host.state = State.CLOSED
+        self.host.state = State.CLOSED
         self.loop.stop()
         if shutdown is not None:
             shutdown.result()
@@ -391,7 +389,7 @@ class Runner:
 
     def _end_own_tasks(self) -> None:
         """Cancel the tasks of this runner that are left on the loop of the outer one."""
-        if self._loop_state is None or self._loop_state.has_no_objects or self.is_abandoned:
+        if self._loop_state is None or not self._loop_state.objects or self.is_abandoned:
             return
         left = self._leftovers
         if self.is_given or not left.own():

@@ -110,7 +110,7 @@ class Leftovers:
         loop_state = instrumented.state_of(self._loop)
         if loop_state is None or loop_state.needs_shutdown or asyncio.all_tasks(self._loop):
             return False
-        if not loop_state.has_no_objects:
+        if loop_state.objects:
             inspect_before_close(self._loop, self._problems)
         return True
 

@@ -103,7 +103,7 @@ def split_name(name: str, module: object = None) -> tuple[str, str] | None:
     """Return the name of a test and the name of its loop, for ``test[loop]``.
 
     None if the name has no loop. Brackets that belong to the name of an existing test don't count.
-    Without ``module``, the name begins with that of an imported module.
+    ``module`` is the module that the name belongs to. None if the name begins with a module's name.
     """
     match = _NAME_WITH_LOOP.fullmatch(name)
     if match is None:

@@ -36,9 +36,10 @@ from nose2_aio.workers.pickling import pickle_error, pickle_log_record, pickle_s
 
 __unittest = True
 
-__all__ = ["RecordingResult", "TestHooks"]
+__all__ = ["Describe", "RecordingResult", "TestHooks"]
 
-
+Describe = Callable[[Any, Any], str]
+"""Returns the text of an error, given a test and ``sys.exc_info()``."""
 _Method = Callable[..., None]
 
 
@@ -80,11 +81,11 @@ class RecordingResult:
         send: Callable[[Report], None],
         *,
         result: Any,
-        describe: Callable[[Any, Any], str],
+        describe: Describe,
     ) -> None:
-        """Take the attributes that a result may have from ``result``, which is nose2's.
+        """Record, and send a report after each test.
 
-        ``describe`` returns the text of an error, given a test and ``sys.exc_info()``.
+        ``result`` is nose2's own result. Attributes that this class lacks are taken from it.
         """
         self.failfast: bool = result.failfast
         self.needs_terminal = False

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from nose2.main import PluggableTestProgram
 
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers.messages import Channel
+from nose2_aio.workers.recording import Describe
 from nose2_aio.workers.worker_process import UnitHooks, WorkerProcess
 
 __all__ = [
@@ -58,7 +59,7 @@ class SpawnedWorker:
         hooks: UnitHooks,
         *,
         result: Any,
-        describe: Callable[[Any, Any], str],
+        describe: Describe,
     ) -> None:
         """Run units for the main process, or refuse if they aren't the same there.
 

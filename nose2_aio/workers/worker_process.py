@@ -32,7 +32,7 @@ from nose2_aio.suites.units import Unit
 from nose2_aio.workers import stack_dumps
 from nose2_aio.workers.messages import Assignment, Channel, Refusal, Report
 from nose2_aio.workers.output import Output
-from nose2_aio.workers.recording import RecordingResult, TestHooks
+from nose2_aio.workers.recording import Describe, RecordingResult, TestHooks
 
 __all__ = ["BLOCKED_SIGNALS", "UnitHooks", "WorkerProcess", "memory_handlers"]
 
@@ -107,7 +107,7 @@ class WorkerProcess:
         hooks: UnitHooks,
         *,
         result: Any,
-        describe: Callable[[Any, Any], str],
+        describe: Describe,
     ) -> None:
         """Run units until the main process has no more.
 

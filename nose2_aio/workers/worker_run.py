@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,16 +23,14 @@ from nose2_aio.workers.intervals import RunIntervals
 from nose2_aio.workers.messages import Channel
 from nose2_aio.workers.pool import Pool
 from nose2_aio.workers.receivers import PassDetector, ReplayReceiver, RunHooks
+from nose2_aio.workers.recording import Describe
 from nose2_aio.workers.replay import Replay, time_of_plugins
 from nose2_aio.workers.schedule import longest_first
 from nose2_aio.workers.spawned import LoadRequest, load_names, run_spawned
 from nose2_aio.workers.worker_handle import WorkerHandle
 from nose2_aio.workers.worker_process import WorkerProcess, memory_handlers
 
-__all__ = ["Describe", "WorkerRun"]
-
-Describe = Callable[[Any, Any], str]
-"""Returns the text of an error, given a test and ``sys.exc_info()``."""
+__all__ = ["WorkerRun"]
 
 
 class WorkerRun:

@@ -1,4 +1,4 @@
-"""The four ways to load the plugin, its switches, and turning it off."""
+"""The ways to load the plugin, its switches, and how to turn it off."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ class Loading(TestCase):
     """Where the plugin is named."""
 
     def setUp(self) -> None:
-        """A suite that is green where the plugin isn't loaded."""
+        """Create a project with a test that nose2 alone passes by mistake."""
         self.project = Project(self, test_it=FAILING)
 
     def assert_runs(self, runs: bool, *arguments: str) -> None:
-        """The failing test fails, or passes unseen."""
+        """Assert that the test runs and fails, or that it passes without running."""
         run = self.project.nose2("-v", *arguments, plugin=False)
         self.assertEqual(run.verdicts, {"test_it.test_fails": "FAIL" if runs else "ok"}, run.output)
 
     def test_not_at_all(self) -> None:
-        """Without it the test passes unseen."""
+        """Without the plugin, the coroutine test passes without running."""
         self.assert_runs(False)
 
     def test_command_line(self) -> None:
-        """--plugin nose2_aio."""
+        """``--plugin nose2_aio`` loads the plugin."""
         self.assert_runs(True, "--plugin", "nose2_aio")
 
     def test_unittest_cfg(self) -> None:
-        """plugins in unittest.cfg."""
+        """``plugins`` in unittest.cfg loads the plugin."""
         self.project.write("unittest.cfg", "[unittest]\nplugins = nose2_aio\n")
         self.assert_runs(True)
 
     def test_nose2_cfg(self) -> None:
-        """plugins in nose2.cfg, among others."""
+        """``plugins`` in nose2.cfg loads the plugin together with others."""
         self.project.write("nose2.cfg", "[unittest]\nplugins = nose2.plugins.mp\n  nose2_aio\n")
         self.assert_runs(True)
 
     def test_pyproject(self) -> None:
-        """plugins as a string in pyproject.toml, settings with TOML's own types."""
+        """``plugins`` in pyproject.toml is a string. Settings there have TOML's own types."""
         self.project.write(
             "pyproject.toml",
             """
@@ -60,7 +60,7 @@ class Loading(TestCase):
         self.assert_runs(True)
 
     def test_off_and_on(self) -> None:
-        """always-on = false turns it off, --aio on again, also in workers."""
+        """``always-on = false`` turns it off and ``--aio`` on again, also in workers."""
         self.project.write(
             "unittest.cfg", "[unittest]\nplugins = nose2_aio\n[aio]\nalways-on = false\n"
         )
@@ -69,7 +69,7 @@ class Loading(TestCase):
         self.assert_runs(True, "--aio", "--plugin", "nose2.plugins.mp", "-N", "2")
 
     def test_off_on_the_command_line(self) -> None:
-        """--no-aio turns it off, in spite of the file."""
+        """``--no-aio`` turns the plugin off, whatever the file says."""
         self.project.write("unittest.cfg", "[unittest]\nplugins = nose2_aio\n")
         self.assert_runs(False, "--no-aio")
         self.project.write(
@@ -78,7 +78,7 @@ class Loading(TestCase):
         self.assert_runs(False, "--no-aio")
 
     def test_twice(self) -> None:
-        """On the command line and in the file."""
+        """The plugin can be named both on the command line and in the file."""
         self.project.write("unittest.cfg", "[unittest]\nplugins = nose2_aio\n")
         self.assert_runs(True, "--plugin", "nose2_aio")
 
@@ -87,7 +87,7 @@ class Switches(TestCase):
     """Settings on the command line and in the file."""
 
     def test_help(self) -> None:
-        """Every setting has a switch that --help shows."""
+        """``--help`` shows a switch for every setting."""
         run = Project(self).nose2("--help")
         for switch in (
             "--aio, --no-aio ",
@@ -98,7 +98,7 @@ class Switches(TestCase):
             self.assertIn(f"  {switch}", run.output)
 
     def test_command_line_wins(self) -> None:
-        """It wins over the file, and reaches worker processes."""
+        """The command line wins over the file, also in worker processes."""
         project = Project(
             self,
             test_it="""
@@ -120,7 +120,7 @@ class Switches(TestCase):
             self.assertEqual(set(run.verdicts.values()), {"ok"}, run.output)
 
     def test_debug(self) -> None:
-        """--aio-debug turns asyncio's debug mode on."""
+        """``--aio-debug`` turns on the debug mode of asyncio."""
         project = Project(
             self,
             test_it="""
@@ -134,7 +134,7 @@ class Switches(TestCase):
         self.assertEqual(project.nose2("--aio-debug").returncode, 0)
 
     def test_defaults_section(self) -> None:
-        """Keys of a [DEFAULT] section are nobody's mistake; those that mean something hold."""
+        """Keys of [DEFAULT] are not reported as unknown. [aio] wins over them."""
         project = Project(
             self, test_it="import asyncio\nasync def test_it(): await asyncio.sleep(0.1)"
         )

@@ -1,4 +1,4 @@
-"""The checks at the end of each test: what is found, whom it is charged to, what follows."""
+"""The checks at the end of each test: findings, attribution, and what follows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def numbers():
 
 
 def found(run: Run, name: str) -> str:
-    """What is reported of the one test of that name, or told of it at the end."""
+    """Return what the report says of the one test of that name, or the summary at the end."""
     reports = [one for one in run.reports if one.startswith((f"FAIL: {name} ", f"ERROR: {name} "))]
     told = re.findall(rf"^test_it\.\w+\.{name}\n((?:  .*\n)+)", run.output, re.MULTILINE)
     (one,) = [report.rpartition("-" * 70 + "\n")[2] for report in reports] + told
@@ -59,7 +59,7 @@ class Found(TestCase):
         return self.project(body).nose2("-v", *arguments)
 
     def test_never_awaited(self) -> None:
-        """A coroutine that nobody awaits fails the test: dropped or kept, also in a sync test."""
+        """A coroutine that nobody awaits fails the test, dropped or kept, also in a sync test."""
         run = self.run_tests("""
 async def test_dropped(self):
     fetch()
@@ -81,7 +81,7 @@ def test_listed(self):
         self.assertNotIn("RuntimeWarning", run.output)
 
     def test_never_awaited_mocks(self) -> None:
-        """The call of an AsyncMock is only told of."""
+        """The unawaited call of an AsyncMock is reported, but the test passes."""
         run = self.run_tests("""
 async def test_mock(self):
     client = mock.AsyncMock(name="client")
@@ -127,7 +127,7 @@ async def test_lost_later(self):
                 self.assertEqual(run.ran, 5)
 
     def test_lost_exceptions(self) -> None:
-        """What failed and nobody asked for fails the test: in tasks, threads and callbacks."""
+        """An exception that nobody retrieves fails the test: in tasks, threads, callbacks."""
         run = self.run_tests("""
 async def test_dropped(self):
     asyncio.create_task(fails())
@@ -163,7 +163,7 @@ def callback(self):
         self.assertIn("test_it.py:20 in callback: Exception in", found(run, "test_callback"))
 
     def test_handled_exceptions(self) -> None:
-        """Who has a handler of its own, or captures asyncio's log, deals with what failed."""
+        """A test with its own exception handler, or assertLogs, handles the exception."""
         run = self.run_tests("""
 async def test_handler(self):
     told = []
@@ -179,7 +179,7 @@ async def test_log(self):
         self.assertEqual(run.returncode, 0, run.output)
 
     def test_leaks(self) -> None:
-        """Tasks, timers, async generators and transports that are left are told of."""
+        """Leaked tasks, timers, async generators and transports are reported."""
         run = self.run_tests("""
 async def test_task(self):
     asyncio.create_task(poll(), name="poller")
@@ -248,7 +248,7 @@ async def test_process(self):
                 self.assertRegex(one, f"^  {line}$")
 
     def test_clean(self) -> None:
-        """What is done properly is found by none, also when all of them fail tests."""
+        """Code that cleans up after itself has no findings, also when all checks fail tests."""
         run = self.run_tests(
             """
 async def test_awaited(self):
@@ -317,7 +317,7 @@ async def test_skips(self):
         self.assertNotIn("The checks found", run.output)
 
     def test_failed_already(self) -> None:
-        """A test that has failed isn't failed once more: what is found is told."""
+        """If the test has already failed, the findings are added to the end of the run."""
         run = self.run_tests("""
 async def test_failed(self):
     fetch()
@@ -330,7 +330,7 @@ async def test_skipped(self):
         self.assertIn("test_it.Case.test_failed\n  test_it.py:7 in test_failed: the", run.output)
 
     def test_innocent(self) -> None:
-        """What something else has lost in a circle fails no coroutine test behind it."""
+        """A coroutine lost in a reference cycle by other code fails no later coroutine test."""
         run = self.run_tests("""
 def test_1(self):
     circle = [fetch()]
@@ -342,7 +342,7 @@ async def test_2(self):
         self.assertIn("nobody knows whose\n  test_it.py:7 in test_1: the coroutine fe", run.output)
 
     def test_mixed_filters(self) -> None:
-        """Filters of warnings that were restored in the wrong order switch nothing off."""
+        """Warning filters that are restored in the wrong order disable no check."""
         run = self.run_tests("""
 async def waits(self, seconds):
     with warnings.catch_warnings():
@@ -358,7 +358,7 @@ def setUpClass(cls):
         self.assertEqual(len(run.reports), 1, run.output)
 
     def test_class_filters(self) -> None:
-        """Filters that a class has set on purpose hold."""
+        """Warning filters that a class sets for its tests apply."""
         run = self.run_tests("""
 @classmethod
 def setUpClass(cls):
@@ -370,7 +370,7 @@ async def test(self):
         self.assertEqual(run.returncode, 0, run.output)
 
     def test_too_late(self) -> None:
-        """What comes out when the test is over is told of, with the test."""
+        """A finding that comes after the end of its test is reported with the test's name."""
         run = self.run_tests("""
 async def test_circle(self):
     circle = [fetch()]
@@ -386,7 +386,7 @@ class Kinds(TestCase):
     """Tests of every kind are checked."""
 
     def test_kinds(self) -> None:
-        """Functions, test classes, parameters, generated tests, scenarios."""
+        """Functions, test classes, parameters, generated tests and ``such`` scenarios."""
         project = Project(self, test_it="")
         project.write("helpers.py", HELPERS)
         project.write(
@@ -425,11 +425,11 @@ it.createTests(globals())
         self.assertEqual(run.output.count("the coroutine fetch was never awaited"), 7, run.output)
 
 
-class Blame(TestCase):
-    """On a loop that tests share, each is charged with its own."""
+class Attribution(TestCase):
+    """On a shared loop, each finding is attributed to the test that caused it."""
 
     def test_class(self) -> None:
-        """What a class fixture has started is no test's; what a test leaves is ended with it."""
+        """What a class fixture started belongs to no test. A test's leftovers end with it."""
         project = Project(self, test_it="")
         project.write("helpers.py", HELPERS)
         project.write(
@@ -480,7 +480,7 @@ class Case(unittest.TestCase):
         self.assertIn("test_it.Case\n  test_it.py:14 in setUpClass: a timer was still set", told)
 
     def test_dropped_in_fixtures(self) -> None:
-        """A coroutine that a fixture of a class drops fails that, async or not."""
+        """A coroutine dropped by a class fixture, async or not, fails the fixture."""
         project = Project(self, test_it="")
         project.write("helpers.py", HELPERS)
         project.write(
@@ -509,7 +509,7 @@ class Sync(unittest.TestCase):
         self.assertNotIn("nose2_aio/", run.output)
 
     def test_own_loop(self) -> None:
-        """What is left on a loop that the test has made and closed is told of."""
+        """What is left on a loop that the test created and closed is reported."""
         project = Project(self, test_it="")
         project.write("helpers.py", HELPERS)
         project.write(
@@ -537,7 +537,7 @@ class Case(unittest.TestCase):
         self.assertIn("test_it.py:13 in test: the task", run.reports[0])
 
     def test_layers(self) -> None:
-        """A test with layers fails for a lost exception too."""
+        """A lost exception fails a test that has layers."""
         project = Project(self, test_it="")
         project.write("helpers.py", HELPERS)
         project.write(
@@ -561,7 +561,7 @@ class Case(unittest.TestCase):
         self.assertIn("test_it.py:11 in test: the task", run.reports[0])
 
     def test_fixtures_fail(self) -> None:
-        """What a class or a module leaves fails it, where a check is set to."""
+        """If a check is set to fail, leftovers of a class or module fail that."""
         project = Project(self, test_it="")
         project.write("helpers.py", HELPERS)
         project.write(
@@ -590,7 +590,7 @@ class Case(unittest.TestCase):
 
 
 class Modes(TestCase):
-    """What follows on a finding."""
+    """The modes of a check: fail, warn, ignore."""
 
     CODE = """
 import unittest
@@ -627,13 +627,13 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
 """
 
     def setUp(self) -> None:
-        """The project."""
+        """Create the project."""
         self.project = Project(self, test_it="")
         self.project.write("helpers.py", HELPERS)
         self.project.write("test_it.py", self.CODE)
 
     def failing(self, *arguments: str) -> tuple[set[str], str]:
-        """The tests that fail, and what is told at the end."""
+        """Return the names of the tests that fail, and the findings at the end of the run."""
         run = self.project.nose2("-v", *arguments)
         names = set(re.findall(r"^FAIL: (\w+)", run.output, re.MULTILINE))
         return names, run.output.partition("The checks found")[2]
@@ -647,7 +647,7 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
         self.assertNotIn("Inherited.test_task", told)
 
     def test_settings(self) -> None:
-        """They hold where there is no tag."""
+        """Settings apply to tests without a tag."""
         names, told = self.failing("--aio-never-awaited=warn")
         self.assertEqual(names, {"test_task"})
         self.assertIn("test_plain", told)
@@ -656,13 +656,13 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
         self.assertNotIn("test_plain", told)
 
     def test_off(self) -> None:
-        """Where nobody wants to know, Python warns as ever."""
+        """If the check is off, Python warns as usual."""
         off = ("--aio-never-awaited=ignore", "--aio-never-awaited-mocks=ignore")
         run = self.project.nose2(*off)
         self.assertIn("RuntimeWarning: coroutine 'fetch' was never awaited", run.output)
 
     def test_own_cleanups(self) -> None:
-        """A class that overrides ``doCleanups`` is checked too; it is called once."""
+        """A class that overrides ``doCleanups`` is checked, and its override is called once."""
         self.project.write(
             "test_it.py",
             """
@@ -683,21 +683,21 @@ class Case(unittest.TestCase):
         self.assertEqual(self.project.nose2().output.count("cleaning up"), 1)
 
     def test_isolated(self) -> None:
-        """IsolatedAsyncioTestCase is checked where that is set."""
+        """A setting turns the checks on for IsolatedAsyncioTestCase."""
         names, told = self.failing("--aio-isolated-checks")
         self.assertEqual(names, {"test_plain", "test_task", "test_isolated"})
         self.assertIn("test_it.py:29 in test_isolated: the task", told)
         self.assertIn("test_it.py:30 in test_isolated: a timer", told)
 
     def test_strict(self) -> None:
-        """All checks fail tests, those of IsolatedAsyncioTestCase too, unless a tag says no."""
+        """All checks fail tests, also IsolatedAsyncioTestCase, unless a tag says otherwise."""
         names, told = self.failing("--aio-strict", "--aio-never-awaited=ignore")
         self.assertEqual(names, {"test_plain", "test_task", "test_isolated"})
         self.assertNotIn("test_isolated", told)
         self.assertNotIn("test_ignored", told)
 
     def test_workers(self) -> None:
-        """Worker processes find the same, and it is told at the end of the run."""
+        """Worker processes have the same findings. They are shown at the end of the run."""
         alone, here = self.failing("--aio-leaked-timers=fail"), self.failing()
         workers = ("--plugin", "nose2.plugins.mp", "-N", "2")
         self.assertEqual(self.failing("--aio-leaked-timers=fail", *workers)[0], alone[0])
@@ -709,16 +709,16 @@ class Case(unittest.TestCase):
 
 
 class Baselines(TestCase):
-    """A baseline."""
+    """A baseline file."""
 
     def setUp(self) -> None:
-        """A project that leaks."""
+        """Create a project with leaks."""
         self.project = Project(self, test_it="")
         self.project.write("helpers.py", HELPERS)
         self.leak("fetch()")
 
     def leak(self, *lines: str) -> None:
-        """Write its test."""
+        """Write the test that leaks."""
         code = "\n".join(f"        {line}" for line in lines)
         self.project.write(
             "test_it.py",
@@ -727,7 +727,7 @@ class Baselines(TestCase):
         )
 
     def test_new(self) -> None:
-        """It is written once; then only what isn't in it counts."""
+        """The first run writes the baseline. After that, only new findings count."""
         for workers in ((), ("--plugin", "nose2.plugins.mp", "-N", "2")):
             file = Path(self.project.folder) / f"known{len(workers)}.txt"
             arguments = (f"--aio-baseline={file.name}", *workers)
@@ -748,7 +748,7 @@ class Baselines(TestCase):
             self.assertEqual(run.output.count("was never awaited"), 1, run.output)
 
     def test_mistakes(self) -> None:
-        """A file that is no baseline, or that can't be, ends the run before any test."""
+        """A bad baseline file ends the run before any test."""
         self.project.write("notes.txt", "buy milk\n")
         for name, message in {
             "notes.txt": (

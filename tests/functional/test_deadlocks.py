@@ -1,4 +1,4 @@
-"""Deadlocks: a test that can never finish fails at once; one that can isn't taken for such."""
+"""Deadlocks: a test that can never finish fails at once. Other tests are left alone."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ MESSAGE = "DeadlockError: it can never finish: nothing is left that could wake i
 
 @skipIf(sys.platform == "win32", "the loop has no selector of ours there")
 class Deadlocks(TestCase):
-    """What can never finish."""
+    """Tests that can never finish, and tests that only look so."""
 
     def project(self, code: str) -> Project:
-        """A project with one module."""
+        """Return a project with one module."""
         made = Project(self, test_it="")
         made.write("test_it.py", HEAD + code)
         return made
 
     def test_dead(self) -> None:
-        """It fails, with its report, whatever it waits for, in a fixture too, limit or not."""
+        """A deadlock fails with a report, whatever it waits for, in fixtures too, limit or not."""
         run = self.project("""
 class Dead(unittest.TestCase):
     async def test_circle(self):
@@ -127,7 +127,7 @@ class OwnRun(unittest.TestCase):
             self.assertIn(line, run.output)
 
     def test_alive(self) -> None:
-        """It is left alone where a thread, a process, a signal or a file may still wake it."""
+        """A test is no deadlock if a thread, process, signal or file may still wake it."""
         run = self.project("""
 class Alive(unittest.TestCase):
     async def test_executors(self):
@@ -173,7 +173,7 @@ class Alive(unittest.TestCase):
         self.assertEqual(run.ran, 6)
 
     def test_forsaken(self) -> None:
-        """It fails as soon as the last thread that might have woken it has ended without a word."""
+        """A test fails as soon as the last thread that could have woken it has ended."""
         run = self.project("""
 class Forsaken(unittest.TestCase):
     async def test(self):
@@ -187,7 +187,7 @@ class Forsaken(unittest.TestCase):
         self.assertGreater(float(threads), float(timers), run.output)
 
     def test_off(self) -> None:
-        """deadlocks = ignore leaves it to the limit."""
+        """With ``deadlocks = ignore``, only the time limit ends the test."""
         run = self.project("""
 async def test():
     await asyncio.Event().wait()

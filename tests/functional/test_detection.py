@@ -42,7 +42,7 @@ BY_ENDING = {
 
 
 def expected(name: str) -> str:
-    """What the scenario says that must become of a test."""
+    """Return the outcome that the scenario expects of a test."""
     return BY_NAME.get(name) or BY_ENDING[name.rpartition("_")[2]]
 
 
@@ -52,23 +52,23 @@ def told(run: Run) -> dict[str, str]:
 
 
 class Kinds(TestCase):
-    """The scenario that has them all."""
+    """The scenario with all kinds of tests."""
 
     def test_discovered(self) -> None:
-        """Discovered, each test has the verdict that its name says."""
+        """Each discovered test has the outcome that its name says."""
         run = nose2("-v", folder=KINDS)
         self.assertEqual(run.verdicts, {name: expected(name) for name in run.verdicts})
         self.assertLessEqual(set(BY_NAME), set(run.verdicts))
         self.assertEqual(len(run.verdicts), run.ran)
 
     def test_alone_most_pass_unseen(self) -> None:
-        """Without the plugin the same suite is mostly green: the scenario is no strawman."""
+        """Without the plugin, most tests of the scenario pass without running."""
         verdicts = nose2("-v", "test_kinds.Derived", folder=KINDS, plugin=False).verdicts
         self.assertEqual(verdicts["test_kinds.Derived.test_mixin_fails"], "ok")
         self.assertEqual(verdicts["test_kinds.Derived.test_inherited_fails"], "ok")
 
     def test_named(self) -> None:
-        """Named on the command line, module, class, test or index, the verdicts are the same."""
+        """Tests named by module, class, test or index have the same outcomes."""
         names = [
             "test_kinds.Derived",
             "test_kinds.Case.test_generator_fails",
@@ -87,7 +87,7 @@ class Kinds(TestCase):
         self.assertEqual(run.ran, 14)
 
     def test_workers(self) -> None:
-        """In two worker processes, the verdicts are the same, and so are the reports."""
+        """In two worker processes, outcomes and reports are the same."""
         spread = nose2("-v", "--plugin", "nose2.plugins.mp", "-N", "2", "test_kinds", folder=KINDS)
         alone = nose2("-v", "test_kinds", folder=KINDS)
         self.maxDiff = None
@@ -96,10 +96,10 @@ class Kinds(TestCase):
 
 
 class Named(TestCase):
-    """Names on the command line."""
+    """Tests that are named on the command line."""
 
     def test_objects(self) -> None:
-        """A name that leads through any object is nose2's affair, as without the plugin."""
+        """nose2 resolves a name that leads through any object, as without the plugin."""
         project = Project(
             self,
             test_it="""
@@ -125,7 +125,7 @@ class Named(TestCase):
         self.assertEqual(len(counts), 1)
 
     def test_class_tags(self) -> None:
-        """A tag on a test class holds for what its test generators yield."""
+        """A tag on a test class applies to the tests that its generators yield."""
         project = Project(
             self,
             test_it="""
@@ -145,10 +145,10 @@ class Named(TestCase):
 
 
 class Scenarios(TestCase):
-    """``such``."""
+    """``such`` scenarios."""
 
     def test_cases(self) -> None:
-        """Its cases run for real, with and without an argument, generators and decorated ones."""
+        """Cases of a scenario run, with and without an argument, as generators and decorated."""
         project = Project(
             self,
             test_such="""
@@ -212,7 +212,7 @@ class Generators(TestCase):
     """Which generator functions are coroutine tests."""
 
     def setUp(self) -> None:
-        """A plain ``yield`` in the body, and a ``yield from`` that delegates to one."""
+        """Create a module with a plain ``yield``, and with a ``yield from`` that delegates."""
         self.project = Project(
             self,
             test_generators="""
@@ -236,23 +236,23 @@ class Generators(TestCase):
         )
 
     def verdicts(self, *arguments: str) -> dict[str, str]:
-        """Run the project."""
+        """Run the project and return the outcomes."""
         return self.project.nose2("-v", *arguments).verdicts
 
     def test_auto(self) -> None:
-        """Those with a plain ``yield`` generate tests; the others are coroutines."""
+        """``auto``: a plain ``yield`` makes a test generator. Others are coroutine tests."""
         verdicts = self.verdicts()
         self.assertEqual(verdicts["test_generators.test_plain:1"], "ok")
         self.assertEqual(verdicts["test_generators.test_coroutine"], "ok")
         self.assertEqual(verdicts["test_generators.test_delegating"], "ERROR")
 
     def test_nose2(self) -> None:
-        """All of them generate tests."""
+        """``nose2``: all of them generate tests."""
         verdicts = self.verdicts("--aio-generators", "nose2", "test_generators.test_delegating")
         self.assertEqual(verdicts, {"test_generators.test_delegating:1": "ok"})
 
     def test_coroutine(self) -> None:
-        """All of them are coroutines, and one that isn't says so."""
+        """``coroutine``: all of them are coroutine tests. One that isn't fails and says so."""
         verdicts = self.verdicts("--aio-generators=coroutine")
         self.assertEqual(verdicts["test_generators.test_coroutine"], "ok")
         self.assertEqual(verdicts["test_generators.test_plain"], "ERROR")

@@ -24,7 +24,7 @@ class Call(NamedTuple):
 
 
 def calls(run: Run) -> list[Call]:
-    """All recorded calls, in order."""
+    """Return all recorded calls, in order."""
     found = re.findall(r"@ (.*); loop (.*); task (.*); after (.*)", run.output)
     return [Call(*one) for one in found]
 
@@ -33,7 +33,7 @@ class Order(TestCase):
     """Async fixtures run in the order of sync ones."""
 
     def assert_same(self, *arguments: str) -> None:
-        """Compare with the same fixtures, made sync, and without the plugin."""
+        """Compare with the same fixtures, made sync, without the plugin."""
         sync = Project(self)
         for path in FOLDER.glob("*.py"):
             sync.write(path.name, made_sync(path.read_text()))
@@ -50,16 +50,16 @@ class Order(TestCase):
         self.assertGreater(len(calls(with_it)), 50)
 
     def test_classes_and_modules(self) -> None:
-        """Of modules, classes, tests, test classes and functions; failing and skipping ones."""
+        """Fixtures of modules, classes, tests, test classes, functions; failed and skipped."""
         self.assert_same(*CASES)
 
     def test_layers(self) -> None:
-        """Of layers and scenarios."""
+        """Fixtures of layers and scenarios."""
         self.assert_same("test_layers", "test_such", *LAYERS)
 
 
 def made_sync(text: str) -> str:
-    """Make a scenario's coroutine functions plain ones, but for IsolatedAsyncioTestCase's."""
+    """Return a scenario with plain functions, except in IsolatedAsyncioTestCase."""
     parts = re.split(r"(?m)^(?=\S)", text)
     return "".join(
         part if "IsolatedAsyncioTestCase" in part else part.replace("async def", "def")
@@ -68,28 +68,28 @@ def made_sync(text: str) -> str:
 
 
 def verdicts(run: Run) -> list[str]:
-    """What was said of each test, without the calls that are printed in between."""
+    """Return the outcome of each test, without the calls that are printed in between."""
     text = re.sub(r"@ .*\n", "", run.output)
     return sorted(re.findall(r"(\w+) \((.*?)\) \.\.\. (\w+)", text))
 
 
 def reasons(run: Run) -> list[str]:
-    """The last lines of all reports."""
+    """Return the last lines of all reports."""
     return sorted(report.strip().splitlines()[-1] for report in run.reports)
 
 
 class Tasks(TestCase):
-    """What belongs to a test runs in one task; what is around it lends the loop."""
+    """All parts of a test run in one task. Wider fixtures provide the loop."""
 
     def setUp(self) -> None:
         self.addTypeEqualityFunc(list, self.assertListEqual)
 
     def of(self, found: list[Call], prefix: str) -> list[Call]:
-        """The async calls whose names begin like that."""
+        """Return the async calls whose names begin with a prefix."""
         return [call for call in found if call.name.startswith(prefix) and call.loop != "-"]
 
     def test_cases(self) -> None:
-        """One loop for the module; a task for it, for each class, and for each test."""
+        """A module has one loop. The module, each class and each test have a task on it."""
         found = calls(nose2("test_cases", folder=FOLDER))
         shared = [call for call in found if not call.name.startswith("Isolated")]
         self.assertEqual({call.loop for call in shared} - {"-"}, {"0"})
@@ -108,7 +108,7 @@ class Tasks(TestCase):
         self.assertEqual({call.trail for call in self.of(found, "Plain.test")}, {"s"})
 
     def test_sync_parts(self) -> None:
-        """A sync test with async fixtures, and a sync cleanup, see the context of these."""
+        """A sync test with async fixtures, and a sync cleanup, see the fixtures' context."""
         every = calls(nose2("test_cases", folder=FOLDER))
         found = {call.name: call for call in reversed(every)}
         self.assertEqual(found["First.test_sync"].trail, "sFF")
@@ -116,7 +116,7 @@ class Tasks(TestCase):
         self.assertEqual(found["test_sync_function"].trail, "sf")
 
     def test_layers(self) -> None:
-        """A layer's fixtures for a test are in its task; layers nest as tasks on one loop."""
+        """A layer's test fixtures run in the test's task. Layers nest as tasks on one loop."""
         found = calls(nose2("test_layers", *LAYERS, folder=FOLDER))
         names = [call.name for call in found]
         test = found[
@@ -133,7 +133,7 @@ class Tasks(TestCase):
         self.assertEqual(found[names.index("InInner.test")].trail, "OMIOMI")
 
     def test_scenarios(self) -> None:
-        """Fixtures of a scenario and of the layer that it uses share its loop."""
+        """A scenario's fixtures share the loop of the layer that the scenario uses."""
         found = calls(nose2("test_such", *LAYERS, folder=FOLDER))
         self.assertEqual({call.loop for call in found} - {"-"}, {"0"})
         tests = [call for call in found if call.name in ("test setup", "test", "test teardown")]
@@ -145,7 +145,7 @@ class Selected(TestCase):
     """Fixtures run however tests are selected."""
 
     def test_by_name(self) -> None:
-        """A test that is named has the fixtures of its class and module."""
+        """A test named on the command line has the fixtures of its class and module."""
         run = nose2("test_cases.First.test_async", folder=FOLDER)
         names = [call.name for call in calls(run)]
         self.assertEqual(
@@ -175,7 +175,7 @@ class Selected(TestCase):
         self.assertNotIn("never awaited", run.output)
 
     def test_fail_fast(self) -> None:
-        """With -F, what was set up is torn down."""
+        """With ``-F``, fixtures that were set up are torn down."""
         run = nose2("-F", "test_cases", folder=FOLDER)
         names = [call.name for call in calls(run)]
         self.assertNotIn("Plain.test_one", names)
@@ -183,10 +183,10 @@ class Selected(TestCase):
 
 
 class Kinds(TestCase):
-    """What counts as async."""
+    """Which fixtures count as async."""
 
     def test_awaitables(self) -> None:
-        """Whatever gives an awaitable, and generators with yield from."""
+        """Functions that return an awaitable, and generators with ``yield from``, are async."""
         project = Project(
             self,
             test_it="""
@@ -250,7 +250,7 @@ class Kinds(TestCase):
         )
 
     def test_inherited(self) -> None:
-        """A fixture can await what it overrides; a sync one that only calls it runs it."""
+        """A fixture can await the one it overrides. A sync fixture that calls it runs it."""
         project = Project(
             self,
             test_it="""
@@ -316,7 +316,7 @@ class Kinds(TestCase):
         self.assertEqual(run.ran, 8)
 
     def test_called(self) -> None:
-        """A fixture that a coroutine calls gives what it gives; a future is awaited where it is."""
+        """A fixture called by a coroutine returns its result. A future is awaited on its loop."""
         project = Project(
             self,
             test_it="""
@@ -372,7 +372,7 @@ class Kinds(TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
 
     def test_parts(self) -> None:
-        """A function or a test class may have one fixture without the other."""
+        """A function or test class may have only one of its two fixtures."""
         project = Project(
             self,
             test_it="""
@@ -414,7 +414,7 @@ class Kinds(TestCase):
         self.assertIn("['generated', 'setUpClass', 'tearDown', 'tearDownClass']", run.output)
 
     def test_mocks(self) -> None:
-        """A mock for a fixture is left where it is; one for a coroutine function runs."""
+        """A mock in place of a fixture stays there. A mock of a coroutine function runs."""
         project = Project(
             self,
             test_it="""
@@ -441,10 +441,10 @@ class Kinds(TestCase):
 
 
 class Left(TestCase):
-    """What is put on for a run is taken off again."""
+    """Fixture wrappers are removed after the run."""
 
-    def test_faces(self) -> None:
-        """Modules, classes and unittest are as they were, behind the run."""
+    def test_wrappers_removed(self) -> None:
+        """After the run, modules, classes and unittest are unchanged."""
         project = Project(
             self,
             test_it="""
@@ -479,10 +479,10 @@ class Left(TestCase):
 
 
 class Mistakes(TestCase):
-    """Fixtures that can't run, and what is said of them."""
+    """Fixtures that can't run, and their error messages."""
 
     def assert_said(self, text: str, *messages: str) -> None:
-        """Run a module, and find what was said."""
+        """Run a module and find a message in its output."""
         run = Project(self, test_it=text).nose2("-v")
         self.assertNotEqual(run.returncode, 0, run.output)
         for message in messages:
@@ -491,7 +491,7 @@ class Mistakes(TestCase):
         self.assertNotIn("nose2_aio/", run.output)
 
     def test_generators(self) -> None:
-        """An async generator, and a generator that is none of nose2's."""
+        """An async generator is refused, and so is a generator that nose2 doesn't know."""
         self.assert_said(
             """
             import unittest
@@ -524,7 +524,7 @@ class Mistakes(TestCase):
         )
 
     def test_isolated(self) -> None:
-        """IsolatedAsyncioTestCase has other names for them."""
+        """In IsolatedAsyncioTestCase, async fixtures have other names."""
         self.assert_said(
             """
             import unittest
@@ -545,7 +545,7 @@ class Mistakes(TestCase):
         )
 
     def test_stopped(self) -> None:
-        """A fixture that stops its loop."""
+        """A fixture that stops its loop fails."""
         self.assert_said(
             """
             import asyncio, unittest
@@ -561,7 +561,7 @@ class Mistakes(TestCase):
         )
 
     def test_cancelled(self) -> None:
-        """One of a class that is cancelled fails as any other; the run goes on."""
+        """A cancelled class fixture fails like any other. The run goes on."""
         self.assert_said(
             """
             import asyncio, unittest
@@ -582,7 +582,7 @@ class Mistakes(TestCase):
         )
 
     def test_limit(self) -> None:
-        """The time limit holds for each fixture."""
+        """The time limit applies to each fixture."""
         project = Project(
             self,
             test_it="""
@@ -600,7 +600,7 @@ class Mistakes(TestCase):
         self.assertIn("not done within its time limit of 0.05 s (--aio-time-limit)", run.output)
 
     def test_tagged(self) -> None:
-        """A fixture may have one of its own."""
+        """A fixture may have a time limit of its own."""
         self.assert_said(
             """
             import asyncio, unittest
@@ -618,10 +618,10 @@ class Mistakes(TestCase):
 
 
 class Resources(TestCase):
-    """Nothing piles up."""
+    """Resources are released."""
 
     def test_classes(self) -> None:
-        """1,000 classes with async fixtures leave no file open, and no loop."""
+        """1,000 classes with async fixtures leave no file and no loop open."""
         project = Project(
             self,
             test_it="""

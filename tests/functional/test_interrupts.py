@@ -37,18 +37,18 @@ TORN_DOWN = ["torn down", "cleaned up", "class torn down", "class cleaned up", "
 
 @skipIf(sys.platform == "win32", "no SIGINT for one process there")
 class Signals(TestCase):
-    """A run that gets signals."""
+    """A run that receives signals."""
 
     def run_tests(
         self, code: str, *signals: signal.Signals, arguments: tuple[str, ...] = ()
     ) -> Run:
-        """Run tests, and send each signal when they say that they wait."""
+        """Run tests, and send each signal when a test says that it waits."""
         project = Project(self)
         project.write("test_it.py", HEAD + code)
         return project.signalled(*arguments, signals=signals)
 
     def test_waiting(self) -> None:
-        """Where it waited is shown; fixtures are torn down, the run ends behind the test."""
+        """Ctrl-C shows where the test waited, tears fixtures down, and ends the run after it."""
         run = self.run_tests(
             FIXTURES
             + """
@@ -75,7 +75,7 @@ class Signals(TestCase):
         self.assertNotIn("nose2_aio/", run.output)
 
     def test_anywhere(self) -> None:
-        """The same where it blocks, in a sync test, and in fixtures of every kind."""
+        """Ctrl-C works in blocking code, in a sync test, and in fixtures of every kind."""
         for body, place in (
             ("async def test(self):\n        say('waiting')\n        time.sleep(60)", "test"),
             ("def test(self):\n        say('waiting')\n        time.sleep(60)", "test"),
@@ -133,7 +133,7 @@ class Signals(TestCase):
                     self.assertNotIn("never run", run.output)
 
     def test_isolated(self) -> None:
-        """IsolatedAsyncioTestCase is torn down too, and says where it was."""
+        """IsolatedAsyncioTestCase is torn down too, and shows where it waited."""
         run = self.run_tests(
             """
 class Case(unittest.IsolatedAsyncioTestCase):
@@ -152,7 +152,7 @@ class Case(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((run.returncode, run.ran), (1, 1), run.output)
 
     def test_twice(self) -> None:
-        """A second one stops at once."""
+        """A second Ctrl-C stops the run at once."""
         run = self.run_tests(
             """
 class Case(unittest.TestCase):
@@ -170,7 +170,7 @@ class Case(unittest.TestCase):
         self.assertIn("\nKeyboardInterrupt\n", run.output)
 
     def test_expected(self) -> None:
-        """A test that catches its own interrupt is none of our business."""
+        """A test that catches its own KeyboardInterrupt passes."""
         run = self.run_tests(
             """
 class Case(unittest.TestCase):
@@ -184,7 +184,7 @@ class Case(unittest.TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
 
     def test_quit(self) -> None:
-        """SIGQUIT tells what runs, for how long and where it waits; the run goes on."""
+        """SIGQUIT shows the running tests, for how long, and where they wait. The run goes on."""
         run = self.run_tests(
             """
 class Case(unittest.TestCase):
@@ -213,7 +213,7 @@ class Case(unittest.TestCase):
             self.assertRegex(run.output, report)
 
     def test_quit_workers(self) -> None:
-        """Worker processes tell the same, and the main one goes on too."""
+        """In worker processes SIGQUIT shows the same. The main process goes on too."""
         project = Project(self, test_it="")
         project.write(
             "test_it.py",
@@ -231,7 +231,7 @@ async def test():
         self.assertRegex(run.output, r"test_it\S* runs for 0\.\d\d s\n\nIt runs here:\n")
 
     def test_own_handler(self) -> None:
-        """Somebody's own handler of SIGQUIT is left in its place."""
+        """A SIGQUIT handler of the user's is kept."""
         run = self.run_tests(
             """
 signal.signal(signal.SIGQUIT, lambda *_: say("mine"))

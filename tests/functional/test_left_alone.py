@@ -1,4 +1,4 @@
-"""What needs nothing from us behaves to the letter as without us."""
+"""Tests that don't need the plugin run exactly as without it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.runs import SCENARIOS, Run, nose2, python
 
 
 def comparable(run: Run) -> str:
-    """What a run printed, without times and addresses, and our own line at its end."""
+    """Return what a run printed, without times, addresses, and our own last line."""
     output = re.sub(r"\d+ coroutine tests: .* waiting\n\Z", "", run.output)
     return re.sub(r"0x[0-9a-f]+|in \d+\.\d+s", "", output)
 
@@ -20,34 +20,34 @@ class Synchronous(TestCase):
     maxDiff = None
 
     def assert_same(self, *arguments: str) -> None:
-        """The output is the same with and without the plugin."""
+        """Assert that the output is the same with and without the plugin."""
         with_it = nose2(*arguments, folder=SCENARIOS / "mixed")
         without = nose2(*arguments, folder=SCENARIOS / "mixed", plugin=False)
         self.assertEqual(comparable(with_it), comparable(without))
         self.assertEqual(with_it.returncode, without.returncode)
 
     def test_verbose(self) -> None:
-        """Verdicts, reports and order."""
+        """``-v``: outcomes, reports and order are the same."""
         self.assert_same("-v")
 
     def test_plugins_of_nose2(self) -> None:
-        """With buffering, captured logs, pretty assertions, layers."""
+        """Output buffer, log capture, pretty assertions and layers work the same."""
         self.assert_same("-B", "--log-capture", "--pretty-assert")
         self.assert_same("-v", "--plugin", "nose2.plugins.layers")
 
     def test_fail_fast(self) -> None:
-        """-F stops at the same test."""
+        """``-F`` stops at the same test."""
         self.assert_same("-v", "-F")
 
     def test_named(self) -> None:
-        """By name and by index, and where a name means nothing."""
+        """Names, indexes, and names that don't exist give the same output."""
         self.assert_same(
             "-v", "test_sync.Case.test_params:2", "test_sync.TestClass.test_generates:2"
         )
         self.assert_same("-v", "test_sync.Case.test_none", "test_none", "test_sync.py")
 
     def test_warnings(self) -> None:
-        """A returned value is warned of in unittest's words and place, and as an error."""
+        """A returned value gives unittest's warning at its place, and an error if so set."""
         for action in ("always", "error"):
             run = ["-W", action, "-m", "nose2", "-v", "test_sync.Case"]
             without = python(*run, folder=SCENARIOS / "mixed")
@@ -62,7 +62,7 @@ class SelfRunning(TestCase):
     maxDiff = None
 
     def test_same(self) -> None:
-        """Results, order, loops and reports are nose2's without the plugin, and unittest's."""
+        """Outcomes, order, loops and reports are those of nose2 alone, and of unittest."""
         arguments = ["-v", "test_owners"]
         with_it = nose2(*arguments, folder=SCENARIOS / "owners")
         without = nose2(*arguments, folder=SCENARIOS / "owners", plugin=False)
@@ -72,7 +72,7 @@ class SelfRunning(TestCase):
         self.assertNotIn("somebody else", with_it.output)
 
     def test_generators_anyway(self) -> None:
-        """The same with every generator function taken for a coroutine test."""
+        """The same, with ``generators = coroutine``."""
         arguments = ["-v", "test_owners", "--aio-generators=coroutine"]
         with_it = nose2(*arguments, folder=SCENARIOS / "owners")
         without = nose2("-v", "test_owners", folder=SCENARIOS / "owners", plugin=False)

@@ -1,4 +1,4 @@
-"""Time limits: whatever hangs is told of, ended or left behind, and the run goes on."""
+"""Time limits: a test that hangs is reported and ended or abandoned. The run goes on."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ class {name}(unittest.TestCase):
 
 
 def project(case: TestCase, code: str) -> Project:
-    """A project with one module."""
+    """Return a project with one module."""
     made = Project(case, test_it="")
     made.write("test_it.py", HEAD + code)
     return made
@@ -207,7 +207,7 @@ class Hangs(TestCase):
     """Each way to hang."""
 
     def test_each(self) -> None:
-        """It fails with its chain, the test behind it passes, and the run ends in time."""
+        """Each hanging test fails with its await chain. The next one passes, the run ends."""
         made = Project(self)
         expected = {}
         for name, (body, _) in HANGS.items():
@@ -233,7 +233,7 @@ class Hangs(TestCase):
                     self.assertNotIn("/asyncio/", report)
 
     def test_wider_fixtures(self) -> None:
-        """So do those of classes and modules, async or not, each with a limit of its own."""
+        """Fixtures of classes and modules, async or not, each have a limit of their own."""
         made = project(
             self,
             """
@@ -293,7 +293,7 @@ class Tagged(unittest.TestCase):
             self.assertIn(line, run.output)
 
     def test_shared_loop(self) -> None:
-        """A class's loop is abandoned with what won't end; the next test has another."""
+        """A class's loop is abandoned with a task that won't end. The next test gets another."""
         made = project(
             self,
             """
@@ -327,10 +327,10 @@ class Leaves(unittest.TestCase):
 
 
 class Behaviour(TestCase):
-    """What else holds at a limit."""
+    """Further rules of time limits."""
 
     def test_fixtures(self) -> None:
-        """The limit is for the test with its fixtures; behind it, the rest has the same again."""
+        """The limit covers the test with its fixtures. After it, the rest gets as long again."""
         run = project(
             self,
             """
@@ -360,7 +360,7 @@ class Case(unittest.TestCase):
         self.assertEqual(len(printed), 5, run.output)
 
     def test_tag_wins(self) -> None:
-        """``@timeout`` wins over the setting, longer or shorter, and 0 means none."""
+        """``@timeout`` wins over the setting, longer or shorter. 0 means no limit."""
         run = project(
             self,
             """
@@ -394,7 +394,7 @@ class Case(unittest.TestCase):
         )
 
     def test_swallowed_interrupt(self) -> None:
-        """Code that catches whatever interrupts it is interrupted again."""
+        """Code that catches our interrupt is interrupted again."""
         run = project(
             self,
             """
@@ -412,7 +412,7 @@ class Case(unittest.TestCase):
         self.assertEqual(len(run.reports), 1, run.output)
 
     def test_own_alarm(self) -> None:
-        """A test that uses the alarm signal itself keeps it; one that awaits is limited anyway."""
+        """A test may use SIGALRM for itself. If it awaits, its limit still applies."""
         run = project(
             self,
             """
@@ -433,7 +433,7 @@ class Case(unittest.TestCase):
         self.assertEqual(list(run.verdicts.values()), ["ok", "ERROR"], run.output)
 
     def test_debugger(self) -> None:
-        """Under a debugger nothing is limited."""
+        """Under a debugger there are no limits."""
         code = """
 class Case(unittest.TestCase):
     def test(self):
@@ -449,7 +449,7 @@ class Case(unittest.TestCase):
         self.assertEqual(run.returncode, 0, run.output)
 
     def test_isolated(self) -> None:
-        """IsolatedAsyncioTestCase is limited everywhere, and its next test passes."""
+        """IsolatedAsyncioTestCase is limited everywhere. Its next test passes."""
         run = project(
             self,
             """
@@ -524,7 +524,7 @@ class Blocks(unittest.IsolatedAsyncioTestCase):
         self.assertIn("test_it.Leaves.test\n  the event loop was abandoned: a task", run.output)
 
     def test_workers(self) -> None:
-        """It holds in worker processes too, and all reports come back."""
+        """Limits apply in worker processes too, and all reports come back."""
         body = "\n".join(
             f"class {name}(unittest.TestCase):\n    async def test(self):\n        {line}\n"
             for name, line in (
@@ -544,7 +544,7 @@ class Blocks(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(run.output.count("not done within its time limit of 0.1 s"), 3)
 
     def test_other_runner(self) -> None:
-        """The decorators limit, and give up, under unittest alone as well."""
+        """The decorators apply limits, and abandon loops, under unittest alone too."""
         run = project(
             self,
             """

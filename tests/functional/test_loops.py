@@ -1,4 +1,4 @@
-"""Loop factories: by setting, by tag, several of them, and loops without a selector."""
+"""Loop factories: by setting and by tag, several of them, and loops without a selector."""
 
 from __future__ import annotations
 
@@ -149,13 +149,13 @@ def tearDownModule():
 
 
 def project(case: TestCase, tests: str, **files: str) -> Project:
-    """A project with loop factories, a test module, and other files."""
+    """Return a project with loop factories, a test module, and other files."""
     head = "import asyncio, unittest\nimport nose2_aio as aio\nfrom factories import kind\n"
     return Project(case, factories=FACTORIES, test_it=head + textwrap.dedent(tests), **files)
 
 
 class OneLoop(TestCase):
-    """Where there is one, nothing but the loop changes."""
+    """With one loop factory, only the loop changes."""
 
     TESTS = """
     class Case(unittest.TestCase):
@@ -172,15 +172,15 @@ class OneLoop(TestCase):
     IDS = ("test_it.Case.test_x", "test_it.Case.test_plain", "test_it.Isolated.test_x")
 
     def assert_fast(self, run: Run) -> None:
-        """All tests pass under the ids that they always have."""
+        """All tests pass on the fast loop, under their usual ids."""
         self.assertEqual(run.verdicts, dict.fromkeys(self.IDS, "ok"), run.output)
 
     def test_switch(self) -> None:
-        """--aio-loop."""
+        """``--aio-loop`` chooses the loop."""
         self.assert_fast(project(self, self.TESTS).nose2("-v", "--aio-loop=factories.fast"))
 
     def test_setting(self) -> None:
-        """[aio] loop, in unittest.cfg and in pyproject.toml; the switch wins."""
+        """``loop`` in [aio], in unittest.cfg or pyproject.toml. The switch wins."""
         one = project(self, self.TESTS)
         one.write("unittest.cfg", "[aio]\nloop = factories.fast\n")
         self.assert_fast(one.nose2("-v"))
@@ -192,14 +192,14 @@ class OneLoop(TestCase):
         self.assert_fast(other.nose2("-v"))
 
     def test_workers(self) -> None:
-        """It reaches worker processes."""
+        """The loop reaches worker processes."""
         run = project(self, self.TESTS).nose2(
             "-v", "--aio-loop=factories.fast", "--plugin=nose2.plugins.mp", "-N", "2"
         )
         self.assert_fast(run)
 
     def test_without(self) -> None:
-        """Where nobody chose, or chose asyncio, loops are those of asyncio."""
+        """Without a choice, and with ``asyncio``, the loops are those of asyncio."""
         tests = """
         class Case(unittest.TestCase):
             async def test_x(self):
@@ -217,10 +217,10 @@ class OneLoop(TestCase):
 
 
 class Tags(TestCase):
-    """@aio.loop."""
+    """``@aio.loop``."""
 
     def test_order(self) -> None:
-        """The function's wins over the class's, that over those of its bases and the setting."""
+        """A function's tag wins over its class's, that over a base's, that over the setting."""
         run = project(
             self,
             """
@@ -274,7 +274,7 @@ class Tags(TestCase):
         self.assertNotIn("[", run.output)
 
     def test_generators(self) -> None:
-        """A generator function that is tagged with it is a coroutine test, as with any tag."""
+        """A generator function with the tag is a coroutine test, as with any tag."""
         run = project(
             self,
             """
@@ -287,7 +287,7 @@ class Tags(TestCase):
         self.assertEqual(run.verdicts, {"test_it.test_tagged": "ok"}, run.output)
 
     def test_several(self) -> None:
-        """With several, the tests of a class run on each; others run on theirs once."""
+        """With several loops, the tests of a class run on each. Other tests run once, on theirs."""
         run = project(
             self,
             """
@@ -316,7 +316,7 @@ class Tags(TestCase):
             self.assertIn(f"{line}\n", run.output)
 
     def test_attributes(self) -> None:
-        """-A selects on it, as on any tag."""
+        """``-A`` selects by this tag as by any other."""
         run = project(
             self,
             """
@@ -329,7 +329,7 @@ class Tags(TestCase):
         self.assertEqual(run.verdicts, {"test_it.test_x": "ok"})
 
     def test_given(self) -> None:
-        """The loop that loop= gives wins over tag and setting; a synchronous setUp's does, too."""
+        """A loop from ``loop=``, or from a synchronous setUp, wins over tag and setting."""
         run = project(
             self,
             """
@@ -366,7 +366,7 @@ class Tags(TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 4), run.output)
 
     def test_other_runners(self) -> None:
-        """A decorated function is run on the loop that it is tagged with by any runner."""
+        """Any runner runs a decorated function on the loop of its tag."""
         run = project(
             self,
             """
@@ -397,10 +397,10 @@ class Tags(TestCase):
 
 
 class SeveralLoops(TestCase):
-    """Each coroutine test runs once on each."""
+    """With several loop factories, each coroutine test runs once on each loop."""
 
     def test_kinds(self) -> None:
-        """Of every kind; what is no declared coroutine test runs once, on the first."""
+        """Tests of every kind run on each loop. Undeclared ones run once, on the first."""
         one = Project(self, factories=FACTORIES, test_it=KINDS)
         run = one.nose2("-v", TWO, "--plugin=nose2.plugins.layers")
         self.assertEqual(set(run.verdicts.values()), {"ok"}, run.output)
@@ -435,7 +435,7 @@ class SeveralLoops(TestCase):
         self.assertEqual((one.folder / "such.txt").read_text(), "Fast\nBlind\n")
 
     def test_fixtures(self) -> None:
-        """Fixtures of classes, modules and layers are set up again, on the loop of the tests."""
+        """Fixtures of classes, modules and layers are set up again on each loop."""
         run = project(
             self,
             """
@@ -544,7 +544,7 @@ class SeveralLoops(TestCase):
             )
 
     def test_run_scope(self) -> None:
-        """The loop of the run is one in each repetition."""
+        """With ``loop-scope = run``, each repetition has one loop."""
         run = project(
             self,
             """
@@ -570,7 +570,7 @@ class SeveralLoops(TestCase):
                 self.assertIn("Blind 2\n", found.output)
 
     def test_fresh(self) -> None:
-        """A repetition has test cases of its own, as they were when they were made."""
+        """Each repetition has fresh test cases, in the state in which they were created."""
         run = project(
             self,
             """
@@ -597,12 +597,12 @@ class SeveralLoops(TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 4), run.output)
 
     def test_stops(self) -> None:
-        """-F stops the repetitions, too."""
+        """``-F`` stops the repetitions too."""
         run = project(self, "async def test_x(): assert False").nose2("-F", TWO)
         self.assertEqual(run.ran, 1, run.output)
 
     def test_is_freed(self) -> None:
-        """Tests that are done are not kept, in no repetition."""
+        """Finished tests are freed in every repetition."""
         run = project(
             self,
             """
@@ -626,7 +626,7 @@ class SeveralLoops(TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 8), run.output)
 
     def test_junit(self) -> None:
-        """The JUnit file has each of them, by its id."""
+        """The JUnit file has each repetition of a test under its id."""
         one = project(
             self,
             """
@@ -642,7 +642,7 @@ class SeveralLoops(TestCase):
         )
 
     def test_load_tests(self) -> None:
-        """What isn't unittest's in a suite is executed in the first repetition, as it is."""
+        """Foreign objects in a suite run once, in the first repetition, unchanged."""
         run = project(
             self,
             """
@@ -688,7 +688,7 @@ class Workers(TestCase):
         self.assertEqual(len(set(found[0])), 33)
 
     def test_fixtures(self) -> None:
-        """A class with fixtures is a share, and is set up once for each loop."""
+        """A class with fixtures is one share. It is set up once for each loop."""
         one = project(
             self,
             """
@@ -713,7 +713,7 @@ class Workers(TestCase):
             one.write("unittest.cfg", "[multiprocess]\nalways-on = True\nprocesses = 2\n")
 
     def test_selected(self) -> None:
-        """What is selected by its loop runs there alone."""
+        """A test selected by its loop runs on that loop only."""
         one = Project(self, factories=FACTORIES, test_it=KINDS.partition("with such")[0])
         names = [
             f"test_it.{name}[blind]"
@@ -724,10 +724,10 @@ class Workers(TestCase):
 
 
 class Selection(TestCase):
-    """By name."""
+    """Selection by name."""
 
     def test_kinds(self) -> None:
-        """A test of each kind, on one of its loops."""
+        """A test of each kind can be selected with one of its loops."""
         one = Project(self, factories=FACTORIES, test_it=KINDS.partition("with such")[0])
         names = [
             f"test_it.{name}[{loop}]"
@@ -749,7 +749,7 @@ class Selection(TestCase):
         self.assertEqual(run.ran, len(names), run.output)
 
     def test_layers(self) -> None:
-        """A layer of which nothing runs in a repetition is not set up there."""
+        """A layer is not set up in a repetition that runs none of its tests."""
         one = project(
             self,
             """
@@ -773,7 +773,7 @@ class Selection(TestCase):
         self.assertNotIn("set up Fast", run.output)
 
     def test_wider(self) -> None:
-        """A class or a module: its coroutine tests, on one of their loops."""
+        """A class or module can be selected with one of its loops."""
         one = project(
             self,
             """
@@ -791,7 +791,7 @@ class Selection(TestCase):
         self.assertEqual(run.verdicts, dict.fromkeys(names, "ok"), run.output)
 
     def test_without(self) -> None:
-        """Without a loop's name a test runs on all; one that has one loop can be named with it."""
+        """A test named without a loop runs on all of them. A test with one loop may name it."""
         one = project(
             self, "@aio.loop('asyncio')\nasync def test_x(): pass\nasync def test_y(): pass"
         )
@@ -800,7 +800,7 @@ class Selection(TestCase):
         self.assertEqual(run.verdicts, dict.fromkeys(names, "ok"), run.output)
 
     def test_unknown(self) -> None:
-        """A name of no loop is an error that names those that there are."""
+        """The error for an unknown loop lists the known ones."""
         one = project(self, "async def test_x(): pass\ndef test_plain(): pass")
         run = one.nose2(TWO, "test_it.test_x[slow]")
         self.assertIn(
@@ -819,7 +819,7 @@ class Selection(TestCase):
         self.assertIn("has no attribute 'test_z'", run.output)
 
     def test_own_brackets(self) -> None:
-        """A name that has brackets by itself is that of the test."""
+        """Brackets that are part of a test's own name stay part of it."""
         one = project(
             self,
             """
@@ -844,7 +844,7 @@ class Isolated(TestCase):
     """IsolatedAsyncioTestCase."""
 
     def test_own(self) -> None:
-        """The loop factory of the class wins over the setting, a tag wins over that."""
+        """The class's own loop factory wins over the setting. A tag wins over it."""
         run = project(
             self,
             """
@@ -890,7 +890,7 @@ class Isolated(TestCase):
             self.assertIn(f"test_it.{line}\n", run.output)
 
     def test_classes_of_others(self) -> None:
-        """Classes that run themselves stay as they are."""
+        """Classes that run their own tests are unchanged."""
         run = project(
             self,
             """
@@ -906,14 +906,14 @@ class Isolated(TestCase):
 
 
 class Mistakes(TestCase):
-    """What can't be, in full."""
+    """Mistakes, with the full error messages."""
 
     RULE = (
         "must be a callable without arguments that returns an event loop, or the dotted name of one"
     )
 
     def test_settings(self) -> None:
-        """A factory that there isn't ends the run before any test."""
+        """A factory that doesn't exist ends the run before any test."""
         one = project(self, "print('imported')")
         text, why = "factories.fats", "'factories' has no 'fats'"
         run = one.nose2(f"--aio-loop={text}")
@@ -927,7 +927,7 @@ class Mistakes(TestCase):
         self.assertEqual(run.returncode, 2)
 
     def test_tags(self) -> None:
-        """A wrong tag fails its test, and the rest goes on."""
+        """A wrong tag fails its test. The others run."""
         run = project(
             self,
             """
@@ -985,7 +985,7 @@ class Mistakes(TestCase):
         self.assertIn("got 5 (attribute loop of test_x, test_it.py:4)", run.output)
 
     def test_shared(self) -> None:
-        """A test can't run on another loop than that which its class has, or what is wider."""
+        """A test can't run on another loop than its class, or a wider scope, has."""
         text = """
         class Case(unittest.TestCase):
             @aio.loop("factories.fast", "factories.blind")
@@ -1055,7 +1055,7 @@ class Mistakes(TestCase):
         )
 
     def test_several(self) -> None:
-        """Several loops take the plugin."""
+        """Several loops need the plugin."""
         run = project(
             self,
             """
@@ -1073,7 +1073,7 @@ class Mistakes(TestCase):
 
 
 class Sharing(TestCase):
-    """What the repetitions of a run have in common, and what not."""
+    """What the repetitions of a run share."""
 
     def run_it(self, code: str, *arguments: str) -> Run:
         """Run a module of tests on two loops."""
@@ -1083,7 +1083,7 @@ class Sharing(TestCase):
         return made.nose2("-v", TWO, *arguments)
 
     def test_tag_inside(self) -> None:
-        """A test that is tagged with one of its class's loops runs when that has it."""
+        """A test tagged with one of its class's loops runs when the class has that loop."""
         run = self.run_it("""
 class Case(unittest.TestCase):
     @classmethod
@@ -1114,7 +1114,7 @@ class Turned(unittest.TestCase):
         self.assertIn("it is to run on a loop of no_such, but its class has", run.output)
 
     def test_made_by_init(self) -> None:
-        """What a test case's ``__init__`` has made, each repetition has for itself."""
+        """Each repetition has its own objects from the ``__init__`` of the test case."""
         run = self.run_it("""
 class Case(unittest.TestCase):
     def __init__(self, *args):
@@ -1143,7 +1143,7 @@ class Odd(unittest.TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 4), run.output)
 
     def test_hypothesis(self) -> None:
-        """Hypothesis calls a method for one test case alone: it runs on the first loop."""
+        """Hypothesis calls a method for one test case only, so it runs on the first loop."""
         run = self.run_it("""
 from hypothesis import given, settings, strategies
 
@@ -1161,7 +1161,7 @@ async def test_function(number): pass
 
 
 class NoSelector(TestCase):
-    """Loops that have no selector of Python's."""
+    """Loops without a selector of Python's."""
 
     TESTS = """
     class Case(unittest.TestCase):
@@ -1186,7 +1186,7 @@ class NoSelector(TestCase):
     """
 
     def run_on(self, loop: str, *arguments: str) -> Run:
-        """What hangs is ended by its limit, whatever the loop."""
+        """A test that hangs is ended by its time limit, whatever the loop."""
         run = project(self, self.TESTS).nose2(
             "-v", f"--aio-loop={loop}", "--aio-grace=0.05", *arguments
         )
@@ -1201,7 +1201,7 @@ class NoSelector(TestCase):
         return run
 
     def test_deadlocks(self) -> None:
-        """Where deadlocks = fail is asked for, it is told once that none can be found."""
+        """``deadlocks = fail`` gives one note that this loop can't find deadlocks."""
         line = (
             "deadlocks = fail: none can be found on factories.Blind, "
             "which has no selector of Python's. Set a time-limit.\n"
@@ -1228,15 +1228,15 @@ class NoSelector(TestCase):
 
 @skipIf(sys.platform == "win32", "there is no uvloop for Windows")
 class Uvloop(NoSelector):
-    """uvloop, which is none of asyncio's loops."""
+    """uvloop, a loop that is not based on asyncio's."""
 
     def test_deadlocks(self) -> None:
-        """The same, by its name; time limits work."""
+        """The note about deadlocks names uvloop. Time limits work."""
         run = self.run_on("uvloop", "--aio-deadlocks=fail")
         self.assertIn("none can be found on uvloop.Loop, which has no selector", run.output)
 
     def test_fixtures(self) -> None:
-        """Fixtures of all kinds are what they are on asyncio's loops."""
+        """Fixtures of all kinds work as on asyncio's loops."""
         folder = SCENARIOS / "fixtures"
         modules = ("test_cases", "test_layers", "test_such")
         on_uvloop = nose2(
@@ -1246,7 +1246,7 @@ class Uvloop(NoSelector):
         self.assertEqual(on_uvloop.verdicts, plain.verdicts, on_uvloop.output)
 
     def test_work(self) -> None:
-        """Servers, subprocesses, threads, context and cancellation; what is left over is ended."""
+        """Servers, subprocesses, threads, context and cancellation work. Leftovers are ended."""
         run = project(
             self,
             """
@@ -1297,7 +1297,7 @@ class Policies(TestCase):
     """Event loop policies are never touched."""
 
     def test_warnings(self) -> None:
-        """No warning of them is given, on any Python."""
+        """No Python warns about event loop policies."""
         one = project(self, OneLoop.TESTS)
         run = python(
             *("-W", "error::DeprecationWarning", "-m", "nose2", "--plugin=nose2_aio"),

@@ -1,4 +1,4 @@
-"""Every mistake that a user can make, with the full text of what we say."""
+"""Every mistake that a user can make, with the full error message."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ class Settings(TestCase):
     """Bad settings end the run before any test."""
 
     def assert_refused(self, run: Run, message: str) -> None:
-        """The run is ended with one line and code 2, before anything is loaded."""
+        """The run ends with one line and exit code 2, before a test module is loaded."""
         self.assertEqual(run.output, f"nose2: error: {message}\n")
         self.assertEqual(run.returncode, 2)
 
     def project(self, *lines: str) -> Project:
-        """A project with settings, whose tests must not even be imported."""
+        """Return a project with settings. Its test module must not be imported."""
         project = Project(self, test_it="print('imported')\ndef test_it(): pass")
         project.write("unittest.cfg", "\n".join(["[aio]", *lines, ""]))
         return project
 
     def test_file(self) -> None:
-        """In the file; tests/unit/test_settings.py has them all."""
+        """A wrong value in the file. tests/unit/config/test_settings.py has all of them."""
         for line, message in {
             "generators = all": (
                 "generators must be auto, coroutine or nose2, got 'all' ([aio] generators)"
@@ -36,7 +36,7 @@ class Settings(TestCase):
                 self.assert_refused(self.project(line).nose2(), message)
 
     def test_command_line(self) -> None:
-        """On the command line."""
+        """A wrong value on the command line."""
         self.assert_refused(
             self.project().nose2("--aio-time-limit=soon"),
             "time-limit must be a finite number of seconds >= 0, got 'soon' (--aio-time-limit)",
@@ -47,7 +47,7 @@ class Settings(TestCase):
         )
 
     def test_mp(self) -> None:
-        """Settings that nose2's own worker processes can't follow."""
+        """Settings that nose2's own worker processes don't support."""
         hint = "can't be used with nose2's plugin mp (-N): leave out -N, and use --aio-workers=N"
         mp = ("--plugin", "nose2.plugins.mp", "-N", "2")
         for setting, value in (("workers", 2), ("retries", 1), ("repeat", 2)):
@@ -60,7 +60,7 @@ class Settings(TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 1), run.output)
 
     def test_shuffle(self) -> None:
-        """The name of a test behind a switch that may have a value."""
+        """The name of a test after a switch that takes an optional value."""
         self.assert_refused(
             self.project().nose2("--aio-shuffle", "test_it"),
             "shuffle must be true, false or a seed, a whole number >= 0, got 'test_it' "
@@ -69,17 +69,17 @@ class Settings(TestCase):
         )
 
     def test_interpolation(self) -> None:
-        """A value that the file's own syntax can't have."""
+        """A value that is invalid in the syntax of the file."""
         run = self.project("time-limit = 5%").nose2()
         self.assertNotEqual(run.returncode, 0)
         self.assertNotIn("imported", run.output)
 
 
 class Tests(TestCase):
-    """Tests that can't run the way they are written fail, and say why."""
+    """Tests that can't run as they are written fail, and say why."""
 
     def message(self, source: str) -> str:
-        """The error of a project's only test."""
+        """Return the error of a project's only test."""
         run = Project(self, test_it=source).nose2()
         self.assertEqual((run.ran, run.returncode), (1, 1), run.output)
         (report,) = run.reports
@@ -87,7 +87,7 @@ class Tests(TestCase):
         return report.partition("-" * 70 + "\n")[2].rstrip()
 
     def test_async_generator(self) -> None:
-        """An async generator function."""
+        """An async generator function as a test."""
         self.assertEqual(
             self.message("async def test_it():\n    yield 1\n"),
             "nose2_aio.errors.DefinitionError: test_it, test_it.py:1: an async generator function "
@@ -96,7 +96,7 @@ class Tests(TestCase):
         )
 
     def test_generates_tests(self) -> None:
-        """A generator of tests that is taken for a coroutine."""
+        """A generator of tests that is treated as a coroutine."""
         self.assertEqual(
             self.message(
                 """
@@ -114,7 +114,7 @@ class Tests(TestCase):
         )
 
     def test_returned_callable(self) -> None:
-        """A callable returned to run_until_complete."""
+        """A test with run_until_complete that returns a callable."""
         self.assertEqual(
             self.message(
                 """
@@ -146,7 +146,7 @@ class Tests(TestCase):
         )
 
     def test_no_current_loop(self) -> None:
-        """current_loop where there is none."""
+        """``current_loop`` without a current loop."""
         self.assertEqual(
             self.message(
                 """
@@ -163,7 +163,7 @@ class Tests(TestCase):
         )
 
     def test_loop_factory(self) -> None:
-        """A loop factory where a context manager's is wanted."""
+        """A loop factory in place of a function that returns a context manager."""
         message = self.message(
             """
             import asyncio
@@ -181,7 +181,7 @@ class Tests(TestCase):
         )
 
     def test_closed_loop(self) -> None:
-        """A context manager that gives a closed loop, or none."""
+        """A context manager that yields a closed loop, or None."""
         for given, message in {
             "loop": "LoopError: the context manager of loop= gave a closed event loop",
             "None": "InvalidTypeError: the context manager of loop= must give an event loop, "
@@ -208,7 +208,7 @@ class Tests(TestCase):
             )
 
     def test_tag_by_hand(self) -> None:
-        """An attribute that is no number."""
+        """An attribute that is not a number."""
         self.assertEqual(
             self.message(
                 """
@@ -224,10 +224,10 @@ class Tests(TestCase):
 
 
 class Imports(TestCase):
-    """What is wrong where a test is defined keeps its module from being imported."""
+    """A mistake where a test is defined makes the import of its module fail."""
 
     def assert_refused(self, messages: dict[str, str]) -> None:
-        """No module with one of the lines is imported, and its message says why."""
+        """A module with one of the lines can't be imported. The error says why."""
         project = Project(self)
         for number, line in enumerate(messages):
             project.write(
@@ -243,7 +243,7 @@ class Imports(TestCase):
                 self.assertIn(f"nose2_aio.errors.{message}", report)
 
     def test_values(self) -> None:
-        """Tags with values that they can't have."""
+        """Tags with invalid values."""
         rule = "must be a finite number of seconds >= 0, got"
         self.assert_refused(
             {
@@ -294,7 +294,7 @@ class Imports(TestCase):
         )
 
     def test_missing_call(self) -> None:
-        """A tag without its value, a decorator with its value in the wrong place."""
+        """A tag without its value, and a decorator with its value in the wrong place."""
         self.assert_refused(
             {
                 "@aio.run_forever(5)": (

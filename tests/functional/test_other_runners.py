@@ -72,10 +72,10 @@ def test_helper():
 
 
 class Runners(TestCase):
-    """Each runner runs decorated tests for real."""
+    """Each runner runs decorated tests."""
 
     def test_unittest(self) -> None:
-        """python -m unittest."""
+        """``python -m unittest`` runs decorated tests."""
         verdicts = Project(self, test_it=SUITE).python("-m", "unittest", "-v", "test_it").verdicts
         self.assertEqual(
             verdicts,
@@ -89,7 +89,7 @@ class Runners(TestCase):
         )
 
     def test_pytest(self) -> None:
-        """pytest, with fixtures and parameters; its report hides our frame."""
+        """pytest runs them with fixtures and parameters. Its report hides our frame."""
         project = Project(self, test_it=SUITE, test_fixtures=PYTEST_SUITE)
         run = project.python("-m", "pytest", "-q", "-p", "no:cacheprovider")
         self.assertIn("5 failed, 3 passed", run.output)
@@ -97,7 +97,7 @@ class Runners(TestCase):
         self.assertNotIn("nose2_aio/", run.output)
 
     def test_plain_call(self) -> None:
-        """A plain call, in a script; one of our frames is all that it shows of us."""
+        """A plain call in a script runs the test. The traceback has one frame of ours."""
         project = Project(
             self,
             script="""
@@ -119,10 +119,10 @@ class Runners(TestCase):
 
 
 class Ancestor(TestCase):
-    """What the documentation of aio.testing shows."""
+    """Examples from the documentation of aio.testing."""
 
     def test_examples(self) -> None:
-        """Its examples work, the callback with and without ``self``, by any runner."""
+        """The examples work with any runner, the callback with and without ``self``."""
         project = Project(
             self,
             test_it="""

@@ -1,4 +1,4 @@
-"""README.rst says nothing that doesn't hold."""
+"""What README.rst and docs/ say is true."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ TEXT = (TOP / "README.rst").read_text()
 
 
 def block(language: str) -> str:
-    """The README's code block in a language."""
+    """Return the README's code block in a language."""
     found = re.search(rf"\.\. code-block:: {language}\n\n((?:    .*\n|\n)+)", TEXT)
     assert found is not None
     return textwrap.dedent(found[1])
 
 
 def comparable(printed: str) -> str:
-    """A report without what differs from machine to machine and from Python to Python."""
+    """Return a report without the parts that depend on the machine and the Python."""
     printed = re.sub(r'File ".*/', 'File "', printed)
     printed = re.sub(r"in \d+\.\d+s", "in 0.001s", printed)
     return re.sub(r"^ +[~^]+\n", "", printed, flags=re.MULTILINE).strip()
 
 
 class Readme(TestCase):
-    """Its examples."""
+    """Examples of README.rst."""
 
     maxDiff = None
 
     def test_doctest(self) -> None:
-        """Its doctests pass, where no loop was ever current, where one is, and where none is."""
+        """The doctests pass with no loop, with a current loop, and where none was ever current."""
         run = "import doctest; print(doctest.testfile('README.rst', module_relative=False))"
         for before in ("None", "asyncio.new_event_loop()", ""):
             prepare = f"import asyncio; asyncio.set_event_loop({before});" if before else ""
@@ -48,7 +48,7 @@ class Readme(TestCase):
         self.assertEqual(doctest.DocTestRunner().run(examples).failed, 0)
 
     def test_first_example(self) -> None:
-        """The suite in it is green with nose2 alone, and prints with us what it shows."""
+        """The first suite passes with nose2 alone. With the plugin it prints the shown output."""
         project = Project(self, test_account=block("python"))
         alone = project.nose2(plugin=False)
         self.assertEqual((alone.returncode, alone.ran), (0, 2))
@@ -64,7 +64,7 @@ class Readme(TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
 
     def test_configuration(self) -> None:
-        """Its configuration files load the plugin."""
+        """The configuration files load the plugin."""
         for name, language in (("unittest.cfg", "ini"), ("pyproject.toml", "toml")):
             project = Project(self, test_account=block("python"))
             project.write(name, block(language))
@@ -72,7 +72,7 @@ class Readme(TestCase):
 
     def test_settings(self) -> None:
         """docs/settings.rst names every switch that there is."""
-        switches = set(re.findall(r"--aio[a-z-]*", Project(self).nose2("--help").output))
+        switches = set(re.findall(r"--aio(?:-[a-z]+)*", Project(self).nose2("--help").output))
         text = (TOP / "docs" / "settings.rst").read_text()
         named = set(re.findall(r"``(--aio[a-z-]*)``", text))
         self.assertEqual(named, {one for one in switches if not one.startswith("--no-")})
@@ -84,12 +84,12 @@ class Fixtures(TestCase):
     TEXT = (TOP / "docs" / "fixtures.rst").read_text()
 
     def blocks(self) -> list[str]:
-        """Its examples."""
+        """Return the page's examples."""
         found = re.findall(r"code-block:: python\n\n((?:    .*\n|\n)+)", self.TEXT)
         return [textwrap.dedent(one) for one in found]
 
     def test_report(self) -> None:
-        """What it shows of a crash is what is printed."""
+        """The page shows the report of a crash as it is printed."""
         (code,) = [block for block in self.blocks() if "def serve" in block]
         project = Project(self, test_service=code)
         shown = self.TEXT[self.TEXT.index("    ERROR: test_answer") :].partition("\n\n")[0]
@@ -97,7 +97,7 @@ class Fixtures(TestCase):
         self.assertEqual(comparable(report), comparable(textwrap.dedent(shown)))
 
     def test_examples(self) -> None:
-        """Its examples are Python, and the last one passes."""
+        """All examples are valid Python. The last one passes."""
         for one in self.blocks():
             compile(one, "example", "exec")
         old = "import asyncio, unittest\n" + self.blocks()[-1]
@@ -110,7 +110,7 @@ class Reports(TestCase):
     maxDiff = None
 
     def shown(self, name: str, module: str) -> tuple[str, str]:
-        """What the first example of a page prints, and what the page shows."""
+        """Return what the first example of a page prints, and what the page shows."""
         text = (TOP / "docs" / name).read_text()
         blocks = {
             language: textwrap.dedent(
@@ -122,24 +122,24 @@ class Reports(TestCase):
         return self.same(printed), self.same(blocks["console"])
 
     def same(self, text: str) -> str:
-        """A report without what changes from run to run, or from Python to Python."""
+        """Return a report without the parts that change from run to run, or with the Python."""
         text = comparable(text)
         text = re.sub(r"Task-\d+", "Task-2", re.sub(r"0x[0-9a-f]+", "0x", text))
         return re.sub(r"sleeps, .* s to go", "sleeps", text)
 
     def test_checks(self) -> None:
-        """What it shows is what is printed."""
+        """The page shows what is printed."""
         printed, shown = self.shown("checks.rst", "test_shop")
         self.assertIn(shown.removesuffix("-" * 70).strip(), printed)
 
     def test_timeouts(self) -> None:
-        """What it shows is what is printed; README.rst shows the same."""
+        """The page, and README.rst, show what is printed."""
         printed, shown = self.shown("timeouts.rst", "test_chat")
         self.assertIn(shown, printed)
         self.assertIn(shown, self.same(textwrap.dedent(TEXT.replace("\n    ", "\n"))))
 
     def test_virtual_time(self) -> None:
-        """Its first example passes, and the last one; the second one does without the plugin."""
+        """The first and last examples pass. The second passes without the plugin."""
         text = (TOP / "docs/virtual_time.rst").read_text()
         first, second, third = (
             textwrap.dedent(one)
@@ -165,7 +165,7 @@ async def handle(reader, writer):
         self.assertEqual((run.returncode, run.output), (0, ""))
 
     def test_waiting(self) -> None:
-        """What it shows is what is printed, but for the hundredths."""
+        """The page shows what is printed, except for hundredths of a second."""
         text = (TOP / "docs/waiting.rst").read_text()
         code, shown = (
             textwrap.dedent(re.search(rf"code-block:: {language}\n\n((?:    .*\n|\n)+)", text)[1])
@@ -195,7 +195,7 @@ async def handle(reader, writer):
             self.assertEqual(*same)
 
     def test_tables(self) -> None:
-        """The table of the checks is that of the code."""
+        """The page's table of checks equals the one in the code."""
         rows = re.findall(
             r"^``([a-z-]+)`` +(fail|warn) ", (TOP / "docs/checks.rst").read_text(), re.MULTILINE
         )
@@ -206,12 +206,12 @@ class Examples(TestCase):
     """The example suites, run as README.rst says."""
 
     def test_green(self) -> None:
-        """The main one is green."""
+        """The main suite passes."""
         run = nose2("-v", "-s", "examples", folder=TOP, plugin=False)
         self.assertEqual((run.returncode, run.ran), (0, 11), run.output)
 
     def test_silent(self) -> None:
-        """The other one fails as a whole, and is green without us."""
+        """All tests of the other suite fail with the plugin, and pass without it."""
         run = nose2("-v", "-s", "examples/silent", folder=TOP, plugin=False)
         self.assertEqual(set(run.verdicts.values()), {"FAIL", "ERROR"}, run.output)
         alone = nose2(

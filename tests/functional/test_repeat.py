@@ -47,7 +47,7 @@ class Repeat(Workers):
     """Each test runs N times."""
 
     def test_counts(self) -> None:
-        """Each runs so often, with its fixtures; a line for each that did not always pass."""
+        """Tests run N times with their fixtures. A line names each test that failed sometimes."""
         for workers in ("0", "2"):
             with self.subTest(workers=workers):
                 project = Project(self, test_it=CODE)
@@ -77,7 +77,7 @@ class Repeat(Workers):
                 self.assertIn("FAILED (failures=4, skipped=3)", run.output)
 
     def test_passes(self) -> None:
-        """Where all of them pass there is no such line."""
+        """If all tests pass each time, there is no such line."""
         for workers in ("0", "1"):
             run = self.project("def test(): note('ran')\n").nose2(
                 "--aio-repeat=5", f"--aio-workers={workers}"
@@ -86,7 +86,7 @@ class Repeat(Workers):
             self.assertNotIn("passed", run.output)
 
     def test_failfast(self) -> None:
-        """-F ends it with the first failure."""
+        """``-F`` ends the run at the first failure."""
         for workers in ("0", "1"):
             project = self.project(
                 """
@@ -105,13 +105,13 @@ class Case(unittest.TestCase):
                 self.assertEqual(len(self.notes(project)), 3)
 
     def test_selected(self) -> None:
-        """Only what was selected runs again."""
+        """Only selected tests run again."""
         project = Project(self, test_it=CODE)
         run = project.nose2("--aio-repeat=3", "--aio-workers=2", "test_it.Case.test_1")
         self.assertEqual((run.ran, self.notes(project)), (3, ["1"] * 3), run.output)
 
     def test_loops(self) -> None:
-        """Each runs so often on each of its loops."""
+        """Each test runs N times on each of its loops."""
         code = """
 async def test():
     note(type(asyncio.get_running_loop()).__module__.split(".")[0])

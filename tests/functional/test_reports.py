@@ -1,4 +1,4 @@
-"""A failure shows the user's own lines: none of ours, none of asyncio's runners."""
+"""A failure shows the user's own lines, without our frames and those of asyncio."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ LINES = {
 
 
 class Frames(TestCase):
-    """The functions that a report shows, outermost first."""
+    """The functions that a traceback shows, outermost first."""
 
     maxDiff = None
 
@@ -85,24 +85,24 @@ class Frames(TestCase):
         self.assertEqual(frames, {**LINES, **other}, run.output)
 
     def test_plugin(self) -> None:
-        """Under the plugin, undecorated."""
+        """With the plugin, undecorated tests."""
         project = Project(self, test_it=BARE)
         project.write("unittest.cfg", "[aio]\ntime-limit = 5\n")
         self.assert_frames(project.nose2())
 
     def test_plugin_decorated(self) -> None:
-        """Under the plugin, decorated; a decorator of the user's own stays in sight."""
+        """With the plugin, decorated tests. A decorator of the user's own is shown."""
         run = Project(self, test_it=SUITE).nose2()
         twice = ["wrapper", "test_decorated_twice", "helper"]
         self.assert_frames(run, test_decorated_twice=twice)
 
     def test_workers(self) -> None:
-        """The same from worker processes."""
+        """In worker processes, the tracebacks are the same."""
         run = Project(self, test_it=BARE).nose2("--plugin", "nose2.plugins.mp", "-N", "2")
         self.assert_frames(run)
 
     def test_unsent(self) -> None:
-        """An error that a worker process can't send is told all the same, and so are others."""
+        """An error that a worker process can't send is reported. Other errors are too."""
         source = """
             import threading
             import unittest
@@ -125,14 +125,14 @@ class Frames(TestCase):
         self.assertIn("AssertionError: real", run.output)
 
     def test_unittest(self) -> None:
-        """Under unittest alone, decorated."""
+        """With unittest alone, decorated tests."""
         run = Project(self, test_it=SUITE).python("-m", "unittest", "test_it")
         # between two frames of the user's, the one in between can't be hidden from unittest
         twice = ["wrapper", "run", "test_decorated_twice", "helper"]
         self.assert_frames(run, test_decorated_twice=twice)
 
     def test_below_the_users(self) -> None:
-        """Where a frame of the user's stands above ours, the line that failed is still shown."""
+        """If a user's frame calls ours, the report still shows the line that failed."""
         source = """
             import asyncio
             import os
@@ -175,7 +175,7 @@ class Frames(TestCase):
         self.assertNotIn("nose2_aio", run.output)
 
     def test_groups(self) -> None:
-        """Members of an exception group are trimmed too."""
+        """Tracebacks of the members of an exception group have no frames of ours either."""
         run = Project(
             self,
             test_it="""
@@ -204,7 +204,7 @@ class Frames(TestCase):
         self.assertIn("ValueError: invalid literal for int() with base 10: 'no number'", run.output)
 
     def test_time_limit(self) -> None:
-        """At its limit, a test shows the lines where it waited."""
+        """A test that reaches its time limit shows the lines where it waited."""
         run = Project(
             self,
             test_it="""

@@ -66,10 +66,10 @@ JUNIT = ("--plugin", "nose2.plugins.junitxml", "--junit-xml")
 
 
 class Retries(Workers):
-    """Runs in which failed tests are run again."""
+    """Runs in which failed tests run again."""
 
     def run_tests(self, code: str, *arguments: str, folder: Project | None = None) -> Run:
-        """Run tests that can ``count``; keep how often each counted, and in which processes."""
+        """Run tests that can ``count``; note how often each counted, and in which processes."""
         self.its = folder or Project(self, test_it=HEAD + code)
         run = self.its.nose2("-v", *arguments)
         lines = self.notes(self.its)
@@ -78,7 +78,7 @@ class Retries(Workers):
         return run
 
     def test_setting(self) -> None:
-        """A failed test is run up to so many times more; one that passes then is flaky."""
+        """A failed test runs again, up to the given number of times. If it passes, it is flaky."""
         for workers in ("0", "2"):
             with self.subTest(workers=workers):
                 run = self.run_tests(CODE, "--aio-retries=2", f"--aio-workers={workers}", *JUNIT)
@@ -100,7 +100,7 @@ class Retries(Workers):
                 self.assert_junit(ET.parse(self.its.folder / "nose2-junit.xml"))
 
     def assert_junit(self, tree: ET.ElementTree) -> None:
-        """In JUnit's report flaky tests have elements of their own, and count as no failures."""
+        """In the JUnit report, flaky tests have their own elements and are no failures."""
         (suite,) = tree.iter("testsuite")
         self.assertEqual((suite.get("failures"), suite.get("errors")), ("2", "0"))
         found = {
@@ -126,7 +126,7 @@ class Retries(Workers):
             self.assertIn("Traceback", flaky.text or "")
 
     def test_fresh(self) -> None:
-        """Each time it runs in another process."""
+        """Each retry runs in another process."""
         code = "class Case(unittest.TestCase):\n    def test(self):\n"
         code += '        note(f"in:{os.getpid()}")\n        self.fail()\n'
         for workers in ("0", "1"):
@@ -137,7 +137,7 @@ class Retries(Workers):
             )
 
     def test_tag(self) -> None:
-        """A tag says how often; without a failure nothing is said."""
+        """A tag sets the number of retries. If nothing fails, nothing is reported."""
         code = """
 class Case(unittest.TestCase):
     @aio.retries(1)
@@ -155,7 +155,7 @@ class Case(unittest.TestCase):
         self.assertEqual(run.returncode, 0)
 
     def test_pass(self) -> None:
-        """``flaky = pass``: a run with flaky tests alone has passed, and still tells of them."""
+        """``flaky = pass``: flaky tests don't fail the run. They are still reported."""
         code = """
 class Case(unittest.TestCase):
     def test(self):
@@ -183,7 +183,7 @@ class Case(unittest.TestCase):
         self.assertIn("\nFAILED (failures=1, flaky=1)\n", run.output)
 
     def test_beside(self) -> None:
-        """The report names the tests that ran at the same time as the failure."""
+        """The report names the tests that ran at the same time as the failed one."""
         run = self.run_tests(
             """
 def meet(name):
@@ -220,7 +220,7 @@ class Case(unittest.TestCase):
         self.assertIn("\nWhen it failed, no other test ran at the same time.\n", run.output)
 
     def test_deaths(self) -> None:
-        """A test whose worker has died may be flaky too; a retry may die as well."""
+        """A test whose worker died may be flaky. The worker of a retry may die too."""
         run = self.run_tests(
             """
 class Case(unittest.TestCase):
@@ -237,7 +237,7 @@ class Case(unittest.TestCase):
         self.assertIn("\nFAILED (errors=1, flaky=1)\n", run.output)
 
     def test_not_run_again(self) -> None:
-        """Nothing is run again after -F, nor an expected failure, nor the fixture of a class."""
+        """No retry after ``-F``, for an expected failure, or for a class fixture."""
         code = """
 class Case(unittest.TestCase):
     @unittest.expectedFailure
@@ -263,7 +263,7 @@ class Fixture(unittest.TestCase):
             self.assertEqual(self.counts, {"expected": 1, "1": 2, "fixture": 1})
 
     def test_output(self) -> None:
-        """The output of a retry is not shown again, and its checks tell nothing."""
+        """The output of a retry is not shown, and its checks report nothing."""
         run = self.run_tests(
             """
 class Case(unittest.TestCase):
@@ -280,7 +280,7 @@ class Case(unittest.TestCase):
         self.assertEqual(run.output.count("the task left"), 1, run.output)
 
     def test_names(self) -> None:
-        """Parameters, loops and functions are found again where tests ran in the main process."""
+        """Parameters, loops and functions are found again if the tests ran in the main process."""
         run = self.run_tests(
             """
 from nose2.tools import params

@@ -1,4 +1,4 @@
-"""Which loop what runs on, and how long that lives."""
+"""Which event loop a test runs on, and how long the loop lives."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SUITE = """
 
 
 def loops(run: Run) -> dict[str, list[int]]:
-    """The numbers of the loops that each class ran on."""
+    """Return the numbers of the loops that each class ran on."""
     found: dict[str, list[int]] = {}
     for name, loop, _ in re.findall(r"@ (\w+) (\d+) (\d+)", run.output):
         found.setdefault(name, []).append(int(loop))
@@ -60,20 +60,20 @@ def loops(run: Run) -> dict[str, list[int]]:
 
 
 class Widened(TestCase):
-    """loop-scope, as a setting and as a tag."""
+    """``loop-scope``, as a setting and as a tag."""
 
     def run_with(self, *arguments: str) -> dict[str, list[int]]:
-        """Run a suite; return the loops of each class."""
+        """Run a suite and return the loops of each class."""
         run = Project(self, test_it=SUITE).nose2(*arguments)
         self.assertEqual((run.returncode, run.ran), (0, 12), run.output)
         return loops(run)
 
     def shared(self, found: dict[str, list[int]], name: str) -> bool:
-        """Tell whether a class shared one loop."""
+        """True if all tests of a class ran on one loop."""
         return len(set(found[name])) == 1
 
     def test_default(self) -> None:
-        """Each test has its own, but for the tags."""
+        """Each test has its own loop, unless a tag says otherwise."""
         found = self.run_with()
         self.assertFalse(self.shared(found, "Untagged"))
         self.assertEqual(len(set(found["OfClass"])), 2)  # one is of the class that inherits
@@ -82,21 +82,21 @@ class Widened(TestCase):
         self.assertFalse(self.shared(found, "OfTest"))
 
     def test_class(self) -> None:
-        """One for each class."""
+        """Each class has one loop."""
         found = self.run_with("--aio-loop-scope", "class")
         self.assertTrue(self.shared(found, "Untagged"))
         self.assertNotEqual(found["Untagged"][0], found["OfClass"][0])
         self.assertFalse(self.shared(found, "OfTest"))
 
     def test_module(self) -> None:
-        """One for the module; tags pass it over."""
+        """The module has one loop. Classes and tests with a tag have others."""
         found = self.run_with("--aio-loop-scope", "module")
         self.assertEqual({*found["Untagged"]}, {*found["OfModule"]})
         self.assertEqual({*found["Untagged"]}, {*found["function"]})
         self.assertFalse({*found["Untagged"]} & {*found["OfClass"], *found["OfTest"]})
 
     def test_run(self) -> None:
-        """One for all modules."""
+        """All modules share one loop."""
         project = Project(self, test_it=SUITE, test_other="from test_it import *\n")
         project.write("unittest.cfg", "[aio]\nloop-scope = run\n")
         run = project.nose2("test_it", "test_other")
@@ -105,7 +105,7 @@ class Widened(TestCase):
         self.assertFalse({*loops(run)["Untagged"]} & {*loops(run)["OfModule"]})
 
     def test_processes(self) -> None:
-        """The run's loop is that of the worker process."""
+        """In a worker process, the loop of the run is that of the process."""
         project = Project(self, test_it=SUITE)
         mp = ["--plugin", "nose2.plugins.mp", "-N", "1"]
         run = project.nose2(*mp, "--aio-loop-scope", "run")
@@ -113,7 +113,7 @@ class Widened(TestCase):
         self.assertEqual(len({*loops(run)["Untagged"]}), 1)
 
     def test_torn_down_once(self) -> None:
-        """A worker process tears no class down again in its next share."""
+        """A worker process doesn't tear a class down again in its next share."""
         project = Project(
             self,
             test_it="""
@@ -140,7 +140,7 @@ class Closed(TestCase):
     """When loops are closed."""
 
     def test_before_the_next(self) -> None:
-        """A class's loop is closed before anything of the next one runs."""
+        """A class's loop is closed before anything of the next class runs."""
         project = Project(
             self,
             test_it="""
@@ -196,7 +196,7 @@ class Given(TestCase):
             self.assertNotIn(word, run.output)
 
     def test_of_a_test(self) -> None:
-        """It is the test's; nobody else closes it."""
+        """The loop of setUp is the test's loop. Nobody else closes it."""
         self.assert_ok(
             """
             import asyncio, functools, unittest
@@ -248,7 +248,7 @@ class Given(TestCase):
         )
 
     def test_of_a_class(self) -> None:
-        """Its tests run on it, each in one task."""
+        """The tests of the class run on its loop, each in one task."""
         self.assert_ok(
             """
             import asyncio, unittest
@@ -284,7 +284,7 @@ class Given(TestCase):
         )
 
     def test_in_the_run(self) -> None:
-        """A class's own loop stands apart from the run's, which lives on."""
+        """A class's own loop is separate from the loop of the run, which stays open."""
         project = Project(
             self,
             test_it="""
@@ -315,7 +315,7 @@ class Given(TestCase):
             self.assertEqual(run.returncode, 0, run.output)
 
     def test_closed_under_us(self) -> None:
-        """If a test or a tearDown closes our loop, the rest runs on another."""
+        """If a test or tearDown closes our loop, the rest runs on another one."""
         self.assert_ok(
             """
             import asyncio, unittest
@@ -340,7 +340,7 @@ class Given(TestCase):
         )
 
     def test_not_for_us(self) -> None:
-        """A loop that runs in a thread, and what asyncio.run leaves, are none."""
+        """A loop that runs in a thread, or is left by asyncio.run, is not used."""
         self.assert_ok(
             """
             import asyncio, threading, unittest
@@ -381,7 +381,7 @@ class Given(TestCase):
         )
 
     def test_decorated(self) -> None:
-        """Decorated tests: on the test's loop and in its task, unless that was chosen otherwise."""
+        """A decorated test runs on the test's loop and in its task, unless it chose another."""
         self.assert_ok(
             """
             import asyncio, contextlib, unittest
@@ -419,11 +419,11 @@ class Given(TestCase):
         )
 
 
-class OwnSeams(TestCase):
-    """Classes with seams of their own."""
+class Overriding(TestCase):
+    """Classes that override unittest's internal methods."""
 
     def test_kept(self) -> None:
-        """One that overrides the seam of setUp keeps it."""
+        """A class that overrides ``_callSetUp`` keeps its method."""
         project = Project(
             self,
             test_it="""
@@ -447,7 +447,7 @@ class OwnSeams(TestCase):
         self.assertEqual(project.nose2().returncode, 0)
 
     def test_async_fixtures(self) -> None:
-        """One that calls its tests by itself can have no async fixture."""
+        """A class that calls its tests by itself can have no async fixture."""
         project = Project(
             self,
             test_it="""
@@ -468,10 +468,10 @@ class OwnSeams(TestCase):
 
 
 class Hypothesis(TestCase):
-    """Coroutine tests under @given."""
+    """Coroutine tests under ``@given``."""
 
     def test_examples(self) -> None:
-        """Each example runs in the test's task; what fails is shrunk."""
+        """Each example runs in the test's task. A failing example is shrunk."""
         project = Project(
             self,
             test_it="""
@@ -561,7 +561,7 @@ class Hypothesis(TestCase):
         self.assertEqual(len(run.reports), 4)
 
     def test_not_imported(self) -> None:
-        """Who doesn't use it doesn't get it."""
+        """The plugin doesn't import Hypothesis by itself."""
         project = Project(
             self,
             test_it="""

@@ -44,19 +44,19 @@ async def test_fails():
 
 
 class Selection(TestCase):
-    """What runs, and what is told of it."""
+    """Which tests run, and how they are reported."""
 
     def setUp(self) -> None:
-        """A suite with tags."""
+        """Create a suite with tags."""
         self.project = Project(self, test_it=SUITE)
 
     def selected(self, *arguments: str) -> set[str]:
-        """Names of the tests that a selection runs."""
+        """Return the names of the tests that a selection runs."""
         verdicts = self.project.nose2("-v", "--plugin", "nose2.plugins.attrib", *arguments).verdicts
         return {name.rpartition(".")[2] for name in verdicts}
 
     def test_attributes(self) -> None:
-        """-A and -E see tags as they see other attributes."""
+        """``-A`` and ``-E`` see tags as they see other attributes."""
         self.assertEqual(self.selected("-A", "timeout=5"), {"test_tagged"})
         self.assertEqual(self.selected("-A", "slow"), {"test_by_hand"})
         self.assertEqual(self.selected("-A", "timeout"), {"test_tagged", "test_by_hand"})
@@ -64,12 +64,12 @@ class Selection(TestCase):
         self.assertEqual(self.selected("-E", "sleep == 0.01"), {"test_decorated"})
 
     def test_fail_fast(self) -> None:
-        """-F stops at the first coroutine test that fails."""
+        """``-F`` stops at the first coroutine test that fails."""
         run = self.project.nose2("-v", "-F")
         self.assertEqual(run.verdicts, {"test_it.test_fails": "FAIL"})
 
     def test_buffer_and_logs(self) -> None:
-        """-B and --log-capture attach to the test what it printed and logged while it ran."""
+        """``-B`` and ``--log-capture`` show a test's output and log with its failure."""
         run = self.project.nose2("-B", "--log-capture", "test_it.Case.test_untagged")
         self.assertIn("begin captured stdout", run.reports[0])
         self.assertIn("printed", run.reports[0])
@@ -86,12 +86,12 @@ class Selection(TestCase):
         self.assertIn("assert number == 2", str(failed["test_fails"]))
 
     def test_pretty_assert(self) -> None:
-        """--pretty-assert explains the assert statement of a coroutine test."""
+        """``--pretty-assert`` explains the assert statement of a coroutine test."""
         run = self.project.nose2("--pretty-assert", "test_it.test_fails")
         self.assertIn("number = 1", run.reports[0])
 
     def test_debugger(self) -> None:
-        """-D stops in the frame of the test that failed."""
+        """``-D`` stops in the frame of the test that failed."""
         self.project.write(
             "steer.py",
             """

@@ -1,4 +1,4 @@
-"""Setup covers the test: one task, one context, and what was entered there bounds the test."""
+"""Setup covers the test: one task, one context. A scope entered in setUp bounds the test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Covered(TestCase):
         return Project(self, test_it=text).nose2("-v", *arguments)
 
     def assert_ok(self, text: str, *arguments: str) -> Run:
-        """Run a module that passes, without a word on stderr but nose2's."""
+        """Run a module that passes, and prints nothing to stderr except nose2's lines."""
         run = self.run_it(text, *arguments)
         self.assertEqual(run.returncode, 0, run.output)
         self.assertNotIn("Warning", run.output)
@@ -24,10 +24,10 @@ class Covered(TestCase):
 
 
 class Task(Covered):
-    """One task, and nothing of ours beside it."""
+    """One task runs a test. No task of ours is visible."""
 
     def test_alone(self) -> None:
-        """On a test's own loop there is its task, the same in all of its parts."""
+        """On a test's own loop, all parts of the test run in one task, the only one."""
         self.assert_ok(
             """
             import asyncio, unittest
@@ -59,7 +59,7 @@ class Task(Covered):
         )
 
     def test_gathered(self) -> None:
-        """Who waits for all other tasks of a class's loop doesn't wait for the class."""
+        """A test on a class's loop can wait for all other tasks. Ours are not among them."""
         self.assert_ok(
             """
             import asyncio, unittest
@@ -91,7 +91,7 @@ class Task(Covered):
         )
 
     def test_late_cancellation(self) -> None:
-        """One that comes with the last step of the test reaches what follows."""
+        """A cancellation in the last step of the test reaches what follows."""
         run = self.run_it(
             """
             import asyncio, unittest
@@ -116,7 +116,7 @@ class Context(Covered):
     """Context variables."""
 
     def test_nested(self) -> None:
-        """A wider fixture's values are seen inside; a test's own don't get out."""
+        """Values of a wider fixture are seen inside. Values that a test sets don't get out."""
         self.assert_ok(
             """
             import contextvars, unittest
@@ -162,7 +162,7 @@ class Context(Covered):
         )
 
     def test_sync_setup(self) -> None:
-        """What a sync setUp sets is seen by the test, and by no other."""
+        """A value that a sync setUp sets is seen by its test, and by no other."""
         self.assert_ok(
             """
             import contextvars, unittest
@@ -225,7 +225,7 @@ class Bounded(Covered):
         return self.run_it(self.CRASH + text)
 
     def test_group_of_a_test(self) -> None:
-        """A crash ends the test at once, with the task's own error; the rest still runs."""
+        """A crash ends the test at once, with the task's own error. Teardown still runs."""
         run = self.of(
             """
         class Case(unittest.TestCase):
@@ -254,7 +254,7 @@ class Bounded(Covered):
         self.assertNotIn("CancelledError", report)
 
     def test_group_by_hand(self) -> None:
-        """The same in two halves; who leaves the group gets its errors."""
+        """The same for a group left in tearDown. tearDown gets the errors of the group."""
         run = self.of(
             """
         class Case(unittest.TestCase):
@@ -276,7 +276,7 @@ class Bounded(Covered):
         self.assertIn("LookupError: in the background\n", report)
 
     def test_group_of_a_class(self) -> None:
-        """A crash ends the test that runs; the next one runs."""
+        """A crash ends the running test. The next one runs."""
         run = self.of(
             """
         class Case(unittest.TestCase):
@@ -307,7 +307,7 @@ class Bounded(Covered):
         self.assertIn("The running code was cancelled in test_1, test_it.py", report)
 
     def test_timeout(self) -> None:
-        """A timeout entered in setUp bounds the test, and is reported once."""
+        """A timeout entered in setUp bounds the test. It is reported once."""
         run = self.of(
             """
         class Entered(unittest.TestCase):
@@ -341,7 +341,7 @@ class Bounded(Covered):
             self.assertIn("TimeoutError: an asyncio.timeout that was entered in a fixture", report)
 
     def test_group_in_a_timeout(self) -> None:
-        """Where the group's task fails while it is cancelled, both are left as they should be."""
+        """If a task of the group fails while it is cancelled, group and timeout end cleanly."""
         run = self.of(
             """
         class Case(unittest.TestCase):
@@ -365,7 +365,7 @@ class Bounded(Covered):
         self.assertIn("TimeoutError: an asyncio.timeout", run.output)
 
     def test_no_false_cause(self) -> None:
-        """A test that is cancelled for another reason is not said to be for the first."""
+        """A test that is cancelled for another reason is not reported with the first one."""
         run = self.of(
             """
         class Case(unittest.TestCase):
@@ -399,7 +399,7 @@ class Bounded(Covered):
             self.assertIn("CancelledError", report.splitlines()[-2] + report.splitlines()[-1])
 
     def test_swallowed(self) -> None:
-        """Where unittest takes the cancellation, that says what it was for."""
+        """If unittest takes the cancellation, its report shows the reason."""
         run = self.of(
             """
         class Case(unittest.TestCase):
@@ -415,7 +415,7 @@ class Bounded(Covered):
         self.assertIn("CancelledError: for LookupError: in the background", run.output)
 
     def test_anyio(self) -> None:
-        """Its groups and scopes bound the test as well."""
+        """Task groups and cancel scopes of anyio bound the test too."""
         run = self.of(
             """
         import anyio
@@ -463,10 +463,10 @@ class Bounded(Covered):
 
 
 class CleanupsByHand(Covered):
-    """doCleanups() and its like, called by the user, as unittest's documentation offers."""
+    """``doCleanups()`` and the like, called by the user as unittest's documentation allows."""
 
     def test_sync_tear_down(self) -> None:
-        """Cleanups of all kinds run then; the scope goes on to its end."""
+        """Cleanups of all kinds run at that call. The scope stays open to its end."""
         self.assert_ok(
             """
             import asyncio, unittest
@@ -522,7 +522,7 @@ class CleanupsByHand(Covered):
         )
 
     def test_in_a_coroutine(self) -> None:
-        """A coroutine can have sync ones called; nobody could await an async one."""
+        """A coroutine can call sync cleanups. An async one is refused."""
         run = self.run_it(
             """
             import asyncio, unittest
@@ -556,7 +556,7 @@ class CleanupsByHand(Covered):
         self.assertNotIn("never awaited", run.output)
 
     def test_classes_and_modules(self) -> None:
-        """Of a class and of a module; their scopes end behind that."""
+        """Cleanups of classes and modules run at that call. Their scopes end after it."""
         self.assert_ok(
             """
             import asyncio, unittest

@@ -62,25 +62,25 @@ class Shuffled(TestCase):
     """The order of a run."""
 
     def setUp(self) -> None:
-        """A project that notes what has run."""
+        """Create a project that notes which tests have run."""
         self.project = Project(self, test_mixed=MIXED)
 
     def ran(self, *arguments: str) -> tuple[list[str], Run]:
-        """What has run, in its order."""
+        """Return the names of the tests that have run, in order."""
         file = self.project.folder / "ran.txt"
         file.unlink(missing_ok=True)
         run = self.project.nose2(*arguments)
         return file.read_text().splitlines(), run
 
     def assert_whole(self, ran: list[str]) -> None:
-        """The class with fixtures has run in its order, in one piece, and all else has too."""
+        """All tests ran, and the class with fixtures ran in one piece and in its order."""
         begin = ran.index("set up")
         self.assertEqual(ran[begin : begin + len(CLASS)], CLASS)
         rest = ["plain 1", "plain 2", "plain 3", "function", "method"]
         self.assertCountEqual(ran, [*CLASS, *rest])
 
     def test_seed(self) -> None:
-        """A seed gives an order, the same each time; others give others."""
+        """A seed gives the same order each time. Another seed gives another order."""
         plain, run = self.ran()
         self.assertNotIn("shuffled", run.output)
         orders = set()
@@ -93,7 +93,7 @@ class Shuffled(TestCase):
         self.assertEqual(len(orders - {tuple(plain)}), 2)
 
     def test_drawn(self) -> None:
-        """With none, one is drawn and printed, ahead of the tests; it gives that order again."""
+        """Without a seed, one is drawn and printed before the tests. It repeats the order."""
         for arguments in (["test_mixed", "--aio-shuffle"], ["--aio-shuffle", "-v"]):
             ran, run = self.ran(*arguments)
             (seed,) = LINE.findall(run.output)
@@ -103,7 +103,7 @@ class Shuffled(TestCase):
         self.assertNotIn("shuffled", quiet.output)
 
     def test_file(self) -> None:
-        """The file may say so; the command line wins."""
+        """The setting can stand in the file. The command line wins."""
         self.project.write("unittest.cfg", "[aio]\nshuffle = 3\n")
         ran, run = self.ran()
         self.assertEqual(LINE.findall(run.output), ["3"])
@@ -114,7 +114,7 @@ class Shuffled(TestCase):
         self.assertEqual(ran, self.ran()[0])
 
     def test_failed(self) -> None:
-        """A run that has failed says it again at the end, however quiet it is."""
+        """A failed run prints the seed at its end. With ``-q`` it is printed only there."""
         self.project.write("test_fails.py", "async def test_fails(): assert False\n")
         for quiet, count in (([], 2), (["-q"], 1)):
             run = self.ran("--aio-shuffle=5", *quiet)[1]
@@ -124,13 +124,13 @@ class Shuffled(TestCase):
             self.assertEqual(run.returncode, 1)
 
     def test_stops(self) -> None:
-        """-F ends it behind the first failure."""
+        """``-F`` ends the run after the first failure."""
         self.project.write("test_fails.py", "async def test_fails(): assert False\n")
         stopped = {self.project.nose2("-F", f"--aio-shuffle={seed}").ran for seed in range(2)}
         self.assertEqual(len(stopped), 2)
 
     def test_loops(self) -> None:
-        """Each repetition on another loop is shuffled, with fixtures of its own."""
+        """Each repetition on another loop is shuffled, with its own fixtures."""
         self.project.write(
             "factories.py", "import asyncio\ndef other(): return asyncio.SelectorEventLoop()\n"
         )
@@ -143,7 +143,7 @@ class Shuffled(TestCase):
         self.assertEqual(ran[begin : begin + 4], again)
 
     def test_workers(self) -> None:
-        """The main process shuffles what it hands out; workers leave their shares as they are."""
+        """The main process shuffles the units. Workers keep the order that they get."""
         workers = ("--plugin", "nose2.plugins.mp", "-N", "1")
         orders = set()
         for seed in range(2):
@@ -163,7 +163,7 @@ class Shuffled(TestCase):
         self.assertEqual(ran, plain)
 
     def test_layers(self) -> None:
-        """A layer stays together, with its fixtures and what is inside of it."""
+        """A layer stays in one piece, with its fixtures and inner layers."""
         self.project.write(
             "test_layers.py",
             """
@@ -209,7 +209,7 @@ class Shuffled(TestCase):
         self.assertGreater(len(places), 1)
 
     def test_modules(self) -> None:
-        """So does a module with fixtures; what fails to load is told as ever."""
+        """A module with fixtures stays in one piece. Import errors are reported as usual."""
         self.project.write(
             "test_module.py",
             """

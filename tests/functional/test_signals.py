@@ -54,7 +54,7 @@ TORN_DOWN = [
 
 
 class Step(NamedTuple):
-    """Signals that are sent once so many tests wait."""
+    """Signals that are sent when a number of tests are waiting."""
 
     waiting: int
     signals: tuple[signal.Signals, ...]
@@ -64,7 +64,7 @@ class Step(NamedTuple):
 
 @skipIf(sys.platform == "win32", "no such signals there")
 class Signals(Workers):
-    """Runs that get signals."""
+    """Runs that receive signals."""
 
     def run_signalled(self, project: Project, steps: Iterable[Step], *arguments: str) -> Run:
         """Run nose2; send signals when the notes say that tests are waiting."""
@@ -97,7 +97,7 @@ class Interrupts(Signals):
     """Ctrl-C and SIGTERM."""
 
     def assert_torn_down(self, number: signal.Signals, cause: str, *arguments: str) -> None:
-        """The first signal tears down what runs; results so far are told."""
+        """The first signal tears down the running tests. Results so far are reported."""
         project = Project(self, test_it=FIXTURES)
         run = self.run_signalled(project, [Step(1, (number,))], "-v", *arguments)
         self.assertEqual((run.returncode, run.ran), (1, 2), run.output)
@@ -113,19 +113,19 @@ class Interrupts(Signals):
         self.assertNotIn("lost", run.output)
 
     def test_first(self) -> None:
-        """One Ctrl-C: the test that runs is torn down, with its class; it says where it waited."""
+        """Ctrl-C tears down the running test and its class, and shows where the test waited."""
         self.assert_torn_down(signal.SIGINT, "Ctrl-C", "--aio-workers=2")
         self.assert_torn_down(
             signal.SIGINT, "Ctrl-C", "--aio-workers=1", "--aio-worker-start=spawn"
         )
 
     def test_terminated(self) -> None:
-        """SIGTERM does the same, serially and in workers."""
+        """SIGTERM does the same, in a serial run and in workers."""
         self.assert_torn_down(signal.SIGTERM, "SIGTERM")
         self.assert_torn_down(signal.SIGTERM, "SIGTERM", "--aio-workers=2")
 
     def test_all_of_them(self) -> None:
-        """All tests that run are torn down, and each says where it was; sync ones too."""
+        """All running tests are torn down and show where they were, sync ones too."""
         project = Project(
             self,
             test_it=NOTE
@@ -175,7 +175,7 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
             self.assertRegex(run.output, line)
 
     def test_second(self) -> None:
-        """A second Ctrl-C kills the workers; results so far are told."""
+        """A second Ctrl-C kills the workers. Results so far are reported."""
         project = Project(
             self,
             test_it=NOTE
@@ -202,7 +202,7 @@ class Case(unittest.TestCase):
         self.assertNotIn("nose2_aio/", run.output)
 
     def test_runs_itself(self) -> None:
-        """A test of a class that runs its tests by itself is told, too."""
+        """A test of a class that runs its own tests is reported too."""
         project = self.project(
             """
 class Own(unittest.TestCase):
@@ -222,7 +222,7 @@ class Own(unittest.TestCase):
         self.assertIn("\nKeyboardInterrupt\n", report)
 
     def test_own_interrupt(self) -> None:
-        """A test that interrupts itself ends the run, as in a serial run."""
+        """A test that raises KeyboardInterrupt ends the run, as in a serial run."""
         code = """
 class Case(unittest.TestCase):
     def test_1(self):
@@ -240,7 +240,7 @@ class Questions(Signals):
     """SIGQUIT."""
 
     def test_quit(self) -> None:
-        """It lists all tests that run, and where each waits; the run goes on."""
+        """SIGQUIT lists all running tests, and where each waits. The run goes on."""
         project = Project(
             self,
             test_it=NOTE
@@ -269,7 +269,7 @@ class Suspensions(Signals):
     """SIGTSTP and SIGCONT."""
 
     def test_suspended(self) -> None:
-        """The time for which a run is suspended is not taken from the limits of its tests."""
+        """Time in which the run is suspended doesn't count for time limits."""
         project = Project(
             self,
             test_it=NOTE
@@ -308,7 +308,7 @@ class Children(Signals):
     """Child processes that tests fork."""
 
     def test_default(self) -> None:
-        """They get none of our handlers: SIGTERM ends them."""
+        """They have none of our signal handlers: SIGTERM ends them."""
         code = """
 import signal
 

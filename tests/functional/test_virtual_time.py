@@ -1,4 +1,4 @@
-"""Virtual time: waiting for a timer takes none, and nothing overtakes the real world."""
+"""Virtual time: waiting for a timer takes no time. Real events keep their order."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ REAL = "0.2"
 
 
 class Virtual(TestCase):
-    """Projects with a module of tests."""
+    """Projects with one module of tests."""
 
     def project(self, code: str, config: str = "") -> Project:
-        """A project with one module."""
+        """Return a project with one module."""
         made = Project(self, test_it="")
         made.write("test_it.py", HEAD + code)
         made.write("unittest.cfg", config)
         return made
 
     def assert_passes(self, code: str, *switches: str, config: str = "", count: int) -> None:
-        """Assert that all of the tests pass, in no time."""
+        """Assert that all tests pass, in almost no time."""
         began = time.monotonic()
         run = self.project(code, config).nose2(*switches)
         self.assertEqual(run.returncode, 0, run.output)
@@ -37,7 +37,7 @@ class Virtual(TestCase):
         self.assertLess(time.monotonic() - began, 30)
 
     def test_tags(self) -> None:
-        """A tag on a function, a class, a base class; with each kind of test and each engine."""
+        """A tag works on a function, class or base, with each kind of test and each engine."""
         self.assert_passes(
             """
 class Plain(unittest.TestCase):
@@ -124,7 +124,7 @@ async def test_advance():
         )
 
     def test_setting(self) -> None:
-        """The setting holds for fixtures of any scope; a tag says otherwise; a switch too."""
+        """The setting applies to fixtures of any scope. A tag can turn it off. The switch works."""
         code = """
 async def setUpModule():
     await asyncio.sleep(1000)
@@ -161,7 +161,7 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
         self.assertIn("LoopError: time isn't virtual here", run.output)
 
     def test_wider_loops(self) -> None:
-        """On the loop of a class or a layer each test has its own time, and none goes back."""
+        """On a shared loop, each test has virtual time or not. The clock never goes back."""
         self.assert_passes(
             """
 class Shared(unittest.TestCase):
@@ -220,7 +220,7 @@ class Layered(unittest.TestCase):
         )
 
     def test_given_loop(self) -> None:
-        """On a loop that setUp has made it goes on from where that is; another kind is refused."""
+        """A loop from setUp goes on from its own time. A foreign kind of loop is refused."""
         code = """
 import selectors
 class Given(unittest.TestCase):
@@ -253,7 +253,7 @@ class Given(unittest.TestCase):
         self.assertIn("FAILED (errors=2)", run.output)
 
     def test_any_runner(self) -> None:
-        """The decorators take the tag, and a loop context, without the plugin."""
+        """Without the plugin, the decorators support the tag and the loop context."""
         project = self.project("""
 class Any(unittest.TestCase):
     @aio.run_until_complete
@@ -287,7 +287,7 @@ class Any(unittest.TestCase):
             self.assertIn("of 5 s of virtual time (@timeout)", run.output)
 
     def test_limits(self) -> None:
-        """Limits count virtual seconds, and there is one in real time behind them."""
+        """Limits count virtual seconds. A second limit counts real seconds."""
         project = self.project(
             """
 @aio.virtual_time
@@ -356,7 +356,7 @@ class Fixture(unittest.TestCase):
         )
 
     def test_no_real_limit(self) -> None:
-        """There may be none; what is no number is refused."""
+        """The real-time limit can be turned off. A value that is no number is refused."""
         code = "@aio.virtual_time\nasync def test():\n    await asyncio.sleep(3600)\n"
         self.assert_passes(code, "--aio-real-time-limit=0", count=1)
         run = self.project(code).nose2("--aio-real-time-limit=soon")
@@ -366,7 +366,7 @@ class Fixture(unittest.TestCase):
         )
 
     def test_never_overtakes(self) -> None:
-        """What comes from outside comes before a timer that is due later in real time."""
+        """An outside event comes before a timer that is later in real time."""
         self.assert_passes(
             f"""
 REAL = {REAL}
@@ -443,7 +443,7 @@ class Outside(unittest.TestCase):
         )
 
     def test_handed_over(self) -> None:
-        """Nor does what a pool, or a thread, has just been given to do."""
+        """A timer doesn't overtake a job just given to a pool or a thread."""
         self.assert_passes(
             """
 @aio.virtual_time
@@ -485,7 +485,7 @@ class HandedOver(unittest.TestCase):
         )
 
     def test_nothing_left(self) -> None:
-        """What has ended holds nothing any more: a child nobody waits for, an idle pool."""
+        """Finished work doesn't hold the clock: an unwaited child process, an idle pool."""
         self.assert_passes(
             """
 from multiprocessing import shared_memory
@@ -507,7 +507,7 @@ async def test_idle():
         )
 
     def test_deadlock(self) -> None:
-        """It fails at once, and burns no CPU, with deadlocks ignored and a limit too."""
+        """A deadlock fails at once and uses no CPU, also with a limit or checks ignored."""
         run = self.project("""
 import resource
 @aio.virtual_time
@@ -561,7 +561,7 @@ async def test_event():
         self.assertIn("its time limit of 500 s of virtual time (@timeout)", run.output)
 
     def test_wall(self) -> None:
-        """The time of day moves along in a test that wants that, fixtures too, and only there."""
+        """``wall`` moves the time of day in the test and its fixtures, and only there."""
         self.assert_passes(
             """
 class Wall(unittest.TestCase):
@@ -609,7 +609,7 @@ async def test_without():
         )
 
     def test_wall_missing(self) -> None:
-        """Where time-machine is missing, the test says so; nothing imports it unasked."""
+        """If time-machine is missing, the test says so. It is imported only on request."""
         run = self.project("""
 class Wall(unittest.TestCase):
     @aio.virtual_time(wall=True)
@@ -644,7 +644,7 @@ importlib.metadata.version = version
         )
 
     def test_mistakes(self) -> None:
-        """A tag that means nothing is refused, with its place."""
+        """A tag with a wrong value is refused, with its place."""
         for tag, text in {
             "@aio.virtual_time(1)": "@virtual_time is for functions and classes, got 1",
             "@aio.virtual_time(wall=1)": "wall must be True or False, got 1",
@@ -665,7 +665,7 @@ importlib.metadata.version = version
         self.assertIn("FAILED (errors=2)", run.output)
 
     def test_selected(self) -> None:
-        """-A selects on the tag, and mp runs it in its workers."""
+        """``-A`` selects by the tag. Workers of nose2's mp support it."""
         project = self.project("""
 @aio.virtual_time
 async def test_tagged():
@@ -679,7 +679,7 @@ async def test_other(): pass
         self.assertEqual((run.ran, run.returncode), (2, 0), run.output)
 
     def test_interrupted(self) -> None:
-        """SIGQUIT tells the virtual time, and what holds it."""
+        """SIGQUIT shows the virtual time, and what holds the clock."""
         run = self.project("""
 @aio.virtual_time
 async def test():

@@ -1,4 +1,4 @@
-"""The account of waiting: a line with -v, a table, and a report for machines."""
+"""The timings: a line with ``-v``, a table, and a report in JSON."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Waiting(TestCase):
         return self.project.nose2(*arguments)
 
     def test_summary(self) -> None:
-        """With -v the run ends with a line on all coroutine tests, and on no others."""
+        """With ``-v``, the run ends with a line on coroutine tests, and on these only."""
         run = self.run_it("-v")
         self.assertEqual(run.returncode, 0, run.output)
         found = SUMMARY.search(run.output.splitlines()[-1])
@@ -84,7 +84,7 @@ class Waiting(TestCase):
         )
 
     def test_durations(self) -> None:
-        """The slowest are listed: what each waited for, where, and what virtual time would save."""
+        """The table has the slowest tests: what each waited for, where, and possible savings."""
         run = self.run_it("--aio-durations", "3", "test_it.Waits")
         table = run.output.partition("The slowest 3 coroutine tests, in seconds:\n\n")[2]
         masked = re.sub(r"\d\.\d\d", "0.00", table.partition("\n\n")[0])
@@ -106,7 +106,7 @@ class Waiting(TestCase):
         self.assertNotIn("slowest", run.output)
 
     def test_report(self) -> None:
-        """The report has all of it, in seconds; in worker processes too."""
+        """The report has all timings in seconds, also from worker processes."""
         for arguments in ((), ("--plugin", "nose2.plugins.mp", "-N", "2")):
             run = self.run_it("--aio-report", "report.json", *arguments)
             self.assertEqual(run.returncode, 0, run.output)
@@ -142,7 +142,7 @@ class Waiting(TestCase):
             self.assertEqual(report["virtual_time_saved"], 3600.01)
 
     def test_virtual(self) -> None:
-        """In virtual time each wait is charged to what ended it, and each jump to its test."""
+        """In virtual time, each wait counts for what ended it, each jump for its test."""
         code = """
 import asyncio, time, unittest
 import nose2_aio as aio
@@ -170,7 +170,7 @@ class Virtual(unittest.TestCase):
         self.assertGreaterEqual(real["virtual_time_would_save"], 0.1)
 
     def test_not_written(self) -> None:
-        """Where the report can't be written any more, that is told; a test may go elsewhere."""
+        """If the report can't be written, a line says so. A test may change directory."""
         run = self.run_it(
             "--aio-report=build/report.json",
             code="import os\nos.mkdir('build')\nasync def test(): os.rmdir('build')\n",
@@ -187,7 +187,7 @@ class Virtual(unittest.TestCase):
         self.assertTrue((self.project.folder / "report.json").exists())
 
     def test_long(self) -> None:
-        """What is very long, or has several lines, keeps to its line."""
+        """Long or multi-line names stay on one line."""
         run = self.run_it(
             "-v",
             "--aio-durations=1",
@@ -204,7 +204,7 @@ async def test(_):
         self.assertIn("virtual time has saved 1e+300 s\n", run.output)
 
     def test_mistakes(self) -> None:
-        """What is no number or no path ends the run before any test."""
+        """A value that is no number or path ends the run before any test."""
         for arguments, text in {
             ("--aio-durations", "-1"): "durations must be a whole number >= 0, got '-1'",
             ("--aio-durations", "1.5"): "durations must be a whole number >= 0, got '1.5'",

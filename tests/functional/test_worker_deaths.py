@@ -1,4 +1,4 @@
-"""Worker processes that die, or that are stuck in code that nothing can interrupt."""
+"""Worker processes that die, or are stuck in code that can't be interrupted."""
 
 from __future__ import annotations
 
@@ -89,16 +89,16 @@ LOST = ": its worker process was lost, and so was its teardown"
 
 
 class Deaths(Workers):
-    """A test whose worker dies fails; the run goes on."""
+    """A test whose worker dies fails. The run goes on."""
 
     def run_project(self, code: str, *arguments: str) -> tuple[Run, list[str]]:
-        """Run tests in workers; return the notes they take, too."""
+        """Run tests in workers; return the run and the tests' notes."""
         project = Project(self, test_it=HEAD + code)
         run = project.nose2("-v", *arguments)
         return run, self.notes(project)
 
     def test_all(self) -> None:
-        """Each fails, at the user's line and with its output; the next test passes."""
+        """Each test fails at the user's line, with its output. The next test passes."""
         began = time.monotonic()
         run, _ = self.run_project(
             DEATHS, "--aio-workers=2", "--aio-time-limit=0.5", "--aio-grace=0.2"
@@ -123,7 +123,7 @@ class Deaths(Workers):
             self.assertEqual(run.output.count(lost), is_lost, name)
 
     def test_fixtures(self) -> None:
-        """A unit goes on in a fresh worker, with its fixtures set up again."""
+        """The rest of a unit runs in a new worker, with its fixtures set up again."""
         run, notes = self.run_project(
             """
 class Case(unittest.TestCase):
@@ -153,7 +153,7 @@ class Case(unittest.TestCase):
         self.assertIn(f"test_it.Case.test_2{LOST}, and that of its class or module\n", run.output)
 
     def test_in_fixtures(self) -> None:
-        """A death in a fixture of a class is reported at that line, once."""
+        """A death in a class fixture is reported once, at its line."""
         run, _ = self.run_project(
             """
 class SetUp(unittest.TestCase):
@@ -197,7 +197,7 @@ class Last(unittest.TestCase):
             self.assertIn(f"fixtures of test_it.{name}{LOST}\n", run.output)
 
     def test_no_line(self) -> None:
-        """Where no worker is lost there is no such line, and with -F nothing goes on."""
+        """If no worker dies, no line says so. With ``-F``, nothing runs after a death."""
         code = """
 class Case(unittest.TestCase):
     @classmethod
@@ -216,7 +216,7 @@ class Case(unittest.TestCase):
         self.assertIn("exit status 3", run.output)
 
     def test_child_leaves(self) -> None:
-        """A child process that a test has forked may leave by ``os._exit``."""
+        """A child process that a test forks may end with ``os._exit``."""
         run, _ = self.run_project(
             """
 class Case(unittest.TestCase):
@@ -240,7 +240,7 @@ class Processes(Workers):
     """Processes that end with others."""
 
     def wait_for_none(self, marker: str) -> float:
-        """Wait until no process of a run is left; return after how many seconds that was."""
+        """Wait until no process of a run is left; return the seconds that it took."""
         began = time.monotonic()
         while marked(marker) and time.monotonic() - began < 5:
             time.sleep(0.02)
@@ -248,7 +248,7 @@ class Processes(Workers):
         return time.monotonic() - began
 
     def test_children(self) -> None:
-        """A worker that is killed, or that dies, takes the child processes of its tests along."""
+        """The child processes of a test are killed with its worker."""
         project = Project(
             self,
             test_it=HEAD
@@ -271,7 +271,7 @@ class Case(unittest.TestCase):
         self.wait_for_none(marker)
 
     def test_parent_killed(self) -> None:
-        """``kill -9`` of the main process ends its workers, whatever runs in them."""
+        """``kill -9`` of the main process ends its workers, whatever they run."""
         for method in ("fork", "spawn"):
             project = Project(
                 self,
@@ -311,7 +311,7 @@ class Case(unittest.TestCase):
                 self.assertLess(self.wait_for_none(marker), 2)
 
     def test_files(self) -> None:
-        """The files of workers that were killed are removed."""
+        """The files of killed workers are removed."""
         project = Project(self, test_it=HEAD + "def test(): os.kill(os.getpid(), signal.SIGKILL)\n")
         with (
             tempfile.TemporaryDirectory() as folder,

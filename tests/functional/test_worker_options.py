@@ -1,4 +1,4 @@
-"""nose2's options, and ours, for tests in worker processes."""
+"""Options of nose2, and ours, for tests in worker processes."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class C(unittest.TestCase):
 
 
 class Options(Workers):
-    """nose2's options."""
+    """Options of nose2."""
 
     def test_failfast(self) -> None:
-        """-F: what comes after the first failure, in the order of the suite, is not told."""
+        """``-F``: tests after the first failure, in the suite's order, are not reported."""
         project = self.project(FAILING)
         serial = self.assert_same(project, "-F", workers="3")
         self.assertIn("Ran 2 tests", serial.stderr)
@@ -51,7 +51,7 @@ class Options(Workers):
         self.assertEqual(self.notes(project), ["set up", "torn down"] * 2)
 
     def test_buffer_and_log_capture(self) -> None:
-        """-B and --log-capture show what a failed test has printed and logged, with it."""
+        """``-B`` and ``--log-capture`` show a failed test's output and log."""
         project = self.project(
             """
 import logging
@@ -86,7 +86,7 @@ class Case(unittest.TestCase):
         self.assertEqual(serial.stdout, "")
 
     def test_selection(self) -> None:
-        """-A selects tests; so do names."""
+        """``-A`` selects tests; so do names."""
         project = self.project(
             """
 class Case(unittest.TestCase):
@@ -101,7 +101,7 @@ class Case(unittest.TestCase):
         self.assertIn("Ran 1 test in", found.stderr)
 
     def test_prettyassert(self) -> None:
-        """nose2's plugin that explains assert statements does so."""
+        """nose2's prettyassert plugin explains assert statements."""
         project = self.project(
             """
 def test():
@@ -114,7 +114,7 @@ def test():
         self.assertIn("number = 3", found.stderr)
 
     def test_debugger_option(self) -> None:
-        """-D: tests run in the main process, and a line says so."""
+        """``-D``: tests run in the main process, and a line says so."""
         project = self.project("def test():\n    note(os.getpid(), os.getppid())\n")
         arguments = ("--plugin=nose2.plugins.debugger", "--aio-workers=2")
         run = project.nose2(*arguments, "-D")
@@ -126,7 +126,7 @@ def test():
         self.assertNotIn(f" {os.getpid()}", self.notes(project)[0])
 
     def test_breakpoint(self) -> None:
-        """A test that calls ``breakpoint()`` runs in the main process; a line says so."""
+        """A test that calls ``breakpoint()`` runs in the main process. A line says so."""
         project = self.project(
             """
 class Case(unittest.TestCase):
@@ -179,7 +179,7 @@ class Case(unittest.TestCase):
         self.assertEqual(drawn.returncode, 0, drawn.stderr)
 
     def test_checks_and_reports(self) -> None:
-        """What checks find and what tests cost is gathered in the main process."""
+        """Findings and timings are collected in the main process."""
         project = self.project(
             """
 class Case(unittest.TestCase):
@@ -203,7 +203,7 @@ class Case(unittest.TestCase):
         self.assertEqual(*reports)
 
     def test_times(self) -> None:
-        """JUnit's report has the times at which tests ran, not those at which they were told."""
+        """The JUnit report has the times at which tests ran, not those of their replay."""
         project = self.project(
             """
 class Case(unittest.TestCase):
@@ -228,7 +228,7 @@ class Case(unittest.TestCase):
             self.assertAlmostEqual(said, float(noted), delta=0.03)
 
     def test_coverage(self) -> None:
-        """With coverage's settings for multiprocessing it sees what runs in workers."""
+        """With its multiprocessing settings, coverage measures code in workers."""
         project = self.project(
             """
 import code_under_test

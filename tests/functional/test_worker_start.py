@@ -1,4 +1,4 @@
-"""How worker processes begin, what they run at the same time, and what they leave."""
+"""How workers start, which tests run concurrently, and what a run leaves."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ class Span(NamedTuple):
 
 
 class Placement(Workers):
-    """Which tests run at the same time, and in which order they start."""
+    """Which tests run concurrently, and in which order they start."""
 
     def spans(self, project: Project) -> list[Span]:
         found = [line.split() for line in self.notes(project)]
         return [Span(name, float(began), float(ended)) for name, began, ended in found]
 
     def test_tags(self) -> None:
-        """Serial tests run alone; exclusive ones never meet, or at most so many of them do."""
+        """Serial tests run alone. Exclusive ones never run concurrently beyond their number."""
         project = self.project(TAGGED)
         run = project.nose2("--aio-workers=4")
         self.assertEqual((run.returncode, run.ran), (0, 18), run.output)
@@ -94,7 +94,7 @@ class Placement(Workers):
                 self.assertEqual(others, [])
 
     def test_longest_first(self) -> None:
-        """Tests start by their durations in the report of an earlier run; the output does not."""
+        """Tests start by the durations of an earlier report. The output keeps its order."""
         names = [f"test_{number}" for number in range(5)]
         seconds = {"test_1": 1.0, "test_3": 2.0, "test_0": 0.5, "test_2": 0.1, "test_4": 0.2}
         project = self.project(
@@ -113,7 +113,7 @@ class Placement(Workers):
         self.assertEqual(self.notes(project), names)
 
     def test_several_at_once(self) -> None:
-        """As many tests run at the same time as there are workers; each has its own process."""
+        """As many tests run concurrently as there are workers, each in its own process."""
         project = self.project(
             """
 import pathlib
@@ -140,10 +140,10 @@ class Case(unittest.TestCase):
 
 @skipUnless(sys.platform == "linux", "where fork is the default")
 class Start(Workers):
-    """How workers begin."""
+    """How workers start."""
 
     def test_methods(self) -> None:
-        """``auto`` forks, unless there is another thread; then it spawns."""
+        """``auto`` forks. If the main process has another thread, it spawns."""
         code = """
 import threading
 
@@ -167,7 +167,7 @@ def test():
                 self.assertEqual(self.notes(project), [method])
 
     def test_no_warning(self) -> None:
-        """Forking where fork was asked for warns of no thread, even where warnings are errors."""
+        """If fork was requested, forking with threads gives no warning, also under -W error."""
         project = self.project(
             "import threading\n"
             "threading.Thread(target=time.sleep, args=(9,), daemon=True).start()\n"
@@ -180,7 +180,7 @@ def test():
             self.assertNotIn("DeprecationWarning", run.output)
 
     def test_other_tests(self) -> None:
-        """A spawned worker that has loaded other tests is refused; the first one is named."""
+        """A spawned worker that has loaded other tests is refused. The first one is named."""
         code = """
 import multiprocessing
 import unittest
@@ -207,7 +207,7 @@ class Case(unittest.TestCase):
         self.assertIn(f"{rule}2 is missing there, and test_it.Case.test_2 here\n", run.output)
 
     def test_import_output(self) -> None:
-        """What a module prints when it is imported is shown once."""
+        """Output that a module prints at import is shown once."""
         project = self.project("print('imported')\ndef test(): print('it ran')\n")
         run = project.nose2("--aio-workers=2", "--aio-worker-start=spawn")
         self.assertEqual((run.returncode, run.ran), (0, 1), run.output)
@@ -215,10 +215,10 @@ class Case(unittest.TestCase):
 
 
 class Traces(Workers):
-    """What a run leaves behind: nothing."""
+    """A run leaves nothing."""
 
     def test_nothing_left(self) -> None:
-        """No process and no file is left after a run."""
+        """After a run, no process and no file is left."""
         project = self.project(
             """
 class Case(unittest.TestCase):
@@ -239,7 +239,7 @@ class Case(unittest.TestCase):
                         self.assertEqual(marked(marker), [])
 
     def test_exit_functions(self) -> None:
-        """What tests register with atexit is called in each worker; what others did is not."""
+        """atexit functions of tests run in each worker. Those of the main process don't."""
         project = self.project(
             """
 import atexit

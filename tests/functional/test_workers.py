@@ -1,4 +1,4 @@
-"""Tests in worker processes: --aio-workers."""
+"""Tests in worker processes: ``--aio-workers``."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_function():
 
 
 class Equal(Workers):
-    """A run in workers tells what a serial run tells."""
+    """A run in workers prints what a serial run prints."""
 
     def streams(self, project: Project, *arguments: str) -> tuple[Streams, str]:
         found = separately(project, *LOADING, "--junit-xml", "-v", *arguments)
@@ -118,7 +118,7 @@ class Equal(Workers):
         return found, without_times(report.read_text())
 
     def test_mixed(self) -> None:
-        """All kinds of tests and outcomes, layers, fixtures: the output and JUnit's report."""
+        """Output and JUnit report are equal: all kinds of tests, outcomes, layers, fixtures."""
         project = Project(self)
         shutil.copytree(SCENARIOS / "many", project.folder, dirs_exist_ok=True)
         serial = self.streams(project)
@@ -129,7 +129,7 @@ class Equal(Workers):
                 self.assertEqual(self.streams(project, *arguments), serial)
 
     def test_kinds(self) -> None:
-        """Every kind of test runs in a worker: none has to run in the main process."""
+        """Every kind of test runs in a worker. None runs in the main process."""
         project = self.project(KINDS)
         serial = self.assert_same(project)
         self.assertIn("FAILED (failures=6, skipped=2, expected", serial.stderr)
@@ -139,7 +139,7 @@ class Equal(Workers):
         self.assertEqual(len(set(notes[half:]) - {notes[0]}), 2)
 
     def test_loops(self) -> None:
-        """With several loops each test runs on each, in the same order, in one worker or more."""
+        """With several loops, each test runs on each, in the same order, with any workers."""
         project = self.project(
             """
 def setUpModule():
@@ -172,7 +172,7 @@ class Other(unittest.TestCase):
             self.assertEqual(notes.count("uvloop"), 2)
 
     def test_uvloop(self) -> None:
-        """The setting for a loop holds in workers."""
+        """The loop setting applies in workers."""
         project = self.project(
             """
 class Case(unittest.TestCase):
@@ -185,7 +185,7 @@ class Case(unittest.TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 1), run.output)
 
     def test_loop_of_run(self) -> None:
-        """Where all tests share the loop of the run they run in one worker, in order."""
+        """With ``loop-scope = run``, all tests run in one worker, in order."""
         project = self.project(
             """
 loops = []
@@ -212,7 +212,7 @@ class Fixtures(Workers):
     """Fixtures of classes and modules."""
 
     def test_once(self) -> None:
-        """Each is set up once, in the worker that runs all of its tests, in their order."""
+        """Each is set up once, in the worker that runs all of its tests in their order."""
         project = self.project(
             """
 def setUpModule():
@@ -274,7 +274,7 @@ class Plain(unittest.TestCase):
         self.assertEqual(found.strip(";, "), "")
 
     def test_errors(self) -> None:
-        """Errors of fixtures are told as in a serial run."""
+        """Errors of fixtures are reported as in a serial run."""
         project = self.project(
             """
 class SetUp(unittest.TestCase):
@@ -317,7 +317,7 @@ class Case(unittest.TestCase):
         self.assertIn("FAILED (failures=1, errors=5, skipped=1)", serial.stderr)
 
     def test_class_cleanups(self) -> None:
-        """Cleanups that a test adds to its class or module run at the end, as in a serial run."""
+        """Cleanups that a test adds to its class or module run, as in a serial run, at the end."""
         project = self.project(
             """
 class Case(unittest.TestCase):
@@ -332,10 +332,10 @@ class Case(unittest.TestCase):
 
 
 class Errors(Workers):
-    """Exceptions that can't be pickled, and their like."""
+    """Exceptions that can't be pickled, and similar ones."""
 
     def test_unpicklable(self) -> None:
-        """They are told with the same words and lines."""
+        """They are reported with the same words and lines."""
         project = self.project(
             """
 class Twice(Exception):
@@ -401,7 +401,7 @@ class Case(unittest.TestCase):
         self.assertIn("one=<local>, function=<built-in", serial.stderr)
 
     def test_frames(self) -> None:
-        """Tracebacks are the user's own lines, with none of ours."""
+        """Tracebacks have the user's own lines, and none of ours."""
         project = self.project(
             """
 def helper():
@@ -461,7 +461,7 @@ class Case(unittest.TestCase):
         )
 
     def test_buffered(self) -> None:
-        """-B shows what child processes of a failed test have written, too."""
+        """``-B`` shows what the child processes of a failed test have written."""
         project = self.project(
             """
 def test():

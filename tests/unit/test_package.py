@@ -100,7 +100,7 @@ class Imports(TestCase):
         self.assertEqual((run.returncode, run.output), (0, ""))
 
     def test_nose2(self) -> None:
-        """Only plugin.py knows nose2, and a spawned worker, which starts it."""
+        """Only ``plugin`` imports nose2, and ``workers.spawned``, which starts it."""
         knowing = {
             name
             for name, path in MODULES.items()
@@ -118,7 +118,7 @@ class Modules(TestCase):
     """What each module has."""
 
     def test_names(self) -> None:
-        """Each says what it exports, in order, and has it."""
+        """Each module has an ``__all__`` without repetitions, and has all of its names."""
         for name in MODULES:
             if name.endswith(".__init__"):
                 continue
@@ -131,22 +131,22 @@ class Modules(TestCase):
                 self.assertTrue(hasattr(module, one), (name, one))
 
     def test_table(self) -> None:
-        """Each has a line in the table of docs/design.rst, and each line is of one."""
+        """Each module has one line in the table of docs/design.rst. Each line has its module."""
         text = (Path(__file__).parents[2] / "docs" / "design.rst").read_text()
         lines = re.findall(r"^``([\w/]+)\.py`` +\S", text, re.MULTILINE)
         files = [name.replace(".", "/") for name in MODULES if not name.endswith("__init__")]
         self.assertCountEqual(lines, files)
 
     def test_public(self) -> None:
-        """No public name would be collected as a test where it is imported."""
+        """No public name looks like a test, and each has a docstring."""
         for name in nose2_aio.__all__:
             self.assertFalse(name.lower().startswith("test"), name)
             self.assertTrue(getattr(nose2_aio, name).__doc__, name)
 
     def test_hidden(self) -> None:
-        """unittest hides the frames of those modules that stand at the head of a report.
+        """Only modules at the head of a report hide their frames (``__unittest``).
 
-        It would cut off what follows on the frame of any other.
+        In any other module, unittest would also cut off the user's frames that follow.
         """
         hidden = {n for n, path in MODULES.items() if "\n__unittest = True\n" in path.read_text()}
         self.assertEqual(

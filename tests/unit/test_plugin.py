@@ -19,10 +19,10 @@ from nose2_aio.errors import UnsentError
 
 
 class Documentation(TestCase):
-    """nose2's own directive for its manual makes the plugin with a session that it fakes."""
+    """nose2's Sphinx directive creates the plugin with a fake session."""
 
     def test_autoplugin(self) -> None:
-        """It finds every setting and every switch."""
+        """The directive finds every setting and every switch."""
         asked: list[str] = []
         added: list[str] = []
 
@@ -51,10 +51,10 @@ class Documentation(TestCase):
 
 
 class Hooks(TestCase):
-    """Where the plugin stands among nose2's own."""
+    """The plugin's place among nose2's own."""
 
     def test_without_discovery(self) -> None:
-        """Where nobody discovers, it comes first."""
+        """Without a discovery plugin, ours comes first."""
         session = Session()
         session.config = ConfigParser()
         other = SimpleNamespace(loadTestsFromName=None)
@@ -63,7 +63,7 @@ class Hooks(TestCase):
         self.assertEqual(session.hooks.hooks["loadTestsFromName"].plugins, [plugin, other])
 
     def test_shuffle(self) -> None:
-        """A worker process gets what the command line says, and leaves its shares in order."""
+        """A worker process has the command line's settings, and keeps the order of its shares."""
         for file, command_line in (({}, {"shuffle": "5"}), ({"aio": {"shuffle": "true"}}, {})):
             session = Session()
             session.config = ConfigParser()
@@ -78,7 +78,7 @@ class Hooks(TestCase):
             self.assertEqual((worker.settings.shuffle, worker.settings.time_limit), (None, 3))
 
     def test_worker(self) -> None:
-        """In a worker process each share has its faces, and all have the loop of the run."""
+        """In a worker process, each share has its fixture wrappers. All have the run's loop."""
 
         class Case(TestCase):
             async def test(self) -> None: ...
@@ -121,14 +121,14 @@ class Workers(TestCase):
     """What worker processes send."""
 
     def test_nothing_found(self) -> None:
-        """They may have found nothing."""
+        """A worker may have no findings."""
         plugin = AioPlugin(session=Session())
         plugin._is_replaying = True
         plugin.stopTest(SimpleNamespace(metadata={}))
         self.assertEqual(plugin._test_run.report(), [])
 
     def test_outcome(self) -> None:
-        """What a test has failed with is made such that it can be sent."""
+        """The error of a failed test is made picklable."""
         plugin = AioPlugin(session=Session())
         event = SimpleNamespace(exc_info=None)
         plugin.setTestOutcome(event)
@@ -141,7 +141,7 @@ class Workers(TestCase):
 
 
 class WorkersOfOurs(TestCase):
-    """Worker processes of ours."""
+    """Our own worker processes."""
 
     def plugin(self, **settings: str) -> AioPlugin:
         session = Session()
@@ -165,7 +165,7 @@ class WorkersOfOurs(TestCase):
         self.assertNotIn("stopTestRun", plugin.session.hooks.hooks)
 
     def test_windows(self) -> None:
-        """Where there are none, tests run in the main process, and a line says so."""
+        """Without worker processes, tests run in the main process, and a line says so."""
         plugin = self.plugin(workers="2")
         self.assertTrue(plugin._has_workers)
         with mock.patch("nose2_aio.plugin.os", SimpleNamespace(name="nt")):
@@ -176,7 +176,7 @@ class WorkersOfOurs(TestCase):
         )
 
     def test_prettyassert(self) -> None:
-        """What nose2's plugin says of a failure comes with its text."""
+        """What nose2's prettyassert plugin says of a failure is sent with its text."""
         plugin = self.plugin()
         pretty = PrettyAssert(session=plugin.session)
         plugin.session.plugins = [plugin, pretty]

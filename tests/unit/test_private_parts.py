@@ -189,7 +189,7 @@ class Names(TestCase):
                 self.assertTrue(fnmatch.filter(names, row.name), message)
 
     def test_told(self) -> None:
-        """A name that is gone fails the test above with the reason."""
+        """A name that is gone is not found, so the test above fails with the reason."""
         row = PrivateName("_gone", "m", "asyncio.Task", "why")
         self.assertFalse(fnmatch.filter(names_in(resolved(row.owner)), row.name))
         self.assertTrue(is_needed(row))

@@ -27,7 +27,7 @@ class Workers(TestCase):
         worker.work.assert_called_once_with([], self.run, result=result, describe=describe)
 
     def test_no_retry(self) -> None:
-        """Where failed tests can't be run again, a line says so, and the run goes on."""
+        """If failed tests can't run again, a line says so. The run goes on."""
         result = SimpleNamespace(shouldStop=False)
         with mock.patch.object(run, "retry", side_effect=WorkerStartError("no worker")):
             self.run._retry(result, mock.Mock())
@@ -44,7 +44,7 @@ class Workers(TestCase):
         begin.assert_called_once_with(1)
 
     def test_merged(self) -> None:
-        """What was found in a worker is told at the end of the run."""
+        """Findings of a worker are reported at the end of the run."""
         other = run.Run(self.run.settings, is_kept=False, is_debugging=lambda: False)
         self.assertIsNone(other.take())
         other.note("a note of a worker")

@@ -51,21 +51,21 @@ def run(case: TestCase, settings: Settings | None = None) -> unittest.TestResult
 
 
 def report(result: unittest.TestResult) -> str:
-    """The only report of a run."""
+    """Return the only report of a run."""
     ((_, found),) = result.errors + result.failures
     return found
 
 
 def error(result: unittest.TestResult) -> str:
-    """The last line of a run's only report."""
+    """Return the last line of a run's only report."""
     return report(result).rstrip().splitlines()[-1]
 
 
-class Seams(TestCase):
-    """What unittest's seam calls is seen, on the instance."""
+class InternalMethods(TestCase):
+    """Results of unittest's internal methods are seen on the instance."""
 
     def test_plain(self) -> None:
-        """A coroutine test runs; a test that gives no awaitable is only called."""
+        """A coroutine test runs. A test that returns no awaitable is only called."""
         ran = []
 
         class Case(TestCase):
@@ -80,7 +80,7 @@ class Seams(TestCase):
         self.assertEqual(ran, ["coroutine", "sync"])
 
     def test_untouched_afterwards(self) -> None:
-        """The instance is as it was by the time that the test runs."""
+        """When the test runs, its instance is already restored."""
 
         class Case(TestCase):
             def test(self) -> None:
@@ -91,7 +91,7 @@ class Seams(TestCase):
         self.assertNotIn("_callTestMethod", vars(case))
 
     def test_others(self) -> None:
-        """A class with a seam of its own keeps it, and so does what is no test case."""
+        """A class that overrides such a method keeps it. Other objects are left alone."""
 
         class Case(TestCase):
             def _callTestMethod(self, method: Any) -> None:
@@ -108,14 +108,14 @@ class Seams(TestCase):
         attribution = Attribution(settings, CheckResults(settings))
         Adapter(settings, scopes, fixtures, attribution, timings).attach(object())
 
-    def test_seam_of_unittest(self) -> None:
-        """unittest still runs a test through that seam."""
+    def test_internal_method(self) -> None:
+        """unittest still runs a test through ``_callTestMethod``."""
         self.assertTrue(callable(TestCase._callTestMethod))
         isolated = unittest.IsolatedAsyncioTestCase._callTestMethod
         self.assertIsNot(isolated, TestCase._callTestMethod)
 
     def test_future(self) -> None:
-        """A future that a test returns is awaited on the loop that it belongs to."""
+        """A future that a test returns is awaited on its own loop."""
 
         class Case(TestCase):
             def setUp(self) -> None:
@@ -132,7 +132,7 @@ class Seams(TestCase):
         self.assertEqual(error(run(Case("test"))), "LookupError")
 
     def test_bad_tag(self) -> None:
-        """A tag that was set by hand to nonsense fails the test."""
+        """A wrong tag set by hand fails the test."""
 
         class Case(TestCase):
             async def test(self) -> None: ...
@@ -146,7 +146,7 @@ class Seams(TestCase):
         self.assertEqual(warned, [])
 
     def test_value(self) -> None:
-        """A value that a coroutine test returns is warned of as any other."""
+        """A coroutine test that returns a value gives the same warning as others."""
 
         class Case(TestCase):
             async def test_coroutine(self) -> int:
@@ -173,7 +173,7 @@ class Generators(TestCase):
     """Generators that nobody has begun."""
 
     def test_unknown(self) -> None:
-        """One that belongs to no function of the test's, or that generates, is left as it is."""
+        """A generator of another function, or one that generates tests, is left as it is."""
 
         class Case(TestCase):
             def test_expression(self) -> Any:
@@ -190,7 +190,7 @@ class Generators(TestCase):
                 self.assertTrue(run(Case(name)).wasSuccessful())
 
     def test_wrapped_generates(self) -> None:
-        """Nor is one under a decorator, unless it is a coroutine test."""
+        """So is one under a decorator, unless it is a coroutine test."""
 
         def generates(self: TestCase) -> Any:
             yield 1
@@ -208,7 +208,7 @@ class Generators(TestCase):
         )
 
     def test_begun(self) -> None:
-        """One that somebody has begun isn't run a second time."""
+        """A generator that somebody has begun isn't run again."""
         steps = []
 
         def test(self: TestCase) -> Any:
@@ -233,7 +233,7 @@ class Decorated(TestCase):
     """Decorated tests are coroutine tests like any other."""
 
     def test_shared(self) -> None:
-        """Without loop= they run on the plugin's loop."""
+        """Without ``loop=``, they run on the plugin's loop."""
 
         class Case(TestCase):
             @aio.run_until_complete
@@ -250,7 +250,7 @@ class Decorated(TestCase):
         self.assertEqual(error(forever), "AssertionError: called back")
 
     def test_own_loop(self) -> None:
-        """With loop= they keep to their own."""
+        """With ``loop=``, they keep their own loop."""
 
         @contextlib.contextmanager
         def own() -> Any:
@@ -268,7 +268,7 @@ class Decorated(TestCase):
         self.assertTrue(run(Case("test"), Settings(debug=True)).wasSuccessful())
 
     def test_limit_on_own_loop(self) -> None:
-        """The run's time limit holds there too."""
+        """The run's time limit applies there too."""
 
         class Case(TestCase):
             @aio.run_until_complete(loop=lambda: contextlib.closing(asyncio.new_event_loop()))
@@ -279,7 +279,7 @@ class Decorated(TestCase):
         self.assertIn("time limit of 0.01 s (here)", report(run(Case("test"), limited)))
 
     def test_function(self) -> None:
-        """A decorated function's callback gets its test case."""
+        """The callback of a decorated function gets its test case."""
         seen = []
 
         @aio.run_forever(timeout=0)
@@ -295,7 +295,7 @@ class Isolated(TestCase):
     """IsolatedAsyncioTestCase."""
 
     def test_limits(self) -> None:
-        """Time limits hold for it, by setting and by tag."""
+        """Time limits apply to it, by setting and by tag."""
 
         class Case(unittest.IsolatedAsyncioTestCase):
             async def test_setting(self) -> None:
@@ -318,7 +318,7 @@ class Isolated(TestCase):
             self.assertTrue(run(Case(name), limited).wasSuccessful())
 
     def test_generators(self) -> None:
-        """Async generator functions are refused, generator tests run, also under decorators."""
+        """Async generator functions are refused. Generator tests run, also under decorators."""
 
         class Case(unittest.IsolatedAsyncioTestCase):
             async def test_plain(self) -> Any:

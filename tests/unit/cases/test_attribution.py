@@ -14,14 +14,14 @@ from nose2_aio.reporting.timings import Timings
 from nose2_aio.running.interrupts import Interrupts
 
 
-class Charged(TestCase):
-    """What is charged to a test."""
+class Attributed(TestCase):
+    """Findings attributed to a test."""
 
     async def nothing(self) -> None:
         """Do nothing."""
 
     def test_late(self) -> None:
-        """What nobody can be charged with is told of at the end; a wrong tag is no matter."""
+        """Findings without a test are reported at the end. A wrong tag doesn't matter."""
 
         class Case(TestCase):
             def test(self) -> None: ...
@@ -50,7 +50,7 @@ class Charged(TestCase):
         self.assertIsNone(scopes.options.time_limits.deadline)
 
     def test_ignored(self) -> None:
-        """Where nobody wants to know of what is lost, nothing is collected."""
+        """If both never-awaited checks are off, no garbage is collected."""
         settings = Settings(modes={"never-awaited": "ignore", "never-awaited-mocks": "ignore"})
         attribution = Attribution(settings, CheckResults(settings))
         with mock.patch("gc.collect") as collect:

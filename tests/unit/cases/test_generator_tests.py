@@ -22,7 +22,7 @@ def plain() -> Iterator[Any]:
 
 
 def copy(function: types.FunctionType, name: str = "test_it") -> types.FunctionType:
-    """A fresh function of the same code."""
+    """Return a new function with the same code."""
     made = types.FunctionType(function.__code__, function.__globals__, name)
     made.__name__ = name
     return made
@@ -32,7 +32,7 @@ class IsCoroutine(TestCase):
     """Which generator functions are coroutine tests."""
 
     def test_modes(self) -> None:
-        """By the body, all, or none."""
+        """The mode decides: by the body, all of them, or none."""
         modes = ("auto", "coroutine", "nose2")
         self.assertEqual(
             [generator_tests.is_coroutine(delegating, mode) for mode in modes], [True, True, False]
@@ -51,7 +51,7 @@ class Convert(TestCase):
     """Converting in place."""
 
     def test_module(self) -> None:
-        """Test functions, and the methods of test classes; nothing else."""
+        """Test functions and methods of test classes are converted, and nothing else."""
         module = types.ModuleType("module")
         vars(module).update(
             test_it=copy(delegating),
@@ -78,7 +78,7 @@ class Convert(TestCase):
         self.assertEqual(converted, {"test_it", "alias", "TestClass.test_it", "Case.test_it"})
 
     def test_left_alone(self) -> None:
-        """A class that runs its tests by itself keeps its generator functions."""
+        """A class that runs its own tests keeps its generator functions."""
         by_seam = {"_callTestMethod": lambda self, method: None, "test_it": copy(delegating)}
         by_run = {"run": lambda self, result=None: None, "test_it": copy(delegating)}
         for members in (by_seam, by_run):
@@ -87,7 +87,7 @@ class Convert(TestCase):
             self.assertTrue(inspect.isgeneratorfunction(case.test_it))
 
     def test_class(self) -> None:
-        """A class with what it inherits, static and class methods in their kind; once."""
+        """A class and what it inherits are converted once. Static and class methods stay so."""
 
         class Base:
             test_inherited = copy(delegating)

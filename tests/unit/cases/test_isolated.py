@@ -14,7 +14,7 @@ from nose2_aio.running.runner_options import RunnerOptions
 
 
 class Case(TestCase):
-    """What has a runner of asyncio's, as IsolatedAsyncioTestCase has."""
+    """A test with a runner of asyncio's, as IsolatedAsyncioTestCase has."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,14 +25,14 @@ class Guards(TestCase):
     """Guarding a test of IsolatedAsyncioTestCase."""
 
     def setUp(self) -> None:
-        """A test that is guarded."""
+        """Create a test to guard."""
         self.case = Case()
         self.addCleanup(lambda: self.case._asyncioRunner.close())
         self.time_limits = TimeLimits()
         self.problems = Problems()
 
     def guard(self, *, fails_deadlocks: bool = True) -> isolated._Guard:
-        """The guard, begun."""
+        """Return the guard, begun."""
         options = RunnerOptions(self.time_limits, fails_deadlocks=fails_deadlocks)
         guard = isolated._Guard(self.case, options, self.problems, is_checked=True)
         guard.begin()
@@ -40,7 +40,7 @@ class Guards(TestCase):
         return guard
 
     def test_no_runner(self) -> None:
-        """A test that has no runner isn't guarded."""
+        """A test without a runner isn't guarded."""
         guard = isolated._Guard(
             TestCase(), RunnerOptions(self.time_limits), self.problems, is_checked=True
         )
@@ -51,13 +51,13 @@ class Guards(TestCase):
         guard.close(lambda: None)
 
     def test_no_deadlocks(self) -> None:
-        """Deadlocks may be ignored."""
+        """Deadlocks can be ignored."""
         loop_state = instrumented.state_of(self.guard(fails_deadlocks=False).loop)
         assert loop_state is not None
         self.assertIsNone(loop_state.on_deadlock)
 
     def test_no_end(self) -> None:
-        """A loop that can't be closed is told of; nothing comes out of it."""
+        """A loop that can't be closed is reported. Nothing is raised."""
 
         def close() -> None:
             raise AttributeError("no selector")
@@ -68,7 +68,7 @@ class Guards(TestCase):
             "the event loop could not be closed: AttributeError('no selector')",
         )
 
-    def test_unwatched(self) -> None:
+    def test_not_instrumented(self) -> None:
         """A loop that can't be instrumented isn't inspected. It is closed as usual."""
         close = mock.Mock()
         with mock.patch.object(instrumented, "state_of", lambda _: None):
@@ -79,7 +79,7 @@ class Guards(TestCase):
         self.assertEqual(vars(self.problems), {})
 
     def test_closed(self) -> None:
-        """Where the test has closed its loop, nothing is looked for."""
+        """If the test has closed its loop, it isn't inspected."""
         guard = self.guard()
         self.case._asyncioRunner.close()
         guard.inspect()
@@ -100,7 +100,7 @@ class Guards(TestCase):
         self.assertEqual(self.problems.abandon_reason, "why")
 
     def test_others_error(self) -> None:
-        """What somebody else's code raises while the runner is closed is raised as it is."""
+        """An error of foreign code while the runner is closed is raised as it is."""
         error = RuntimeError("theirs")
         with self.assertRaises(RuntimeError) as caught:
             self.guard().close(mock.Mock(side_effect=error))
@@ -116,7 +116,7 @@ class Guards(TestCase):
         self.assertEqual(deadline.when, float("inf"))
 
     def test_extended(self) -> None:
-        """Where the limit was extended, the alarm is set again."""
+        """If the limit was extended, the alarm is set again."""
         guard = self.guard()
         self.time_limits.deadline = deadline = Deadline(Limit(5, "here"))
         deadline.loop = guard.loop
@@ -126,7 +126,7 @@ class Guards(TestCase):
         self.assertEqual(loop_state.alarm[0], deadline.when)
 
     def test_interrupt_without_place(self) -> None:
-        """Ctrl-C that has cancelled nothing says no place."""
+        """If Ctrl-C cancelled nothing, the report names no place."""
         error = KeyboardInterrupt()
         self.assertIs(self.guard().explained(error), error)
         self.assertFalse(hasattr(error, "__notes__"))

@@ -17,38 +17,38 @@ OTHER = ScopeKey(ScopeLevel.TEST, module="other", case=int, test="other")
 
 
 class Opening(TestCase):
-    """What is opened where."""
+    """Which scopes are opened, and where."""
 
     def setUp(self) -> None:
         self.scopes = Scopes(Settings())
         self.addCleanup(self.scopes.close)
 
     def levels(self) -> list[ScopeLevel]:
-        """The levels that are open."""
+        """Return the levels that are open."""
         return [scope.level for scope in self.scopes.open]
 
     def test_inside(self) -> None:
-        """A scope is opened inside the nearest one that is open, and shares its loop."""
+        """A scope is opened inside the nearest open one, and shares its loop."""
         outer = self.scopes.runner(MODULE)
         self.assertIs(self.scopes.runner(TEST).loop, outer.loop)
         self.assertEqual(self.levels(), [ScopeLevel.MODULE, ScopeLevel.TEST])
         self.assertIs(self.scopes.runner(TEST), self.scopes.around(TEST))
 
     def test_beside(self) -> None:
-        """A class inside a test, of a suite that this runs, has no part in the test's loop."""
+        """A class that runs inside a test, in a suite of the test, doesn't share its loop."""
         loop = self.scopes.runner(TEST).loop
         inner = ScopeKey(ScopeLevel.CLASS, module="module", case=int)
         self.assertIsNot(self.scopes.runner(inner).loop, loop)
 
     def test_declared(self) -> None:
-        """One that has a coroutine function is opened ahead of what is inside."""
+        """A scope with a coroutine function is opened before the scopes inside it."""
         self.scopes.declare(MODULE)
         self.assertTrue(self.scopes.is_declared(MODULE))
         self.scopes.runner(TEST)
         self.assertEqual(self.levels(), [ScopeLevel.MODULE, ScopeLevel.TEST])
 
     def test_wanted(self) -> None:
-        """And one that loop-scope wants; who wants another passes it over."""
+        """So is a scope that ``loop-scope`` asks for. A test that asks for less skips it."""
         self.scopes.runner(TEST._replace(wanted=ScopeLevel.CLASS))
         self.assertEqual(self.levels(), [ScopeLevel.CLASS, ScopeLevel.TEST])
         self.scopes.arrive(CLASS)
@@ -56,7 +56,7 @@ class Opening(TestCase):
         self.assertIsNot(self.scopes.runner(TEST).loop, loop)
 
     def test_arrive(self) -> None:
-        """To arrive elsewhere closes what that is outside of."""
+        """Arriving elsewhere closes the scopes that don't contain that place."""
         self.scopes.runner(MODULE)
         self.scopes.runner(CLASS)
         loop = self.scopes.runner(TEST).loop
@@ -67,7 +67,7 @@ class Opening(TestCase):
         self.assertTrue(loop.is_closed())
 
     def test_leave(self) -> None:
-        """To leave a scope closes what is inside too; one that isn't open is no matter."""
+        """Leaving a scope closes the inner ones too. Leaving a closed one does nothing."""
         self.scopes.runner(MODULE)
         self.scopes.runner(TEST)
         self.scopes.leave(CLASS)
@@ -76,7 +76,7 @@ class Opening(TestCase):
         self.assertEqual(self.levels(), [])
 
     def test_layers(self) -> None:
-        """Layers nest among themselves; the outer one's end is that of all."""
+        """Layers nest among themselves. The end of the outer one ends all."""
         outer, inner = (ScopeKey(ScopeLevel.LAYER, layer=layer) for layer in (int, bool))
         loop = self.scopes.runner(outer).loop
         self.scopes.arrive(inner)
@@ -85,14 +85,14 @@ class Opening(TestCase):
         self.assertEqual(self.levels(), [])
 
     def test_closed_by_the_user(self) -> None:
-        """A scope whose loop was closed is opened anew."""
+        """A scope whose loop was closed is opened again."""
         closed = self.scopes.runner(TEST).loop
         closed.close()
         self.assertIsNone(self.scopes.around(TEST))
         self.assertIsNot(self.scopes.runner(TEST).loop, closed)
 
     def test_close_in_spite_of_all(self) -> None:
-        """What goes wrong with one doesn't keep the others open."""
+        """An error in one scope doesn't keep the others open."""
 
         async def begins() -> None: ...
 
@@ -111,7 +111,7 @@ class Opening(TestCase):
         self.assertTrue(outer.loop.is_closed())
 
     def test_made_current(self) -> None:
-        """A loop that is ours, or runs, or is closed, was not made by the user."""
+        """A loop that is ours, or runs, or is closed, is not the user's."""
         loop = asyncio.new_event_loop()
         self.addCleanup(loop.close)
         self.addCleanup(asyncio.set_event_loop, None)

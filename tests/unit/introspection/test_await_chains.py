@@ -225,7 +225,6 @@ class Reports(TestCase):
     def test_none(self) -> None:
         """Without a loop, the report is empty."""
         self.assertEqual(hang_report.describe_loop(None), "")
-        self.assertIsNone(hang_report.executor_of(None))
 
     async def test_place(self) -> None:
         """It is known where a task was created only if the loop is instrumented."""

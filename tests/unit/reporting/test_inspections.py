@@ -12,11 +12,11 @@ from nose2_aio.reporting.inspections import Evidence, Stage
 
 
 class Checks(TestCase):
-    """The two places that know a check."""
+    """The list of checks in the settings, and the list of their functions."""
 
     def test_names(self) -> None:
-        """Each check of the settings has a function, each function is one of them, in order."""
-        self.assertEqual(inspections.check_names(), [check.name for check in CHECKS])
+        """Both lists have the same names in the same order."""
+        self.assertEqual(list(inspections._checks), [check.name for check in CHECKS])
 
 
 class Inspect(TestCase):
@@ -44,7 +44,7 @@ class Inspect(TestCase):
         )
 
     def test_stages(self) -> None:
-        """The checks of a stage run in that one; those for after the test before a close, too."""
+        """Checks run in their stage. Those for after the test also run before a close."""
 
         def named(stage: Stage) -> object:
             return lambda _: iter([Finding(stage.name, "", "")])

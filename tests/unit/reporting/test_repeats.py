@@ -21,7 +21,7 @@ class Counts(TestCase):
     """How often tests have passed."""
 
     def test_lines(self) -> None:
-        """A line for each that did not always pass; skips and expected failures are passes."""
+        """There is a line for each test that has failed. Skips and expected failures are passes."""
         counts = PassCounts()
         for one in (
             event("a", "passed", expected=True),
@@ -36,11 +36,11 @@ class Counts(TestCase):
         self.assertEqual(counts.lines(), ["b: passed 1 of 2 times", "e: passed 0 of 1 times"])
 
     def test_no_test(self) -> None:
-        """Something without an id is called by its text."""
+        """Something without an ``id()`` is named by its ``str()``."""
         counts = PassCounts()
         counts.note(SimpleNamespace(test="thing", outcome="error", exc_info=(1,), expected=False))
         self.assertEqual(counts.lines(), ["thing: passed 0 of 1 times"])
 
     def test_none(self) -> None:
-        """Nothing has run, so there is no line."""
+        """Without outcomes there is no line."""
         self.assertEqual(PassCounts().lines(), [])

@@ -14,7 +14,7 @@ class Durations(TestCase):
     """The report of an earlier run."""
 
     def test_read(self) -> None:
-        """It has the seconds of tests; anything else counts as none."""
+        """It has the seconds of tests. An invalid file counts as empty."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "report.json"
             self.assertEqual(read_durations(str(path)), {})

@@ -10,10 +10,10 @@ from nose2_aio.reporting import unawaited
 
 
 class Caught(TestCase):
-    """Who deals with Python's warning."""
+    """Tests that deal with Python's warning themselves."""
 
     def test_filters(self) -> None:
-        """Filters that are new and ignore it do, those of the whole run don't."""
+        """A new filter that ignores the warning counts. A filter of the whole run doesn't."""
         for message, is_caught in (
             (None, True),
             (re.compile("coroutine .* was never awaited"), True),

@@ -28,7 +28,7 @@ class Manager:
 
 
 class Entering(IsolatedAsyncioTestCase):
-    """Entering, and leaving with the cleanups."""
+    """Entering a context, and leaving it with the cleanups."""
 
     def setUp(self) -> None:
         self.manager = Manager()
@@ -37,14 +37,14 @@ class Entering(IsolatedAsyncioTestCase):
         self.assertEqual(self.manager.events[0], "entered")
 
     async def test_isolated(self) -> None:
-        """In an IsolatedAsyncioTestCase it is one of its async cleanups."""
+        """In an IsolatedAsyncioTestCase, leaving is one of its async cleanups."""
         self.addCleanup(
             lambda: self.assertEqual(self.manager.events, ["entered", (None, None, None)])
         )
         self.assertEqual(await aio.enter_async_context(self, self.manager), "value")
 
     async def test_class(self) -> None:
-        """For a class it is a cleanup of the class."""
+        """For a class, leaving is a class cleanup."""
 
         class Case(TestCase):
             pass
@@ -55,7 +55,7 @@ class Entering(IsolatedAsyncioTestCase):
         self.assertEqual(self.manager.events, ["entered", (None, None, None)])
 
     async def test_module(self) -> None:
-        """For a module it is a cleanup of the module."""
+        """For a module, leaving is a module cleanup."""
         self.assertEqual(await aio.enter_module_async_context(self.manager), "value")
         leave, _, _ = unittest.case._module_cleanups.pop()
         await leave()
@@ -66,14 +66,14 @@ class Mistakes(IsolatedAsyncioTestCase):
     """Bad arguments."""
 
     async def test_case(self) -> None:
-        """What is no test case, or no class of them."""
+        """An object that is no test case, or a class that is none, is refused."""
         with self.assertRaisesRegex(InvalidTypeError, "needs a test case to clean up, got 5$"):
             await aio.enter_async_context(5, Manager())  # type: ignore[arg-type]
         with self.assertRaisesRegex(InvalidTypeError, "needs a TestCase class, got 5$"):
             await aio.enter_class_async_context(5, Manager())  # type: ignore[arg-type]
 
     async def test_manager(self) -> None:
-        """What is no async context manager."""
+        """An object that is no async context manager is refused."""
         with self.assertRaisesRegex(InvalidTypeError, "^not an async context manager: 5$"):
             await aio.enter_async_context(self, 5)  # type: ignore[arg-type]
         with self.assertRaisesRegex(InvalidTypeError, "^not an async context manager: <"):

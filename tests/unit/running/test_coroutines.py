@@ -61,7 +61,7 @@ class Delegates(TestCase):
     """Whether a body has ``yield from`` and no plain ``yield``."""
 
     def test_bodies(self) -> None:
-        """Only a body that has nothing but ``yield from``, in any statement, does."""
+        """Only a body with ``yield from``, in any statement, and without ``yield`` does."""
         found = {
             function.__name__: coroutines.delegates(function.__code__)
             for function in (plain, delegating, both, decorated.__wrapped__, inner_scopes)
@@ -78,12 +78,12 @@ class Delegates(TestCase):
         )
 
     def test_same_name(self) -> None:
-        """Functions of one name are told apart by their lines."""
+        """Functions of the same name are distinguished by their lines."""
         self.assertFalse(coroutines.delegates(first.__code__))
         self.assertTrue(coroutines.delegates(same_name.__code__))
 
     def test_no_source(self) -> None:
-        """Where there is no source, or one that isn't Python's, nothing is claimed."""
+        """Without source, or with one that isn't Python's, the answer is no."""
         names: dict[str, Any] = {}
         exec("def nowhere():\n    yield from ()", names)
         self.assertFalse(coroutines.delegates(names["nowhere"].__code__))
@@ -93,22 +93,22 @@ class Delegates(TestCase):
         coroutines._definitions.cache_clear()
 
 
-class FixtureWrappers(TestCase):
-    """Generator functions made coroutine functions."""
+class Converted(TestCase):
+    """Generator functions converted to coroutine functions."""
 
     def test_metadata(self) -> None:
-        """The face is a coroutine function with the function's name, docstring and signature."""
+        """The coroutine function has the function's name, docstring and signature."""
 
         def generator(self: object, number: int = 5) -> Iterator[Any]:
             """Generate."""
             yield from ()
 
-        face = coroutines.as_coroutine_function(generator)
-        self.assertTrue(inspect.iscoroutinefunction(face))
-        self.assertFalse(inspect.isgeneratorfunction(face))
-        self.assertEqual((face.__name__, face.__doc__), ("generator", "Generate."))
-        self.assertEqual(inspect.signature(face), inspect.signature(generator))
-        self.assertEqual(inspect.getfullargspec(face).args, ["self", "number"])
+        made = coroutines.as_coroutine_function(generator)
+        self.assertTrue(inspect.iscoroutinefunction(made))
+        self.assertFalse(inspect.isgeneratorfunction(made))
+        self.assertEqual((made.__name__, made.__doc__), ("generator", "Generate."))
+        self.assertEqual(inspect.signature(made), inspect.signature(generator))
+        self.assertEqual(inspect.getfullargspec(made).args, ["self", "number"])
 
     async def test_value(self) -> None:
         """It awaits what the function waits for, and returns what it returns."""
@@ -120,7 +120,7 @@ class FixtureWrappers(TestCase):
         self.assertEqual(await generator(6), 6)
 
     async def test_bad_yield(self) -> None:
-        """A value that no loop can wait for is named, with function, place and remedy."""
+        """The error for an invalid value names the value, function, place and remedy."""
 
         def generator() -> Iterator[Any]:
             yield 5
@@ -135,7 +135,7 @@ class FixtureWrappers(TestCase):
         )
 
     async def test_other_runtime_errors(self) -> None:
-        """Other errors of the same type stay as they are."""
+        """Other errors of the same type are unchanged."""
 
         def generator() -> Iterator[Any]:
             yield from asyncio.sleep(0)
@@ -145,11 +145,11 @@ class FixtureWrappers(TestCase):
             await coroutines.as_coroutine_function(generator)()
 
 
-class UserCall(TestCase):
+class Calling(TestCase):
     """Calling any kind of function inside a loop."""
 
     async def test_kinds(self) -> None:
-        """Each kind gives its value."""
+        """Each kind of function returns its value."""
 
         async def native(value: int) -> int:
             return value
@@ -174,7 +174,7 @@ class UserCall(TestCase):
             self.assertEqual(await coroutines.called(kind, 5), 5, kind)
 
     async def test_generator_object(self) -> None:
-        """A generator that comes out of another function would never run: it is refused."""
+        """A generator returned by another function would never run: it is refused."""
 
         def generator() -> Any:
             yield from asyncio.sleep(0)
@@ -184,12 +184,12 @@ class UserCall(TestCase):
         self.assertRegex(
             str(caught.exception),
             r"^<lambda>, .*test_coroutines\.py:\d+: it gave the generator "
-            r"UserCall\.test_generator_object\.<locals>\.generator, which nobody would run\.\n"
+            r"Calling\.test_generator_object\.<locals>\.generator, which nobody would run\.\n"
             r"Decorate generator with types\.coroutine\.$",
         )
 
     async def test_async_generator(self) -> None:
-        """An async generator function is refused with its name, place and remedy."""
+        """The error for an async generator function has name, place and remedy."""
 
         async def generator() -> AsyncIterator[int]:
             yield 5

@@ -20,7 +20,7 @@ SOON = Limit(0.01, "here")
 
 
 def free_alarm(case: TestCase) -> None:
-    """Have the signal be nobody's for a test: this run may limit its tests itself."""
+    """Release the alarm signal for a test. This run may use it for its own limits."""
     before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
     left = signal.setitimer(signal.ITIMER_REAL, 0)
     case.addCleanup(signal.setitimer, signal.ITIMER_REAL, *left)
@@ -31,7 +31,7 @@ class Deadlines(TestCase):
     """A deadline."""
 
     def test_error(self) -> None:
-        """Its error says limit and place, and what was going on."""
+        """The error names the limit and its place, and shows what was going on."""
         deadline = Deadline(SOON)
         self.assertEqual(str(deadline.error()), "not done within its time limit of 0.01 s (here)")
         deadline.report = "It waits here."
@@ -39,7 +39,7 @@ class Deadlines(TestCase):
         self.assertEqual(len(deadline.lateness().__notes__), 1)
 
     def test_time(self) -> None:
-        """It passes; it can be extended, and lifted."""
+        """A deadline passes. It can be extended and lifted."""
         deadline = Deadline(Limit(0, "here"))
         self.assertTrue(deadline.is_over)
         deadline.extend(5)
@@ -50,7 +50,7 @@ class Deadlines(TestCase):
         self.assertFalse(deadline.is_over)
 
     def test_debugger(self) -> None:
-        """Under a debugger it never passes; a profiler or a coverage tool is none."""
+        """Under a debugger it never passes. A profiler or coverage tool is no debugger."""
         deadline = Deadline(Limit(0, "here"))
         for module, is_over in (("bdb", False), ("pydevd.tracing", False), ("coverage", True)):
             tracer = types.SimpleNamespace(__module__=module)
@@ -65,17 +65,17 @@ class Deadlines(TestCase):
             self.assertTrue(deadline.is_over)
 
 
-class Keeping(TestCase):
-    """Keeping time."""
+class Limits(TestCase):
+    """Time limits."""
 
     def setUp(self) -> None:
-        """A keeper; the signal is nobody's."""
+        """Create time limits, and release the signal."""
         free_alarm(self)
         self.time_limits = TimeLimits()
         self.addCleanup(self.time_limits.close)
 
     def test_within(self) -> None:
-        """What was limited before is limited again."""
+        """After an inner limit, the outer one applies again."""
         self.time_limits.begin(Limit(5, "outer"))
         outer = self.time_limits.deadline
         with self.time_limits.within(SOON) as deadline:
@@ -86,7 +86,7 @@ class Keeping(TestCase):
         self.assertIsNone(self.time_limits.deadline)
 
     def test_interrupts(self) -> None:
-        """Code that blocks is interrupted, and told of."""
+        """Code that blocks is interrupted and reported."""
         self.time_limits.begin(SOON)
         with self.assertRaises(Overrun) as caught:
             time.sleep(5)
@@ -96,7 +96,7 @@ class Keeping(TestCase):
         self.assertIs(self.time_limits.explained(error), error)
 
     def test_extended(self) -> None:
-        """The alarm goes by the deadline, also when that was extended or lifted."""
+        """The alarm follows the deadline, also when that is extended or lifted."""
         self.time_limits.begin(SOON)
         deadline = self.time_limits.deadline
         assert deadline is not None
@@ -112,7 +112,7 @@ class Keeping(TestCase):
         self.assertIsNone(self.time_limits._ring(None))
 
     def test_nothing_of_ours(self) -> None:
-        """Code of ours, of nose2's and of the loop's is left alone."""
+        """Our code, nose2's and the loop's is not interrupted."""
 
         def frame(name: str, filename: str, code: str = "f", back: Any = None) -> Any:
             made = types.SimpleNamespace(co_filename=filename, co_name=code)
@@ -137,14 +137,14 @@ class Keeping(TestCase):
             self.assertIs(found, expected, stack)
 
     def test_in_debugger(self) -> None:
-        """A debugger at work, be it in another thread, is known by its stack."""
+        """An active debugger, also in another thread, is recognized by its stack."""
         outer = SimpleNamespace(f_back=None, f_globals={"__name__": "test_it"}, f_code=None)
         inner = SimpleNamespace(f_back=outer, f_globals={"__name__": "pdb"}, f_code=None)
         self.assertTrue(deadlines._is_in_debugger(inner))  # type: ignore[arg-type]
         self.assertFalse(deadlines._is_in_debugger(outer))  # type: ignore[arg-type]
 
     def test_in_thread(self) -> None:
-        """It works in other threads too."""
+        """Time limits work in other threads too."""
         errors: list[BaseException] = []
 
         def spins() -> None:
@@ -165,7 +165,7 @@ class Keeping(TestCase):
 
 
 def unittest_file() -> str:
-    """A file of the standard library."""
+    """Return a file of the standard library."""
     return str(types.__file__)
 
 
@@ -173,11 +173,11 @@ class Alarms(TestCase):
     """The alarm."""
 
     def setUp(self) -> None:
-        """The signal is nobody's."""
+        """Release the signal."""
         free_alarm(self)
 
     def test_restored(self) -> None:
-        """The signal's handler is as it was when it is closed, unless somebody has set one."""
+        """Closing restores the signal's handler, unless somebody has set another one."""
         self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_DFL)
         alarm = Alarm()
         alarm.close()
@@ -193,7 +193,7 @@ class Alarms(TestCase):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
     def test_nothing_to_raise(self) -> None:
-        """What it calls may say that nothing is to be raised; it rings once."""
+        """The alarm's callback may return no error. The alarm rings once."""
         rings: list[object] = []
         alarm = Alarm()
         self.addCleanup(alarm.close)
@@ -203,7 +203,7 @@ class Alarms(TestCase):
         self.assertIsNone(alarm._call(None))
 
     def test_in_thread(self) -> None:
-        """In another thread, a thread of ours waits."""
+        """In another thread, a thread of ours waits instead."""
         rings: list[object] = []
 
         def sleeps() -> None:

@@ -24,16 +24,16 @@ from nose2_aio.running.engines import Engine
 
 
 class Calling(TestCase):
-    """A decorated function, called by hand."""
+    """A decorated function that is called by hand."""
 
     def setUp(self) -> None:
-        """Somebody else's loop is current."""
+        """Make a loop of somebody else's current."""
         self.before = asyncio.new_event_loop()
         self.addCleanup(self.before.close)
         self.addCleanup(event_loops.make_current(self.before))
 
     def assert_restored(self) -> None:
-        """Somebody else's loop is current again, and open."""
+        """Assert that the other loop is current again, and open."""
         self.assertIs(event_loops.current(), self.before)
         self.assertFalse(self.before.is_closed())
 
@@ -63,7 +63,7 @@ class Calling(TestCase):
         self.assertTrue(all(loop.is_closed() for loop in found))
 
     def test_forever_kinds(self) -> None:
-        """run_forever takes the same kinds, bare and called."""
+        """``run_forever`` takes the same kinds, bare and called."""
         for engine in (aio.run_forever(timeout=0), aio.run_forever(timeout=0, sleep=0)):
             ran: list[str] = []
 
@@ -87,7 +87,7 @@ class Calling(TestCase):
         self.assert_restored()
 
     def test_forever_bare(self) -> None:
-        """Bare, it waits a second."""
+        """A bare ``run_forever`` waits one second."""
 
         @aio.run_forever
         async def test() -> Any:
@@ -127,7 +127,7 @@ class Calling(TestCase):
             self.assertFalse(inspect.iscoroutinefunction(decorated))
 
     def test_case(self) -> None:
-        """A callback gets the object whose method it came from."""
+        """A callback gets the object whose method created it."""
         seen = []
 
         class Some:
@@ -146,7 +146,7 @@ class Calling(TestCase):
         self.assertRaises(DefinitionError, function)
 
     def test_returned_callable(self) -> None:
-        """run_until_complete refuses a callable: it would never run."""
+        """``run_until_complete`` refuses a returned callable: it would never run."""
 
         @aio.run_until_complete
         async def test() -> Any:
@@ -155,7 +155,7 @@ class Calling(TestCase):
         self.assertRaises(TypeError, test)
 
     def test_stopped(self) -> None:
-        """A stopped loop is an error, and its leftovers are cleaned up."""
+        """A stopped loop is an error. Leftovers are ended."""
 
         @aio.run_until_complete
         async def test() -> None:
@@ -168,7 +168,7 @@ class Calling(TestCase):
         self.assert_restored()
 
     def test_never_awaited(self) -> None:
-        """If nobody awaits it there, the warning has its name."""
+        """A coroutine that nobody awaits has the function's name in the warning."""
 
         @aio.run_until_complete
         async def forgotten() -> None: ...
@@ -181,7 +181,7 @@ class Calling(TestCase):
             forgets()
 
     def test_inside_a_loop(self) -> None:
-        """Called while a loop runs, it gives a coroutine."""
+        """A call while a loop runs returns a coroutine."""
 
         @aio.run_until_complete
         async def inner() -> Any:
@@ -201,7 +201,7 @@ class Calling(TestCase):
         self.assertEqual(len(set(self.loops)), 1)
 
     def test_tags(self) -> None:
-        """Tags hold without the plugin too, above and below the decorator, and on the class."""
+        """Tags apply without the plugin too: above or below the decorator, or on the class."""
 
         @aio.timeout(0.01)
         @aio.run_until_complete
@@ -223,7 +223,7 @@ class Calling(TestCase):
             self.assertRaises(TimeLimitError, function)
 
     def test_arguments_are_tags(self) -> None:
-        """run_forever's own arguments are the tags of their names."""
+        """Arguments of ``run_forever`` are the tags of the same names."""
 
         @aio.run_forever(timeout=0.5, sleep=0.25)
         async def test() -> None: ...
@@ -241,12 +241,12 @@ class Loops(TestCase):
 
     @contextlib.contextmanager
     def own_loop(self) -> Iterator[asyncio.AbstractEventLoop]:
-        """A loop of the test case's."""
+        """Yield a loop of the test case's."""
         self.entered = getattr(self, "entered", 0) + 1
         yield self.loop
 
     def setUp(self) -> None:
-        """Have a loop, and a task of somebody else's on it."""
+        """Create a loop with a task of somebody else's on it."""
         self.loop = asyncio.new_event_loop()
         self.addCleanup(self.loop.close)
         self.theirs = self.loop.create_task(asyncio.sleep(3600))
@@ -257,7 +257,7 @@ class Loops(TestCase):
         self.theirs.cancel()
 
     def test_own(self) -> None:
-        """The user's loop is used for each call, and left open with what is on it."""
+        """Each call runs on the user's loop, which stays open with its other tasks."""
         for decorate in (
             aio.run_until_complete(loop=self.own_loop),
             aio.run_forever(timeout=0, loop=self.own_loop),
@@ -273,7 +273,7 @@ class Loops(TestCase):
         self.assertFalse(self.loop.is_closed())
 
     def test_current(self) -> None:
-        """current_loop."""
+        """``current_loop`` runs the test on the current loop."""
         self.addCleanup(event_loops.make_current(self.loop))
 
         @aio.run_until_complete(loop=aio.current_loop)
@@ -284,14 +284,14 @@ class Loops(TestCase):
         self.assertFalse(self.theirs.done())
 
     def test_no_current(self) -> None:
-        """current_loop where there is none."""
+        """``current_loop`` without a current loop is an error."""
         with mock.patch.object(event_loops, "current", return_value=None):
             test = aio.run_until_complete(loop=aio.current_loop)(lambda: None)
             with self.assertRaisesRegex(LoopError, "^there is no current event loop for current_"):
                 test()
 
     def test_stopped(self) -> None:
-        """A test that stops a loop that isn't its own leaves none of its own tasks behind."""
+        """A test that stops somebody else's loop leaves none of its own tasks on it."""
 
         @aio.run_until_complete(loop=self.own_loop)
         async def test() -> None:
@@ -302,7 +302,7 @@ class Loops(TestCase):
         self.assertEqual(asyncio.all_tasks(self.loop), {self.theirs})
 
     def test_not_callable(self) -> None:
-        """What can't be called is refused when the test is decorated, with its place."""
+        """A value that can't be called is refused at decoration, with its place."""
         for decorate in (aio.run_until_complete, aio.run_forever):
             for value in (None, self.loop, aio.child_loop(), lambda loop: loop):
                 with self.assertRaises(InvalidTypeError) as caught:
@@ -316,10 +316,10 @@ class Loops(TestCase):
 
 
 class Mistakes(TestCase):
-    """Decorators with what they can't take."""
+    """Decorators with wrong arguments."""
 
     def test_values(self) -> None:
-        """Values are checked where they are given."""
+        """Values are checked where the decorator is used."""
         for name in ("timeout", "sleep"):
             with self.assertRaisesRegex(
                 InvalidValueError,
@@ -328,7 +328,7 @@ class Mistakes(TestCase):
                 aio.run_forever(**{name: -1})
 
     def test_no_function(self) -> None:
-        """A value in place of the function, and a class, are named."""
+        """The error names a value or a class in place of the function."""
         for value in (5, type("Some", (), {})):
             with self.assertRaisesRegex(
                 InvalidTypeError, r"^@run_forever is for functions, got .*; its settings are given "
@@ -346,7 +346,7 @@ class Hosted(TestCase):
             return loop.run_until_complete(body())
 
     def test_once(self) -> None:
-        """Only the first call of only that function."""
+        """Only the first call of that one function is taken over."""
 
         @aio.run_until_complete
         async def other() -> str:
@@ -369,7 +369,7 @@ class Hosted(TestCase):
         self.assertEqual(self.hosted, 1)
 
     def test_own_loop(self) -> None:
-        """A function that chose its loop doesn't share it."""
+        """A function that chose its loop doesn't share the host's."""
         test = aio.run_until_complete(loop=aio.current_loop)(lambda: None)
         mark = decorators.decoration(test)
         assert mark is not None

@@ -37,7 +37,7 @@ async def fails(error: BaseException) -> None:
 
 
 def soon(function: Callable[..., Any], *args: Any) -> None:
-    """Call from the running loop."""
+    """Call a function from the running loop."""
     asyncio.get_running_loop().call_soon(function, *args)
 
 
@@ -45,14 +45,14 @@ class UntilComplete(TestCase):
     """Run until complete."""
 
     def test_value(self) -> None:
-        """The body's value, or its error."""
+        """The engine returns the body's value, or raises its error."""
         self.assertEqual(execute(gives(5), COMPLETE), 5)
         self.assertEqual(execute(gives(5), Plan()), 5)
         with self.assertRaises(LookupError):
             execute(fails(LookupError()), COMPLETE)
 
     def test_callable(self) -> None:
-        """A callable would never run: a TypeError that names it."""
+        """A returned callable would never run. A TypeError names it."""
         with self.assertRaises(DefinitionError) as caught:
             execute(gives(gives), COMPLETE)
         self.assertEqual(
@@ -62,7 +62,7 @@ class UntilComplete(TestCase):
         )
 
     def test_never_run(self) -> None:
-        """A coroutine or a generator that is returned would never run: an error that names it."""
+        """A returned coroutine or generator would never run. An error names it."""
 
         def generator() -> Any:
             yield
@@ -81,7 +81,7 @@ class UntilComplete(TestCase):
                 self.assertIn(f"the test returned the {kind}", str(caught.exception))
 
     def test_returned_task(self) -> None:
-        """A task that is returned is cancelled, and named."""
+        """A returned task is cancelled, and named in the error."""
 
         async def body() -> Any:
             self.task = asyncio.create_task(gives(), name="named")
@@ -93,7 +93,7 @@ class UntilComplete(TestCase):
             self.assertTrue(self.task.cancelled())
 
     def test_returned_by_callback(self) -> None:
-        """What the callback returns must not get lost either."""
+        """A coroutine that the callback returns is not lost either."""
 
         async def callback() -> Any:
             return gives()
@@ -115,7 +115,7 @@ class UntilComplete(TestCase):
                 execute(stops(), plan)
 
     def test_background(self) -> None:
-        """What fails beside the body is left to asyncio to tell."""
+        """A background failure is left to asyncio to report."""
 
         async def body() -> None:
             soon(int, "no number")
@@ -129,7 +129,7 @@ class Forever(TestCase):
     """Run forever."""
 
     def test_waits(self) -> None:
-        """Wait, call back, sleep; meanwhile the loop runs."""
+        """Wait, call back, sleep. Meanwhile the loop runs."""
         times = []
 
         async def body() -> Callable[[], None]:
@@ -149,7 +149,7 @@ class Forever(TestCase):
         callback.assert_awaited_once_with()
 
     def test_no_callback(self) -> None:
-        """Without a callback, it only waits."""
+        """Without a callback, the engine only waits."""
         self.assertIsNone(execute(gives(5), FOREVER))
 
     def test_callbacks(self) -> None:
@@ -175,7 +175,7 @@ class Forever(TestCase):
         self.assertEqual(called, ["generator", "native", "plain", "builtin", "native"])
 
     def test_argument(self) -> None:
-        """A callback that takes an argument gets the test case; defaults are its own affair."""
+        """A callback with a required argument gets the test case. Defaults are kept."""
         for callback in (
             lambda case: self.assertIs(case, self),
             lambda case, /: self.assertIs(case, self),
@@ -193,7 +193,7 @@ class Forever(TestCase):
         self.assertIs(case, self)
 
     def test_no_case(self) -> None:
-        """Where there is none to give, the callback is named."""
+        """Without a test case to pass, the error names the callback."""
         with self.assertRaises(DefinitionError) as caught:
             execute(gives(self.bound), FOREVER)
         self.assertEqual(
@@ -205,19 +205,19 @@ class Forever(TestCase):
             execute(gives(functools.partial(self.bound)), FOREVER)
 
     def test_no_signature(self) -> None:
-        """A callback that has no signature is called without an argument."""
+        """A callback without a signature is called with no argument."""
         called = []
         with mock.patch("inspect.signature", side_effect=ValueError):
             execute(gives(lambda *arguments: called.append(arguments)), FOREVER, self)
         self.assertEqual(called, [()])
 
     def test_callback_fails(self) -> None:
-        """The callback's error is the test's."""
+        """An error of the callback is the test's error."""
         with self.assertRaises(LookupError):
             execute(gives(lambda: fails(LookupError())), FOREVER)
 
     def test_background_task_fails(self) -> None:
-        """So is that of a task, referenced or not, when the body and callback are fine."""
+        """So is an error of a task, referenced or not, if body and callback succeed."""
 
         async def body() -> None:
             self.task = asyncio.create_task(fails(LookupError("task")))
@@ -226,7 +226,7 @@ class Forever(TestCase):
             execute(body(), Plan(Engine.FOREVER, 0.001, 0))
 
     def test_untagged_background(self) -> None:
-        """The same for an undecorated test, also for what failed before it returned."""
+        """The same for an undecorated test, also if the task failed before it returned."""
 
         async def body() -> Callable[[], None]:
             self.task = asyncio.create_task(fails(LookupError("task")))
@@ -237,7 +237,7 @@ class Forever(TestCase):
             execute(body(), Plan(timeout=0))
 
     def test_several(self) -> None:
-        """Several come as one group, the test's own first."""
+        """Several errors come as one group, the test's own first."""
 
         async def body() -> Callable[[], Awaitable[None]]:
             soon(int, "no number")
@@ -249,7 +249,7 @@ class Forever(TestCase):
         self.assertEqual([type(e) for e in caught.exception.exceptions], [LookupError, ValueError])
 
     def test_once(self) -> None:
-        """An error that is the test's and a callback's or a task's is one error."""
+        """The same error from the test and from a callback or task is raised once."""
         error = LookupError()
 
         def callback() -> None:
@@ -265,7 +265,7 @@ class Forever(TestCase):
             execute(body(), FOREVER)
 
     def test_somebody_elses(self) -> None:
-        """What had failed on the loop before isn't the test's."""
+        """An earlier failure on the loop isn't the test's."""
         with contextlib.closing(asyncio.new_event_loop()) as loop:
             theirs = loop.create_task(fails(LookupError()))
             loop.run_until_complete(asyncio.sleep(0))
@@ -275,7 +275,7 @@ class Forever(TestCase):
             self.assertIsInstance(theirs.exception(), LookupError)
 
     def test_skip(self) -> None:
-        """A skip stays a skip, unless something has failed beside it."""
+        """A skip stays a skip, unless something in the background has failed."""
         for engine in (FOREVER, Plan()):
             with self.assertRaises(SkipTest):
                 execute(fails(SkipTest()), engine)
@@ -289,7 +289,7 @@ class Forever(TestCase):
             execute(body(), FOREVER)
 
     def test_interrupt(self) -> None:
-        """An interrupt stays one, whatever has failed beside it."""
+        """An interrupt stays one, whatever has failed in the background."""
 
         async def body(error: BaseException) -> None:
             soon(int, "no number")
@@ -301,7 +301,7 @@ class Forever(TestCase):
                 execute(body(error), FOREVER)
 
     def test_limits(self) -> None:
-        """A limit holds for body and callback, not for the waits."""
+        """A limit covers body and callback, but not the waits."""
         plan = Plan(Engine.FOREVER, 0.03, 0.03)
         self.limited(gives(gives), plan)
         for body in (gives(lambda: asyncio.sleep(5)), asyncio.sleep(5)):
@@ -325,19 +325,19 @@ class ForeverStopped(TestCase):
         return callback
 
     def test_before_the_callback(self) -> None:
-        """Before the callback ran, it fails the test."""
+        """A stop before the callback fails the test."""
         plan = Plan(Engine.FOREVER, 5, 0)
         with self.assertRaisesRegex(LoopStoppedError, "^the loop was stopped before the test ran$"):
             execute(self.body(lambda: None), plan)
 
     def test_no_callback(self) -> None:
-        """Without a callback, it ends the wait."""
+        """Without a callback, a stop ends the wait."""
         start = time.monotonic()
         execute(self.body(None), Plan(Engine.FOREVER, 30, 30))
         self.assertLess(time.monotonic() - start, 10)
 
     def test_when_the_wait_ends(self) -> None:
-        """In the very moment that the wait ends, it makes no difference."""
+        """A stop at the moment that the wait ends changes nothing."""
 
         async def body() -> None:
             loop = asyncio.get_running_loop()
@@ -347,7 +347,7 @@ class ForeverStopped(TestCase):
         self.assertIsNone(execute(body(), Plan(Engine.FOREVER, 0.002, 0)))
 
     def test_by_the_callback(self) -> None:
-        """By the callback's last step, it ends the test, and nothing sleeps behind it."""
+        """A stop in the callback's last step ends the test, without the final sleep."""
 
         async def callback() -> None:
             await asyncio.sleep(0)
@@ -358,7 +358,7 @@ class ForeverStopped(TestCase):
         self.assertLess(time.monotonic() - start, 10)
 
     def test_in_the_callback(self) -> None:
-        """Before the callback has ended, it fails the test, which doesn't hang."""
+        """A stop before the callback has ended fails the test. It doesn't hang."""
 
         async def callback() -> None:
             loop = asyncio.get_running_loop()
@@ -369,7 +369,7 @@ class ForeverStopped(TestCase):
             execute(gives(callback), FOREVER)
 
     def test_in_the_sleep(self) -> None:
-        """Behind the callback, it ends the sleep; twice is no more than once."""
+        """A stop after the callback ends the sleep. A second one changes nothing."""
 
         async def callback() -> None:
             loop = asyncio.get_running_loop()

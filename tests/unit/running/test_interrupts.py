@@ -20,7 +20,7 @@ from nose2_aio.running.interrupts import Interrupts
 
 @contextlib.contextmanager
 def default(*numbers: signal.Signals) -> Iterator[None]:
-    """Let nobody handle some signals inside the block."""
+    """Set the default handlers of some signals inside the block."""
     before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
     with mock.patch.object(interrupts, "_handlers", {}):
         try:
@@ -31,7 +31,7 @@ def default(*numbers: signal.Signals) -> Iterator[None]:
 
 
 class Explained(TestCase):
-    """Errors that come out of a test."""
+    """Errors that a test raises."""
 
     def setUp(self) -> None:
         self.interrupts = Interrupts()
@@ -44,7 +44,7 @@ class Explained(TestCase):
             return error
 
     def test_first(self) -> None:
-        """The first one becomes an error that says what has interrupted it; the run is stopped."""
+        """The first interrupt becomes an error that names its signal. The run is stopped."""
         error = self.raised(KeyboardInterrupt)
         error.add_note("It waits here")
         found = self.interrupts.explained(error)
@@ -54,7 +54,7 @@ class Explained(TestCase):
         self.assertTrue(found.__suppress_context__)
 
     def test_second(self) -> None:
-        """The second one stays what it is; so does one that came while the first was handled."""
+        """A second interrupt, also while the first is handled, stays KeyboardInterrupt."""
         self.interrupts.explained(self.raised(KeyboardInterrupt))
         second = self.raised(KeyboardInterrupt)
         self.assertIs(self.interrupts.explained(second), second)
@@ -72,7 +72,7 @@ class Explained(TestCase):
         self.assertEqual(str(found), "interrupted by SIGTERM")
 
     def test_others(self) -> None:
-        """Other errors, and those of a run that can't be stopped, stay what they are."""
+        """Other errors, and those of a run that can't be stopped, are unchanged."""
         for kind in (ValueError, SystemExit, asyncio.CancelledError):
             error = self.raised(kind)
             self.assertIs(self.interrupts.explained(error), error)
@@ -83,10 +83,10 @@ class Explained(TestCase):
 
 @skipIf(sys.platform == "win32", "no such signals there")
 class Handlers(TestCase):
-    """Handlers that are in force inside a block."""
+    """Handlers that are set inside a block."""
 
     def test_terminating(self) -> None:
-        """SIGTERM is handled as SIGINT is, or raises KeyboardInterrupt where that is ignored."""
+        """SIGTERM is handled as SIGINT is. If SIGINT is ignored, it raises KeyboardInterrupt."""
         told = Interrupts()
         with default(signal.SIGTERM, signal.SIGINT):
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -104,7 +104,7 @@ class Handlers(TestCase):
             self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_DFL)
 
     def test_interrupting(self) -> None:
-        """Both are told inside the block; somebody else's handler of SIGINT stays."""
+        """Both are reported inside the block. A foreign SIGINT handler is kept."""
         told, seen = Interrupts(), []
         with default(signal.SIGTERM, signal.SIGINT), interrupts.terminating(told):
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -139,7 +139,7 @@ class Handlers(TestCase):
                 self.assertEqual(file.read(), "what é\n")
 
     def test_suspending(self) -> None:
-        """SIGTSTP suspends the process; afterwards the seconds are known, and alarms come again."""
+        """SIGTSTP suspends the process. Then its seconds are known, and alarms come again."""
         calls: list[Any] = []
 
         def kill(pid: int, number: int) -> None:
@@ -160,7 +160,7 @@ class Handlers(TestCase):
         self.assertNotIn(signal.SIGALRM, signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
     def test_taken(self) -> None:
-        """A handler of somebody else's stays, and one that a test sets inside the block."""
+        """A foreign handler is kept, and so is one that a test sets inside the block."""
         mine = mock.Mock()
         with default(signal.SIGQUIT):
             signal.signal(signal.SIGQUIT, mine)
@@ -172,7 +172,7 @@ class Handlers(TestCase):
             self.assertIs(signal.getsignal(signal.SIGQUIT), mine)
 
     def test_nested(self) -> None:
-        """Ours in a worker replaces that of the main process, for as long as it lasts."""
+        """In a worker, ours replaces that of the main process, inside the block."""
         with default(signal.SIGQUIT), interrupts.telling(lambda _: ""):
             outer = signal.getsignal(signal.SIGQUIT)
             with interrupts.telling(lambda _: ""):
@@ -182,7 +182,7 @@ class Handlers(TestCase):
                 self.assertIsNot(signal.getsignal(signal.SIGQUIT), outer)
 
     def test_thread(self) -> None:
-        """In another thread nothing is handled: Python does that in the main thread alone."""
+        """In another thread nothing is handled: Python handles signals in the main thread."""
         found: list[object] = []
 
         def work() -> None:
@@ -196,7 +196,7 @@ class Handlers(TestCase):
         self.assertEqual(found, [signal.SIG_DFL])
 
     def test_child(self) -> None:
-        """A child process that is forked inside the block has none of them, but its own ones."""
+        """A child process forked inside the block has only handlers that it sets itself."""
         with default(signal.SIGQUIT, signal.SIGTERM), interrupts.telling(lambda _: ""):
             with interrupts.terminating(Interrupts()):
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -210,7 +210,7 @@ class Handlers(TestCase):
 
     @skipIf(sys.platform == "win32", "no such signals")
     def test_released(self) -> None:
-        """A child process handles none; what somebody has put in our place stays."""
+        """A child process handles no signal. A handler that replaced ours is kept."""
         with default(signal.SIGTERM), interrupts.terminating(Interrupts()):
             interrupts._release()
             self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_DFL)

@@ -18,7 +18,7 @@ from nose2_aio.running import loop_contexts
 
 
 def in_new_thread(function: Callable[[], Any]) -> Any:
-    """Call where no event loop was ever made current."""
+    """Call a function in a thread that never had a current event loop."""
     with ThreadPoolExecutor(1) as executor:
         return executor.submit(function).result()
 
@@ -38,24 +38,24 @@ class Current(TestCase):
     """Which loop is current."""
 
     def test_none(self) -> None:
-        """None, where there is none; and to ask makes none."""
+        """Without a current loop the answer is None. Asking creates none."""
         self.assertIsNone(in_new_thread(event_loops.current))
         with current(None):
             self.assertIsNone(event_loops.current())
             self.assertIsNone(event_loops.current())
 
     def test_set(self) -> None:
-        """What was set."""
+        """The loop that was set is current."""
         with contextlib.closing(asyncio.new_event_loop()) as loop, current(loop):
             self.assertIs(event_loops.current(), loop)
 
     async def test_running(self) -> None:
-        """The one that runs."""
+        """The running loop is current."""
         self.assertIs(event_loops.current(), asyncio.get_running_loop())
         self.assertTrue(event_loops.is_running())
 
     def test_restored(self) -> None:
-        """Afterwards it is what it was before: a loop, or none."""
+        """Afterwards the former loop, or none, is current again."""
         with contextlib.closing(asyncio.new_event_loop()) as before:
             for loop in (before, None):
                 with current(loop), contextlib.closing(asyncio.new_event_loop()) as other:
@@ -65,7 +65,7 @@ class Current(TestCase):
                     self.assertIs(event_loops.current(), loop)
 
     def test_never_set(self) -> None:
-        """Where Python makes a loop on demand, it still does so afterwards."""
+        """If Python creates a loop on demand, it still does so afterwards."""
         policy: Any = asyncio.get_event_loop_policy() if sys.version_info < (3, 14) else None
         if policy is None:
             with current(None), loop_contexts.child_loop():
@@ -83,7 +83,7 @@ class Current(TestCase):
             made.close()
 
     def test_policy_of_its_own_kind(self) -> None:
-        """A policy that keeps its state elsewhere is asked as everybody asks it."""
+        """A foreign policy without that state is asked in the public way."""
         with (
             mock.patch.object(event_loops, "_thread_state", return_value=None),
             contextlib.closing(asyncio.new_event_loop()) as loop,
@@ -101,10 +101,10 @@ class Current(TestCase):
 
 
 class Child(TestCase):
-    """child_loop."""
+    """``child_loop``."""
 
     def test_life(self) -> None:
-        """Fresh and current inside, closed behind, also after an error."""
+        """The loop is new and current inside, and closed after the block, also after an error."""
         before = event_loops.current()
         with self.assertRaises(LookupError), loop_contexts.child_loop() as loop:
             self.assertIs(event_loops.current(), loop)
@@ -121,7 +121,7 @@ class Child(TestCase):
         self.assertIs(event_loops.current(), before)
 
     def test_leftovers(self) -> None:
-        """Tasks are cancelled and run to their end, async generators and executor shut down."""
+        """Leftover tasks are cancelled and end. Async generators and executor are shut down."""
         ended = []
         reports = []
 
@@ -183,27 +183,27 @@ class Given(TestCase):
     """The loop of a user's ``loop=``."""
 
     def test_current_loop(self) -> None:
-        """current_loop gives the current one and leaves it open."""
+        """``current_loop`` yields the current loop and leaves it open."""
         with contextlib.closing(asyncio.new_event_loop()) as loop, current(loop):
             with loop_contexts.given(loop_contexts.current_loop) as found:
                 self.assertIs(found, loop)
             self.assertFalse(loop.is_closed())
 
     def test_no_current_loop(self) -> None:
-        """Where there is none, current_loop says so."""
+        """``current_loop`` without a current loop is an error."""
         with current(None), self.assertRaisesRegex(LoopError, "^there is no current event loop"):
             with loop_contexts.given(loop_contexts.current_loop):
                 pass
 
     def test_own(self) -> None:
-        """A loop of the user's is made current, and left to its context manager."""
+        """A loop of the user's is made current. Its context manager closes it."""
         loop = asyncio.new_event_loop()
         with loop_contexts.given(lambda: contextlib.closing(loop)):
             self.assertIs(event_loops.current(), loop)
         self.assertTrue(loop.is_closed())
 
     def assert_refused(self, value: object, kind: type[Exception], message: str) -> None:
-        """A context manager that gives ``value`` is refused."""
+        """Assert that a context manager that yields ``value`` is refused."""
         with (
             self.assertRaises(kind) as caught,
             loop_contexts.given(lambda: contextlib.nullcontext(value)),
@@ -212,7 +212,7 @@ class Given(TestCase):
         self.assertRegex(str(caught.exception), message)
 
     def test_no_loop(self) -> None:
-        """Anything else than an open, idle loop is refused, with the place of the context."""
+        """Only an open, idle loop is accepted. The error has the context's place."""
         place = r"\(<lambda>, .*test_loop_contexts\.py:\d+\)$"
         self.assert_refused(None, InvalidTypeError, f"must give an event loop, got None {place}")
         loop = asyncio.new_event_loop()
@@ -220,12 +220,12 @@ class Given(TestCase):
         self.assert_refused(loop, LoopError, f"gave a closed event loop {place}")
 
     async def test_running(self) -> None:
-        """A loop that runs already is refused."""
+        """A loop that already runs is refused."""
         loop = asyncio.get_running_loop()
         self.assert_refused(loop, LoopError, "gave a loop that runs already")
 
     def test_no_context_manager(self) -> None:
-        """What returns no context manager is refused, with the value."""
+        """A value that is no context manager is refused, and named."""
         loop = asyncio.new_event_loop()
         self.addCleanup(loop.close)
         for value in (5, loop, contextlib.asynccontextmanager(lambda: None)):

@@ -24,16 +24,16 @@ def untagged() -> None:
     """Do nothing."""
 
 
-class CreatedObject(TestCase):
+class Plans(TestCase):
     """Plans from tags."""
 
     def test_defaults(self) -> None:
-        """Without tags: a second's wait, no sleep."""
+        """Without tags, the test waits one second and doesn't sleep."""
         for engine in Engine:
             self.assertEqual(plans.made(engine, untagged, object), Plan(engine, 1, 0))
 
     def test_tags(self) -> None:
-        """The tags say how long to wait and to sleep."""
+        """The tags set how long to wait and to sleep."""
         self.assertEqual(plans.made(Engine.FOREVER, tagged, object), Plan(Engine.FOREVER, 2, 3))
 
 
@@ -41,7 +41,7 @@ class Limits(TestCase):
     """Time limits from tags and settings."""
 
     def test_none(self) -> None:
-        """Without tags and settings there is none."""
+        """Without tags and settings there is no limit."""
         for engine in Engine:
             self.assertEqual(plans.limit(engine, untagged, object, Settings()), Limit(0, ""))
 
@@ -58,5 +58,5 @@ class Limits(TestCase):
         self.assertEqual(limit.seconds, 0)
 
     def test_forever(self) -> None:
-        """There, ``timeout`` is the wait."""
+        """For ``run_forever``, ``timeout`` is the wait."""
         self.assertEqual(plans.limit(Engine.FOREVER, tagged, object, SETTINGS), OVERALL)

@@ -33,12 +33,12 @@ variable = contextvars.ContextVar("variable", default="unset")
 
 
 def never() -> NoReturn:
-    """Stand for ``stopped`` where nobody stops the loop."""
+    """The ``stopped`` callback of a loop that nobody stops."""
     raise AssertionError
 
 
 async def here() -> tuple[Any, Any]:
-    """Loop and task."""
+    """Return loop and task."""
     return asyncio.get_running_loop(), asyncio.current_task()
 
 
@@ -46,7 +46,7 @@ class Running(TestCase):
     """Coroutines on one loop, in one task."""
 
     def test_value_and_error(self) -> None:
-        """A coroutine's value is returned, its error raised, both without a trace afterwards."""
+        """A coroutine's value is returned, its error raised. Neither is kept afterwards."""
 
         async def fails() -> None:
             raise LookupError
@@ -71,7 +71,7 @@ class Running(TestCase):
         self.assertEqual(names, ["test_frames", "run", "fails"])
 
     def test_one_task_and_context(self) -> None:
-        """All share one task, the only one on the loop, and one context of their own."""
+        """All share one context, and one task, the only one on the loop."""
 
         async def set_variable() -> Any:
             variable.set("inside")
@@ -87,7 +87,7 @@ class Running(TestCase):
         self.assertEqual(variable.get(), "unset")
 
     def test_last(self) -> None:
-        """The last one may be known as such; the loop is shut down the same."""
+        """The last coroutine may be known as such. The loop is shut down in the same way."""
 
         async def start() -> asyncio.Task[None]:
             return asyncio.create_task(asyncio.sleep(3600))
@@ -98,13 +98,13 @@ class Running(TestCase):
             self.assertTrue(task.cancelled())
 
     def test_debug(self) -> None:
-        """debug makes the loop's debug mode."""
+        """``debug`` sets the loop's debug mode."""
         with Runner(options=RunnerOptions(TimeLimits(), debug=True)) as runner:
             loop, _ = runner.run(here(), never)
             self.assertTrue(loop.get_debug())
 
     def test_states(self) -> None:
-        """Its repr says whether it is new, open or closed."""
+        """The repr says whether the runner is new, open or closed."""
         runner = Runner()
         self.assertRegex(repr(runner), "^<Runner new <.*Loop ")
         runner.run(here(), never)
@@ -113,7 +113,7 @@ class Running(TestCase):
         self.assertRegex(repr(runner), "^<Runner closed ")
 
     def test_current(self) -> None:
-        """Its own loop is current until it is closed; then what was before."""
+        """Its own loop is current until it is closed. Then the former one is current again."""
         before = event_loops.current()
         with Runner() as runner:
             loop, _ = runner.run(here(), never)
@@ -122,7 +122,7 @@ class Running(TestCase):
         self.assertTrue(loop.is_closed())
 
     def test_never_used(self) -> None:
-        """Closed unused, it closes its loop."""
+        """A runner that is closed without use closes its loop."""
         with Runner() as runner:
             pass
         self.assertIn("closed=True", repr(runner))
@@ -143,7 +143,7 @@ class Running(TestCase):
         """Nothing is left for the garbage collector, also after an error."""
 
         class LostError(LookupError):
-            """Built-in exceptions can't be referenced weakly."""
+            """An error that can be weakly referenced. Built-in exceptions can't."""
 
         async def fails() -> None:
             raise LostError
@@ -162,7 +162,7 @@ class Running(TestCase):
         self.assertIsNone(loop())
 
     def test_abandoned(self) -> None:
-        """If the host is given up in the middle, the coroutine is closed without a word."""
+        """If the host task is abandoned in the middle, the coroutine is closed silently."""
         ended = []
 
         @types.coroutine
@@ -177,22 +177,22 @@ class Running(TestCase):
 
         for is_closed in (False, True):
             with Runner() as runner:
-                runner._host.job, runner._host.state = waits(), State.OPEN
-                host = runner._host._serve()
+                runner.host.job, runner.host.state = waits(), State.OPEN
+                host = runner.host._serve()
                 host.send(None)
                 if is_closed:
                     runner.close()
                     runner.loop.close()
                 host.close()
-                runner._host.state = State.NEW
+                runner.host.state = State.NEW
         self.assertEqual(ended, ["closed", "closed"])
 
 
 class Stopped(TestCase):
-    """A loop that is stopped by the tested code, or left by an exception."""
+    """A loop that the tested code stops, or that an exception leaves."""
 
     def test_runs_on(self) -> None:
-        """Where ``stopped`` returns, the loop runs on."""
+        """If ``stopped`` returns, the loop runs on."""
         stops = []
 
         async def stops_twice() -> str:
@@ -206,7 +206,7 @@ class Stopped(TestCase):
         self.assertEqual(len(stops), 2)
 
     def test_cancelled(self) -> None:
-        """Where it raises, the coroutine is cancelled, run to its end, and the next one runs."""
+        """If ``stopped`` raises, the coroutine is cancelled and ends. The next one runs."""
         ended = []
 
         async def stops() -> None:
@@ -224,7 +224,7 @@ class Stopped(TestCase):
             self.assertEqual(runner.run(asyncio.sleep(0, 5), never), 5)
 
     def test_stopped_at_its_end(self) -> None:
-        """To stop the loop with the last step is no stop before the end."""
+        """Stopping the loop in the last step is no early stop."""
 
         async def stops() -> int:
             asyncio.get_running_loop().stop()
@@ -236,7 +236,7 @@ class Stopped(TestCase):
             self.assertEqual(runner.run(asyncio.sleep(0.001, 6), lambda: None), 6)
 
     def test_interrupted(self) -> None:
-        """What leaves the loop goes on, once the coroutine has been cancelled."""
+        """An exception that leaves the loop is raised after the coroutine is cancelled."""
         ended = []
 
         def interrupt() -> NoReturn:
@@ -254,7 +254,7 @@ class Stopped(TestCase):
         self.assertEqual(ended, ["cleaned up"])
 
     def test_raised_inside(self) -> None:
-        """An interrupt inside of the coroutine comes out as it is."""
+        """An interrupt inside the coroutine is raised as it is."""
 
         async def interrupts() -> None:
             raise KeyboardInterrupt
@@ -264,7 +264,7 @@ class Stopped(TestCase):
 
 
 class Ending(TestCase):
-    """What still happens when the last coroutine has ended."""
+    """What still happens after the last coroutine has ended."""
 
     def run_last(self, job: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine as the last one, known as such or not."""
@@ -272,13 +272,13 @@ class Ending(TestCase):
             runner.run(job, never, is_last=said[self.last])
 
     def both_ways(self) -> Iterator[None]:
-        """Once known as the last one, once not."""
+        """Run a coroutine once known as the last one, and once not."""
         for self.last in (True, False):
             with self.subTest(last=self.last):
                 yield
 
     def test_leftover_waits_for_the_host(self) -> None:
-        """A leftover task may wait for the task that all ran in."""
+        """A leftover task may wait for the task in which all ran."""
 
         async def starts() -> asyncio.Task[None]:
             me = asyncio.current_task()
@@ -299,7 +299,7 @@ class Ending(TestCase):
             self.assertTrue(all(task.done() for task in tasks))
 
     def test_callbacks(self) -> None:
-        """Callbacks of the task, and those that the last step has scheduled, are called."""
+        """Callbacks of the task, and those that the last step scheduled, are called."""
 
         async def schedules() -> None:
             me = asyncio.current_task()
@@ -313,7 +313,7 @@ class Ending(TestCase):
             self.assertEqual(sorted(called), ["done", "soon"])
 
     def test_transports(self) -> None:
-        """A transport that the last step has closed is closed."""
+        """A transport that the last step closed is closed."""
 
         class Protocol(asyncio.Protocol):
             def connection_lost(self, _: Exception | None) -> None:
@@ -332,7 +332,7 @@ class Ending(TestCase):
             self.assertEqual(lost, [True])
 
     def test_stopped_by_its_last_step(self) -> None:
-        """The loop that the last step has stopped is shut down to the end."""
+        """A loop that the last step stopped is shut down completely."""
         threads = []
 
         async def stops() -> None:
@@ -344,7 +344,7 @@ class Ending(TestCase):
         self.assertEqual([thread.is_alive() for thread in threads], [False, False])
 
     def test_generator_left_by_its_last_step(self) -> None:
-        """An async generator that the last step has left is closed, its cleanup awaited."""
+        """An async generator left by the last step is closed, its cleanup awaited."""
 
         async def generator() -> AsyncIterator[int]:
             try:
@@ -363,7 +363,7 @@ class Ending(TestCase):
         self.assertEqual(ended, [1, 1])
 
     def test_stopped_without_a_word(self) -> None:
-        """To stop the loop with the last step leaves no coroutine of ours behind."""
+        """Stopping the loop in the last step leaves no coroutine of ours unawaited."""
 
         async def stops() -> None:
             asyncio.get_running_loop().stop()
@@ -376,7 +376,7 @@ class Ending(TestCase):
         self.assertEqual(warned, [])
 
     def test_broken_task_factory(self) -> None:
-        """What the test did to its loop doesn't keep it from being shut down."""
+        """The loop is shut down, whatever the test did to it."""
 
         async def breaks() -> None:
             task = asyncio.create_task(asyncio.sleep(3600))
@@ -390,10 +390,10 @@ class Ending(TestCase):
 
 
 class Odd(TestCase):
-    """Coroutines that end in odd ways, none of which holds up the run."""
+    """Coroutines that end in odd ways. None of them holds up the run."""
 
     def test_generator_exit(self) -> None:
-        """GeneratorExit is an error as any other, and the next coroutine runs."""
+        """GeneratorExit is an error like any other. The next coroutine runs."""
 
         async def exits() -> None:
             raise GeneratorExit
@@ -406,7 +406,7 @@ class Odd(TestCase):
                     self.assertEqual(runner.run(asyncio.sleep(0, 5), never), 5)
 
     def test_cancels_itself(self) -> None:
-        """A cancellation that comes when all is done doesn't keep leftovers from their end."""
+        """A cancellation in the last step doesn't prevent the end of leftovers."""
 
         async def cancels_itself() -> None:
             tasks.append(asyncio.create_task(asyncio.sleep(3600)))
@@ -436,7 +436,7 @@ class Odd(TestCase):
                 self.assertTrue(all(task.cancelled() for task in tasks))
 
     def test_interrupted_before_it_began(self) -> None:
-        """If the loop breaks before the first step, the coroutine is closed unbegun."""
+        """If the loop breaks before the first step, the coroutine is closed unstarted."""
 
         def interrupt() -> NoReturn:
             raise KeyboardInterrupt
@@ -450,7 +450,7 @@ class Odd(TestCase):
                 self.assertEqual(inspect.getcoroutinestate(job), inspect.CORO_CLOSED)
 
     def test_interrupted_while_it_is_shut_down(self) -> None:
-        """An interrupt at the very end doesn't keep leftovers from theirs."""
+        """An interrupt at the very end doesn't prevent the end of leftovers."""
         ended = []
 
         def interrupt() -> NoReturn:
@@ -473,7 +473,7 @@ class Odd(TestCase):
         self.assertEqual(ended, [1])
 
     def test_interrupted_twice(self) -> None:
-        """A second interrupt cancels what has swallowed the first."""
+        """A second interrupt cancels a coroutine that swallowed the first."""
         swallowed = []
 
         def interrupt() -> NoReturn:
@@ -494,12 +494,12 @@ class Odd(TestCase):
         self.assertEqual(swallowed, [1])
 
     async def test_inside_a_running_loop(self) -> None:
-        """Where a loop runs already, none is made."""
+        """While a loop runs here, no runner can be created."""
         with self.assertRaisesRegex(LoopError, "^a test can't be run .* while another loop runs"):
             Runner()
 
     def test_loop_of_another_thread(self) -> None:
-        """A loop that runs in another thread is left to that."""
+        """A loop that runs in another thread is refused."""
         with contextlib.closing(asyncio.new_event_loop()) as loop:
             thread = threading.Thread(target=loop.run_forever)
             thread.start()
@@ -556,7 +556,7 @@ class Nested(TestCase):
         self.addCleanup(self.outer.close)
 
     def test_inside(self) -> None:
-        """A task of its own in a copy of the context; the outer one goes on behind it."""
+        """It has a task of its own in a copy of the context. The outer one goes on after it."""
 
         async def set_variable(value: str) -> Any:
             before = variable.get()
@@ -577,7 +577,7 @@ class Nested(TestCase):
         self.assertEqual(self.outer.run(set_variable("again"), never), ("outer", loop, task))
 
     def test_awaited(self) -> None:
-        """To cancel the outer task is to cancel the inner coroutine."""
+        """Cancelling the outer task cancels the inner coroutine."""
         _, task = self.outer.run(here(), never)
 
         async def cancels() -> None:
@@ -598,7 +598,7 @@ class Nested(TestCase):
         self.assertEqual(self.outer.run(asyncio.sleep(0, 6), never), 6)
 
     def test_cancelled_while_idle(self) -> None:
-        """A cancellation between two coroutines is the next one's."""
+        """A cancellation between two coroutines cancels the next one."""
         _, task = self.outer.run(here(), never)
         task.cancel()
         with self.assertRaises(asyncio.CancelledError):
@@ -614,7 +614,7 @@ class Nested(TestCase):
         self.assertEqual((task.done(), task.cancelled()), (True, False))
 
     def test_interrupted(self) -> None:
-        """An interrupt before the first step leaves the outer one free."""
+        """An interrupt before the first step leaves the outer runner usable."""
 
         def interrupt() -> NoReturn:
             raise KeyboardInterrupt
@@ -627,19 +627,19 @@ class Nested(TestCase):
         self.assertEqual(self.outer.run(asyncio.sleep(0, 5), never), 5)
 
     def test_interrupted_outside(self) -> None:
-        """An interrupt that hits the outer host comes out where the inner one was run."""
+        """An interrupt that hits the outer host is raised where the inner one was run."""
         self.outer.run(here(), never)
         with Runner(outer=self.outer) as inner:
-            self.outer._host._error = KeyboardInterrupt()
+            self.outer.host.error = KeyboardInterrupt()
 
             async def fails() -> None:
-                self.outer._host._error = KeyboardInterrupt()
+                self.outer.host.error = KeyboardInterrupt()
 
             with self.assertRaises(KeyboardInterrupt):
                 inner.run(fails(), never)
 
     def test_stopped(self) -> None:
-        """A loop that is stopped with the last step is left in order."""
+        """A loop that is stopped in the last step is left in order."""
 
         async def stops() -> int:
             asyncio.get_running_loop().stop()
@@ -651,7 +651,7 @@ class Nested(TestCase):
             self.assertEqual(self.outer.run(asyncio.sleep(0, 6), never), 6)
 
     def test_loop_closed(self) -> None:
-        """If the loop is closed under both, both are forgotten without a word."""
+        """If the loop is closed under both runners, both are forgotten silently."""
         self.outer.run(here(), never)
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
@@ -688,7 +688,7 @@ class Calling(TestCase):
     """Plain code between coroutines."""
 
     def test_call(self) -> None:
-        """It runs in their context, with the loop current, and sees no task."""
+        """It runs in their context, with the loop current, and sees no current task."""
 
         async def set_variable() -> None:
             variable.set("inside")
@@ -717,17 +717,17 @@ class Calling(TestCase):
             self.assertEqual(runner.call(lambda: runner.run(read(), never)), "set")
 
     def test_ended(self) -> None:
-        """After the host has ended too."""
+        """It also works after the host task has ended."""
         with Runner() as runner:
             runner.run(here(), never, is_last=always)
             self.assertEqual(runner.context.run(len, "abc"), 3)
 
 
-class Unwatched(TestCase):
-    """A loop on which no watch can be kept."""
+class NotInstrumented(TestCase):
+    """A loop that can't be instrumented."""
 
     def test_runs(self) -> None:
-        """It runs all the same."""
+        """It runs coroutines all the same."""
         loop = asyncio.new_event_loop()
         with mock.patch.object(instrumented, "instrument", lambda _: contextlib.nullcontext()):
             with Runner(loop) as runner:
@@ -736,7 +736,7 @@ class Unwatched(TestCase):
 
 
 class Stubborn(TestCase):
-    """What won't end."""
+    """Tasks that won't end."""
 
     async def leaves(self) -> None:
         """Leave a task that swallows its cancellation."""
@@ -752,7 +752,7 @@ class Stubborn(TestCase):
         await asyncio.sleep(0)
 
     def test_left(self) -> None:
-        """A runner by itself says that its loop was abandoned, unless there is another error."""
+        """A runner raises an error that its loop was abandoned, unless there is another error."""
         options = RunnerOptions(TimeLimits(), grace=0)
         with (
             self.assertRaisesRegex(AbandonedLoopError, "swallows"),
@@ -764,7 +764,7 @@ class Stubborn(TestCase):
             raise LookupError
 
     def test_late(self) -> None:
-        """What ends behind its limit fails, though it didn't await."""
+        """Code that ends after its limit fails, though it didn't await."""
 
         async def blocks() -> None:
             time.sleep(0.03)
@@ -787,8 +787,8 @@ class Stubborn(TestCase):
                 self.assertEqual(runner.run(waits(), never), 5)
         runner.options.time_limits.close()
 
-    def test_no_keeper(self) -> None:
-        """Where nothing is limited, the ladder is climbed all the same; on any loop."""
+    def test_no_time_limits(self) -> None:
+        """Without time limits, cancellation goes on all the same, on any loop."""
         loop = asyncio.new_event_loop()
         time_limits = TimeLimits()
         time_limits.is_off = lambda: True

@@ -15,7 +15,7 @@ from nose2_aio.suites import copies
 
 
 class Plain(TestCase):
-    """Nothing of its own."""
+    """A test case without an ``__init__`` of its own."""
 
     def test(self) -> None:
         self.number = 5
@@ -23,7 +23,7 @@ class Plain(TestCase):
 
 
 class Own(TestCase):
-    """With things of its own from the beginning."""
+    """A test case whose ``__init__`` sets attributes."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -35,7 +35,7 @@ class Own(TestCase):
 
 
 class Locked(Own):
-    """With one that can't be copied."""
+    """A test case with an attribute that can't be copied."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -43,7 +43,7 @@ class Locked(Own):
 
 
 class Isolated(IsolatedAsyncioTestCase):
-    """With a context of its own, from Python 3.11 on."""
+    """A test case that has a context, as unittest's own have from Python 3.11 on."""
 
     async def test(self) -> None: ...
 
@@ -52,7 +52,7 @@ class Copied(TestCase):
     """Copies of test cases."""
 
     def test_before(self) -> None:
-        """One that has not run is copied as it is."""
+        """A test that has not run is copied as it is."""
         test = Plain("test")
         found = copies.copied(test)
         self.assertIsNot(found, test)
@@ -60,7 +60,7 @@ class Copied(TestCase):
         self.assertEqual(found.id(), test.id())
 
     def test_containers(self) -> None:
-        """What unittest keeps in it is its own: the cleanups of one run in no other."""
+        """The copy has its own list of cleanups: they run once."""
         test = Plain("test")
         found = copies.copied(test)
         found.addCleanup(print)
@@ -68,7 +68,7 @@ class Copied(TestCase):
             self.assertEqual(one._cleanups, [])  # type: ignore[attr-defined]
 
     def test_users(self) -> None:
-        """What the user's own ``__init__`` has made is copied all the way down."""
+        """If the user has written ``__init__``, the attributes are deep copies."""
         test = Own("test")
         found: Any = copies.copied(test)
         test(TestResult())
@@ -76,7 +76,7 @@ class Copied(TestCase):
         self.assertIs(found.me, found)
 
     def test_no_way(self) -> None:
-        """Where something can't be copied, the test has it in common with its copy."""
+        """A test and its copy share an object that can't be copied."""
         test = Locked("test")
         found: Any = copies.copied(test)
         self.assertIs(found.lock, test.lock)
@@ -84,7 +84,7 @@ class Copied(TestCase):
         self.assertIs(found.deep["a"], test.deep["a"])
 
     def test_contexts(self) -> None:
-        """Each has a context of its own; nothing that one sets is seen by the other."""
+        """Each has its own context: a variable that one sets is not set in the other."""
         variable = contextvars.ContextVar("variable", default="unset")
         for case in (Isolated, Own):
             test: Any = case("test")
@@ -99,7 +99,7 @@ class Copied(TestCase):
                 self.assertIsNot(found.deep["a"], test.deep["a"])
 
     def test_objects(self) -> None:
-        """One of a test class gets an object of its own, a test function is the same."""
+        """The copy of a test class's test has its own object. A test function is the same."""
 
         class Users:
             def __init__(self) -> None:
@@ -121,10 +121,10 @@ class Copied(TestCase):
 
 
 class Ours(TestCase):
-    """What we have put on a test for later."""
+    """The functions that we set as attributes of a test."""
 
     def test_partial(self) -> None:
-        """A function for the test is one for the copy."""
+        """A partial function with the test as first argument gets the copy instead."""
         test = Ours("test_partial")
         vars(test)["ours"] = functools.partial(print, test, 5, end="")
         vars(test)["other"] = other = functools.partial(print, 5)

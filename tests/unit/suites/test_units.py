@@ -20,7 +20,7 @@ SETTINGS = settings.resolve({}, {})
 
 
 class Plain(TestCase):
-    """Nothing that its tests would share."""
+    """Its tests share nothing."""
 
     async def a(self) -> None: ...
 
@@ -59,14 +59,14 @@ class TornDown(Plain):
 
 
 class Runs(Plain):
-    """Runs its tests by itself."""
+    """A class that runs its tests itself."""
 
     def run(self, result: TestResult | None = None) -> TestResult | None:
         return super().run(result)
 
 
 class Own(TestSuite):
-    """One of the user's."""
+    """A suite class of the user's."""
 
     def run(self, result: TestResult, debug: bool = False) -> TestResult:
         told.append("begin")
@@ -83,7 +83,7 @@ def tests(case: type[TestCase], names: str = "ab") -> list[TestCase]:
 
 
 def names_of(found: list[Unit]) -> list[str]:
-    """The units, each as a word: the classes' initials and the methods."""
+    """Return each unit as the names of its tests."""
     return [
         " ".join(f"{type(one).__name__}.{one._testMethodName}" for one in unit.tests)
         for unit in found
@@ -97,7 +97,7 @@ class Grouping(TestCase):
         return names_of(units.split(TestSuite(what), settings.resolve(given, {})))
 
     def test_plain(self) -> None:
-        """Tests without fixtures are units by themselves; suites are looked into, in order."""
+        """Each test without fixtures is a unit. Nested suites are flattened in order."""
         self.assertEqual(
             self.names(Plain("a"), TestSuite([TestSuite(tests(Other)), Plain("b")]), Other("a")),
             ["Plain.a", "Other.a", "Other.b", "Plain.b", "Other.a"],
@@ -105,7 +105,7 @@ class Grouping(TestCase):
         self.assertEqual(units.split(TestSuite(), SETTINGS), [])
 
     def test_class(self) -> None:
-        """Those of a class with fixtures are one, where they stand next to each other."""
+        """Tests of a class with fixtures are one unit, if they are next to each other."""
         found = units.split(
             TestSuite(
                 [
@@ -134,7 +134,7 @@ class Grouping(TestCase):
             self.assertEqual(list(unit.suite), unit.tests)
 
     def test_loop_scope(self) -> None:
-        """So are those that share a loop, by tag or by setting."""
+        """Tests that share a loop by a tag or a setting are one unit."""
 
         @aio.loop_scope("class")
         class Class(Plain): ...
@@ -160,7 +160,7 @@ class Grouping(TestCase):
         self.assertEqual(found, [whole])  # the module's loop outlives those that pass it over
 
     def test_loop_of_some(self) -> None:
-        """A module in which some classes share a loop is one unit, with what stands between."""
+        """A module in which some classes share a loop is one unit, with the tests between them."""
         shared = aio.loop_scope("module")
         module = ModuleType("some_share")
         for name in ("First", "Between", "Last"):
@@ -175,7 +175,7 @@ class Grouping(TestCase):
         self.assertEqual(found, ["First.a First.b Between.a Between.b Last.a Last.b"])
 
     def test_module(self) -> None:
-        """Those of a module with fixtures are one, whatever their classes have."""
+        """All tests of a module with fixtures are one unit."""
         cases = []
         for name in ("set_up", "torn_down"):
             module = sys.modules[name] = ModuleType(name)
@@ -199,7 +199,7 @@ class Grouping(TestCase):
         self.assertEqual([len(unit.tests) for unit in found], [1, 1])
 
     def test_test_classes(self) -> None:
-        """Those of a test class belong together by the user's class, where that has fixtures."""
+        """Tests of a test class are one unit, if the user's class has fixtures."""
 
         class Without:
             async def test(self) -> None: ...
@@ -223,7 +223,7 @@ class Grouping(TestCase):
         self.assertEqual(len(units.split(TestSuite([*made, yielded]), SETTINGS)), 1)
 
     def test_yielded(self) -> None:
-        """What a test generator has yielded belongs together by the object of the method."""
+        """Tests from a generator are one unit if they are methods of the same object."""
 
         class Users:
             async def check(self) -> None: ...
@@ -240,7 +240,7 @@ class Grouping(TestCase):
         self.assertEqual([unit.tests for unit in found], [cases[:2], cases[2:]])
 
     def test_keys(self) -> None:
-        """A unit has the keys of all of its tests."""
+        """A unit has the exclusive keys of all its tests."""
 
         class Case(Fixtures):
             @aio.exclusive("x")
@@ -256,7 +256,7 @@ class Grouping(TestCase):
         self.assertFalse(unit.is_serial)
 
     def test_invalid_keys(self) -> None:
-        """Invalid tags mean nothing here: the test says so when it runs."""
+        """Invalid tags are ignored here. The test reports them when it runs."""
 
         class Case(Plain):
             async def a(self) -> None: ...
@@ -273,7 +273,7 @@ class Grouping(TestCase):
         )
 
     def test_serial(self) -> None:
-        """A unit is serial by the tag of a test in it, or of a class, and by nothing else."""
+        """A unit is serial if one of its tests or classes is tagged."""
 
         class Case(Plain):
             @aio.serial
@@ -295,7 +295,7 @@ class Grouping(TestCase):
         self.assertEqual(units.split(Case("a"), SETTINGS)[0].exclusive_keys, {"key": 1})
 
     def test_no_test_case(self) -> None:
-        """What is no test case is a unit by itself."""
+        """Anything else than a test case is a unit by itself."""
         what: list[Any] = [lambda _: None, lambda _: None]
         found = units.split(TestSuite(what), SETTINGS)
         self.assertEqual(
@@ -304,10 +304,10 @@ class Grouping(TestCase):
 
 
 class OfTheRun(TestCase):
-    """Where loop-scope is run, all tests are one unit."""
+    """If ``loop-scope`` is ``run``, all tests are one unit."""
 
     def test_whole(self) -> None:
-        """It has what each of its parts would have, in their order."""
+        """It has the tests of all units, in order, and is serial if one of them is."""
 
         class Case(Fixtures):
             @aio.serial
@@ -325,7 +325,7 @@ class OfTheRun(TestCase):
         self.assertEqual(units.split(TestSuite(), scope), [])
 
     def test_execution(self) -> None:
-        """Fixtures are set up and torn down as ever."""
+        """Fixtures are set up and torn down as usual."""
         told.clear()
         scope = settings.resolve({"loop-scope": "run"}, {})
         (unit,) = units.split(TestSuite([Plain("sync"), *tests(Fixtures), Plain("sync")]), scope)
@@ -335,7 +335,7 @@ class OfTheRun(TestCase):
         self.assertEqual(result.testsRun, 4)
 
     def test_shuffled(self) -> None:
-        """A random order mixes them all the same: they follow each other on the one loop."""
+        """With ``shuffle`` the tests are shuffled all the same."""
         what = [Plain("sync") for _ in range(10)]
         given = settings.resolve({"loop-scope": "run", "shuffle": "0"}, {})
         found = list(units.shuffled_suite(TestSuite(what), given, is_flat=True))
@@ -344,13 +344,13 @@ class OfTheRun(TestCase):
 
 
 class Whole(TestCase):
-    """Suites that run what is in them by themselves."""
+    """Suites that run their tests themselves."""
 
     def setUp(self) -> None:
         told.clear()
 
     def test_layers(self) -> None:
-        """That of a layer is one unit, with those inside of it."""
+        """The suite of a layer is one unit, together with the suites in it."""
 
         class Layer: ...
 
@@ -371,7 +371,7 @@ class Whole(TestCase):
         self.assertEqual([unit.has_fixtures for unit in found], [False, True, True, True, False])
 
     def test_users(self) -> None:
-        """One of the user's is one unit, with what its tests need."""
+        """A suite with a ``run`` of its own is one unit, and has the keys of its tests."""
         users = Own([TestSuite(tests(Fixtures))])
         found = units.split(TestSuite([Fixtures("a"), users, Fixtures("a")]), SETTINGS)
         self.assertEqual(names_of(found), ["Fixtures.a", "Fixtures.a Fixtures.b", "Fixtures.a"])
@@ -382,7 +382,7 @@ class Whole(TestCase):
         self.assertEqual(told, ["begin", "set up Fixtures", "a", "a", "end", "tear down Fixtures"])
 
     def test_other_ways(self) -> None:
-        """So is one that is called in another way, or gives its tests in another; no other is."""
+        """So is a suite that overrides ``__call__`` or ``__iter__``, and no other suite."""
 
         class UserCall(TestSuite):
             __call__ = TestSuite.run
@@ -400,13 +400,13 @@ class Whole(TestCase):
 
 
 class Execution(TestCase):
-    """Units bring their own fixtures."""
+    """The fixtures of units."""
 
     def setUp(self) -> None:
         told.clear()
 
     def test_fixtures(self) -> None:
-        """Each has them set up and torn down, whatever runs before or behind it."""
+        """Each unit sets up and tears down its fixtures, whatever runs before or after it."""
         found = units.split(
             TestSuite([*tests(Fixtures), Plain("sync"), *tests(Fixtures)]), SETTINGS
         )
@@ -417,7 +417,7 @@ class Execution(TestCase):
         self.assertEqual((result.testsRun, result.errors), (5, []))
 
     def test_others(self) -> None:
-        """What else runs before or behind it finds nothing set up, and leaves nothing so."""
+        """A unit forgets which class ran before it, and unittest forgets the unit's class."""
         (unit,) = units.split(TestSuite(tests(Fixtures)), SETTINGS)
         result = TestResult()
         result._previousTestClass = Fixtures
@@ -434,7 +434,7 @@ class Parts(TestCase):
         told.clear()
 
     def test_part(self) -> None:
-        """It has the tests at some positions, with their fixtures; the unit stays as it is."""
+        """A part has the tests at some positions, with their fixtures. The unit stays the same."""
         (unit,) = units.split(TestSuite([Fixtures("a"), Fixtures("b"), Fixtures("a")]), SETTINGS)
         suite = unit.part({0, 2})
         self.assertEqual(list(suite), [unit.tests[0], unit.tests[2]])
@@ -444,7 +444,7 @@ class Parts(TestCase):
         self.assertEqual((result.testsRun, len(unit.tests)), (2, 3))
 
     def test_part_of_layer(self) -> None:
-        """Layers stay around the tests; a suite that runs itself stays whole."""
+        """A part keeps its layers. A suite that runs itself stays whole."""
 
         class Layer: ...
 
@@ -464,7 +464,7 @@ class Parts(TestCase):
         self.assertEqual(told, ["begin", "set up Fixtures", "a", "a", "end", "tear down Fixtures"])
 
     def test_part_of_run(self) -> None:
-        """So do the fixtures of each class where all tests are one unit."""
+        """A part of the only unit of a run has the fixtures of its classes."""
         scope = settings.resolve({"loop-scope": "run"}, {})
         (unit,) = units.split(TestSuite([Plain("sync"), *tests(Fixtures)]), scope)
         result = TestResult()
@@ -473,7 +473,7 @@ class Parts(TestCase):
         self.assertEqual(result.testsRun, 1)
 
     def test_copied(self) -> None:
-        """A copy has tests of its own, of the same names, and the same needs."""
+        """A copy has copies of the tests, and the same keys."""
 
         class Case(Fixtures):
             @aio.serial
@@ -494,7 +494,7 @@ class Parts(TestCase):
         self.assertEqual(told, ["set up Case", "a", "a", "tear down Case"])
 
     def test_fresh(self) -> None:
-        """A copy of a suite can run after the suite, and changes none of its tests."""
+        """A copy of a suite can run, and changes no test of the suite."""
         suite = TestSuite([TestSuite(tests(Fixtures)), Plain("sync")])
         before = [*suite._tests[0], suite._tests[1]]  # type: ignore[attr-defined]
         found = units.copied_suite(suite)
@@ -508,7 +508,7 @@ class Parts(TestCase):
         self.assertEqual(list(units.copied_suite(TestSuite())), [])
 
     def test_at_most(self) -> None:
-        """Where tests of a unit differ in ``at_most``, the smallest one counts."""
+        """If tests of a unit differ in ``at_most``, the smallest number counts."""
 
         class Case(Fixtures):
             @aio.exclusive("key", at_most=4)
@@ -525,7 +525,7 @@ class Shuffled(TestCase):
     """Random orders."""
 
     def test_seed(self) -> None:
-        """A seed has its order, for ever; another one has another."""
+        """A seed always gives the same order. Another seed gives another order."""
         found = [Unit([number], None) for number in range(10)]
 
         def order(seed: int) -> list[int]:
@@ -537,7 +537,7 @@ class Shuffled(TestCase):
         self.assertEqual(sorted(order(2**40)), list(range(10)))
 
     def test_reordered(self) -> None:
-        """A suite becomes one of units; it loses its tests, which go when they have run."""
+        """The tests move to a new suite, and are deleted after they have run."""
         suite = TestSuite([TestSuite(tests(Fixtures)), TestSuite([Plain("sync")] * 2)])
         told.clear()
         shuffle = settings.resolve({"shuffle": "1"}, {})
@@ -553,7 +553,7 @@ class Shuffled(TestCase):
         self.assertEqual(list(found), [None] * 3)
 
     def test_cleanups(self) -> None:
-        """What a test adds to a class or a module without fixtures is called, once."""
+        """Cleanups that a test adds to a class or module without fixtures are called once."""
         told.clear()
 
         class Adds(Plain):
@@ -572,7 +572,7 @@ class Shuffled(TestCase):
         self.assertEqual((result.testsRun, result.errors), (4, []))
 
     def test_flat(self) -> None:
-        """For worker processes the tests themselves stand in it; suites of the user's stay."""
+        """A flat suite has the tests themselves. Suites of the user's stay whole."""
 
         class Layer: ...
 
@@ -590,7 +590,7 @@ class Shuffled(TestCase):
         self.assertEqual(users.countTestCases(), 2)
 
     def test_order(self) -> None:
-        """How to have it again is told where there is one."""
+        """A line says how to repeat a shuffled order."""
         self.assertEqual(units.order_note(SETTINGS), [])
         found = settings.resolve({"shuffle": "7"}, {})
         self.assertEqual(units.order_note(found), ["shuffled with --aio-shuffle=7"])
@@ -618,18 +618,18 @@ class OfRun(TestCase):
         ]
 
     def test_once(self) -> None:
-        """Without loops and repetitions they are the units of the suite."""
+        """Without loops and ``repeat`` they are the units of the suite."""
         self.assertEqual(self.planned(Tests("a"), Tests("b")), [(None, "a"), (None, "b")])
 
     def test_repeat(self) -> None:
-        """All of them come so often, each time with other test cases."""
+        """With ``repeat`` all units come several times, as copies."""
         found = self.planned(Tests("a"), Tests("b"), repeat="3")
         self.assertEqual(found, [(None, "a"), (None, "b")] * 3)
         tests = [one for unit in self.units for one in unit.tests]
         self.assertEqual(len(set(map(id, tests))), 6)
 
     def test_loops(self) -> None:
-        """On each loop they come so often."""
+        """With loops and ``repeat`` they come several times on each loop."""
         found = self.planned(Tests("a"), Looped("a"), repeat="2")
         self.assertEqual(
             found,

@@ -40,7 +40,7 @@ class Described(TestCase):
     """Exit codes in words."""
 
     def test_words(self) -> None:
-        """Signals have names, where the system knows one."""
+        """Signals have the names that the system knows."""
         for code, words in (
             (0, "ended with exit status 0"),
             (3, "ended with exit status 3"),
@@ -52,10 +52,10 @@ class Described(TestCase):
 
 
 class Errors(TestCase):
-    """The error of what a worker ran."""
+    """The error for the test that a worker ran."""
 
     def error(self, found: Any, kind: type[Exception], **changed: Any) -> str:
-        """The message of an error, which is of a kind, and the same in both of its forms."""
+        """Return the message of an error. Check its class, and that both its texts are the same."""
         given = dict(test=UNIT.tests[0], exit_code=3, limit="its limit", missed=0) | changed
         error = crashes.error_for(found, **given)
         value = pickle.loads(error.value.data)
@@ -66,7 +66,7 @@ class Errors(TestCase):
         return str(value)
 
     def test_death(self) -> None:
-        """It says of what it died, at the user's lines."""
+        """It says what the worker died of, with the user's lines."""
         self.assertEqual(
             self.error(worker(), WorkerDiedError), "its worker process ended with exit status 3"
         )
@@ -80,7 +80,7 @@ class Errors(TestCase):
         )
 
     def test_no_frames(self) -> None:
-        """Without a stack it says where the test is; of a fixture nothing is known."""
+        """Without a stack it says where the test is. A fixture has no place."""
         message = self.error(worker([]), WorkerDiedError, exit_code=-9)
         self.assertRegex(
             message, r"^its worker process died of SIGKILL \(one, .*test_crashes.py:\d+\)$"
@@ -98,7 +98,7 @@ class Errors(TestCase):
         self.assertEqual(message, f"stuck{end}")
 
     def test_interrupted(self) -> None:
-        """Nor has one that was killed by the second Ctrl-C."""
+        """Nor has a worker that was killed by the second Ctrl-C."""
         message = self.error(worker(is_killed=True), InterruptedRunError, exit_code=-9)
         self.assertEqual(message, "its worker process was killed by Ctrl-C")
 
@@ -113,10 +113,10 @@ class Errors(TestCase):
 
 
 class Missed(TestCase):
-    """Tests that do not run where a fixture has died."""
+    """Tests that don't run because a fixture has killed the worker."""
 
     def test_class(self) -> None:
-        """They are those of the class of the first one; those of other classes still run."""
+        """They are the tests of the first class. Tests of other classes still run."""
 
         class Other(Case): ...
 
@@ -126,7 +126,7 @@ class Missed(TestCase):
 
 
 class Last(TestCase):
-    """What is told of a worker that has died."""
+    """The events of a worker that has died."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -138,7 +138,7 @@ class Last(TestCase):
         self.error = crashes.error_for(self.worker, None, 3, "", 0)
 
     def test_test(self) -> None:
-        """The test begins when it did, what is left of its output comes, then the error."""
+        """The test begins at its real time. Then come the rest of its output and the error."""
         self.worker.state.begin_test(1, monotonic() - 5)
         events: list[Any] = crashes.last_events(self.worker, UNIT, UNIT.tests[1], self.error)
         start, text, error, stop = events
@@ -149,14 +149,14 @@ class Last(TestCase):
         self.assertAlmostEqual(stop.moment - start.moment, 5, delta=1)
 
     def test_started(self) -> None:
-        """A test that has told its start and an outcome does not start again."""
+        """A test whose start was reported does not start again."""
         self.worker.state.begin_test(1, monotonic())
         self.worker.started = 1
         events = crashes.last_events(self.worker, UNIT, UNIT.tests[1], self.error)
         self.assertEqual([type(one) for one in events], [OutputText, Call, Call])
 
     def test_fixture(self) -> None:
-        """In a fixture of a class there is the error alone, for what unittest would tell it of."""
+        """For a fixture there are the output, and the error with unittest's own name for it."""
         text, error = crashes.last_events(self.worker, UNIT, None, self.error)
         self.assertEqual(text, OutputText(1, "left"))
         assert isinstance(error, Call)

@@ -14,7 +14,7 @@ def called(name: str, test: int = 0) -> Call:
 
 
 class Receiver:
-    """Takes down what is delivered."""
+    """Records the events that are delivered."""
 
     def __init__(self, stops_at: object = None) -> None:
         self.told: list[Any] = []
@@ -36,7 +36,7 @@ class Receiver:
 
 
 class Deliver(TestCase):
-    """The order of what is told."""
+    """The order of events."""
 
     def test_turns(self) -> None:
         """Units are delivered in their order, each as soon as those before it are over."""
@@ -62,7 +62,7 @@ class Deliver(TestCase):
         self.assertEqual(len(receiver.told), 4)
 
     def test_kinds(self) -> None:
-        """What checks have found is merged; a test that needs a terminal is run."""
+        """Findings are merged. A test that needs a terminal runs in the main process."""
         receiver = Receiver()
         delivery = Delivery(receiver, [0])
         delivery.add(
@@ -72,7 +72,7 @@ class Deliver(TestCase):
         self.assertEqual(receiver.told, [(0, "startTest"), "found", (0, "here 3"), (0, "x")])
 
     def test_stopped(self) -> None:
-        """After the run was stopped no test begins; what ends its unit is still told."""
+        """After the run was stopped no test begins. The end of the current unit is delivered."""
         for event in (called("startTest", 1), NeedsTerminal(1)):
             receiver = Receiver(stops_at=(0, "stopTest"))
             delivery = Delivery(receiver, [0, 1])
@@ -86,7 +86,7 @@ class Deliver(TestCase):
             self.assertEqual(len(receiver.told), 3)
 
     def test_rest(self) -> None:
-        """At the end all that is left is told, in order; of a stopped run only the current unit."""
+        """The rest is delivered in order. A stopped run delivers only the current unit."""
         for is_stopped, told in ((False, ["a", "b", "c"]), (True, ["a"])):
             receiver = Receiver()
             delivery = Delivery(receiver, [0, 1, 2])
@@ -97,7 +97,7 @@ class Deliver(TestCase):
             self.assertEqual([text for _, text in receiver.told], told)
 
     def test_late(self) -> None:
-        """What comes for a unit that is over is told at the end; a stopped run forgets it."""
+        """Late events of a unit are delivered at the end. A stopped run forgets them."""
         for is_stopped, told in ((False, [(0, "late")]), (True, [])):
             receiver = Receiver()
             delivery = Delivery(receiver, [0])

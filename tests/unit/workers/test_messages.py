@@ -58,7 +58,7 @@ class Reports(TestCase):
         self.assertEqual(found[2:], (False, True))
 
     def test_exports(self) -> None:
-        """Every kind of event can be packed."""
+        """Every kind of event can be sent."""
         kinds = messages.Event.__args__  # type: ignore[attr-defined]
         for kind in kinds:
             event = kind(*range(len(kind._fields)))
@@ -88,7 +88,7 @@ class States(TestCase):
         self.assertEqual((state.unit, state.test), (-1, -1))
 
     def test_numbers(self) -> None:
-        """Its numbers do not get into each other's way."""
+        """The numbers don't overwrite each other."""
         state = WorkerState(multiprocessing.get_context("spawn"))
         state.begin_unit(1)
         state.begin_test(2, 3)
@@ -110,13 +110,13 @@ class States(TestCase):
 
 
 class TakenBack(TestCase):
-    """Orders that the main process takes back."""
+    """Assignments that the main process takes back."""
 
     def setUp(self) -> None:
         self.state = WorkerState(multiprocessing.get_context("spawn"))
 
     def test_rest(self) -> None:
-        """Those that have not begun are taken, and don't begin; later ones do."""
+        """Assignments that have not begun are taken back, and don't begin. Later ones do."""
         self.assertTrue(self.state.begin_assignment(0))
         self.assertTrue(self.state.begin_assignment(1))
         self.assertEqual(self.state.take_back(4), 2)
@@ -127,6 +127,6 @@ class TakenBack(TestCase):
         self.assertTrue(self.state.begin_assignment(6))
 
     def test_held(self) -> None:
-        """A worker that has died while it began an order keeps what it has."""
+        """Nothing is taken back from a worker that died while it began an assignment."""
         with self.state._lock:
             self.assertEqual(self.state.take_back(3), 3)

@@ -32,7 +32,7 @@ os.write(terminal, repr((found, state.sent(1), state.sent(2))).encode())
 
 
 class Taken(TestCase):
-    """What is taken in a worker process."""
+    """The output of a worker process."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -40,14 +40,14 @@ class Taken(TestCase):
         self.folder = Path(folder.name)
 
     def taken(self, code: str, before: str = "") -> object:
-        """What code in another process has taken, and how many bytes that were."""
+        """Run code in another process. Return its output, and the numbers of bytes."""
         text = CHILD.format(code=code, folder=str(self.folder), before=before)
         run = python("-c", text, folder=self.folder)
         self.assertEqual(run.returncode, 0, run.output)
         return eval(run.output)
 
     def test_kinds(self) -> None:
-        """Output of Python, of C code and of child processes is taken, by file descriptor."""
+        """Output of Python, of C code and of child processes is captured, by file descriptor."""
         found = self.taken(
             "print('print')\n"
             "os.write(1, b'write\\n')\n"
@@ -62,19 +62,19 @@ class Taken(TestCase):
         self.assertEqual(found, ([first, [], [(2, "later")]], 18, 11))
 
     def test_no_text(self) -> None:
-        """What is no text can be written again as it was."""
+        """Bytes that aren't text stay the same."""
         found = self.taken("os.write(1, b'a\\xff')\nfound.append(output.take())\n")
         self.assertEqual(found, ([[(1, "a\udcff")]], 2, 0))
 
     def test_closed(self) -> None:
-        """A stream that a test has closed is no matter; what is written below it is still taken."""
+        """If a test closes a stream, output to its file descriptor is still captured."""
         found = self.taken(
             "sys.stdout.close()\nos.write(2, b'written')\nfound.append(output.take())\n"
         )
         self.assertEqual(found, ([[(2, "written")]], 0, 7))
 
     def test_replaced(self) -> None:
-        """Where there is no stream of the file descriptor one is made."""
+        """If no stream has the file descriptor, one is created."""
         found = self.taken(
             "print('é')\nsys.__stdout__.write('own')\nfound.append(output.take())\n",
             before="sys.stdout = sys.__stdout__ = None",
@@ -82,7 +82,7 @@ class Taken(TestCase):
         self.assertEqual(found, ([[(1, "é\nown")]], 6, 0))
 
     def test_leftover(self) -> None:
-        """Of a worker that has died the rest is taken by the main process."""
+        """The main process reads the rest of the output of a dead worker."""
         self.taken(
             "os.write(1, b'sent and ')\n"
             "output.take()\n"
@@ -95,7 +95,7 @@ class Taken(TestCase):
         self.assertEqual(list(read_unsent(self.folder / "none", state)), [])
 
     def test_other(self) -> None:
-        """A stream of another file descriptor is none of it."""
+        """A stream of another file descriptor is replaced."""
         other = SimpleNamespace(fileno=lambda: 99)
         with (
             mock.patch.object(sys, "__stdout__", sys.__stdout__),

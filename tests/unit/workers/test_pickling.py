@@ -14,7 +14,7 @@ from nose2_aio.workers.messages import Error, PickledValue
 
 
 class PickyError(Exception):
-    """An error that can be pickled, and not be made again."""
+    """An error that can be pickled, and not loaded."""
 
     def __init__(self, code: int, *, text: str) -> None:
         super().__init__(text)
@@ -22,7 +22,7 @@ class PickyError(Exception):
 
 
 def raised(error: Exception) -> Any:
-    """Return what `sys.exc_info` gives of an error."""
+    """Return the ``sys.exc_info()`` of an error."""
     try:
         raise error
     except Exception:
@@ -30,15 +30,15 @@ def raised(error: Exception) -> Any:
 
 
 class Portable(TestCase):
-    """What of an error a worker process sends."""
+    """Errors that are made portable."""
 
     def test_as_it_is(self) -> None:
-        """One that can be sent stays the same."""
+        """An error that can be sent stays the same."""
         found = raised(ValueError("bad"))
         self.assertIs(pickling.portable(found), found)
 
     def test_unsent(self) -> None:
-        """Another one with the same frames stands for one that can't be written, or read."""
+        """An `UnsentError` with the same traceback replaces an error that can't be sent."""
         locked = ValueError("bad")
         locked.lock = threading.Lock()  # type: ignore[attr-defined]
         locked.add_note("as ever")
@@ -59,7 +59,7 @@ class Restored(TestCase):
     """Errors that arrive."""
 
     def test_unloadable(self) -> None:
-        """One that can be loaded in the worker alone is told nonetheless."""
+        """An error that only the worker can load is replaced, and has the same text."""
         kinds = (b"no pickle", pickle.dumps(LookupError))
         found = pickling.load_error(Error(kinds, PickledValue(b"no pickle", "words"), "the text"))
         self.assertEqual((found[0], found[2]), (LookupError, "the text"))

@@ -49,7 +49,7 @@ def ran(scope_key: int, moment: float = 0.0, seconds: float = 1.0) -> list[Event
 
 
 class Worker:
-    """Stands for a worker process: it follows a script for each order that it gets."""
+    """Replaces a worker process. It follows a script for each assignment that it gets."""
 
     def __init__(self, test: Pools) -> None:
         self.test = test
@@ -129,7 +129,7 @@ class Worker:
 
 
 class Receiver:
-    """Takes down what is delivered."""
+    """Records the events that are delivered."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []
@@ -174,7 +174,7 @@ class Pools(TestCase):
         self.on_signal: Callable[[Worker, int], object] = lambda *_: None
 
     def passing(self, worker: Worker, order: Assignment) -> Iterator[Report | str]:
-        """Run all tests of an order."""
+        """Run all tests of an assignment."""
         tests = order.tests
         every = range(len(self.units[order.unit].tests)) if tests is None else sorted(tests)
         yield Report(order.unit, [e for test in every for e in ran(test)], is_over=True)
@@ -203,7 +203,7 @@ class HandOut(Pools):
     """Who gets what."""
 
     def test_all(self) -> None:
-        """All units run, in up to so many workers; the results come in the order of the suite."""
+        """All units run, in ``size`` workers. The results come in the order of the suite."""
         self.run_pool([unit() for _ in range(5)], size=3, order=[4, 3, 2, 1, 0])
         self.assertEqual(len(self.workers), 3)
         self.assertEqual([got[0] for got in self.received()], [4, 3, 2])
@@ -214,20 +214,20 @@ class HandOut(Pools):
         self.assertEqual(len(self.killed), 0)
 
     def test_few(self) -> None:
-        """No more workers start than there are units, and none where there are no units."""
+        """There are never more workers than units."""
         self.run_pool([unit()], size=8)
         self.assertEqual(len(self.workers), 1)
         self.run_pool([], size=8)
         self.assertEqual(len(self.workers), 1)
 
     def test_only(self) -> None:
-        """Some tests of a unit can be run alone."""
+        """Some tests of a unit can run without the others."""
         self.run_pool([unit(3), unit()], order=[0], only={0: frozenset([2])})
         self.assertEqual(self.received(), [[0]])
         self.assertEqual({test for *_, test in self.receiver.told}, {2})
 
     def test_ahead(self) -> None:
-        """Short units are given ahead, several at a time; long ones are not."""
+        """A worker gets several short units in advance, but no long ones."""
         for seconds, is_ahead in ((0.0001, True), (1.0, False)):
             self.workers.clear()
 
@@ -240,7 +240,7 @@ class HandOut(Pools):
             self.assertEqual(longest > 1, is_ahead)
 
     def test_ran(self) -> None:
-        """It knows when each test has run."""
+        """The pool knows when each test ran."""
         self.script = lambda _, order: iter(
             [Report(order.unit, ran(0, 10.0 * order.unit, seconds=2.0), is_over=True)]
         )
@@ -248,7 +248,7 @@ class HandOut(Pools):
         self.assertCountEqual(found._intervals, [(0, 0, 0.0, 2.0), (1, 0, 10.0, 12.0)])
 
     def test_terminal(self) -> None:
-        """A test that has asked for a debugger is run here, when its turn comes."""
+        """A test that asks for a debugger runs in the main process, when its turn comes."""
         self.script = lambda _, order: iter(
             [Report(order.unit, [NeedsTerminal(1), *ran(0)], is_over=True)]
         )
@@ -260,7 +260,7 @@ class Starts(Pools):
     """Workers that can't be started, or end before they have begun."""
 
     def test_fewer(self) -> None:
-        """Where the system gives no more processes those that there are run everything."""
+        """If no more processes can be started, the existing workers run everything."""
 
         def start() -> Any:
             if self.workers:
@@ -272,7 +272,7 @@ class Starts(Pools):
         self.assertEqual(self.receiver.notes, ["workers: only 1 could be started: no more"])
 
     def test_none(self) -> None:
-        """Where there are none that is an error."""
+        """If no process can be started, that is an error."""
         start = mock.Mock(side_effect=OSError("no more"))
         with self.assertRaisesRegex(
             WorkerStartError, "^no worker process can be started: no more$"
@@ -298,7 +298,7 @@ class Starts(Pools):
         self.assertEqual(len(self.workers), 3)
 
     def test_false_start(self) -> None:
-        """One that does so once is no matter: another one runs its units."""
+        """If this happens once, another worker runs the units."""
 
         def script(worker: Worker, order: Assignment) -> Iterator[Report | str]:
             if worker is self.workers[0]:
@@ -343,14 +343,14 @@ class Deaths(Pools):
         self.assertIn("ended with exit status 3", self.receiver.errors[0].text)
 
     def test_last(self) -> None:
-        """After the last test of a unit none is started for it."""
+        """If it was the last test of its unit, no other worker is started."""
         self.script = self.dying(2)
         self.run_pool([unit(3)], size=1)
         self.assertEqual(self.names().count("stopTest"), 3)
         self.assertEqual(len(self.workers), 1)
 
     def test_ahead(self) -> None:
-        """What it had ahead runs elsewhere."""
+        """The units that it had got in advance run in other workers."""
 
         def script(worker: Worker, order: Assignment) -> Iterator[Report | str]:
             if worker is self.workers[0] and order.unit == 5:
@@ -516,7 +516,7 @@ class Ends(Pools):
 
 
 class Alone(TestCase):
-    """Single hooks of a pool."""
+    """Single steps of a pool."""
 
     def setUp(self) -> None:
         self.pool = pool.Pool([], Receiver(), mock.Mock(), mock.Mock(), 2)
@@ -530,7 +530,7 @@ class Alone(TestCase):
         busy.signal.assert_called_once_with(9)
 
     def test_rounds(self) -> None:
-        """Where reports come without an end, others get their turn."""
+        """The pool stops taking reports after some rounds, even if more are ready."""
         worker = mock.Mock()
         self.pool._selector = mock.Mock()
         self.pool._selector.select.return_value = [(SimpleNamespace(data=worker), 1)]

@@ -16,7 +16,7 @@ class Case(TestCase):
 
 
 class Passing(TestCase):
-    """Whether a test has passed that was run again."""
+    """A test that runs again."""
 
     def passed(self, *events: Call) -> bool:
         collector = PassDetector()
@@ -28,7 +28,7 @@ class Passing(TestCase):
         return collector.has_passed
 
     def test_outcomes(self) -> None:
-        """It has if there is a success and no failure, of a subtest or a fixture either."""
+        """It passes if there is a success, and no failure of the test, a subtest or a fixture."""
 
         def call(name: str, *args: Any) -> Call:
             return Call(name, 0, args, 0.0)
@@ -53,7 +53,7 @@ class Here(TestCase):
     """A test that asks for a debugger."""
 
     def test_run_here(self) -> None:
-        """It runs in the main process, on nose2's result; Ctrl-C raises there as ever."""
+        """It runs in the main process, on nose2's result. Ctrl-C raises KeyboardInterrupt there."""
         unit = Unit([Case("a"), Case("a")], TestSuite(), repetition=2)
         unit.suite.addTests(unit.tests)
         result, hooks = mock.Mock(), mock.Mock()

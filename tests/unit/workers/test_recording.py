@@ -95,7 +95,7 @@ recorders: list[Any] = []
 
 
 class Fixture(TestCase):
-    """Its fixture fails."""
+    """A class whose fixture fails."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -105,7 +105,7 @@ class Fixture(TestCase):
 
 
 class Recording(TestCase):
-    """What is sent of a unit."""
+    """The events of a unit."""
 
     def setUp(self) -> None:
         self.state = WorkerState(multiprocessing.get_context("spawn"))
@@ -159,7 +159,7 @@ class Outcomes(Recording):
     """Calls of the result."""
 
     def test_passes(self) -> None:
-        """Start, outcome and end are sent, with the place of the test and the time."""
+        """Start, outcome and end are sent, with the position of the test and the time."""
         events = self.run_unit("passes", "passes")
         self.assertEqual(self.names(events), ["startTest", "addSuccess", "stopTest"] * 2)
         self.assertEqual([event.test for event in events], [0] * 3 + [1] * 3)
@@ -195,7 +195,7 @@ class Outcomes(Recording):
                 self.assertEqual(error.text, f"described {value}")
 
     def test_subtests(self) -> None:
-        """Subtests are sent with message and parameters, which may look the same only."""
+        """Subtests are sent with message and parameters, or with the text of these."""
         events = self.run_unit("parts")
         self.assertEqual(self.names(events), ["startTest", "addSubTest", "addSubTest", "stopTest"])
         first, second = events[1:3]
@@ -207,7 +207,7 @@ class Outcomes(Recording):
         self.assertIs(pickle.loads(error.kinds[0]), AssertionError)
 
     def test_unsendable(self) -> None:
-        """An error that can't be sent has a base class of it, and says the same."""
+        """An error that can't be sent is replaced by a base class with the same text."""
         events = self.run_unit("local_error", "two_arguments")
         local, twice = (event.args[0] for event in events if event.name == "addError")
         self.assertIs(pickle.loads(local.kinds[0]), LookupError)
@@ -236,10 +236,10 @@ class Outcomes(Recording):
 
 
 class Moments(Recording):
-    """When it is sent."""
+    """When reports are sent."""
 
     def test_reports(self) -> None:
-        """One is sent after each test; without fixtures the last one ends the unit, too."""
+        """A report is sent after each test. Without fixtures the last one also ends the unit."""
         self.run_unit("passes", "passes", "passes")
         self.assertEqual([len(report.events) for report in self.reports], [3, 3, 3])
         self.assertEqual([report.is_over for report in self.reports], [False, False, True])
@@ -249,7 +249,7 @@ class Moments(Recording):
         self.assertEqual([report.is_over for report in self.reports], [False, True])
 
     def test_state(self) -> None:
-        """Meanwhile the main process sees which test runs."""
+        """The main process can see which test runs."""
         seen: list[Any] = []
         self.hooks.attach.side_effect = self.hooks.detach.side_effect = lambda *_: seen.append(
             (self.state.unit, self.state.test)
@@ -271,7 +271,7 @@ class Moments(Recording):
         self.assertEqual(self.hooks.detach.call_count, 2)
 
     def test_output(self) -> None:
-        """What was written stands before the outcome of the test that ran."""
+        """Output comes before the outcome of the test that wrote it."""
         self.output.take.side_effect = iter([[], [(1, "one"), (2, "two")], [], []])
         start, *texts, outcome, _ = self.run_unit("passes", has_fixtures=True)
         self.assertEqual(start.name, "startTest")
@@ -279,7 +279,7 @@ class Moments(Recording):
         self.assertEqual(outcome.name, "addSuccess")
 
     def test_late_output(self) -> None:
-        """What is written at the end of a unit, or after it, is sent, too."""
+        """Output at the end of a unit, or after it, is sent, too."""
         self.begin([Case("passes")])
         self.output.take.return_value = [(1, "end")]
         self.recorder.close()
@@ -293,7 +293,7 @@ class Moments(Recording):
         self.assertEqual(len(self.reports), 2)
 
     def test_found(self) -> None:
-        """What the checks have found comes along with a report."""
+        """Findings of the checks are sent with a report."""
         self.hooks.take.side_effect = ["first", None, "third", None]
         self.run_unit("passes", "passes")
         self.recorder.close()
@@ -301,7 +301,7 @@ class Moments(Recording):
         self.assertEqual(found, [["first"], [], ["third"]])
 
     def test_logged(self) -> None:
-        """Log records come as text: arguments and errors that can't be sent are no matter."""
+        """Log records are sent as text, so their arguments need not be picklable."""
         try:
             raise TwiceError(1, 2)
         except TwiceError:
@@ -332,7 +332,7 @@ class Stops(Recording):
     """Runs that end early."""
 
     def test_failfast(self) -> None:
-        """With it no test of the unit follows on a failure; the next unit begins anew."""
+        """With ``failfast`` no test of the unit runs after a failure. The next unit runs."""
         self.recorder.failfast = True
         for name in ("fails", "errs", "parts"):
             with self.subTest(name):
@@ -346,14 +346,14 @@ class Stops(Recording):
         self.assertEqual(self.names(self.events).count("startTest"), 2)
 
     def test_stop(self) -> None:
-        """After Ctrl-C no further test begins, and the main process hears of it."""
+        """After Ctrl-C no other test begins, and the report says so."""
         self.recorder.interrupt()
         self.run_unit("passes")
         self.assertEqual(self.events, [])
         self.assertTrue(self.reports[-1].is_interrupted)
 
     def test_stopped(self) -> None:
-        """A test may stop the run; the main process does it when it comes to that."""
+        """A test may stop the run. The main process stops it when it replays that event."""
         for stop in (self.recorder.stop, lambda: setattr(self.recorder, "shouldStop", True)):
             self.begin([Case("passes")])
             stop()
@@ -373,7 +373,7 @@ class Stops(Recording):
         self.assertFalse(self.recorder.wasSuccessful())
 
     def test_noting(self) -> None:
-        """Ctrl-C waits while something is noted, and only then."""
+        """Ctrl-C has to wait only while an event is recorded."""
         seen: list[bool] = []
         self.recorder.is_uninterruptible = False
         self.output.take.side_effect = lambda: seen.append(self.recorder.is_uninterruptible) or []
@@ -382,7 +382,7 @@ class Stops(Recording):
         self.assertFalse(self.recorder.is_uninterruptible)
 
     def test_interrupt(self) -> None:
-        """A test that Ctrl-C has ended without a word fails with that."""
+        """A test that Ctrl-C has ended fails, even if unittest has recorded no outcome."""
         tests = [Case("passes"), Case("interrupted")]
         self.begin(tests)
         with self.assertRaises(KeyboardInterrupt) as caught:
@@ -395,7 +395,7 @@ class Stops(Recording):
         self.assertEqual(self.state.test, -1)
 
     def test_no_end(self) -> None:
-        """So does one whose class does not tell its end then."""
+        """So does a test whose class doesn't call ``stopTest`` then."""
         (test,) = [Case("passes")]
         self.begin([test])
         self.recorder.startTest(test)
@@ -404,14 +404,14 @@ class Stops(Recording):
         self.assertEqual(self.names(self.events), ["startTest", "addError", "stopTest"])
 
     def test_between(self) -> None:
-        """Between two tests there is none to fail."""
+        """Between two tests no test fails."""
         self.begin([Case("passes")])
         self.recorder.note_interrupt(KeyboardInterrupt())
         self.recorder.end()
         self.assertEqual((self.events, self.reports[-1].is_interrupted), ([], True))
 
     def test_terminal(self) -> None:
-        """Of a test that has asked for a debugger nothing is sent but that."""
+        """Only that fact is sent for a test that has asked for a debugger."""
 
         def attach(test: TestCase) -> None:
             if test is self.tests[1]:
@@ -423,13 +423,13 @@ class Stops(Recording):
         self.assertEqual(events[3], NeedsTerminal(1))
 
     def test_terminal_after_subtest(self) -> None:
-        """A test of which a part was sent already stays where it is: it isn't told twice."""
+        """If some of its events were sent already, it is not run again, nor reported twice."""
         events = self.run_unit("asks_late")
         self.assertEqual(self.names(events), ["startTest", "addSubTest", "stopTest"])
         self.assertFalse(self.recorder.needs_terminal)
 
     def test_terminal_after_output(self) -> None:
-        """What came before it is sent."""
+        """The events before it are sent."""
         self.begin([Case("fails")], has_fixtures=True)
         self.recorder.add_log(0, logging.makeLogRecord({}))
         self.recorder.needs_terminal = True

@@ -44,7 +44,7 @@ def packed(value: object) -> PickledValue:
 
 
 class Replaying(TestCase):
-    """Events are told to a result."""
+    """Events are replayed on a result."""
 
     def setUp(self) -> None:
         self.tests = [Case("one"), Case("one")]
@@ -70,7 +70,7 @@ class Replaying(TestCase):
         self.assertEqual(text, "the text")
 
     def test_in_test(self) -> None:
-        """It says whether a test is told halfway."""
+        """``is_in_test`` is True between the start and the end of a test."""
         self.assertFalse(self.replay.is_in_test)
         self.play(Call("startTest", 0, (), 0.0))
         self.play(Call("addSuccess", 0, (), 0.0))
@@ -79,7 +79,7 @@ class Replaying(TestCase):
         self.assertFalse(self.replay.is_in_test)
 
     def test_subtest(self) -> None:
-        """A subtest is one of the test's, with message and parameters."""
+        """A subtest belongs to the test, and has its message and parameters."""
         self.play(Call("addSubTest", 0, (SubTest(packed("words"), {"n": packed(1)}), None), 0.0))
         self.play(
             Call(
@@ -101,7 +101,7 @@ class Replaying(TestCase):
         self.assertIsNone(first[2])
 
     def test_others(self) -> None:
-        """What is no test of the unit is something of the same names."""
+        """An object with the same names replaces anything that isn't a test of the unit."""
         self.play(
             Call(
                 "addError",
@@ -123,7 +123,7 @@ class Replaying(TestCase):
         )
 
     def test_time(self) -> None:
-        """While a call is made the clock shows the time of that."""
+        """During a call, the clock returns the time that was recorded."""
         shown = []
         self.result.startTest.side_effect = lambda _: shown.append(self.clock.time())
         self.play(Call("startTest", 0, (), 12.5))
@@ -136,7 +136,7 @@ class Replaying(TestCase):
         self.assertIsNone(self.clock.moment)
 
     def test_texts(self) -> None:
-        """Text goes to the stream that stands there now; what it can't encode goes on as bytes."""
+        """Text is written to the current stream. Characters that it can't encode become bytes."""
         with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
             self.play(OutputText(1, "to stdout"))
             self.play(OutputText(2, "to stderr"))
@@ -148,7 +148,7 @@ class Replaying(TestCase):
         stream.close()
 
     def test_logged(self) -> None:
-        """A record goes to the handler that it was meant for."""
+        """A log record goes to the handler with its index."""
         record = logging.makeLogRecord({"msg": "logged"})
         self.play(Logged(1, packed(record)))
         self.play(Logged(1, PickledValue(b"", "the text")))
@@ -156,7 +156,7 @@ class Replaying(TestCase):
         self.assertEqual(found, ["logged", "the text"])
 
     def test_stopped(self) -> None:
-        """A test that has stopped the run stops it here."""
+        """If a test has stopped the run, the result is stopped."""
         self.play(Stopped())
         self.result.stop.assert_called_once_with()
 
@@ -165,7 +165,7 @@ class Plugins(TestCase):
     """The time of nose2 and its plugins."""
 
     def test_block(self) -> None:
-        """They get that of the clock inside of the block, and their own again after it."""
+        """They read our clock inside the block, and their own again after it."""
         before = nose2_result.time
         with replay.time_of_plugins() as clock:
             clock.moment = 3.0
@@ -178,10 +178,10 @@ class Plugins(TestCase):
 
 
 class Streams(TestCase):
-    """What is written to a stream that can't encode it."""
+    """Text that a stream can't encode."""
 
     def test_no_bytes(self) -> None:
-        """One without a buffer gets backslashes."""
+        """A stream without a buffer gets backslash escapes."""
 
         class Narrow:
             def __init__(self) -> None:
@@ -197,7 +197,7 @@ class Streams(TestCase):
         self.assertEqual(stream.told, ["caf\\xe9"])
 
     def test_nothing(self) -> None:
-        """What says nothing to a result isn't replayed."""
+        """Other events are ignored."""
         result = mock.Mock()
         replay.Replay(result, [], replay.Clock(), []).play(0, Refusal("a reason"))
         self.assertEqual(result.mock_calls, [])

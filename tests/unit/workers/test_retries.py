@@ -40,7 +40,7 @@ class Failed(TestCase):
     """Which tests have failed."""
 
     def test_noted(self) -> None:
-        """Each that has, once, with all of its events; no fixture, and nothing expected."""
+        """Each test that has failed, once, with all its events; no expected failures."""
         failures = Failures()
         first, second = Case("plain"), Case("plain")
         subtest = SimpleNamespace(test_case=first)
@@ -58,7 +58,7 @@ class Failed(TestCase):
         self.assertEqual([one.events for one in found], [events[:1], events[1:]])
 
     def test_tries(self) -> None:
-        """A tag wins over the setting; an invalid one means that it isn't run again."""
+        """A tag wins over the setting. A test with an invalid tag doesn't run again."""
         found = [
             retries.max_retries(Case(n), SETTINGS) for n in ("plain", "tagged", "never", "invalid")
         ]
@@ -66,7 +66,7 @@ class Failed(TestCase):
 
 
 class Again(TestCase):
-    """Running them again."""
+    """Failed tests that run again."""
 
     def retried(self, *outcomes: bool, name: str = "tagged") -> tuple[list[Flaky], str, int]:
         """The flaky tests, the line and how often one test has run."""
@@ -83,7 +83,7 @@ class Again(TestCase):
         return found, line, len(ran)
 
     def test_flaky(self) -> None:
-        """It runs until it passes, and is flaky then."""
+        """A test runs until it passes. Then it is flaky."""
         (flaky,), line, count = self.retried(False, True, True)
         self.assertEqual(count, 2)
         self.assertRegex(line, r"^retries: 1 failed test run again in \d+\.\d s, 1 flaky$")
@@ -97,13 +97,13 @@ class Again(TestCase):
         )
 
     def test_fails(self) -> None:
-        """It runs so often, and no more; if it never passes it isn't flaky."""
+        """A test runs at most as often as the setting says. If it never passes it isn't flaky."""
         found, line, count = self.retried(False, False, False)
         self.assertEqual((found, count), ([], 3))
         self.assertRegex(line, ", 0 flaky$")
 
     def test_interrupted(self) -> None:
-        """Ctrl-C ends it: what is flaky so far stays so."""
+        """Ctrl-C ends the retries. The flaky tests so far are returned."""
         results = iter([True, None, True])
         failures = [Failure(Case("plain")) for _ in range(3)]
         found, line = retries.retry(failures, SETTINGS, lambda _: next(results), lambda _: None)
@@ -112,18 +112,18 @@ class Again(TestCase):
         )
 
     def test_never(self) -> None:
-        """Where nothing is run again there is nothing to tell."""
+        """If no test runs again, there is no line."""
         self.assertEqual(self.retried(name="never"), ([], "", 0))
 
     def test_several(self) -> None:
-        """They are counted in the line."""
+        """The line counts the tests."""
         failures = [Failure(Case(name)) for name in ("plain", "never", "tagged")]
         found, line = retries.retry(failures, SETTINGS, lambda _: True, lambda _: None)
         self.assertEqual([one.test for one in found], [failures[0].test, failures[2].test])
         self.assertRegex(line, r"^retries: 2 failed tests run again in \d+\.\d s, 2 flaky$")
 
     def test_notes(self) -> None:
-        """The tests at the same time are named where that is known, but no more than 20."""
+        """At most 20 of the tests that ran at the same time are named."""
         failure = Failure(Case("plain"))
         first = "flaky: it passed on try 2, alone in a fresh worker process"
         self.assertEqual(Flaky(failure, 2, None).note, first)
@@ -141,7 +141,7 @@ class Reports(TestCase):
     """What nose2 reports."""
 
     def test_categories(self) -> None:
-        """Their events move to a category of their own; whether the run has failed is a setting."""
+        """Events of flaky tests move to their own category. A setting says if the run fails."""
         for is_failure, outcome in ((True, "failed"), (False, "flaky")):
             flaky, other = event(Case("plain")), event(Case("plain"))
             error = event(Case("plain"), outcome="error")
@@ -162,7 +162,7 @@ class Reports(TestCase):
         self.assertEqual(list(categories), ["failures"])
 
     def test_junit(self) -> None:
-        """In JUnit's report a flaky failure is none, and says that it is flaky."""
+        """In JUnit's report a flaky failure has its own tag and isn't counted as a failure."""
         test = Case("plain")
         owner, _, name = test.id().rpartition(".")
         tree = ET.Element("testsuite")

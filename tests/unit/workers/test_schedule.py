@@ -33,7 +33,7 @@ class Assignment(TestCase):
         self.assertTrue(schedule.is_empty)
 
     def test_serial(self) -> None:
-        """Serial units come first, one at a time; the others wait until all of them are over."""
+        """Serial units run first, one at a time. The others wait until all of them are over."""
         units = [unit(), unit(is_serial=True), unit(), unit(is_serial=True)]
         schedule = Schedule(units, range(4))
         self.assertEqual(all_next(schedule), [1])
@@ -44,7 +44,7 @@ class Assignment(TestCase):
         self.assertEqual(all_next(schedule), [0, 2])
 
     def test_one_worker(self) -> None:
-        """For a single worker serial units stand in the order of the suite: all is serial."""
+        """With a single worker serial units keep their place in the suite."""
         schedule = Schedule([unit(), unit(is_serial=True)], range(2), has_others=False)
         self.assertEqual(all_next(schedule), [0, 1])
         schedule = Schedule([unit(), unit(is_serial=True)], range(2), has_others=False)
@@ -53,14 +53,14 @@ class Assignment(TestCase):
         self.assertEqual(schedule.next(), 0)
 
     def test_count(self) -> None:
-        """It knows how many units wait, but for those that wait for a key."""
+        """``count`` is how many units wait, without those that wait for a key."""
         schedule = Schedule([unit("a"), unit("a"), unit(), unit()], range(4))
         self.assertEqual(schedule.count, 4)
         self.assertEqual([schedule.next(), schedule.next()], [0, 2])
         self.assertEqual(schedule.count, 1)
 
     def test_key(self) -> None:
-        """A unit whose key is taken waits; those after it may start; then it is the first one."""
+        """A unit whose key is taken waits, and those after it may start. Then it is next."""
         units = [unit("a"), unit("a"), unit("b"), unit("a"), unit()]
         schedule = Schedule(units, range(5))
         self.assertEqual(all_next(schedule), [0, 2, 4])
@@ -94,7 +94,7 @@ class Assignment(TestCase):
         self.assertTrue(schedule.is_empty)
 
     def test_random(self) -> None:
-        """Whatever keys units have: each starts once, and none before its keys are free."""
+        """With any keys each unit starts once, and none before its keys are free."""
         numbers = random.Random(5)
         for _ in range(300):
             units = [
@@ -120,7 +120,7 @@ class Assignment(TestCase):
             self.assertTrue(schedule.is_empty)
 
     def test_at_most(self) -> None:
-        """So many units with a key start as it says."""
+        """As many units with a key start as its ``at_most`` says."""
         schedule = Schedule([unit("a", at_most=2) for _ in range(5)], range(5))
         self.assertEqual(all_next(schedule), [0, 1])
         schedule.end(1)
@@ -144,7 +144,7 @@ class Ahead(TestCase):
     """Workers that are still busy."""
 
     def test_keys(self) -> None:
-        """They get no unit with a key, nor a serial one: others may wait for it."""
+        """They get no serial unit, and none with a key, because other units may wait for it."""
         schedule = Schedule([unit(), unit("a"), unit()], range(3))
         self.assertEqual(all_next(schedule, is_free=False), [0])
         self.assertEqual(all_next(schedule), [1, 2])
@@ -168,7 +168,7 @@ class Deaths(TestCase):
         self.assertEqual(schedule.next(), 0)
 
     def test_clear(self) -> None:
-        """Nothing starts any more after that, whatever waited."""
+        """After ``clear`` no unit starts."""
         units = [unit("a"), unit("a"), unit()]
         schedule = Schedule(units, range(3))
         schedule.next()
@@ -213,7 +213,7 @@ class Ended(TestCase):
     """The end of a unit."""
 
     def test_twice(self) -> None:
-        """It says nothing of one that doesn't run."""
+        """Ending a unit that doesn't run changes nothing."""
         schedule = Schedule([unit("a"), unit("a")], range(2))
         schedule.end(1)
         self.assertEqual(all_next(schedule), [0])

@@ -35,7 +35,7 @@ class Serve(TestCase):
         return process
 
     def test_same(self) -> None:
-        """It runs them where they have the names that they have in the main process."""
+        """It runs them if they have the same names as in the main process."""
         there = units("ab", "c")
         process = self.serve(units("ab", "c"), there)
         process.work.assert_called_once_with(
@@ -44,7 +44,7 @@ class Serve(TestCase):
         process.refuse.assert_not_called()
 
     def test_different(self) -> None:
-        """It refuses otherwise, and names the first difference."""
+        """Else it refuses, and names the first difference."""
         rule = "a worker process has loaded other tests than the main process: test"
         name = f"{__name__}.Case"
         for here, there, words in (
@@ -58,7 +58,7 @@ class Serve(TestCase):
             process.work.assert_not_called()
 
     def test_one(self) -> None:
-        """It may run one test alone, of its name: the unit keeps what else it is."""
+        """It may run a single test by its name. The other attributes of the unit stay."""
         there = units("ab", "c")
         process = self.serve(units("b"), there, is_single_test=True)
         ([found], _), _ = process.work.call_args
@@ -80,7 +80,7 @@ class Names(TestCase):
         self.assertEqual(spawned.load_name(len), "builtin_function_or_method")
 
     def test_main_process(self) -> None:
-        """In the main process there is none."""
+        """The main process is no spawned worker."""
         self.assertIsNone(spawned.current_worker())
 
 
@@ -88,7 +88,7 @@ class Starts(TestCase):
     """The process itself."""
 
     def test_spawned(self) -> None:
-        """It loads the same command line in the same folder, serves, and ends."""
+        """It runs the same command line in the same folder, works, and ends."""
         calls: list[Any] = []
 
         def program(**given: Any) -> None:

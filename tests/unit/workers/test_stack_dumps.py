@@ -15,7 +15,7 @@ import nose2_aio
 from nose2_aio.workers import stack_dumps
 from tests.runs import Project, start
 
-DUMP_SIGNAL = f"""Fatal Python error: Segmentation fault
+DUMP = f"""Fatal Python error: Segmentation fault
 
 Thread 0x00000000000000aa (most recent call first):
   File "/home/user/thread.py", line 7 in work
@@ -56,16 +56,16 @@ class Parsed(TestCase):
 
     def test_frames(self) -> None:
         """The user's frames of a thread are returned, outermost first."""
-        (self.folder / "stacks").write_text(DUMP_SIGNAL)
+        (self.folder / "stacks").write_text(DUMP)
         test = ("/home/user/test_it.py", 12, "test_it")
         self.assertEqual(self.found(0xBB), [test, ("/home/user/deep.py", 3, "deep")])
         self.assertEqual(self.found(0xAA), [("/home/user/thread.py", 7, "work")])
         self.assertEqual(self.found(0xCC), [])
 
     def test_last(self) -> None:
-        """Of several stacks of a thread the last one counts."""
-        again = DUMP_SIGNAL.replace("test_it", "again")
-        (self.folder / "stacks").write_text(f"{DUMP_SIGNAL}\n{again}")
+        """If a thread has several stacks, the last one counts."""
+        again = DUMP.replace("test_it", "again")
+        (self.folder / "stacks").write_text(f"{DUMP}\n{again}")
         self.assertEqual(self.found(0xBB)[0][0], "/home/user/again.py")
 
     def test_none(self) -> None:
@@ -106,12 +106,12 @@ class Written(TestCase):
         self.assertEqual(self.written("sys.exit(4)"), ("", 4))
 
     def test_child(self) -> None:
-        """A child process that was forked leaves without a word."""
+        """A forked child process writes nothing."""
         text, code = self.written("os.fork() or os._exit(3); os.wait()")
         self.assertEqual((text, code), ("", 0))
 
     def test_asked(self) -> None:
-        """They are written when the signal for it comes."""
+        """They are written at ``DUMP_SIGNAL``."""
         text, _ = self.written(
             "Path(sys.argv[1], 'ready').touch(); time.sleep(60)", stack_dumps.DUMP_SIGNAL
         )
@@ -122,7 +122,7 @@ class Exits(TestCase):
     """``os._exit`` in a worker."""
 
     def test_exit(self) -> None:
-        """The stack of who calls it is written first; not that of a child process."""
+        """The stack of the caller is written first. A child process writes none."""
         with tempfile.TemporaryFile("w+") as file, mock.patch.object(os, "_exit") as leave:
             stack_dumps.write_at_exit(file)
             os._exit(3)

@@ -21,7 +21,7 @@ CONTEXT = multiprocessing.get_context("fork" if sys.platform == "linux" else "sp
 
 
 def echoes(link: Channel, word: str) -> None:
-    """Send back what comes, until nothing more is to be done."""
+    """Send back each assignment as a report, until there are no more."""
     while orders := pickle.loads(link.connection.recv_bytes()):
         report = Report(orders[0].unit, [OutputText(1, f"{word} {link.folder.name}")])
         link.connection.send_bytes(report.to_bytes())
@@ -76,7 +76,7 @@ class Handles(TestCase):
         return found
 
     def test_orders(self) -> None:
-        """It gets orders, and its reports come back; then it ends by itself."""
+        """It gets assignments and sends reports. Then it ends by itself."""
         worker = self.start(echoes, "from")
         self.assertFalse(worker.is_busy or worker.has_reported)
         worker.send(Assignment(3), Assignment(4))
@@ -88,7 +88,7 @@ class Handles(TestCase):
         self.assertEqual(worker.wait(), 0)
 
     def test_taken_back(self) -> None:
-        """Orders that it has not begun can be taken back."""
+        """Assignments that it has not begun can be taken back."""
         worker = self.start(leaves, 0)
         worker.send(Assignment(3), Assignment(4))
         worker.send(Assignment(5))
@@ -97,7 +97,7 @@ class Handles(TestCase):
         self.assertEqual(list(worker.assignments), [Assignment(3)])
 
     def test_dead(self) -> None:
-        """Orders to one that has died are no error; its exit code tells of that."""
+        """Sending assignments to a dead worker is no error."""
         worker = self.start(leaves, 5)
         worker.process.join()
         worker.send(Assignment(0))
@@ -110,7 +110,7 @@ class Handles(TestCase):
 
     @skipIf(sys.platform != "linux", "the child processes of a process are listed in /proc")
     def test_kill(self) -> None:
-        """Killed, it takes its child processes along, also those that have left its group."""
+        """A kill also kills its child processes, even those in other process groups."""
         worker = self.start(blocks)
         report = worker.receive()
         children = [report.unit, int(report.events[0].text)]  # type: ignore[union-attr]
@@ -124,7 +124,7 @@ class Handles(TestCase):
         self.assertFalse(any(map(is_alive, children)))
 
     def test_stuck(self) -> None:
-        """One that is stuck writes its stacks first, and gets the time for that."""
+        """A stuck worker gets time to write its stacks before it is killed."""
         worker = self.start(dumps)
         worker.receive()
         worker.kill(is_stuck=True)
@@ -140,7 +140,7 @@ class Handles(TestCase):
             self.assertEqual(worker.stack()[-1].name, "dumps")
 
     def test_end(self) -> None:
-        """One that doesn't end is killed after a while."""
+        """A worker that doesn't end is killed after a while."""
         worker = self.start(blocks)
         worker.receive()
         with mock.patch.object(worker_handle, "_EXIT_TIME", 0.02):

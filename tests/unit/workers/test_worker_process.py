@@ -131,14 +131,14 @@ class Orders(TestCase):
         self.addCleanup(self.theirs.close)
 
     def test_received(self) -> None:
-        """Orders come as they were sent; nothing more comes where the main process has gone."""
+        """Assignments arrive as they were sent. There are none after the main process has ended."""
         self.theirs.send_bytes(pickle.dumps((Assignment(1, frozenset([2])),)))
         self.assertEqual(worker_process._received(self.ours), (Assignment(1, frozenset([2])),))
         self.theirs.close()
         self.assertEqual(worker_process._received(self.ours), ())
 
     def test_part(self) -> None:
-        """An order may be for some tests of a unit; their places are those in the whole unit."""
+        """An assignment may be for some tests of a unit. Positions count in the whole unit."""
 
         class Case(TestCase):
             def test(self) -> None:
@@ -157,7 +157,7 @@ class Orders(TestCase):
         recorder.end.assert_called_once_with()
 
     def test_interrupted(self) -> None:
-        """Ctrl-C ends the unit; what was opened for it is closed."""
+        """Ctrl-C ends the unit, and ``end_unit`` is called."""
         suite = mock.Mock(side_effect=KeyboardInterrupt)
         recorder, hooks = mock.Mock(), mock.Mock()
         worker_process._run(Assignment(0), Unit([], suite), hooks, recorder)
@@ -182,7 +182,7 @@ class Parent(TestCase):
                 worker_process._end_with(-1)
 
     def test_elsewhere(self) -> None:
-        """Other systems have no such way: a worker looks once."""
+        """Other systems can't kill it then. It checks once."""
         with (
             mock.patch.object(worker_process.sys, "platform", "darwin"),
             mock.patch.object(worker_process.ctypes, "pythonapi") as api,
@@ -208,7 +208,7 @@ class Debugger(TestCase):
     """A test that asks for a debugger."""
 
     def test_refused(self) -> None:
-        """It fails, and the recorder knows why; outside of the block there is a debugger again."""
+        """It fails, and the result notes that. After the block the debugger works again."""
         recorder: Any = mock.Mock(needs_terminal=False)
         before = bdb.Bdb.set_trace
         with worker_process._without_debugger(recorder):
@@ -243,7 +243,7 @@ class Child(TestCase):
         self.process._channel = mock.Mock(connection=self.connection)
 
     def test_sends(self) -> None:
-        """It ends where it would send a report, which is its parent's affair."""
+        """It ends instead of sending a report: only its parent may send."""
         self.process.refuse("a reason")
         (data,) = self.connection.send_bytes.call_args.args
         self.assertEqual(Report.from_bytes(data), Report(-1, [Refusal("a reason")]))
@@ -257,7 +257,7 @@ class Child(TestCase):
         self.connection.send_bytes.assert_called_once()
 
     def test_released(self) -> None:
-        """It leaves the connection and the terminal to its parent."""
+        """It closes its copies of the connection and of the terminal."""
         reader, self.process._terminal = os.pipe()
         self.addCleanup(os.close, reader)
         for _ in range(2):
@@ -271,7 +271,7 @@ class Interrupted(TestCase):
     """SIGINT in a worker."""
 
     def test_noting(self) -> None:
-        """It waits while something is noted; where a test runs it raises KeyboardInterrupt."""
+        """It only sets a flag while an event is recorded. In a test it raises KeyboardInterrupt."""
         recorder: Any = mock.Mock(is_uninterruptible=True)
         before = signal.getsignal(signal.SIGINT)
         with mock.patch.object(signal, "default_int_handler", signal.default_int_handler):
@@ -288,10 +288,10 @@ class Interrupted(TestCase):
 
 
 class Served(TestCase):
-    """What a worker does from its first order to its last one."""
+    """A worker between its first assignment and its last one."""
 
     def test_taken_back(self) -> None:
-        """An order that was taken back isn't begun."""
+        """An assignment that was taken back isn't begun."""
         link: Any = mock.Mock()
         link.state.begin_assignment.side_effect = lambda number: number != 1
         orders = tuple(Assignment(0, number=number) for number in range(3))
@@ -321,7 +321,7 @@ class Served(TestCase):
         mask.assert_called_once_with(signal.SIG_UNBLOCK, worker_process.BLOCKED_SIGNALS)
 
     def test_cleanups(self) -> None:
-        """At the end come the class cleanups of units that have no fixtures of a class."""
+        """At the end the class cleanups of units without class fixtures are called."""
         units = [Unit([self], mock.Mock()), Unit([self], mock.Mock(), has_fixtures=True)]
         for number, cases in ((0, [Served]), (1, [])):
             received = [(Assignment(number),), ()]

@@ -31,11 +31,11 @@ class Methods(TestCase):
         return worker_run._start_method(settings.resolve({"worker-start": text}, {}))
 
     def test_asked(self) -> None:
-        """What was asked for is what happens."""
+        """The setting decides."""
         self.assertEqual([self.method("fork"), self.method("spawn")], ["fork", "spawn"])
 
     def test_auto(self) -> None:
-        """They are forked, unless another thread runs or the system is another one."""
+        """``auto`` forks on Linux, if no other thread runs."""
         with mock.patch.object(Path, "iterdir", return_value=iter([1])):
             self.assertEqual(self.method("auto"), "fork")
         with mock.patch.object(Path, "iterdir", side_effect=OSError):
@@ -56,7 +56,7 @@ class Methods(TestCase):
 
 
 class Runs(TestCase):
-    """A run with a pool that only says what it was asked."""
+    """A run with a mock of the pool."""
 
     def setUp(self) -> None:
         self.units = [
@@ -73,7 +73,7 @@ class Runs(TestCase):
         )
 
     def test_call(self) -> None:
-        """All units run, in so many workers; the result of the run is stopped after Ctrl-C."""
+        """All units run, in ``workers`` workers. The result is stopped after Ctrl-C."""
         result = TestResult()
         self.pool.run.side_effect = lambda _: self.assertTrue(self.run.is_running)
         self.run(result)
@@ -85,7 +85,7 @@ class Runs(TestCase):
         self.assertTrue(self.run.is_interrupted and result.shouldStop)
 
     def test_run_alone(self) -> None:
-        """A test runs again alone, in one worker, from its place in its unit."""
+        """A test runs again alone in one worker, by its unit and its position there."""
         receivers: list[Any] = []
         self.made.side_effect = lambda *args: receivers.append(args[1]) or self.pool
         self.pool.run.side_effect = lambda *_: receivers[-1].receive(
@@ -98,7 +98,7 @@ class Runs(TestCase):
         self.assertIsNone(self.run.run_alone(self.units[0].tests[1]))
 
     def test_run_alone_here(self) -> None:
-        """One that has run in the main process is a unit by itself."""
+        """A test that has run in the main process is a unit by itself."""
         other = worker_run.WorkerRun([], settings.resolve({}, {}), self.hooks, mock.Mock())
         test = Case("a")
         self.assertFalse(other.run_alone(test))
@@ -130,7 +130,7 @@ class Runs(TestCase):
         self.hooks.interrupting.return_value.__exit__.assert_called_once()
 
     def test_children(self) -> None:
-        """Workers can be waited for, though SIGCHLD is ignored otherwise."""
+        """The pool can wait for workers even if the process ignores SIGCHLD."""
         seen: list[Any] = []
         self.pool.run.side_effect = lambda _: seen.append(signal.getsignal(signal.SIGCHLD))
         before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -142,7 +142,7 @@ class Runs(TestCase):
         self.assertEqual(seen, [signal.SIG_DFL])
 
     def test_suspend(self) -> None:
-        """The workers are suspended and resumed with the main process; before it, nothing is."""
+        """Workers are suspended and resumed with the main process, but only during a run."""
         self.run.suspend()
         self.run.resume()
         self.assertEqual(self.pool.mock_calls, [])
@@ -159,7 +159,7 @@ class Runs(TestCase):
         )
 
     def test_describe_running(self) -> None:
-        """It lists what runs, and asks the workers for more."""
+        """It lists the tests that run, and makes the workers print where these wait."""
         self.run(TestResult())
         self.pool.running.return_value = [("a.b", 1.25), ("c.d", 0.5)]
         self.assertEqual(
