@@ -53,6 +53,12 @@ _CURRENT = "Up to Python 3.13, asking for the current loop creates one. This att
 
 PRIVATE_NAMES = (
     PrivateName(
+        "_CapturingHandler",
+        "eventloop.state",
+        "unittest._log",
+        "A test that captures asyncio's log expects the errors in it.",
+    ),
+    PrivateName(
         "_ErrorHolder",
         "cases.unittest_internals",
         "unittest.suite",
@@ -390,7 +396,7 @@ PRIVATE_NAMES = (
 )
 
 _CHAINS = "tests.unit.introspection.test_await_chains.Chains"
-_WAKERS = "tests.unit.eventloop.test_instrumented.Wakers"
+_WAKERS = "tests.unit.eventloop.test_wakeup_sources.WakeupSources"
 _LOCALS = "tests.unit.test_private_parts.Behaviours"
 
 BEHAVIOURS = (
@@ -431,7 +437,7 @@ BEHAVIOURS = (
         f"{_CHAINS}.test_chain",
     ),
     Behaviour(
-        "asyncio names the callbacks of a job's future _chain_future.<locals>…",
+        "asyncio's callbacks of a job's future are functions inside of _chain_future",
         "introspection.await_chains",
         "It tells a job of an executor from a future that nobody completes.",
         f"{_LOCALS}.test_job",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import sys
 from types import FrameType
 from typing import Any
@@ -22,6 +23,7 @@ from nose2_aio.introspection import locations, tracebacks
 
 __all__ = ["HostTask"]
 
+_PACKAGE = __name__.partition(".")[0]
 _COROUTINE = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
@@ -112,30 +114,37 @@ class HostTask(asyncio.Task[None]):
            itself. Then there is no known reason.
         4. If another host task is cancelled because of this, and awaits us, its reason is ours.
         """
-        while frame is not None and not self._is_of_loop(frame.f_back):
-            if frame.f_code is HostTask.cancel.__code__:
-                outer = frame.f_locals.get("self")
-                if isinstance(outer, HostTask) and outer.cause is not None:
-                    return outer.cause
-            frame = frame.f_back
-        if frame is None or frame.f_code.co_flags & _COROUTINE:
+        stack = self._frames_in_callback(frame)
+        for one in stack:
+            outer = one.f_locals.get("self") if one.f_code is HostTask.cancel.__code__ else None
+            if isinstance(outer, HostTask) and outer.cause is not None:
+                return outer.cause
+        if not stack or stack[-1].f_code.co_flags & _COROUTINE:
             return None
-        for name in frame.f_code.co_varnames[: frame.f_code.co_argcount]:
-            error = _failure(frame.f_locals.get(name))
-            if error is not None:
-                return error
-        return None
+        code, names = stack[-1].f_code, stack[-1].f_locals
+        errors = (_failure(names.get(name)) for name in code.co_varnames[: code.co_argcount])
+        return next((error for error in errors if error is not None), None)
 
-    def _is_of_loop(self, frame: FrameType | None) -> bool:
-        """Return True if a frame calls the callbacks of the event loop.
+    def _frames_in_callback(self, frame: FrameType | None) -> list[FrameType]:
+        """Return the frames from a given one to the callback that the event loop has called.
 
-        A loop that is written in C has no frames. Then it is the frame that runs the loop. That is
-        in the module that the coroutine of the host task is in.
+        A loop that is written in C has no frames of its own. Then the next frame beyond the
+        callback is one of ours, which runs the loop.
         """
-        if frame is None:
-            return False
-        own = self.get_coro().cr_frame  # type: ignore[union-attr]
-        return frame.f_code is _CALLBACK or (own is not None and frame.f_globals is own.f_globals)
+        stack: list[FrameType] = []
+        while frame is not None and frame.f_code is not locations.CALLBACK_CODE:
+            stack.append(frame)
+            frame = frame.f_back
+        if frame is not None:
+            return stack
+        if self.get_coro().cr_frame in stack:  # type: ignore[union-attr]
+            return []  # it is a step of this task
+        return list(itertools.takewhile(lambda one: not _runs_loop(one), stack))
+
+
+def _runs_loop(frame: FrameType) -> bool:
+    is_ours = locations.package_of(frame) == _PACKAGE
+    return is_ours and frame.f_code is not HostTask.cancel.__code__
 
 
 def _failure(value: Any) -> BaseException | None:
@@ -146,7 +155,3 @@ def _failure(value: Any) -> BaseException | None:
         return None
     # if nobody has asked for the error yet, ``exception()`` would mark it as seen
     return None if value._log_traceback else value.exception()
-
-
-_CALLBACK = locations.code_of(asyncio.Handle, "_run")
-"""The function in which the event loop calls a callback, or runs a step of a task."""

@@ -14,6 +14,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 __all__ = [
+    "CALLBACK_CODE",
     "Origin",
     "capture_origin",
     "code_of",
@@ -129,9 +130,9 @@ def capture_origin(frame: FrameType | None) -> Origin:
     outside of the event loop: they say where the loop was started.
     """
     while frame is not None and package_of(frame) in ("asyncio", _PACKAGE):
-        frame = None if frame.f_code is _CALLBACK else frame.f_back
+        frame = None if frame.f_code is CALLBACK_CODE else frame.f_back
     found: list[tuple[CodeType, int]] = []
-    while frame is not None and len(found) < _ORIGIN_DEPTH and frame.f_code is not _CALLBACK:
+    while frame is not None and len(found) < _ORIGIN_DEPTH and frame.f_code is not CALLBACK_CODE:
         found.append((frame.f_code, frame.f_lineno))
         frame = frame.f_back
     return tuple(found)
@@ -160,5 +161,5 @@ def _place(filename: str, line: int) -> str:
     return f"{relative if not relative.startswith('..') else filename}:{line}"
 
 
-_CALLBACK = code_of(asyncio.Handle, "_run")
-"""The function in which the event loop calls a callback, or runs a step of a task."""
+CALLBACK_CODE = code_of(asyncio.Handle, "_run")
+"""The code of the function in which asyncio's loop calls a callback, or runs a step of a task."""

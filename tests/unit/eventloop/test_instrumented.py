@@ -58,19 +58,19 @@ class Instrumenting(TestCase):
         loop_state.record(object(), None)
         loop_state.problems = Problems()
         loop_state.record(5, None)
-        self.assertTrue(loop_state.has_no_objects)
+        self.assertFalse(loop_state.objects)
         thing: Any = Problems()
         loop_state.record(thing, None)
         self.assertEqual([one.thing for one in loop_state.created], [thing])
         self.assertIsNotNone(loop_state.find(thing))
         del thing
-        self.assertTrue(loop_state.has_no_objects)
+        self.assertFalse(loop_state.objects)
         self.assertEqual(loop_state.created, [])
 
     def test_dying(self) -> None:
         """An object that no longer exists is not returned."""
         loop_state = state.LoopState()
-        loop_state._created = {1: (lambda: None, Problems(), (), "")}
+        loop_state.objects = {1: (lambda: None, Problems(), (), "")}
         self.assertEqual(loop_state.created, [])
 
     def test_second_look(self) -> None:

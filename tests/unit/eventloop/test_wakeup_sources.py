@@ -121,7 +121,7 @@ class WakeupSources(TestCase):
         try:
             self.assertTrue(_can_wake())
             wakeup_sources.describe()
-            hang_report.hang(None)
+            hang_report.describe_loop(None)
             gate.release()
             thread.join()
             self.assertIsNone(reference())

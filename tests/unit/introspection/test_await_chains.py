@@ -223,7 +223,7 @@ class Reports(TestCase):
             task.cancel()
 
     def test_none(self) -> None:
-        """Where no loop runs there is nothing to tell."""
+        """Without a loop, the report is empty."""
         self.assertEqual(hang_report.describe_loop(None), "")
 
     async def test_place(self) -> None:

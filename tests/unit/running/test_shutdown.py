@@ -14,7 +14,7 @@ from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.problems import HandlerCall, Problems
-from nose2_aio.reporting.inspections import inspect_end
+from nose2_aio.reporting.inspections import inspect_after_test
 from nose2_aio.running import shutdown
 
 
@@ -147,7 +147,7 @@ class ShutDown(TestCase):
             HandlerCall({"exception": error}, False, (), "")
             for error in (Overrun(), asyncio.CancelledError())
         )
-        inspect_end(problems)
+        inspect_after_test(problems)
         self.assertEqual(problems.findings, ())
 
     def test_asyncgen(self) -> None:
