@@ -20,7 +20,7 @@ SCENARIOS = Path(__file__).parent / "support" / "scenario"
 
 _ENTRY = re.compile(
     r"(?P<name>.*?) \.\.\. "
-    r"(?P<verdict>ok|FAIL|ERROR|skipped .*?|expected failure|unexpected success)$",
+    r"(?P<outcome>ok|FAIL|ERROR|skipped .*?|expected failure|unexpected success)$",
     re.DOTALL | re.MULTILINE,
 )
 _REPORT = "\n" + "=" * 70 + "\n"
@@ -35,7 +35,7 @@ class Run(NamedTuple):
     """What it printed, on stdout and then on stderr."""
 
     @property
-    def verdicts(self) -> dict[str, str]:
+    def outcomes(self) -> dict[str, str]:
         """The outcomes that ``-v`` prints, by ``module.Class.test:index[loop]``."""
         found = {}
         head = self.output.partition(_REPORT)[0]  # or what follows would be searched for more
@@ -44,9 +44,9 @@ class Run(NamedTuple):
             qualified = re.search(r" \(([^\n()]*)", name)
             loop = re.search(r"\) (\[\S+\])$", name, re.MULTILINE)
             name = qualified[1] if qualified else name
-            verdict = entry["verdict"]
+            outcome = entry["outcome"]
             found[name.splitlines()[0] + (loop[1] if loop else "")] = (
-                "skipped" if verdict.startswith("skipped") else verdict
+                "skipped" if outcome.startswith("skipped") else outcome
             )
         return found
 

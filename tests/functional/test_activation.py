@@ -25,7 +25,7 @@ class Loading(TestCase):
     def assert_runs(self, runs: bool, *arguments: str) -> None:
         """Assert that the test runs and fails, or that it passes without running."""
         run = self.project.nose2("-v", *arguments, plugin=False)
-        self.assertEqual(run.verdicts, {"test_it.test_fails": "FAIL" if runs else "ok"}, run.output)
+        self.assertEqual(run.outcomes, {"test_it.test_fails": "FAIL" if runs else "ok"}, run.output)
 
     def test_not_at_all(self) -> None:
         """Without the plugin, the coroutine test passes without running."""
@@ -117,7 +117,7 @@ class Switches(TestCase):
         wins = ("--no-aio-debug", "--aio-time-limit=5")
         for arguments in (wins, (*wins, "--plugin", "nose2.plugins.mp", "-N", "2")):
             run = project.nose2("-v", *arguments)
-            self.assertEqual(set(run.verdicts.values()), {"ok"}, run.output)
+            self.assertEqual(set(run.outcomes.values()), {"ok"}, run.output)
 
     def test_debug(self) -> None:
         """``--aio-debug`` turns on the debug mode of asyncio."""

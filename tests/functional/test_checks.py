@@ -122,7 +122,7 @@ async def test_lost_later(self):
                 option = f"context_aware_warnings={is_aware}"  # older Pythons ignore it
                 load = ("-m", "nose2", "--no-user-config", "--plugin", "nose2_aio")
                 run = project.python("-X", option, *load, "-v")
-                failed = [name for name, verdict in run.verdicts.items() if verdict != "ok"]
+                failed = [name for name, outcome in run.outcomes.items() if outcome != "ok"]
                 self.assertEqual(failed, ["test_it.Case.test_lost_later"], run.output)
                 self.assertEqual(run.ran, 5)
 
@@ -421,7 +421,7 @@ it.createTests(globals())
 """,
         )
         run = project.nose2("-v", "--plugin", "nose2.plugins.layers")
-        self.assertEqual(set(run.verdicts.values()), {"FAIL"}, run.output)
+        self.assertEqual(set(run.outcomes.values()), {"FAIL"}, run.output)
         self.assertEqual(run.output.count("the coroutine fetch was never awaited"), 7, run.output)
 
 
@@ -640,20 +640,20 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
 
     def test_tags(self) -> None:
         """A tag wins over the settings, a function's over its class's, that over its base's."""
-        names, told = self.failing()
+        names, findings = self.failing()
         self.assertEqual(names, {"test_plain", "test_task"})
-        self.assertEqual(told.count("the coroutine fetch was never awaited"), 2)
-        self.assertNotIn("test_ignored", told)
-        self.assertNotIn("Inherited.test_task", told)
+        self.assertEqual(findings.count("the coroutine fetch was never awaited"), 2)
+        self.assertNotIn("test_ignored", findings)
+        self.assertNotIn("Inherited.test_task", findings)
 
     def test_settings(self) -> None:
         """Settings apply to tests without a tag."""
-        names, told = self.failing("--aio-never-awaited=warn")
+        names, findings = self.failing("--aio-never-awaited=warn")
         self.assertEqual(names, {"test_task"})
-        self.assertIn("test_plain", told)
-        names, told = self.failing("--aio-never-awaited=ignore")
+        self.assertIn("test_plain", findings)
+        names, findings = self.failing("--aio-never-awaited=ignore")
         self.assertEqual(names, {"test_task"})
-        self.assertNotIn("test_plain", told)
+        self.assertNotIn("test_plain", findings)
 
     def test_off(self) -> None:
         """If the check is off, Python warns as usual."""
@@ -684,26 +684,26 @@ class Case(unittest.TestCase):
 
     def test_isolated(self) -> None:
         """A setting turns the checks on for IsolatedAsyncioTestCase."""
-        names, told = self.failing("--aio-isolated-checks")
+        names, findings = self.failing("--aio-isolated-checks")
         self.assertEqual(names, {"test_plain", "test_task", "test_isolated"})
-        self.assertIn("test_it.py:29 in test_isolated: the task", told)
-        self.assertIn("test_it.py:30 in test_isolated: a timer", told)
+        self.assertIn("test_it.py:29 in test_isolated: the task", findings)
+        self.assertIn("test_it.py:30 in test_isolated: a timer", findings)
 
     def test_strict(self) -> None:
         """All checks fail tests, also IsolatedAsyncioTestCase, unless a tag says otherwise."""
-        names, told = self.failing("--aio-strict", "--aio-never-awaited=ignore")
+        names, findings = self.failing("--aio-strict", "--aio-never-awaited=ignore")
         self.assertEqual(names, {"test_plain", "test_task", "test_isolated"})
-        self.assertNotIn("test_isolated", told)
-        self.assertNotIn("test_ignored", told)
+        self.assertNotIn("test_isolated", findings)
+        self.assertNotIn("test_ignored", findings)
 
     def test_workers(self) -> None:
         """Worker processes have the same findings. They are shown at the end of the run."""
         alone, here = self.failing("--aio-leaked-timers=fail"), self.failing()
         workers = ("--plugin", "nose2.plugins.mp", "-N", "2")
         self.assertEqual(self.failing("--aio-leaked-timers=fail", *workers)[0], alone[0])
-        told = self.failing(*workers)[1]
+        findings = self.failing(*workers)[1]
         self.assertEqual(
-            sorted(re.findall(r"^test_it\..*$", told, re.MULTILINE)),
+            sorted(re.findall(r"^test_it\..*$", findings, re.MULTILINE)),
             sorted(re.findall(r"^test_it\..*$", here[1], re.MULTILINE)),
         )
 

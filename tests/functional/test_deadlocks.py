@@ -169,10 +169,10 @@ class Alive(unittest.TestCase):
         threading.Timer(0.05, loop.call_soon_threadsafe, [done.set]).start()
         await done.wait()
 """).nose2("-v")
-        self.assertEqual(set(run.verdicts.values()), {"ok"}, run.output)
+        self.assertEqual(set(run.outcomes.values()), {"ok"}, run.output)
         self.assertEqual(run.ran, 6)
 
-    def test_forsaken(self) -> None:
+    def test_last_thread_ends(self) -> None:
         """A test fails as soon as the last thread that could have woken it has ended."""
         run = self.project("""
 class Forsaken(unittest.TestCase):

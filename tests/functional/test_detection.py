@@ -46,9 +46,9 @@ def expected(name: str) -> str:
     return BY_NAME.get(name) or BY_ENDING[name.rpartition("_")[2]]
 
 
-def told(run: Run) -> dict[str, str]:
-    """Return the verdicts without those of skipped tests, which Python 3.12.1 doesn't start."""
-    return {name: verdict for name, verdict in run.verdicts.items() if verdict != "skipped"}
+def without_skipped(run: Run) -> dict[str, str]:
+    """Return the outcomes without those of skipped tests, which Python 3.12.1 doesn't start."""
+    return {name: outcome for name, outcome in run.outcomes.items() if outcome != "skipped"}
 
 
 class Kinds(TestCase):
@@ -57,15 +57,15 @@ class Kinds(TestCase):
     def test_discovered(self) -> None:
         """Each discovered test has the outcome that its name says."""
         run = nose2("-v", folder=KINDS)
-        self.assertEqual(run.verdicts, {name: expected(name) for name in run.verdicts})
-        self.assertLessEqual(set(BY_NAME), set(run.verdicts))
-        self.assertEqual(len(run.verdicts), run.ran)
+        self.assertEqual(run.outcomes, {name: expected(name) for name in run.outcomes})
+        self.assertLessEqual(set(BY_NAME), set(run.outcomes))
+        self.assertEqual(len(run.outcomes), run.ran)
 
     def test_alone_most_pass_unseen(self) -> None:
         """Without the plugin, most tests of the scenario pass without running."""
-        verdicts = nose2("-v", "test_kinds.Derived", folder=KINDS, plugin=False).verdicts
-        self.assertEqual(verdicts["test_kinds.Derived.test_mixin_fails"], "ok")
-        self.assertEqual(verdicts["test_kinds.Derived.test_inherited_fails"], "ok")
+        outcomes = nose2("-v", "test_kinds.Derived", folder=KINDS, plugin=False).outcomes
+        self.assertEqual(outcomes["test_kinds.Derived.test_mixin_fails"], "ok")
+        self.assertEqual(outcomes["test_kinds.Derived.test_inherited_fails"], "ok")
 
     def test_named(self) -> None:
         """Tests named by module, class, test or index have the same outcomes."""
@@ -83,7 +83,7 @@ class Kinds(TestCase):
             "test_kinds.test_yields:4",
         ]
         run = nose2("-v", *names, folder=KINDS)
-        self.assertEqual(run.verdicts, {name: expected(name) for name in run.verdicts})
+        self.assertEqual(run.outcomes, {name: expected(name) for name in run.outcomes})
         self.assertEqual(run.ran, 14)
 
     def test_workers(self) -> None:
@@ -91,7 +91,7 @@ class Kinds(TestCase):
         spread = nose2("-v", "--plugin", "nose2.plugins.mp", "-N", "2", "test_kinds", folder=KINDS)
         alone = nose2("-v", "test_kinds", folder=KINDS)
         self.maxDiff = None
-        self.assertEqual(told(spread), told(alone))
+        self.assertEqual(without_skipped(spread), without_skipped(alone))
         self.assertEqual(sorted(spread.reports), sorted(alone.reports))
 
 
@@ -193,9 +193,9 @@ class Scenarios(TestCase):
             """,
         )
         run = project.nose2("-v", "--plugin", "nose2.plugins.layers")
-        verdicts = {name.rpartition(": ")[2]: verdict for name, verdict in run.verdicts.items()}
+        outcomes = {name.rpartition(": ")[2]: outcome for name, outcome in run.outcomes.items()}
         self.assertEqual(
-            verdicts,
+            outcomes,
             {
                 "should fail with the case": "FAIL",
                 "should fail without it": "FAIL",
@@ -235,24 +235,24 @@ class Generators(TestCase):
             """,
         )
 
-    def verdicts(self, *arguments: str) -> dict[str, str]:
+    def outcomes(self, *arguments: str) -> dict[str, str]:
         """Run the project and return the outcomes."""
-        return self.project.nose2("-v", *arguments).verdicts
+        return self.project.nose2("-v", *arguments).outcomes
 
     def test_auto(self) -> None:
         """``auto``: a plain ``yield`` makes a test generator. Others are coroutine tests."""
-        verdicts = self.verdicts()
-        self.assertEqual(verdicts["test_generators.test_plain:1"], "ok")
-        self.assertEqual(verdicts["test_generators.test_coroutine"], "ok")
-        self.assertEqual(verdicts["test_generators.test_delegating"], "ERROR")
+        outcomes = self.outcomes()
+        self.assertEqual(outcomes["test_generators.test_plain:1"], "ok")
+        self.assertEqual(outcomes["test_generators.test_coroutine"], "ok")
+        self.assertEqual(outcomes["test_generators.test_delegating"], "ERROR")
 
     def test_nose2(self) -> None:
         """``nose2``: all of them generate tests."""
-        verdicts = self.verdicts("--aio-generators", "nose2", "test_generators.test_delegating")
-        self.assertEqual(verdicts, {"test_generators.test_delegating:1": "ok"})
+        outcomes = self.outcomes("--aio-generators", "nose2", "test_generators.test_delegating")
+        self.assertEqual(outcomes, {"test_generators.test_delegating:1": "ok"})
 
     def test_coroutine(self) -> None:
         """``coroutine``: all of them are coroutine tests. One that isn't fails and says so."""
-        verdicts = self.verdicts("--aio-generators=coroutine")
-        self.assertEqual(verdicts["test_generators.test_coroutine"], "ok")
-        self.assertEqual(verdicts["test_generators.test_plain"], "ERROR")
+        outcomes = self.outcomes("--aio-generators=coroutine")
+        self.assertEqual(outcomes["test_generators.test_coroutine"], "ok")
+        self.assertEqual(outcomes["test_generators.test_plain"], "ERROR")

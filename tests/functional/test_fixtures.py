@@ -42,7 +42,7 @@ class Order(TestCase):
         self.assertEqual(
             [call.name for call in calls(with_it)], [call.name for call in calls(without)]
         )
-        self.assertEqual(verdicts(with_it), verdicts(without))
+        self.assertEqual(outcomes(with_it), outcomes(without))
         self.assertEqual(reasons(with_it), reasons(without))
         self.assertNotIn("@ never", with_it.output)
         self.assertNotIn("nose2_aio/", with_it.output)
@@ -67,7 +67,7 @@ def made_sync(text: str) -> str:
     )
 
 
-def verdicts(run: Run) -> list[str]:
+def outcomes(run: Run) -> list[str]:
     """Return the outcome of each test, without the calls that are printed in between."""
     text = re.sub(r"@ .*\n", "", run.output)
     return sorted(re.findall(r"(\w+) \((.*?)\) \.\.\. (\w+)", text))

@@ -68,7 +68,7 @@ class SelfRunning(TestCase):
         without = nose2(*arguments, folder=SCENARIOS / "owners", plugin=False)
         alone = python("-m", "unittest", *arguments, folder=SCENARIOS / "owners")
         self.assertEqual(comparable(with_it), comparable(without))
-        self.assertEqual(with_it.verdicts, alone.verdicts)
+        self.assertEqual(with_it.outcomes, alone.outcomes)
         self.assertNotIn("somebody else", with_it.output)
 
     def test_generators_anyway(self) -> None:

@@ -221,7 +221,7 @@ class Hangs(TestCase):
         began = time.monotonic()
         run = made.nose2("-v", "--aio-time-limit=0.1", "--aio-grace=0.1")
         self.assertLess(time.monotonic() - began, len(HANGS))
-        self.assertEqual(run.verdicts, expected, run.output)
+        self.assertEqual(run.outcomes, expected, run.output)
         self.assertNotIn("nose2_aio/", run.output)
         for name, (_, lines) in HANGS.items():
             with self.subTest(name):
@@ -282,9 +282,9 @@ class Tagged(unittest.TestCase):
         run = made.nose2("-v", "--aio-time-limit=0.1", "--aio-grace=0.1")
         self.assertEqual(len(run.reports), 4, run.output)
         for name in ("SetUp", "Blocks", "Catches"):
-            self.assertNotIn(f"test_it.{name}.test", run.verdicts)
-        self.assertEqual(run.verdicts["test_it.TearDown.test"], "ok", run.output)
-        self.assertEqual(run.verdicts["test_it.Tagged.test"], "ok", run.output)
+            self.assertNotIn(f"test_it.{name}.test", run.outcomes)
+        self.assertEqual(run.outcomes["test_it.TearDown.test"], "ok", run.output)
+        self.assertEqual(run.outcomes["test_it.Tagged.test"], "ok", run.output)
         for line in (
             "test_it.py:18 in setUpClass  await asyncio.sleep(300)",
             "test_it.py:24 in setUpClass  time.sleep(300)",
@@ -380,10 +380,10 @@ class Case(unittest.TestCase):
 """,
         ).nose2("-v", "--aio-time-limit=0.1")
         self.assertEqual(
-            run.verdicts,
+            run.outcomes,
             {
-                f"test_it.Case.test_{name}": verdict
-                for name, verdict in {
+                f"test_it.Case.test_{name}": outcome
+                for name, outcome in {
                     "longer": "ok",
                     "none": "ok",
                     "shorter": "ERROR",
@@ -408,7 +408,7 @@ class Case(unittest.TestCase):
     def test_next(self): pass
 """,
         ).nose2("-v", "--aio-time-limit=0.05")
-        self.assertEqual(run.verdicts["test_it.Case.test_next"], "ok")
+        self.assertEqual(run.outcomes["test_it.Case.test_next"], "ok")
         self.assertEqual(len(run.reports), 1, run.output)
 
     def test_own_alarm(self) -> None:
@@ -430,7 +430,7 @@ class Case(unittest.TestCase):
         await asyncio.sleep(300)
 """,
         ).nose2("-v", "--aio-time-limit=0.2")
-        self.assertEqual(list(run.verdicts.values()), ["ok", "ERROR"], run.output)
+        self.assertEqual(list(run.outcomes.values()), ["ok", "ERROR"], run.output)
 
     def test_debugger(self) -> None:
         """Under a debugger there are no limits."""
@@ -540,7 +540,7 @@ class Blocks(unittest.IsolatedAsyncioTestCase):
             *("--plugin", "nose2.plugins.junitxml", "--junit-xml"),
             *("--aio-time-limit=0.1", "--aio-grace=0.1"),
         )
-        self.assertEqual(sorted(run.verdicts.values()), ["ERROR"] * 3 + ["ok"], run.output)
+        self.assertEqual(sorted(run.outcomes.values()), ["ERROR"] * 3 + ["ok"], run.output)
         self.assertEqual(run.output.count("not done within its time limit of 0.1 s"), 3)
 
     def test_other_runner(self) -> None:

@@ -173,7 +173,7 @@ class OneLoop(TestCase):
 
     def assert_fast(self, run: Run) -> None:
         """All tests pass on the fast loop, under their usual ids."""
-        self.assertEqual(run.verdicts, dict.fromkeys(self.IDS, "ok"), run.output)
+        self.assertEqual(run.outcomes, dict.fromkeys(self.IDS, "ok"), run.output)
 
     def test_switch(self) -> None:
         """``--aio-loop`` chooses the loop."""
@@ -284,7 +284,7 @@ class Tags(TestCase):
                 assert kind() == "Fast", kind()
             """,
         ).nose2("-v", "--aio-generators=nose2")
-        self.assertEqual(run.verdicts, {"test_it.test_tagged": "ok"}, run.output)
+        self.assertEqual(run.outcomes, {"test_it.test_tagged": "ok"}, run.output)
 
     def test_several(self) -> None:
         """With several loops, the tests of a class run on each. Other tests run once, on theirs."""
@@ -326,7 +326,7 @@ class Tags(TestCase):
             async def test_y(): pass
             """,
         ).nose2("-v", "--plugin", "nose2.plugins.attrib", "-A", "loop=asyncio")
-        self.assertEqual(run.verdicts, {"test_it.test_x": "ok"})
+        self.assertEqual(run.outcomes, {"test_it.test_x": "ok"})
 
     def test_given(self) -> None:
         """A loop from ``loop=``, or from a synchronous setUp, wins over tag and setting."""
@@ -403,7 +403,7 @@ class SeveralLoops(TestCase):
         """Tests of every kind run on each loop. Undeclared ones run once, on the first."""
         one = Project(self, factories=FACTORIES, test_it=KINDS)
         run = one.nose2("-v", TWO, "--plugin=nose2.plugins.layers")
-        self.assertEqual(set(run.verdicts.values()), {"ok"}, run.output)
+        self.assertEqual(set(run.outcomes.values()), {"ok"}, run.output)
         both = {
             "Case.test_decorated",
             "Case.test_generator",
@@ -426,7 +426,7 @@ class SeveralLoops(TestCase):
             f"test_it.{name}"
             for name in ("Case.test_plain", "Case.test_gives", "Isolated.test_plain")
         }
-        found = {name for name in run.verdicts if "should" not in name}
+        found = {name for name in run.outcomes if "should" not in name}
         self.assertEqual(found, expected)
         text = (one.folder / "told.txt").read_text()
         first, second = text.split("repetition\n")[1:]
@@ -708,7 +708,7 @@ class Workers(TestCase):
         expected = {f"test_it.Case.test_{x}[{loop}]" for x in "xy" for loop in ("fast", "blind")}
         for arguments in (self.MP, self.MP[:1]):
             run = one.nose2("-v", TWO, *arguments)
-            self.assertEqual(run.verdicts, dict.fromkeys(expected, "ok"), run.output)
+            self.assertEqual(run.outcomes, dict.fromkeys(expected, "ok"), run.output)
             self.assertEqual(run.ran, 4, run.output)
             one.write("unittest.cfg", "[multiprocess]\nalways-on = True\nprocesses = 2\n")
 
@@ -720,7 +720,7 @@ class Workers(TestCase):
             for name in ("Case.test_x", "test_function", "test_params:2", "test_many:1")
         ]
         run = one.nose2("-v", TWO, *self.MP, *names)
-        self.assertEqual(run.verdicts, dict.fromkeys(names, "ok"), run.output)
+        self.assertEqual(run.outcomes, dict.fromkeys(names, "ok"), run.output)
 
 
 class Selection(TestCase):
@@ -745,7 +745,7 @@ class Selection(TestCase):
             for loop in ("fast", "blind")
         ]
         run = one.nose2("-v", TWO, *names)
-        self.assertEqual(run.verdicts, dict.fromkeys(names, "ok"), run.output)
+        self.assertEqual(run.outcomes, dict.fromkeys(names, "ok"), run.output)
         self.assertEqual(run.ran, len(names), run.output)
 
     def test_layers(self) -> None:
@@ -785,10 +785,10 @@ class Selection(TestCase):
             """,
         )
         run = one.nose2("-v", TWO, "test_it.Case[blind]")
-        self.assertEqual(run.verdicts, {"test_it.Case.test_x[blind]": "ok"}, run.output)
+        self.assertEqual(run.outcomes, {"test_it.Case.test_x[blind]": "ok"}, run.output)
         run = one.nose2("-v", TWO, "test_it[fast]")
         names = ("test_it.Case.test_x[fast]", "test_it.test_y[fast]")
-        self.assertEqual(run.verdicts, dict.fromkeys(names, "ok"), run.output)
+        self.assertEqual(run.outcomes, dict.fromkeys(names, "ok"), run.output)
 
     def test_without(self) -> None:
         """A test named without a loop runs on all of them. A test with one loop may name it."""
@@ -797,7 +797,7 @@ class Selection(TestCase):
         )
         run = one.nose2("-v", TWO, "test_it.test_y", "test_it.test_x[asyncio]")
         names = ("test_it.test_y[fast]", "test_it.test_y[blind]", "test_it.test_x[asyncio]")
-        self.assertEqual(run.verdicts, dict.fromkeys(names, "ok"), run.output)
+        self.assertEqual(run.outcomes, dict.fromkeys(names, "ok"), run.output)
 
     def test_unknown(self) -> None:
         """The error for an unknown loop lists the known ones."""
@@ -902,7 +902,7 @@ class Isolated(TestCase):
                     assert kind() == "_UnixSelectorEventLoop", kind()
             """,
         ).nose2("-v", TWO)
-        self.assertEqual(run.verdicts, {"test_it.Own.test_x": "ok"}, run.output)
+        self.assertEqual(run.outcomes, {"test_it.Own.test_x": "ok"}, run.output)
 
 
 class Mistakes(TestCase):
@@ -961,8 +961,8 @@ class Mistakes(TestCase):
                 async def test_isolated_good(self): pass
             """,
         ).nose2("-v")
-        self.assertEqual(list(run.verdicts.values()).count("ERROR"), 7, run.output)
-        self.assertEqual(list(run.verdicts.values()).count("ok"), 2, run.output)
+        self.assertEqual(list(run.outcomes.values()).count("ERROR"), 7, run.output)
+        self.assertEqual(list(run.outcomes.values()).count("ok"), 2, run.output)
         what = "must return a new event loop, but"
         gone = "there is no module 'uvlop'"
         none = f"InvalidTypeError: the loop factory none, factories.py:22 {what}"
@@ -1005,7 +1005,7 @@ class Mistakes(TestCase):
         )
         found = run.nose2("-v")
         self.assertEqual(
-            found.verdicts,
+            found.outcomes,
             {
                 "test_it.Case.test_x[fast]": "ERROR",
                 "test_it.Case.test_x[blind]": "ERROR",
@@ -1045,7 +1045,7 @@ class Mistakes(TestCase):
             """,
         ).nose2("-v", "--aio-loop=factories.fast")
         self.assertEqual(
-            module.verdicts, {"test_it.Case.test_x": "ERROR", "test_it.Same.test_x": "ok"}
+            module.outcomes, {"test_it.Case.test_x": "ERROR", "test_it.Same.test_x": "ok"}
         )
         self.assertIn("Wide'>: it is to run on a loop of blind, but its module", module.output)
         self.assertIn(
@@ -1108,7 +1108,7 @@ class Turned(unittest.TestCase):
     async def test_one(self):
         assert kind() == self.kind
 """)
-        errors = [name for name, verdict in run.verdicts.items() if verdict != "ok"]
+        errors = [name for name, outcome in run.outcomes.items() if outcome != "ok"]
         self.assertEqual(errors, ["test_it.Turned.test_one[no_such]"], run.output)
         self.assertEqual(run.ran, 8)
         self.assertIn("it is to run on a loop of no_such, but its class has", run.output)
@@ -1191,10 +1191,10 @@ class NoSelector(TestCase):
             "-v", f"--aio-loop={loop}", "--aio-grace=0.05", *arguments
         )
         self.assertEqual(run.ran, 4, run.output)
-        self.assertEqual(run.verdicts["test_it.Case.test_hangs"], "ERROR", run.output)
-        self.assertEqual(run.verdicts["test_it.Case.test_next"], "ok", run.output)
-        self.assertEqual(run.verdicts["test_it.Isolated.test_isolated"], "ERROR", run.output)
-        self.assertEqual(run.verdicts["test_it.Isolated.test_swallows"], "ERROR", run.output)
+        self.assertEqual(run.outcomes["test_it.Case.test_hangs"], "ERROR", run.output)
+        self.assertEqual(run.outcomes["test_it.Case.test_next"], "ok", run.output)
+        self.assertEqual(run.outcomes["test_it.Isolated.test_isolated"], "ERROR", run.output)
+        self.assertEqual(run.outcomes["test_it.Isolated.test_swallows"], "ERROR", run.output)
         self.assertNotIn("RuntimeError", run.output)
         self.assertIn("It was cancelled twice and did not end: its event loop was", run.output)
         self.assertEqual(run.output.count("not done within its time limit of 0.05 s"), 3)
@@ -1243,7 +1243,7 @@ class Uvloop(NoSelector):
             "-v", "--plugin=nose2.plugins.layers", "--aio-loop=uvloop", *modules, folder=folder
         )
         plain = nose2("-v", "--plugin=nose2.plugins.layers", *modules, folder=folder)
-        self.assertEqual(on_uvloop.verdicts, plain.verdicts, on_uvloop.output)
+        self.assertEqual(on_uvloop.outcomes, plain.outcomes, on_uvloop.output)
 
     def test_work(self) -> None:
         """Servers, subprocesses, threads, context and cancellation work. Leftovers are ended."""

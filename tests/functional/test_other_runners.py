@@ -76,9 +76,9 @@ class Runners(TestCase):
 
     def test_unittest(self) -> None:
         """``python -m unittest`` runs decorated tests."""
-        verdicts = Project(self, test_it=SUITE).python("-m", "unittest", "-v", "test_it").verdicts
+        outcomes = Project(self, test_it=SUITE).python("-m", "unittest", "-v", "test_it").outcomes
         self.assertEqual(
-            verdicts,
+            outcomes,
             {
                 "test_it.Case.test_passes": "ok",
                 "test_it.Case.test_generator_fails": "FAIL",
@@ -182,5 +182,5 @@ class Ancestor(TestCase):
             """,
         )
         for run in (project.nose2("-v"), project.python("-m", "unittest", "-v", "test_it")):
-            self.assertEqual(set(run.verdicts.values()), {"ok"}, run.output)
+            self.assertEqual(set(run.outcomes.values()), {"ok"}, run.output)
             self.assertEqual((run.ran, run.returncode), (5, 0), run.output)

@@ -213,8 +213,8 @@ class Examples(TestCase):
     def test_silent(self) -> None:
         """All tests of the other suite fail with the plugin, and pass without it."""
         run = nose2("-v", "-s", "examples/silent", folder=TOP, plugin=False)
-        self.assertEqual(set(run.verdicts.values()), {"FAIL", "ERROR"}, run.output)
+        self.assertEqual(set(run.outcomes.values()), {"FAIL", "ERROR"}, run.output)
         alone = nose2(
             "-v", "-s", "examples/silent", "--exclude-plugin", "nose2_aio", folder=TOP, plugin=False
         )
-        self.assertEqual((alone.ran, set(alone.verdicts.values())), (3, {"ok"}))
+        self.assertEqual((alone.ran, set(alone.outcomes.values())), (3, {"ok"}))

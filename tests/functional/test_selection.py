@@ -52,8 +52,8 @@ class Selection(TestCase):
 
     def selected(self, *arguments: str) -> set[str]:
         """Return the names of the tests that a selection runs."""
-        verdicts = self.project.nose2("-v", "--plugin", "nose2.plugins.attrib", *arguments).verdicts
-        return {name.rpartition(".")[2] for name in verdicts}
+        outcomes = self.project.nose2("-v", "--plugin", "nose2.plugins.attrib", *arguments).outcomes
+        return {name.rpartition(".")[2] for name in outcomes}
 
     def test_attributes(self) -> None:
         """``-A`` and ``-E`` see tags as they see other attributes."""
@@ -66,7 +66,7 @@ class Selection(TestCase):
     def test_fail_fast(self) -> None:
         """``-F`` stops at the first coroutine test that fails."""
         run = self.project.nose2("-v", "-F")
-        self.assertEqual(run.verdicts, {"test_it.test_fails": "FAIL"})
+        self.assertEqual(run.outcomes, {"test_it.test_fails": "FAIL"})
 
     def test_buffer_and_logs(self) -> None:
         """``-B`` and ``--log-capture`` show a test's output and log with its failure."""

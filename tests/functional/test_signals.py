@@ -104,7 +104,7 @@ class Interrupts(Signals):
         notes = self.notes(project)
         self.assertEqual(notes[:2], ["torn down", "cleaned up"])
         self.assertEqual(notes[1:], TORN_DOWN, run.output)
-        self.assertEqual(list(run.verdicts.values()), ["ok", "ERROR"])
+        self.assertEqual(list(run.outcomes.values()), ["ok", "ERROR"])
         self.assertIn(f"InterruptedRunError: interrupted by {cause}\n", run.output)
         self.assertRegex(
             run.output, r"It waits here:\n  test_it.py:\d+ in test_1  await asyncio.sleep\(60\)"

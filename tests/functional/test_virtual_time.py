@@ -336,7 +336,7 @@ class Fixture(unittest.TestCase):
             "[aio]\nreal-time-limit = 0.5\ntime-limit = 1000000000\n",
         )
         run = project.nose2("-v")
-        failed = {name for name, verdict in run.verdicts.items() if verdict != "ok"}
+        failed = {name for name, outcome in run.outcomes.items() if outcome != "ok"}
         names = ("beyond", "for_ever", "held", "blocks", "for_real")
         self.assertLessEqual({f"test_it.Limits.test_{name}" for name in names}, failed)
         self.assertIn("FAILED (errors=7)", run.output)
@@ -533,7 +533,7 @@ class Dead(unittest.TestCase):
         assert time.process_time() < 10
 """).nose2("-v")
         self.assertEqual(
-            run.verdicts,
+            run.outcomes,
             {
                 "test_it.Dead.test_event": "ERROR",
                 "test_it.Dead.test_for_ever": "ERROR",

@@ -149,7 +149,7 @@ class Case(unittest.TestCase):
         self.assertEqual(len(set(processes[:2])), 1)
         self.assertEqual(len(set(processes[2:])), 1)
         self.assertEqual(len(set(processes)), 2)
-        self.assertEqual(list(run.verdicts.values()), ["ok", "ERROR", "ok", "ok"])
+        self.assertEqual(list(run.outcomes.values()), ["ok", "ERROR", "ok", "ok"])
         self.assertIn(f"test_it.Case.test_2{LOST}, and that of its class or module\n", run.output)
 
     def test_in_fixtures(self) -> None:
@@ -231,7 +231,7 @@ class Case(unittest.TestCase):
 """,
             "--aio-workers=1",
         )
-        self.assertEqual(list(run.verdicts.values()), ["ok", "ERROR"], run.output)
+        self.assertEqual(list(run.outcomes.values()), ["ok", "ERROR"], run.output)
         self.assertNotIn("lost", run.output)
 
 

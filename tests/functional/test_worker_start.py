@@ -107,7 +107,7 @@ class Placement(Workers):
         run = project.nose2("-v", "--aio-workers=2", "--aio-report=report.json")
         longest = sorted(seconds, key=lambda name: -seconds[name])
         self.assertEqual(self.notes(project), longest)
-        self.assertEqual([name.rpartition(".")[2] for name in run.verdicts], names)
+        self.assertEqual([name.rpartition(".")[2] for name in run.outcomes], names)
         project.write("report.json", "no report")
         project.nose2("--aio-workers=2", "--aio-report=report.json")
         self.assertEqual(self.notes(project), names)

@@ -87,13 +87,13 @@ class Handlers(TestCase):
 
     def test_terminating(self) -> None:
         """SIGTERM is handled as SIGINT is. If SIGINT is ignored, it raises KeyboardInterrupt."""
-        told = Interrupts()
+        interrupted = Interrupts()
         with default(signal.SIGTERM, signal.SIGINT):
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            with interrupts.terminating(told):
+            with interrupts.terminating(interrupted):
                 with self.assertRaises(KeyboardInterrupt):
                     os.kill(os.getpid(), signal.SIGTERM)
-                self.assertEqual(told.cause, "SIGTERM")
+                self.assertEqual(interrupted.cause, "SIGTERM")
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 with self.assertRaises(KeyboardInterrupt):
                     os.kill(os.getpid(), signal.SIGTERM)
@@ -105,17 +105,17 @@ class Handlers(TestCase):
 
     def test_interrupting(self) -> None:
         """Both are reported inside the block. A foreign SIGINT handler is kept."""
-        told, seen = Interrupts(), []
-        with default(signal.SIGTERM, signal.SIGINT), interrupts.terminating(told):
+        interrupted, seen = Interrupts(), []
+        with default(signal.SIGTERM, signal.SIGINT), interrupts.terminating(interrupted):
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            with interrupts.interrupting(told, seen.append):
+            with interrupts.interrupting(interrupted, seen.append):
                 os.kill(os.getpid(), signal.SIGINT)
                 os.kill(os.getpid(), signal.SIGTERM)
             self.assertEqual(seen, [signal.SIGINT, signal.SIGTERM])
             self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
             mine = mock.Mock()
             signal.signal(signal.SIGINT, mine)
-            with interrupts.interrupting(told, seen.append):
+            with interrupts.interrupting(interrupted, seen.append):
                 os.kill(os.getpid(), signal.SIGINT)
                 os.kill(os.getpid(), signal.SIGTERM)
             self.assertEqual((mine.call_count, seen[2:]), (1, [signal.SIGTERM]))
