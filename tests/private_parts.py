@@ -443,12 +443,6 @@ BEHAVIOURS = (
         f"{_LOCALS}.test_job",
     ),
     Behaviour(
-        "run_until_complete gives its task a callback with its own name in it",
-        "cases.isolated",
-        "It shows which task the loop was started for.",
-        "tests.unit.cases.test_isolated.Guards.test_main_task",
-    ),
-    Behaviour(
         "the locals timeout, waiter and self of threading.Condition.wait",
         "eventloop.wakeup_sources",
         "They show whether a thread waits for another, and for how long.",

@@ -42,9 +42,8 @@ def describe_loop(
         tasks = _ordered(loop, own)
         if own is not None and not own.done() and not lines:
             paragraphs.append(["It waits here:", *task_lines(own)])
-        others = [
-            task for task in tasks if task is not own and task is not asyncio.current_task(loop)
-        ]
+        current = asyncio.current_task(loop)
+        others = [task for task in tasks if task is not own and task is not current]
         paragraphs += [describe_task(task).splitlines() for task in others[:MAX_TASKS]]
         if len(others) > MAX_TASKS:
             paragraphs.append([f"... and {len(others) - MAX_TASKS} tasks more."])
@@ -52,14 +51,7 @@ def describe_loop(
     loop_state = instrumented.state_of(loop)
     if loop_state is not None and loop_state.executor is not None:
         paragraphs += _threads(loop_state.executor)
-    clock = instrumented.clock_of(loop)
-    if loop is not None and clock is not None and not loop.is_closed():
-        holders = instrumented.describe_wakeup_sources(loop)
-        held = ", held by:" if holders else ""
-        paragraphs.append(
-            [f"Its clock shows {clock.time():g} s of virtual time{held}"]
-            + [f"  {holder}" for holder in holders]
-        )
+    paragraphs += _clock(loop)
     return "\n\n".join("\n".join(lines) for lines in paragraphs)
 
 
@@ -132,3 +124,14 @@ def _threads(executor: Executor) -> list[list[str]]:
         lines = await_chains.format_lines(await_chains.of_frame(frames.get(identity)))
         found.append([f"A thread of the executor runs {job}{':' if lines else ''}", *lines])
     return found
+
+
+def _clock(loop: AbstractEventLoop | None) -> list[list[str]]:
+    """Return a paragraph on the time of a loop, if it is virtual, and what holds it."""
+    clock = instrumented.clock_of(loop)
+    if loop is None or clock is None or loop.is_closed():
+        return []
+    holders = instrumented.describe_wakeup_sources(loop)
+    held = ", held by:" if holders else ""
+    head = f"Its clock shows {clock.time():g} s of virtual time{held}"
+    return [[head, *(f"  {holder}" for holder in holders)]]

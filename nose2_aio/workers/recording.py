@@ -12,6 +12,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from unittest import TestCase
 
@@ -70,6 +71,20 @@ def _uninterruptible(method: _Method) -> _Method:
     return call
 
 
+@dataclass
+class _UnitProgress:
+    """The unit that runs."""
+
+    index: int = -1
+    positions: Mapping[int, int] = field(default_factory=dict)
+    """The positions of the tests in the unit, by the `id` of the test."""
+    has_fixtures: bool = False
+    left: int = 0
+    """How many tests of the unit have not ended."""
+    has_failed: bool = False
+    """True if a test of the unit has failed."""
+
+
 class RecordingResult:
     """The test result of a worker."""
 
@@ -98,9 +113,7 @@ class RecordingResult:
         self._output = output
         self._send = send
         self._describe = describe
-        self._unit = -1
-        self._positions: Mapping[int, int] = {}
-        """The positions of the tests in the unit, by the `id` of the test."""
+        self._unit = _UnitProgress()
         self._events: list[Event] = []
         """The events that have not been sent."""
         self._running: Any = None
@@ -108,24 +121,17 @@ class RecordingResult:
         self._was_stopped = False
         """True if a test has called ``stop()``."""
         self._is_interrupted = False
-        self._has_failed = False
-        """True if a test of the unit has failed."""
         self._first_event = 0
         """The index of the first event of the test that runs; -1 if some were sent already."""
-        self._has_fixtures = False
-        self._left = 0
-        """How many tests of the unit have not ended."""
 
     def begin(self, unit: int, positions: Mapping[int, int], *, has_fixtures: bool) -> None:
         """Begin a unit. ``positions`` maps the `id` of each test to its position."""
-        self._unit, self._positions = unit, positions
-        self._has_fixtures, self._left = has_fixtures, len(positions)
-        self._has_failed = False
+        self._unit = _UnitProgress(unit, positions, has_fixtures=has_fixtures, left=len(positions))
         self._state.begin_unit(unit)
 
     def end(self) -> None:
         """Send the last events of the unit."""
-        if self._has_fixtures:
+        if self._unit.has_fixtures:
             self._take_output()
         self._flush(is_over=True)
         self._state.begin_unit(-1)
@@ -158,7 +164,9 @@ class RecordingResult:
     @property
     def shouldStop(self) -> bool:  # noqa: N802 -- unittest's name, as all below
         """True if no other test may begin."""
-        return self._was_stopped or self._is_interrupted or (self.failfast and self._has_failed)
+        return (
+            self._was_stopped or self._is_interrupted or (self.failfast and self._unit.has_failed)
+        )
 
     @shouldStop.setter
     def shouldStop(self, value: bool) -> None:  # noqa: N802
@@ -172,14 +180,14 @@ class RecordingResult:
 
     def wasSuccessful(self) -> bool:  # noqa: N802
         """Return True if no test of the unit has failed so far."""
-        return not self._has_failed
+        return not self._unit.has_failed
 
     @_uninterruptible
     def startTest(self, test: Any) -> None:  # noqa: N802
         """Record that a test begins, and prepare it to run."""
-        if self._has_fixtures:  # these may have printed something
+        if self._unit.has_fixtures:  # these may have printed something
             self._take_output()
-        position = self._positions.get(id(test), -1)
+        position = self._unit.positions.get(id(test), -1)
         if position >= 0:  # else it is a test that a test of the unit runs
             self._running = test
             self._first_event = len(self._events)
@@ -201,9 +209,11 @@ class RecordingResult:
         if self.needs_terminal:
             self.needs_terminal = False
             if self._first_event >= 0:  # else its first events were sent, and it can't run again
-                self._events[self._first_event :] = [NeedsTerminal(self._positions[id(test)])]
-        self._left -= 1
-        if self._has_fixtures or self._left:  # else ``end`` sends it, together with the unit's end
+                self._events[self._first_event :] = [NeedsTerminal(self._unit.positions[id(test)])]
+        self._unit.left -= 1
+        if (
+            self._unit.has_fixtures or self._unit.left
+        ):  # else ``end`` sends it, together with the unit's end
             self._flush()
             self._state.end_test()
 
@@ -222,7 +232,7 @@ class RecordingResult:
     @_uninterruptible
     def addSubTest(self, test: Any, subtest: Any, error: Any) -> None:  # noqa: N802
         """Record the outcome of a subtest."""
-        self._has_failed |= error is not None
+        self._unit.has_failed |= error is not None
         sent = None if error is None else self._error(subtest, error)
         self._record("addSubTest", test, pickle_subtest(subtest), sent)
         if sent is not None and not self.needs_terminal:
@@ -245,7 +255,7 @@ class RecordingResult:
         """Do nothing, as nose2 does."""
 
     def _fail(self, name: str, test: Any, error: Any) -> None:
-        self._has_failed = True
+        self._unit.has_failed = True
         self._record(name, test, self._error(test, error))
 
     @_uninterruptible
@@ -261,7 +271,7 @@ class RecordingResult:
 
     def _flush(self, *, is_over: bool = False) -> None:
         self._collect()
-        report = Report(self._unit, self._events, is_over, self._is_interrupted)
+        report = Report(self._unit.index, self._events, is_over, self._is_interrupted)
         has_output = any(isinstance(event, OutputText) for event in self._events)
         self._events = []
         self._send(report)
@@ -274,7 +284,7 @@ class RecordingResult:
             self._events.append(Collected(collected))
 
     def _reference(self, test: Any) -> TestReference:
-        position = self._positions.get(id(test))
+        position = self._unit.positions.get(id(test))
         if position is not None:
             return position
         if not isinstance(test, TestCase):
