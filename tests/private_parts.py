@@ -490,10 +490,6 @@ DOCUMENTED = {"_current_frames", "_exit", "_getframe", "_replace"}
 """Names that Python documents: of `sys`, `os` and named tuples."""
 
 OWN = {
-    ("_call_guarded", "running.deadlines"),
-    ("_call_users_code", "running.deadlines"),
-    ("_call_users_fixture", "running.deadlines"),
     ("_pydevd_bundle", "running.deadlines"),
-    ("_serve", "reporting.hang_report"),
 }
 """Texts that name a function of another module of ours, and the package of a debugger."""
