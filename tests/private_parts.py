@@ -118,12 +118,6 @@ PRIVATE_NAMES = (
         "asyncio.Handle",
         "It is the function that a timer or a failed callback calls.",
     ),
-    PrivateName(
-        "_CapturingHandler",
-        "eventloop.state",
-        "unittest._log",
-        "A test that captures asyncio's log with assertLogs deals with the errors in it.",
-    ),
     PrivateName("_callbacks", "introspection.await_chains", "asyncio.Future", _AWAITS),
     PrivateName("_chain_future", "introspection.await_chains", "asyncio.futures", _AWAITS),
     PrivateName(
@@ -270,12 +264,6 @@ PRIVATE_NAMES = (
         "eventloop.wakeup_sources",
         "multiprocessing.resource_tracker",
         "This child process of multiprocessing wakes no test.",
-    ),
-    PrivateName(
-        "_run",
-        "eventloop.host_task",
-        "asyncio.Handle",
-        "In a stack, the loop's callbacks begin below this function.",
     ),
     PrivateName(
         "_run",

@@ -6,6 +6,7 @@ import ast
 import importlib
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest import TestCase
 
 import nose2_aio
@@ -112,6 +113,21 @@ class Imports(TestCase):
             )
         }
         self.assertEqual(knowing, {"plugin", "workers.spawned"})
+
+
+class OneTest(TestCase):
+    """The way of one plain coroutine test through the package."""
+
+    def test_short(self) -> None:
+        """It goes through at most 12 modules, and changes its module at most 30 times."""
+        script = Path(__file__).parents[2] / "benchmarks" / "path.py"
+        with TemporaryDirectory() as folder:
+            run = python(str(script), folder=Path(folder))
+        found = re.search(r"(\d+) modules, (\d+) changes of module\n$", run.output)
+        assert found is not None, run.output
+        self.assertLessEqual(int(found[1]), 12, run.output)
+        self.assertLessEqual(int(found[2]), 30, run.output)
+        self.assertGreater(int(found[2]), 10, run.output)
 
 
 class Modules(TestCase):
