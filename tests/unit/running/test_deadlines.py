@@ -114,12 +114,13 @@ class Limits(TestCase):
     def test_nothing_of_ours(self) -> None:
         """Our code, nose2's and the loop's is not interrupted."""
 
-        def frame(name: str, filename: str, code: str = "f", back: Any = None) -> Any:
-            made = types.SimpleNamespace(co_filename=filename, co_name=code)
+        def frame(name: str, filename: str, back: Any = None, made: Any = None) -> Any:
+            made = made or types.SimpleNamespace(co_filename=filename)
             return types.SimpleNamespace(f_code=made, f_globals={"__name__": name}, f_back=back)
 
         user = frame("tests.test_x", "/somewhere/test_x.py")
         ours = frame("nose2_aio.running.runner", "/lib/nose2_aio/runners.py", back=user)
+        calls = frame("nose2_aio", "/d.py", made=deadlines.call_users_code.__code__)
         for stack, is_awaiting, expected in (
             (None, False, False),
             (user, True, True),
@@ -131,7 +132,7 @@ class Limits(TestCase):
             (frame("asyncio.events", unittest_file(), back=user), True, False),
             (frame("asyncio.events", unittest_file(), back=user), False, True),
             (frame("nose2_aio.eventloop.selector", "/w.py", back=user), False, True),
-            (frame("nose2_aio.cases.fixture_calls", "/f.py", "_call_users_fixture"), False, True),
+            (calls, False, True),
         ):
             found = deadlines._is_interruptible(stack, is_awaiting=is_awaiting)
             self.assertIs(found, expected, stack)

@@ -793,10 +793,12 @@ class Stubborn(TestCase):
         time_limits = TimeLimits()
         time_limits.is_off = lambda: True
         host = Host(loop, contextvars.copy_context(), None, lambda: None)
-        host.begin(asyncio.sleep(100), not_last)
+        sleeps = asyncio.sleep(100)
+        host.begin(sleeps, not_last)
         canceller = Canceller(loop, host, RunnerOptions(time_limits, grace=0))
         self.assertTrue(canceller.cancel())
         self.assertTrue(canceller.cancel())
         host.close()
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
+        sleeps.close()
