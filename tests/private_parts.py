@@ -134,7 +134,8 @@ PRIVATE_NAMES = (
         "_clear",
         "workers.worker_process",
         "atexit",
-        "A forked worker must not call what the main process registered (before Python 3.13).",
+        "A forked worker must not call what the main process registered.",
+        "3.11-3.12",
     ),
     PrivateName(
         "_clock_resolution",
@@ -281,7 +282,8 @@ PRIVATE_NAMES = (
         "_run_exitfuncs",
         "workers.worker_process",
         "atexit",
-        "A forked worker must call what its tests registered (before Python 3.13).",
+        "A forked worker must call what its tests registered.",
+        "3.11-3.12",
     ),
     PrivateName(
         "_scheduled",
@@ -477,7 +479,5 @@ BEHAVIOURS = (
 DOCUMENTED = {"_current_frames", "_exit", "_getframe", "_replace"}
 """Names that Python documents: of `sys`, `os` and named tuples."""
 
-OWN = {
-    ("_pydevd_bundle", "running.deadlines"),
-}
-"""Texts that name a function of another module of ours, and the package of a debugger."""
+OWN = {("_pydevd_bundle", "running.deadlines")}
+"""Texts that only look like a private name: the package of a debugger."""
