@@ -237,7 +237,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def beforeErrorList(self, event: Any) -> None:
         """Report flaky tests in a category of their own."""
         is_failure = self.settings.flaky == "fail"
-        retries.move_to_category(self._test_run.flaky, event.reportCategories, is_failure=is_failure)
+        flaky, categories = self._test_run.flaky, event.reportCategories
+        retries.move_to_category(flaky, categories, is_failure=is_failure)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Tell what was found and has failed no test."""
