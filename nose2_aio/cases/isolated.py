@@ -257,6 +257,8 @@ class IsolatedRunner:
 
     def _shut_down(self, loop: AbstractEventLoop) -> None:
         options = self._options
+        if Leftovers(loop, Problems(), options.grace).is_none():
+            return
         try:
             if not self._is_abandoned:  # or the error of the test says so
                 with options.time_limits.within(Limit(_ENDINGS * options.grace, "grace")):

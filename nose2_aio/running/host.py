@@ -113,8 +113,14 @@ class Host:
         if self.task is not None and not self.task.done():
             self._wake_up()
             return
+        # debug mode would save our stack twice, which is slow
+        is_debugging = self._loop.get_debug()
+        if is_debugging:
+            self._loop.set_debug(False)
         # without the task factory of the user: nothing of the test must matter here
         self.task = HostTask(self._serve(), loop=self._loop, context=self._context)
+        if is_debugging:
+            self._loop.set_debug(True)
         if self._outer is not None:
             self._outer.attend(self.task)
 

@@ -25,7 +25,7 @@ __all__ = [
     "error_for",
     "last_events",
     "lost_teardown_note",
-    "tests_of_first_class",
+    "same_class_as_first",
 ]
 
 
@@ -92,7 +92,7 @@ def last_events(worker: WorkerHandle, unit: Unit, test: Any, error: Error) -> li
     ]
 
 
-def tests_of_first_class(unit: Unit, positions: Collection[int]) -> frozenset[int]:
+def same_class_as_first(unit: Unit, positions: Collection[int]) -> frozenset[int]:
     """Return the positions of the tests that have the same class as the first one."""
     case = type(unit.tests[min(positions)])
     return frozenset(one for one in positions if type(unit.tests[one]) is case)

@@ -68,7 +68,7 @@ class UnknownTest(NamedTuple):
     """Its ``shortDescription()``."""
 
 
-TestReference: TypeAlias = int | ErrorHolder | UnknownTest
+ReportedTest: TypeAlias = int | ErrorHolder | UnknownTest
 """A test that was reported: its position in its unit if it is in the suite."""
 
 
@@ -104,7 +104,7 @@ class Call(NamedTuple):
 
     name: str
     """The name of the method."""
-    test: TestReference
+    test: ReportedTest
     args: tuple[Any, ...]
     """The arguments after the test."""
     moment: float

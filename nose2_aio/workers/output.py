@@ -1,6 +1,6 @@
 """Captures the output of a worker process: its file descriptors 1 and 2 are files.
 
-This captures the output of C code and of child processes, too. The worker reads the files after
+So it captures the output of C code and of child processes, too. The worker reads the files after
 each test. If it dies, the main process reads the rest: it knows the folder of the files.
 """
 
@@ -31,7 +31,7 @@ class Output:
 
     def take(self) -> list[tuple[int, str]]:
         """Return the text that was written since the last call, with its file descriptor."""
-        with suppress(ValueError, OSError):  # a test has closed one
+        with suppress(ValueError, OSError):  # a test has closed a stream
             sys.__stdout__.flush()  # type: ignore[union-attr]
             sys.__stderr__.flush()  # type: ignore[union-attr]
         read = self._read

@@ -266,7 +266,7 @@ class Pool:
         left = everything - worker.reported - ({worker.state.test} if test else set())
         missed = frozenset[int]()
         if left and not (test or worker.reported):  # the fixtures of these would kill the next one
-            missed = crashes.tests_of_first_class(unit, left)
+            missed = crashes.same_class_as_first(unit, left)
             left -= missed
         error = crashes.error_for(worker, test, exit_code, self._limit_of(test), len(missed))
         self._add(worker, assignment.unit, crashes.last_events(worker, unit, test, error))

@@ -11,14 +11,14 @@ from unittest import TestCase
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers.messages import Call, Event
 from nose2_aio.workers.replay import Replay
-from nose2_aio.workers.worker_process import UnitHooks
+from nose2_aio.workers.worker_process import WorkerHooks
 
 __all__ = ["PassDetector", "ReplayReceiver", "RunHooks"]
 
 _NEEDS_TERMINAL = "{}: it asks for a debugger, so it ran in the main process"
 
 
-class RunHooks(UnitHooks, Protocol):
+class RunHooks(WorkerHooks, Protocol):
     """The functions that the main process calls during a run, and its workers around each unit."""
 
     is_replaying: bool

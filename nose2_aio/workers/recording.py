@@ -27,8 +27,8 @@ from nose2_aio.workers.messages import (
     NeedsTerminal,
     OutputText,
     Report,
+    ReportedTest,
     Stopped,
-    TestReference,
     UnknownTest,
     WorkerState,
 )
@@ -37,14 +37,14 @@ from nose2_aio.workers.pickling import pickle_error, pickle_log_record, pickle_s
 
 __unittest = True
 
-__all__ = ["Describe", "RecordingResult", "TestHooks"]
+__all__ = ["Describe", "RecordingHooks", "RecordingResult"]
 
 Describe = Callable[[Any, Any], str]
 """Returns the text of an error, given a test and ``sys.exc_info()``."""
 _Method = Callable[..., None]
 
 
-class TestHooks(Protocol):
+class RecordingHooks(Protocol):
     """The functions that a worker calls around each test."""
 
     def attach(self, test: TestCase) -> None:
@@ -90,7 +90,7 @@ class RecordingResult:
 
     def __init__(  # noqa: PLR0913 -- each by its name
         self,
-        hooks: TestHooks,
+        hooks: RecordingHooks,
         state: WorkerState,
         output: Output,
         send: Callable[[Report], None],
@@ -283,7 +283,7 @@ class RecordingResult:
         if collected is not None:
             self._events.append(Collected(collected))
 
-    def _reference(self, test: Any) -> TestReference:
+    def _reference(self, test: Any) -> ReportedTest:
         position = self._unit.positions.get(id(test))
         if position is not None:
             return position

@@ -22,9 +22,9 @@ from nose2_aio.workers.messages import (
     Event,
     Logged,
     OutputText,
+    ReportedTest,
     Stopped,
     SubTest,
-    TestReference,
     UnknownTest,
 )
 from nose2_aio.workers.pickling import load_error, load_log_record, load_subtest
@@ -92,7 +92,7 @@ class Replay:
         return value
 
 
-def _reported(reference: TestReference, unit: Unit) -> Any:
+def _reported(reference: ReportedTest, unit: Unit) -> Any:
     """Return the test that was reported, or an object that looks like it."""
     if isinstance(reference, int):
         return unit.tests[reference]

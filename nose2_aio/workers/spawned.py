@@ -21,7 +21,7 @@ from nose2.main import PluggableTestProgram
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers.messages import Channel
 from nose2_aio.workers.recording import Describe
-from nose2_aio.workers.worker_process import UnitHooks, WorkerProcess
+from nose2_aio.workers.worker_process import WorkerHooks, WorkerProcess
 
 __all__ = [
     "LoadRequest",
@@ -56,7 +56,7 @@ class SpawnedWorker:
     def work(
         self,
         units: Sequence[Unit],
-        hooks: UnitHooks,
+        hooks: WorkerHooks,
         *,
         result: Any,
         describe: Describe,

@@ -42,16 +42,16 @@ def write_at_signals(folder: Path) -> IO[str]:
 
 
 def write_at_exit(file: IO[str]) -> None:
-    """Write the stack of this thread to a file when ``os._exit`` is called in this process."""
+    """Write the stacks of this process to a file when ``os._exit`` is called in it."""
     leave, own = os._exit, os.getpid()
 
     @functools.wraps(leave)
-    def noting(status: int) -> NoReturn:
+    def leave_with_stacks(status: int) -> NoReturn:
         if os.getpid() == own:  # not in a child process that a test has forked
             faulthandler.dump_traceback(file)
         leave(status)
 
-    os._exit = noting
+    os._exit = leave_with_stacks
 
 
 def frames_of_thread(folder: Path, thread: int) -> list[FrameSummary]:

@@ -32,9 +32,9 @@ from nose2_aio.suites.units import Unit
 from nose2_aio.workers import stack_dumps
 from nose2_aio.workers.messages import Assignment, Channel, Refusal, Report
 from nose2_aio.workers.output import Output
-from nose2_aio.workers.recording import Describe, RecordingResult, TestHooks
+from nose2_aio.workers.recording import Describe, RecordingHooks, RecordingResult
 
-__all__ = ["BLOCKED_SIGNALS", "UnitHooks", "WorkerProcess", "memory_handlers"]
+__all__ = ["BLOCKED_SIGNALS", "WorkerHooks", "WorkerProcess", "memory_handlers"]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -43,7 +43,7 @@ BLOCKED_SIGNALS = tuple(getattr(signal, name) for name in _BLOCKED if hasattr(si
 """The signals that stay blocked until a worker process has installed its handlers."""
 
 
-class UnitHooks(TestHooks, Protocol):
+class WorkerHooks(RecordingHooks, Protocol):
     """The functions that a worker calls around its work, each unit, and each test."""
 
     def begin_unit(self, repetition: int | None) -> None:
@@ -104,7 +104,7 @@ class WorkerProcess:
     def work(
         self,
         units: Sequence[Unit],
-        hooks: UnitHooks,
+        hooks: WorkerHooks,
         *,
         result: Any,
         describe: Describe,
@@ -142,7 +142,7 @@ def memory_handlers() -> list[logging.Handler]:
 
 
 def _serve(
-    channel: Channel, units: Sequence[Unit], hooks: UnitHooks, recorder: RecordingResult
+    channel: Channel, units: Sequence[Unit], hooks: WorkerHooks, recorder: RecordingResult
 ) -> None:
     cases: dict[type, None] = {}
     while assignments := _received(channel.connection):
@@ -167,7 +167,7 @@ def _received(connection: Connection) -> Sequence[Assignment]:
     return assignments
 
 
-def _run(assignment: Assignment, unit: Unit, hooks: UnitHooks, recorder: RecordingResult) -> None:
+def _run(assignment: Assignment, unit: Unit, hooks: WorkerHooks, recorder: RecordingResult) -> None:
     positions = {id(test): position for position, test in enumerate(unit.tests)}
     suite = unit.suite if assignment.tests is None else unit.part(assignment.tests)
     recorder.begin(assignment.unit, positions, has_fixtures=unit.has_fixtures)

@@ -610,7 +610,7 @@ class Looped(TestCase):
 class OfRun(TestCase):
     """The units of a run."""
 
-    def planned(self, *tests: TestCase, **given: str) -> list[tuple[int | None, str]]:
+    def of_run(self, *tests: TestCase, **given: str) -> list[tuple[int | None, str]]:
         found = units.units_of_run(TestSuite(tests), settings.resolve(given, {}))
         self.units = found
         return [
@@ -619,18 +619,18 @@ class OfRun(TestCase):
 
     def test_once(self) -> None:
         """Without loops and ``repeat`` they are the units of the suite."""
-        self.assertEqual(self.planned(Tests("a"), Tests("b")), [(None, "a"), (None, "b")])
+        self.assertEqual(self.of_run(Tests("a"), Tests("b")), [(None, "a"), (None, "b")])
 
     def test_repeat(self) -> None:
         """With ``repeat`` all units come several times, as copies."""
-        found = self.planned(Tests("a"), Tests("b"), repeat="3")
+        found = self.of_run(Tests("a"), Tests("b"), repeat="3")
         self.assertEqual(found, [(None, "a"), (None, "b")] * 3)
         tests = [one for unit in self.units for one in unit.tests]
         self.assertEqual(len(set(map(id, tests))), 6)
 
     def test_loops(self) -> None:
         """With loops and ``repeat`` they come several times on each loop."""
-        found = self.planned(Tests("a"), Looped("a"), repeat="2")
+        found = self.of_run(Tests("a"), Looped("a"), repeat="2")
         self.assertEqual(
             found,
             [*[(0, "a"), (0, "a[asyncio]")] * 2, *[(1, "a[uvloop]")] * 2],

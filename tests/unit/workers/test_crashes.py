@@ -121,8 +121,8 @@ class Missed(TestCase):
         class Other(Case): ...
 
         unit = Unit([Case("one"), Other("one"), Case("other"), Other("one")], None)
-        self.assertEqual(crashes.tests_of_first_class(unit, {1, 2, 3}), {1, 3})
-        self.assertEqual(crashes.tests_of_first_class(unit, {0, 1, 2}), {0, 2})
+        self.assertEqual(crashes.same_class_as_first(unit, {1, 2, 3}), {1, 3})
+        self.assertEqual(crashes.same_class_as_first(unit, {0, 1, 2}), {0, 2})
 
 
 class Last(TestCase):

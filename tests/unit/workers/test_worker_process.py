@@ -43,7 +43,7 @@ class Case(unittest.TestCase):
         self.addClassCleanup(print, "cleaned up")
 
 
-class TestHooks:
+class RecordingHooks:
     def __getattr__(self, name):
         def call(*args):
             if name in ("begin_work", "begin_unit", "end_unit", "end_work"):
@@ -65,7 +65,7 @@ def work(link):
     process = WorkerProcess(link)
     print("never shown: the suite is loaded")
     describe = lambda test, error: str(error[1])
-    process.work(units, TestHooks(), result=unittest.TestResult(), describe=describe)
+    process.work(units, RecordingHooks(), result=unittest.TestResult(), describe=describe)
     process.end()
 
 
