@@ -149,7 +149,10 @@ class Runners(TestCase):
         runner = self.runner()
         loop = runner.get_loop()
         error = AttributeError("no selector")
-        with mock.patch.object(shutdown, "shut_down", side_effect=error):
+        with (
+            mock.patch.object(isolated.Leftovers, "is_none", return_value=False),
+            mock.patch.object(shutdown, "shut_down", side_effect=error),
+        ):
             runner.close()
         self.assertEqual(
             self.problems.abandon_reason,
