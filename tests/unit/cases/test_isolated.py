@@ -150,7 +150,7 @@ class Runners(TestCase):
         loop = runner.get_loop()
         error = AttributeError("no selector")
         with (
-            mock.patch.object(isolated.Leftovers, "is_none", return_value=False),
+            mock.patch.object(shutdown.Leftovers, "is_none", return_value=False),
             mock.patch.object(shutdown, "shut_down", side_effect=error),
         ):
             runner.close()
