@@ -172,7 +172,7 @@ class WorkersOfOurs(TestCase):
             self.assertFalse(plugin._has_workers)
         self.assertIn(
             "workers: this system has none, so tests run in the main process",
-            plugin._test_run.notes,
+            plugin._test_run.notes.lines,
         )
 
     def test_prettyassert(self) -> None:

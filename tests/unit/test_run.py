@@ -32,7 +32,7 @@ class Workers(TestCase):
         with mock.patch.object(run, "retry", side_effect=WorkerStartError("no worker")):
             self.run._retry(result, mock.Mock())
         self.assertEqual(
-            list(self.run.notes), ["retries: failed tests could not be run again: no worker"]
+            self.run.notes.lines, ["retries: failed tests could not be run again: no worker"]
         )
 
     def test_repetition(self) -> None:
@@ -51,5 +51,5 @@ class Workers(TestCase):
         found = other.take()
         assert found is not None
         self.run.merge(found)
-        self.assertEqual(list(self.run.notes), ["a note of a worker"])
+        self.assertEqual(self.run.notes.lines, ["a note of a worker"])
         self.assertIsNone(other.take())
