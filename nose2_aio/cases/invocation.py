@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 import warnings
 from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable
@@ -85,12 +86,10 @@ class Invocation:
         except BaseException as error:
             raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
         if value is not None and (call is None or call.speaks):
-            warnings.warn(  # in the words of unittest, and at the same place
-                f"It is deprecated to return a value that is not None from a test case "
-                f"({method} returned {type(value).__name__!r})",
-                DeprecationWarning,
-                stacklevel=3,
-            )
+            # what unittest says, at the same place
+            text = "It is deprecated to return a value that is not None from a test case"
+            what = f" returned {type(value).__name__!r}" if sys.version_info >= (3, 14) else ""
+            warnings.warn(f"{text} ({method}{what})", DeprecationWarning, stacklevel=3)
 
     def is_last(self, test: TestCase) -> bool:
         """Return True if nothing can follow the test, or its ``tearDown``, in its scope."""
