@@ -234,8 +234,8 @@ def _factory(mark: Decoration, function: Callable[..., Any], owner: type) -> Fac
     if len(found) > 1:
         names = ", ".join(factory.name for factory in found.values())
         raise DefinitionError(
-            f"{locations.describe(function)}: to run it on several loops ({names}) takes nose2 with "
-            "the plugin.\nTag it with one."
+            f"{locations.describe(function)}: to run it on several loops ({names}) takes nose2 "
+            "with the plugin.\nTag it with one."
         )
     return next(iter(found.values()), None)
 

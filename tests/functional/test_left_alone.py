@@ -52,7 +52,7 @@ class Synchronous(TestCase):
         self.assert_same("-v", "test_sync.Case.test_none", "test_none", "test_sync.py")
 
     def test_warnings(self) -> None:
-        """A returned value gives unittest's warning at its place, and an error if so set."""
+        """A returned value gives the warning of unittest at its place, also as an error."""
         for action in ("always", "error"):
             run = ["-W", action, "-m", "nose2", "-v", "test_sync.Case"]
             without = python(*run, folder=SCENARIOS / "mixed")
