@@ -31,10 +31,11 @@ from nose2_aio.eventloop.state import LoopState
 from nose2_aio.introspection import tracebacks
 from nose2_aio.running import shutdown
 from nose2_aio.running.cancellation import Canceller
-from nose2_aio.running.deadlines import Deadline, Limit, TimeLimits, call_users_code
+from nose2_aio.running.deadlines import Deadline, Limit
 from nose2_aio.running.host import Host, State, always, never
 from nose2_aio.running.runner_options import RunnerOptions
 from nose2_aio.running.shutdown import Leftovers
+from nose2_aio.running.time_limits import TimeLimits, call_users_code
 
 __all__ = ["Runner"]
 

@@ -1,0 +1,237 @@
+"""Time limits: how long a test or a fixture may take, and what happens at the limit.
+
+1. There is one `Deadline` at a time: that of a test with all its fixtures, or that of a fixture of
+   a class, module or layer. On a loop, the `runner` cancels the coroutine when it passes.
+2. Code that doesn't await is interrupted by an alarm (`alarms`), a bit later. The alarm raises an
+   `Overrun` if user code is at the end of the stack. If the code goes on, it does so again.
+3. When the limit of a test has passed, ``tearDown`` and the cleanups get the same time once more.
+
+In virtual time, the limit counts by the virtual clock, and there is a second limit in real time.
+While a debugger is at work, nothing is limited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sysconfig
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from nose2_aio.config.seconds import monotonic
+from nose2_aio.errors import LoopError
+from nose2_aio.eventloop import event_loops, instrumented, selector
+from nose2_aio.eventloop.alarms import Alarm, Overrun
+from nose2_aio.eventloop.wait_times import WaitTimes
+from nose2_aio.introspection import locations, tracebacks
+from nose2_aio.introspection.debuggers import is_debugged, is_in_debugger
+from nose2_aio.reporting import hang_report
+from nose2_aio.reporting.notes import Notes
+from nose2_aio.running.deadlines import Deadline, Limit, VirtualTime
+
+__all__ = ["TimeLimits", "call_users_code"]
+
+_SLACK = 0.1
+"""Seconds after the limit in which the loop may cancel the code, before the alarm interrupts it."""
+_RETRY = 0.02
+"""Seconds until the next alarm, if nothing could be interrupted."""
+_PATIENCE = 1.0
+"""Seconds until the next alarm, if code was interrupted and goes on."""
+_PATIENT_TIMES = 4
+"""After how many alarms they come every `_RETRY` seconds."""
+_RUNNERS = ("nose2", "nose2_aio")
+_CALLBACK = locations.code_of(asyncio.Handle, "_run")
+_LIBRARY = (sysconfig.get_path("stdlib"), "<frozen ")
+
+
+class TimeLimits:
+    """Keeps the deadline of the test or fixture that runs in this thread."""
+
+    deadline: Deadline | None = None
+    virtual: VirtualTime | None = None
+    """The virtual time of what runs; None if its time is real."""
+    waits: WaitTimes | None = None
+    """Where to add how long the test waits; None if that is not recorded."""
+    is_off: Callable[[], bool] = staticmethod(lambda: False)
+    """Returns True if nothing is limited."""
+    on_change: Callable[[float], None] | None = None
+    """Called with the time of the deadline when it changes; infinity for none."""
+    _is_set = False
+    """True if the alarm is set."""
+
+    def __init__(self, notes: Notes | None = None) -> None:
+        self._alarm = Alarm()
+        self.notes = notes or Notes()
+
+    def begin(self, limit: Limit, virtual: VirtualTime | None = None) -> None:
+        """Begin the time of a test or fixture."""
+        if virtual is not None and virtual.wall is not None:
+            virtual.wall.begin()
+        self.virtual = virtual
+        self._begin(limit)
+
+    def end(self) -> None:
+        """End the time of a test or fixture."""
+        if self.virtual is not None and self.virtual.wall is not None:
+            self.virtual.wall.end()
+        self.deadline = self.virtual = None
+        self._set_alarm()
+
+    def set_clock(self, loop: AbstractEventLoop) -> None:
+        """Make the time of a loop virtual or real, for what is about to run on it.
+
+        Raises `LoopError` if a tag asks for virtual time and the loop can't have it. If the setting
+        asks for it, the time is real, and a note says so.
+        """
+        virtual, loop_state = self.virtual, instrumented.state_of(loop)
+        if virtual is None:
+            if loop_state is not None and loop_state.clock is not None:
+                loop_state.clock.is_virtual = loop_state.clock.is_always_virtual
+            return
+        try:
+            instrumented.make_virtual(loop).set_wall_clock(virtual.wall)
+        except LoopError as error:
+            if virtual.is_tagged:
+                raise LoopError(
+                    f'{error} ({virtual.place}).\nTag the test with @aio.loop("asyncio"), or with '
+                    "@aio.virtual_time(False)."
+                ) from None
+            self.notes.add(f"{error}; it was real there")
+            self.begin(Limit() if self.deadline is None else self.deadline.limit)
+
+    def close(self) -> None:
+        """End all time limits, at the end of the run."""
+        self.end()
+        self._alarm.close()
+
+    def renew(self) -> None:
+        """If the limit has passed, give what comes next the same time once more."""
+        if self.deadline is not None and self.deadline.is_over:
+            self._begin(self.deadline.limit)
+
+    def put_off(self, seconds: float) -> None:
+        """Add seconds to the real-time limit, since the run was suspended."""
+        if self.deadline is not None:
+            self.deadline.when += seconds
+            self._set_alarm()
+
+    @contextmanager
+    def within(self, limit: Limit) -> Iterator[Deadline | None]:
+        """Inside the block, apply this limit in real time, in place of the present deadline."""
+        before = self.deadline
+        self.deadline = self._new_deadline(limit, None)
+        self._set_alarm()
+        try:
+            yield self.deadline
+        finally:
+            self.deadline = before
+            self._set_alarm()
+
+    @contextmanager
+    def time(self, limit: Limit, virtual: VirtualTime | None) -> Iterator[Deadline | None]:
+        """Inside the block, give a fixture a time of its own."""
+        before = self.deadline, self.virtual
+        is_own = virtual is not self.virtual
+        self.begin(limit, virtual) if is_own else self._begin(limit)
+        try:
+            yield self.deadline
+        finally:
+            if is_own:
+                self.end()
+            self.deadline, self.virtual = before
+            self._set_alarm()
+
+    def explained(self, error: BaseException) -> BaseException:
+        """Return the time-limit error for an `Overrun`, and any other error as it is."""
+        deadline = self.deadline
+        if not isinstance(error, Overrun) or deadline is None:
+            return error
+        found = deadline.error().with_traceback(tracebacks.users_traceback(error))
+        found.__suppress_context__ = True
+        self.renew()
+        return found
+
+    def _begin(self, limit: Limit) -> None:
+        self.deadline = self._new_deadline(limit, self.virtual)
+        self._set_alarm()
+
+    def _new_deadline(self, limit: Limit, virtual: VirtualTime | None) -> Deadline | None:
+        if self.is_off():
+            limit = Limit()
+            virtual = None if virtual is None else virtual._replace(limit=limit)
+        return Deadline(limit, virtual) if limit.seconds or virtual is not None else None
+
+    def _set_alarm(self) -> None:
+        if self.deadline is None or self.deadline.when == math.inf:
+            if self._is_set:
+                self._alarm.set(None)
+                self._is_set = False
+                self._report_change()
+        else:
+            self._alarm.set((self.deadline.when + _SLACK, self._interrupt))
+            self._is_set = True
+            self._report_change()
+
+    def _report_change(self) -> None:
+        if self.on_change is not None:
+            is_limited = self.deadline is not None and not is_debugged()
+            self.on_change(self.deadline.when if is_limited and self.deadline else math.inf)
+
+    def _interrupt(self, frame: FrameType | None) -> BaseException | None:
+        """Called by the alarm: return the error to raise in a stack, if it is to be interrupted."""
+        deadline = self.deadline
+        if deadline is None:
+            return None
+        if is_debugged() or is_in_debugger(frame):
+            deadline.lift()
+            self._report_change()
+            return None
+        now = monotonic()
+        if now < deadline.when:  # it was extended
+            self._set_alarm()
+            return None
+        loop = event_loops.running()
+        if loop is None and deadline.loop is not None and deadline.loop.is_running():
+            loop = deadline.loop  # the alarm rings in another thread than the loop's
+        if not _is_interruptible(frame, is_awaiting=loop is not None and loop is deadline.loop):
+            self._alarm.set((now + _RETRY, self._interrupt))
+            return None
+        deadline.interrupted += 1
+        patience = _PATIENCE if deadline.interrupted < _PATIENT_TIMES else _RETRY
+        self._alarm.set((now + patience, self._interrupt))
+        deadline.report = hang_report.describe_loop(loop, stack=frame)
+        return Overrun(str(deadline.error()))
+
+
+def call_users_code(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call code of the user, and return what it returns.
+
+    Whatever runs in this call may be interrupted.
+    """
+    return function(*args, **kwargs)
+
+
+def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
+    """Return True if user code is at the end of a stack, or library code that it has called.
+
+    ``is_awaiting`` says that the loop of the test runs: then asyncio's code waits for the test.
+    """
+    is_in_loop = False
+    while frame is not None:
+        code, package = frame.f_code, locations.package_of(frame)
+        if code is _CALLBACK or code is call_users_code.__code__:
+            return True
+        if package == "asyncio" or frame.f_globals is vars(selector):
+            if is_awaiting:
+                return False
+            is_in_loop = True  # the test runs a loop itself, maybe with a decorator of ours
+        elif package in _RUNNERS:
+            if package == "nose2" or not is_in_loop:
+                return False
+        elif package != "unittest" and not code.co_filename.startswith(_LIBRARY):
+            return True
+        frame = frame.f_back
+    return False
