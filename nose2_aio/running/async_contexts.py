@@ -1,8 +1,8 @@
-"""Async context managers in fixtures: entered now, left with the cleanups, the last one first.
+"""Async context managers in fixtures: entered there, and left with the cleanups.
 
-Where what ran inside was cancelled, such as by the manager itself, it is told so when it is left,
-as ``async with`` would: a timeout has to know, a task group has to take its cancellation back.
-What it raises then, if it was reported with the test, is not reported again.
+If the test was cancelled, such as by a timeout or task group that is left now, its ``__aexit__``
+gets the CancelledError, as in an ``async with``. If it then raises an error that was reported for
+the test already, that is not reported again.
 """
 
 from __future__ import annotations
@@ -25,47 +25,50 @@ _Value = TypeVar("_Value")
 async def enter_async_context(
     case: TestCase, manager: AbstractAsyncContextManager[_Value]
 ) -> _Value:
-    """Enter an async context manager, to be left with the cleanups of a test.
+    """Enter an async context manager; leave it with the cleanups of the test.
 
-    What `unittest.IsolatedAsyncioTestCase.enterAsyncContext` does, for any test case under the
-    plugin. Returns what ``__aenter__`` returns.
+    Returns the result of ``__aenter__``. Does for any test case under the plugin what
+    `unittest.IsolatedAsyncioTestCase.enterAsyncContext` does::
 
-    Raises `InvalidTypeError` where ``case`` is no test case or ``manager`` no async context
+        async def setUp(self):
+            self.session = await aio.enter_async_context(self, ClientSession())
+
+    Raises `InvalidTypeError` if ``case`` is not a test case, or ``manager`` not an async context
     manager.
     """
     if not isinstance(case, TestCase):
         raise InvalidTypeError(f"enter_async_context needs a test case to clean up, got {case!r}")
     if isinstance(case, IsolatedAsyncioTestCase):
-        return await _entered(manager, case.addAsyncCleanup)
-    return await _entered(manager, case.addCleanup)
+        return await _enter(manager, case.addAsyncCleanup)
+    return await _enter(manager, case.addCleanup)
 
 
 async def enter_class_async_context(
     case: type[TestCase], manager: AbstractAsyncContextManager[_Value]
 ) -> _Value:
-    """Enter an async context manager, to be left with the cleanups of a class.
+    """Enter an async context manager in ``setUpClass``; leave it with the cleanups of the class.
 
-    For ``setUpClass``. Returns what ``__aenter__`` returns.
+    Returns the result of ``__aenter__``.
 
-    Raises `InvalidTypeError` where ``case`` is no class of test cases or ``manager`` no async
+    Raises `InvalidTypeError` if ``case`` is not a class of test cases, or ``manager`` not an async
     context manager.
     """
     if not (isinstance(case, type) and issubclass(case, TestCase)):
         raise InvalidTypeError(f"enter_class_async_context needs a TestCase class, got {case!r}")
-    return await _entered(manager, case.addClassCleanup)
+    return await _enter(manager, case.addClassCleanup)
 
 
 async def enter_module_async_context(manager: AbstractAsyncContextManager[_Value]) -> _Value:
-    """Enter an async context manager, to be left with the cleanups of a module.
+    """Enter an async context manager in ``setUpModule``; leave it with the cleanups of the module.
 
-    For ``setUpModule``. Returns what ``__aenter__`` returns.
+    Returns the result of ``__aenter__``.
 
-    Raises `InvalidTypeError` where ``manager`` is no async context manager.
+    Raises `InvalidTypeError` if ``manager`` is not an async context manager.
     """
-    return await _entered(manager, unittest.addModuleCleanup)
+    return await _enter(manager, unittest.addModuleCleanup)
 
 
-async def _entered(
+async def _enter(
     manager: AbstractAsyncContextManager[_Value], add_cleanup: Callable[..., Any]
 ) -> _Value:
     kind = type(manager)
@@ -82,7 +85,7 @@ async def _entered(
                     manager, type(cancellation), cancellation, cancellation.__traceback__
                 )
         except BaseException as error:
-            if cancellation is None or not _is_told(error, cancellation):
+            if cancellation is None or not _is_reported(error, cancellation):
                 raise
 
     value = await kind.__aenter__(manager)
@@ -95,11 +98,11 @@ def _cancellation() -> asyncio.CancelledError | None:
     return task.cancellation if isinstance(task, HostTask) else None
 
 
-def _is_told(error: BaseException, cancellation: asyncio.CancelledError) -> bool:
-    """Tell whether an error says no more than a cancellation that was reported with its cause."""
+def _is_reported(error: BaseException, cancellation: asyncio.CancelledError) -> bool:
+    """Return True if an error only repeats a cancellation that was reported with its cause."""
     if isinstance(error, BaseExceptionGroup):
-        return all(_is_told(one, cancellation) for one in error.exceptions)
+        return all(_is_reported(one, cancellation) for one in error.exceptions)
     if error is cancellation or error is cancellation.__cause__:
         return True
-    # a timeout says in its own way what it has cancelled for
+    # a timeout raises its own error for what it has cancelled
     return isinstance(error, TimeoutError) and cancellation in (error.__cause__, error.__context__)

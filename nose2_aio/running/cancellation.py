@@ -1,10 +1,10 @@
-"""The ladder: a coroutine that can't go on, or must not, is brought to its end.
+"""Cancel the job of a host: at its time limit, in a deadlock, and after Ctrl-C.
 
-1. It is told where it waits (`reports`), before anything is cancelled.
-2. Its task is cancelled, and after a grace cancelled once more.
-3. What isn't done after another grace is left behind, and the loop with it.
+1. The hang report is taken before anything is cancelled: it shows where the job waits.
+2. The task is cancelled. If it does not end within a grace, it is cancelled again.
+3. If it does not end within another grace, the loop is abandoned.
 
-A coroutine that blocks meanwhile is interrupted by the alarm (`deadlines`).
+If the job blocks meanwhile, the alarm interrupts it (`time_limits`).
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ _ABANDONED = (
     "is to await on it."
 )
 _TIMES = 2
-_LEAST = 0.01
-"""Seconds that what is cancelled has to end in any case."""
+"""How often a job is cancelled."""
+_MIN_GRACE = 0.01
+"""Seconds that a cancelled job gets to finish, if the setting is less."""
 
 
 class Canceller:
     """Interrupts the job of a host, and runs it to its end."""
 
     interruption: BaseException | None = None
-    """The error for which the job is to be interrupted: the loop was stopped for it."""
+    """The error to raise for the job: the loop was stopped in order to cancel it."""
 
     def __init__(self, loop: AbstractEventLoop, host: Host, options: RunnerOptions) -> None:
         self._loop = loop
@@ -48,11 +49,11 @@ class Canceller:
         self._grace = options.grace
 
     def limit(self, deadline: Deadline) -> None:
-        """Interrupt it at a deadline."""
+        """Cancel the job at a deadline."""
         deadline.enter(self._loop, self._expire)
 
     def find_deadlock(self) -> None:
-        """Interrupt what can never finish; raise where the task isn't what the loop runs for."""
+        """Cancel the job, which can never finish. Without a job, raise the `DeadlockError` here."""
         error = DeadlockError(f"{DEADLOCK}\n\n{self._report()}")
         if not self._host.is_busy:
             raise error
@@ -60,25 +61,25 @@ class Canceller:
         self._loop.stop()
 
     def note_interrupt(self, error: KeyboardInterrupt) -> None:
-        """Have Ctrl-C say where it was."""
+        """Add to a Ctrl-C where the job was."""
         error.add_note(f"\n{self._report()}")
 
     def cancel(self) -> bool:
-        """Cancel the task as long as it is busy; return whether that helps."""
+        """Cancel the job until it ends; return True if it has ended."""
         for _ in range(_TIMES):
             task = self._host.task
             if task is None or not self._host.is_busy:
                 return True
             try:
                 asyncio.Task.cancel(task)
-            except RecursionError:  # it waits for tasks that wait for each other
+            except RecursionError:  # tasks that wait for each other
                 return False
-            task.add_done_callback(self._stop)  # it may not even have begun
+            task.add_done_callback(self._stop)  # it may not have started
             self._run()
         return not self._host.is_busy
 
     def explain(self, error: BaseException, ended: BaseException | None) -> None:
-        """Have what it was interrupted with say where, given what its coroutine raised then."""
+        """Give the error the traceback of the job, and as its cause the error of the job."""
         if ended is None:
             return
         error.__traceback__ = tracebacks.users_traceback(ended)
@@ -86,7 +87,7 @@ class Canceller:
             error.__cause__ = ended
 
     def note_abandoned(self, error: BaseException) -> None:
-        """Have an error say that the loop was left behind."""
+        """Add to an error that the loop was abandoned."""
         error.add_note(_ABANDONED)
 
     def _expire(self) -> None:
@@ -107,9 +108,9 @@ class Canceller:
         return hang_report.describe_loop(self._loop, self._host.task)
 
     def _run(self) -> None:
-        """Run the loop as long as the task is busy, but no longer than for a grace."""
+        """Run the loop until the job ends, for one grace at most."""
         loop = self._loop
-        grace = max(self._grace, _LEAST)
+        grace = max(self._grace, _MIN_GRACE)
         loop_state = instrumented.state_of(loop)
         end = monotonic() + grace
         before = None if loop_state is None else loop_state.on_deadlock

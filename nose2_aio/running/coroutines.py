@@ -1,8 +1,8 @@
-"""Is this a coroutine test, and how does one become a coroutine function.
+"""Coroutine functions: what is one, and how a generator function becomes one.
 
-A generator function is a coroutine test when it is tagged, or when its body has ``yield from``
-and no plain ``yield``. The source's syntax tree tells: bytecode is no basis for it (the
-instruction that would is gone in Python 3.15).
+A generator function is a coroutine test if it is tagged, or if its body has ``yield from`` and no
+plain ``yield``. The syntax tree of its source shows that. Bytecode does not: Python 3.15 has no
+instruction for ``yield from``.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ __all__ = [
 def as_coroutine_function(function: FunctionType) -> FunctionType:
     """Return a coroutine function that runs the generator function ``function``.
 
-    ``function`` itself becomes a generator-based coroutine (`types.coroutine`), so that whoever
-    reaches it otherwise (``super().test_x()``, a decorator around it) gets an awaitable too.
+    ``function`` itself becomes a generator-based coroutine (`types.coroutine`). So another way to
+    call it (``super().test_x()``, a decorator around it) returns an awaitable too.
     """
     types.coroutine(function)
 
     @functools.wraps(function)
-    async def face(*args: Any, **kwargs: Any) -> Any:
+    async def run(*args: Any, **kwargs: Any) -> Any:
         return await explained(function(*args, **kwargs), function)
 
-    face.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    return face  # type: ignore[return-value]
+    run.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return run  # type: ignore[return-value]
 
 
 async def called(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call any kind of function inside the running loop, and await what it gives if it can be.
+    """Call any kind of function while the loop runs; await the result if it is awaitable.
 
-    Any generator function counts as a coroutine here. Raises `DefinitionError` for an async
+    A generator function counts as a coroutine function here. Raises `DefinitionError` for an async
     generator function.
     """
     inner = locations.unwrap(function)
@@ -67,7 +67,7 @@ async def called(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 
 
 
 def is_declared(function: Any) -> bool:
-    """Tell whether a function or method is defined with ``async def``, also under a partial."""
+    """Return True if a function or method is defined with ``async def``, also under a partial."""
     code = getattr(function, "__code__", None)
     if code is None or function.__dict__:
         return inspect.iscoroutinefunction(function)
@@ -75,7 +75,7 @@ def is_declared(function: Any) -> bool:
 
 
 def checked(result: Any, function: Callable[..., Any]) -> Any:
-    """Return what a test gave; raise `DefinitionError` if that is an async generator."""
+    """Return the result of a test; raise `DefinitionError` if it is an async generator."""
     if isinstance(result, types.AsyncGeneratorType):
         raise DefinitionError(
             f"{locations.describe(function)}: an async generator function can't be a test, "
@@ -86,9 +86,9 @@ def checked(result: Any, function: Callable[..., Any]) -> Any:
 
 
 def delegates(code: CodeType) -> bool:
-    """Tell whether a body has ``yield from`` and no plain ``yield``.
+    """Return True if a body has ``yield from`` and no plain ``yield``.
 
-    False where the source can't be read.
+    False if its source can't be read.
     """
     return {
         type(node)
@@ -97,7 +97,7 @@ def delegates(code: CodeType) -> bool:
 
 
 async def explained(awaitable: Awaitable[Any], function: Callable[..., Any]) -> Any:
-    """Await; where the loop was handed a value that it can't wait for, say what that means."""
+    """Await; if the awaitable yields a value that the loop can't wait for, explain that."""
     try:
         return await awaitable
     except RuntimeError as error:
@@ -114,7 +114,7 @@ async def explained(awaitable: Awaitable[Any], function: Callable[..., Any]) -> 
 
 @functools.lru_cache(maxsize=8)
 def _definitions(filename: str) -> dict[tuple[str, int], ast.FunctionDef]:
-    """Functions of a file by name and first line, which is that of the first decorator."""
+    """Return the functions of a file by name and first line: that of the first decorator."""
     try:
         module = ast.parse("".join(linecache.getlines(filename)))
     except (SyntaxError, ValueError):
@@ -127,7 +127,7 @@ def _definitions(filename: str) -> dict[tuple[str, int], ast.FunctionDef]:
 
 
 def _yields(definition: ast.FunctionDef | None) -> Iterator[ast.AST]:
-    """The ``yield`` and ``yield from`` nodes of a function's own body."""
+    """Yield the ``yield`` and ``yield from`` nodes of a function's own body."""
     scopes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
     waiting: list[ast.AST] = list(definition.body) if definition else []
     while waiting:

@@ -1,10 +1,9 @@
 """`run_until_complete` and `run_forever`: test functions that run themselves, under any runner.
 
-A decorated function is a plain function that makes a loop, runs its body there and closes the
-loop again. Called while a loop runs, it gives a coroutine instead, as the body itself would.
-Under the plugin a decoration is a tag too: the plugin announces itself with `hosted`, and the next
-call of that function hands its body over, to be run under the settings of the run, and on the
-plugin's loop unless ``loop=`` chose another.
+1. A decorated function is a plain function. It makes a loop, runs its body there, and closes it.
+2. If a loop runs already, it returns a coroutine, as the body itself would.
+3. The plugin calls a decorated test inside of `hosted`. Then the function hands its body to the
+   plugin, which runs it with the settings of the run, on its own loop unless ``loop=`` chose one.
 """
 
 from __future__ import annotations
@@ -48,24 +47,24 @@ _ATTRIBUTE = "__nose2_aio_decoration__"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoration:
-    """What a decorated function carries: its engine, and the context that gives its loop."""
+    """The decoration of a function: its engine, and the function that returns its loop context."""
 
     engine: Engine
     loop: LoopContext
 
     @property
     def shares_loop(self) -> bool:
-        """Whether nobody chose a loop, so that the plugin may."""
+        """True if the decorator chose no loop: the plugin may choose one."""
         return self.loop is loop_contexts.child_loop
 
     @property
     def is_virtual(self) -> bool:
-        """Whether a loop in virtual time was chosen."""
+        """True if the decorator chose a loop in virtual time."""
         return self.loop is loop_contexts.virtual_clock
 
     @contextmanager
     def runner(self, factory: Factory | None) -> Iterator[Runner]:
-        """Give a runner on the loop that was chosen: by ``loop=``, or by a tag."""
+        """Yield a runner on the loop of ``factory``, or on the loop of ``loop=``."""
         if factory is not None:
             with Runner(factory=factory) as runner:
                 yield runner
@@ -74,8 +73,8 @@ class Decoration:
             yield runner
 
 
-_BY_HAND = Settings()
-"""What holds where no plugin has settings."""
+_NO_SETTINGS = Settings()
+"""The settings of a function that runs without the plugin."""
 
 _Body = Callable[[], Awaitable[Any]]
 _Host = Callable[[_Body], Any]
@@ -91,18 +90,22 @@ def run_until_complete(
 ) -> Any:
     """Decorate a test so that each call runs it on an event loop to its end.
 
-    Works bare and called, on coroutine, generator and plain functions; a plain function's body
-    runs inside the running loop. The decorated function returns what the body returns.
+    Works with and without parentheses, on coroutine, generator and plain functions. A plain
+    function is called while the loop runs. The decorated function returns what the body returns::
 
-    ``loop`` is a callable without arguments that returns a context manager giving the event
-    loop: `child_loop` (the default) makes a fresh one for each call, `current_loop` gives the
-    current one. The loop of any other than `child_loop` is left open.
+        @aio.run_until_complete
+        async def test_connect():
+            assert await connect()
 
-    `timeout` tagged on the test is its time limit in seconds.
+    ``loop`` is a callable without arguments that returns a context manager. The context manager
+    yields an event loop. `child_loop`, the default, makes a new loop for each call and closes it.
+    `current_loop` yields the current loop, and leaves it open.
 
-    The call raises what the body raises; `DefinitionError`, a `TypeError`, if the body returns
-    a callable, since that would never run; `LoopStoppedError` if the body stops the loop;
-    `TimeLimitError` at the time limit.
+    The tag `timeout` on the test is its time limit in seconds.
+
+    The call raises the error of the body. It raises `DefinitionError` (a `TypeError`) if the body
+    returns a callable, which would never be called, `LoopStoppedError` if the body stops the loop,
+    and `TimeLimitError` at the time limit.
     """
     return _decorator("run_until_complete", function, Decoration(Engine.UNTIL_COMPLETE, loop), {})
 
@@ -121,18 +124,24 @@ def run_forever(
     sleep: float | None = None,
     loop: LoopContext = loop_contexts.child_loop,
 ) -> Any:
-    """Decorate a test so that each call runs it on an event loop that keeps running behind it.
+    """Decorate a test so that each call runs it on an event loop that goes on after it.
 
-    The body runs; the loop runs on for ``timeout`` seconds (default: 1); what the body returned,
-    if it is callable, is called and awaited, with the test case if it takes an argument; the
-    loop runs on for ``sleep`` seconds (default: 0).
+    1. The body runs.
+    2. The loop goes on for ``timeout`` seconds (default: 1).
+    3. If the body returned a callable, it is called and awaited. If it takes an argument, it gets
+       the test case.
+    4. The loop goes on for ``sleep`` seconds (default: 0).
 
-    ``timeout`` and ``sleep`` are the tags of these names; ``loop`` is as for
-    `run_until_complete`.
+    ``timeout`` and ``sleep`` set the tags of these names. ``loop`` is as for `run_until_complete`::
 
-    The call raises what fails in the body, in the callback, or in anything else that runs on
-    the loop meanwhile, several failures as one exception group; `LoopStoppedError` if the
-    loop is stopped before the callback ran.
+        @aio.run_forever(timeout=0.1)
+        async def test_server():
+            server = await start()
+            return server.stop
+
+    The call raises the error of the body, of the callable, or of anything else that fails on the
+    loop meanwhile; several errors as one exception group. It raises `LoopStoppedError` if the loop
+    is stopped before the callable has run.
     """
     waits = {"timeout": timeout, "sleep": sleep}
     tagged = {name: value for name, value in waits.items() if value is not None}
@@ -140,13 +149,13 @@ def run_forever(
 
 
 def decoration(function: object) -> Decoration | None:
-    """Return what `run_until_complete` or `run_forever` left on a function, if one of them did."""
+    """Return the decoration of a function; None if neither decorator is on it."""
     found: Decoration | None = getattr(function, "__dict__", {}).get(_ATTRIBUTE)
     return found
 
 
 def is_declared(function: Any, case: object) -> bool:
-    """Tell whether a test is declared to be a coroutine, and nobody chose a loop for it."""
+    """Return True if a test is declared as a coroutine, and no decorator chose a loop for it."""
     if getattr(function, "__dict__", None):
         mark = decoration(function)
         if mark is not None:
@@ -158,10 +167,10 @@ def is_declared(function: Any, case: object) -> bool:
 
 @contextmanager
 def hosted(mark: Decoration, host: _Host) -> Iterator[None]:
-    """Have the next call of the function that carries ``mark`` hand its body to ``host``.
+    """Inside the block, let the next call of the function with this decoration call ``host``.
 
-    Only that one: if the test calls another decorated function by hand, or itself again, that
-    runs on a loop of its own.
+    ``host`` gets the body, and runs it. Only that one call does this: another decorated function
+    that the test calls by hand, or itself again, runs on a loop of its own.
     """
     token = _announced.set((mark, host))
     try:
@@ -208,8 +217,8 @@ def _decorated(
         if event_loops.is_running():
             return _named(execution.main(), function)
         try:
-            limit = plans.limit(mark.engine, run, type(case), _BY_HAND)
-            virtual = plans.virtual(run, type(case), _BY_HAND, is_virtual=mark.is_virtual)
+            limit = plans.limit(mark.engine, run, type(case), _NO_SETTINGS)
+            virtual = plans.virtual(run, type(case), _NO_SETTINGS, is_virtual=mark.is_virtual)
             factory = _factory(mark, run, type(case))
             with (
                 mark.runner(factory) as runner,
@@ -229,8 +238,8 @@ def _decorated(
 
 
 def _factory(mark: Decoration, function: Callable[..., Any], owner: type) -> Factory | None:
-    """Return what is tagged to make the loop, where no ``loop=`` was given."""
-    found = plans.factories(function, owner, _BY_HAND) if mark.shares_loop else {}
+    """Return the loop factory that a tag names, if the decorator has no ``loop=``."""
+    found = plans.factories(function, owner, _NO_SETTINGS) if mark.shares_loop else {}
     if len(found) > 1:
         names = ", ".join(factory.name for factory in found.values())
         raise DefinitionError(
@@ -249,13 +258,13 @@ def _taken_host(mark: Decoration) -> _Host | None:
 
 
 def _named(coroutine: Any, function: Callable[..., Any]) -> Any:
-    """Give a coroutine the name of the user's, for the warning if nobody awaits it."""
+    """Give a coroutine the name of the function, for Python's warning if nobody awaits it."""
     coroutine.__qualname__ = getattr(function, "__qualname__", coroutine.__qualname__)
     return coroutine
 
 
 def _hide_from_unittest(*, at_head: bool) -> None:
-    """Have unittest hide the frame of `run` in the report that it is about to make, or not.
+    """Let unittest hide the frame of `run` in the next report, or not.
 
     unittest leaves out such frames at the head of a report. Below a frame of the user's, it
     would leave out all that follows on one, up to the line that failed.

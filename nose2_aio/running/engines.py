@@ -1,19 +1,19 @@
 """The two engines: run a test until complete, or run its loop forever.
 
-Run until complete: the body runs to its end.
+*Run until complete*: the body of the test runs to its end.
 
-Run forever:
+*Run forever*:
 
 1. The body runs.
-2. The loop runs on for `Plan.timeout` seconds.
-3. What the body returned, if it is callable, is called and awaited, with the test case if it
-   takes an argument.
-4. The loop runs on for `Plan.sleep` seconds.
-5. Whatever failed on the loop from 1 to 4 fails the test: body, callback, tasks and the loop's
-   own callbacks. Several failures come as one exception group.
+2. The loop goes on for `Plan.timeout` seconds.
+3. If the body returned a callable, it is called and awaited. If it takes an argument, it gets the
+   test case.
+4. The loop goes on for `Plan.sleep` seconds.
+5. The test fails if anything failed on the loop in steps 1 to 4: the body, the callable, a task
+   or a callback. Several errors are raised as one exception group.
 
-A test that nobody decorated is run until complete, and goes on with step 2 if its body
-returns a callable.
+A test without a decorator is run until complete. If its body returns a callable, it goes on with
+step 2.
 """
 
 from __future__ import annotations
@@ -37,12 +37,11 @@ from nose2_aio.running.deadlines import Deadline
 __all__ = ["NO_CASE", "SLEEP", "TIMEOUT", "Body", "Engine", "Execution", "Plan"]
 
 TIMEOUT = 1.0
-"""Seconds that run forever waits for before it calls back."""
+"""Seconds that run forever waits before it calls the callable."""
 SLEEP = 0.0
-"""Seconds for which it runs on behind that."""
+"""Seconds that run forever waits after that."""
 NO_CASE = object()
-"""Stands for the test case where there is none."""
-
+"""Replaces the test case if there is none."""
 
 Body: TypeAlias = "CoroutineType[Any, Any, Any] | Callable[[], Awaitable[Any]]"
 """What a test runs: a coroutine, or a function that returns an awaitable."""
@@ -68,11 +67,11 @@ class Execution:
     """One run of a test: `main` is what runs on the loop."""
 
     _ran = False
-    """Whether all that the test has to run has run."""
+    """True if the body has run, and the callable if there is one."""
     _ending = False
-    """Whether the tested code has stopped the loop since."""
+    """True if the tested code has stopped the loop after that."""
     _pause: asyncio.Future[None] | None = None
-    """What a wait waits for."""
+    """Completed at the end of the present wait."""
 
     def __init__(
         self,
@@ -91,32 +90,32 @@ class Execution:
     async def main(self) -> Any:
         """Run the test on the running loop and return its value.
 
-        Raises what the test raised; `DefinitionError` where what it returned would never run.
+        Raises the error of the test, or `DefinitionError` if it returned what would never run.
         """
         try:
             body = self._body
             value = await (body if isinstance(body, CoroutineType) else body())
             if value is not None:
-                _check_begun(value)
+                _refuse_unawaited(value)
             if self._forever or callable(value):
                 await self._run_forever(value)
                 value = None
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            failures = _failures() if self._forever else []
+            failures = _lost_errors() if self._forever else []
             if not failures:
                 raise
             self._fail(failures if isinstance(error, SkipTest) else [error, *failures])
         else:
             if self._forever:
-                self._fail(_failures())
+                self._fail(_lost_errors())
             return value
 
     def stopped(self) -> None:
-        """Note that the tested code has stopped the loop: what still waits need not.
+        """End the waiting, since the tested code has stopped the loop.
 
-        Raises `LoopStoppedError` if that was before all of the test had run.
+        Raises `LoopStoppedError` if the body or the callable has not run yet.
         """
         if not self._ran:
             raise LoopStoppedError("the loop was stopped before the test ran")
@@ -125,7 +124,7 @@ class Execution:
         _finish(self._pause)
 
     async def _run_forever(self, value: Any) -> None:
-        """Go on with step 2, with what the body returned."""
+        """Go on with step 2, with the value that the body returned."""
         plan = self._plan
         if plan.engine is Engine.UNTIL_COMPLETE:
             raise DefinitionError(
@@ -138,7 +137,7 @@ class Execution:
         self._ran = not callable(value)
         await self._run_on(plan.timeout)
         if callable(value):
-            _check_begun(await called(self._callback(value)))
+            _refuse_unawaited(await called(self._callback(value)))
         self._ran = True
         await self._run_on(plan.sleep)
 
@@ -164,7 +163,7 @@ class Execution:
             timer.cancel()
 
     def _fail(self, errors: list[BaseException]) -> None:
-        """Raise what failed while the loop ran forever, each error once."""
+        """Raise the errors of the time in which the loop ran forever, each once."""
         failures = list({id(error): error for error in errors}.values())
         if len(failures) > 1:
             message = f"{len(failures)} things failed while the loop ran forever"
@@ -173,8 +172,8 @@ class Execution:
             raise failures[0]
 
 
-def _check_begun(value: Any) -> None:
-    """Raise `DefinitionError` if a test returned what nobody would ever run or wait for."""
+def _refuse_unawaited(value: Any) -> None:
+    """Raise `DefinitionError` for a task, coroutine or generator: nobody would await it."""
     if isinstance(value, asyncio.Task):
         value.cancel()
         kind, name = "task", value.get_name()
@@ -189,8 +188,8 @@ def _check_begun(value: Any) -> None:
     )
 
 
-def _failures() -> list[BaseException]:
-    """Return what failed on the running loop beside the test, and nobody dealt with."""
+def _lost_errors() -> list[BaseException]:
+    """Return the errors on the running loop, outside of the test, that nobody has retrieved."""
     loop = asyncio.get_running_loop()
     loop_state = instrumented.state_of(loop)
     problems = current_problems.get() or (None if loop_state is None else loop_state.problems)
@@ -203,7 +202,7 @@ def _finish(pause: asyncio.Future[None]) -> None:
 
 
 def _takes_argument(function: Callable[..., Any]) -> bool:
-    """Tell whether a callback needs an argument: one that has a default may be a closure's."""
+    """Return True if a callable needs an argument. One with a default may belong to a closure."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:  # some builtins have none

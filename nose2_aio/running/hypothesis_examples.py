@@ -1,7 +1,8 @@
-"""Coroutine tests under Hypothesis: each example is run as a test is.
+"""Coroutine tests under Hypothesis: each example runs as a test does.
 
-Hypothesis calls the test for each example, and refuses a coroutine function. It documents
-``hypothesis.inner_test`` for runners to replace what it calls. It is never imported here.
+Hypothesis calls the test for each example, and refuses a coroutine function. For test runners, it
+documents the attribute ``hypothesis.inner_test``: they may replace what Hypothesis calls. We do not
+import Hypothesis.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ __all__ = ["examples", "has_examples"]
 
 
 def has_examples(function: object, case: object) -> bool:
-    """Tell whether it is Hypothesis that calls a coroutine test, with nobody else to run it."""
+    """Return True if Hypothesis calls a coroutine test, and nobody else runs it."""
     inner = getattr(_handle(function), "inner_test", None)
     return inspect.iscoroutinefunction(inner) and not hasattr(case, "execute_example")
 
@@ -25,15 +26,15 @@ def has_examples(function: object, case: object) -> bool:
 def examples(
     function: object, run: Callable[[Callable[[], Awaitable[Any]]], Any]
 ) -> Iterator[None]:
-    """Have each example inside the block run by ``run``, which gets a callable for its body."""
+    """Inside the block, run each example with ``run``, which gets a function for its body."""
     handle = _handle(function)
     inner = handle.inner_test
 
     @functools.wraps(inner)
-    def face(*args: Any, **kwargs: Any) -> Any:
+    def run_example(*args: Any, **kwargs: Any) -> Any:
         return run(functools.partial(inner, *args, **kwargs))
 
-    handle.inner_test = face
+    handle.inner_test = run_example
     try:
         yield
     finally:

@@ -1,11 +1,11 @@
-"""Ctrl-C, SIGTERM, SIGQUIT and Ctrl-Z: the run ends in good order, tells where it is, or pauses.
+"""The signals of a run: Ctrl-C and SIGTERM end it, SIGQUIT prints where it is, Ctrl-Z suspends it.
 
-Ctrl-C: Python raises KeyboardInterrupt where the test is. unittest lets that end the run on the
-spot, without ``tearDown`` and fixtures. So the first one that comes out of a test or a fixture
-becomes an error of that, and the run is told to stop after it; a second one stops it at once. A
-test that expects a KeyboardInterrupt and catches it is none of our business. SIGTERM does the same.
-
-Child processes that tests fork get none of these handlers.
+- Ctrl-C: Python raises KeyboardInterrupt in the test. unittest would end the run at once, without
+  ``tearDown`` and fixtures. So the first KeyboardInterrupt that leaves a test or fixture becomes an
+  error of it, and the run stops after it. A second one ends the run at once. A test that catches
+  the KeyboardInterrupt itself is left alone.
+- SIGTERM does the same.
+- Child processes that a test forks have none of these handlers.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ _Handler = Callable[[int, FrameType | None], None]
 
 
 class Interrupts:
-    """What Ctrl-C does to a run."""
+    """What Ctrl-C does in a run."""
 
     def __init__(self) -> None:
         self.stop: Callable[[], Any] | None = None
         """Ends the run after the current test."""
         self.count = 0
         self.interrupt: Callable[[int], None] | None = None
-        """Interrupts the run while tests run in worker processes."""
+        """Called in place of KeyboardInterrupt while tests run in worker processes."""
         self.cause = "Ctrl-C"
-        """What interrupts the run."""
+        """What interrupts the run, for messages."""
 
     def explained(self, error: BaseException) -> BaseException:
-        """Return what something is to fail with: for the first Ctrl-C an error of ours."""
+        """Return the error for a test that raised one: our own for the first Ctrl-C."""
         if not isinstance(error, KeyboardInterrupt) or self.stop is None:
             return error
-        # a second one may come while the first has its coroutine end
+        # a second one may come while the coroutine ends after the first
         self.count += 2 if isinstance(error.__context__, KeyboardInterrupt) else 1
         if self.count > 1:
             return error
@@ -62,9 +62,9 @@ class Interrupts:
 def telling(
     tell: Callable[[FrameType | None], str], descriptor: int | None = None
 ) -> Iterator[None]:
-    """Print what ``tell`` returns whenever SIGQUIT comes, inside the block, and go on.
+    """Inside the block, print the result of ``tell`` at each SIGQUIT, and go on.
 
-    It is written to a file descriptor, or else to stderr.
+    It is written to the file descriptor, or to stderr if there is none.
     """
 
     def on_signal(_: int, frame: FrameType | None) -> None:
@@ -80,7 +80,7 @@ def telling(
 
 @contextmanager
 def terminating(interrupts: Interrupts) -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C inside the block: what CI sends before it kills a run."""
+    """Inside the block, treat SIGTERM as Ctrl-C. CI systems send it before they kill a run."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         interrupts.cause = "SIGTERM"
@@ -89,7 +89,7 @@ def terminating(interrupts: Interrupts) -> Iterator[None]:
             interrupts.interrupt(number)
         elif callable(handler):
             handler(number, frame)
-        else:  # Ctrl-C is ignored, as in the background of a shell
+        else:  # Ctrl-C is ignored, such as in a background job of a shell
             raise KeyboardInterrupt
 
     with _handled("SIGTERM", on_signal):
@@ -98,7 +98,7 @@ def terminating(interrupts: Interrupts) -> Iterator[None]:
 
 @contextmanager
 def interrupting(interrupts: Interrupts, interrupt: Callable[[int], None]) -> Iterator[None]:
-    """Call ``interrupt`` inside the block, where Ctrl-C or SIGTERM would raise KeyboardInterrupt.
+    """Inside the block, call ``interrupt`` where Ctrl-C or SIGTERM would raise KeyboardInterrupt.
 
     It gets the number of the signal.
     """
@@ -122,10 +122,10 @@ def interrupting(interrupts: Interrupts, interrupt: Callable[[int], None]) -> It
 
 @contextmanager
 def suspending(before: Callable[[], object], after: Callable[[float], object]) -> Iterator[None]:
-    """Call ``before`` when Ctrl-Z suspends the process, inside the block.
+    """Inside the block, call ``before`` when Ctrl-Z suspends the process.
 
-    Call ``after`` when it goes on, with the seconds for which it was suspended. No alarm rings
-    before that.
+    When it goes on, call ``after`` with the seconds for which it was suspended. No alarm is
+    handled until then.
     """
 
     def on_signal(_: int, __: FrameType | None) -> None:
@@ -143,14 +143,14 @@ def suspending(before: Callable[[], object], after: Callable[[float], object]) -
 
 
 _handlers: dict[int, _Handler] = {}
-"""Our handlers that are in force, by signal."""
+"""The handlers of this module that are set in this process, by signal."""
 
 
 @contextmanager
 def _handled(name: str, handler: _Handler) -> Iterator[None]:
-    """Handle a signal inside the block, unless somebody else does, or the system has no such one.
+    """Handle a signal inside the block, unless somebody else does, or the system doesn't have it.
 
-    Python sets handlers in the main thread alone.
+    Does nothing outside of the main thread, where Python sets no handlers.
     """
     number = getattr(signal, name, None)
     is_main = threading.current_thread() is threading.main_thread()
@@ -177,7 +177,7 @@ def _is_free(number: int) -> bool:
 
 
 def _release() -> None:
-    """Handle no signal any more: this is a child process that a test has forked."""
+    """Remove all handlers: this is a child process that a test has forked."""
     for number, handler in _handlers.items():
         if signal.getsignal(number) is handler:
             signal.signal(number, signal.SIG_DFL)
@@ -185,7 +185,7 @@ def _release() -> None:
 
 
 def _ignored(**_: Callable[[], None]) -> None:
-    """Stand for `os.register_at_fork` where nothing forks."""
+    """Replace `os.register_at_fork` on systems that can't fork."""
 
 
 getattr(os, "register_at_fork", _ignored)(after_in_child=_release)

@@ -1,4 +1,4 @@
-"""Event loops: contexts that give one, which one is current, and how one is shut down."""
+"""Context managers that yield an event loop, for ``loop=`` and for use by hand."""
 
 from __future__ import annotations
 
@@ -25,30 +25,34 @@ __all__ = [
 ]
 
 LoopContext = Callable[[], AbstractContextManager[AbstractEventLoop]]
+"""What ``loop=`` takes: a function that returns a context manager, which yields an event loop."""
 
 
 @contextmanager
 def child_loop() -> Iterator[AbstractEventLoop]:
-    """Give a fresh event loop that is current inside the block, and close it behind it.
+    """Yield a new event loop, which is the current one inside the block, and close it after that.
 
-    Tasks that are left over are cancelled and run to their end first; then async generators and
-    the default executor are shut down. The loop that was current before is current again.
+    First, tasks that are left are cancelled and run to their end. Then async generators and the
+    default executor are shut down. The loop that was current before is current again::
+
+        with aio.child_loop() as loop:
+            loop.run_until_complete(connect())
+
+    Raises `AbandonedLoopError` if a task does not end.
     """
-    with _closed_behind(event_loops.new()) as loop:
+    with _closed_after(event_loops.new()) as loop:
         yield loop
 
 
 @contextmanager
 def virtual_clock(*, wall: bool = False) -> Iterator[AbstractEventLoop]:
-    """Give a fresh event loop as `child_loop` does, in virtual time.
+    """Yield a new event loop in virtual time, and close it as `child_loop` does.
 
-    ``wall`` says whether ``time.time()`` and ``datetime.now()`` move along, by the package
-    time-machine.
-
-    Raises `InvalidValueError` where that isn't installed.
+    With ``wall=True``, ``time.time()`` and ``datetime.now()`` move with its clock. This needs the
+    package time-machine. Raises `InvalidValueError` if that isn't installed.
     """
     moved = WallClock(f"virtual_clock, {locations.of_caller()}") if wall else None
-    with _closed_behind(InstrumentedLoop()) as loop:
+    with _closed_after(InstrumentedLoop()) as loop:
         clock = instrumented.make_virtual(loop)
         clock.is_always_virtual = True
         with moved or nullcontext():
@@ -58,9 +62,9 @@ def virtual_clock(*, wall: bool = False) -> Iterator[AbstractEventLoop]:
 
 @contextmanager
 def current_loop() -> Iterator[AbstractEventLoop]:
-    """Give the current event loop, and leave it open behind the block.
+    """Yield the current event loop, and leave it open.
 
-    Raises `LoopError` where there is no current event loop.
+    Raises `LoopError` if there is no current event loop.
     """
     loop = event_loops.current()
     if loop is None:
@@ -72,7 +76,7 @@ def current_loop() -> Iterator[AbstractEventLoop]:
 
 
 @contextmanager
-def _closed_behind(loop: AbstractEventLoop) -> Iterator[AbstractEventLoop]:
+def _closed_after(loop: AbstractEventLoop) -> Iterator[AbstractEventLoop]:
     restore = event_loops.make_current(loop)
     try:
         yield loop
@@ -85,12 +89,12 @@ def _closed_behind(loop: AbstractEventLoop) -> Iterator[AbstractEventLoop]:
 
 
 def clock() -> Clock:
-    """Return the virtual clock of the test that runs, or of its fixture.
+    """Return the virtual clock of the test or fixture that runs.
 
-    `Clock.time` gives its seconds, ``await clock.advance(seconds)`` moves it on, and
-    `Clock.real_time` gives the seconds of the real clock.
+    `Clock.time` returns its seconds. ``await clock.advance(seconds)`` moves it. `Clock.real_time`
+    returns the seconds of the real clock.
 
-    Raises `LoopError` where time isn't virtual.
+    Raises `LoopError` if time isn't virtual.
     """
     found = instrumented.clock_of(event_loops.current())
     if found is None:
@@ -103,10 +107,10 @@ def clock() -> Clock:
 
 @contextmanager
 def given(context: LoopContext) -> Iterator[AbstractEventLoop]:
-    """Give the loop of a user's ``loop=``, made current inside the block.
+    """Yield the loop of a user's ``loop=``, which is the current one inside the block.
 
-    Raises `InvalidTypeError` where it gives something else, `LoopError` for a loop that is
-    closed or that runs already.
+    Raises `InvalidTypeError` if it is not an event loop, and `LoopError` if it is closed or runs
+    already.
     """
     manager = context()
     if not hasattr(type(manager), "__enter__") or not hasattr(type(manager), "__exit__"):

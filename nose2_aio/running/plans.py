@@ -1,4 +1,4 @@
-"""From tags and settings to the plan of one test: the tag on it wins over both."""
+"""How one test runs, by its tags and the settings. A tag wins over the settings."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["factories", "limit", "made", "overall", "virtual"]
 
 
 def made(engine: Engine, function: object, owner: type) -> Plan:
-    """Return how the test ``function``, of the class ``owner``, is to be run by ``engine``.
+    """Return the plan for a test: ``function`` of the class ``owner``.
 
-    Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to no number.
+    Raises `InvalidValueError` for a tag that was set by hand and is not a number.
     """
-    return _made(engine, tag_lookup.read_durations(function, owner))
+    return _plan(engine, tag_lookup.read_durations(function, owner))
 
 
 def limit(engine: Engine, function: object, owner: type, settings: Settings) -> Limit:
-    """Return the time limit of such a test, with all its fixtures.
+    """Return the time limit of a test, which includes its fixtures.
 
-    Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to no number.
+    Raises `InvalidValueError` for a tag that was set by hand and is not a number.
     """
     tagged = tag_lookup.read_durations(function, owner).timeout
     if tagged is None or engine is Engine.FOREVER:
@@ -39,12 +39,12 @@ def limit(engine: Engine, function: object, owner: type, settings: Settings) -> 
 def virtual(
     function: object, owner: type, settings: Settings, *, is_virtual: bool = False
 ) -> VirtualTime | None:
-    """Return the virtual time that a test has, or a fixture of a class; None for real time.
+    """Return the virtual time of a test, or of a class's fixture; None for real time.
 
-    ``is_virtual`` says that its loop is so, where no tag says otherwise.
+    ``is_virtual`` says that the loop of the test is in virtual time, unless a tag says otherwise.
 
-    Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to nothing valid, and
-    where time-machine is needed and not installed.
+    Raises `InvalidValueError` for a tag that was set by hand to an invalid value, and if
+    time-machine is needed and not installed.
     """
     tagged = tag_lookup.read_virtual_time(function, owner)
     if tagged is False or not (tagged or is_virtual or settings.virtual_time):
@@ -57,12 +57,12 @@ def virtual(
 
 
 def factories(function: object, owner: type, settings: Settings) -> dict[int, Factory]:
-    """Return what makes the loops of a test, or of a class, by the repetitions of the run.
+    """Return the loop factories of a test or class, by the number of the run's repetition.
 
-    In each it is the one of the class, of the module and of the run if it can be, as these share
-    their loops with it. Nothing where nobody chose.
+    If possible, a repetition has the same factory as that of the class, the module and the run,
+    since a test may share their loop. The result is empty if nobody chose a factory.
 
-    Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to none.
+    Raises `InvalidValueError` for a tag that was set by hand and is not a factory.
     """
     found = dict(enumerate(settings.loop))
     for chosen in (tag_lookup.read_loop(None, owner), tag_lookup.read_loop(function, owner)):
@@ -72,7 +72,7 @@ def factories(function: object, owner: type, settings: Settings) -> dict[int, Fa
 
 
 def _aligned(chosen: Iterable[Factory], wider: dict[int, Factory]) -> dict[int, Factory]:
-    """Return what was chosen, each in the repetition that has the same in a wider scope."""
+    """Return the chosen factories by repetition, aligned with those of a wider scope."""
     found: dict[int, Factory] = {}
     rest = []
     for factory in chosen:
@@ -87,12 +87,12 @@ def _aligned(chosen: Iterable[Factory], wider: dict[int, Factory]) -> dict[int, 
 
 
 def overall(settings: Settings) -> Limit:
-    """Return the time limit of what has none of its own."""
+    """Return the time limit of the settings."""
     return Limit(settings.time_limit, settings.places.get("time_limit", ""))
 
 
 @functools.lru_cache
-def _made(engine: Engine, tagged: DurationTags) -> Plan:
+def _plan(engine: Engine, tagged: DurationTags) -> Plan:
     return Plan(
         engine=engine,
         timeout=TIMEOUT if tagged.timeout is None else tagged.timeout,

@@ -5,8 +5,7 @@
 2. `Runner.run` hands the host a coroutine and runs the loop until the host is done with it. What
    the coroutine raises is raised again outside of the loop, without frames of asyncio or ours.
 3. `Runner.call` calls plain code between two coroutines, in the same context.
-4. A coroutine is cancelled at its time limit, in a deadlock and by Ctrl-C (`cancellation`). If it
-   does not end, the loop is abandoned.
+4. At its time limit, in a deadlock and by Ctrl-C, a coroutine is cancelled (`cancellation`).
 5. `Runner.close` ends the host, unless a coroutine was the last one. Callbacks that are scheduled
    still run. What is left on the runner's own loop is shut down in another task (`shutdown`), since
    it may wait for the host. The loop is closed, and the previous loop is current again.

@@ -1,10 +1,10 @@
-"""The end of an event loop: nothing that is left over on it can hold that up for long.
+"""Shut an event loop down. Nothing that is left on it can delay that for long.
 
-1. What is about to end gets a few passes of the loop to do so.
-2. Every task that is left over is cancelled. One that isn't done after a grace is cancelled once
-   more; if that doesn't help either, it is *stubborn*, and the loop has to be abandoned.
-3. Async generators are closed, and the jobs of the default executor waited for, for a grace each.
-4. The loop is closed. What still refers to it is kept, so that no finalizer runs into it later.
+1. The loop goes round a few times, so that tasks that are about to end can end.
+2. Each task that is left is cancelled. If it does not end within a grace, it is cancelled again. If
+   it still does not end, it is *stubborn*, and the loop must be abandoned.
+3. Async generators are closed, and the jobs of the default executor are awaited, a grace for each.
+4. The loop is closed. Stubborn tasks are never deleted: their ``finally`` blocks might hang.
 """
 
 from __future__ import annotations
@@ -40,14 +40,18 @@ __all__ = [
 ]
 
 _PASSES = 3
+"""How often the loop goes round before anything is cancelled."""
 _GRACES = 4
-"""After how many graces no further round begins."""
+"""After how many graces no other round of cancelling begins."""
 _ROUNDS = 10
-"""How often to look for what is left over: tasks that are cancelled may start others."""
+"""How many rounds there are at most: a task that is cancelled may start another one."""
 
 
 def end(loop: AbstractEventLoop) -> None:
-    """Shut down a loop that isn't running, if it is open; raises `AbandonedLoopError`."""
+    """Shut down a loop that isn't running, unless it is closed.
+
+    Raises `AbandonedLoopError` if a task does not end.
+    """
     if loop.is_closed():
         return
     stubborn = loop.run_until_complete(shut_down(loop, GRACE))
@@ -58,13 +62,13 @@ def end(loop: AbstractEventLoop) -> None:
 
 
 def message(stubborn: set[Task[Any]]) -> str:
-    """Return what to say of tasks that would not end."""
+    """Return the message about tasks that did not end."""
     ordered = sorted(stubborn, key=lambda task: str(task.get_name()))
-    told = [hang_report.describe_task(task) for task in ordered[: hang_report.MAX_TASKS]]
+    reports = [hang_report.describe_task(task) for task in ordered[: hang_report.MAX_TASKS]]
     if len(ordered) > hang_report.MAX_TASKS:
-        told.append(f"... and {len(ordered) - hang_report.MAX_TASKS} tasks more.")
+        reports.append(f"... and {len(ordered) - hang_report.MAX_TASKS} tasks more.")
     return "\n\n".join(
-        ["the event loop was abandoned: a task was cancelled twice and did not end", *told]
+        ["the event loop was abandoned: a task was cancelled twice and did not end", *reports]
     )
 
 
@@ -75,20 +79,20 @@ async def shut_down(
     on_pending: Callable[[set[Task[Any]]], None] = lambda _: None,
     on_cancelled: Callable[[], None] = lambda: None,
 ) -> set[Task[Any]]:
-    """Cancel what is left over on the running loop and run it to its end; return what won't end.
+    """Cancel the tasks that are left on the running loop; return those that do not end.
 
-    Async generators and the default executor are shut down then. What a cancelled task raises
-    instead goes to the loop's exception handler, as `asyncio.Runner` has it.
+    Then shut down async generators and the default executor. If a cancelled task raises another
+    error, the loop's exception handler gets it, as with `asyncio.Runner`.
 
-    ``on_pending`` gets the tasks that are left over, before they are cancelled; ``on_cancelled`` is
-    called when there are no more.
+    ``on_pending`` gets the tasks that are left, before they are cancelled. ``on_cancelled`` is
+    called when there are none any more.
     """
     await give_way()
     on_pending(_others(loop))
     stubborn = await _cancel_all(lambda: _others(loop), grace)
     on_cancelled()
     await _bounded(loop.shutdown_asyncgens(), grace)
-    stubborn |= _others(loop)  # of the closing of an async generator
+    stubborn |= _others(loop)  # tasks that the closing of an async generator has left
     loop_state = instrumented.state_of(loop)
     if loop_state is None:
         await _bounded(loop.shutdown_default_executor(), grace)
@@ -98,7 +102,7 @@ async def shut_down(
 
 
 class Leftovers:
-    """What one runner has left on a loop."""
+    """The tasks and objects that one runner has left on a loop."""
 
     def __init__(self, loop: AbstractEventLoop, problems: Problems, grace: float) -> None:
         self._loop = loop
@@ -106,7 +110,7 @@ class Leftovers:
         self._grace = grace
 
     def is_none(self) -> bool:
-        """Tell whether nothing has to be shut down on the loop; look for what was left open."""
+        """Return True if nothing must be shut down. Then run the checks for what was left open."""
         loop_state = instrumented.state_of(self._loop)
         if loop_state is None or loop_state.needs_shutdown or asyncio.all_tasks(self._loop):
             return False
@@ -115,16 +119,16 @@ class Leftovers:
         return True
 
     def own(self) -> set[Task[Any]]:
-        """Return the tasks that this runner is charged with and that aren't done."""
+        """Return the pending tasks that were created in this runner."""
         return pending_tasks(self._loop, self._problems)
 
     def inspect(self) -> None:
-        """Look for what was left, and leave it there."""
+        """Run the checks for what was left, and leave it there."""
         inspect_before_cancel(self._loop, self._problems, self.own())
         inspect_before_close(self._loop, self._problems)
 
     async def shut_down(self) -> None:
-        """Shut the running loop down, and look for what was left."""
+        """Shut the running loop down, and run the checks for what was left."""
         loop, problems = self._loop, self._problems
         self._note(
             await shut_down(
@@ -136,7 +140,7 @@ class Leftovers:
         )
 
     def end_own(self) -> None:
-        """Do to the tasks of this runner what `shut_down` does to all; run the loop meanwhile."""
+        """Run the loop, and cancel the tasks of this runner as `shut_down` cancels all."""
         task = asyncio.Task(self._end_own(), loop=self._loop)
         task.add_done_callback(lambda _: self._loop.stop())
         while not task.done():
@@ -157,7 +161,7 @@ class Leftovers:
 
 
 async def _cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[Task[Any]]:
-    """Cancel the tasks that ``find`` gives, again and again, until it gives none that can end."""
+    """Cancel the tasks that ``find`` returns, until it returns none; return the stubborn ones."""
     stubborn: set[Task[Any]] = set()
     end = monotonic() + _GRACES * grace
     for _ in range(_ROUNDS):
@@ -179,7 +183,7 @@ async def _cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[T
 
 
 def abandon(loop: AbstractEventLoop, *, is_closed: bool = True) -> None:
-    """Leave a loop that isn't running behind, with the tasks that would not end."""
+    """Abandon a loop that isn't running, with the tasks that did not end."""
     for task in asyncio.all_tasks(loop):
         keep(task)
     if is_closed:
@@ -187,26 +191,26 @@ def abandon(loop: AbstractEventLoop, *, is_closed: bool = True) -> None:
 
 
 def keep(task: Task[Any]) -> None:
-    """Have a task that will never end never be finalized: that might hang, also at the exit."""
+    """Never delete a task that did not end: its ``finally`` blocks might hang, also at the exit."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))
-    # nothing public says that we know
+    # no public attribute stops asyncio's message that the task was destroyed
     task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
 @types.coroutine
 def _give_way() -> Generator[None, None, None]:
-    """Let the loop go round: what ``asyncio.sleep`` is may be the test's business."""
+    """Let the loop go round once. A test may have replaced ``asyncio.sleep``."""
     yield
 
 
 async def give_way() -> None:
-    """Give what is about to end a few passes of the running loop to do so."""
+    """Let the running loop go round a few times, so that tasks that are about to end can end."""
     for _ in range(_PASSES):
         await _give_way()
 
 
 def _cancel(task: Task[Any]) -> bool:
-    """Cancel a task; tell whether that can be done."""
+    """Cancel a task; return False if that is impossible."""
     try:
         task.cancel()
     except RecursionError:  # tasks that wait for each other
@@ -215,8 +219,8 @@ def _cancel(task: Task[Any]) -> bool:
 
 
 async def _bounded(ending: Any, grace: float) -> None:
-    """Await, but no longer than two graces."""
-    # not by a task factory of the user's: nothing of the test must matter here
+    """Await something, for two graces at most."""
+    # without the task factory of the user: nothing of the test must matter here
     task = asyncio.Task(ending, loop=asyncio.get_running_loop())
     await wait([task], timeout=grace)
     if not task.done():
@@ -225,11 +229,11 @@ async def _bounded(ending: Any, grace: float) -> None:
     if not task.done():
         keep(task)
     elif not task.cancelled():
-        task.exception()  # it was logged by asyncio, or interrupted
+        task.exception()  # retrieve it: asyncio has logged it, or we have interrupted it
 
 
 async def _drain(loop_state: LoopState, grace: float) -> None:
-    """Wait for the jobs of executors, and give up those that don't end."""
+    """Wait for the jobs of executors, for one grace; give up those that don't end."""
     unfinished = {job for job in loop_state.jobs or () if not job.done()}
     if loop_state.executor is not None:
         unfinished |= {asyncio.wrap_future(future) for future in loop_state.executor.unfinished}
