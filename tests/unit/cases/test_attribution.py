@@ -54,6 +54,6 @@ class Attributed(TestCase):
         settings = Settings(modes={"never-awaited": "ignore", "never-awaited-mocks": "ignore"})
         attribution = Attribution(settings, CheckResults(settings))
         with mock.patch("gc.collect") as collect:
-            attribution.begin_awaiting()
+            attribution.begin_coroutine()
             attribution.end()
         collect.assert_not_called()
