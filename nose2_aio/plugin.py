@@ -132,7 +132,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def registerInSubprocess(self, event: Any) -> None:
         """Come along to worker processes; what the command line said comes in the config.
 
-        The faces that stand here don't come along: each process puts on its own.
+        The wrappers of this process don't come along: each process makes its own.
         """
         self._test_run.fixture_wrappers.remove()
         self._is_replaying = True

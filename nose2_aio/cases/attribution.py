@@ -48,7 +48,7 @@ class Attribution:
         self.are_unawaited_checked = not check_results.ignores(
             "never-awaited", "never-awaited-mocks"
         )
-        """False if both checks for coroutines that were never awaited are off."""
+        """True unless both checks for coroutines that were never awaited are off."""
         self._late = Problems()
         """Problems that were found too late to know the test."""
         self._settings = settings

@@ -44,8 +44,8 @@ class FixtureCaller:
     def error_to_report(self, error: BaseException) -> BaseException:
         """Return the error to report for one that a test or a fixture has raised.
 
-        If a time limit or a signal has interrupted it, return an error that says so. Its traceback
-        has no frames of ours.
+        If the time limit or Ctrl-C has interrupted it, that is an error that says so. The traceback
+        of the error has no frames of ours.
         """
         error = self._scopes.options.time_limits.explained(error)
         return tracebacks.trim(self._interrupts.explained(error), head=False)
@@ -86,7 +86,10 @@ class FixtureCaller:
 
     @contextmanager
     def _recording(self, scope_key: ScopeKey) -> Iterator[None]:
-        """Record the problems of a fixture that belongs to no single test; raise their error."""
+        """Record the problems that a fixture wider than a test causes outside of a loop.
+
+        Raises the error that they fail the fixture with. For a fixture of a test, do nothing.
+        """
         if scope_key.test is not None:
             yield
             return

@@ -60,7 +60,8 @@ def call_as_coroutine(
     2. A generator can't become a coroutine, only its function can. So the function is converted,
        and ``call`` is called again. The decorator runs twice, the body once.
 
-    Return the generator itself if it has been started, or is no coroutine test.
+    Return the generator itself if it has been started, if it is no coroutine test, or if another
+    function has created it.
     """
     inner = locations.unwrap(function)
     if getattr(inner, "__code__", None) is not generator.gi_code:

@@ -96,7 +96,7 @@ def loop_factory(
 ) -> Factory | None:
     """Return the loop factory of a scope in one of the repetitions of the run; None for asyncio's.
 
-    Raises `nose2_aio.errors.InvalidValueError` if the tag was set by hand to something else.
+    Raises `nose2_aio.errors.InvalidValueError` if the tag was set by hand to a wrong value.
     """
     function: Any = None
     user_class: type = object

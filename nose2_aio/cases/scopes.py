@@ -8,8 +8,8 @@ have a runner (`nose2_aio.running.runner` says how runners nest).
    function, or if ``loop-scope`` names it. No other scope has a runner.
 2. A scope shares the loop of the nearest open scope around it. If there is none, it gets a loop of
    its own, until it is closed. So a loop lives as long as the widest async fixture in effect.
-3. A scope may be open only because of ``loop-scope``. If ``loop-scope`` of a test names
-   another scope, the test skips this one.
+3. A scope may be open only because of ``loop-scope``. It is skipped by tests for which
+   ``loop-scope`` names another scope.
 4. Before something runs, the scopes that it isn't part of are closed. The scope of a layer is
    closed at the end of the layer, that of a class or a module after its cleanups, and that of the
    run at the end of the run.
@@ -41,7 +41,7 @@ from nose2_aio.running.runner_options import RunnerOptions
 __all__ = ["NOT_RECORDED", "Scopes"]
 
 NOT_RECORDED = object()
-"""Says that the loop that was current before a test is not known, since nobody needs it."""
+"""In place of the loop before the test, which is recorded only before a plain ``setUp``."""
 _LEVELS = tuple(ScopeLevel)
 
 
@@ -177,8 +177,8 @@ class Scopes:
     def close(self, scope_key: ScopeKey) -> None:
         """Close a scope, if it is open, with all scopes inside it.
 
-        If the user has called this from inside the scope, nothing happens. Raises the error of a
-        check that fails one of these scopes.
+        Nothing is closed while something runs in it: the user has called its cleanups by hand.
+        Raises the error of a check that fails one of these scopes.
         """
         scope = self._find(scope_key.level, scope_key)
         error = None
@@ -202,9 +202,11 @@ class Scopes:
         found = self._runner_of_innermost_test(scope_key)
         if found is not None:
             return found
-        self._close_dead()
+        self._close_scopes_of_closed_loops()
         self._open_around(scope_key)
-        scope = self._find(scope_key.level, scope_key) or self._open(scope_key.level, scope_key)
+        scope = self._find(scope_key.level, scope_key) or self._open_scope(
+            scope_key.level, scope_key
+        )
         scope.is_from_loop_scope = False
         return scope.runner
 
@@ -213,7 +215,7 @@ class Scopes:
         found = self._runner_of_innermost_test(scope_key)
         if found is not None:
             return found
-        self._close_dead()
+        self._close_scopes_of_closed_loops()
         if self.open and (
             self._find(scope_key.level, scope_key) or self._outer_runner(scope_key.level, scope_key)
         ):
@@ -268,9 +270,9 @@ class Scopes:
         has_async_fixture = (level, owner) in self._with_async_fixture
         is_named = level is scope_key.loop_scope and (owner is not None or level is ScopeLevel.RUN)
         if (has_async_fixture or is_named) and self._find(level, scope_key) is None:
-            self._open(level, scope_key).is_from_loop_scope = not has_async_fixture
+            self._open_scope(level, scope_key).is_from_loop_scope = not has_async_fixture
 
-    def _open(self, level: ScopeLevel, scope_key: ScopeKey) -> Scope:
+    def _open_scope(self, level: ScopeLevel, scope_key: ScopeKey) -> Scope:
         outer = self._outer_runner(level, scope_key)
         loop = None
         if level is ScopeLevel.TEST and self.loop_before_test is not NOT_RECORDED:
@@ -306,7 +308,7 @@ class Scopes:
         return runner
 
     def _find(self, level: ScopeLevel, scope_key: ScopeKey) -> Scope | None:
-        """Return the scope at a level that a key's scope is in, or that it is; None if not open."""
+        """Return the scope that a key has at a level; None if it is not open."""
         if self.open:
             owner = scope_key.owner(level)
             for scope in reversed(self.open):
@@ -327,7 +329,7 @@ class Scopes:
                 return scope.runner
         return None
 
-    def _close_dead(self) -> None:
+    def _close_scopes_of_closed_loops(self) -> None:
         """Close the innermost scopes whose loop the user has closed."""
         while self.open and self.open[-1].runner.loop.is_closed():
             self._close_last()

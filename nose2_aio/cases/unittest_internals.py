@@ -127,8 +127,8 @@ def pop_module_cleanups() -> Iterator[Cleanup]:
 def call_remaining_cleanups(cases: Iterable[type], result: Any) -> None:
     """Call the cleanups of classes and of modules that are still waiting.
 
-    If a class has no fixtures, a worker doesn't end it with its tests. But a test may have added
-    such a cleanup all the same.
+    A test may have added one to a class without fixtures. The tests of such a class run one by one,
+    so the cleanup isn't called after them.
     """
     for case in dict.fromkeys(cases):
         if getattr(case, "_class_cleanups", ()) or unittest.case._module_cleanups:  # type: ignore[attr-defined]

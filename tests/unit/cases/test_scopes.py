@@ -27,27 +27,27 @@ class Opening(TestCase):
         """Return the levels that are open."""
         return [scope.level for scope in self.scopes.open]
 
-    def test_inside(self) -> None:
+    def test_shared_loop(self) -> None:
         """A scope is opened inside the nearest open one, and shares its loop."""
         outer = self.scopes.runner_for(MODULE)
         self.assertIs(self.scopes.runner_for(TEST).loop, outer.loop)
         self.assertEqual(self.levels(), [ScopeLevel.MODULE, ScopeLevel.TEST])
         self.assertIs(self.scopes.runner_for(TEST), self.scopes.runner_around(TEST))
 
-    def test_beside(self) -> None:
+    def test_class_inside_test(self) -> None:
         """A class that runs inside a test, in a suite of the test, doesn't share its loop."""
         loop = self.scopes.runner_for(TEST).loop
         inner = ScopeKey(ScopeLevel.CLASS, module="module", case=int)
         self.assertIsNot(self.scopes.runner_for(inner).loop, loop)
 
-    def test_declared(self) -> None:
+    def test_async_fixture(self) -> None:
         """A scope with a coroutine function is opened before the scopes inside it."""
         self.scopes.note_async_fixture(MODULE)
         self.assertTrue(self.scopes.has_async_fixture(MODULE))
         self.scopes.runner_for(TEST)
         self.assertEqual(self.levels(), [ScopeLevel.MODULE, ScopeLevel.TEST])
 
-    def test_wanted(self) -> None:
+    def test_loop_scope(self) -> None:
         """So is a scope that ``loop-scope`` asks for. A test that asks for less skips it."""
         self.scopes.runner_for(TEST._replace(loop_scope=ScopeLevel.CLASS))
         self.assertEqual(self.levels(), [ScopeLevel.CLASS, ScopeLevel.TEST])
@@ -55,8 +55,8 @@ class Opening(TestCase):
         loop = self.scopes.open[0].runner.loop
         self.assertIsNot(self.scopes.runner_for(TEST).loop, loop)
 
-    def test_arrive(self) -> None:
-        """Arriving elsewhere closes the scopes that don't contain that place."""
+    def test_close_outside(self) -> None:
+        """Before a test runs, the scopes that don't contain it are closed."""
         self.scopes.runner_for(MODULE)
         self.scopes.runner_for(CLASS)
         loop = self.scopes.runner_for(TEST).loop
@@ -66,8 +66,8 @@ class Opening(TestCase):
         self.assertEqual(self.levels(), [])
         self.assertTrue(loop.is_closed())
 
-    def test_leave(self) -> None:
-        """Leaving a scope closes the inner ones too. Leaving a closed one does nothing."""
+    def test_close(self) -> None:
+        """Closing a scope closes the inner ones too. Closing a closed one does nothing."""
         self.scopes.runner_for(MODULE)
         self.scopes.runner_for(TEST)
         self.scopes.close(CLASS)
@@ -91,7 +91,7 @@ class Opening(TestCase):
         self.assertIsNone(self.scopes.runner_around(TEST))
         self.assertIsNot(self.scopes.runner_for(TEST).loop, closed)
 
-    def test_close_in_spite_of_all(self) -> None:
+    def test_close_all_after_error(self) -> None:
         """An error in one scope doesn't keep the others open."""
 
         async def begins() -> None: ...
@@ -110,8 +110,8 @@ class Opening(TestCase):
             self.scopes.close_all()
         self.assertTrue(outer.loop.is_closed())
 
-    def test_made_current(self) -> None:
-        """A loop that is ours, or runs, or is closed, is not the user's."""
+    def test_loop_made_current(self) -> None:
+        """The user's loop is found when it was made current; one of our loops is not."""
         loop = asyncio.new_event_loop()
         self.addCleanup(loop.close)
         self.addCleanup(asyncio.set_event_loop, None)
