@@ -81,7 +81,7 @@ class Attribution:
         self._report_late()
         self._test = None
         if vars(self._late):
-            self._check_results.error_for("nobody knows whose", self._late, {}, can_fail=False)
+            self._check_results.error_for("unknown test", self._late, {}, can_fail=False)
 
     def _collect_garbage(self, *, is_of_test: bool) -> None:
         """Collect garbage: that of the test, or what was left before it."""

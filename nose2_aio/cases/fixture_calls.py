@@ -99,7 +99,7 @@ class FixtureCaller:
             yield
         finally:
             current_problems.reset(token)
-        error = self._scopes.error_for(scope_key.level, scope_key.owner(scope_key.level), problems)
+        error = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
         if error is not None:
             raise error
 
@@ -182,7 +182,7 @@ class FixtureCaller:
                 return own.run(job, stopped, is_last=always)
         finally:
             if runner is not None and runner.is_abandoned:
-                self._scopes.abandoned_owners.add(scope_key.owner(scope_key.level))
+                self._scopes.abandoned_owners.add(scope_key.owner)
             job.close()  # if it could not even be started
             if inspect.iscoroutine(awaitable):
                 awaitable.close()

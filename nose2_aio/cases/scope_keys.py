@@ -41,11 +41,16 @@ class ScopeKey(NamedTuple):
     loop_scope: ScopeLevel = ScopeLevel.TEST
     """The level that ``loop-scope`` names, as a tag or as a setting."""
 
-    def owner(self, level: ScopeLevel) -> object:
-        """Return what identifies the scope at a level: the test case, the name of the module.
+    @property
+    def owner(self) -> object:
+        """What identifies the scope: the test case, the class, the name of the module, the layer.
 
-        None for the run, and for a level that the key says nothing about.
+        None for the run.
         """
+        return self.owner_at(self.level)
+
+    def owner_at(self, level: ScopeLevel) -> object:
+        """Return the owner of the scope itself, or of one around it; None if the key has none."""
         return (None, self.layer, self.module, self.case, self.test)[level]
 
 

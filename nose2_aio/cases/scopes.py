@@ -62,7 +62,7 @@ class Scope:
 
         Always True for the run and for layers: they are closed at their own end.
         """
-        return self.level <= ScopeLevel.LAYER or scope_key.owner(self.level) is self.owner
+        return self.level <= ScopeLevel.LAYER or scope_key.owner_at(self.level) is self.owner
 
 
 class Scopes:
@@ -153,7 +153,7 @@ class Scopes:
         scope = self._find(scope_key.level, scope_key)
         if scope is not None and scope.runner.is_abandoned:
             return True
-        return scope_key.owner(scope_key.level) in self.abandoned_owners
+        return scope_key.owner in self.abandoned_owners
 
     @property
     def is_in_use(self) -> bool:
@@ -162,12 +162,12 @@ class Scopes:
 
     def note_async_fixture(self, scope_key: ScopeKey) -> None:
         """Note that a fixture of a scope is a coroutine function."""
-        self._with_async_fixture.add((scope_key.level, scope_key.owner(scope_key.level)))
+        self._with_async_fixture.add((scope_key.level, scope_key.owner))
         self.has_wider_scopes = True
 
     def has_async_fixture(self, scope_key: ScopeKey) -> bool:
         """Return True if a fixture of a scope is a coroutine function."""
-        return (scope_key.level, scope_key.owner(scope_key.level)) in self._with_async_fixture
+        return (scope_key.level, scope_key.owner) in self._with_async_fixture
 
     def close_outside(self, scope_key: ScopeKey) -> None:
         """Close the scopes that don't contain the scope of a key, up to one that is in use."""
@@ -224,7 +224,7 @@ class Scopes:
 
     def add(self, scope_key: ScopeKey, runner: Runner) -> None:
         """Add an open scope that has a runner already."""
-        self.open.append(Scope(scope_key.level, scope_key.owner(scope_key.level), runner))
+        self.open.append(Scope(scope_key.level, scope_key.owner, runner))
 
     def use_loop(self, scope_key: ScopeKey, loop: AbstractEventLoop) -> None:
         """Run a scope on a loop that the user has created and will close."""
@@ -266,7 +266,7 @@ class Scopes:
 
     def _open_early(self, level: ScopeLevel, scope_key: ScopeKey) -> None:
         """Open a wider scope if it has an async fixture, or if ``loop-scope`` names it."""
-        owner = scope_key.owner(level)
+        owner = scope_key.owner_at(level)
         has_async_fixture = (level, owner) in self._with_async_fixture
         is_named = level is scope_key.loop_scope and (owner is not None or level is ScopeLevel.RUN)
         if (has_async_fixture or is_named) and self._find(level, scope_key) is None:
@@ -278,12 +278,12 @@ class Scopes:
         if level is ScopeLevel.TEST and self.loop_before_test is not NOT_RECORDED:
             loop = self.loop_made_current(self.loop_before_test)
         if loop is None:
-            factory = self.factory_for(level, scope_key.owner(level), outer)
+            factory = self.factory_for(level, scope_key.owner_at(level), outer)
             runner = self._new_runner(level, outer=outer, factory=factory)
         else:
             context = None if outer is None else outer.context.copy()
             runner = self._new_runner(level, loop=loop, context=context)
-        scope = Scope(level, scope_key.owner(level), runner)
+        scope = Scope(level, scope_key.owner_at(level), runner)
         self.open.append(scope)
         return scope
 
@@ -295,9 +295,9 @@ class Scopes:
             owner = owner.id()
         remedy = "Tag the class" if level is ScopeLevel.CLASS else "Set loop for all"
         return (
-            f"{locations.text_of(owner, str)}: it is to run on a loop of {names[0]}, but its "
-            f"{level.name.lower()} has one of {names[1]}, which it would have to share.\n"
-            f"{remedy}, or take away what makes that loop: an async fixture, or loop-scope."
+            f"{locations.text_of(owner, str)}: it needs a loop of {names[0]}, but it shares the loop "
+            f"of its {level.name.lower()}, which is one of {names[1]}.\n"
+            f"{remedy}, or remove the reason for the shared loop: an async fixture, or loop-scope."
         )
 
     def _new_runner(self, level: ScopeLevel, **options: Any) -> Runner:
@@ -310,7 +310,7 @@ class Scopes:
     def _find(self, level: ScopeLevel, scope_key: ScopeKey) -> Scope | None:
         """Return the scope that a key has at a level; None if it is not open."""
         if self.open:
-            owner = scope_key.owner(level)
+            owner = scope_key.owner_at(level)
             for scope in reversed(self.open):
                 if scope.level is level and scope.owner is owner:
                     return scope

@@ -46,7 +46,7 @@ class Attributed(TestCase):
         first.close()
         second.close()
         names = [entry.name.rpartition(".")[2] for entry in check_results.entries]
-        self.assertEqual(names, ["test", "nobody knows whose"])
+        self.assertEqual(names, ["test", "unknown test"])
         self.assertIsNone(scopes.options.time_limits.deadline)
 
     def test_ignored(self) -> None:
