@@ -111,7 +111,7 @@ def call_class_fixture(call_fixture: CallFixture, case: type, method: Callable[.
 
 def class_fixtures(case: Any, function: Any) -> list[Any]:
     """Return the user's functions that a fixture of a class or a layer calls, or the fixture."""
-    if _lookup(_CLASS_FIXTURES, function) is _scenario_layer_fixture:
+    if _lookup(_CLASS_FIXTURES, function) is _call_layer_fixture_of_scenario:
         return list(_layer_functions(case, function))
     return [function]
 
@@ -122,9 +122,9 @@ def has_fixture(test: Any, name: str) -> bool:
     kind = _lookup(_FIXTURES, method)
     if kind is None:
         return True
-    if kind is _function_fixture:
+    if kind is _call_function_fixture:
         return getattr(test, f"_{name}Func") is not None
-    return kind is not _test_class_fixture or hasattr(test.obj, name)
+    return kind is not _call_test_class_fixture or hasattr(test.obj, name)
 
 
 def is_layer_suite(suite: object) -> bool:
@@ -144,7 +144,7 @@ def user_class_of_test(test: Any) -> type:
 def user_class_of_case(case: type) -> type:
     """Return the user's class that nose2 has made this class for; any other class as it is."""
     method = locations.unwrap(getattr(case, "setUpClass", None))
-    if _lookup(_CLASS_FIXTURES, method) is _test_class_class_fixture:
+    if _lookup(_CLASS_FIXTURES, method) is _call_class_fixture_of_test_class:
         owner: type = _closure_variable(method, "cls")
         return owner
     return case
@@ -155,7 +155,7 @@ def user_object(test: Any) -> object:
     return test if user_class_of_test(test) is type(test) else test.obj
 
 
-def _function(test: Any, _: Callable[[], Any]) -> UserCall:
+def _function_call(test: Any, _: Callable[[], Any]) -> UserCall:
     function = test._testFunc
     # a method of a test class, which one of its test generators has yielded
     method = getattr(function, "__wrapped__", function)
@@ -163,28 +163,30 @@ def _function(test: Any, _: Callable[[], Any]) -> UserCall:
     return UserCall(function, function, owner, test)
 
 
-def _function_fixture(call_fixture: CallFixture, test: Any, method: Callable[[], Any]) -> None:
+def _call_function_fixture(call_fixture: CallFixture, test: Any, method: Callable[[], Any]) -> None:
     function = getattr(test, f"_{method.__name__}Func")
     if function is not None:
         call_fixture(function)
 
 
-def _test_class(test: Any, _: Callable[[], Any]) -> UserCall:
+def _test_class_call(test: Any, _: Callable[[], Any]) -> UserCall:
     function = getattr(test.obj, test.method)
     return UserCall(function, function, type(test.obj), test.obj)
 
 
-def _test_class_fixture(call_fixture: CallFixture, test: Any, method: Callable[[], Any]) -> None:
+def _call_test_class_fixture(
+    call_fixture: CallFixture, test: Any, method: Callable[[], Any]
+) -> None:
     call_fixture(getattr(test.obj, method.__name__))
 
 
-def _test_class_class_fixture(call_fixture: CallFixture, _: type, method: Any) -> None:
+def _call_class_fixture_of_test_class(call_fixture: CallFixture, _: type, method: Any) -> None:
     function = getattr(_closure_variable(method, "cls"), method.__name__, None)
     if function is not None:
         call_fixture(function)
 
 
-def _scenario(test: TestCase, method: Any) -> UserCall:
+def _scenario_call(test: TestCase, method: Any) -> UserCall:
     case, function = method.case, method.case.func
 
     def call() -> Any:
@@ -199,11 +201,11 @@ def _scenario(test: TestCase, method: Any) -> UserCall:
     return UserCall(call, function, object, test)
 
 
-def _scenario_fixture(call_fixture: CallFixture, _: TestCase, method: Any) -> None:
+def _call_scenario_fixture(call_fixture: CallFixture, _: TestCase, method: Any) -> None:
     _call_each(call_fixture, _closure_variable(method, _SCENARIO_LISTS[method.__name__]), method)
 
 
-def _scenario_layer_fixture(call_fixture: CallFixture, layer: Any, method: Any) -> None:
+def _call_layer_fixture_of_scenario(call_fixture: CallFixture, layer: Any, method: Any) -> None:
     _call_each(call_fixture, _layer_functions(layer, method), method)
 
 
@@ -252,38 +254,38 @@ _GENERATORS = "nose2.plugins.loader.generators"
 _WRAPPING_MODULES = (_GENERATORS, "nose2.plugins.loader.parameters")
 _SUCH = "nose2.tools.such"
 TESTS: dict[str, tuple[str, Callable[[Any, Any], UserCall]]] = {
-    "FunctionTestCase.runTest": ("unittest.case", _function),
-    "MethodTestCase.<locals>._MethodTestCase.runTest": (_TEST_CLASSES, _test_class),
-    "Scenario._makeTestCase.<locals>._make_test_func.<locals>._test": (_SUCH, _scenario),
+    "FunctionTestCase.runTest": ("unittest.case", _function_call),
+    "MethodTestCase.<locals>._MethodTestCase.runTest": (_TEST_CLASSES, _test_class_call),
+    "Scenario._makeTestCase.<locals>._make_test_func.<locals>._test": (_SUCH, _scenario_call),
 }
 """The test methods that drop the value of the user's function, by name and module."""
 _FIXTURES: dict[str, tuple[str, Callable[[CallFixture, Any, Any], None]]] = {
-    "FunctionTestCase.setUp": ("unittest.case", _function_fixture),
-    "FunctionTestCase.tearDown": ("unittest.case", _function_fixture),
-    "MethodTestCase.<locals>._MethodTestCase.setUp": (_TEST_CLASSES, _test_class_fixture),
-    "MethodTestCase.<locals>._MethodTestCase.tearDown": (_TEST_CLASSES, _test_class_fixture),
-    "Scenario._makeTestCase.<locals>.setUp": (_SUCH, _scenario_fixture),
-    "Scenario._makeTestCase.<locals>.tearDown": (_SUCH, _scenario_fixture),
+    "FunctionTestCase.setUp": ("unittest.case", _call_function_fixture),
+    "FunctionTestCase.tearDown": ("unittest.case", _call_function_fixture),
+    "MethodTestCase.<locals>._MethodTestCase.setUp": (_TEST_CLASSES, _call_test_class_fixture),
+    "MethodTestCase.<locals>._MethodTestCase.tearDown": (_TEST_CLASSES, _call_test_class_fixture),
+    "Scenario._makeTestCase.<locals>.setUp": (_SUCH, _call_scenario_fixture),
+    "Scenario._makeTestCase.<locals>.tearDown": (_SUCH, _call_scenario_fixture),
 }
 """The same for their ``setUp`` and ``tearDown``."""
 _CLASS_FIXTURES: dict[str, tuple[str, Callable[[CallFixture, type, Any], None]]] = {
     "MethodTestCase.<locals>._MethodTestCase.setUpClass": (
         _TEST_CLASSES,
-        _test_class_class_fixture,
+        _call_class_fixture_of_test_class,
     ),
     "MethodTestCase.<locals>._MethodTestCase.tearDownClass": (
         _TEST_CLASSES,
-        _test_class_class_fixture,
+        _call_class_fixture_of_test_class,
     ),
     "GeneratorMethodCase.<locals>._GeneratorMethodCase.setUpClass": (
         _GENERATORS,
-        _test_class_class_fixture,
+        _call_class_fixture_of_test_class,
     ),
     "GeneratorMethodCase.<locals>._GeneratorMethodCase.tearDownClass": (
         _GENERATORS,
-        _test_class_class_fixture,
+        _call_class_fixture_of_test_class,
     ),
-    "Scenario._makeLayer.<locals>.setUp": (_SUCH, _scenario_layer_fixture),
-    "Scenario._makeLayer.<locals>.tearDown": (_SUCH, _scenario_layer_fixture),
+    "Scenario._makeLayer.<locals>.setUp": (_SUCH, _call_layer_fixture_of_scenario),
+    "Scenario._makeLayer.<locals>.tearDown": (_SUCH, _call_layer_fixture_of_scenario),
 }
 """The same for classes and layers."""

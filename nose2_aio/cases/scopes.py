@@ -295,8 +295,8 @@ class Scopes:
             owner = owner.id()
         remedy = "Tag the class" if level is ScopeLevel.CLASS else "Set loop for all"
         return (
-            f"{locations.text_of(owner, str)}: it needs a loop of {names[0]}, but it shares the loop "
-            f"of its {level.name.lower()}, which is one of {names[1]}.\n"
+            f"{locations.text_of(owner, str)}: it needs a loop of {names[0]}, "
+            f"but it shares the loop of its {level.name.lower()}, which is one of {names[1]}.\n"
             f"{remedy}, or remove the reason for the shared loop: an async fixture, or loop-scope."
         )
 
