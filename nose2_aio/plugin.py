@@ -132,9 +132,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def registerInSubprocess(self, event: Any) -> None:
         """Come along to worker processes; what the command line said comes in the config.
 
-        The faces that stand here don't come along: each process puts on its own.
+        The wrappers of this process don't come along: each process makes its own.
         """
-        self._test_run.fixture_wrappers.take_off()
+        self._test_run.fixture_wrappers.remove()
         self._is_replaying = True
         self._unregister("stopTest")
         self.session.hooks.register("stopTest", self)
@@ -327,7 +327,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             return self._execute(execute, suite, result)
         finally:
             # or unittest would tear the class and the module down again, in the next share
-            unittest_internals.forget_class(result)
+            unittest_internals.forget_previous_class(result)
             if self._last_stop is not None:  # it is going to be sent only now
                 self._last_stop.metadata[_FOUND] = self._test_run.take()
 

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 from unittest import TestCase
 
-from nose2_aio.cases import nose2_cases, scope_keys, unittest_internals
+from nose2_aio.cases import nose2_cases, unittest_internals
 from nose2_aio.cases.adapter import Adapter, stepping_in
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
@@ -20,7 +20,6 @@ from nose2_aio.cases.fixture_wrappers import FixtureWrappers
 from nose2_aio.cases.scope_keys import ScopeLevel
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
-from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, WorkerStartError
 from nose2_aio.eventloop import event_loops, wakeup_sources
@@ -64,8 +63,7 @@ class Run:
         ``is_debugging`` tells whether a failing test ends in a debugger.
         """
         self.settings = settings
-        self.scopes = Scopes(settings)
-        self.scopes.judge = self._judge
+        self.scopes = Scopes(settings, self._judge)
         self.time_limits = self.scopes.options.time_limits
         self.notes = self.time_limits.notes
         self.time_limits.is_off = is_debugging
@@ -96,7 +94,7 @@ class Run:
 
     def end(self) -> None:
         """Close the loop of the run."""
-        self.scopes.close()
+        self.scopes.close_all()
         self._signals.close()
         self._entries += self.check_results.take()
 
@@ -105,7 +103,7 @@ class Run:
         wakeup_sources.ignore_foreign_threads()
         # worker processes repeat their shares themselves
         repeated = None if is_sent else loop_variants.repetitions(suite, self.settings)
-        self.scopes.chooses = self._choose if repeated is not None else None
+        self.scopes.has_factories = repeated is not None
         try:
             with stepping_in(self.adapter):
                 if repeated is not None:
@@ -130,10 +128,10 @@ class Run:
         Raises `nose2_aio.errors.WorkerStartError` where no worker can be started.
         """
         wakeup_sources.ignore_foreign_threads()
-        with stepping_in(self.adapter), self.fixture_wrappers.on(suite):
+        with stepping_in(self.adapter), self.fixture_wrappers.wrapping(suite):
             found = units.units_of_run(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
-                self.scopes.chooses = self._choose
+                self.scopes.has_factories = True
             worker = spawned.current_worker()
             if worker is not None:
                 worker.work(found, self, result=result, describe=describe)
@@ -167,22 +165,22 @@ class Run:
         value = None
         while repeated:
             number, part = repeated.pop(0)
-            self.scopes.begin(number)
+            self.scopes.begin_repetition(number)
             value = self._execute_once(execute, part, result)
             if repeated:  # or unittest would take its fixtures for set up
-                unittest_internals.forget_class(result)
+                unittest_internals.forget_previous_class(result)
         return value
 
     def _execute_once(
         self, execute: Execute, suite: Any, result: Any, *, is_sent: bool = False
     ) -> Any:
-        with self.fixture_wrappers.on(suite):
+        with self.fixture_wrappers.wrapping(suite):
             try:
                 if is_sent:
                     return execute(suite, result)
                 return self._execute_rounds(execute, suite, result)
             finally:
-                self.scopes.close(but_run=True)
+                self.scopes.close_all(keep_run=True)
 
     def _execute_rounds(self, execute: Execute, suite: Any, result: Any) -> Any:
         """Execute a suite as often as ``repeat`` says."""
@@ -190,18 +188,18 @@ class Run:
             execute(units.shuffled_suite(units.copied_suite(suite), self.settings), result)
             if result.shouldStop:
                 return None
-            unittest_internals.forget_class(result)
-            self.scopes.close(but_run=True)
+            unittest_internals.forget_previous_class(result)
+            self.scopes.close_all(keep_run=True)
         return execute(units.shuffled_suite(suite, self.settings), result)
 
     def begin_unit(self, repetition: int | None) -> None:
         """Prepare the loops of a unit, in a worker."""
         if repetition is not None:
-            self.scopes.begin(repetition)
+            self.scopes.begin_repetition(repetition)
 
     def end_unit(self) -> None:
         """Close what was opened for a unit, in a worker."""
-        self.scopes.close()
+        self.scopes.close_all()
 
     def attach(self, test: TestCase) -> None:
         """Prepare a test case to run its coroutines, in a worker."""
@@ -234,7 +232,7 @@ class Run:
         """Return the time limit of a test in words; of a fixture, for None."""
         limit = plans.overall(self.settings)
         if test is not None:
-            function, owner = nose2_cases.target(test)
+            function, owner = nose2_cases.function_and_owner(test)
             mark = decorators.decoration(function)
             engine = Engine.BY_RESULT if mark is None else mark.engine
             limit = plans.limit(engine, function, owner, self.settings)
@@ -266,9 +264,6 @@ class Run:
         self.time_limits.put_off(seconds)
         if self._workers is not None:
             self._workers.resume()
-
-    def _choose(self, level: ScopeLevel, owner: Any, repetition: int) -> Factory | None:
-        return scope_keys.factory(level, owner, repetition, self.settings)
 
     def _judge(self, level: ScopeLevel, owner: object, problems: Problems) -> AioError | None:
         """Judge what was found in a scope that is wider than a test, or in a fixture of it."""

@@ -32,7 +32,7 @@ from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.invocation import Invocation
 from nose2_aio.cases.isolated import IsolatedCases
 from nose2_aio.cases.limits import Limits, is_tagged
-from nose2_aio.cases.scopes import UNKNOWN, Scopes
+from nose2_aio.cases.scopes import NOT_RECORDED, Scopes
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError
@@ -55,8 +55,8 @@ _NO_TEAR_DOWN = TestCase.tearDown
 @contextmanager
 def stepping_in(adapter: Adapter) -> Iterator[None]:
     """Inside the block, step in at cleanups of tests, and record coroutines that are dropped."""
-    adapter.attribution.filters = unawaited.active_filters()
-    before = getattr(TestCase, unittest_internals.CLEANUP)
+    adapter.attribution.warnings_filters = unawaited.active_filters()
+    before = getattr(TestCase, unittest_internals.CLEANUP_HOOK)
     do_plain_cleanups: Callable[[TestCase], Any] = TestCase.doCleanups
     adapter.do_cleanups = do_plain_cleanups
 
@@ -64,35 +64,37 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
         if test is adapter.test and type(function) is not _Raise:
             adapter.call_cleanup(test, function, *args, **kwargs)
         else:
-            unittest_internals.PLAIN_CLEANUP(test, function, *args, **kwargs)
+            unittest_internals.call_cleanup(test, function, *args, **kwargs)
 
     def do_cleanups(test: TestCase) -> Any:
         is_passed = do_plain_cleanups(test)
         frame = sys._getframe(1)
-        is_end = frame.f_code is unittest_internals.RUN or unittest_internals.is_end(frame)
+        is_end = frame.f_code is unittest_internals.RUN_CODE or unittest_internals.is_called_by_run(
+            frame
+        )
         if is_end and test is adapter.test:
             return adapter.end(test, is_passed=is_passed)
         return is_passed
 
-    setattr(TestCase, unittest_internals.CLEANUP, call_cleanup)
+    setattr(TestCase, unittest_internals.CLEANUP_HOOK, call_cleanup)
     TestCase.doCleanups = do_cleanups  # type: ignore[assignment,method-assign]
     try:
         with _recording_drops(adapter.attribution):
             yield
     finally:
-        setattr(TestCase, unittest_internals.CLEANUP, before)
+        setattr(TestCase, unittest_internals.CLEANUP_HOOK, before)
         TestCase.doCleanups = do_plain_cleanups  # type: ignore[assignment,method-assign]
         adapter.close()
 
 
 def _recording_drops(attribution: Attribution) -> AbstractContextManager[None]:
-    if not attribution.collects:
+    if not attribution.are_unawaited_checked:
         return nullcontext()
 
     def note(coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
         return attribution.note_unawaited(coroutine, is_late=is_late)
 
-    return unawaited.intercept_drops(note, lambda: attribution.filters)
+    return unawaited.intercept_drops(note, lambda: attribution.warnings_filters)
 
 
 class Adapter:
@@ -120,7 +122,7 @@ class Adapter:
         self._time_limits = scopes.options.time_limits
         self._limits = Limits(settings, self._time_limits)
         self._invocation = Invocation(settings, scopes, fixtures, attribution, self._limits)
-        self._isolated = IsolatedCases(settings, scopes.options, fixtures.explained)
+        self._isolated = IsolatedCases(settings, scopes.options, fixtures.error_to_report)
 
     def close(self) -> None:
         """End the last test, after all of them."""
@@ -136,47 +138,51 @@ class Adapter:
 
     def attach(self, test: TestCase) -> None:
         """Replace the hooks of a test case that is about to run."""
-        if self._scopes.layered is not test:  # or its layers have begun it
+        if self._scopes.layered_test is not test:  # or its layers have begun it
             self._begin(test)
         case = type(test)
-        hook = getattr(case, unittest_internals.TEST, None)
+        hook = getattr(case, unittest_internals.TEST_HOOK, None)
         if hook is None:
             return
-        if hook is unittest_internals.PLAIN:
-            test.__dict__[unittest_internals.TEST] = partial(self._invocation.call, test)
+        if hook is unittest_internals.call_test_method:
+            test.__dict__[unittest_internals.TEST_HOOK] = partial(self._invocation.call, test)
             if case.setUp is not _NO_SET_UP or case.tearDown is not _NO_TEAR_DOWN:
                 self._replace_fixture_hooks(test, case)
-        elif hook is unittest_internals.ISOLATED:
+        elif hook is unittest_internals.call_isolated_test_method:
             self._isolated.attach(test, self.attribution.problems)
         else:
             _check_fixtures(test)
         scopes, limits = self._scopes, self._limits
         if scopes.open and not scopes.is_innermost(case):
-            scopes.arrive(scopes.key_of(test))
-        if limits.are_for_all or limits.mistake is not None or hook is not unittest_internals.PLAIN:
+            scopes.close_outside(scopes.key_of(test))
+        if (
+            limits.are_for_all
+            or limits.mistake is not None
+            or hook is not unittest_internals.call_test_method
+        ):
             limits.begin_before_set_up(test)
             if limits.mistake is not None:
-                test.__dict__[unittest_internals.SET_UP] = partial(_fail, test, limits.mistake)
+                test.__dict__[unittest_internals.SET_UP_HOOK] = partial(_fail, test, limits.mistake)
 
     def detach(self) -> None:
         """End the time of the test, when unittest is done with it."""
-        if self._time_limits.deadline is not None and self._scopes.layered is None:
+        if self._time_limits.deadline is not None and self._scopes.layered_test is None:
             self._time_limits.end()
 
     def begin_layered(self, test: TestCase) -> None:
         """Begin a test before the fixtures that its layers have for it."""
         self._begin(test)
-        self._scopes.layered = test
-        self._scopes.arrive(self._scopes.key_of(test))
-        function, owner = nose2_cases.target(test)
+        self._scopes.layered_test = test
+        self._scopes.close_outside(self._scopes.key_of(test))
+        function, owner = nose2_cases.function_and_owner(test)
         if self._limits.are_for_all or is_tagged(function, owner):
             self._limits.begin(function, owner)
 
     def end_layered(self, test: TestCase) -> None:
         """End a test after the fixtures that its layers have for it."""
-        self._scopes.layered = None
+        self._scopes.layered_test = None
         self.detach()
-        self._scopes.leave(self._scopes.key_of(test))
+        self._scopes.close(self._scopes.key_of(test))
 
     def call_cleanup(
         self, test: TestCase, function: Callable[..., Any], /, *args: Any, **kwargs: Any
@@ -187,7 +193,7 @@ class Adapter:
             self._fixtures.call(self._scopes.key_of(test), never, function, *args, **kwargs)
             self._limits.check()
         except BaseException as error:
-            raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
+            raise self._fixtures.error_to_report(error)  # noqa: B904 -- the same, without our frames
 
     def end(self, test: TestCase, *, is_passed: Any) -> Any:
         """End a test after its last cleanup; return whether it has passed, as ``doCleanups`` does.
@@ -196,19 +202,21 @@ class Adapter:
         """
         self.attribution.end()
         scopes = self._scopes
-        if self._time_limits.deadline is not None and scopes.layered is not test:
+        if self._time_limits.deadline is not None and scopes.layered_test is not test:
             self._time_limits.end()
-        if scopes.open and scopes.open[-1].owner is test is not scopes.layered:
-            is_passed = self._attempt(test, is_passed, lambda: scopes.leave(scopes.key_of(test)))
-        elif scopes.open and scopes.layered is test:  # its layers end it
+        if scopes.open and scopes.open[-1].owner is test is not scopes.layered_test:
+            is_passed = self._attempt(test, is_passed, lambda: scopes.close(scopes.key_of(test)))
+        elif scopes.open and scopes.layered_test is test:  # its layers end it
             inspect_after_test(self.attribution.problems, scopes.open[-1].runner.loop)
         if self._isolated.test is test:
             is_passed = self._attempt(test, is_passed, self._isolated.inspect)
-        if self.attribution.have_any(test):
-            judge = partial(self.attribution.judge, test, is_passed=is_passed)
-            is_passed = self._attempt(test, is_passed, judge)
+        if self.attribution.has_problems(test):
+            check = partial(self.attribution.check, test, is_passed=is_passed)
+            is_passed = self._attempt(test, is_passed, check)
         waits, self._time_limits.waits = self._time_limits.waits, None
-        if waits is not None and (self.attribution.has_awaited or self._isolated.test is test):
+        if waits is not None and (
+            self.attribution.has_run_coroutine or self._isolated.test is test
+        ):
             self._timings.note(test.id(), monotonic() - self._began, waits)
         return is_passed
 
@@ -222,28 +230,28 @@ class Adapter:
             self._time_limits.waits = self._timings.begin()
         self._began = monotonic()
         scopes = self._scopes
-        scopes.problems = self.attribution.problems
-        scopes.last = test
-        scopes.current_before = UNKNOWN
+        scopes.test_problems = self.attribution.problems
+        scopes.module = type(test).__module__
+        scopes.loop_before_test = NOT_RECORDED
 
     def _replace_fixture_hooks(self, test: TestCase, case: type[TestCase]) -> None:
         has_set_up = case.setUp is not _NO_SET_UP and nose2_cases.has_fixture(test, "setUp")
         if case.tearDown is not _NO_TEAR_DOWN and nose2_cases.has_fixture(test, "tearDown"):
-            self._replace(test, unittest_internals.TEAR_DOWN, self._call_tear_down)
+            self._replace(test, unittest_internals.TEAR_DOWN_HOOK, self._call_tear_down)
             # an async tearDown needs the task and the context of setUp
             has_set_up = has_set_up or coroutines.is_declared(case.tearDown)
         if has_set_up:
-            self._replace(test, unittest_internals.SET_UP, self._call_set_up)
+            self._replace(test, unittest_internals.SET_UP_HOOK, self._call_set_up)
 
     def _replace(self, test: TestCase, hook: str, call: Callable[[TestCase], None]) -> None:
-        if unittest_internals.keeps(type(test), hook):
+        if unittest_internals.has_default_hook(type(test), hook):
             test.__dict__[hook] = partial(call, test)
 
     def _call_set_up(self, test: TestCase) -> None:
         """Call ``setUp``, in place of ``_callSetUp``."""
-        del test.__dict__[unittest_internals.SET_UP]
+        del test.__dict__[unittest_internals.SET_UP_HOOK]
         scopes = self._scopes
-        function, owner = nose2_cases.target(test)
+        function, owner = nose2_cases.function_and_owner(test)
         if self._time_limits.deadline is None and is_tagged(function, owner):
             self._limits.begin(function, owner)
         try:
@@ -251,30 +259,30 @@ class Adapter:
                 raise self._limits.mistake
             is_coroutine = decorators.is_declared(function, test)
             if is_coroutine:
-                self.attribution.begin_awaiting()
+                self.attribution.begin_coroutine()
             if is_coroutine or coroutines.is_declared(type(test).tearDown):
-                scopes.runner(scopes.key_of(test))  # its loop is current while setUp runs
+                scopes.runner_for(scopes.key_of(test))  # its loop is current while setUp runs
             elif not scopes.open:
-                scopes.current_before = event_loops.current()
+                scopes.loop_before_test = event_loops.current()
             self._call_fixture(test, "setUp")
         except BaseException as error:
-            test.__dict__.pop(unittest_internals.TEAR_DOWN, None)
-            raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
+            test.__dict__.pop(unittest_internals.TEAR_DOWN_HOOK, None)
+            raise self._fixtures.error_to_report(error)  # noqa: B904 -- the same, without our frames
 
     def _call_tear_down(self, test: TestCase) -> None:
         """Call ``tearDown``, in place of ``_callTearDown``."""
-        del test.__dict__[unittest_internals.TEAR_DOWN]
+        del test.__dict__[unittest_internals.TEAR_DOWN_HOOK]
         self._time_limits.renew()
         try:
             self._call_fixture(test, "tearDown")
             self._limits.check()
         except BaseException as error:
-            raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
+            raise self._fixtures.error_to_report(error)  # noqa: B904 -- the same, without our frames
 
     def _call_fixture(self, test: TestCase, name: str) -> None:
         fixture = getattr(test, name)
         key = self._scopes.key_of(test)
-        call_inner = nose2_cases.fixture(fixture)
+        call_inner = nose2_cases.inner_fixture_call(fixture)
         if call_inner is not None:
             call_inner(partial(self._fixtures.call, key, never), test, fixture)
             return
@@ -284,14 +292,14 @@ class Adapter:
             return
         value = fixture()
         if value is not None:
-            self._fixtures.settle(key, is_last, value, fixture)
+            self._fixtures.finish_call(key, is_last, value, fixture)
 
     def _attempt(self, test: TestCase, is_passed: Any, end: Callable[[], None]) -> Any:
         """Do a last step of a test; if that fails, the test does. Return whether it has passed."""
         try:
             end()
         except BaseException as error:
-            test.addCleanup(_Raise(self._fixtures.explained(error)))
+            test.addCleanup(_Raise(self._fixtures.error_to_report(error)))
             return self.do_cleanups(test)
         return is_passed
 
@@ -310,20 +318,21 @@ def _check_fixtures(test: TestCase) -> None:
     """Let a test fail if its class calls its tests itself, but has an async fixture."""
     for name in ("setUp", "tearDown"):
         fixture = getattr(test, name)
-        is_called = unittest_internals.calls_fixtures(type(test))
+        is_called = unittest_internals.is_set_up_by_unittest(type(test))
         if is_called and coroutines.is_declared(fixture):
-            test.__dict__[unittest_internals.SET_UP] = partial(_refuse, test, fixture)
+            test.__dict__[unittest_internals.SET_UP_HOOK] = partial(_refuse, test, fixture)
 
 
 def _fail(test: TestCase, error: BaseException) -> None:
-    del test.__dict__[unittest_internals.SET_UP]
+    del test.__dict__[unittest_internals.SET_UP_HOOK]
     raise error
 
 
 def _refuse(test: TestCase, fixture: Any) -> None:
-    del test.__dict__[unittest_internals.SET_UP]
+    del test.__dict__[unittest_internals.SET_UP_HOOK]
     raise DefinitionError(
         f"{locations.describe(fixture)}: {type(test).__name__} overrides "
-        f"{unittest_internals.TEST} to call its tests by itself, so its fixtures are not awaited.\n"
+        f"{unittest_internals.TEST_HOOK} to call its tests by itself, so its fixtures are not "
+        "awaited.\n"
         "Take that away, or make the fixture a plain function."
     )

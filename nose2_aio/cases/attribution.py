@@ -1,8 +1,14 @@
-"""What is found of the tests, and to which of them that is charged.
+"""Attribution: the test that a problem belongs to.
 
-A coroutine that nobody awaits comes to light when it is dropped. One that is lost in a circle of
-references comes out when garbage is collected, whoever runs then: so that is done at the end of a
-test, and ahead of it where something else may have lost one. What comes out later fails nobody.
+Most problems are found while the test runs, in its context. A coroutine that was never awaited is
+found when it is dropped:
+
+1. Usually that is while its test runs.
+2. If it is part of a reference cycle, it is dropped by the next garbage collection, whatever test
+   runs then. So garbage is collected at the end of each test that has run a coroutine.
+3. A class fixture, or a test that has run no coroutine, may have left such a cycle before. Then
+   garbage is collected before the first coroutine of the test, too. What is found fails no test.
+4. It may be kept in an attribute of the test case. That is checked after the last cleanup.
 """
 
 from __future__ import annotations
@@ -23,106 +29,112 @@ __all__ = ["Attribution"]
 
 
 class Attribution:
-    """Charges to the test that runs what is found of it."""
+    """Attributes problems to the test that runs."""
 
-    has_awaited = False
-    """Whether the test has run on a loop."""
-    filters: object = None
-    """The filters of warnings when it began."""
+    has_run_coroutine = False
+    """True if the test has run a coroutine, or is about to."""
+    warnings_filters: object = None
+    """The warnings filters that were active when the test began."""
     _test: TestCase | None = None
     """The test that runs, or that ran last."""
-    _kind: type | None = None
-    """Its class."""
-    _is_owned = False
+    _is_collecting = False
     """True while we collect this test's garbage."""
     _is_clean = False
-    """Whether there is no garbage of anything before it."""
+    """True if no garbage is left from before the test."""
 
     def __init__(self, settings: Settings, check_results: CheckResults) -> None:
         self.problems = Problems()
-        """What is charged to the test."""
-        self.collects = not check_results.ignores("never-awaited", "never-awaited-mocks")
-        """Whether somebody wants to know of what nobody awaits."""
+        """The problems of the test."""
+        self.are_unawaited_checked = not check_results.ignores(
+            "never-awaited", "never-awaited-mocks"
+        )
+        """True unless both checks for coroutines that were never awaited are off."""
         self._late = Problems()
-        """What nobody can be charged with any more."""
+        """Problems that were found too late to know the test."""
         self._settings = settings
         self._check_results = check_results
 
     def begin(self, test: TestCase) -> None:
-        """Begin with a test; what is found of the one before from now on is too late."""
+        """Begin a test, and report problems of the one before that were found after its end."""
         if vars(self.problems):
-            self._judge_late()
-        if not self.has_awaited or self._kind is not type(test):
+            self._report_late()
+        if not self.has_run_coroutine or type(self._test) is not type(test):
             self._is_clean = False
-        self._test, self._kind = test, type(test)
-        self.filters = unawaited.active_filters()
+        self._test = test
+        self.warnings_filters = unawaited.active_filters()
         self.problems = Problems()
-        self.has_awaited = False
+        self.has_run_coroutine = False
 
-    def begin_awaiting(self) -> None:
-        """Note that the test is about to run on a loop."""
+    def begin_coroutine(self) -> None:
+        """Called before a coroutine of the test runs."""
         if not self._is_clean:
-            self._collect(is_owned=False)
-        self.has_awaited = True
+            self._collect_garbage(is_of_test=False)
+        self.has_run_coroutine = True
 
     def end(self) -> None:
-        """Find what the test has lost in circles."""
-        if self.has_awaited:
-            self._collect(is_owned=True)
+        """Collect the garbage of the test, if it has run a coroutine."""
+        if self.has_run_coroutine:
+            self._collect_garbage(is_of_test=True)
 
     def close(self) -> None:
-        """End the books of the last test, behind all of them."""
-        self._judge_late()
+        """Report the problems that were found after the end of the last test, or too late."""
+        self._report_late()
         self._test = None
         if vars(self._late):
-            self._check_results.error_for("nobody knows whose", self._late, {}, can_fail=False)
+            self._check_results.error_for("unknown test", self._late, {}, can_fail=False)
 
-    def _collect(self, *, is_owned: bool) -> None:
-        """Collect what was lost in a circle: by the test itself, or before it."""
-        if self.collects:
-            self._is_owned = is_owned
+    def _collect_garbage(self, *, is_of_test: bool) -> None:
+        """Collect garbage: that of the test, or what was left before it."""
+        if self.are_unawaited_checked:
+            self._is_collecting = is_of_test
             gc.collect(1)
-            self._is_owned = False
+            self._is_collecting = False
         self._is_clean = True
 
-    def have_any(self, test: TestCase) -> bool:
-        """Tell whether there is anything to judge."""
+    def has_problems(self, test: TestCase) -> bool:
+        """Return True if `check` may find something."""
         return bool(vars(self.problems)) or (
             len(test.__dict__) > unawaited.PLAIN_ATTRIBUTE_COUNT
-            and unawaited.has_coroutines(nose2_cases.users_object(test))
+            and unawaited.has_coroutines(nose2_cases.user_object(test))
         )
 
-    def judge(self, test: TestCase, *, is_passed: bool) -> None:
-        """Raise what the checks fail the test with; note what is only told."""
-        if not self._are_wanted(test):
+    def check(self, test: TestCase, *, is_passed: bool) -> None:
+        """Raise the error of the checks that fail the test; store other findings for the report.
+
+        ``is_passed`` says whether the test has passed so far: otherwise nothing is raised.
+        """
+        if not self._is_checked(test):
             return
-        for coroutine in unawaited.unstarted_coroutines(nose2_cases.users_object(test)):
+        for coroutine in unawaited.unstarted_coroutines(nose2_cases.user_object(test)):
             self.problems.unawaited += (unawaited.describe(coroutine),)
             coroutine.close()
-        modes = tag_lookup.read_checks(*nose2_cases.target(test))
+        modes = tag_lookup.read_checks(*nose2_cases.function_and_owner(test))
         error = self._check_results.error_for(test.id(), self.problems, modes, can_fail=is_passed)
         if error is not None:
             raise error
 
-    def _judge_late(self) -> None:
-        """Note what was found of the last test when unittest was done with it."""
+    def _report_late(self) -> None:
+        """Store problems of the last test that were found after its end: they can't fail it."""
         if self._test is not None and vars(self.problems):
             try:
-                modes = tag_lookup.read_checks(*nose2_cases.target(self._test))
-            except InvalidValueError:  # the test has said so
+                modes = tag_lookup.read_checks(*nose2_cases.function_and_owner(self._test))
+            except InvalidValueError:  # the test has failed with it
                 modes = {}
             self._check_results.error_for(self._test.id(), self.problems, modes, can_fail=False)
 
-    def _are_wanted(self, test: TestCase) -> bool:
+    def _is_checked(self, test: TestCase) -> bool:
         return self._settings.are_isolated_checked or not unittest_internals.is_isolated(type(test))
 
     def note_unawaited(self, coroutine: Any, *, is_late: bool) -> bool:
-        """Charge a coroutine that was dropped to whoever drops it, unless that says nothing."""
+        """Attribute a dropped coroutine that was never awaited; return False if that is impossible.
+
+        ``is_late`` is True if a garbage collection, or another thread, has dropped it.
+        """
         test, problems = self._test, current_problems.get()
-        if is_late and not self._is_owned:
+        if is_late and not self._is_collecting:
             problems = self._late
         elif problems is None:
-            if test is None or not self._are_wanted(test):
+            if test is None or not self._is_checked(test):
                 return False
             problems = self.problems
         problems.unawaited += (unawaited.describe(coroutine),)

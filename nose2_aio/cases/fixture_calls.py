@@ -1,8 +1,7 @@
-"""Calling one fixture: what gives an awaitable is run in its scope.
+"""Call one fixture, and run the awaitable that it returns, in the scope of the fixture.
 
-A fixture is any function of the user's that is called around tests: ``setUp``, a cleanup, a
-layer's ``testSetUp``. What it gives decides, as it does with tests: nobody asks what it is
-declared to be.
+A fixture is any function of the user that is called before or after tests: ``setUp``, a cleanup,
+``testSetUp`` of a layer. As with tests, the value that it returns decides, not how it is declared.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import types
-from asyncio import AbstractEventLoop
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -36,7 +34,7 @@ __all__ = ["FixtureCaller"]
 
 
 class FixtureCaller:
-    """Calls fixtures, each in its scope."""
+    """Calls fixtures, each in its scope and under its time limit."""
 
     def __init__(self, settings: Settings, scopes: Scopes, interrupts: Interrupts) -> None:
         self._scopes = scopes
@@ -44,10 +42,11 @@ class FixtureCaller:
         self._limit = plans.overall(settings)
         self._interrupts = interrupts
 
-    def explained(self, error: BaseException) -> BaseException:
-        """Return what a test or a fixture failed with: for what has interrupted it, what that was.
+    def error_to_report(self, error: BaseException) -> BaseException:
+        """Return the error to report for one that a test or a fixture has raised.
 
-        In its traceback there is no frame of ours.
+        If the time limit or Ctrl-C has interrupted it, that is an error that says so. The traceback
+        of the error has no frames of ours.
         """
         error = self._scopes.options.time_limits.explained(error)
         return tracebacks.trim(self._interrupts.explained(error), head=False)
@@ -61,9 +60,10 @@ class FixtureCaller:
         *args: Any,
         **kw: Any,
     ) -> Any:
-        """Call a fixture under its time limit: that of its test, unless it has one of its own.
+        """Call a fixture under its time limit, and return the value that it returns or awaits.
 
-        See `_call` for the rest.
+        The limit is that of its tag. Without a tag it is that of the test, or of the settings.
+        `_call` describes the arguments, and what else is raised.
         """
         tagged = None
         if "timeout" in getattr(function, "__dict__", ()):
@@ -76,18 +76,21 @@ class FixtureCaller:
         virtual = time_limits.virtual
         if scope_key.test is None:
             virtual = plans.virtual(None, scope_key.case or object, self._settings)
-        with time_limits.time(limit, virtual) as deadline, self._booked(scope_key):
+        with time_limits.time(limit, virtual) as deadline, self._recording(scope_key):
             try:
                 value = self._call(scope_key, is_last, function, *args, **kw)
             except BaseException as error:
-                raise self.explained(error)  # noqa: B904 -- the same, or one that says it all
+                raise self.error_to_report(error)  # noqa: B904 -- the same, or one that says more
             if deadline is not None and deadline.is_over:
                 raise deadline.lateness()
             return value
 
     @contextmanager
-    def _booked(self, scope_key: ScopeKey) -> Iterator[None]:
-        """Charge what a fixture of more than a test leaves outside of a loop to no test."""
+    def _recording(self, scope_key: ScopeKey) -> Iterator[None]:
+        """Record the problems that a fixture wider than a test causes outside of a loop.
+
+        Raises the error that they fail the fixture with. For a fixture of a test, do nothing.
+        """
         if scope_key.test is not None:
             yield
             return
@@ -97,7 +100,7 @@ class FixtureCaller:
             yield
         finally:
             current_problems.reset(token)
-        error = self._scopes.judge(scope_key.level, scope_key.owner(scope_key.level), problems)
+        error = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
         if error is not None:
             raise error
 
@@ -110,23 +113,24 @@ class FixtureCaller:
         *args: Any,
         **kw: Any,
     ) -> Any:
-        """Call a fixture that stands at ``scope_key``, and return what it comes to.
+        """Call a fixture of a scope; return its value, or that of the awaitable that it returns.
 
-        Where it gives an awaitable, that is run in the scope of the position. A loop that it
-        makes current by itself is that scope's from then on.
+        The awaitable runs in the scope. If the fixture makes a loop the current one, the scope uses
+        that loop from then on.
 
-        ``is_last`` says, when that has ended, whether anything can follow in the scope.
+        ``is_last`` is called at the end of the awaitable. It returns True if nothing can follow in
+        the scope.
 
-        Raises `DefinitionError` for a generator function that is no coroutine, and for an awaitable
-        while a loop runs: nobody would await it.
+        Raises `DefinitionError` for a generator function that is no coroutine. Raises it also for
+        an awaitable while a loop runs, since nobody would await it.
         """
         if event_loops.is_running():
-            return _refused(function(*args, **kw), function)
+            return _plain_value(function(*args, **kw), function)
         if coroutines.is_declared(function):
             return self._run(scope_key, is_last, function, function(*args, **kw))
-        runner = self._scopes.around(scope_key)
-        if runner is None and self._scopes.is_declared(scope_key):
-            runner = self._scopes.runner(scope_key)
+        runner = self._scopes.runner_around(scope_key)
+        if runner is None and self._scopes.has_async_fixture(scope_key):
+            runner = self._scopes.runner_for(scope_key)
         if runner is None:
             before = event_loops.current()
             value = call_users_code(function, *args, **kw)
@@ -134,11 +138,13 @@ class FixtureCaller:
             before = runner.loop
             value = runner.call(function, *args, **kw)
         if value is None:
-            self._note_loop(scope_key, before)
+            loop = self._scopes.loop_made_current(before)
+            if loop is not None:
+                self._scopes.use_loop(scope_key, loop)
             return None
-        return self.settle(scope_key, is_last, value, function, *args, **kw)
+        return self.finish_call(scope_key, is_last, value, function, *args, **kw)
 
-    def settle(
+    def finish_call(
         self,
         scope_key: ScopeKey,
         is_last: Callable[[], bool],
@@ -148,18 +154,9 @@ class FixtureCaller:
         *args: Any,
         **kw: Any,
     ) -> Any:
-        """Return what a fixture comes to that was called and gave a value: see `call`."""
-        awaitable = _awaitable(value, function, args, kw)
+        """Finish the call of a fixture that has returned a value: run it, if it is an awaitable."""
+        awaitable = _as_awaitable(value, function, args, kw)
         return value if awaitable is None else self._run(scope_key, is_last, function, awaitable)
-
-    def _is_lost(self, scope_key: ScopeKey) -> bool:
-        """Tell whether the loop that a fixture belongs to had to be abandoned."""
-        return self._scopes.has_lost(scope_key)
-
-    def _note_loop(self, scope_key: ScopeKey, before: AbstractEventLoop | None) -> None:
-        loop = self._scopes.made_current(before)
-        if loop is not None:
-            self._scopes.give(scope_key, loop)
 
     def _run(
         self,
@@ -173,12 +170,12 @@ class FixtureCaller:
                 f"{locations.describe(function)}: the loop was stopped before the fixture was done"
             )
 
-        job = _awaited(awaitable, function)
+        job = _await_fixture(awaitable, function)
         runner = None
         try:
-            if self._is_lost(scope_key):
+            if self._scopes.has_abandoned_loop(scope_key):
                 return None
-            runner = self._scopes.runner(scope_key)
+            runner = self._scopes.runner_for(scope_key)
             loop = awaitable.get_loop() if isinstance(awaitable, asyncio.Future) else runner.loop
             if loop is runner.loop:
                 return runner.run(job, stopped, is_last=is_last)
@@ -186,37 +183,41 @@ class FixtureCaller:
                 return own.run(job, stopped, is_last=always)
         finally:
             if runner is not None and runner.is_abandoned:
-                self._scopes.lost.add(scope_key.owner(scope_key.level))
-            job.close()  # where it could not even be begun
+                self._scopes.abandoned_owners.add(scope_key.owner)
+            job.close()  # if it could not even be started
             if inspect.iscoroutine(awaitable):
                 awaitable.close()
 
 
-async def _awaited(awaitable: Awaitable[Any], function: Any) -> Any:
+async def _await_fixture(awaitable: Awaitable[Any], function: Any) -> Any:
     value = await awaitable
-    _check(value, function)
+    _refuse_async_generator(value, function)
     return value
 
 
-def _awaitable(
+def _as_awaitable(
     value: Any, function: Callable[..., Any], args: tuple[Any, ...], kw: dict[str, Any]
 ) -> Awaitable[Any] | None:
-    """Return what a fixture gave as something to await, or None if it is nothing of the kind."""
+    """Return the value of a fixture as an awaitable; None if it isn't one.
+
+    Raises `DefinitionError` for a generator or an async generator of the fixture itself.
+    """
     if inspect.isawaitable(value):
         return value
     if isinstance(value, types.GeneratorType):
-        again = generator_tests.called_again(
+        again = generator_tests.call_as_coroutine(
             partial(function, *args, **kw), function, value, "auto"
         )
         if again is not value:
             return again  # type: ignore[no-any-return]
         if value.gi_code is getattr(locations.unwrap(function), "__code__", None):
-            raise _undrivable(function, "a generator function")
-    _check(value, function)
+            raise _unsupported(function, "a generator function")
+    _refuse_async_generator(value, function)
     return None
 
 
-def _refused(value: Any, function: Any) -> Any:
+def _plain_value(value: Any, function: Any) -> Any:
+    """Return a value; raise `DefinitionError` if it is an awaitable."""
     if not inspect.isawaitable(value):
         return value
     if inspect.iscoroutine(value):
@@ -227,12 +228,12 @@ def _refused(value: Any, function: Any) -> Any:
     )
 
 
-def _check(value: Any, function: Any) -> None:
+def _refuse_async_generator(value: Any, function: Any) -> None:
     if isinstance(value, types.AsyncGeneratorType):
-        raise _undrivable(function, "an async generator function")
+        raise _unsupported(function, "an async generator function")
 
 
-def _undrivable(function: Any, kind: str) -> DefinitionError:
+def _unsupported(function: Any, kind: str) -> DefinitionError:
     return DefinitionError(
         f"{locations.describe(function)}: {kind} can't be a fixture, "
         "its body would never run.\n"

@@ -1,11 +1,11 @@
-"""Faces for the fixtures of classes, modules and layers, which nobody looks at when they return.
+"""Wrappers for the fixtures of classes, modules and layers, whose return values unittest drops.
 
-While the tests of a suite run, a face stands in the place of each such fixture: it calls what it
-stands for, and sees to what that gives (`fixtures`). Two functions of unittest's have one too,
-since they call the cleanups of classes and modules; their end is the end of the scope.
-
-A face that is called while a loop runs gives what it stands for gives: so
-``await super().setUpClass()`` works.
+1. While the tests of a suite run, each such fixture is replaced by a wrapper. The wrapper calls the
+   fixture, and runs the awaitable that it returns (`fixture_calls`).
+2. ``doClassCleanups`` and ``doModuleCleanups`` of unittest are replaced too. They call the cleanups
+   of classes and modules, and after that they close the scope.
+3. If a wrapper is called while a loop runs, it returns what the fixture returns. So
+   ``await super().setUpClass()`` works.
 """
 
 from __future__ import annotations
@@ -36,31 +36,31 @@ __unittest = True
 __all__ = ["FixtureWrappers"]
 
 _Call = Callable[..., Any]
-_MARK = "__nose2_aio_face__"
+_MARK = "__nose2_aio_wrapper__"
 
 
 class FixtureWrappers:
-    """Puts faces on what a suite will call, and takes them off again."""
+    """Replaces the fixtures of a suite by wrappers, and restores them."""
 
     def __init__(self, settings: Settings, scopes: Scopes, fixtures: FixtureCaller) -> None:
         self._settings = settings
         self._scopes = scopes
         self._fixtures = fixtures
-        self._off = ExitStack()
+        self._undo = ExitStack()
 
     @contextmanager
-    def on(self, suite: Iterable[Any]) -> Iterator[None]:
-        """Have faces on all fixtures of a suite inside the block."""
-        with ExitStack() as off:
-            self._off = off
-            put = partial(_put, off)
+    def wrapping(self, suite: Iterable[Any]) -> Iterator[None]:
+        """Replace all fixtures of a suite by wrappers, inside the block."""
+        with ExitStack() as undo:
+            self._undo = undo
+            replace = partial(_replace, undo)
 
             def do_class_cleanups(case: type[TestCase]) -> None:
                 self._do_class_cleanups(case)
 
-            put(TestCase, "doClassCleanups", classmethod(do_class_cleanups))
-            put(unittest.case, "doModuleCleanups", self._do_module_cleanups)
-            put(unittest, "doModuleCleanups", self._do_module_cleanups)
+            replace(TestCase, "doClassCleanups", classmethod(do_class_cleanups))
+            replace(unittest.case, "doModuleCleanups", self._do_module_cleanups)
+            replace(unittest, "doModuleCleanups", self._do_module_cleanups)
             seen: set[object] = set()
             for one in _flattened(suite):
                 case = type(one)
@@ -68,74 +68,74 @@ class FixtureWrappers:
                     continue
                 if isinstance(one, TestCase):
                     seen.add(case)
-                    self._cover_class(put, case)
+                    self._wrap_class(replace, case)
                     if case.__module__ not in seen:
                         seen.add(case.__module__)
-                        self._cover_module(put, case.__module__)
+                        self._wrap_module(replace, case.__module__)
                 elif isinstance(layer := getattr(one, "layer", None), type) and layer not in seen:
                     seen.add(layer)
-                    self._cover_layer(put, layer)
+                    self._wrap_layer(replace, layer)
             yield
 
-    def take_off(self) -> None:
-        """Take all faces off before the end of the block."""
-        self._off.close()
+    def remove(self) -> None:
+        """Restore all fixtures before the end of the block."""
+        self._undo.close()
 
     def begin_layer(self, layer: type) -> None:
-        """Arrive at a layer, before its fixtures are called."""
+        """Close the scopes outside a layer, and open its scope if it has an async fixture."""
         scope_key = scope_keys.of_layer(layer, self._settings)
-        self._scopes.arrive(scope_key)
-        if self._scopes.is_declared(scope_key):
-            self._scopes.runner(scope_key)
+        self._scopes.close_outside(scope_key)
+        if self._scopes.has_async_fixture(scope_key):
+            self._scopes.runner_for(scope_key)
 
     def end_layer(self, layer: type) -> None:
-        """Leave a layer, behind its fixtures."""
-        self._scopes.leave(scope_keys.of_layer(layer, self._settings))
+        """Close the scope of a layer, after its fixtures."""
+        self._scopes.close(scope_keys.of_layer(layer, self._settings))
 
-    def _cover_module(self, put: _Call, name: str) -> None:
+    def _wrap_module(self, replace: _Call, name: str) -> None:
         module = sys.modules.get(name)
         scope_key = scope_keys.of_module(name, self._settings)
         for fixture in ("setUpModule", "tearDownModule"):
             function = getattr(module, fixture, None)
             if function is not None and not hasattr(function, _MARK):
-                self._declare(scope_key, function)
-                put(
+                self._note_async_fixture(scope_key, function)
+                replace(
                     module,
                     fixture,
-                    _faced(partial(self._call_in_module, scope_key, function), function),
+                    _wrapper(partial(self._call_in_module, scope_key, function), function),
                 )
 
     def _call_in_module(self, scope_key: ScopeKey, function: _Call) -> Any:
         if event_loops.is_running():
             return function()
-        self._scopes.arrive(scope_key)
+        self._scopes.close_outside(scope_key)
         return self._call(scope_key, function)
 
-    def _cover_class(self, put: _Call, case: type[TestCase]) -> None:
+    def _wrap_class(self, replace: _Call, case: type[TestCase]) -> None:
         for name in ("setUpClass", "tearDownClass"):
             if getattr(getattr(case, name), "__func__", None) is getattr(TestCase, name).__func__:
                 continue
             defined = [base for base in case.__mro__ if name in vars(base) and base is not TestCase]
-            for base in defined:  # who calls its super() calls what it overrides as well
+            for base in defined:  # super() calls the fixtures of the base classes
                 found = vars(base)[name]
                 function = getattr(found, "__func__", found)
-                if not _is_fixture(function):
+                if not _can_be_wrapped(function):
                     continue
                 if base is defined[0]:
-                    self._declare(scope_keys.of_class(case, self._settings), function)
+                    self._note_async_fixture(scope_keys.of_class(case, self._settings), function)
                 if not hasattr(function, _MARK):
-                    face = _faced(partial(self._call_in_class, found), function)
-                    put(base, name, classmethod(face))
+                    wrapper = _wrapper(partial(self._call_in_class, found), function)
+                    replace(base, name, classmethod(wrapper))
 
     def _call_in_class(self, found: Any, case: type[TestCase]) -> Any:
         method = found.__get__(None, case) if hasattr(found, "__get__") else found
         if event_loops.is_running():
             return method()
         scope_key = scope_keys.of_class(case, self._settings)
-        self._scopes.arrive(scope_key)
-        return nose2_cases.run_class_fixture(partial(self._call, scope_key), case, method)
+        self._scopes.close_outside(scope_key)
+        return nose2_cases.call_class_fixture(partial(self._call, scope_key), case, method)
 
-    def _cover_layer(self, put: _Call, layer: type) -> None:
+    def _wrap_layer(self, replace: _Call, layer: type) -> None:
         for name, call in (
             ("setUp", self._set_up_layer),
             ("tearDown", self._tear_down_layer),
@@ -143,12 +143,14 @@ class FixtureWrappers:
             ("testTearDown", self._call_for_test),
         ):
             found = vars(layer).get(name)
-            # nose2 takes nothing else, and says so
+            # nose2 raises an error for anything else
             if isinstance(found, classmethod) and not hasattr(found.__func__, _MARK):
-                put(layer, name, classmethod(_faced(partial(call, found), found.__func__)))
+                replace(layer, name, classmethod(_wrapper(partial(call, found), found.__func__)))
                 if name == "tearDown":
                     for function in nose2_cases.class_fixtures(layer, found.__func__):
-                        self._declare(scope_keys.of_layer(layer, self._settings), function)
+                        self._note_async_fixture(
+                            scope_keys.of_layer(layer, self._settings), function
+                        )
 
     def _set_up_layer(self, found: Any, layer: type) -> Any:
         try:
@@ -169,57 +171,60 @@ class FixtureWrappers:
         if event_loops.is_running():
             return method()
         scope_key = scope_keys.of_layer(layer, self._settings)
-        self._scopes.arrive(scope_key)
-        return nose2_cases.run_class_fixture(
+        self._scopes.close_outside(scope_key)
+        return nose2_cases.call_class_fixture(
             partial(self._fixtures.call, scope_key, never), layer, method
         )
 
     def _call_for_test(self, found: Any, layer: type, *args: Any) -> Any:
         method = found.__get__(None, layer)
-        test = self._scopes.layered
+        test = self._scopes.layered_test
         if event_loops.is_running() or test is None:
             return method(*args)
         return self._fixtures.call(scope_keys.of_test(test, self._settings), never, method, *args)
 
     def _do_class_cleanups(self, case: type[TestCase]) -> None:
-        """What stands for `TestCase.doClassCleanups`."""
+        """Call the cleanups of a class, in place of `TestCase.doClassCleanups`."""
         errors: list[Any] = []
         case.tearDown_exceptions = errors  # type: ignore[attr-defined]
         if not self._scopes.open and not unittest_internals.has_class_cleanups(case):
             return
         scope_key = scope_keys.of_class(case, self._settings)
-        for function, args, kwargs in unittest_internals.class_cleanups(case):
+        for function, args, kwargs in unittest_internals.pop_class_cleanups(case):
             try:
                 self._call(scope_key, function, *args, **kwargs)
             except Exception as error:
-                whole = error.__traceback__  # nose2 needs one, where the user has no part in it
+                whole = error.__traceback__  # nose2 needs one, even if it has no frames of the user
                 tracebacks.trim(error, head=False)
                 errors.append((type(error), error, error.__traceback__ or whole))
         try:
-            self._scopes.leave(scope_key)
+            self._scopes.close(scope_key)
         except AioError as error:
-            errors.append(_raised(error))
+            errors.append(_exc_info(error))
 
     def _do_module_cleanups(self) -> None:
-        """What stands for `unittest.case.doModuleCleanups`: raises the first error."""
+        """Call the cleanups of a module, in place of `unittest.case.doModuleCleanups`.
+
+        Raises the first error, after all of them.
+        """
         scope_key = scope_keys.of_module(self._scopes.module, self._settings)
         errors = []
-        for function, args, kwargs in unittest_internals.module_cleanups():
+        for function, args, kwargs in unittest_internals.pop_module_cleanups():
             try:
                 self._call(scope_key, function, *args, **kwargs)
             except Exception as error:
                 errors.append(error)
         try:
-            self._scopes.leave(scope_key)
+            self._scopes.close(scope_key)
         except AioError as error:
             errors.append(error)
         if errors:
             raise tracebacks.trim(errors[0], head=False)
 
     def _call(self, scope_key: ScopeKey, function: _Call, /, *args: Any, **kwargs: Any) -> Any:
-        """Call a fixture of a class or a module, where unittest takes no BaseException."""
+        """Call a fixture of a class or a module. unittest wouldn't catch its `CancelledError`."""
         assert scope_key.module is not None
-        self._scopes.last = scope_key.module
+        self._scopes.module = scope_key.module
         try:
             return self._fixtures.call(scope_key, never, function, *args, **kwargs)
         except asyncio.CancelledError as error:
@@ -227,26 +232,26 @@ class FixtureWrappers:
                 f"{locations.describe(function)}: it was cancelled"
             ) from error
 
-    def _declare(self, scope_key: ScopeKey, function: Any) -> None:
+    def _note_async_fixture(self, scope_key: ScopeKey, function: Any) -> None:
         if inspect.iscoroutinefunction(locations.unwrap(function)):
-            self._scopes.declare(scope_key)
+            self._scopes.note_async_fixture(scope_key)
 
 
-def _raised(error: AioError) -> Any:
-    """Return an error of ours as one that was raised here, which unittest hides."""
+def _exc_info(error: AioError) -> Any:
+    """Return ``sys.exc_info()`` of an error, raised in this frame: unittest hides the frame."""
     try:
         raise error.with_traceback(None)
     except AioError:
         return sys.exc_info()
 
 
-def _is_fixture(function: Any) -> bool:
-    """Tell whether it is to be covered: a mock, say, wants to be found where it is."""
+def _can_be_wrapped(function: Any) -> bool:
+    """Return True for functions. A mock, for example, must stay where the user finds it."""
     return inspect.isfunction(function) or inspect.iscoroutinefunction(function)
 
 
 def _flattened(suite: Any) -> Iterator[Any]:
-    """Give a suite and all that is in it, suites and tests."""
+    """Yield a suite and everything in it, suites and tests."""
     waiting = [suite]
     while waiting:
         one = waiting.pop()
@@ -255,17 +260,19 @@ def _flattened(suite: Any) -> Iterator[Any]:
             waiting += one
 
 
-def _put(off: ExitStack, target: Any, name: str, face: Any) -> None:
-    """Put a face on a class or a module, and have it taken off at the end."""
-    off.callback(setattr, target, name, vars(target)[name])
-    setattr(target, name, face)
+def _replace(undo: ExitStack, target: Any, name: str, wrapper: Any) -> None:
+    """Replace an attribute of a class or a module by a wrapper, until ``undo`` is closed."""
+    undo.callback(setattr, target, name, vars(target)[name])
+    setattr(target, name, wrapper)
 
 
-def _faced(face: _Call, function: Any) -> _Call:
+def _wrapper(call_fixture: _Call, function: Any) -> _Call:
+    """Return a function that looks like ``function`` and calls ``call_fixture``."""
+
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            return face(*args, **kwargs)
+            return call_fixture(*args, **kwargs)
         except BaseException as error:
             raise tracebacks.trim(error, head=False)  # noqa: B904 -- the same, without our frames
 

@@ -25,7 +25,7 @@ from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.limits import Limits
 from nose2_aio.cases.nose2_cases import UserCall
 from nose2_aio.cases.scope_keys import ScopeLevel
-from nose2_aio.cases.scopes import UNKNOWN, Scopes
+from nose2_aio.cases.scopes import NOT_RECORDED, Scopes
 from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.running import coroutines, decorators, hypothesis_examples, loop_contexts, plans
@@ -62,10 +62,10 @@ class Invocation:
 
     def call(self, test: TestCase, method: Callable[[], Any]) -> None:
         """Call the method of a test, in place of ``_callTestMethod``."""
-        del test.__dict__[unittest_internals.TEST]
+        del test.__dict__[unittest_internals.TEST_HOOK]
         call = None
         if getattr(method, "__qualname__", None) in nose2_cases.TESTS:
-            call = nose2_cases.called(test, method)
+            call = nose2_cases.user_call(test, method)
         function, owner = (method, type(test)) if call is None else call[1:3]
         is_marked = bool(getattr(function, "__dict__", None))
         if is_marked or hasattr(owner, _TAGS):
@@ -84,8 +84,8 @@ class Invocation:
             elif self._time_limits.deadline is not None:
                 self._limits.check()
         except BaseException as error:
-            raise self._fixtures.explained(error)  # noqa: B904 -- the same, without our frames
-        if value is not None and (call is None or call.speaks):
+            raise self._fixtures.error_to_report(error)  # noqa: B904 -- the same, without our frames
+        if value is not None and (call is None or call.is_return_checked):
             # what unittest says, at the same place
             text = "It is deprecated to return a value that is not None from a test case"
             what = f" returned {type(value).__name__!r}" if sys.version_info >= (3, 14) else ""
@@ -95,8 +95,8 @@ class Invocation:
         """Return True if nothing can follow the test, or its ``tearDown``, in its scope."""
         return (
             unittest_internals.count_cleanups(test) == 0
-            and unittest_internals.TEAR_DOWN not in test.__dict__
-            and test is not self._scopes.layered
+            and unittest_internals.TEAR_DOWN_HOOK not in test.__dict__
+            and test is not self._scopes.layered_test
         )
 
     def _begin_tagged(self, function: Any, owner: type) -> None:
@@ -107,7 +107,7 @@ class Invocation:
         """Call plain code, in the context of the scope that is open around it."""
         runner = None
         if not coroutines.is_declared(call):
-            runner = self._scopes.around(self._scopes.key_of(test))
+            runner = self._scopes.runner_around(self._scopes.key_of(test))
         return call() if runner is None else runner.call(call)
 
     def _call_marked(self, test: TestCase, call: UserCall) -> Any:
@@ -133,7 +133,7 @@ class Invocation:
                 value.close()  # if it could not even be started
         if inspect.isgenerator(value) and not inspect.isawaitable(value):
             mode = self._settings.generators
-            value = generator_tests.called_again(call.call, call.function, value, mode)
+            value = generator_tests.call_as_coroutine(call.call, call.function, value, mode)
         if inspect.isawaitable(value):
             if isinstance(value, asyncio.Future):
                 return self._run_on(
@@ -148,7 +148,7 @@ class Invocation:
         mark: Decoration | None,
         body: Body,
     ) -> Execution:
-        self._attribution.begin_awaiting()
+        self._attribution.begin_coroutine()
         plan = _PLAN
         is_tagged = getattr(call.function, "__dict__", None) or hasattr(call.owner, _TAGS)
         if mark is not None or is_tagged:
@@ -170,20 +170,20 @@ class Invocation:
         if mark is not None and not mark.shares_loop:
             with loop_contexts.given(mark.loop) as chosen:
                 return self._run_on(test, chosen, execution)
-        if mark is not None and scopes.open and scopes.runner(scopes.key_of(test)).is_given:
+        if mark is not None and scopes.open and scopes.runner_for(scopes.key_of(test)).is_given:
             return self._run_on(test, None, execution)  # a decorated test gets a new loop
         is_last = is_last or partial(self.is_last, test)
-        if scopes.current_before is UNKNOWN:
-            if not (scopes.open or scopes.is_widened or hasattr(call.owner, _TAGS)):
+        if scopes.loop_before_test is NOT_RECORDED:
+            if not (scopes.open or scopes.has_wider_scopes or hasattr(call.owner, _TAGS)):
                 return self._run_in_no_scope(test, execution, is_last, None)
             if scopes.open and scopes.is_innermost(type(test)):
                 return self._run_in_no_scope(test, execution, is_last, scopes.open[-1].runner)
-        runner = scopes.runner(scopes.key_of(test))
+        runner = scopes.runner_for(scopes.key_of(test))
         try:
             return runner.run(execution.main(), execution.stopped, is_last=is_last)
         finally:
             if not runner.is_open:
-                scopes.leave(scopes.key_of(test))
+                scopes.close(scopes.key_of(test))
 
     def _run_in_no_scope(
         self,
@@ -195,30 +195,30 @@ class Invocation:
         """Run a test without fixtures of its own: it needs a scope only if something follows."""
         scopes = self._scopes
         factory = None
-        if scopes.chooses is not None:
-            factory = scopes.factory(ScopeLevel.TEST, test, outer)
+        if scopes.has_factories:
+            factory = scopes.factory_for(ScopeLevel.TEST, test, outer)
         runner = Runner(
-            outer=outer, factory=factory, options=scopes.options, problems=scopes.problems
+            outer=outer, factory=factory, options=scopes.options, problems=scopes.test_problems
         )
         try:
             return runner.run(execution.main(), execution.stopped, is_last=is_last)
         finally:
             if runner.is_abandoned:
-                scopes.lost.add(test)
+                scopes.abandoned_owners.add(test)
             if runner.is_open:
-                scopes.keep(scopes.key_of(test), runner)
+                scopes.add(scopes.key_of(test), runner)
             else:
                 runner.close()
 
     def _run_on(self, test: TestCase, loop: AbstractEventLoop | None, execution: Execution) -> Any:
         """Run a test on a loop, or on a new one; in the task of its scope if that has this loop."""
         scopes = self._scopes
-        around = scopes.around(scopes.key_of(test))
+        around = scopes.runner_around(scopes.key_of(test))
         if around is not None and around.loop is loop:
             return around.run(execution.main(), execution.stopped)
-        factory = scopes.factory(ScopeLevel.TEST, test, None) if loop is None else None
+        factory = scopes.factory_for(ScopeLevel.TEST, test, None) if loop is None else None
         with Runner(
-            loop, factory=factory, options=scopes.options, problems=scopes.problems
+            loop, factory=factory, options=scopes.options, problems=scopes.test_problems
         ) as runner:
             return runner.run(execution.main(), execution.stopped, is_last=always)
 
@@ -226,11 +226,11 @@ class Invocation:
         self, test: TestCase, call: UserCall, body: Callable[[], Awaitable[Any]]
     ) -> Any:
         """Run one of the examples that Hypothesis has for a test, unless the test is over."""
-        cancelled_for = self._scopes.runner(self._scopes.key_of(test)).host.cancelled_for
+        cancelled_for = self._scopes.runner_for(self._scopes.key_of(test)).host.cancelled_for
         if cancelled_for is not None:
             raise cancelled_for
         return self._run(test, call, None, body, is_last=never)
 
 
 def _plain(test: TestCase, method: Callable[[], Any]) -> UserCall:
-    return UserCall(method, method, type(test), test, speaks=True)
+    return UserCall(method, method, type(test), test, is_return_checked=True)

@@ -72,19 +72,19 @@ class IsolatedCases:
         """Prepare a test case that is about to run; its asyncio runner exists, its loop may not."""
         self.test = test
         own, case = test.__dict__, type(test)
-        own[unittest_internals.TEST] = partial(
-            self._call, unittest_internals.TEST, partial(self._call_test, test)
+        own[unittest_internals.TEST_HOOK] = partial(
+            self._call, unittest_internals.TEST_HOOK, partial(self._call_test, test)
         )
         for hook in (
-            unittest_internals.SET_UP,
-            unittest_internals.TEAR_DOWN,
-            unittest_internals.CLEANUP,
+            unittest_internals.SET_UP_HOOK,
+            unittest_internals.TEAR_DOWN_HOOK,
+            unittest_internals.CLEANUP_HOOK,
         ):
             own[hook] = partial(self._call, hook, partial(getattr(case, hook), test))
         for name in ("setUp", "tearDown"):
             fixture = getattr(test, name)
             if coroutines.is_declared(fixture):
-                own[unittest_internals.SET_UP] = partial(_refuse, test, fixture)
+                own[unittest_internals.SET_UP_HOOK] = partial(_refuse, test, fixture)
         asyncio_runner = unittest_internals.asyncio_runner(test)
         self._runner = None
         if asyncio_runner is not None:
@@ -93,11 +93,11 @@ class IsolatedCases:
                 self._options,
                 problems,
                 is_checked=self._settings.are_isolated_checked,
-                is_loop_chosen=unittest_internals.has_given_loops(test),
+                is_loop_chosen=unittest_internals.is_loop_chosen(test),
             )
             unittest_internals.set_asyncio_runner(test, self._runner)
-            if unittest_internals.closes_runner(case):
-                own[unittest_internals.CLOSE_RUNNER] = partial(self._close, test)
+            if unittest_internals.is_runner_closed_by_unittest(case):
+                own[unittest_internals.CLOSE_RUNNER_HOOK] = partial(self._close, test)
 
     def inspect(self) -> None:
         """Look for what the test has left on its loop, when its cleanups are done."""
@@ -112,7 +112,7 @@ class IsolatedCases:
         if runner is not None:
             runner.has_run = False
         try:
-            if runner is not None and hook is unittest_internals.SET_UP:
+            if runner is not None and hook is unittest_internals.SET_UP_HOOK:
                 runner.get_loop()
             call_users_code(function, *args, **kwargs)
             deadline = time_limits.deadline
@@ -123,15 +123,15 @@ class IsolatedCases:
 
     def _close(self, test: TestCase) -> None:
         """Close the runner of a test, in place of ``_tearDownAsyncioRunner``."""
-        del test.__dict__[unittest_internals.CLOSE_RUNNER]
+        del test.__dict__[unittest_internals.CLOSE_RUNNER_HOOK]
         runner, self._runner, self.test = self._runner, None, None
         assert runner is not None
         runner.close()
 
     def _call_test(self, test: TestCase, method: Callable[[], Any]) -> None:
-        del test.__dict__[unittest_internals.TEST]
+        del test.__dict__[unittest_internals.TEST_HOOK]
         if inspect.iscoroutinefunction(method):
-            unittest_internals.ISOLATED(test, method)
+            unittest_internals.call_isolated_test_method(test, method)
             return
         if hypothesis_examples.has_examples(method, test):
             run = partial(_run_body, test)
@@ -139,7 +139,7 @@ class IsolatedCases:
                 method()
             return
         call = _Call(method, self._settings)
-        unittest_internals.ISOLATED(test, call)
+        unittest_internals.call_isolated_test_method(test, call)
         if call.awaitable is not None:
             awaitable = call.awaitable
             _run_body(test, lambda: awaitable)
@@ -285,7 +285,7 @@ def _stopped() -> None:
 
 
 def _refuse(test: TestCase, fixture: Any, *_: Any) -> None:
-    del test.__dict__[unittest_internals.SET_UP]
+    del test.__dict__[unittest_internals.SET_UP_HOOK]
     name = fixture.__name__
     raise DefinitionError(
         f"{locations.describe(fixture)}: IsolatedAsyncioTestCase calls {name} outside of its loop, "
@@ -300,7 +300,7 @@ def _run_body(test: TestCase, body: Callable[[], Awaitable[Any]]) -> Any:
     async def run() -> Any:
         return await body()
 
-    return unittest_internals.ISOLATED(test, run)
+    return unittest_internals.call_isolated_test_method(test, run)
 
 
 class _Call:
@@ -315,7 +315,7 @@ class _Call:
         value = self._method()
         if inspect.isgenerator(value) and not inspect.isawaitable(value):
             mode = self._settings.generators
-            value = generator_tests.called_again(self._method, self._method, value, mode)
+            value = generator_tests.call_as_coroutine(self._method, self._method, value, mode)
         if inspect.isawaitable(value):
             self.awaitable = value
             return None

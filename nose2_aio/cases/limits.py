@@ -55,7 +55,7 @@ class Limits:
     def begin_before_set_up(self, test: TestCase) -> None:
         """Begin the time of a test before anything of it runs, unless its layers have begun it."""
         if self._time_limits.deadline is None:
-            self.begin(*nose2_cases.target(test))
+            self.begin(*nose2_cases.function_and_owner(test))
         else:
             self._time_limits.renew()
 

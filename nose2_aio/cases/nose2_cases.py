@@ -1,8 +1,8 @@
-"""The kinds of test case that drop what the user's functions give: what they are about to call.
+"""The test cases that unittest and nose2 make for functions, test classes and ``such`` scenarios.
 
-Test functions, test classes and scenarios stand in a test case that unittest or nose2 has made
-around them, and that calls them without looking at what comes back. Each kind is known by
-the name of its method; then what that is about to call is called in its stead.
+Such a test case calls the user's function and drops the value that it returns. So we call the
+function in place of the test case. The kind of a test case is known by the qualified name and the
+module of its method, since the classes are local to functions of nose2.
 """
 
 from __future__ import annotations
@@ -20,192 +20,193 @@ from nose2_aio.introspection import locations
 __all__ = [
     "TESTS",
     "UserCall",
-    "called",
+    "call_class_fixture",
     "class_fixtures",
-    "declared",
-    "fixture",
+    "function_and_owner",
     "has_fixture",
-    "is_layer",
-    "rename",
-    "renew",
-    "run_class_fixture",
-    "target",
-    "users_class",
-    "users_object",
-    "users_owner",
+    "inner_fixture_call",
+    "is_layer_suite",
+    "renew_user_object",
+    "set_function_name",
+    "unwrap_nose2",
+    "user_call",
+    "user_class_of_case",
+    "user_class_of_test",
+    "user_object",
 ]
 
-Run = Callable[..., Any]
-"""Calls one of the user's functions, with its arguments, and sees to what it gives."""
+CallFixture = Callable[..., Any]
+"""Calls one of the user's functions, with its arguments, and runs the awaitable it returns."""
 
 
 class UserCall(NamedTuple):
-    """What a test case is about to call."""
+    """The call of the user's function by a test case."""
 
     call: Callable[[], Any]
-    """Calls it, and returns what it gives."""
+    """Calls the function, and returns its value."""
     function: Any
-    """The user's function or method, which has the tags."""
+    """The user's function or method. It has the tags."""
     owner: type
-    """The user's class, where there is one, or else `object`."""
+    """The user's class; `object` if there is none."""
     case: Any
-    """What a callback gets that takes an argument."""
-    speaks: bool = False
-    """Whether unittest looks at what it returns, and speaks up if that isn't None."""
+    """The test case, or the user's object: the argument of a callback that takes one."""
+    is_return_checked: bool = False
+    """True if unittest warns when the function returns a value that isn't None."""
 
 
-def called(test: TestCase, method: Callable[[], Any]) -> UserCall | None:
-    """Return what the test method of one of these kinds is about to call; None for any other."""
-    kind = TESTS.get(getattr(method, "__qualname__", ""))  # called for each test: no detours
+def user_call(test: TestCase, method: Callable[[], Any]) -> UserCall | None:
+    """Return the call that a test case of these kinds is about to make; None for any other."""
+    kind = TESTS.get(getattr(method, "__qualname__", ""))  # `_lookup` would cost time for each test
     return None if kind is None or kind[0] != method.__module__ else kind[1](test, method)
 
 
-def target(test: TestCase) -> tuple[Any, type]:
-    """Return the user's function that is the test, and the user's class."""
+def function_and_owner(test: TestCase) -> tuple[Any, type]:
+    """Return the user's function that is the test, and the user's class, or `object`."""
     method: Any = getattr(test, unittest_internals.method_name(test), None)
-    found = called(test, method)
+    found = user_call(test, method)
     return (method, type(test)) if found is None else (found.function, found.owner)
 
 
-def declared(function: Any) -> Any:
-    """Return the user's function under what nose2 has put around it to give it its arguments."""
+def unwrap_nose2(function: Any) -> Any:
+    """Return the user's function without the wrappers that nose2 uses to pass arguments."""
     while True:
         inner = getattr(function, "__func__", function)
-        if getattr(inner, "__globals__", {}).get("__name__") not in _AROUND:
+        if getattr(inner, "__globals__", {}).get("__name__") not in _WRAPPING_MODULES:
             return function
         function = getattr(inner, "__wrapped__", None)
 
 
-def rename(test: Any, name: str) -> None:
-    """Have nose2 take a name for that of a test function, which it asks for no id."""
+def set_function_name(test: Any, name: str) -> None:
+    """Set the name by which nose2 reports a test function. For other tests, do nothing."""
     if hasattr(test, "_testFunc"):
         own, before = vars(test), getattr(test, "_funcName", None)
-        if before in own:  # what a test generator has yielded stands under its name
+        if before in own:  # a function that a test generator has yielded is stored under its name
             own[name] = own[before]
         test._funcName = name
 
 
-def renew(test: Any) -> None:
-    """Give a copy of a test an object of its own, where it has one of the user's class."""
-    if users_object(test) is not test:
+def renew_user_object(test: Any) -> None:
+    """Give a copy of a test a new object of the user's class, if it has one."""
+    if user_object(test) is not test:
         test.obj = type(test.obj)()
 
 
-def fixture(method: Callable[[], Any]) -> Callable[[Run, Any, Any], None] | None:
-    """Return what calls, through ``Run``, what such a ``setUp`` or ``tearDown`` is about to call.
+def inner_fixture_call(method: Callable[[], Any]) -> Callable[[CallFixture, Any, Any], None] | None:
+    """Return a function that calls the user's fixtures in place of a ``setUp`` or ``tearDown``.
 
-    It takes the test case and the method too. None for any other method.
+    It takes the function that calls each, the test case and the method. None for other methods.
     """
-    kind: Callable[[Run, Any, Any], None] | None = _found(_FIXTURES, method)
+    kind: Callable[[CallFixture, Any, Any], None] | None = _lookup(_FIXTURES, method)
     return kind
 
 
-def run_class_fixture(run: Run, case: type, method: Callable[..., Any]) -> None:
-    """Hand ``run`` what the ``setUpClass`` of a class, or the ``setUp`` of a layer, calls."""
-    kind = _found(_CLASS_FIXTURES, method)
+def call_class_fixture(call_fixture: CallFixture, case: type, method: Callable[..., Any]) -> None:
+    """Call the user's fixtures in place of ``setUpClass`` of a class, or ``setUp`` of a layer."""
+    kind = _lookup(_CLASS_FIXTURES, method)
     if kind is None:
-        run(method)
+        call_fixture(method)
     else:
-        kind(run, case, method)
+        kind(call_fixture, case, method)
 
 
 def class_fixtures(case: Any, function: Any) -> list[Any]:
-    """Return the user's functions that a fixture of a class or a layer calls: itself, or others."""
-    if _found(_CLASS_FIXTURES, function) is _scenario_layer_fixture:
+    """Return the user's functions that a fixture of a class or a layer calls, or the fixture."""
+    if _lookup(_CLASS_FIXTURES, function) is _call_layer_fixture_of_scenario:
         return list(_layer_functions(case, function))
     return [function]
 
 
 def has_fixture(test: Any, name: str) -> bool:
-    """Tell whether a test case has anything to call for a ``setUp`` or ``tearDown`` of its own."""
+    """Return True if the ``setUp`` or ``tearDown`` of a test case calls anything."""
     method = getattr(type(test), name)
-    kind = _found(_FIXTURES, method)
+    kind = _lookup(_FIXTURES, method)
     if kind is None:
         return True
-    if kind is _function_fixture:
+    if kind is _call_function_fixture:
         return getattr(test, f"_{name}Func") is not None
-    return kind is not _test_class_fixture or hasattr(test.obj, name)
+    return kind is not _call_test_class_fixture or hasattr(test.obj, name)
 
 
-def is_layer(suite: object) -> bool:
-    """Tell whether a suite is that of a layer, which sets that up and tears it down by itself."""
+def is_layer_suite(suite: object) -> bool:
+    """Return True if a suite is that of a layer: it sets up and tears down the layer itself."""
     kind = type(suite)
     return kind.__name__ == "LayerSuite" and kind.__module__ == "nose2.suite"
 
 
-def users_class(test: Any) -> type:
-    """Return the class of a test case, or the user's where nose2 has made one around that."""
+def user_class_of_test(test: Any) -> type:
+    """Return the class of a test case; for a test class of nose2, the user's class."""
     case = type(test)
-    if case.__name__ == "_MethodTestCase" and _found(_FIXTURES, case.setUp) is not None:
+    if case.__name__ == "_MethodTestCase" and _lookup(_FIXTURES, case.setUp) is not None:
         return type(test.obj)
     return case
 
 
-def users_owner(case: type) -> type:
-    """Return the user's class, given that of a test case whose class fixtures are called."""
+def user_class_of_case(case: type) -> type:
+    """Return the user's class that nose2 has made this class for; any other class as it is."""
     method = locations.unwrap(getattr(case, "setUpClass", None))
-    if _found(_CLASS_FIXTURES, method) is _test_class_class_fixture:
-        owner: type = _enclosed(method, "cls")
+    if _lookup(_CLASS_FIXTURES, method) is _call_class_fixture_of_test_class:
+        owner: type = _closure_variable(method, "cls")
         return owner
     return case
 
 
-def users_object(test: Any) -> object:
-    """Return a test case, or the object of the user's class that nose2 has made one around."""
-    return test if users_class(test) is type(test) else test.obj
+def user_object(test: Any) -> object:
+    """Return a test case; for a test class of nose2, the object of the user's class."""
+    return test if user_class_of_test(test) is type(test) else test.obj
 
 
-def _function(test: Any, _: Callable[[], Any]) -> UserCall:
+def _function_call(test: Any, _: Callable[[], Any]) -> UserCall:
     function = test._testFunc
-    # a test class's method that one of its test generators has yielded
+    # a method of a test class, which one of its test generators has yielded
     method = getattr(function, "__wrapped__", function)
     owner = type(method.__self__) if inspect.ismethod(method) else object
     return UserCall(function, function, owner, test)
 
 
-def _function_fixture(run: Run, test: Any, method: Callable[[], Any]) -> None:
+def _call_function_fixture(call_fixture: CallFixture, test: Any, method: Callable[[], Any]) -> None:
     function = getattr(test, f"_{method.__name__}Func")
     if function is not None:
-        run(function)
+        call_fixture(function)
 
 
-def _test_class(test: Any, _: Callable[[], Any]) -> UserCall:
+def _test_class_call(test: Any, _: Callable[[], Any]) -> UserCall:
     function = getattr(test.obj, test.method)
     return UserCall(function, function, type(test.obj), test.obj)
 
 
-def _test_class_fixture(run: Run, test: Any, method: Callable[[], Any]) -> None:
-    run(getattr(test.obj, method.__name__))
+def _call_test_class_fixture(
+    call_fixture: CallFixture, test: Any, method: Callable[[], Any]
+) -> None:
+    call_fixture(getattr(test.obj, method.__name__))
 
 
-def _test_class_class_fixture(run: Run, _: type, method: Any) -> None:
-    function = getattr(_enclosed(method, "cls"), method.__name__, None)
+def _call_class_fixture_of_test_class(call_fixture: CallFixture, _: type, method: Any) -> None:
+    function = getattr(_closure_variable(method, "cls"), method.__name__, None)
     if function is not None:
-        run(function)
+        call_fixture(function)
 
 
-def _scenario(test: TestCase, method: Any) -> UserCall:
-    """A ``such`` case: it has the user's function and calls it with what it takes."""
+def _scenario_call(test: TestCase, method: Any) -> UserCall:
     case, function = method.case, method.case.func
 
     def call() -> Any:
-        given: list[Any] = []
-        case.func = _faced(lambda *args: given.append(function(*args)), function)
+        values: list[Any] = []
+        case.func = _with_signature(lambda *args: values.append(function(*args)), function)
         try:
             method()
         finally:
             case.func = function
-        return given[0] if given else None
+        return values[0] if values else None
 
     return UserCall(call, function, object, test)
 
 
-def _scenario_fixture(run: Run, _: TestCase, method: Any) -> None:
-    _run_each(run, _enclosed(method, _SCENARIO_LISTS[method.__name__]), method)
+def _call_scenario_fixture(call_fixture: CallFixture, _: TestCase, method: Any) -> None:
+    _call_each(call_fixture, _closure_variable(method, _SCENARIO_LISTS[method.__name__]), method)
 
 
-def _scenario_layer_fixture(run: Run, layer: Any, method: Any) -> None:
-    _run_each(run, _layer_functions(layer, method), method)
+def _call_layer_fixture_of_scenario(call_fixture: CallFixture, layer: Any, method: Any) -> None:
+    _call_each(call_fixture, _layer_functions(layer, method), method)
 
 
 def _layer_functions(layer: Any, method: Any) -> list[Any]:
@@ -213,34 +214,36 @@ def _layer_functions(layer: Any, method: Any) -> list[Any]:
     return functions
 
 
-def _run_each(run: Run, functions: list[Any], method: Callable[[], Any]) -> None:
-    """Hand ``run`` each of the functions that a method is about to call, as it calls them."""
+def _call_each(call_fixture: CallFixture, functions: list[Any], method: Callable[[], Any]) -> None:
+    """Let a method call each of its functions through ``call_fixture``."""
     own = functions[:]
-    functions[:] = [_faced(partial(run, function), function) for function in own]
+    functions[:] = [_with_signature(partial(call_fixture, function), function) for function in own]
     try:
         method()
     finally:
         functions[:] = own
 
 
-def _faced(face: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make ``face`` take what ``function`` takes, for nose2, which counts its arguments."""
+def _with_signature(
+    wrapper: Callable[..., Any], function: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return ``wrapper`` with the signature of ``function``: nose2 counts the arguments."""
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
-        return face(*args)
+        return wrapper(*args)
 
     call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return call
 
 
-def _enclosed(method: Any, name: str) -> Any:
-    """Return what a function, defined inside of another, has from there."""
+def _closure_variable(method: Any, name: str) -> Any:
+    """Return a variable that a function has from the function around it."""
     cells = dict(zip(method.__code__.co_freevars, method.__closure__, strict=True))
     return cells[name].cell_contents
 
 
-def _found(kinds: dict[str, tuple[str, Any]], method: Any) -> Any:
+def _lookup(kinds: dict[str, tuple[str, Any]], method: Any) -> Any:
     kind = kinds.get(getattr(method, "__qualname__", ""))
     return None if kind is None or kind[0] != method.__module__ else kind[1]
 
@@ -248,41 +251,41 @@ def _found(kinds: dict[str, tuple[str, Any]], method: Any) -> Any:
 _SCENARIO_LISTS = {"setUp": "setups", "tearDown": "teardowns"}
 _TEST_CLASSES = "nose2.plugins.loader.testclasses"
 _GENERATORS = "nose2.plugins.loader.generators"
-_AROUND = (_GENERATORS, "nose2.plugins.loader.parameters")
+_WRAPPING_MODULES = (_GENERATORS, "nose2.plugins.loader.parameters")
 _SUCH = "nose2.tools.such"
 TESTS: dict[str, tuple[str, Callable[[Any, Any], UserCall]]] = {
-    "FunctionTestCase.runTest": ("unittest.case", _function),
-    "MethodTestCase.<locals>._MethodTestCase.runTest": (_TEST_CLASSES, _test_class),
-    "Scenario._makeTestCase.<locals>._make_test_func.<locals>._test": (_SUCH, _scenario),
+    "FunctionTestCase.runTest": ("unittest.case", _function_call),
+    "MethodTestCase.<locals>._MethodTestCase.runTest": (_TEST_CLASSES, _test_class_call),
+    "Scenario._makeTestCase.<locals>._make_test_func.<locals>._test": (_SUCH, _scenario_call),
 }
-"""The test methods that drop what the user's function gives, by name and module."""
-_FIXTURES: dict[str, tuple[str, Callable[[Run, Any, Any], None]]] = {
-    "FunctionTestCase.setUp": ("unittest.case", _function_fixture),
-    "FunctionTestCase.tearDown": ("unittest.case", _function_fixture),
-    "MethodTestCase.<locals>._MethodTestCase.setUp": (_TEST_CLASSES, _test_class_fixture),
-    "MethodTestCase.<locals>._MethodTestCase.tearDown": (_TEST_CLASSES, _test_class_fixture),
-    "Scenario._makeTestCase.<locals>.setUp": (_SUCH, _scenario_fixture),
-    "Scenario._makeTestCase.<locals>.tearDown": (_SUCH, _scenario_fixture),
+"""The test methods that drop the value of the user's function, by name and module."""
+_FIXTURES: dict[str, tuple[str, Callable[[CallFixture, Any, Any], None]]] = {
+    "FunctionTestCase.setUp": ("unittest.case", _call_function_fixture),
+    "FunctionTestCase.tearDown": ("unittest.case", _call_function_fixture),
+    "MethodTestCase.<locals>._MethodTestCase.setUp": (_TEST_CLASSES, _call_test_class_fixture),
+    "MethodTestCase.<locals>._MethodTestCase.tearDown": (_TEST_CLASSES, _call_test_class_fixture),
+    "Scenario._makeTestCase.<locals>.setUp": (_SUCH, _call_scenario_fixture),
+    "Scenario._makeTestCase.<locals>.tearDown": (_SUCH, _call_scenario_fixture),
 }
 """The same for their ``setUp`` and ``tearDown``."""
-_CLASS_FIXTURES: dict[str, tuple[str, Callable[[Run, type, Any], None]]] = {
+_CLASS_FIXTURES: dict[str, tuple[str, Callable[[CallFixture, type, Any], None]]] = {
     "MethodTestCase.<locals>._MethodTestCase.setUpClass": (
         _TEST_CLASSES,
-        _test_class_class_fixture,
+        _call_class_fixture_of_test_class,
     ),
     "MethodTestCase.<locals>._MethodTestCase.tearDownClass": (
         _TEST_CLASSES,
-        _test_class_class_fixture,
+        _call_class_fixture_of_test_class,
     ),
     "GeneratorMethodCase.<locals>._GeneratorMethodCase.setUpClass": (
         _GENERATORS,
-        _test_class_class_fixture,
+        _call_class_fixture_of_test_class,
     ),
     "GeneratorMethodCase.<locals>._GeneratorMethodCase.tearDownClass": (
         _GENERATORS,
-        _test_class_class_fixture,
+        _call_class_fixture_of_test_class,
     ),
-    "Scenario._makeLayer.<locals>.setUp": (_SUCH, _scenario_layer_fixture),
-    "Scenario._makeLayer.<locals>.tearDown": (_SUCH, _scenario_layer_fixture),
+    "Scenario._makeLayer.<locals>.setUp": (_SUCH, _call_layer_fixture_of_scenario),
+    "Scenario._makeLayer.<locals>.tearDown": (_SUCH, _call_layer_fixture_of_scenario),
 }
 """The same for classes and layers."""

@@ -1,4 +1,4 @@
-"""Where tests and fixtures of unittest's stand: their module, their class, and what is tagged."""
+"""Scope keys: the test, class, module or layer that a test or a fixture belongs to."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import Settings
 from nose2_aio.running import plans
 
-__all__ = ["ScopeKey", "ScopeLevel", "factory", "of_class", "of_layer", "of_module", "of_test"]
+__all__ = ["ScopeKey", "ScopeLevel", "loop_factory", "of_class", "of_layer", "of_module", "of_test"]
 
 
 class ScopeLevel(enum.IntEnum):
-    """How wide a scope is: the less, the wider."""
+    """How wide a scope is. The widest has the lowest number."""
 
     RUN = 0
     LAYER = 1
@@ -27,45 +27,58 @@ class ScopeLevel(enum.IntEnum):
 
 
 class ScopeKey(NamedTuple):
-    """Where something of the user's stands: in which module, in which class of it, in which test.
+    """Identifies the scope of a test or a fixture, and the scopes around it.
 
-    A layer's fixture stands in the layer alone.
+    The key of a layer's fixture has the layer only.
     """
 
     level: ScopeLevel
-    """The scope that it belongs to itself."""
+    """The level of the scope itself."""
     layer: type | None = None
     module: str | None = None
     case: type | None = None
     test: object = None
-    wanted: ScopeLevel = ScopeLevel.TEST
-    """The scope that ``loop-scope`` gives it."""
+    loop_scope: ScopeLevel = ScopeLevel.TEST
+    """The level that ``loop-scope`` names, as a tag or as a setting."""
 
-    def owner(self, level: ScopeLevel) -> object:
-        """What makes a scope at that level another than the next: the module, say."""
+    @property
+    def owner(self) -> object:
+        """What identifies the scope: the test case, the class, the name of the module, the layer.
+
+        None for the run.
+        """
+        return self.owner_at(self.level)
+
+    def owner_at(self, level: ScopeLevel) -> object:
+        """Return the owner of the scope itself, or of one around it; None if the key has none."""
         return (None, self.layer, self.module, self.case, self.test)[level]
 
 
 def of_test(test: TestCase, settings: Settings) -> ScopeKey:
-    """Return where a test stands, with its ``setUp``, ``tearDown`` and cleanups."""
+    """Return the key of a test, and of its ``setUp``, ``tearDown`` and cleanups."""
     case = type(test)
-    users = nose2_cases.users_class(test)
-    # nose2 makes a class of its own for each test of a test class; one with fixtures runs them each
-    owner = case if "setUpClass" in vars(case) else users
+    user_class = nose2_cases.user_class_of_test(test)
+    # nose2 makes a class for each test of a test class, and calls the class fixtures for each
+    owner = case if "setUpClass" in vars(case) else user_class
     return ScopeKey(
-        ScopeLevel.TEST, None, sys.intern(case.__module__), owner, test, _wanted(users, settings)
+        ScopeLevel.TEST,
+        None,
+        sys.intern(case.__module__),
+        owner,
+        test,
+        _loop_scope(user_class, settings),
     )
 
 
 def of_class(case: type[TestCase], settings: Settings) -> ScopeKey:
-    """Return where ``setUpClass`` and its like stand."""
+    """Return the key of ``setUpClass``, ``tearDownClass`` and class cleanups."""
     return ScopeKey(
-        ScopeLevel.CLASS, None, sys.intern(case.__module__), case, None, _wanted(case, settings)
+        ScopeLevel.CLASS, None, sys.intern(case.__module__), case, None, _loop_scope(case, settings)
     )
 
 
 def of_module(name: str, settings: Settings) -> ScopeKey:
-    """Return where ``setUpModule`` and its like stand."""
+    """Return the key of ``setUpModule``, ``tearDownModule`` and module cleanups."""
     return ScopeKey(
         ScopeLevel.MODULE,
         None,
@@ -77,26 +90,28 @@ def of_module(name: str, settings: Settings) -> ScopeKey:
 
 
 def of_layer(layer: type, settings: Settings) -> ScopeKey:
-    """Return where a layer's ``setUp`` and ``tearDown`` stand."""
+    """Return the key of ``setUp`` and ``tearDown`` of a layer."""
     return ScopeKey(
         ScopeLevel.LAYER, layer, None, None, None, ScopeLevel[settings.loop_scope.upper()]
     )
 
 
-def factory(level: ScopeLevel, owner: Any, repetition: int, settings: Settings) -> Factory | None:
-    """Return what makes the loop of a scope, in one of the run's repetitions; None: asyncio's.
+def loop_factory(
+    level: ScopeLevel, owner: Any, repetition: int, settings: Settings
+) -> Factory | None:
+    """Return the loop factory of a scope in one of the repetitions of the run; None for asyncio's.
 
-    Raises `nose2_aio.errors.InvalidValueError` for a tag that was set by hand to none.
+    Raises `nose2_aio.errors.InvalidValueError` if the tag was set by hand to a wrong value.
     """
     function: Any = None
-    users: type = object
+    user_class: type = object
     if level is ScopeLevel.TEST:
-        function, users = nose2_cases.target(owner)
+        function, user_class = nose2_cases.function_and_owner(owner)
     elif level is ScopeLevel.CLASS:
-        users = nose2_cases.users_owner(owner)
-    found = plans.factories(function, users, settings)
+        user_class = nose2_cases.user_class_of_case(owner)
+    found = plans.factories(function, user_class, settings)
     return found.get(repetition, next(iter(found.values()), None))
 
 
-def _wanted(case: type, settings: Settings) -> ScopeLevel:
+def _loop_scope(case: type, settings: Settings) -> ScopeLevel:
     return ScopeLevel[(tag_lookup.read_loop_scope(case) or settings.loop_scope).upper()]

@@ -1,19 +1,20 @@
-"""Scopes: which runner what the user wrote belongs to, and when that is closed.
+"""Scopes: which runner a test or a fixture runs on, and when that runner is closed.
 
-A run has layers, modules, classes and tests, one inside the other. Each is a scope: it may have
-a runner (`runners` says how they nest).
+A run has layers, modules, classes and tests, one inside the other. Each is a scope, and a scope may
+have a runner (`nose2_aio.running.runner` says how runners nest).
 
-1. A scope is opened when the first of its own fixtures gives an awaitable, or makes a loop
-   current; or, ahead of the first thing inside it, where one of its fixtures is declared
-   to be a coroutine function, or where ``loop-scope`` says so. No other has a runner.
-2. It is opened inside of the nearest open scope around it, and shares its loop. Where there is
-   none it has a loop of its own, which lives until the scope is closed. So the loop lives as long
-   as the widest async fixture in effect.
-3. A scope that only ``loop-scope`` has opened is passed over by what has another one tagged.
-4. To arrive somewhere closes all scopes that this is outside of. Those of layers are closed by
-   their end; those of classes and modules by the end of their cleanups, and the run's by its own.
+1. A scope is opened when the first of its own fixtures returns an awaitable, or makes a loop the
+   current one. It is opened before anything inside it runs if one of its fixtures is a coroutine
+   function, or if ``loop-scope`` names it. No other scope has a runner.
+2. A scope shares the loop of the nearest open scope around it. If there is none, it gets a loop of
+   its own, until it is closed. So a loop lives as long as the widest async fixture in effect.
+3. A scope may be open only because of ``loop-scope``. It is skipped by tests for which
+   ``loop-scope`` names another scope.
+4. Before something runs, the scopes that it isn't part of are closed. The scope of a layer is
+   closed at the end of the layer, that of a class or a module after its cleanups, and that of the
+   run at the end of the run.
 
-Only what is open is known here, the widest first: a run without async fixtures knows nothing.
+Only open scopes are stored, the widest first. So a run without async fixtures stores none.
 """
 
 from __future__ import annotations
@@ -37,39 +38,62 @@ from nose2_aio.running.runner import Runner
 from nose2_aio.running.runner_options import RunnerOptions
 from nose2_aio.running.time_limits import TimeLimits
 
-__all__ = ["UNKNOWN", "Scopes"]
+__all__ = ["NOT_RECORDED", "Scopes"]
 
-
+NOT_RECORDED = object()
+"""In place of the loop before the test, which is recorded only before a plain ``setUp``."""
 _LEVELS = tuple(ScopeLevel)
-
-
-UNKNOWN = object()
 
 
 class Scope:
     """An open scope."""
 
-    __slots__ = ("is_wanted_only", "level", "owner", "runner")
+    __slots__ = ("is_from_loop_scope", "level", "owner", "runner")
 
     def __init__(self, level: ScopeLevel, owner: object, runner: Runner) -> None:
         self.level = level
         self.owner = owner
         self.runner = runner
-        self.is_wanted_only = False
-        """Whether ``loop-scope`` has opened it, not a fixture."""
+        self.is_from_loop_scope = False
+        """True if ``loop-scope`` has opened it, and no fixture."""
 
     def contains(self, scope_key: ScopeKey) -> bool:
-        """Tell whether a position lies in it, or may: layers are left by their own end."""
-        return self.level <= ScopeLevel.LAYER or scope_key.owner(self.level) is self.owner
+        """Return True if it contains the scope of a key.
+
+        Always True for the run and for layers: they are closed at their own end.
+        """
+        return self.level <= ScopeLevel.LAYER or scope_key.owner_at(self.level) is self.owner
 
 
 class Scopes:
-    """The scopes that are open in a run."""
+    """The open scopes of a run.
 
-    def __init__(self, settings: Settings) -> None:
+    ``error_for`` returns the error to raise for the problems of a scope wider than a test, or None.
+    It is called when such a scope is closed, and after each of its fixtures.
+    """
+
+    has_factories = False
+    """True if a tag or a setting names a loop factory for some test of the run."""
+    test_problems: Problems | None = None
+    """The problems of the test that runs."""
+    module = ""
+    """The module of the last test, or of the last fixture of a class or a module."""
+    layered_test: TestCase | None = None
+    """The test that layers have fixtures for. Its layers end its scope."""
+    loop_before_test: object = NOT_RECORDED
+    """The loop that was current when the test began, or `NOT_RECORDED`."""
+    _repetition = 0
+    """The number of the current repetition of the run: each uses other loop factories."""
+    _key: ScopeKey | None = None
+    """The key of the test that `key_of` was called with last."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        error_for: Callable[[ScopeLevel, object, Problems], AioError | None] = lambda *_: None,
+    ) -> None:
         self._settings = settings
-        self._key: ScopeKey | None = None
-        """That of the test that was asked for last."""
+        self.error_for = error_for
         self.options = RunnerOptions(
             TimeLimits(),
             settings.grace,
@@ -77,167 +101,155 @@ class Scopes:
             settings.debug,
             "deadlocks" in settings.places,
         )
-        self.chooses: Callable[[ScopeLevel, Any, int], Factory | None] | None = None
-        """Returns what makes the loop of a scope in a repetition, where somebody chose one."""
-        self.repetition = 0
-        """Which of the loops that were chosen the tests run on now."""
-        self.judge: Callable[[ScopeLevel, object, Problems], AioError | None] = _leave_unjudged
-        """Returns what to fail something with that is wider than a test, when it is over."""
-        self.problems: Problems | None = None
-        """That of the test that runs."""
-        self.lost: set[object] = set()
-        """What has lost its loop, which had to be abandoned: a test, its class."""
         self.open: list[Scope] = []
-        """The widest first."""
-        self._declared: set[tuple[ScopeLevel, Any]] = set()
-        self.is_widened = settings.loop_scope != "test"
-        """Whether a scope may have to be opened ahead, class tags aside."""
-        self.last: TestCase | str = ""
-        """The last test, or the module of the last fixture of a class or a module."""
-        self.layered: TestCase | None = None
-        """The test that layers have fixtures for: they end its scope."""
-        self.current_before: object = UNKNOWN
-        """The loop that was current when the test began, where that matters."""
+        """The open scopes, the widest first."""
+        self.abandoned_owners: set[object] = set()
+        """The tests, classes and so on whose loop had to be abandoned."""
+        self.has_wider_scopes = settings.loop_scope != "test"
+        """True if a scope wider than a test may have to be opened. Tags are not counted."""
+        self._with_async_fixture: set[tuple[ScopeLevel, object]] = set()
+        """The level and the owner of scopes that have a coroutine function as a fixture."""
 
     def key_of(self, test: TestCase) -> ScopeKey:
-        """Return where a test stands, with its ``setUp``, ``tearDown`` and cleanups."""
+        """Return the key of the scope of a test, its ``setUp``, ``tearDown`` and cleanups."""
         if self._key is None or self._key.test is not test:
             self._key = scope_keys.of_test(test, self._settings)
         return self._key
 
-    def begin(self, repetition: int) -> None:
-        """Begin a repetition of the run: on other loops, so all scopes are closed."""
-        if repetition != self.repetition:
-            self.close()
-        self.repetition = repetition
+    def begin_repetition(self, repetition: int) -> None:
+        """Close all scopes before another repetition of the run begins: it uses other loops."""
+        if repetition != self._repetition:
+            self.close_all()
+        self._repetition = repetition
 
-    def factory(self, level: ScopeLevel, owner: object, outer: Runner | None) -> Factory | None:
-        """Return what makes the loop of a scope, which is shared with the ``outer`` one.
+    def factory_for(self, level: ScopeLevel, owner: object, outer: Runner | None) -> Factory | None:
+        """Return the loop factory of a scope; None for asyncio's.
 
-        Raises `DefinitionError` where these have to be two.
+        Raises `DefinitionError` if it differs from that of ``outer``, whose loop the scope shares.
         """
-        if self.chooses is None:
+        if not self.has_factories:
             return None
-        found = self.chooses(level, owner, self.repetition)
+        factory = scope_keys.loop_factory(level, owner, self._repetition, self._settings)
         if (
             outer is not None
             and not outer.is_given
-            and not loop_factories.are_same(found, outer.factory)
+            and not loop_factories.are_same(factory, outer.factory)
         ):
-            raise DefinitionError(self._disagreement(owner, found, outer))
-        return found
+            raise DefinitionError(self._disagreement(owner, factory, outer))
+        return factory
 
     def is_innermost(self, owner: object) -> bool:
-        """Whether the innermost scope is that of a test, or of a class with an open loop."""
+        """Return True if the innermost scope is that of ``owner``, which has a loop in use.
+
+        False if only ``loop-scope`` has opened it, or if its loop is closed.
+        """
         if not self.open or self.open[-1].owner is not owner:
             return False
         scope = self.open[-1]
-        return not scope.is_wanted_only and not scope.runner.loop.is_closed()
+        return not scope.is_from_loop_scope and not scope.runner.loop.is_closed()
 
-    def has_lost(self, scope_key: ScopeKey) -> bool:
-        """Whether what stands at a position had its loop abandoned."""
-        scope = self._at(scope_key.level, scope_key)
+    def has_abandoned_loop(self, scope_key: ScopeKey) -> bool:
+        """Return True if the loop of a scope was abandoned."""
+        scope = self._find(scope_key.level, scope_key)
         if scope is not None and scope.runner.is_abandoned:
             return True
-        return scope_key.owner(scope_key.level) in self.lost
-
-    def has(self, loop: AbstractEventLoop) -> bool:
-        """Whether a loop is that of an open scope."""
-        return any(scope.runner.loop is loop for scope in self.open)
+        return scope_key.owner in self.abandoned_owners
 
     @property
-    def are_taken(self) -> bool:
-        """Whether a test or a fixture runs in the innermost one, or a loop does."""
+    def is_in_use(self) -> bool:
+        """True if a test or a fixture runs in the innermost scope, or if a loop is running."""
         return bool(self.open) and (self.open[-1].runner.is_calling or event_loops.is_running())
 
-    @property
-    def module(self) -> str:
-        """The module that we are in."""
-        return self.last if isinstance(self.last, str) else type(self.last).__module__
-
-    def declare(self, scope_key: ScopeKey) -> None:
+    def note_async_fixture(self, scope_key: ScopeKey) -> None:
         """Note that a fixture of a scope is a coroutine function."""
-        self._declared.add((scope_key.level, scope_key.owner(scope_key.level)))
-        self.is_widened = True
+        self._with_async_fixture.add((scope_key.level, scope_key.owner))
+        self.has_wider_scopes = True
 
-    def is_declared(self, scope_key: ScopeKey) -> bool:
-        """Whether a fixture of a scope is a coroutine function."""
-        return (scope_key.level, scope_key.owner(scope_key.level)) in self._declared
+    def has_async_fixture(self, scope_key: ScopeKey) -> bool:
+        """Return True if a fixture of a scope is a coroutine function."""
+        return (scope_key.level, scope_key.owner) in self._with_async_fixture
 
-    def arrive(self, scope_key: ScopeKey) -> None:
-        """Close the scopes that a position is outside of, unless something runs there."""
-        while self.open and not (self.open[-1].contains(scope_key) or self.are_taken):
+    def close_outside(self, scope_key: ScopeKey) -> None:
+        """Close the scopes that don't contain the scope of a key, up to one that is in use."""
+        while self.open and not (self.open[-1].contains(scope_key) or self.is_in_use):
             self._close_last()
 
-    def leave(self, scope_key: ScopeKey) -> None:
-        """Close the scope of a position, where it is open, with all inside.
+    def close(self, scope_key: ScopeKey) -> None:
+        """Close a scope, if it is open, with all scopes inside it.
 
-        But not where what runs there has called for it by hand. Raises what a check fails it with.
+        Nothing is closed while something runs in it: the user has called its cleanups by hand.
+        Raises the error of a check that fails one of these scopes.
         """
-        scope = self._at(scope_key.level, scope_key) if self.open else None
+        scope = self._find(scope_key.level, scope_key)
         error = None
-        if scope is not None and not self.are_taken:
+        if scope is not None and not self.is_in_use:
             while scope in self.open:
                 error = self._close_last() or error
         if error is not None:
             raise tracebacks.trim(error)
 
-    def close(self, *, but_run: bool = False) -> None:
-        """Close all scopes, or all but that of the run."""
-        while self.open and not (but_run and self.open[-1].level is ScopeLevel.RUN):
+    def close_all(self, *, keep_run: bool = False) -> None:
+        """Close all scopes. With ``keep_run``, leave that of the run open."""
+        while self.open and not (keep_run and self.open[-1].level is ScopeLevel.RUN):
             try:
                 self._close_last()
             except BaseException:
-                self.close(but_run=but_run)
+                self.close_all(keep_run=keep_run)
                 raise
 
-    def runner(self, scope_key: ScopeKey) -> Runner:
-        """Return the runner of a position; open its scope if need be, and those around it."""
-        found = self._innermost(scope_key)
+    def runner_for(self, scope_key: ScopeKey) -> Runner:
+        """Return the runner of a scope. Open the scope, and those around it, if necessary."""
+        found = self._runner_of_innermost_test(scope_key)
         if found is not None:
             return found
-        self._close_dead()
+        self._close_scopes_of_closed_loops()
         self._open_around(scope_key)
-        scope = self._at(scope_key.level, scope_key) or self._opened(scope_key.level, scope_key)
-        scope.is_wanted_only = False
+        scope = self._find(scope_key.level, scope_key) or self._open_scope(
+            scope_key.level, scope_key
+        )
+        scope.is_from_loop_scope = False
         return scope.runner
 
-    def around(self, scope_key: ScopeKey) -> Runner | None:
-        """Return the runner of a position if its scope, or one around it, is open."""
-        found = self._innermost(scope_key)
+    def runner_around(self, scope_key: ScopeKey) -> Runner | None:
+        """Return the runner of a scope, as `runner_for` does; None if no scope around is open."""
+        found = self._runner_of_innermost_test(scope_key)
         if found is not None:
             return found
-        self._close_dead()
+        self._close_scopes_of_closed_loops()
         if self.open and (
-            self._at(scope_key.level, scope_key) or self._outer(scope_key.level, scope_key)
+            self._find(scope_key.level, scope_key) or self._outer_runner(scope_key.level, scope_key)
         ):
-            return self.runner(scope_key)
+            return self.runner_for(scope_key)
         return None
 
-    def keep(self, scope_key: ScopeKey, runner: Runner) -> None:
-        """Have a runner that was made for a position be that of its scope."""
-        self.open.append(Scope(scope_key.level, scope_key.owner(scope_key.level), runner))
+    def add(self, scope_key: ScopeKey, runner: Runner) -> None:
+        """Add an open scope that has a runner already."""
+        self.open.append(Scope(scope_key.level, scope_key.owner, runner))
 
-    def give(self, scope_key: ScopeKey, loop: AbstractEventLoop) -> None:
-        """Have the scope of a position run on a loop that the user has made, and will close."""
+    def use_loop(self, scope_key: ScopeKey, loop: AbstractEventLoop) -> None:
+        """Run a scope on a loop that the user has created and will close."""
         self._open_around(scope_key)
-        scope = self._at(scope_key.level, scope_key)
-        outer = self._outer(scope_key.level, scope_key) if scope is None else scope.runner
+        scope = self._find(scope_key.level, scope_key)
+        outer = self._outer_runner(scope_key.level, scope_key) if scope is None else scope.runner
         context = None if outer is None else outer.context.copy()
         if scope is not None:
-            self.leave(scope_key)
+            self.close(scope_key)
             asyncio.set_event_loop(loop)
-        self.keep(scope_key, self._new_runner(scope_key.level, loop=loop, context=context))
+        self.add(scope_key, self._new_runner(scope_key.level, loop=loop, context=context))
 
-    def made_current(self, before: object) -> AbstractEventLoop | None:
-        """Return the loop that the user has made current since ``before`` was, for us to run on."""
+    def loop_made_current(self, before: object) -> AbstractEventLoop | None:
+        """Return the current loop if the user has made it current, so that we can run on it.
+
+        ``before`` is the loop that was current before the user's code. None if this one is still
+        current, or if the current loop is closed, running, or one of ours.
+        """
         loop = event_loops.current()
         if loop is None or loop is before or loop.is_closed() or loop.is_running():
             return None
-        return None if self.has(loop) else loop
+        return None if any(scope.runner.loop is loop for scope in self.open) else loop
 
-    def _innermost(self, scope_key: ScopeKey) -> Runner | None:
-        """Return the runner of a test, if that is where we are."""
+    def _runner_of_innermost_test(self, scope_key: ScopeKey) -> Runner | None:
+        """Return the runner of a test if its scope is the innermost one, and its loop is open."""
         if self.open and scope_key.test is not None:
             scope = self.open[-1]
             if scope.owner is scope_key.test and not scope.runner.loop.is_closed():
@@ -245,88 +257,88 @@ class Scopes:
         return None
 
     def _open_around(self, scope_key: ScopeKey) -> None:
-        """Open the scopes around a position that are to be opened ahead."""
+        """Open the wider scopes that have to be open before the scope of a key."""
         if self.open and self.open[-1].owner is scope_key.case is not None:
-            return  # all has been opened with the class
-        if self._declared or scope_key.wanted is not ScopeLevel.TEST:
+            return  # they were opened with the class
+        if self._with_async_fixture or scope_key.loop_scope is not ScopeLevel.TEST:
             for level in _LEVELS[: scope_key.level]:
-                self._open_ahead(level, scope_key)
+                self._open_early(level, scope_key)
 
-    def _open_ahead(self, level: ScopeLevel, scope_key: ScopeKey) -> None:
-        owner = scope_key.owner(level)
-        is_declared = (level, owner) in self._declared
-        is_wanted = level is scope_key.wanted and (owner is not None or level is ScopeLevel.RUN)
-        if (is_declared or is_wanted) and self._at(level, scope_key) is None:
-            self._opened(level, scope_key).is_wanted_only = not is_declared
+    def _open_early(self, level: ScopeLevel, scope_key: ScopeKey) -> None:
+        """Open a wider scope if it has an async fixture, or if ``loop-scope`` names it."""
+        owner = scope_key.owner_at(level)
+        has_async_fixture = (level, owner) in self._with_async_fixture
+        is_named = level is scope_key.loop_scope and (owner is not None or level is ScopeLevel.RUN)
+        if (has_async_fixture or is_named) and self._find(level, scope_key) is None:
+            self._open_scope(level, scope_key).is_from_loop_scope = not has_async_fixture
 
-    def _opened(self, level: ScopeLevel, scope_key: ScopeKey) -> Scope:
-        outer = self._outer(level, scope_key)
-        loop = self._made_current() if level is ScopeLevel.TEST else None
+    def _open_scope(self, level: ScopeLevel, scope_key: ScopeKey) -> Scope:
+        outer = self._outer_runner(level, scope_key)
+        loop = None
+        if level is ScopeLevel.TEST and self.loop_before_test is not NOT_RECORDED:
+            loop = self.loop_made_current(self.loop_before_test)
         if loop is None:
-            factory = self.factory(level, scope_key.owner(level), outer)
+            factory = self.factory_for(level, scope_key.owner_at(level), outer)
             runner = self._new_runner(level, outer=outer, factory=factory)
         else:
             context = None if outer is None else outer.context.copy()
             runner = self._new_runner(level, loop=loop, context=context)
-        scope = Scope(level, scope_key.owner(level), runner)
+        scope = Scope(level, scope_key.owner_at(level), runner)
         self.open.append(scope)
         return scope
 
-    def _disagreement(self, owner: object, wanted: Factory | None, outer: Runner) -> str:
+    def _disagreement(self, owner: object, factory: Factory | None, outer: Runner) -> str:
+        """Return the message of the error for a scope whose loop factory isn't the outer one's."""
         level = next(scope.level for scope in self.open if scope.runner is outer)
-        names = [factory.name if factory else "asyncio" for factory in (wanted, outer.factory)]
+        names = [one.name if one else "asyncio" for one in (factory, outer.factory)]
         if isinstance(owner, TestCase):
             owner = owner.id()
         remedy = "Tag the class" if level is ScopeLevel.CLASS else "Set loop for all"
         return (
-            f"{locations.text_of(owner, str)}: it is to run on a loop of {names[0]}, but its "
-            f"{level.name.lower()} has one of {names[1]}, which it would have to share.\n"
-            f"{remedy}, or take away what makes that loop: an async fixture, or loop-scope."
+            f"{locations.text_of(owner, str)}: it needs a loop of {names[0]}, "
+            f"but it shares the loop of its {level.name.lower()}, which is one of {names[1]}.\n"
+            f"{remedy}, or remove the reason for the shared loop: an async fixture, or loop-scope."
         )
 
     def _new_runner(self, level: ScopeLevel, **options: Any) -> Runner:
-        problems = self.problems if level is ScopeLevel.TEST else None
+        problems = self.test_problems if level is ScopeLevel.TEST else None
         runner = Runner(options=self.options, problems=problems, **options)
         if level is not ScopeLevel.TEST:
             runner.context.run(current_problems.set, runner.problems)
         return runner
 
-    def _made_current(self) -> AbstractEventLoop | None:
-        """Return the loop that was made current since the test began, if one was."""
-        if self.current_before is UNKNOWN:
-            return None
-        return self.made_current(self.current_before)
-
-    def _at(self, level: ScopeLevel, scope_key: ScopeKey) -> Scope | None:
+    def _find(self, level: ScopeLevel, scope_key: ScopeKey) -> Scope | None:
+        """Return the scope that a key has at a level; None if it is not open."""
         if self.open:
-            owner = scope_key.owner(level)
+            owner = scope_key.owner_at(level)
             for scope in reversed(self.open):
                 if scope.level is level and scope.owner is owner:
                     return scope
         return None
 
-    def _outer(self, level: ScopeLevel, scope_key: ScopeKey) -> Runner | None:
+    def _outer_runner(self, level: ScopeLevel, scope_key: ScopeKey) -> Runner | None:
+        """Return the runner of the nearest open scope around one.
+
+        For a layer, that is the innermost open scope, since layers nest in each other. A scope that
+        is open only because of ``loop-scope`` is skipped, unless the key asks for its level.
+        """
         for scope in reversed(self.open):
             if scope.level >= level and level is not ScopeLevel.LAYER:
                 continue
-            if not scope.is_wanted_only or scope.level is scope_key.wanted:
+            if not scope.is_from_loop_scope or scope.level is scope_key.loop_scope:
                 return scope.runner
         return None
 
-    def _close_dead(self) -> None:
-        """Close the scopes whose loop somebody has closed."""
+    def _close_scopes_of_closed_loops(self) -> None:
+        """Close the innermost scopes whose loop the user has closed."""
         while self.open and self.open[-1].runner.loop.is_closed():
             self._close_last()
 
     def _close_last(self) -> AioError | None:
         scope = self.open.pop()
         if scope.runner.is_abandoned:
-            self.lost.add(scope.owner)
+            self.abandoned_owners.add(scope.owner)
         scope.runner.close()
         if scope.level is ScopeLevel.TEST:
             return None
-        return self.judge(scope.level, scope.owner, scope.runner.problems)
-
-
-def _leave_unjudged(*_: object) -> AioError | None:
-    return None
+        return self.error_for(scope.level, scope.owner, scope.runner.problems)

@@ -1,7 +1,9 @@
-"""The seams through which unittest calls a test and its fixtures, and which classes keep them.
+"""The private parts of unittest that we use: the hooks, the cleanups, the suites.
 
-`TestCase._callTestMethod` and its like were made for IsolatedAsyncioTestCase, and are stable since
-Python 3.8. A class that overrides that one, or ``run``, runs its tests by itself.
+A *hook* is a private method of a test case. unittest calls the test and its fixtures through
+hooks: ``_callSetUp``, ``_callTestMethod``, ``_callTearDown``, ``_callCleanup``. They were made for
+IsolatedAsyncioTestCase, and are stable since Python 3.8. A class that overrides
+``_callTestMethod`` or ``run`` runs its tests by itself.
 """
 
 from __future__ import annotations
@@ -20,75 +22,81 @@ from unittest import BaseTestSuite, IsolatedAsyncioTestCase, TestCase, TestSuite
 from nose2_aio.introspection import locations
 
 __all__ = [
-    "CLEANUP",
-    "CLOSE_RUNNER",
-    "ISOLATED",
-    "PLAIN",
-    "PLAIN_CLEANUP",
-    "RUN",
-    "SET_UP",
-    "TEAR_DOWN",
-    "TEST",
+    "CLEANUP_HOOK",
+    "CLOSE_RUNNER_HOOK",
+    "RUN_CODE",
+    "SET_UP_HOOK",
+    "TEAR_DOWN_HOOK",
+    "TEST_HOOK",
     "asyncio_runner",
-    "calls_fixtures",
-    "class_cleanups",
-    "clean_up",
-    "closes_runner",
+    "call_cleanup",
+    "call_isolated_test_method",
+    "call_remaining_cleanups",
+    "call_test_method",
     "count_cleanups",
+    "error_holder",
     "flattened",
-    "forget_class",
-    "give_loops",
+    "forget_previous_class",
     "has_class_cleanups",
-    "has_given_loops",
-    "holder",
-    "is_end",
+    "has_default_hook",
+    "is_called_by_run",
+    "is_custom_suite",
     "is_isolated",
-    "is_unittests",
-    "keeps",
-    "makes_runner",
+    "is_loop_chosen",
+    "is_run_by_unittest",
+    "is_runner_closed_by_unittest",
+    "is_runner_made_by_unittest",
+    "is_set_up_by_unittest",
     "method_name",
-    "module_cleanups",
-    "runs_itself",
+    "pop_class_cleanups",
+    "pop_module_cleanups",
     "set_asyncio_runner",
+    "set_loop_factory",
     "subtest",
     "subtest_parts",
     "suite_with",
     "tests_in",
 ]
 
-CLOSE_RUNNER = "_tearDownAsyncioRunner"
-_MAKE_RUNNER = "_setupAsyncioRunner"
-_GIVEN = "__nose2_aio_given__"
-SET_UP, TEST, TEAR_DOWN, CLEANUP = "_callSetUp", "_callTestMethod", "_callTearDown", "_callCleanup"
-PLAIN: Callable[..., Any] = getattr(TestCase, TEST)
-ISOLATED: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST)
-PLAIN_CLEANUP: Callable[..., Any] = getattr(TestCase, CLEANUP)
-_OF_SUITES = ("run", "__call__", "__iter__")
-_PLAIN = {seam: getattr(TestCase, seam) for seam in (SET_UP, TEAR_DOWN)}
+SET_UP_HOOK = "_callSetUp"
+TEST_HOOK = "_callTestMethod"
+TEAR_DOWN_HOOK = "_callTearDown"
+CLEANUP_HOOK = "_callCleanup"
+CLOSE_RUNNER_HOOK = "_tearDownAsyncioRunner"
+_MAKE_RUNNER_HOOK = "_setupAsyncioRunner"
 
-_SUITES = {name: (getattr(BaseTestSuite, name), getattr(TestSuite, name)) for name in _OF_SUITES}
-RUN = locations.code_of(TestCase, "run")
+call_test_method: Callable[..., Any] = getattr(TestCase, TEST_HOOK)
+call_isolated_test_method: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST_HOOK)
+call_cleanup: Callable[..., Any] = getattr(TestCase, CLEANUP_HOOK)
+RUN_CODE = locations.code_of(TestCase, "run")
+
+_DEFAULT_HOOKS = {hook: getattr(TestCase, hook) for hook in (SET_UP_HOOK, TEAR_DOWN_HOOK)}
+_DEFAULT_SUITE_METHODS = {
+    name: (getattr(BaseTestSuite, name), getattr(TestSuite, name))
+    for name in ("run", "__call__", "__iter__")
+}
+_LOOP_CHOSEN = "__nose2_aio_loop_chosen__"
+"""The attribute of a test case whose loop we have chosen."""
 
 Cleanup = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
-"""What is to be called, with its arguments."""
+"""A function to call, with its arguments."""
 
 
-def is_unittests(case: type[TestCase]) -> bool:
-    """Tell whether a class leaves it to unittest to call its tests."""
-    return getattr(case, TEST) in (PLAIN, ISOLATED) and case.run in (
-        TestCase.run,
-        IsolatedAsyncioTestCase.run,
+def is_run_by_unittest(case: type[TestCase]) -> bool:
+    """Return True if unittest calls the tests of a class: the class doesn't override that."""
+    return getattr(case, TEST_HOOK) in (call_test_method, call_isolated_test_method) and (
+        case.run in (TestCase.run, IsolatedAsyncioTestCase.run)
     )
 
 
-def keeps(case: type[TestCase], seam: str) -> bool:
-    """Tell whether a class has a seam as TestCase has it."""
-    return getattr(case, seam) is _PLAIN[seam]
+def has_default_hook(case: type[TestCase], hook: str) -> bool:
+    """Return True if a class has the hook of TestCase."""
+    return getattr(case, hook) is _DEFAULT_HOOKS[hook]
 
 
-def calls_fixtures(case: type[TestCase]) -> bool:
-    """Tell whether a class leaves it to unittest to call ``setUp`` and ``tearDown``."""
-    return case.run is TestCase.run and keeps(case, SET_UP)
+def is_set_up_by_unittest(case: type[TestCase]) -> bool:
+    """Return True if unittest calls ``setUp`` and ``tearDown`` of a class."""
+    return case.run is TestCase.run and has_default_hook(case, SET_UP_HOOK)
 
 
 def method_name(test: TestCase) -> str:
@@ -97,103 +105,102 @@ def method_name(test: TestCase) -> str:
 
 
 def count_cleanups(test: TestCase) -> int:
-    """Return how many cleanups of a test are waiting: nothing public does."""
+    """Return how many cleanups of a test are waiting. No public function does."""
     return len(test._cleanups)  # type: ignore[attr-defined]
 
 
 def has_class_cleanups(case: type[TestCase]) -> bool:
-    """Tell whether cleanups of a class are waiting."""
+    """Return True if cleanups of a class are waiting."""
     return bool(case._class_cleanups)  # type: ignore[attr-defined]
 
 
-def class_cleanups(case: type[TestCase]) -> Iterator[Cleanup]:
-    """Take the cleanups of a class off it, the last one first."""
-    return _popped(case._class_cleanups)  # type: ignore[attr-defined]
+def pop_class_cleanups(case: type[TestCase]) -> Iterator[Cleanup]:
+    """Yield the cleanups of a class, the last one first, and remove each from the class."""
+    return _pop_all(case._class_cleanups)  # type: ignore[attr-defined]
 
 
-def module_cleanups() -> Iterator[Cleanup]:
-    """Take the cleanups of a module off their list, the last one first."""
-    return _popped(unittest.case._module_cleanups)  # type: ignore[attr-defined]
+def pop_module_cleanups() -> Iterator[Cleanup]:
+    """Yield the cleanups of a module, the last one first, and remove each from unittest's list."""
+    return _pop_all(unittest.case._module_cleanups)  # type: ignore[attr-defined]
 
 
-def clean_up(cases: Iterable[type], result: Any) -> None:
-    """Call what is left of the cleanups of classes, and of modules.
+def call_remaining_cleanups(cases: Iterable[type], result: Any) -> None:
+    """Call the cleanups of classes and of modules that are still waiting.
 
-    A test may add one though its class has no fixtures, and then it isn't called with these.
+    A test may have added one to a class without fixtures. The tests of such a class run one by one,
+    so the cleanup isn't called after them.
     """
     for case in dict.fromkeys(cases):
         if getattr(case, "_class_cleanups", ()) or unittest.case._module_cleanups:  # type: ignore[attr-defined]
             result._previousTestClass, result._moduleSetUpFailed = case, False
             TestSuite().run(result)
-            forget_class(result)
+            forget_previous_class(result)
 
 
-def is_end(frame: FrameType) -> bool:
-    """Tell whether it is `TestCase.run` that calls ``doCleanups``, not somebody by hand.
+def is_called_by_run(frame: FrameType) -> bool:
+    """Return True if `TestCase.run` calls ``doCleanups``, and not the user.
 
-    A class may override it in between.
+    ``frame`` is the caller's. It may be that of a ``doCleanups`` that overrides TestCase's.
     """
-    if frame.f_code is RUN:
-        return True
     caller: FrameType | None = frame
     while caller is not None and caller.f_code.co_name == "doCleanups":
         caller = caller.f_back
-    return caller is not None and caller.f_code is RUN
+    return caller is not None and caller.f_code is RUN_CODE
 
 
 def is_isolated(case: type[TestCase]) -> bool:
-    """Tell whether a class is one of IsolatedAsyncioTestCase's."""
+    """Return True if a class is a subclass of IsolatedAsyncioTestCase."""
     return issubclass(case, IsolatedAsyncioTestCase)
 
 
-def closes_runner(case: type[TestCase]) -> bool:
-    """Tell whether a class leaves it to IsolatedAsyncioTestCase to close its runner."""
-    own = getattr(IsolatedAsyncioTestCase, CLOSE_RUNNER, None)
-    return own is not None and getattr(case, CLOSE_RUNNER) is own
+def is_runner_closed_by_unittest(case: type[TestCase]) -> bool:
+    """Return True if a class has the hook of IsolatedAsyncioTestCase that closes the runner."""
+    hook = getattr(IsolatedAsyncioTestCase, CLOSE_RUNNER_HOOK, None)
+    return hook is not None and getattr(case, CLOSE_RUNNER_HOOK) is hook
 
 
 def asyncio_runner(test: Any) -> Any:
-    """Return what IsolatedAsyncioTestCase is about to run a test with, an `asyncio.Runner`."""
+    """Return the `asyncio.Runner` of a test of IsolatedAsyncioTestCase; None if it has none."""
     return getattr(test, "_asyncioRunner", None)
 
 
 def set_asyncio_runner(test: Any, runner: Any) -> None:
-    """Run the coroutines of an IsolatedAsyncioTestCase with another runner."""
+    """Replace the runner of a test of IsolatedAsyncioTestCase."""
     test._asyncioRunner = runner
 
 
-def makes_runner(case: type[TestCase]) -> bool:
-    """Tell whether a class leaves it to IsolatedAsyncioTestCase to make its runner."""
-    own = getattr(IsolatedAsyncioTestCase, _MAKE_RUNNER, None)
-    return own is not None and getattr(case, _MAKE_RUNNER) is own
+def is_runner_made_by_unittest(case: type[TestCase]) -> bool:
+    """Return True if a class has the hook of IsolatedAsyncioTestCase that makes the runner."""
+    hook = getattr(IsolatedAsyncioTestCase, _MAKE_RUNNER_HOOK, None)
+    return hook is not None and getattr(case, _MAKE_RUNNER_HOOK) is hook
 
 
-def give_loops(test: Any, factory: Callable[[], AbstractEventLoop]) -> None:
-    """Have IsolatedAsyncioTestCase run a test on a loop of a factory, the next time that it runs.
+def set_loop_factory(test: Any, factory: Callable[[], AbstractEventLoop]) -> None:
+    """Let IsolatedAsyncioTestCase run a test on a loop of a factory, the next time that it runs.
 
-    Its class leaves it to unittest to make the runner.
+    For the class, `is_runner_made_by_unittest` must return True.
     """
-    test.__dict__[_GIVEN] = True
-    test.loop_factory = factory  # Python 3.13's own way
+    test.__dict__[_LOOP_CHOSEN] = True
+    test.loop_factory = factory  # unittest uses it from Python 3.13 on
     if sys.version_info < (3, 13):
-        test.__dict__[_MAKE_RUNNER] = partial(_make_runner, test, factory)
+        test.__dict__[_MAKE_RUNNER_HOOK] = partial(_make_runner, test, factory)
 
 
-def has_given_loops(test: object) -> bool:
-    """Tell whether we have chosen the loop of a test."""
-    return _GIVEN in vars(test)
+def is_loop_chosen(test: object) -> bool:
+    """Return True if `set_loop_factory` was called for a test."""
+    return _LOOP_CHOSEN in vars(test)
 
 
 if sys.version_info < (3, 13):
 
     def _make_runner(test: Any, factory: Callable[[], AbstractEventLoop]) -> None:
-        """Do what ``_setupAsyncioRunner`` does, with a loop factory."""
-        del test.__dict__[_MAKE_RUNNER]
+        """Create the runner with a loop factory, in place of ``_setupAsyncioRunner``."""
+        del test.__dict__[_MAKE_RUNNER_HOOK]
         test._asyncioRunner = asyncio.Runner(debug=True, loop_factory=factory)
 
 
 def tests_in(suite: object) -> list[Any] | None:
-    """Return the list of what is in a suite of unittest's, or None for anything else."""
+    """Return the list of the tests in a suite; None for anything that isn't one of unittest's."""
     if not isinstance(suite, BaseTestSuite):
         return None
     found = getattr(suite, "_tests", None)
@@ -201,7 +208,10 @@ def tests_in(suite: object) -> list[Any] | None:
 
 
 def flattened(suite: Any, is_whole: Callable[[Any], bool] = lambda _: False) -> Iterator[Any]:
-    """Give the tests in a suite, in order, and those suites that are to stay whole."""
+    """Yield the tests in a suite, in order.
+
+    A suite for which ``is_whole`` returns True is yielded itself, not its tests.
+    """
     waiting = [suite]
     while waiting:
         one = waiting.pop()
@@ -212,33 +222,34 @@ def flattened(suite: Any, is_whole: Callable[[Any], bool] = lambda _: False) -> 
             waiting += reversed(tests)
 
 
-def holder(description: str) -> Any:
-    """Return what unittest reports the errors of class and module fixtures with."""
+def error_holder(description: str) -> Any:
+    """Return the object that unittest reports in place of a test if a wider fixture fails."""
     return unittest.suite._ErrorHolder(description)  # type: ignore[attr-defined]
 
 
 def subtest(test: TestCase, message: Any, params: dict[str, Any]) -> Any:
-    """Return a subtest; ``message`` is None where it has none."""
+    """Return a subtest. ``message`` is None if it has none."""
     text = unittest.case._subtest_msg_sentinel if message is None else message  # type: ignore[attr-defined]
     return unittest.case._SubTest(test, text, params)  # type: ignore[attr-defined]
 
 
 def subtest_parts(found: Any) -> tuple[Any, dict[str, Any]]:
-    """Return the message of a subtest, or None where it has none, and its parameters."""
+    """Return the message of a subtest (None if it has none), and its parameters."""
     message = found._message
     has_none = message is unittest.case._subtest_msg_sentinel  # type: ignore[attr-defined]
     return None if has_none else message, dict(found.params)
 
 
-def runs_itself(suite: object) -> bool:
-    """Tell whether a suite doesn't leave it to unittest to run what is in it."""
+def is_custom_suite(suite: object) -> bool:
+    """Return True if a suite overrides how unittest runs or iterates the tests in it."""
     return isinstance(suite, BaseTestSuite) and any(
-        getattr(type(suite), name) not in found for name, found in _SUITES.items()
+        getattr(type(suite), name) not in methods
+        for name, methods in _DEFAULT_SUITE_METHODS.items()
     )
 
 
-def forget_class(result: Any) -> None:
-    """Have unittest take the fixtures of no class and no module for set up."""
+def forget_previous_class(result: Any) -> None:
+    """Let unittest set up the class and the module of the next test, whatever ran before."""
     result._previousTestClass = None
 
 
@@ -249,6 +260,6 @@ def suite_with(suite: Any, tests: list[Any]) -> Any:
     return found
 
 
-def _popped(cleanups: list[Cleanup]) -> Iterator[Cleanup]:
+def _pop_all(cleanups: list[Cleanup]) -> Iterator[Cleanup]:
     while cleanups:
         yield cleanups.pop()

@@ -41,5 +41,5 @@ def copied(test: TestCase) -> TestCase:
             vars(found)[name] = partial(value.func, found, *value.args[1:], **value.keywords)
         elif type(value) in _CONTAINERS:
             vars(found)[name] = copy.copy(value)
-    nose2_cases.renew(found)
+    nose2_cases.renew_user_object(found)
     return found

@@ -159,10 +159,13 @@ def _has(owner: object, names: list[str]) -> bool:
 def _choice(test: Any, settings: Settings) -> _Choice:
     """Return what was chosen for a test."""
     case = type(test)
-    method = getattr(case, unittest_internals.TEST, None)
-    if method not in (unittest_internals.PLAIN, unittest_internals.ISOLATED):
+    method = getattr(case, unittest_internals.TEST_HOOK, None)
+    if method not in (
+        unittest_internals.call_test_method,
+        unittest_internals.call_isolated_test_method,
+    ):
         return _NO_CHOICE
-    function, owner = nose2_cases.target(test)
+    function, owner = nose2_cases.function_and_owner(test)
     if (
         not settings.loop
         and not getattr(function, "__dict__", None)
@@ -175,10 +178,11 @@ def _choice(test: Any, settings: Settings) -> _Choice:
     except InvalidValueError as error:
         return _Choice(error=error)
     if not found or (
-        method is unittest_internals.ISOLATED and not _takes_loops(case, is_tagged=is_tagged)
+        method is unittest_internals.call_isolated_test_method
+        and not _takes_loops(case, is_tagged=is_tagged)
     ):
         return _NO_CHOICE
-    is_declared = decorators.is_declared(nose2_cases.declared(function), test)
+    is_declared = decorators.is_declared(nose2_cases.unwrap_nose2(function), test)
     if inspect.ismethod(function) and hypothesis_examples.has_examples(function, test):
         is_declared = False  # Hypothesis refuses a second instance of its test case
     return _Choice(found, is_declared)
@@ -191,7 +195,7 @@ def _takes_loops(case: type[TestCase], *, is_tagged: bool) -> bool:
     setting, and less than a tag.
     """
     has_own = getattr(case, "loop_factory", None) is not None
-    return unittest_internals.makes_runner(case) and (is_tagged or not has_own)
+    return unittest_internals.is_runner_made_by_unittest(case) and (is_tagged or not has_own)
 
 
 def _suite_for(suite: Any, index: int, choices: dict[int, _Choice]) -> Any:
@@ -225,9 +229,11 @@ def _variant(test: Any, index: int, choice: _Choice) -> Any:
         _add_name(test, choice.factories[index].name)
     if choice is not _NO_CHOICE and unittest_internals.is_isolated(type(test)):
         if choice.error is None:
-            unittest_internals.give_loops(test, partial(event_loops.new, choice.factories[index]))
+            unittest_internals.set_loop_factory(
+                test, partial(event_loops.new, choice.factories[index])
+            )
         else:
-            unittest_internals.give_loops(test, partial(_fail, choice.error))
+            unittest_internals.set_loop_factory(test, partial(_fail, choice.error))
     return test
 
 
@@ -249,7 +255,7 @@ def _add_name(test: TestCase, loop: str) -> None:
         found = getattr(case, name)
         if not hasattr(found, _MARK):
             setattr(case, name, wrap(found))
-    nose2_cases.rename(test, test.id())
+    nose2_cases.set_function_name(test, test.id())
 
 
 def _wrapped_id(found: Callable[[Any], str]) -> Callable[[Any], str]:

@@ -41,11 +41,13 @@ class OwnerFinder:
 
     def _owner(self, test: TestCase) -> Hashable:
         case = type(test)
-        wanted = scope_keys.of_test(test, self._settings).wanted
+        wanted = scope_keys.of_test(test, self._settings).loop_scope
         if wanted is ScopeLevel.MODULE or self._is_shared(case.__module__):
             return ScopeLevel.MODULE, case.__module__
         if wanted is ScopeLevel.CLASS or _has_class_fixtures(case):
-            return ScopeLevel.CLASS, nose2_cases.users_owner(nose2_cases.users_class(test))
+            return ScopeLevel.CLASS, nose2_cases.user_class_of_case(
+                nose2_cases.user_class_of_test(test)
+            )
         return None
 
     def _is_shared(self, module: str) -> bool:
@@ -68,8 +70,10 @@ def _shared_object(test: TestCase) -> Hashable:
 
     None if there is no such object.
     """
-    shared = getattr(nose2_cases.declared(nose2_cases.target(test)[0]), "__self__", None)
-    if shared is None or shared is nose2_cases.users_object(test):
+    shared = getattr(
+        nose2_cases.unwrap_nose2(nose2_cases.function_and_owner(test)[0]), "__self__", None
+    )
+    if shared is None or shared is nose2_cases.user_object(test):
         return None
     return ScopeLevel.TEST, id(shared)
 

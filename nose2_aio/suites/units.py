@@ -64,11 +64,11 @@ class _UnitSuite(TestSuite):
     """A suite whose fixtures are set up and torn down for it, whatever ran before."""
 
     def run(self, result: Any, debug: bool = False) -> Any:  # noqa: FBT001, FBT002 -- unittest's
-        unittest_internals.forget_class(result)
+        unittest_internals.forget_previous_class(result)
         try:
             return super().run(result, debug)
         finally:
-            unittest_internals.forget_class(result)
+            unittest_internals.forget_previous_class(result)
 
 
 def _with(suite: Any, tests: Mapping[int, Any]) -> Any:
@@ -80,8 +80,8 @@ def _with(suite: Any, tests: Mapping[int, Any]) -> Any:
     within = unittest_internals.tests_in(suite)
     if within is None:
         return tests.get(id(suite))
-    if unittest_internals.runs_itself(suite) and not (
-        isinstance(suite, _UnitSuite | _JoinedSuite) or nose2_cases.is_layer(suite)
+    if unittest_internals.is_custom_suite(suite) and not (
+        isinstance(suite, _UnitSuite | _JoinedSuite) or nose2_cases.is_layer_suite(suite)
     ):
         return suite  # only the suite itself knows how to run its tests
     parts = [part for one in within if (part := _with(one, tests)) is not None]
@@ -101,7 +101,7 @@ class _JoinedSuite(BaseTestSuite):
 
     def run(self, result: Any) -> Any:
         super().run(result)
-        unittest_internals.clean_up(self._cases, result)
+        unittest_internals.call_remaining_cleanups(self._cases, result)
         return result
 
 
@@ -140,8 +140,8 @@ def _split(suite: Any, settings: Settings) -> list[Unit]:
     finder = OwnerFinder(settings)
     found: list[Unit] = []
     last: Hashable = None
-    for one in unittest_internals.flattened(suite, unittest_internals.runs_itself):
-        if unittest_internals.runs_itself(one):
+    for one in unittest_internals.flattened(suite, unittest_internals.is_custom_suite):
+        if unittest_internals.is_custom_suite(one):
             found.append(_whole(one))
             last = None
             continue
@@ -185,14 +185,14 @@ def shuffled_suite(suite: Any, settings: Settings, *, is_flat: bool = False) -> 
         return suite
     found = _shuffled(_split(suite, settings), settings.shuffle)
     tests = unittest_internals.tests_in(suite)
-    if tests and not unittest_internals.runs_itself(suite):
+    if tests and not unittest_internals.is_custom_suite(suite):
         tests.clear()  # or the old suite would keep tests alive that have run
     if not is_flat:
         return _JoinedSuite(found)
     flat: list[Any] = []
     for unit in found:
         suite = unit.suite
-        is_ours = isinstance(suite, _UnitSuite) or not unittest_internals.runs_itself(suite)
+        is_ours = isinstance(suite, _UnitSuite) or not unittest_internals.is_custom_suite(suite)
         flat += suite if is_ours else [suite]
     return TestSuite(flat)
 
@@ -206,7 +206,7 @@ def order_note(settings: Settings) -> list[str]:
 def _whole(suite: Any) -> Unit:
     """Return the unit of a suite that runs itself."""
     unit = Unit([], _UnitSuite([suite]), has_fixtures=True)
-    if nose2_cases.is_layer(suite):
+    if nose2_cases.is_layer_suite(suite):
         unit = Unit([], suite, has_fixtures=True)
     for test in unittest_internals.flattened(suite):
         _add(unit, test)
@@ -218,7 +218,7 @@ def _add(unit: Unit, test: Any) -> None:
     unit.tests.append(test)
     if not isinstance(test, TestCase):
         return
-    function, owner = nose2_cases.target(test)
+    function, owner = nose2_cases.function_and_owner(test)
     if not (getattr(function, "__dict__", None) or tag_lookup.has_tags(owner)):
         return
     try:

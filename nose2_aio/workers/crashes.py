@@ -55,7 +55,7 @@ def error_for(worker: WorkerHandle, test: Any, exit_code: int, limit: str, misse
     elif worker.is_being_killed:
         kind, text = InterruptedRunError, "its worker process was killed by Ctrl-C"
     elif test is not None and not frames:
-        text = f"{text} ({locations.describe(nose2_cases.target(test)[0])})"
+        text = f"{text} ({locations.describe(nose2_cases.function_and_owner(test)[0])})"
     if missed:
         text = f"{text}; {missed} test{'s' * (missed > 1)} did not run"
     return _error(kind, text, frames)

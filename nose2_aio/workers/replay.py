@@ -98,7 +98,7 @@ def _reported(reference: ReportedTest, unit: Unit) -> Any:
         return unit.tests[reference]
     if isinstance(reference, UnknownTest):
         return _UnknownTestCase(reference)
-    kind = type(unittest_internals.holder(""))
+    kind = type(unittest_internals.error_holder(""))
     if reference.name != kind.__name__:
         kind = type(reference.name, (kind,), {})
     return kind(reference.description)

@@ -78,7 +78,7 @@ class Failures:
 def max_retries(test: Any, settings: Settings) -> int:
     """Return how many times a test may run again."""
     try:
-        tagged = tag_lookup.read_retries(*nose2_cases.target(test))
+        tagged = tag_lookup.read_retries(*nose2_cases.function_and_owner(test))
     except InvalidValueError:  # the test has reported this error
         return 0
     return settings.retries if tagged is None else tagged

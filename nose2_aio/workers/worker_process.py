@@ -154,7 +154,7 @@ def _serve(
                 cases.update(dict.fromkeys(map(type, unit.tests)))
             _run(assignment, unit, hooks, recorder)
     # a run without workers does this after the last test
-    unittest_internals.clean_up(cases, recorder)
+    unittest_internals.call_remaining_cleanups(cases, recorder)
     hooks.end_work()
     recorder.close()
 

@@ -339,7 +339,7 @@ async def test_2(self):
     await fetch()
 """)
         self.assertEqual(run.returncode, 0, run.output)
-        self.assertIn("nobody knows whose\n  test_it.py:7 in test_1: the coroutine fe", run.output)
+        self.assertIn("unknown test\n  test_it.py:7 in test_1: the coroutine fe", run.output)
 
     def test_mixed_filters(self) -> None:
         """Warning filters that are restored in the wrong order disable no check."""

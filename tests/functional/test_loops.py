@@ -1014,10 +1014,10 @@ class Mistakes(TestCase):
             },
             found.output,
         )
-        remedy = "or take away what makes that loop: an async fixture, or loop-scope.\n"
+        remedy = "or remove the reason for the shared loop: an async fixture, or loop-scope.\n"
         self.assertIn(
-            "DefinitionError: test_it.Case.test_x[fast]: it is to run on a loop of fast, but its "
-            "class has one of asyncio, which it would have to share.\n"
+            "DefinitionError: test_it.Case.test_x[fast]: it needs a loop of fast, but it "
+            "shares the loop of its class, which is one of asyncio.\n"
             f"Tag the class, {remedy}",
             found.output,
         )
@@ -1047,10 +1047,10 @@ class Mistakes(TestCase):
         self.assertEqual(
             module.outcomes, {"test_it.Case.test_x": "ERROR", "test_it.Same.test_x": "ok"}
         )
-        self.assertIn("Wide'>: it is to run on a loop of blind, but its module", module.output)
+        self.assertIn("Wide'>: it needs a loop of blind, but it shares", module.output)
         self.assertIn(
-            "test_it.Case.test_x: it is to run on a loop of blind, but its module has one of fast, "
-            f"which it would have to share.\nSet loop for all, {remedy}",
+            "test_it.Case.test_x: it needs a loop of blind, but it shares the loop of its module, "
+            f"which is one of fast.\nSet loop for all, {remedy}",
             module.output,
         )
 
@@ -1111,7 +1111,9 @@ class Turned(unittest.TestCase):
         errors = [name for name, outcome in run.outcomes.items() if outcome != "ok"]
         self.assertEqual(errors, ["test_it.Turned.test_one[no_such]"], run.output)
         self.assertEqual(run.ran, 8)
-        self.assertIn("it is to run on a loop of no_such, but its class has", run.output)
+        self.assertIn(
+            "it needs a loop of no_such, but it shares the loop of its class,", run.output
+        )
 
     def test_made_by_init(self) -> None:
         """Each repetition has its own objects from the ``__init__`` of the test case."""

@@ -37,7 +37,7 @@ class Workers(TestCase):
 
     def test_repetition(self) -> None:
         """A unit runs on the loops of its repetition, if loops were chosen."""
-        with mock.patch.object(self.run.scopes, "begin") as begin:
+        with mock.patch.object(self.run.scopes, "begin_repetition") as begin:
             self.run.begin_unit(None)
             begin.assert_not_called()
             self.run.begin_unit(1)

@@ -208,7 +208,7 @@ class Generators(TestCase):
         )
 
     def test_begun(self) -> None:
-        """A generator that somebody has begun isn't run again."""
+        """A generator that was started already isn't run again."""
         steps = []
 
         def test(self: TestCase) -> Any:

@@ -46,7 +46,7 @@ class Attributed(TestCase):
         first.close()
         second.close()
         names = [entry.name.rpartition(".")[2] for entry in check_results.entries]
-        self.assertEqual(names, ["test", "nobody knows whose"])
+        self.assertEqual(names, ["test", "unknown test"])
         self.assertIsNone(scopes.options.time_limits.deadline)
 
     def test_ignored(self) -> None:
@@ -54,6 +54,6 @@ class Attributed(TestCase):
         settings = Settings(modes={"never-awaited": "ignore", "never-awaited-mocks": "ignore"})
         attribution = Attribution(settings, CheckResults(settings))
         with mock.patch("gc.collect") as collect:
-            attribution.begin_awaiting()
+            attribution.begin_coroutine()
             attribution.end()
         collect.assert_not_called()

@@ -79,9 +79,9 @@ class Convert(TestCase):
 
     def test_left_alone(self) -> None:
         """A class that runs its own tests keeps its generator functions."""
-        by_seam = {"_callTestMethod": lambda self, method: None, "test_it": copy(delegating)}
+        by_hook = {"_callTestMethod": lambda self, method: None, "test_it": copy(delegating)}
         by_run = {"run": lambda self, result=None: None, "test_it": copy(delegating)}
-        for members in (by_seam, by_run):
+        for members in (by_hook, by_run):
             case = type("Case", (TestCase,), members)
             generator_tests.convert(case, "test", "coroutine")
             self.assertTrue(inspect.isgeneratorfunction(case.test_it))

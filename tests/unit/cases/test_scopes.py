@@ -21,84 +21,84 @@ class Opening(TestCase):
 
     def setUp(self) -> None:
         self.scopes = Scopes(Settings())
-        self.addCleanup(self.scopes.close)
+        self.addCleanup(self.scopes.close_all)
 
     def levels(self) -> list[ScopeLevel]:
         """Return the levels that are open."""
         return [scope.level for scope in self.scopes.open]
 
-    def test_inside(self) -> None:
+    def test_shared_loop(self) -> None:
         """A scope is opened inside the nearest open one, and shares its loop."""
-        outer = self.scopes.runner(MODULE)
-        self.assertIs(self.scopes.runner(TEST).loop, outer.loop)
+        outer = self.scopes.runner_for(MODULE)
+        self.assertIs(self.scopes.runner_for(TEST).loop, outer.loop)
         self.assertEqual(self.levels(), [ScopeLevel.MODULE, ScopeLevel.TEST])
-        self.assertIs(self.scopes.runner(TEST), self.scopes.around(TEST))
+        self.assertIs(self.scopes.runner_for(TEST), self.scopes.runner_around(TEST))
 
-    def test_beside(self) -> None:
+    def test_class_inside_test(self) -> None:
         """A class that runs inside a test, in a suite of the test, doesn't share its loop."""
-        loop = self.scopes.runner(TEST).loop
+        loop = self.scopes.runner_for(TEST).loop
         inner = ScopeKey(ScopeLevel.CLASS, module="module", case=int)
-        self.assertIsNot(self.scopes.runner(inner).loop, loop)
+        self.assertIsNot(self.scopes.runner_for(inner).loop, loop)
 
-    def test_declared(self) -> None:
+    def test_async_fixture(self) -> None:
         """A scope with a coroutine function is opened before the scopes inside it."""
-        self.scopes.declare(MODULE)
-        self.assertTrue(self.scopes.is_declared(MODULE))
-        self.scopes.runner(TEST)
+        self.scopes.note_async_fixture(MODULE)
+        self.assertTrue(self.scopes.has_async_fixture(MODULE))
+        self.scopes.runner_for(TEST)
         self.assertEqual(self.levels(), [ScopeLevel.MODULE, ScopeLevel.TEST])
 
-    def test_wanted(self) -> None:
+    def test_loop_scope(self) -> None:
         """So is a scope that ``loop-scope`` asks for. A test that asks for less skips it."""
-        self.scopes.runner(TEST._replace(wanted=ScopeLevel.CLASS))
+        self.scopes.runner_for(TEST._replace(loop_scope=ScopeLevel.CLASS))
         self.assertEqual(self.levels(), [ScopeLevel.CLASS, ScopeLevel.TEST])
-        self.scopes.arrive(CLASS)
+        self.scopes.close_outside(CLASS)
         loop = self.scopes.open[0].runner.loop
-        self.assertIsNot(self.scopes.runner(TEST).loop, loop)
+        self.assertIsNot(self.scopes.runner_for(TEST).loop, loop)
 
-    def test_arrive(self) -> None:
-        """Arriving elsewhere closes the scopes that don't contain that place."""
-        self.scopes.runner(MODULE)
-        self.scopes.runner(CLASS)
-        loop = self.scopes.runner(TEST).loop
-        self.scopes.arrive(TEST._replace(test="next"))
+    def test_close_outside(self) -> None:
+        """Before a test runs, the scopes that don't contain it are closed."""
+        self.scopes.runner_for(MODULE)
+        self.scopes.runner_for(CLASS)
+        loop = self.scopes.runner_for(TEST).loop
+        self.scopes.close_outside(TEST._replace(test="next"))
         self.assertEqual(self.levels(), [ScopeLevel.MODULE, ScopeLevel.CLASS])
-        self.scopes.arrive(OTHER)
+        self.scopes.close_outside(OTHER)
         self.assertEqual(self.levels(), [])
         self.assertTrue(loop.is_closed())
 
-    def test_leave(self) -> None:
-        """Leaving a scope closes the inner ones too. Leaving a closed one does nothing."""
-        self.scopes.runner(MODULE)
-        self.scopes.runner(TEST)
-        self.scopes.leave(CLASS)
+    def test_close(self) -> None:
+        """Closing a scope closes the inner ones too. Closing a closed one does nothing."""
+        self.scopes.runner_for(MODULE)
+        self.scopes.runner_for(TEST)
+        self.scopes.close(CLASS)
         self.assertEqual(self.levels(), [ScopeLevel.MODULE, ScopeLevel.TEST])
-        self.scopes.leave(MODULE)
+        self.scopes.close(MODULE)
         self.assertEqual(self.levels(), [])
 
     def test_layers(self) -> None:
         """Layers nest among themselves. The end of the outer one ends all."""
         outer, inner = (ScopeKey(ScopeLevel.LAYER, layer=layer) for layer in (int, bool))
-        loop = self.scopes.runner(outer).loop
-        self.scopes.arrive(inner)
-        self.assertIs(self.scopes.runner(inner).loop, loop)
-        self.scopes.leave(outer)
+        loop = self.scopes.runner_for(outer).loop
+        self.scopes.close_outside(inner)
+        self.assertIs(self.scopes.runner_for(inner).loop, loop)
+        self.scopes.close(outer)
         self.assertEqual(self.levels(), [])
 
     def test_closed_by_the_user(self) -> None:
         """A scope whose loop was closed is opened again."""
-        closed = self.scopes.runner(TEST).loop
+        closed = self.scopes.runner_for(TEST).loop
         closed.close()
-        self.assertIsNone(self.scopes.around(TEST))
-        self.assertIsNot(self.scopes.runner(TEST).loop, closed)
+        self.assertIsNone(self.scopes.runner_around(TEST))
+        self.assertIsNot(self.scopes.runner_for(TEST).loop, closed)
 
-    def test_close_in_spite_of_all(self) -> None:
+    def test_close_all_after_error(self) -> None:
         """An error in one scope doesn't keep the others open."""
 
         async def begins() -> None: ...
 
-        outer = self.scopes.runner(MODULE)
+        outer = self.scopes.runner_for(MODULE)
         outer.run(begins(), lambda: None)
-        inner = self.scopes.runner(TEST)
+        inner = self.scopes.runner_for(TEST)
         close = inner.close
 
         def fails() -> Any:
@@ -107,17 +107,17 @@ class Opening(TestCase):
 
         inner.close = fails  # type: ignore[method-assign]
         with self.assertRaises(LookupError):
-            self.scopes.close()
+            self.scopes.close_all()
         self.assertTrue(outer.loop.is_closed())
 
-    def test_made_current(self) -> None:
-        """A loop that is ours, or runs, or is closed, is not the user's."""
+    def test_loop_made_current(self) -> None:
+        """The user's loop is found when it was made current; one of our loops is not."""
         loop = asyncio.new_event_loop()
         self.addCleanup(loop.close)
         self.addCleanup(asyncio.set_event_loop, None)
         asyncio.set_event_loop(loop)
-        self.assertIs(self.scopes.made_current(None), loop)
-        self.assertIsNone(self.scopes.made_current(loop))
-        self.scopes.give(CLASS, loop)
-        self.assertIsNone(self.scopes.made_current(None))
-        self.assertIs(self.scopes.runner(TEST).loop, loop)
+        self.assertIs(self.scopes.loop_made_current(None), loop)
+        self.assertIsNone(self.scopes.loop_made_current(loop))
+        self.scopes.use_loop(CLASS, loop)
+        self.assertIsNone(self.scopes.loop_made_current(None))
+        self.assertIs(self.scopes.runner_for(TEST).loop, loop)

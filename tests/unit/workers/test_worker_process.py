@@ -328,7 +328,9 @@ class Served(TestCase):
             with (
                 mock.patch.object(worker_process, "_received", side_effect=received),
                 mock.patch.object(worker_process, "_run") as run,
-                mock.patch.object(worker_process.unittest_internals, "clean_up") as clean_up,
+                mock.patch.object(
+                    worker_process.unittest_internals, "call_remaining_cleanups"
+                ) as clean_up,
             ):
                 worker_process._serve(mock.Mock(), units, mock.Mock(), mock.Mock())
             run.assert_called_once()

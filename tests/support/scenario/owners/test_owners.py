@@ -115,7 +115,7 @@ class ByDecorator(unittest.TestCase):
 
 
 class OwnSeam(unittest.IsolatedAsyncioTestCase):
-    """Overrides the seam, and sets a task factory (later)."""
+    """Overrides the hook, and sets a task factory (later)."""
 
     def _callTestMethod(self, method):
         made = []
@@ -126,13 +126,13 @@ class OwnSeam(unittest.IsolatedAsyncioTestCase):
             return task
 
         loop = self._asyncioRunner.get_loop()
-        loop.name = "own seam"
+        loop.name = "own hook"
         loop.set_task_factory(factory)
         super()._callTestMethod(method)
         assert made
 
     async def test_loop(self):
-        self.assertEqual(loop_name(), "own seam")
+        self.assertEqual(loop_name(), "own hook")
         await asyncio.create_task(asyncio.sleep(0))
 
     async def test_fails(self):
