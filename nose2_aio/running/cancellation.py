@@ -71,7 +71,7 @@ class Canceller:
             if task is None or not self._host.is_busy:
                 return True
             try:
-                asyncio.Task.cancel(task)
+                self._host.cancel()
             except RecursionError:  # tasks that wait for each other
                 return False
             task.add_done_callback(self._stop)  # it may not have started

@@ -26,7 +26,7 @@ from nose2_aio.introspection import await_chains
 from nose2_aio.introspection.await_chains import Line
 from nose2_aio.running.deadlines import Deadline
 
-__all__ = ["Host", "State", "always", "never"]
+__all__ = ["Host", "State", "TaskHost", "always", "never"]
 
 
 class State(enum.Enum):
@@ -53,7 +53,7 @@ class Host:
     """Runs jobs on a loop, in a context; ``on_end`` is called on the loop after the last one."""
 
     state = State.NEW
-    task: HostTask | None = None
+    task: asyncio.Task[Any] | None = None
     job: Coroutine[Any, Any, Any] | None = None
     """The coroutine that runs, or is to run."""
     deadline: Deadline | None = None
@@ -94,7 +94,7 @@ class Host:
     @property
     def cancelled_for(self) -> BaseException | None:
         """The error for which a job was cancelled: the contexts entered in it are over."""
-        cancellation = None if self.task is None else self.task.cancellation
+        cancellation = self.task.cancellation if isinstance(self.task, HostTask) else None
         return None if cancellation is None else cancellation.__cause__
 
     @property
@@ -118,23 +118,33 @@ class Host:
         if is_debugging:
             self._loop.set_debug(False)
         # without the task factory of the user: nothing of the test must matter here
-        self.task = HostTask(self._serve(), loop=self._loop, context=self._context)
+        task = self.task = HostTask(self._serve(), loop=self._loop, context=self._context)
         if is_debugging:
             self._loop.set_debug(True)
         if self._outer is not None:
-            self._outer.attend(self.task)
+            self._outer.attend(task)
 
     def attend(self, inner: HostTask) -> None:
         """Await the task of an inner host as soon as the loop runs."""
         self.begin(_awaited(inner), never)
         self._is_attending = True
-        assert self.task is not None
+        assert isinstance(self.task, HostTask)
         self.task.hide()
 
     def take_interruption(self) -> BaseException | None:
         """Return the error that this host, or an outer one, got while an inner one ran."""
         error, self.error = self.error, None
         return error or (None if self._outer is None else self._outer.take_interruption())
+
+    def cancel(self) -> None:
+        """Cancel the job; raises `RecursionError` for tasks that wait for each other."""
+        assert self.task is not None
+        asyncio.Task.cancel(self.task)  # a `HostTask` would look for the cause
+
+    def explain(self, error: BaseException) -> BaseException:
+        """Return the error to raise for that of a job: the cause of a cancellation, if known."""
+        assert isinstance(self.task, HostTask)
+        return self.task.explained(error)
 
     def give_up(self) -> BaseException | None:
         """Forget the job, and return its error if it has ended with one."""
@@ -191,7 +201,7 @@ class Host:
     async def _next(self) -> None:
         """Wait for the next job or the end; a cancellation that comes meanwhile hits the job."""
         task = self.task
-        assert task is not None
+        assert isinstance(task, HostTask)
         task.is_idle = True
         task.hide()
         while self.job is None and self.state is State.OPEN:
@@ -207,6 +217,46 @@ class Host:
             task.was_cancelled = False
             if self.job is not None:
                 task.cancel()
+
+
+class TaskHost(Host):
+    """Runs one job, in a task that the loop makes, with the task factory of the user."""
+
+    def begin(self, job: Coroutine[Any, Any, Any], _: Callable[[], bool]) -> None:
+        """Run the job as soon as the loop runs."""
+        self.state = State.OPEN
+        self.job = job
+        self.task = self._loop.create_task(job, context=self._context)
+        self.task.add_done_callback(self._note_end)
+
+    def cancel(self) -> None:
+        """Cancel the job; raises `RecursionError` for tasks that wait for each other."""
+        assert self.task is not None
+        self.task.cancel()
+
+    def explain(self, error: BaseException) -> BaseException:
+        """Return the error as it is."""
+        return error
+
+    def detach(self, error: BaseException) -> None:
+        """Fail with an error, and leave the task as it is."""
+        self.job, self.error = None, error
+        self.state = State.CLOSED
+
+    def _note_end(self, task: asyncio.Task[Any]) -> None:
+        if self.job is None:  # it was detached, or abandoned
+            return
+        self.job = None
+        self.state = State.CLOSED
+        self.is_late = self.deadline is not None and self.deadline.is_over
+        try:
+            self.value = task.result()
+        except (KeyboardInterrupt, SystemExit) as error:
+            self.error = error  # it has stopped the loop
+            return
+        except BaseException as error:
+            self.error = error
+        self._loop.stop()
 
 
 async def _awaited(inner: HostTask) -> None:

@@ -77,6 +77,7 @@ class Runner:
         context: contextvars.Context | None = None,
         options: RunnerOptions | None = None,
         problems: Problems | None = None,
+        host: type[Host] = Host,
     ) -> None:
         if event_loops.is_running():
             raise LoopError("a test can't be run by a loop of its own while another loop runs here")
@@ -101,7 +102,7 @@ class Runner:
             self.factory = factory
             self._restore = event_loops.make_current(loop)
         self.loop = loop
-        self.host = Host(loop, self.context, None, self._end)
+        self.host = host(loop, self.context, None, self._end)
         self._record()
 
     def _record(self) -> None:
@@ -189,9 +190,7 @@ class Runner:
         if failure is None:
             return value
         try:
-            assert host.task is not None
-            failure = time_limits.explained(failure)
-            raise tracebacks.trim(host.task.explained(failure))
+            raise tracebacks.trim(host.explain(time_limits.explained(failure)))
         finally:
             del failure
 
@@ -258,7 +257,8 @@ class Runner:
                 if self._canceller is not None and self._canceller.interruption is not None:
                     raise self._canceller.interruption
                 stopped()
-                loop.run_forever()
+                if host.job is not None:
+                    loop.run_forever()
         finally:
             if deadline is not None:
                 deadline.leave()
