@@ -1,7 +1,7 @@
 """Run tests of IsolatedAsyncioTestCase with our limits, checks, clock and reports.
 
 IsolatedAsyncioTestCase runs its own coroutines, on its own loop, with an `asyncio.Runner`. When a
-test starts, `IsolatedCases` puts an `IsolatedRunner` in the place of that one. It runs each step
+test starts, `IsolatedCases` puts an `AsyncioRunner` in the place of that one. It runs each step
 (``asyncSetUp``, the test, ``asyncTearDown``, a cleanup) in a task of its own, as asyncio's does.
 The loop, the contexts and the order stay as they are.
 
@@ -11,41 +11,33 @@ awaitable is run all the same. An async ``setUp`` fails, and the error says how 
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import inspect
-from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import generator_tests, unittest_internals
+from nose2_aio.cases.asyncio_runner import AsyncioRunner
 from nose2_aio.config.settings import Settings
-from nose2_aio.errors import AioError, DeadlockError, DefinitionError
-from nose2_aio.eventloop import event_loops, instrumented
+from nose2_aio.errors import DeadlockError, DefinitionError
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import locations, tracebacks
-from nose2_aio.reporting import hang_report
-from nose2_aio.running import coroutines, hypothesis_examples, shutdown
-from nose2_aio.running.cancellation import DEADLOCK
-from nose2_aio.running.deadlines import Limit
-from nose2_aio.running.host import always
-from nose2_aio.running.runner import Runner
+from nose2_aio.running import coroutines, hypothesis_examples
 from nose2_aio.running.runner_options import RunnerOptions
-from nose2_aio.running.shutdown import Leftovers
 from nose2_aio.running.time_limits import call_users_code
 
 __unittest = True
 
-__all__ = ["IsolatedCases", "IsolatedRunner"]
+__all__ = ["IsolatedCases"]
 
-_ENDINGS = 3
-"""How many graces the end of a loop may take, where something blocks it."""
 
-_STOPPED = "Event loop stopped before Future completed."
-"""What asyncio says when a test stops its loop."""
+_STEPS = (
+    unittest_internals.SET_UP_HOOK,
+    unittest_internals.TEAR_DOWN_HOOK,
+    unittest_internals.CLEANUP_HOOK,
+)
+_HOOKS = (*_STEPS, unittest_internals.TEST_HOOK, unittest_internals.CLOSE_RUNNER_HOOK)
 
 
 class IsolatedCases:
@@ -66,7 +58,7 @@ class IsolatedCases:
         self._settings = settings
         self._options = options
         self._explain = explain
-        self._runner: IsolatedRunner | None = None
+        self._runner: AsyncioRunner | None = None
 
     def attach(self, test: TestCase, problems: Problems) -> None:
         """Prepare a test case that is about to run; its asyncio runner exists, its loop may not."""
@@ -75,11 +67,7 @@ class IsolatedCases:
         own[unittest_internals.TEST_HOOK] = partial(
             self._call, unittest_internals.TEST_HOOK, partial(self._call_test, test)
         )
-        for hook in (
-            unittest_internals.SET_UP_HOOK,
-            unittest_internals.TEAR_DOWN_HOOK,
-            unittest_internals.CLEANUP_HOOK,
-        ):
+        for hook in _STEPS:
             own[hook] = partial(self._call, hook, partial(getattr(case, hook), test))
         for name in ("setUp", "tearDown"):
             fixture = getattr(test, name)
@@ -88,7 +76,7 @@ class IsolatedCases:
         asyncio_runner = unittest_internals.asyncio_runner(test)
         self._runner = None
         if asyncio_runner is not None:
-            self._runner = IsolatedRunner(
+            self._runner = AsyncioRunner(
                 asyncio_runner,
                 self._options,
                 problems,
@@ -108,22 +96,22 @@ class IsolatedCases:
         """Call one step of a test, under the time limit of the test."""
         time_limits = self._options.time_limits
         time_limits.renew()
-        runner = self._runner
-        if runner is not None:
-            runner.has_run = False
         try:
-            if runner is not None and hook is unittest_internals.SET_UP_HOOK:
-                runner.get_loop()
+            if self._runner is not None and hook is unittest_internals.SET_UP_HOOK:
+                self._runner.get_loop()
             call_users_code(function, *args, **kwargs)
             deadline = time_limits.deadline
-            if deadline is not None and deadline.is_over and not (runner and runner.has_run):
-                raise deadline.lateness()
+            if deadline is not None and deadline.is_over_in_real_time:
+                raise deadline.lateness()  # of plain code: a coroutine has raised it by itself
         except BaseException as error:
+            if isinstance(error, DeadlockError):  # of a loop that the test runs
+                error.__traceback__ = tracebacks.users_traceback(error)
             raise tracebacks.trim(self._explain(error), head=False)  # noqa: B904 -- it says all
 
     def _close(self, test: TestCase) -> None:
         """Close the runner of a test, in place of ``_tearDownAsyncioRunner``."""
-        del test.__dict__[unittest_internals.CLOSE_RUNNER_HOOK]
+        for hook in _HOOKS:  # or the test would refer to itself
+            test.__dict__.pop(hook, None)
         runner, self._runner, self.test = self._runner, None, None
         assert runner is not None
         runner.close()
@@ -143,145 +131,6 @@ class IsolatedCases:
         if call.awaitable is not None:
             awaitable = call.awaitable
             _run_body(test, lambda: awaitable)
-
-
-class IsolatedRunner:
-    """Runs coroutines of one test, in place of the `asyncio.Runner` that its class has made.
-
-    Other attributes are those of that runner.
-    """
-
-    def __init__(
-        self,
-        runner: Any,
-        options: RunnerOptions,
-        problems: Problems,
-        *,
-        is_checked: bool,
-        is_loop_chosen: bool,
-    ) -> None:
-        self._runner = runner
-        self._options = options
-        self._problems = problems
-        self._recorded = problems if is_checked else Problems()
-        """What happens on the loop; it is thrown away where nothing is checked."""
-        self._is_checked = is_checked
-        self._is_loop_chosen = is_loop_chosen
-        self._loop: AbstractEventLoop | None = None
-        self._is_closed = self._is_abandoned = False
-        self.has_run = False
-        """True if a coroutine has run in the current step: it has been told if it was late."""
-        self._at_end = ExitStack()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._runner, name)
-
-    def get_loop(self) -> AbstractEventLoop:
-        """Return the loop; create it at the first call."""
-        if self._loop is None:
-            loop: AbstractEventLoop = self._runner.get_loop()
-            if self._is_loop_chosen:  # asyncio makes only its own loops current
-                self._at_end.callback(event_loops.make_current(loop))
-            self._at_end.enter_context(instrumented.instrument(loop))
-            self._options.note_blind(loop)
-            loop_state = instrumented.state_of(loop)
-            if loop_state is not None:
-                loop_state.problems = self._recorded
-                loop_state.is_new = True
-            self._loop = loop
-            self._options.time_limits.set_clock(loop)
-            self._find_deadlocks()
-        return self._loop
-
-    def _find_deadlocks(self) -> None:
-        """Find deadlocks also where plain code of the test runs the loop by itself."""
-        loop_state = instrumented.state_of(self._loop)
-        if loop_state is not None and self._options.fails_deadlocks:
-            loop_state.on_deadlock = self._fail_deadlock
-
-    def _fail_deadlock(self) -> None:
-        raise DeadlockError(f"{DEADLOCK}\n\n{hang_report.describe_loop(self._loop)}")
-
-    def run(
-        self, coro: Coroutine[Any, Any, Any], *, context: contextvars.Context | None = None
-    ) -> Any:
-        """Run a coroutine to its end, in a task of its own; return its value.
-
-        Raises what it raises, and `RuntimeError` where it stops the loop.
-        """
-        loop = self.get_loop()
-        if loop.get_task_factory() is not None:
-            coro = _in_users_task(loop, coro, context)
-        self.has_run = True
-        return self._run(loop, coro, context)
-
-    def _run(
-        self,
-        loop: AbstractEventLoop,
-        coro: Coroutine[Any, Any, Any],
-        context: contextvars.Context | None = None,
-    ) -> Any:
-        runner = Runner(loop, context=context, options=self._options, problems=self._recorded)
-        try:
-            with runner:
-                return runner.run(coro, _stopped, is_last=always)
-        finally:
-            self._is_abandoned |= runner.is_abandoned
-            self._find_deadlocks()
-
-    def inspect(self) -> None:
-        """Look for what the test has left on the loop."""
-        loop = self._loop
-        loop_state = instrumented.state_of(loop)
-        if not self._is_checked or loop is None or loop.is_closed():
-            return
-        if loop_state is not None and loop_state.objects:
-            self._run(loop, shutdown.give_way())
-            Leftovers(loop, self._problems, self._options.grace).inspect()
-
-    def close(self) -> None:
-        """Shut the loop down and close it; `Problems.abandon_reason` says if that is impossible."""
-        if self._is_closed:  # a test case closes its runner when it is deleted, too
-            return
-        self._is_closed = True
-        loop = self._loop
-        try:
-            if loop is None or loop.is_closed() or type(self._runner) is not asyncio.Runner:
-                self._runner.close()
-                return
-            self._shut_down(loop)
-            if event_loops.current() is loop:
-                asyncio.set_event_loop(None)
-            loop.close()
-        finally:
-            self._at_end.close()
-
-    def _shut_down(self, loop: AbstractEventLoop) -> None:
-        options = self._options
-        if Leftovers(loop, Problems(), options.grace).is_none():
-            return
-        try:
-            if not self._is_abandoned:  # or the error of the test says so
-                with options.time_limits.within(Limit(_ENDINGS * options.grace, "grace")):
-                    stubborn = self._run(loop, shutdown.shut_down(loop, options.grace))
-                if stubborn:
-                    self._problems.abandon_reason = shutdown.message(stubborn)
-        except AioError as error:
-            self._problems.abandon_reason = str(error)
-        except Exception as error:
-            self._problems.abandon_reason = f"the event loop could not be closed: {error!r}"
-        shutdown.abandon(loop, is_closed=False)
-
-
-async def _in_users_task(
-    loop: AbstractEventLoop, coro: Coroutine[Any, Any, Any], context: contextvars.Context | None
-) -> Any:
-    """Run a coroutine in a task that the task factory of the user makes."""
-    return await loop.create_task(coro, context=context)
-
-
-def _stopped() -> None:
-    raise RuntimeError(_STOPPED)
 
 
 def _refuse(test: TestCase, fixture: Any, *_: Any) -> None:

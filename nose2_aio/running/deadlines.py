@@ -70,7 +70,12 @@ class Deadline:
     @property
     def is_over(self) -> bool:
         """True if the limit has passed."""
-        return (self._is_used_up or monotonic() >= self.when) and not is_debugged()
+        return (self._is_used_up and not is_debugged()) or self.is_over_in_real_time
+
+    @property
+    def is_over_in_real_time(self) -> bool:
+        """True if the limit has passed by the real clock."""
+        return monotonic() >= self.when and not is_debugged()
 
     @property
     def virtual_left(self) -> float:

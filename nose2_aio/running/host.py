@@ -76,7 +76,7 @@ class Host:
         outer: Host | None,
         on_end: Callable[[], None],
     ) -> None:
-        self._loop = loop
+        self.loop = loop
         self._context = context
         self._outer = outer
         self.on_end: Callable[[], None] | None = on_end
@@ -114,13 +114,13 @@ class Host:
             self._wake_up()
             return
         # debug mode would save our stack twice, which is slow
-        is_debugging = self._loop.get_debug()
+        is_debugging = self.loop.get_debug()
         if is_debugging:
-            self._loop.set_debug(False)
+            self.loop.set_debug(False)
         # without the task factory of the user: nothing of the test must matter here
-        task = self.task = HostTask(self._serve(), loop=self._loop, context=self._context)
+        task = self.task = HostTask(self._serve(), loop=self.loop, context=self._context)
         if is_debugging:
-            self._loop.set_debug(True)
+            self.loop.set_debug(True)
         if self._outer is not None:
             self._outer.attend(task)
 
@@ -192,11 +192,11 @@ class Host:
                 if self._is_last():
                     self.state = State.CLOSING
                 else:
-                    self._loop.stop()
+                    self.loop.stop()
                     await self._next()
         finally:
-            if self.on_end is not None and self._outer is None and not self._loop.is_closed():
-                self._loop.call_soon(self.on_end)
+            if self.on_end is not None and self._outer is None and not self.loop.is_closed():
+                self.loop.call_soon(self.on_end)
 
     async def _next(self) -> None:
         """Wait for the next job or the end; a cancellation that comes meanwhile hits the job."""
@@ -205,7 +205,7 @@ class Host:
         task.is_idle = True
         task.hide()
         while self.job is None and self.state is State.OPEN:
-            self._wake = self._loop.create_future()
+            self._wake = self.loop.create_future()
             try:
                 await self._wake
             except asyncio.CancelledError:  # from the last step of the job before
@@ -226,7 +226,7 @@ class TaskHost(Host):
         """Run the job as soon as the loop runs."""
         self.state = State.OPEN
         self.job = job
-        self.task = self._loop.create_task(job, context=self._context)
+        self.task = self.loop.create_task(job, context=self._context)
         self.task.add_done_callback(self._note_end)
 
     def cancel(self) -> None:
@@ -256,7 +256,7 @@ class TaskHost(Host):
             return
         except BaseException as error:
             self.error = error
-        self._loop.stop()
+        self.loop.stop()
 
 
 async def _awaited(inner: HostTask) -> None:

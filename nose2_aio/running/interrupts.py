@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -22,8 +23,10 @@ from typing import Any
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import InterruptedRunError
 from nose2_aio.introspection import tracebacks
+from nose2_aio.reporting import hang_report
+from nose2_aio.running.host import Host
 
-__all__ = ["Interrupts", "interrupting", "suspending", "telling", "terminating"]
+__all__ = ["Interrupts", "cancelling", "interrupting", "suspending", "telling", "terminating"]
 
 _Handler = Callable[[int, FrameType | None], None]
 
@@ -118,6 +121,40 @@ def interrupting(interrupts: Interrupts, interrupt: Callable[[int], None]) -> It
         interrupts.interrupt = None
         if is_ours:
             signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def cancelling(host: Host) -> Iterator[None]:
+    """Inside the block, cancel the job of a host at Ctrl-C; then raise KeyboardInterrupt.
+
+    That is what `asyncio.Runner` does: a job can handle the cancellation. A second Ctrl-C raises
+    KeyboardInterrupt at once.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    places: list[str] = []
+
+    def on_signal(_: int, __: FrameType | None) -> None:
+        places.append("" if places else hang_report.describe_loop(host.loop, host.task))
+        if len(places) > 1 or not host.is_busy:
+            raise KeyboardInterrupt
+        host.cancel()
+        host.loop.call_soon_threadsafe(lambda: None)  # wake it
+
+    signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if not places or host.task is None or host.task.uncancel() > 0:
+            raise
+        interrupt = KeyboardInterrupt()
+        interrupt.add_note(f"\n{places[0]}")
+        raise interrupt from error
+    finally:
+        if signal.getsignal(signal.SIGINT) is on_signal:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
