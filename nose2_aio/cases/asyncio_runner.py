@@ -105,11 +105,14 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
     ) -> Any:
         """Run a coroutine to its end, in a task of its own; return its value.
 
-        Raises what it raises, and `RuntimeError` if it stops the loop.
+        Raises what it raises, `RuntimeError` if it stops the loop, and `ValueError` for anything
+        else than a coroutine.
         """
         loop = self.get_loop()
         if not self._is_asyncio:
             return self._replaced.run(coro, **({} if context is None else {"context": context}))
+        if not asyncio.iscoroutine(coro):
+            raise ValueError(f"a coroutine was expected, got {coro!r}")
         return self._run(loop, coro, context or self._own_context, TaskHost)
 
     def inspect(self) -> None:
