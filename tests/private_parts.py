@@ -274,7 +274,7 @@ PRIVATE_NAMES = (
     ),
     PrivateName(
         "_run",
-        "running.deadlines",
+        "running.time_limits",
         "asyncio.Handle",
         "In a stack, the loop's callbacks begin below this function.",
     ),
@@ -479,5 +479,5 @@ BEHAVIOURS = (
 DOCUMENTED = {"_current_frames", "_exit", "_getframe", "_replace"}
 """Names that Python documents: of `sys`, `os` and named tuples."""
 
-OWN = {("_pydevd_bundle", "running.deadlines")}
+OWN = {("_pydevd_bundle", "introspection.debuggers")}
 """Texts that only look like a private name: the package of a debugger."""

@@ -26,10 +26,11 @@ from nose2_aio.eventloop import event_loops
 from nose2_aio.eventloop.problems import Problems, current_problems
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running import coroutines, plans
-from nose2_aio.running.deadlines import Limit, call_users_code
+from nose2_aio.running.deadlines import Limit
 from nose2_aio.running.host import always
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.running.runner import Runner
+from nose2_aio.running.time_limits import call_users_code
 
 __all__ = ["FixtureCaller"]
 

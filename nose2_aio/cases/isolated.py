@@ -30,11 +30,12 @@ from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.running import coroutines, hypothesis_examples, shutdown
 from nose2_aio.running.cancellation import DEADLOCK
-from nose2_aio.running.deadlines import Limit, call_users_code
+from nose2_aio.running.deadlines import Limit
 from nose2_aio.running.host import always
 from nose2_aio.running.runner import Runner
 from nose2_aio.running.runner_options import RunnerOptions
 from nose2_aio.running.shutdown import Leftovers
+from nose2_aio.running.time_limits import call_users_code
 
 __unittest = True
 

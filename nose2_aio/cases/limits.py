@@ -10,8 +10,8 @@ from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.running import decorators, plans
-from nose2_aio.running.deadlines import TimeLimits
 from nose2_aio.running.engines import Engine
+from nose2_aio.running.time_limits import TimeLimits
 
 __all__ = ["Limits", "is_tagged"]
 

@@ -33,9 +33,9 @@ from nose2_aio.errors import AioError, DefinitionError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.eventloop.problems import Problems, current_problems
 from nose2_aio.introspection import locations, tracebacks
-from nose2_aio.running.deadlines import TimeLimits
 from nose2_aio.running.runner import Runner
 from nose2_aio.running.runner_options import RunnerOptions
+from nose2_aio.running.time_limits import TimeLimits
 
 __all__ = ["UNKNOWN", "Scopes"]
 

@@ -4,7 +4,7 @@
 2. Its task is cancelled, and after a grace cancelled once more.
 3. What isn't done after another grace is left behind, and the loop with it.
 
-A coroutine that blocks meanwhile is interrupted by the alarm (`deadlines`).
+A coroutine that blocks meanwhile is interrupted by the alarm (`time_limits`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import DeadlockError
 from nose2_aio.eventloop import instrumented
 from nose2_aio.introspection import tracebacks
+from nose2_aio.introspection.debuggers import is_debugged
 from nose2_aio.reporting import hang_report
-from nose2_aio.running.deadlines import Deadline, Limit, is_debugged
+from nose2_aio.running.deadlines import Deadline, Limit
 from nose2_aio.running.host import Host
 from nose2_aio.running.runner_options import RunnerOptions
 

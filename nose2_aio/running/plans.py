@@ -11,7 +11,7 @@ from nose2_aio.config.loop_factories import Factory, are_same
 from nose2_aio.config.settings import Settings
 from nose2_aio.config.tag_lookup import DurationTags
 from nose2_aio.eventloop.wall_clock import WallClock
-from nose2_aio.running.deadlines import Limit, Virtual
+from nose2_aio.running.deadlines import Limit, VirtualTime
 from nose2_aio.running.engines import SLEEP, TIMEOUT, Engine, Plan
 
 __all__ = ["factories", "limit", "made", "overall", "virtual"]
@@ -38,7 +38,7 @@ def limit(engine: Engine, function: object, owner: type, settings: Settings) -> 
 
 def virtual(
     function: object, owner: type, settings: Settings, *, is_virtual: bool = False
-) -> Virtual | None:
+) -> VirtualTime | None:
     """Return the virtual time that a test has, or a fixture of a class; None for real time.
 
     ``is_virtual`` says that its loop is so, where no tag says otherwise.
@@ -53,7 +53,7 @@ def virtual(
     place = "@virtual_time" if is_tagged else settings.places.get("virtual_time", "")
     real = settings.places.get("real_time_limit", "real-time-limit")
     wall = WallClock(place) if tagged == "wall" else None
-    return Virtual(place, Limit(settings.real_time_limit, real), wall, is_tagged)
+    return VirtualTime(place, Limit(settings.real_time_limit, real), wall, is_tagged)
 
 
 def factories(function: object, owner: type, settings: Settings) -> dict[int, Factory]:

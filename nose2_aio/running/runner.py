@@ -20,7 +20,6 @@ import contextlib
 import contextvars
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager
 from typing import Any, Self
 
 from nose2_aio.config.loop_factories import Factory
@@ -31,10 +30,11 @@ from nose2_aio.eventloop.state import LoopState
 from nose2_aio.introspection import tracebacks
 from nose2_aio.running import shutdown
 from nose2_aio.running.cancellation import Canceller
-from nose2_aio.running.deadlines import Deadline, Limit, TimeLimits, call_users_code
+from nose2_aio.running.deadlines import Deadline, Limit
 from nose2_aio.running.host import Host, State, always, never
 from nose2_aio.running.runner_options import RunnerOptions
 from nose2_aio.running.shutdown import Leftovers
+from nose2_aio.running.time_limits import TimeLimits, call_users_code
 
 __all__ = ["Runner"]
 
@@ -383,7 +383,7 @@ class Runner:
     def _leftovers(self) -> Leftovers:
         return Leftovers(self.loop, self.problems, self.options.grace)
 
-    def _limited_shutdown(self) -> AbstractContextManager[Deadline | None]:
+    def _limited_shutdown(self) -> contextlib.AbstractContextManager[Deadline | None]:
         return self.options.time_limits.within(Limit(_ENDINGS * self.options.grace, "grace"))
 
     def _end_own_tasks(self) -> None:

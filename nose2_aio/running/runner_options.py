@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from nose2_aio.config.settings import GRACE
 from nose2_aio.eventloop import instrumented
-from nose2_aio.running.deadlines import TimeLimits
+from nose2_aio.running.time_limits import TimeLimits
 
 __all__ = ["RunnerOptions"]
 

@@ -15,8 +15,8 @@ from nose2_aio.errors import DeadlockError
 from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.running import shutdown
-from nose2_aio.running.deadlines import TimeLimits
 from nose2_aio.running.runner_options import RunnerOptions
+from nose2_aio.running.time_limits import TimeLimits
 
 variable = contextvars.ContextVar("variable", default="unset")
 

@@ -22,11 +22,12 @@ from nose2_aio.errors import AbandonedLoopError, LoopError, TimeLimitError
 from nose2_aio.eventloop import event_loops, instrumented
 from nose2_aio.running import cancellation
 from nose2_aio.running.cancellation import Canceller
-from nose2_aio.running.deadlines import Limit, TimeLimits
+from nose2_aio.running.deadlines import Limit
 from nose2_aio.running.host import Host, State, always
 from nose2_aio.running.host import never as not_last
 from nose2_aio.running.runner import Runner
 from nose2_aio.running.runner_options import RunnerOptions
+from nose2_aio.running.time_limits import TimeLimits
 
 said = {True: always, False: not_last}
 variable = contextvars.ContextVar("variable", default="unset")

@@ -1,0 +1,187 @@
+"""nose2_aio.running.time_limits, nose2_aio.eventloop.alarms"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import types
+from types import SimpleNamespace
+from typing import Any
+from unittest import TestCase, mock
+
+from nose2_aio.errors import TimeLimitError
+from nose2_aio.eventloop import selector
+from nose2_aio.eventloop.alarms import Alarm, Overrun
+from nose2_aio.introspection import debuggers
+from nose2_aio.running import time_limits as time_limits_module
+from nose2_aio.running.deadlines import Limit
+from nose2_aio.running.time_limits import TimeLimits, call_users_code
+
+SOON = Limit(0.01, "here")
+
+
+def free_alarm(case: TestCase) -> None:
+    """Release the alarm signal for a test. This run may use it for its own limits."""
+    before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    left = signal.setitimer(signal.ITIMER_REAL, 0)
+    case.addCleanup(signal.setitimer, signal.ITIMER_REAL, *left)
+    case.addCleanup(signal.signal, signal.SIGALRM, before)
+
+
+class Limits(TestCase):
+    """Time limits."""
+
+    def setUp(self) -> None:
+        """Create time limits, and release the signal."""
+        free_alarm(self)
+        self.time_limits = TimeLimits()
+        self.addCleanup(self.time_limits.close)
+
+    def test_within(self) -> None:
+        """After an inner limit, the outer one applies again."""
+        self.time_limits.begin(Limit(5, "outer"))
+        outer = self.time_limits.deadline
+        with self.time_limits.within(SOON) as deadline:
+            assert deadline is not None
+            self.assertEqual(deadline.limit, SOON)
+        self.assertIs(self.time_limits.deadline, outer)
+        self.time_limits.end()
+        self.assertIsNone(self.time_limits.deadline)
+
+    def test_interrupts(self) -> None:
+        """Code that blocks is interrupted and reported."""
+        self.time_limits.begin(SOON)
+        with self.assertRaises(Overrun) as caught:
+            time.sleep(5)
+        error = self.time_limits.explained(caught.exception)
+        self.assertIsInstance(error, TimeLimitError)
+        self.assertIn("It runs here:", str(error))
+        self.assertIs(self.time_limits.explained(error), error)
+
+    def test_extended(self) -> None:
+        """The alarm follows the deadline, also when that is extended or lifted."""
+        self.time_limits.begin(SOON)
+        deadline = self.time_limits.deadline
+        assert deadline is not None
+        deadline.extend(0.2)
+        time.sleep(0.15)
+        self.assertEqual(deadline.interrupted, 0)
+        with mock.patch.object(debuggers, "is_debugged", lambda: True):
+            time.sleep(0.25)
+        self.assertEqual((deadline.interrupted, deadline.when), (0, float("inf")))
+
+    def test_nothing_limited(self) -> None:
+        """An alarm that comes too late does nothing."""
+        self.assertIsNone(self.time_limits._ring(None))
+
+    def test_nothing_of_ours(self) -> None:
+        """Our code, nose2's and the loop's is not interrupted."""
+
+        def frame(name: str, filename: str, back: Any = None, code: Any = None) -> Any:
+            code = code or types.SimpleNamespace(co_filename=filename)
+            return types.SimpleNamespace(f_code=code, f_globals={"__name__": name}, f_back=back)
+
+        user = frame("tests.test_x", "/somewhere/test_x.py")
+        ours = frame("nose2_aio.running.runner", "/lib/nose2_aio/runners.py", back=user)
+        calls = frame("nose2_aio", "/d.py", code=call_users_code.__code__)
+        selects = frame("", "/w.py", back=user)
+        selects.f_globals = vars(selector)
+        for stack, is_awaiting, expected in (
+            (None, False, False),
+            (user, True, True),
+            (frame("unittest.case", unittest_file(), back=user), False, True),
+            (frame("json", unittest_file(), back=user), False, True),
+            (frame("abc", "<frozen abc>", back=ours), False, False),
+            (ours, False, False),
+            (frame("nose2.result", "/lib/nose2/result.py", back=user), False, False),
+            (frame("asyncio.events", unittest_file(), back=user), True, False),
+            (frame("asyncio.events", unittest_file(), back=user), False, True),
+            (selects, True, False),
+            (selects, False, True),
+            (calls, False, True),
+        ):
+            found = time_limits_module._is_interruptible(stack, is_awaiting=is_awaiting)
+            self.assertIs(found, expected, stack)
+
+    def test_in_debugger(self) -> None:
+        """An active debugger, also in another thread, is recognized by its stack."""
+        outer = SimpleNamespace(f_back=None, f_globals={"__name__": "test_it"}, f_code=None)
+        inner = SimpleNamespace(f_back=outer, f_globals={"__name__": "pdb"}, f_code=None)
+        self.assertTrue(debuggers.is_in_debugger(inner))  # type: ignore[arg-type]
+        self.assertFalse(debuggers.is_in_debugger(outer))  # type: ignore[arg-type]
+
+    def test_in_thread(self) -> None:
+        """Time limits work in other threads too."""
+        errors: list[BaseException] = []
+
+        def spins() -> None:
+            time_limits = TimeLimits()
+            time_limits.begin(SOON)
+            try:
+                while True:
+                    time.sleep(0.001)
+            except BaseException as error:
+                errors.append(time_limits.explained(error))
+            finally:
+                time_limits.close()
+
+        thread = threading.Thread(target=spins)
+        thread.start()
+        thread.join()
+        self.assertIsInstance(errors[0], TimeLimitError)
+
+
+def unittest_file() -> str:
+    """Return a file of the standard library."""
+    return str(types.__file__)
+
+
+class Alarms(TestCase):
+    """The alarm."""
+
+    def setUp(self) -> None:
+        """Release the signal."""
+        free_alarm(self)
+
+    def test_restored(self) -> None:
+        """Closing restores the signal's handler, unless somebody has set another one."""
+        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_DFL)
+        alarm = Alarm()
+        alarm.close()
+        alarm.set((time.monotonic() + 5, lambda _: None))
+        alarm.close()
+        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_DFL)
+        alarm.set((time.monotonic() + 5, lambda _: None))
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        alarm.close()
+        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_IGN)
+        alarm.set((time.monotonic() + 0.01, self.fail))
+        self.assertEqual(signal.getitimer(signal.ITIMER_REAL), (0.0, 0.0))
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    def test_nothing_to_raise(self) -> None:
+        """The alarm's callback may return no error. The alarm rings once."""
+        rings: list[object] = []
+        alarm = Alarm()
+        self.addCleanup(alarm.close)
+        alarm.set((time.monotonic() + 0.01, lambda frame: rings.append(frame)))  # type: ignore[func-returns-value]
+        time.sleep(0.03)
+        self.assertEqual(len(rings), 1)
+        self.assertIsNone(alarm._call(None))
+
+    def test_in_thread(self) -> None:
+        """In another thread, a thread of ours waits instead."""
+        rings: list[object] = []
+
+        def sleeps() -> None:
+            alarm = Alarm()
+            alarm.set((time.monotonic() + 5, self.fail))
+            alarm.set((time.monotonic() + 0.01, rings.append))
+            time.sleep(0.05)
+            alarm.close()
+
+        thread = threading.Thread(target=sleeps)
+        thread.start()
+        thread.join()
+        self.assertEqual(len(rings), 1)
