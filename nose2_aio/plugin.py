@@ -348,7 +348,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             plugin.stream.writeln(line)
 
     def _is_debugging(self) -> bool:
-        """Tell whether a failing test ends in a debugger."""
+        """True if a failing test starts a debugger."""
         return self._is_on("nose2.plugins.debugger")
 
     def _is_on(self, module: str) -> bool:

@@ -90,9 +90,9 @@ class Run:
     def begin(self, stop: Callable[[], Any], tell: Callable[[FrameType | None], str]) -> None:
         """Be ready for signals: ``stop`` ends the run, ``tell`` returns what is going on."""
         self.interrupts.stop = stop
-        self._signals.enter_context(interrupts.telling(tell))
-        self._signals.enter_context(interrupts.terminating(self.interrupts))
-        self._signals.enter_context(interrupts.suspending(self._suspend, self._resume))
+        self._signals.enter_context(interrupts.print_on_sigquit(tell))
+        self._signals.enter_context(interrupts.treat_sigterm_as_ctrl_c(self.interrupts))
+        self._signals.enter_context(interrupts.call_around_suspension(self._suspend, self._resume))
 
     def end(self) -> None:
         """Close the loop of the run."""
@@ -252,9 +252,9 @@ class Run:
     def signals(self, terminal: int) -> Iterator[None]:
         """Handle signals inside the block, in a worker; ``terminal`` is a file descriptor."""
         with (
-            interrupts.telling(self.going_on, terminal),
-            interrupts.terminating(self.interrupts),
-            interrupts.suspending(lambda: None, self.time_limits.put_off),
+            interrupts.print_on_sigquit(self.going_on, terminal),
+            interrupts.treat_sigterm_as_ctrl_c(self.interrupts),
+            interrupts.call_around_suspension(lambda: None, self.time_limits.postpone),
         ):
             yield
 
@@ -263,7 +263,7 @@ class Run:
             self._workers.suspend()
 
     def _resume(self, seconds: float) -> None:
-        self.time_limits.put_off(seconds)
+        self.time_limits.postpone(seconds)
         if self._workers is not None:
             self._workers.resume()
 

@@ -49,7 +49,7 @@ class FixtureCaller:
 
         In its traceback there is no frame of ours.
         """
-        error = self._scopes.options.time_limits.explained(error)
+        error = self._scopes.options.time_limits.as_time_limit_error(error)
         return tracebacks.trim(self._interrupts.explained(error), head=False)
 
     def call(

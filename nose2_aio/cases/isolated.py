@@ -107,7 +107,7 @@ class IsolatedCases:
     def _call(self, hook: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Call one step of a test, under the time limit of the test."""
         time_limits = self._options.time_limits
-        time_limits.renew()
+        time_limits.restart_if_over()
         runner = self._runner
         if runner is not None:
             runner.has_run = False

@@ -1,10 +1,10 @@
-"""The ladder: a coroutine that can't go on, or must not, is brought to its end.
+"""Cancel a coroutine that can't go on or is not allowed to.
 
-1. It is told where it waits (`reports`), before anything is cancelled.
-2. Its task is cancelled, and after a grace cancelled once more.
-3. What isn't done after another grace is left behind, and the loop with it.
+1. Before anything is cancelled, a report is made of where it waits (`hang_report`).
+2. Its task is cancelled. After the grace period it is cancelled once more.
+3. A task that isn't done after another grace period is abandoned, and so is its loop.
 
-A coroutine that blocks meanwhile is interrupted by the alarm (`time_limits`).
+If a coroutine blocks during that time, it is interrupted by the alarm (`time_limits`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ABANDONED = (
 )
 _TIMES = 2
 _LEAST = 0.01
-"""Seconds that what is cancelled has to end in any case."""
+"""The shortest grace period, in seconds."""
 
 
 class Canceller:
@@ -60,7 +60,7 @@ class Canceller:
         self._loop.stop()
 
     def note_interrupt(self, error: KeyboardInterrupt) -> None:
-        """Have Ctrl-C say where it was."""
+        """Add a report of where the coroutine was to the error of Ctrl-C."""
         error.add_note(f"\n{self._report()}")
 
     def cancel(self) -> bool:
@@ -86,7 +86,7 @@ class Canceller:
             error.__cause__ = ended
 
     def note_abandoned(self, error: BaseException) -> None:
-        """Have an error say that the loop was left behind."""
+        """Add to an error that the loop was abandoned."""
         error.add_note(_ABANDONED)
 
     def _expire(self) -> None:

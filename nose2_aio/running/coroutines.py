@@ -38,11 +38,11 @@ def as_coroutine_function(function: FunctionType) -> FunctionType:
     types.coroutine(function)
 
     @functools.wraps(function)
-    async def face(*args: Any, **kwargs: Any) -> Any:
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
         return await explained(function(*args, **kwargs), function)
 
-    face.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    return face  # type: ignore[return-value]
+    wrapper.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return wrapper  # type: ignore[return-value]
 
 
 async def called(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -67,7 +67,7 @@ async def called(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 
 
 
 def is_declared(function: Any) -> bool:
-    """Tell whether a function or method is defined with ``async def``, also under a partial."""
+    """True if a function or method is defined with ``async def``, also inside a partial."""
     code = getattr(function, "__code__", None)
     if code is None or function.__dict__:
         return inspect.iscoroutinefunction(function)
@@ -86,7 +86,7 @@ def checked(result: Any, function: Callable[..., Any]) -> Any:
 
 
 def delegates(code: CodeType) -> bool:
-    """Tell whether a body has ``yield from`` and no plain ``yield``.
+    """True if a body has ``yield from`` and no plain ``yield``.
 
     False where the source can't be read.
     """

@@ -55,17 +55,17 @@ class Decoration:
 
     @property
     def shares_loop(self) -> bool:
-        """Whether nobody chose a loop, so that the plugin may."""
+        """True if no ``loop=`` was passed, so that the plugin may choose a loop."""
         return self.loop is loop_contexts.child_loop
 
     @property
     def is_virtual(self) -> bool:
-        """Whether a loop in virtual time was chosen."""
+        """True if ``loop=`` chose a loop in virtual time."""
         return self.loop is loop_contexts.virtual_clock
 
     @contextmanager
     def runner(self, factory: Factory | None) -> Iterator[Runner]:
-        """Give a runner on the loop that was chosen: by ``loop=``, or by a tag."""
+        """Yield a runner on the loop that was chosen: by ``loop=``, or by a tag."""
         if factory is not None:
             with Runner(factory=factory) as runner:
                 yield runner
@@ -121,7 +121,7 @@ def run_forever(
     sleep: float | None = None,
     loop: LoopContext = loop_contexts.child_loop,
 ) -> Any:
-    """Decorate a test so that each call runs it on an event loop that keeps running behind it.
+    """Decorate a test so that each call runs it on an event loop that keeps running after it.
 
     The body runs; the loop runs on for ``timeout`` seconds (default: 1); what the body returned,
     if it is callable, is called and awaited, with the test case if it takes an argument; the

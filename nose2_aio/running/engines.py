@@ -39,7 +39,7 @@ __all__ = ["NO_CASE", "SLEEP", "TIMEOUT", "Body", "Engine", "Execution", "Plan"]
 TIMEOUT = 1.0
 """Seconds that run forever waits for before it calls back."""
 SLEEP = 0.0
-"""Seconds for which it runs on behind that."""
+"""Seconds for which it runs on after that."""
 NO_CASE = object()
 """Stands for the test case where there is none."""
 
@@ -68,9 +68,9 @@ class Execution:
     """One run of a test: `main` is what runs on the loop."""
 
     _ran = False
-    """Whether all that the test has to run has run."""
+    """True if all that the test has to run has run."""
     _ending = False
-    """Whether the tested code has stopped the loop since."""
+    """True if the tested code has stopped the loop since."""
     _pause: asyncio.Future[None] | None = None
     """What a wait waits for."""
 
@@ -190,7 +190,7 @@ def _check_begun(value: Any) -> None:
 
 
 def _failures() -> list[BaseException]:
-    """Return what failed on the running loop beside the test, and nobody dealt with."""
+    """Return what failed on the running loop at the same time as the test, and was not handled."""
     loop = asyncio.get_running_loop()
     loop_state = instrumented.state_of(loop)
     problems = current_problems.get() or (None if loop_state is None else loop_state.problems)
@@ -203,7 +203,7 @@ def _finish(pause: asyncio.Future[None]) -> None:
 
 
 def _takes_argument(function: Callable[..., Any]) -> bool:
-    """Tell whether a callback needs an argument: one that has a default may be a closure's."""
+    """True if a callback needs an argument. A parameter with a default may hold a closure's value."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:  # some builtins have none

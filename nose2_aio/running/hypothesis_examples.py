@@ -30,10 +30,10 @@ def examples(
     inner = handle.inner_test
 
     @functools.wraps(inner)
-    def face(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         return run(functools.partial(inner, *args, **kwargs))
 
-    handle.inner_test = face
+    handle.inner_test = wrapper
     try:
         yield
     finally:

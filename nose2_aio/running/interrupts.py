@@ -23,13 +23,19 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import InterruptedRunError
 from nose2_aio.introspection import tracebacks
 
-__all__ = ["Interrupts", "interrupting", "suspending", "telling", "terminating"]
+__all__ = [
+    "Interrupts",
+    "call_around_suspension",
+    "interrupting",
+    "print_on_sigquit",
+    "treat_sigterm_as_ctrl_c",
+]
 
 _Handler = Callable[[int, FrameType | None], None]
 
 
 class Interrupts:
-    """What Ctrl-C does to a run."""
+    """How a run reacts to Ctrl-C and SIGTERM."""
 
     def __init__(self) -> None:
         self.stop: Callable[[], Any] | None = None
@@ -38,7 +44,7 @@ class Interrupts:
         self.interrupt: Callable[[int], None] | None = None
         """Interrupts the run while tests run in worker processes."""
         self.cause = "Ctrl-C"
-        """What interrupts the run."""
+        """The name of what interrupts the run: ``Ctrl-C`` or ``SIGTERM``."""
 
     def explained(self, error: BaseException) -> BaseException:
         """Return what something is to fail with: for the first Ctrl-C an error of ours."""
@@ -59,7 +65,7 @@ class Interrupts:
 
 
 @contextmanager
-def telling(
+def print_on_sigquit(
     tell: Callable[[FrameType | None], str], descriptor: int | None = None
 ) -> Iterator[None]:
     """Print what ``tell`` returns whenever SIGQUIT comes, inside the block, and go on.
@@ -79,7 +85,7 @@ def telling(
 
 
 @contextmanager
-def terminating(interrupts: Interrupts) -> Iterator[None]:
+def treat_sigterm_as_ctrl_c(interrupts: Interrupts) -> Iterator[None]:
     """Treat SIGTERM as Ctrl-C inside the block: what CI sends before it kills a run."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -121,7 +127,9 @@ def interrupting(interrupts: Interrupts, interrupt: Callable[[int], None]) -> It
 
 
 @contextmanager
-def suspending(before: Callable[[], object], after: Callable[[float], object]) -> Iterator[None]:
+def call_around_suspension(
+    before: Callable[[], object], after: Callable[[float], object]
+) -> Iterator[None]:
     """Call ``before`` when Ctrl-Z suspends the process, inside the block.
 
     Call ``after`` when it goes on, with the seconds for which it was suspended. No alarm rings
@@ -142,50 +150,57 @@ def suspending(before: Callable[[], object], after: Callable[[float], object]) -
         yield
 
 
-_handlers: dict[int, _Handler] = {}
-"""Our handlers that are in force, by signal."""
+class _InstalledHandlers:
+    """The signal handlers of this package that are installed in this process.
+
+    Signals belong to the process, so there is one object for it.
+    """
+
+    def __init__(self) -> None:
+        self.by_signal: dict[int, _Handler] = {}
+
+    def is_free(self, number: int) -> bool:
+        """True if a signal has its default handler or ours: a worker replaces its parent's."""
+        handler = signal.getsignal(number)
+        return handler is signal.SIG_DFL or handler is self.by_signal.get(number)
+
+    def uninstall(self) -> None:
+        """Restore the default handlers. Called in a child process that a test has forked."""
+        for number, handler in self.by_signal.items():
+            if signal.getsignal(number) is handler:
+                signal.signal(number, signal.SIG_DFL)
+        self.by_signal.clear()
+
+
+_installed = _InstalledHandlers()
 
 
 @contextmanager
 def _handled(name: str, handler: _Handler) -> Iterator[None]:
-    """Handle a signal inside the block, unless somebody else does, or the system has no such one.
+    """Handle a signal inside the block, if the system has it and no other code handles it.
 
-    Python sets handlers in the main thread alone.
+    Python can set handlers only in the main thread. In others, this does nothing.
     """
     number = getattr(signal, name, None)
     is_main = threading.current_thread() is threading.main_thread()
-    if number is None or not is_main or not _is_free(number):
+    if number is None or not is_main or not _installed.is_free(number):
         yield
         return
-    before, outer = signal.signal(number, handler), _handlers.get(number)
-    _handlers[number] = handler
+    before, outer = signal.signal(number, handler), _installed.by_signal.get(number)
+    _installed.by_signal[number] = handler
     try:
         yield
     finally:
         if outer is None:
-            _handlers.pop(number, None)
+            _installed.by_signal.pop(number, None)
         else:
-            _handlers[number] = outer
+            _installed.by_signal[number] = outer
         if signal.getsignal(number) is handler:
             signal.signal(number, before)
-
-
-def _is_free(number: int) -> bool:
-    """Return True if nobody handles a signal, or we do: a worker process replaces its parent's."""
-    handler = signal.getsignal(number)
-    return handler is signal.SIG_DFL or handler is _handlers.get(number)
-
-
-def _release() -> None:
-    """Handle no signal any more: this is a child process that a test has forked."""
-    for number, handler in _handlers.items():
-        if signal.getsignal(number) is handler:
-            signal.signal(number, signal.SIG_DFL)
-    _handlers.clear()
 
 
 def _ignored(**_: Callable[[], None]) -> None:
     """Stand for `os.register_at_fork` where nothing forks."""
 
 
-getattr(os, "register_at_fork", _ignored)(after_in_child=_release)
+getattr(os, "register_at_fork", _ignored)(after_in_child=_installed.uninstall)

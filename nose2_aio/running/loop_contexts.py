@@ -29,7 +29,7 @@ LoopContext = Callable[[], AbstractContextManager[AbstractEventLoop]]
 
 @contextmanager
 def child_loop() -> Iterator[AbstractEventLoop]:
-    """Give a fresh event loop that is current inside the block, and close it behind it.
+    """Yield a new event loop that is current inside the block, and close it after the block.
 
     Tasks that are left over are cancelled and run to their end first; then async generators and
     the default executor are shut down. The loop that was current before is current again.
@@ -40,7 +40,7 @@ def child_loop() -> Iterator[AbstractEventLoop]:
 
 @contextmanager
 def virtual_clock(*, wall: bool = False) -> Iterator[AbstractEventLoop]:
-    """Give a fresh event loop as `child_loop` does, in virtual time.
+    """Yield a new event loop as `child_loop` does, in virtual time.
 
     ``wall`` says whether ``time.time()`` and ``datetime.now()`` move along, by the package
     time-machine.
@@ -58,7 +58,7 @@ def virtual_clock(*, wall: bool = False) -> Iterator[AbstractEventLoop]:
 
 @contextmanager
 def current_loop() -> Iterator[AbstractEventLoop]:
-    """Give the current event loop, and leave it open behind the block.
+    """Yield the current event loop, and leave it open after the block.
 
     Raises `LoopError` where there is no current event loop.
     """
@@ -103,7 +103,7 @@ def clock() -> Clock:
 
 @contextmanager
 def given(context: LoopContext) -> Iterator[AbstractEventLoop]:
-    """Give the loop of a user's ``loop=``, made current inside the block.
+    """Yield the loop of a user's ``loop=``, made current inside the block.
 
     Raises `InvalidTypeError` where it gives something else, `LoopError` for a loop that is
     closed or that runs already.

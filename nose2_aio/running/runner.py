@@ -184,13 +184,13 @@ class Runner:
         if self._outer is not None:
             failure = failure or self._outer.host.take_interruption()
         if failure is None and host.is_late and host.deadline is not None:
-            time_limits.renew()
+            time_limits.restart_if_over()
             failure = host.deadline.lateness()
         if failure is None:
             return value
         try:
             assert host.task is not None
-            failure = time_limits.explained(failure)
+            failure = time_limits.as_time_limit_error(failure)
             raise tracebacks.trim(host.task.explained(failure))
         finally:
             del failure
@@ -280,7 +280,7 @@ class Runner:
         if isinstance(error, KeyboardInterrupt):
             canceller.note_interrupt(error)
         ended = self._give_up()
-        self.options.time_limits.renew()
+        self.options.time_limits.restart_if_over()
         if is_ours:
             canceller.explain(error, ended)
         if self.is_abandoned:

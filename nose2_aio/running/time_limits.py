@@ -53,7 +53,7 @@ class TimeLimits:
     virtual: VirtualTime | None = None
     """The virtual time of what runs, if it has that."""
     waits: WaitTimes | None = None
-    """What the test that runs has waited for, if somebody wants to know."""
+    """What the current test has waited for. None if that is not recorded."""
     _is_set = False
     is_off: Callable[[], bool] = staticmethod(lambda: False)
     on_change: Callable[[float], None] | None = None
@@ -105,8 +105,8 @@ class TimeLimits:
         self.end()
         self._alarm.close()
 
-    def renew(self) -> None:
-        """Give what comes next the same time once more, if the limit has passed."""
+    def restart_if_over(self) -> None:
+        """Restart the limit for what runs next, if the deadline has passed."""
         if self.deadline is not None and self.deadline.is_over:
             self._begin(self.deadline.limit)
 
@@ -114,7 +114,7 @@ class TimeLimits:
     def within(self, limit: Limit) -> Iterator[Deadline | None]:
         """Limit what runs inside the block in real time, in place of what was limited before."""
         before = self.deadline
-        self.deadline = self._made(limit, None)
+        self.deadline = self._create_deadline(limit, None)
         self._set_alarm()
         try:
             yield self.deadline
@@ -124,7 +124,7 @@ class TimeLimits:
 
     @contextmanager
     def time(self, limit: Limit, virtual: VirtualTime | None) -> Iterator[Deadline | None]:
-        """Have what runs inside the block have a time of its own."""
+        """Apply another limit and another virtual time inside the block."""
         before = self.deadline, self.virtual
         is_own = virtual is not self.virtual
         self.begin(limit, virtual) if is_own else self._begin(limit)
@@ -136,28 +136,28 @@ class TimeLimits:
             self.deadline, self.virtual = before
             self._set_alarm()
 
-    def explained(self, error: BaseException) -> BaseException:
+    def as_time_limit_error(self, error: BaseException) -> BaseException:
         """Return the error for what an `Overrun` has interrupted; any other as it is."""
         deadline = self.deadline
         if not isinstance(error, Overrun) or deadline is None:
             return error
         found = deadline.error().with_traceback(tracebacks.users_traceback(error))
         found.__suppress_context__ = True
-        self.renew()
+        self.restart_if_over()
         return found
 
     def _begin(self, limit: Limit) -> None:
-        self.deadline = self._made(limit, self.virtual)
+        self.deadline = self._create_deadline(limit, self.virtual)
         self._set_alarm()
 
-    def _made(self, limit: Limit, virtual: VirtualTime | None) -> Deadline | None:
+    def _create_deadline(self, limit: Limit, virtual: VirtualTime | None) -> Deadline | None:
         if self.is_off():
             limit = Limit()
             virtual = None if virtual is None else virtual._replace(limit=limit)
         return Deadline(limit, virtual) if limit.seconds or virtual is not None else None
 
-    def put_off(self, seconds: float) -> None:
-        """Give what runs more time: the run was suspended."""
+    def postpone(self, seconds: float) -> None:
+        """Postpone the deadline in real time, because the run was suspended."""
         if self.deadline is not None:
             self.deadline.when += seconds
             self._set_alarm()
