@@ -46,7 +46,7 @@ _PATIENCE = 0.4
 
 
 class Found(NamedTuple):
-    """What was found in some tests that ran in another process."""
+    """The findings of tests that ran in another process."""
 
     entries: list[SummaryEntry]
     timings: PartialTimings
@@ -59,9 +59,9 @@ class Run:
     def __init__(
         self, settings: Settings, *, is_kept: bool, is_debugging: Callable[[], bool]
     ) -> None:
-        """``is_kept`` says whether somebody wants to know what each test has cost.
+        """``is_kept`` is True if the timings of each test are recorded.
 
-        ``is_debugging`` tells whether a failing test ends in a debugger.
+        ``is_debugging`` returns True if a failing test starts a debugger.
         """
         self.settings = settings
         self.scopes = Scopes(settings)
@@ -77,7 +77,7 @@ class Run:
         self.attribution = Attribution(settings, self.check_results)
         self.adapter = Adapter(settings, self.scopes, self.fixtures, self.attribution, self.timings)
         self.is_cut = False
-        """Whether it was broken off by Ctrl-C."""
+        """True if Ctrl-C has interrupted the run."""
         self.is_replaying = False
         """True while nose2 is told what has happened in a worker process."""
         self.failures = Failures()
@@ -271,7 +271,7 @@ class Run:
         return scope_keys.factory(level, owner, repetition, self.settings)
 
     def _judge(self, level: ScopeLevel, owner: object, problems: Problems) -> AioError | None:
-        """Judge what was found in a scope that is wider than a test, or in a fixture of it."""
+        """Return the error for problems of a scope wider than a test, or of one of its fixtures."""
         if not vars(problems):
             return None
         name = f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else owner

@@ -96,7 +96,7 @@ def _cancellation() -> asyncio.CancelledError | None:
 
 
 def _is_told(error: BaseException, cancellation: asyncio.CancelledError) -> bool:
-    """Tell whether an error says no more than a cancellation that was reported with its cause."""
+    """True if an error says no more than a cancellation that was reported with its cause."""
     if isinstance(error, BaseExceptionGroup):
         return all(_is_told(one, cancellation) for one in error.exceptions)
     if error is cancellation or error is cancellation.__cause__:

@@ -146,7 +146,7 @@ def decoration(function: object) -> Decoration | None:
 
 
 def is_declared(function: Any, case: object) -> bool:
-    """Tell whether a test is declared to be a coroutine, and nobody chose a loop for it."""
+    """True if a test is declared to be a coroutine, and no ``loop=`` was chosen for it."""
     if getattr(function, "__dict__", None):
         mark = decoration(function)
         if mark is not None:
@@ -158,10 +158,10 @@ def is_declared(function: Any, case: object) -> bool:
 
 @contextmanager
 def hosted(mark: Decoration, host: _Host) -> Iterator[None]:
-    """Have the next call of the function that carries ``mark`` hand its body to ``host``.
+    """Pass the body of the decorated function to ``host`` on its next call inside the block.
 
-    Only that one: if the test calls another decorated function by hand, or itself again, that
-    runs on a loop of its own.
+    ``mark`` is the function's decoration. Only its next call is affected: if the test calls
+    another decorated function, or itself again, that call runs on a loop of its own.
     """
     token = _announced.set((mark, host))
     try:
@@ -200,13 +200,13 @@ def _decorated(
     def run(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         body = functools.partial(coroutines.called, function, *args, **kwargs)
-        host = _taken_host(mark)
+        host = _take_host(mark)
         if host is not None:
             return host(body)
         case = args[0] if args else NO_CASE
         execution = Execution(body, plans.made(mark.engine, run, type(case)), case)
         if event_loops.is_running():
-            return _named(execution.main(), function)
+            return _with_name_of(execution.main(), function)
         try:
             limit = plans.limit(mark.engine, run, type(case), _BY_HAND)
             virtual = plans.virtual(run, type(case), _BY_HAND, is_virtual=mark.is_virtual)
@@ -240,7 +240,7 @@ def _factory(mark: Decoration, function: Callable[..., Any], owner: type) -> Fac
     return next(iter(found.values()), None)
 
 
-def _taken_host(mark: Decoration) -> _Host | None:
+def _take_host(mark: Decoration) -> _Host | None:
     announced = _announced.get()
     if announced is None or announced[0] is not mark:
         return None
@@ -248,14 +248,14 @@ def _taken_host(mark: Decoration) -> _Host | None:
     return announced[1]
 
 
-def _named(coroutine: Any, function: Callable[..., Any]) -> Any:
-    """Give a coroutine the name of the user's, for the warning if nobody awaits it."""
+def _with_name_of(coroutine: Any, function: Callable[..., Any]) -> Any:
+    """Rename a coroutine after the user's function, for Python's warning if it is never awaited."""
     coroutine.__qualname__ = getattr(function, "__qualname__", coroutine.__qualname__)
     return coroutine
 
 
 def _hide_from_unittest(*, at_head: bool) -> None:
-    """Have unittest hide the frame of `run` in the report that it is about to make, or not.
+    """Set whether unittest hides the frame of `run` in the report that it makes next.
 
     unittest leaves out such frames at the head of a report. Below a frame of the user's, it
     would leave out all that follows on one, up to the line that failed.

@@ -203,7 +203,10 @@ def _finish(pause: asyncio.Future[None]) -> None:
 
 
 def _takes_argument(function: Callable[..., Any]) -> bool:
-    """True if a callback needs an argument. A parameter with a default may hold a closure's value."""
+    """True if a callback needs an argument.
+
+    A parameter with a default doesn't count: it may hold a closure's value.
+    """
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:  # some builtins have none

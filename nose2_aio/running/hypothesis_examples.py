@@ -16,7 +16,7 @@ __all__ = ["examples", "has_examples"]
 
 
 def has_examples(function: object, case: object) -> bool:
-    """Tell whether it is Hypothesis that calls a coroutine test, with nobody else to run it."""
+    """True if Hypothesis calls a coroutine test, and the case has no ``execute_example``."""
     inner = getattr(_handle(function), "inner_test", None)
     return inspect.iscoroutinefunction(inner) and not hasattr(case, "execute_example")
 
@@ -25,7 +25,7 @@ def has_examples(function: object, case: object) -> bool:
 def examples(
     function: object, run: Callable[[Callable[[], Awaitable[Any]]], Any]
 ) -> Iterator[None]:
-    """Have each example inside the block run by ``run``, which gets a callable for its body."""
+    """Run each example inside the block with ``run``, which is passed a callable for its body."""
     handle = _handle(function)
     inner = handle.inner_test
 

@@ -106,7 +106,7 @@ class Leftovers:
         self._grace = grace
 
     def is_none(self) -> bool:
-        """Tell whether nothing has to be shut down on the loop; look for what was left open."""
+        """Return True if nothing needs a shutdown. In that case, look for objects left open."""
         loop_state = instrumented.state_of(self._loop)
         if loop_state is None or loop_state.needs_shutdown or asyncio.all_tasks(self._loop):
             return False
@@ -115,7 +115,7 @@ class Leftovers:
         return True
 
     def own(self) -> set[Task[Any]]:
-        """Return the tasks that this runner is charged with and that aren't done."""
+        """Return the pending tasks that are attributed to this runner."""
         return pending_tasks(self._loop, self._problems)
 
     def inspect(self) -> None:
@@ -179,7 +179,7 @@ async def _cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[T
 
 
 def abandon(loop: AbstractEventLoop, *, is_closed: bool = True) -> None:
-    """Leave a loop that isn't running behind, with the tasks that would not end."""
+    """Abandon a loop that isn't running, with the tasks that did not end."""
     for task in asyncio.all_tasks(loop):
         keep(task)
     if is_closed:
@@ -187,7 +187,7 @@ def abandon(loop: AbstractEventLoop, *, is_closed: bool = True) -> None:
 
 
 def keep(task: Task[Any]) -> None:
-    """Have a task that will never end never be finalized: that might hang, also at the exit."""
+    """Make sure that a task that never ends is never finalized: that might hang, also at exit."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))
     # nothing public says that we know
     task._log_destroy_pending = False  # type: ignore[attr-defined]
@@ -200,13 +200,13 @@ def _give_way() -> Generator[None, None, None]:
 
 
 async def give_way() -> None:
-    """Give what is about to end a few passes of the running loop to do so."""
+    """Let the running loop make a few passes, so that tasks that are about to end can do so."""
     for _ in range(_PASSES):
         await _give_way()
 
 
 def _cancel(task: Task[Any]) -> bool:
-    """Cancel a task; tell whether that can be done."""
+    """Cancel a task. Return False if that is not possible."""
     try:
         task.cancel()
     except RecursionError:  # tasks that wait for each other
@@ -215,7 +215,7 @@ def _cancel(task: Task[Any]) -> bool:
 
 
 async def _bounded(ending: Any, grace: float) -> None:
-    """Await, but no longer than two graces."""
+    """Await, but no longer than two grace periods."""
     # not by a task factory of the user's: nothing of the test must matter here
     task = asyncio.Task(ending, loop=asyncio.get_running_loop())
     await wait([task], timeout=grace)
