@@ -308,7 +308,7 @@ class Runner:
         for runner in self._lineage():
             runner.is_abandoned = True
             assert runner.host.task is not None
-            shutdown.keep(runner.host.task)
+            shutdown.prevent_finalization(runner.host.task)
             runner.host.job = None
         shutdown.abandon(self.loop, is_closed=not self.is_given)
 
@@ -391,7 +391,7 @@ class Runner:
         if self._loop_state is None or not self._loop_state.objects or self.is_abandoned:
             return
         left = self._leftovers
-        if self.is_given or not left.own():
+        if self.is_given or not left.unfinished_tasks():
             left.inspect()
             return
         with self._limited_shutdown():

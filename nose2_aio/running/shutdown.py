@@ -34,8 +34,8 @@ __all__ = [
     "abandon",
     "end",
     "give_way",
-    "keep",
     "message",
+    "prevent_finalization",
     "shut_down",
 ]
 
@@ -114,13 +114,13 @@ class Leftovers:
             inspect_before_close(self._loop, self._problems)
         return True
 
-    def own(self) -> set[Task[Any]]:
+    def unfinished_tasks(self) -> set[Task[Any]]:
         """Return the pending tasks that are attributed to this runner."""
         return pending_tasks(self._loop, self._problems)
 
     def inspect(self) -> None:
         """Look for what was left, and leave it there."""
-        inspect_before_cancel(self._loop, self._problems, self.own())
+        inspect_before_cancel(self._loop, self._problems, self.unfinished_tasks())
         inspect_before_close(self._loop, self._problems)
 
     async def shut_down(self) -> None:
@@ -145,7 +145,7 @@ class Leftovers:
 
     async def _end_own(self) -> None:
         await give_way()
-        inspect_before_cancel(self._loop, self._problems, self.own())
+        inspect_before_cancel(self._loop, self._problems, self.unfinished_tasks())
         self._note(await _cancel_all(self.own, self._grace))
         inspect_before_close(self._loop, self._problems)
 
@@ -153,7 +153,7 @@ class Leftovers:
         if stubborn:
             self._problems.abandon_reason = message(stubborn)
             for task in stubborn:
-                keep(task)
+                prevent_finalization(task)
 
 
 async def _cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[Task[Any]]:
@@ -181,12 +181,12 @@ async def _cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[T
 def abandon(loop: AbstractEventLoop, *, is_closed: bool = True) -> None:
     """Abandon a loop that isn't running, with the tasks that did not end."""
     for task in asyncio.all_tasks(loop):
-        keep(task)
+        prevent_finalization(task)
     if is_closed:
         loop.close()
 
 
-def keep(task: Task[Any]) -> None:
+def prevent_finalization(task: Task[Any]) -> None:
     """Make sure that a task that never ends is never finalized: that might hang, also at exit."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))
     # nothing public says that we know
@@ -223,7 +223,7 @@ async def _bounded(ending: Any, grace: float) -> None:
         task.cancel()
         await wait([task], timeout=grace)
     if not task.done():
-        keep(task)
+        prevent_finalization(task)
     elif not task.cancelled():
         task.exception()  # it was logged by asyncio, or interrupted
 
