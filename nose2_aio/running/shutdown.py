@@ -146,7 +146,7 @@ class Leftovers:
     async def _end_own(self) -> None:
         await give_way()
         inspect_before_cancel(self._loop, self._problems, self.unfinished_tasks())
-        self._note(await _cancel_all(self.own, self._grace))
+        self._note(await _cancel_all(self.unfinished_tasks, self._grace))
         inspect_before_close(self._loop, self._problems)
 
     def _note(self, stubborn: set[Task[Any]]) -> None:
