@@ -78,11 +78,11 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._last_stop: Any = None
         """The event of the last test that ended."""
         self._is_replaying = False
-        """Whether what we are told of has happened in worker processes."""
+        """True if the events of this process report what happened in worker processes."""
         self._pass_counts: PassCounts | None = None
         """How often each test passes, if each runs several times."""
         self._is_worker = False
-        """Whether this is one of these."""
+        """True if this process is a worker."""
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -132,7 +132,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     def registerInSubprocess(self, event: Any) -> None:
         """Come along to worker processes; what the command line said comes in the config.
 
-        The wrappers of this process don't come along: each process makes its own.
+        The fixture wrappers of this process don't come along: each process installs its own.
         """
         self._test_run.fixture_wrappers.remove()
         self._is_replaying = True
@@ -226,7 +226,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._last_stop = event
 
     def wasSuccessful(self, event: Any) -> None:
-        """Have a run that was broken off be no success."""
+        """A run that was interrupted by Ctrl-C is no success."""
         if self._test_run.is_cut:
             event.success = False
 
@@ -244,7 +244,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         )
 
     def beforeSummaryReport(self, event: Any) -> None:
-        """Tell what was found and has failed no test."""
+        """Print findings that have failed no test."""
         lines = self._test_run.report()
         if self._pass_counts is not None:
             lines += self._pass_counts.lines()
@@ -256,7 +256,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             event.stream.writeln(line)
 
     def afterSummaryReport(self, event: Any) -> None:
-        """Tell for how long all of them have waited."""
+        """Print how long all tests have waited, with ``-v``."""
         summary = self._test_run.timings.summary()
         if summary and self.session.verbosity > 1:
             event.stream.writeln(summary)
@@ -343,24 +343,24 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
                 )
 
     def _print(self, line: str) -> None:
-        """Print where nose2 does."""
+        """Print a line to nose2's own stream."""
         for plugin in self._plugins(_REPORTER):
             plugin.stream.writeln(line)
 
     def _is_debugging(self) -> bool:
-        """Tell whether a failing test ends in a debugger."""
+        """True if a failing test starts a debugger."""
         return self._is_on("nose2.plugins.debugger")
 
     def _is_on(self, module: str) -> bool:
-        """Tell whether a plugin of nose2's is."""
+        """True if a plugin of this nose2 module is registered."""
         return any(plugin.registered for plugin in self._plugins(module))
 
     def _plugins(self, module: str) -> list[Any]:
-        """Return those of a module of nose2's."""
+        """Return the session's plugins that are defined in a module of nose2."""
         return [one for one in self.session.plugins if type(one).__module__ == module]
 
     def _tell(self, frame: FrameType | None) -> str:
-        """Tell what is going on."""
+        """Describe what is running."""
         if self._is_replaying:
             return "the tests run in worker processes"
         return self._test_run.going_on(frame)
@@ -396,5 +396,5 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
 
 def _is_sent(execute: Any) -> bool:
-    """Tell whether it sends the tests to worker processes."""
+    """True if ``execute`` is nose2's multiprocess plugin, which sends tests to worker processes."""
     return type(getattr(execute, "__self__", None)).__module__ == _MP

@@ -45,7 +45,7 @@ _PATIENCE = 0.4
 
 
 class Found(NamedTuple):
-    """What was found in some tests that ran in another process."""
+    """The findings of tests that ran in another process."""
 
     entries: list[SummaryEntry]
     timings: PartialTimings
@@ -58,9 +58,9 @@ class Run:
     def __init__(
         self, settings: Settings, *, is_kept: bool, is_debugging: Callable[[], bool]
     ) -> None:
-        """``is_kept`` says whether somebody wants to know what each test has cost.
+        """``is_kept`` is True if the timings of each test are recorded.
 
-        ``is_debugging`` tells whether a failing test ends in a debugger.
+        ``is_debugging`` returns True if a failing test starts a debugger.
         """
         self.settings = settings
         self.scopes = Scopes(settings, self._judge)
@@ -75,7 +75,7 @@ class Run:
         self.attribution = Attribution(settings, self.check_results)
         self.adapter = Adapter(settings, self.scopes, self.fixtures, self.attribution, self.timings)
         self.is_cut = False
-        """Whether it was broken off by Ctrl-C."""
+        """True if Ctrl-C has interrupted the run."""
         self.is_replaying = False
         """True while nose2 is told what has happened in a worker process."""
         self.failures = Failures()
@@ -88,9 +88,9 @@ class Run:
     def begin(self, stop: Callable[[], Any], tell: Callable[[FrameType | None], str]) -> None:
         """Be ready for signals: ``stop`` ends the run, ``tell`` returns what is going on."""
         self.interrupts.stop = stop
-        self._signals.enter_context(interrupts.telling(tell))
-        self._signals.enter_context(interrupts.terminating(self.interrupts))
-        self._signals.enter_context(interrupts.suspending(self._suspend, self._resume))
+        self._signals.enter_context(interrupts.print_on_sigquit(tell))
+        self._signals.enter_context(interrupts.treat_sigterm_as_ctrl_c(self.interrupts))
+        self._signals.enter_context(interrupts.call_around_suspension(self._suspend, self._resume))
 
     def end(self) -> None:
         """Close the loop of the run."""
@@ -250,9 +250,9 @@ class Run:
     def signals(self, terminal: int) -> Iterator[None]:
         """Handle signals inside the block, in a worker; ``terminal`` is a file descriptor."""
         with (
-            interrupts.telling(self.going_on, terminal),
-            interrupts.terminating(self.interrupts),
-            interrupts.suspending(lambda: None, self.time_limits.put_off),
+            interrupts.print_on_sigquit(self.going_on, terminal),
+            interrupts.treat_sigterm_as_ctrl_c(self.interrupts),
+            interrupts.call_around_suspension(lambda: None, self.time_limits.postpone),
         ):
             yield
 
@@ -261,12 +261,12 @@ class Run:
             self._workers.suspend()
 
     def _resume(self, seconds: float) -> None:
-        self.time_limits.put_off(seconds)
+        self.time_limits.postpone(seconds)
         if self._workers is not None:
             self._workers.resume()
 
     def _judge(self, level: ScopeLevel, owner: object, problems: Problems) -> AioError | None:
-        """Judge what was found in a scope that is wider than a test, or in a fixture of it."""
+        """Return the error for problems of a scope wider than a test, or of one of its fixtures."""
         if not vars(problems):
             return None
         name = f"{owner.__module__}.{owner.__qualname__}" if isinstance(owner, type) else owner

@@ -188,7 +188,7 @@ class Adapter:
         self, test: TestCase, function: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> None:
         """Call a cleanup, in place of ``_callCleanup``."""
-        self._time_limits.renew()
+        self._time_limits.restart_if_over()
         try:
             self._fixtures.call(self._scopes.key_of(test), never, function, *args, **kwargs)
             self._limits.check()
@@ -272,7 +272,7 @@ class Adapter:
     def _call_tear_down(self, test: TestCase) -> None:
         """Call ``tearDown``, in place of ``_callTearDown``."""
         del test.__dict__[unittest_internals.TEAR_DOWN_HOOK]
-        self._time_limits.renew()
+        self._time_limits.restart_if_over()
         try:
             self._call_fixture(test, "tearDown")
             self._limits.check()

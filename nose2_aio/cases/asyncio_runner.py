@@ -207,7 +207,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
             with options.time_limits.within(Limit(_CLOSING * options.grace, "grace")):
                 call_users_code(self._replaced.close)
         except BaseException as error:
-            self._note_failure(options.time_limits.explained(error))
+            self._note_failure(options.time_limits.as_time_limit_error(error))
             shutdown.abandon(loop)
 
     def _note_failure(self, error: BaseException) -> None:

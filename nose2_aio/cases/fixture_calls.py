@@ -48,7 +48,7 @@ class FixtureCaller:
         If the time limit or Ctrl-C has interrupted it, that is an error that says so. The traceback
         of the error has no frames of ours.
         """
-        error = self._scopes.options.time_limits.explained(error)
+        error = self._scopes.options.time_limits.as_time_limit_error(error)
         return tracebacks.trim(self._interrupts.explained(error), head=False)
 
     def call(

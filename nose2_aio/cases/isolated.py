@@ -95,7 +95,7 @@ class IsolatedCases:
     def _call(self, hook: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Call one step of a test, under the time limit of the test."""
         time_limits = self._options.time_limits
-        time_limits.renew()
+        time_limits.restart_if_over()
         try:
             if self._runner is not None and hook is unittest_internals.SET_UP_HOOK:
                 self._runner.get_loop()

@@ -57,11 +57,11 @@ class Limits:
         if self._time_limits.deadline is None:
             self.begin(*nose2_cases.function_and_owner(test))
         else:
-            self._time_limits.renew()
+            self._time_limits.restart_if_over()
 
     def check(self) -> None:
         """Raise the error for a test that has ended after its limit without awaiting."""
         deadline = self._time_limits.deadline
         if deadline is not None and deadline.is_over:
-            self._time_limits.renew()
+            self._time_limits.restart_if_over()
             raise deadline.lateness()

@@ -209,13 +209,13 @@ def _decorated(
     def run(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         body = functools.partial(coroutines.called, function, *args, **kwargs)
-        host = _taken_host(mark)
+        host = _take_host(mark)
         if host is not None:
             return host(body)
         case = args[0] if args else NO_CASE
         execution = Execution(body, plans.made(mark.engine, run, type(case)), case)
         if event_loops.is_running():
-            return _named(execution.main(), function)
+            return _with_name_of(execution.main(), function)
         try:
             limit = plans.limit(mark.engine, run, type(case), _NO_SETTINGS)
             virtual = plans.virtual(run, type(case), _NO_SETTINGS, is_virtual=mark.is_virtual)
@@ -249,7 +249,7 @@ def _factory(mark: Decoration, function: Callable[..., Any], owner: type) -> Fac
     return next(iter(found.values()), None)
 
 
-def _taken_host(mark: Decoration) -> _Host | None:
+def _take_host(mark: Decoration) -> _Host | None:
     announced = _announced.get()
     if announced is None or announced[0] is not mark:
         return None
@@ -257,7 +257,7 @@ def _taken_host(mark: Decoration) -> _Host | None:
     return announced[1]
 
 
-def _named(coroutine: Any, function: Callable[..., Any]) -> Any:
+def _with_name_of(coroutine: Any, function: Callable[..., Any]) -> Any:
     """Give a coroutine the name of the function, for Python's warning if nobody awaits it."""
     coroutine.__qualname__ = getattr(function, "__qualname__", coroutine.__qualname__)
     return coroutine

@@ -1,11 +1,11 @@
-"""The signals of a run: Ctrl-C and SIGTERM end it, SIGQUIT prints where it is, Ctrl-Z suspends it.
+"""Ctrl-C, SIGTERM, SIGQUIT and Ctrl-Z: the run ends in good order, tells where it is, or pauses.
 
-- Ctrl-C: Python raises KeyboardInterrupt in the test. unittest would end the run at once, without
-  ``tearDown`` and fixtures. So the first KeyboardInterrupt that leaves a test or fixture becomes an
-  error of it, and the run stops after it. A second one ends the run at once. A test that catches
-  the KeyboardInterrupt itself is left alone.
-- SIGTERM does the same.
-- Child processes that a test forks have none of these handlers.
+Ctrl-C: Python raises KeyboardInterrupt where the test is. unittest lets that end the run on the
+spot, without ``tearDown`` and fixtures. So the first one that comes out of a test or a fixture
+becomes an error of that, and the run is told to stop after it; a second one stops it at once. A
+test that expects a KeyboardInterrupt and catches it is none of our business. SIGTERM does the same.
+
+Child processes that tests fork get none of these handlers.
 """
 
 from __future__ import annotations
@@ -26,28 +26,35 @@ from nose2_aio.introspection import tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.running.host import Host
 
-__all__ = ["Interrupts", "cancelling", "interrupting", "suspending", "telling", "terminating"]
+__all__ = [
+    "Interrupts",
+    "call_around_suspension",
+    "cancelling",
+    "interrupting",
+    "print_on_sigquit",
+    "treat_sigterm_as_ctrl_c",
+]
 
 _Handler = Callable[[int, FrameType | None], None]
 
 
 class Interrupts:
-    """What Ctrl-C does in a run."""
+    """How a run reacts to Ctrl-C and SIGTERM."""
 
     def __init__(self) -> None:
         self.stop: Callable[[], Any] | None = None
         """Ends the run after the current test."""
         self.count = 0
         self.interrupt: Callable[[int], None] | None = None
-        """Called in place of KeyboardInterrupt while tests run in worker processes."""
+        """Interrupts the run while tests run in worker processes."""
         self.cause = "Ctrl-C"
-        """What interrupts the run, for messages."""
+        """The name of what interrupts the run: ``Ctrl-C`` or ``SIGTERM``."""
 
     def explained(self, error: BaseException) -> BaseException:
-        """Return the error for a test that raised one: our own for the first Ctrl-C."""
+        """Return what something is to fail with: for the first Ctrl-C an error of ours."""
         if not isinstance(error, KeyboardInterrupt) or self.stop is None:
             return error
-        # a second one may come while the coroutine ends after the first
+        # a second one may come while the first has its coroutine end
         self.count += 2 if isinstance(error.__context__, KeyboardInterrupt) else 1
         if self.count > 1:
             return error
@@ -62,12 +69,12 @@ class Interrupts:
 
 
 @contextmanager
-def telling(
+def print_on_sigquit(
     tell: Callable[[FrameType | None], str], descriptor: int | None = None
 ) -> Iterator[None]:
-    """Inside the block, print the result of ``tell`` at each SIGQUIT, and go on.
+    """Print what ``tell`` returns whenever SIGQUIT comes, inside the block, and go on.
 
-    It is written to the file descriptor, or to stderr if there is none.
+    It is written to a file descriptor, or else to stderr.
     """
 
     def on_signal(_: int, frame: FrameType | None) -> None:
@@ -82,8 +89,8 @@ def telling(
 
 
 @contextmanager
-def terminating(interrupts: Interrupts) -> Iterator[None]:
-    """Inside the block, treat SIGTERM as Ctrl-C. CI systems send it before they kill a run."""
+def treat_sigterm_as_ctrl_c(interrupts: Interrupts) -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C inside the block: what CI sends before it kills a run."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         interrupts.cause = "SIGTERM"
@@ -92,7 +99,7 @@ def terminating(interrupts: Interrupts) -> Iterator[None]:
             interrupts.interrupt(number)
         elif callable(handler):
             handler(number, frame)
-        else:  # Ctrl-C is ignored, such as in a background job of a shell
+        else:  # Ctrl-C is ignored, as in the background of a shell
             raise KeyboardInterrupt
 
     with _handled("SIGTERM", on_signal):
@@ -101,7 +108,7 @@ def terminating(interrupts: Interrupts) -> Iterator[None]:
 
 @contextmanager
 def interrupting(interrupts: Interrupts, interrupt: Callable[[int], None]) -> Iterator[None]:
-    """Inside the block, call ``interrupt`` where Ctrl-C or SIGTERM would raise KeyboardInterrupt.
+    """Call ``interrupt`` inside the block, where Ctrl-C or SIGTERM would raise KeyboardInterrupt.
 
     It gets the number of the signal.
     """
@@ -158,11 +165,13 @@ def cancelling(host: Host) -> Iterator[None]:
 
 
 @contextmanager
-def suspending(before: Callable[[], object], after: Callable[[float], object]) -> Iterator[None]:
-    """Inside the block, call ``before`` when Ctrl-Z suspends the process.
+def call_around_suspension(
+    before: Callable[[], object], after: Callable[[float], object]
+) -> Iterator[None]:
+    """Call ``before`` when Ctrl-Z suspends the process, inside the block.
 
-    When it goes on, call ``after`` with the seconds for which it was suspended. No alarm is
-    handled until then.
+    Call ``after`` when it goes on, with the seconds for which it was suspended. No alarm rings
+    before that.
     """
 
     def on_signal(_: int, __: FrameType | None) -> None:
@@ -179,50 +188,57 @@ def suspending(before: Callable[[], object], after: Callable[[float], object]) -
         yield
 
 
-_handlers: dict[int, _Handler] = {}
-"""The handlers of this module that are set in this process, by signal."""
+class _InstalledHandlers:
+    """The signal handlers of this package that are installed in this process.
+
+    Signals belong to the process, so there is one object for it.
+    """
+
+    def __init__(self) -> None:
+        self.by_signal: dict[int, _Handler] = {}
+
+    def is_free(self, number: int) -> bool:
+        """True if a signal has its default handler or ours: a worker replaces its parent's."""
+        handler = signal.getsignal(number)
+        return handler is signal.SIG_DFL or handler is self.by_signal.get(number)
+
+    def uninstall(self) -> None:
+        """Restore the default handlers. Called in a child process that a test has forked."""
+        for number, handler in self.by_signal.items():
+            if signal.getsignal(number) is handler:
+                signal.signal(number, signal.SIG_DFL)
+        self.by_signal.clear()
+
+
+_installed = _InstalledHandlers()
 
 
 @contextmanager
 def _handled(name: str, handler: _Handler) -> Iterator[None]:
-    """Handle a signal inside the block, unless somebody else does, or the system doesn't have it.
+    """Handle a signal inside the block, if the system has it and no other code handles it.
 
-    Does nothing outside of the main thread, where Python sets no handlers.
+    Python can set handlers only in the main thread. In others, this does nothing.
     """
     number = getattr(signal, name, None)
     is_main = threading.current_thread() is threading.main_thread()
-    if number is None or not is_main or not _is_free(number):
+    if number is None or not is_main or not _installed.is_free(number):
         yield
         return
-    before, outer = signal.signal(number, handler), _handlers.get(number)
-    _handlers[number] = handler
+    before, outer = signal.signal(number, handler), _installed.by_signal.get(number)
+    _installed.by_signal[number] = handler
     try:
         yield
     finally:
         if outer is None:
-            _handlers.pop(number, None)
+            _installed.by_signal.pop(number, None)
         else:
-            _handlers[number] = outer
+            _installed.by_signal[number] = outer
         if signal.getsignal(number) is handler:
             signal.signal(number, before)
 
 
-def _is_free(number: int) -> bool:
-    """Return True if nobody handles a signal, or we do: a worker process replaces its parent's."""
-    handler = signal.getsignal(number)
-    return handler is signal.SIG_DFL or handler is _handlers.get(number)
-
-
-def _release() -> None:
-    """Remove all handlers: this is a child process that a test has forked."""
-    for number, handler in _handlers.items():
-        if signal.getsignal(number) is handler:
-            signal.signal(number, signal.SIG_DFL)
-    _handlers.clear()
-
-
 def _ignored(**_: Callable[[], None]) -> None:
-    """Replace `os.register_at_fork` on systems that can't fork."""
+    """Stand for `os.register_at_fork` where nothing forks."""
 
 
-getattr(os, "register_at_fork", _ignored)(after_in_child=_release)
+getattr(os, "register_at_fork", _ignored)(after_in_child=_installed.uninstall)

@@ -185,12 +185,12 @@ class Runner:
         if self._outer is not None:
             failure = failure or self._outer.host.take_interruption()
         if failure is None and host.is_late and host.deadline is not None:
-            time_limits.renew()
+            time_limits.restart_if_over()
             failure = host.deadline.lateness()
         if failure is None:
             return value
         try:
-            raise tracebacks.trim(host.explain(time_limits.explained(failure)))
+            raise tracebacks.trim(host.explain(time_limits.as_time_limit_error(failure)))
         finally:
             del failure
 
@@ -280,7 +280,7 @@ class Runner:
         if isinstance(error, KeyboardInterrupt):
             canceller.note_interrupt(error)
         ended = self._give_up()
-        self.options.time_limits.renew()
+        self.options.time_limits.restart_if_over()
         if is_ours:
             canceller.explain(error, ended)
         if self.is_abandoned:
@@ -308,7 +308,7 @@ class Runner:
         for runner in self._lineage():
             runner.is_abandoned = True
             assert runner.host.task is not None
-            shutdown.keep(runner.host.task)
+            shutdown.prevent_finalization(runner.host.task)
             runner.host.job = None
         shutdown.abandon(self.loop, is_closed=not self.is_given)
 
@@ -391,7 +391,7 @@ class Runner:
         if self._loop_state is None or not self._loop_state.objects or self.is_abandoned:
             return
         left = self._leftovers
-        if self.is_given or not left.own():
+        if self.is_given or not left.unfinished_tasks():
             left.inspect()
             return
         with self._limited_shutdown():

@@ -34,8 +34,8 @@ __all__ = [
     "abandon",
     "end",
     "give_way",
-    "keep",
     "message",
+    "prevent_finalization",
     "shut_down",
 ]
 
@@ -118,13 +118,13 @@ class Leftovers:
             inspect_before_close(self._loop, self._problems)
         return True
 
-    def own(self) -> set[Task[Any]]:
+    def unfinished_tasks(self) -> set[Task[Any]]:
         """Return the pending tasks that were created in this runner."""
         return pending_tasks(self._loop, self._problems)
 
     def inspect(self) -> None:
         """Run the checks for what was left, and leave it there."""
-        inspect_before_cancel(self._loop, self._problems, self.own())
+        inspect_before_cancel(self._loop, self._problems, self.unfinished_tasks())
         inspect_before_close(self._loop, self._problems)
 
     async def shut_down(self) -> None:
@@ -149,15 +149,15 @@ class Leftovers:
 
     async def _end_own(self) -> None:
         await give_way()
-        inspect_before_cancel(self._loop, self._problems, self.own())
-        self._note(await _cancel_all(self.own, self._grace))
+        inspect_before_cancel(self._loop, self._problems, self.unfinished_tasks())
+        self._note(await _cancel_all(self.unfinished_tasks, self._grace))
         inspect_before_close(self._loop, self._problems)
 
     def _note(self, stubborn: set[Task[Any]]) -> None:
         if stubborn:
             self._problems.abandon_reason = message(stubborn)
             for task in stubborn:
-                keep(task)
+                prevent_finalization(task)
 
 
 async def _cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[Task[Any]]:
@@ -185,12 +185,12 @@ async def _cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[T
 def abandon(loop: AbstractEventLoop, *, is_closed: bool = True) -> None:
     """Abandon a loop that isn't running, with the tasks that did not end."""
     for task in asyncio.all_tasks(loop):
-        keep(task)
+        prevent_finalization(task)
     if is_closed:
         loop.close()
 
 
-def keep(task: Task[Any]) -> None:
+def prevent_finalization(task: Task[Any]) -> None:
     """Never delete a task that did not end: its ``finally`` blocks might hang, also at the exit."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))
     # no public attribute stops asyncio's message that the task was destroyed
@@ -227,7 +227,7 @@ async def _bounded(ending: Any, grace: float) -> None:
         task.cancel()
         await wait([task], timeout=grace)
     if not task.done():
-        keep(task)
+        prevent_finalization(task)
     elif not task.cancelled():
         task.exception()  # retrieve it: asyncio has logged it, or we have interrupted it
 

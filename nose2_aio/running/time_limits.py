@@ -107,12 +107,12 @@ class TimeLimits:
         self.end()
         self._alarm.close()
 
-    def renew(self) -> None:
+    def restart_if_over(self) -> None:
         """If the limit has passed, give what comes next the same time once more."""
         if self.deadline is not None and self.deadline.is_over:
             self._begin(self.deadline.limit)
 
-    def put_off(self, seconds: float) -> None:
+    def postpone(self, seconds: float) -> None:
         """Add seconds to the real-time limit, since the run was suspended."""
         if self.deadline is not None:
             self.deadline.when += seconds
@@ -144,14 +144,14 @@ class TimeLimits:
             self.deadline, self.virtual = before
             self._set_alarm()
 
-    def explained(self, error: BaseException) -> BaseException:
+    def as_time_limit_error(self, error: BaseException) -> BaseException:
         """Return the time-limit error for an `Overrun`, and any other error as it is."""
         deadline = self.deadline
         if not isinstance(error, Overrun) or deadline is None:
             return error
         found = deadline.error().with_traceback(tracebacks.users_traceback(error))
         found.__suppress_context__ = True
-        self.renew()
+        self.restart_if_over()
         return found
 
     def _begin(self, limit: Limit) -> None:

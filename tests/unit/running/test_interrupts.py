@@ -22,7 +22,7 @@ from nose2_aio.running.interrupts import Interrupts
 def default(*numbers: signal.Signals) -> Iterator[None]:
     """Set the default handlers of some signals inside the block."""
     before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
-    with mock.patch.object(interrupts, "_handlers", {}):
+    with mock.patch.object(interrupts._installed, "by_signal", {}):
         try:
             yield
         finally:
@@ -90,7 +90,7 @@ class Handlers(TestCase):
         interrupted = Interrupts()
         with default(signal.SIGTERM, signal.SIGINT):
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            with interrupts.terminating(interrupted):
+            with interrupts.treat_sigterm_as_ctrl_c(interrupted):
                 with self.assertRaises(KeyboardInterrupt):
                     os.kill(os.getpid(), signal.SIGTERM)
                 self.assertEqual(interrupted.cause, "SIGTERM")
@@ -106,7 +106,10 @@ class Handlers(TestCase):
     def test_interrupting(self) -> None:
         """Both are reported inside the block. A foreign SIGINT handler is kept."""
         interrupted, seen = Interrupts(), []
-        with default(signal.SIGTERM, signal.SIGINT), interrupts.terminating(interrupted):
+        with (
+            default(signal.SIGTERM, signal.SIGINT),
+            interrupts.treat_sigterm_as_ctrl_c(interrupted),
+        ):
             signal.signal(signal.SIGINT, signal.default_int_handler)
             with interrupts.interrupting(interrupted, seen.append):
                 os.kill(os.getpid(), signal.SIGINT)
@@ -127,12 +130,12 @@ class Handlers(TestCase):
         with default(signal.SIGQUIT):
             with (
                 mock.patch.object(sys, "__stderr__", io.StringIO()) as stream,
-                interrupts.telling(lambda frame: f"in {frame.f_code.co_name}"),  # type: ignore[union-attr]
+                interrupts.print_on_sigquit(lambda frame: f"in {frame.f_code.co_name}"),  # type: ignore[union-attr]
             ):
                 os.kill(os.getpid(), signal.SIGQUIT)
             self.assertRegex(stream.getvalue(), r"^in \w+\n$")
             readable, writable = os.pipe()
-            with interrupts.telling(lambda _: "what é", writable):
+            with interrupts.print_on_sigquit(lambda _: "what é", writable):
                 os.kill(os.getpid(), signal.SIGQUIT)
             os.close(writable)
             with os.fdopen(readable, encoding="utf-8") as file:
@@ -148,7 +151,7 @@ class Handlers(TestCase):
 
         with (
             default(signal.SIGTSTP),
-            interrupts.suspending(
+            interrupts.call_around_suspension(
                 lambda: calls.append("before"), lambda seconds: calls.append(seconds)
             ),
         ):
@@ -164,21 +167,21 @@ class Handlers(TestCase):
         mine = mock.Mock()
         with default(signal.SIGQUIT):
             signal.signal(signal.SIGQUIT, mine)
-            with interrupts.telling(lambda _: ""):
+            with interrupts.print_on_sigquit(lambda _: ""):
                 self.assertIs(signal.getsignal(signal.SIGQUIT), mine)
             signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-            with interrupts.telling(lambda _: ""):
+            with interrupts.print_on_sigquit(lambda _: ""):
                 signal.signal(signal.SIGQUIT, mine)
             self.assertIs(signal.getsignal(signal.SIGQUIT), mine)
 
     def test_nested(self) -> None:
         """In a worker, ours replaces that of the main process, inside the block."""
-        with default(signal.SIGQUIT), interrupts.telling(lambda _: ""):
+        with default(signal.SIGQUIT), interrupts.print_on_sigquit(lambda _: ""):
             outer = signal.getsignal(signal.SIGQUIT)
-            with interrupts.telling(lambda _: ""):
+            with interrupts.print_on_sigquit(lambda _: ""):
                 self.assertIsNot(signal.getsignal(signal.SIGQUIT), outer)
             self.assertIs(signal.getsignal(signal.SIGQUIT), outer)
-            with interrupts.telling(lambda _: ""):
+            with interrupts.print_on_sigquit(lambda _: ""):
                 self.assertIsNot(signal.getsignal(signal.SIGQUIT), outer)
 
     def test_thread(self) -> None:
@@ -186,7 +189,7 @@ class Handlers(TestCase):
         found: list[object] = []
 
         def work() -> None:
-            with interrupts.telling(lambda _: ""):
+            with interrupts.print_on_sigquit(lambda _: ""):
                 found.append(signal.getsignal(signal.SIGQUIT))
 
         with default(signal.SIGQUIT):
@@ -197,8 +200,8 @@ class Handlers(TestCase):
 
     def test_child(self) -> None:
         """A child process forked inside the block has only handlers that it sets itself."""
-        with default(signal.SIGQUIT, signal.SIGTERM), interrupts.telling(lambda _: ""):
-            with interrupts.terminating(Interrupts()):
+        with default(signal.SIGQUIT, signal.SIGTERM), interrupts.print_on_sigquit(lambda _: ""):
+            with interrupts.treat_sigterm_as_ctrl_c(Interrupts()):
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 child = os.fork()
                 if not child:
@@ -211,11 +214,11 @@ class Handlers(TestCase):
     @skipIf(sys.platform == "win32", "no such signals")
     def test_released(self) -> None:
         """A child process handles no signal. A handler that replaced ours is kept."""
-        with default(signal.SIGTERM), interrupts.terminating(Interrupts()):
-            interrupts._release()
+        with default(signal.SIGTERM), interrupts.treat_sigterm_as_ctrl_c(Interrupts()):
+            interrupts._installed.uninstall()
             self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_DFL)
-        with default(signal.SIGTERM), interrupts.terminating(Interrupts()):
+        with default(signal.SIGTERM), interrupts.treat_sigterm_as_ctrl_c(Interrupts()):
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            interrupts._release()
+            interrupts._installed.uninstall()
             self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_IGN)
-        self.assertIsNone(interrupts._ignored(after_in_child=interrupts._release))
+        self.assertIsNone(interrupts._ignored(after_in_child=interrupts._installed.uninstall))

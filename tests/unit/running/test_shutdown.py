@@ -93,7 +93,7 @@ class ShutDown(TestCase):
         tasks = self.run_end(prepare)
         self.assertEqual(len(tasks), 2)
         for task in tasks:
-            shutdown.keep(task)
+            shutdown.prevent_finalization(task)
 
     def test_respawning(self) -> None:
         """If cancelled tasks start others again and again, the shutdown ends all the same."""
@@ -111,7 +111,7 @@ class ShutDown(TestCase):
             await asyncio.sleep(0)
 
         for task in self.run_end(prepare):
-            shutdown.keep(task)
+            shutdown.prevent_finalization(task)
         self.assertLess(time.monotonic() - began, 1)
 
     def test_rounds(self) -> None:
@@ -130,7 +130,7 @@ class ShutDown(TestCase):
 
         with mock.patch.object(shutdown, "_ROUNDS", 2):
             for task in self.run_end(prepare, grace=5):
-                shutdown.keep(task)
+                shutdown.prevent_finalization(task)
 
     def test_bounded(self) -> None:
         """An awaitable that takes too long is cancelled."""
@@ -165,7 +165,7 @@ class ShutDown(TestCase):
             return generator
 
         for task in self.run_end(prepare):
-            shutdown.keep(task)
+            shutdown.prevent_finalization(task)
 
     def test_executor(self) -> None:
         """If a job of the user's executor does not end, the shutdown ends all the same."""

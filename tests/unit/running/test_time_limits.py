@@ -57,10 +57,10 @@ class Limits(TestCase):
         self.time_limits.begin(SOON)
         with self.assertRaises(Overrun) as caught:
             time.sleep(5)
-        error = self.time_limits.explained(caught.exception)
+        error = self.time_limits.as_time_limit_error(caught.exception)
         self.assertIsInstance(error, TimeLimitError)
         self.assertIn("It runs here:", str(error))
-        self.assertIs(self.time_limits.explained(error), error)
+        self.assertIs(self.time_limits.as_time_limit_error(error), error)
 
     def test_extended(self) -> None:
         """The alarm follows the deadline, also when that is extended or lifted."""
@@ -123,7 +123,7 @@ class Limits(TestCase):
                 while True:
                     time.sleep(0.001)
             except BaseException as error:
-                errors.append(time_limits.explained(error))
+                errors.append(time_limits.as_time_limit_error(error))
             finally:
                 time_limits.close()
 
