@@ -163,7 +163,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
             runner.host.detach(error)  # as with asyncio, the task goes on when the loop does
 
         try:
-            with interrupts.cancelling(runner.host), runner:
+            with runner, interrupts.cancelling(runner.host):
                 return runner.run(coro, stopped, is_last=always)
         finally:
             self._is_abandoned |= runner.is_abandoned
