@@ -5,16 +5,18 @@ unittest calls each of them through a private method of the test case, a *hook*
 When a test starts, `Adapter.attach` replaces the hooks of this one instance.
 
 1. Our hook calls what unittest would call. Only if that returns an awaitable, we run it
-   (`invocation` for tests, `fixture_calls` for fixtures). No declaration is asked: a class that
-   runs its coroutine tests itself returns no awaitable, and keeps its results.
+   (`invocation` for tests, `fixture_calls` for fixtures). The result decides, not the declaration:
+   a class that runs its coroutine tests itself returns no awaitable, and keeps its results. Only
+   before ``setUp`` a declaration counts: it says that the loop is needed.
 2. ``setUp``, the test, ``tearDown`` and the cleanups of a test run in one task, in its scope.
 3. The scope ends with the test if nothing follows. Otherwise it ends after the last cleanup.
-4. After the last cleanup the checks look for what the test has left. An error is raised in one more
-   cleanup, so that unittest reports it as an error of the test.
-5. A class that overrides a hook keeps it. IsolatedAsyncioTestCase does: see `isolated`.
+4. After the last cleanup the checks look for what the test has left. We raise their error in one
+   more cleanup, so that unittest reports it for this test.
+5. If a class overrides a hook, we leave that. IsolatedAsyncioTestCase is the exception: see
+   `isolated`.
 
-Cleanups can also be called by hand (``doCleanups``). So their hook is replaced on TestCase itself,
-as long as the run lasts.
+A test can also call ``doCleanups`` itself. So the hook of cleanups is replaced on TestCase, until
+the run ends.
 """
 
 from __future__ import annotations
@@ -315,7 +317,7 @@ class _Raise:
 
 
 def _check_fixtures(test: TestCase) -> None:
-    """Let a test fail if its class calls its tests itself, but has an async fixture."""
+    """Let a test fail if its class calls its tests itself, but not its async fixtures."""
     for name in ("setUp", "tearDown"):
         fixture = getattr(test, name)
         is_called = unittest_internals.is_set_up_by_unittest(type(test))
@@ -334,5 +336,5 @@ def _refuse(test: TestCase, fixture: Any) -> None:
         f"{locations.describe(fixture)}: {type(test).__name__} overrides "
         f"{unittest_internals.TEST_HOOK} to call its tests by itself, so its fixtures are not "
         "awaited.\n"
-        "Take that away, or make the fixture a plain function."
+        "Remove that, or make the fixture a plain function."
     )

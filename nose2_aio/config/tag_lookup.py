@@ -1,4 +1,4 @@
-"""Read the tags of a test back: those of its function, of its class, and of the bases of the class.
+"""Read the tags of a test: those of its function, of its class, and of the bases of the class.
 
 `nose2_aio.config.tags` has the decorators, and says where a tag is stored. The functions here that
 read a tag take a test's function, and ``owner``: the user's class, or `object` if there is none.
@@ -251,5 +251,5 @@ def _class_tags(owner: type) -> dict[str, Any]:
 
 
 def _place(name: str, function: object) -> str:
-    """Return where a tag stands that is an attribute of a function."""
+    """Describe the attribute of a function that is a tag, for messages."""
     return f"attribute {name} of {locations.describe(function)}"

@@ -1,4 +1,4 @@
-"""Alarms: call a function at a given time, whatever code a thread runs then.
+"""Alarms: call a function at a given time, even if the thread is busy with other code.
 
 - In the main thread, the alarm is the signal SIGALRM. Its handler runs between two steps of Python
   code. The signal also interrupts most calls in C that wait.
@@ -27,7 +27,7 @@ OnAlarm = Callable[[FrameType | None], BaseException | None]
 
 
 class Overrun(BaseException):
-    """Interrupts code at its time limit, if it does not await."""
+    """Raised in code that does not await, to interrupt it after its time limit."""
 
 
 class ProcessAlarms:
@@ -40,7 +40,7 @@ class ProcessAlarms:
         self.signal_due = 0.0
         """When the timer of the process rings that we set last, by `time.monotonic`."""
         self.threads: set[int] = set()
-        """The identities of our threads that wait."""
+        """The identities of our timer threads. They are no reason to wait for in a deadlock."""
 
     def is_ours(self, left: float) -> bool:
         """Return True if we have set the timer of the process, which rings in ``left`` seconds."""
@@ -51,7 +51,7 @@ process_alarms = ProcessAlarms()
 
 
 class _AlarmThread(threading.Timer):
-    """Waits, and calls a function."""
+    """A timer thread, which is listed in `process_alarms` while it lives."""
 
     def run(self) -> None:
         own = threading.get_ident()
@@ -63,10 +63,10 @@ class _AlarmThread(threading.Timer):
 
 
 class Alarm:
-    """The alarm of the thread that has created it. A thread has one, at most."""
+    """The alarm of the thread that has created it. Create one for each thread, at most."""
 
     _due: tuple[float, OnAlarm] | None = None
-    """When to call which function; None if the alarm is off."""
+    """The time and the function to call; None if the alarm is off."""
     _timer: threading.Timer | None = None
     """The thread that waits, if the alarm is not a signal."""
     _handler_before: Any = None

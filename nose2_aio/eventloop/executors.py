@@ -139,7 +139,7 @@ def _run(job: Job) -> None:
 def is_idle(identity: int, frame: FrameType) -> bool:
     """Return True if a thread of any thread pool waits for a job, given its innermost frame.
 
-    It is not idle if a job waits for it, or if it has just been given one.
+    A thread of another pool is not idle if a job waits for it, or if it has just been given one.
     """
     if frame.f_code is _WORKER:
         return frame.f_lasti in _get_calls() and not _has_job(identity)
@@ -179,4 +179,4 @@ def _has_job(identity: int) -> bool:
 
 
 _WORKER = locations.code_of(concurrent.futures.thread, "_worker")
-"""The function that the threads of thread pools run. No public name says if one is idle."""
+"""The function that threads of a ThreadPoolExecutor run. No public way shows if one is idle."""

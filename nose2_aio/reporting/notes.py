@@ -1,4 +1,4 @@
-"""Notes: lines for the end of the run about what was asked for and can't be done."""
+"""Notes: lines for the end of the run, such as on a setting that could not be applied."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["Notes"]
 
 
 class Notes:
-    """Lines for the end of the run, each once, in the order in which they came."""
+    """Lines for the end of the run, without duplicates, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._lines: dict[str, None] = {}
@@ -20,10 +20,10 @@ class Notes:
         return list(self._lines)
 
     def add(self, *lines: str) -> None:
-        """Add lines that are not there yet."""
+        """Add lines. A line that is there already is not added again."""
         self._lines.update(dict.fromkeys(lines))
 
     def take(self) -> list[str]:
-        """Return the lines, and forget them."""
+        """Return the lines, and remove them."""
         lines, self._lines = list(self._lines), {}
         return lines

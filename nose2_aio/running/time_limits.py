@@ -64,7 +64,7 @@ class TimeLimits:
 
     def __init__(self, notes: Notes | None = None) -> None:
         self._alarm = Alarm()
-        self.notes = notes or Notes()
+        self.notes = Notes() if notes is None else notes
 
     def begin(self, limit: Limit, virtual: VirtualTime | None = None) -> None:
         """Begin the time of a test or fixture."""

@@ -9,7 +9,7 @@ from nose2_aio.workers.messages import Call
 __all__ = ["RunInterval", "RunIntervals"]
 
 _SHORTEST = 1e-4
-"""Seconds that a test counts for at least in the average."""
+"""In the average, each test counts for at least this many seconds."""
 
 
 class RunInterval(NamedTuple):
@@ -24,14 +24,14 @@ class RunInterval(NamedTuple):
 
 
 class RunIntervals:
-    """When each of the tests ran that have ended."""
+    """The intervals of all tests that have ended."""
 
     def __init__(self) -> None:
         self.average = 0.0
-        """The seconds that a test takes. Recent tests count more. 0 if no test has ended."""
+        """The average seconds of a test. Recent tests count more. It starts at 0."""
         self._intervals: list[RunInterval] = []
         self._began: dict[int, float] = {}
-        """When the last test of a unit began, by unit."""
+        """When the latest test of each unit began."""
 
     def begin(self, unit: int, call: Call) -> None:
         """Note that a test begins, given the call of ``startTest``."""
@@ -44,7 +44,7 @@ class RunIntervals:
         self.average += (max(call.moment - began, _SHORTEST) - self.average) / 8
 
     def concurrent(self, unit: int, test: int) -> list[RunInterval]:
-        """Return when the other tests ran that ran at the same time as this one."""
+        """Return the intervals of the other tests that overlap those of this test."""
         own = [one for one in self._intervals if (one.unit, one.test) == (unit, test)]
         return [
             one

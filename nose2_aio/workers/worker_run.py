@@ -61,7 +61,7 @@ class WorkerRun:
         self._started_count = 0
         """How many workers were started."""
         self._quiet = ExitStack()
-        """Hides warnings while a worker is forked."""
+        """Hides warnings during a fork."""
         self.is_running = False
         """True while tests run in workers."""
         self._places = {
@@ -88,7 +88,7 @@ class WorkerRun:
 
     def run_alone(self, test: TestCase) -> bool | None:
         """Run a test alone in a fresh worker. Return True if it passes, None after Ctrl-C."""
-        if id(test) not in self._places:  # it has run in this process
+        if id(test) not in self._places:  # it ran in the main process
             self._units = [Unit([test], BaseTestSuite())]
         unit, position = self._places.get(id(test), (0, 0))
         detector = PassDetector()
@@ -110,7 +110,7 @@ class WorkerRun:
         ]
 
     def describe_running(self) -> str:
-        """Return which tests run. Their workers print where these wait."""
+        """Return which tests run now. Each busy worker prints where its own test waits."""
         assert self._pool is not None
         self._pool.signal(signal.SIGQUIT)
         tests = self._pool.running()
@@ -149,7 +149,9 @@ class WorkerRun:
         folder = self._folder / f"worker-{self._started_count}"
         if self._method == "fork":
             with self._quiet:
-                if self._settings.worker_start == "fork":  # maybe in spite of other threads
+                if (
+                    self._settings.worker_start == "fork"
+                ):  # maybe though there are other threads: Python would warn
                     self._quiet.enter_context(warnings.catch_warnings())
                     warnings.simplefilter("ignore", DeprecationWarning)
                 return WorkerHandle(self._context, folder, self._run_forked)
@@ -175,10 +177,7 @@ class WorkerRun:
 
 @contextmanager
 def _awaiting_children() -> Iterator[None]:
-    """Make it possible to wait for child processes inside the block.
-
-    It is not possible in a process that ignores SIGCHLD.
-    """
+    """Inside the block, don't ignore SIGCHLD: a process that does can't wait for its children."""
     before = signal.getsignal(signal.SIGCHLD)
     if before is not signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
         yield
@@ -212,7 +211,7 @@ def _start_method(settings: Settings) -> str:
 
 
 def _is_fork_safe() -> bool:
-    """Return True on Linux, if there is no other thread, neither of Python nor of C code."""
+    """Return True on Linux if this process has one thread (without /proc: one of Python's)."""
     if sys.platform != "linux":
         return False
     try:
