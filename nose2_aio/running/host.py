@@ -238,22 +238,25 @@ class TaskHost(Host):
         """Return the error as it is."""
         return error
 
+    def give_up(self) -> BaseException | None:
+        """Forget the job; its error has been raised out of the loop."""
+        if self.task is not None and self.task.done() and not self.task.cancelled():
+            self.task.exception()  # retrieve it, or asyncio would log it
+        return super().give_up()
+
     def detach(self, error: BaseException) -> None:
         """Fail with an error, and leave the task as it is."""
         self.job, self.error = None, error
         self.state = State.CLOSED
 
     def _note_end(self, task: asyncio.Task[Any]) -> None:
-        if self.job is None:  # it was detached, or abandoned
+        if self.job is None:  # it was detached or given up
             return
         self.job = None
         self.state = State.CLOSED
         self.is_late = self.deadline is not None and self.deadline.is_over
         try:
             self.value = task.result()
-        except (KeyboardInterrupt, SystemExit) as error:
-            self.error = error  # it has stopped the loop
-            return
         except BaseException as error:
             self.error = error
         self.loop.stop()

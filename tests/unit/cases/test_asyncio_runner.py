@@ -168,3 +168,66 @@ class Runners(TestCase):
             self.assertIsNotNone(runner.run(task()))
             runner.inspect()
             runner.close()
+
+    def test_context_manager(self) -> None:
+        """It can be used as a context manager, which closes it. Then it is closed for good."""
+        with self.runner() as runner:
+            loop = runner.get_loop()
+        self.assertTrue(loop.is_closed())
+        with self.assertRaisesRegex(RuntimeError, "^Runner is closed$"):
+            runner.get_loop()
+
+    def test_no_coroutine(self) -> None:
+        """Only coroutines are run."""
+        with self.assertRaisesRegex(ValueError, "^a coroutine was expected, got 5$"):
+            self.runner().run(5)
+
+    def test_stopped_at_the_end(self) -> None:
+        """A leftover task that stops the loop during the shutdown is reported."""
+        runner = self.runner()
+
+        async def stops() -> None:
+            try:
+                await asyncio.sleep(10)
+            finally:
+                asyncio.get_running_loop().stop()
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+
+        async def leaves() -> None:
+            self.left = asyncio.create_task(stops())
+            await asyncio.sleep(0)
+
+        runner.run(leaves())
+        runner.close()
+        self.assertIn("Event loop stopped before Future completed.", self.problems.abandon_reason)
+
+    def test_other_runner_fails(self) -> None:
+        """If a runner that is not asyncio's can't close its loop, that is reported."""
+
+        class Own(asyncio.Runner):
+            def close(self) -> None:
+                raise ValueError("bad close")
+
+        for is_instrumented in (True, False):
+            inner = Own()
+            problems = self.problems = Problems()
+            with contextlib.ExitStack() as block:
+                if not is_instrumented:
+                    block.enter_context(mock.patch.object(instrumented, "state_of", lambda _: None))
+                runner = self.runner(inner)
+                loop = runner.get_loop()
+                runner.close()
+            self.assertIn("ValueError('bad close')", problems.abandon_reason)
+            self.assertTrue(loop.is_closed())
+
+    def test_exits(self) -> None:
+        """A step that raises SystemExit ends with it; the next step runs."""
+
+        async def exits() -> None:
+            raise SystemExit(3)
+
+        runner = self.runner()
+        with self.assertRaises(SystemExit):
+            runner.run(exits())
+        self.assertIsNotNone(runner.run(task()))

@@ -85,3 +85,15 @@ class Causes(TestCase):
 
             with self.subTest(make_loop), self.assertRaises(asyncio.CancelledError):
                 self.run_jobs(make_loop, waits)
+
+    def test_by_itself(self) -> None:
+        """If a job cancels itself, it is a plain cancellation."""
+        for make_loop in (event_loops.new, uvloop.new_event_loop):
+
+            async def cancels() -> None:
+                own: Any = asyncio.current_task()
+                own.cancel()
+                await asyncio.sleep(0)
+
+            with self.subTest(make_loop), self.assertRaises(asyncio.CancelledError):
+                self.run_jobs(make_loop, cancels)

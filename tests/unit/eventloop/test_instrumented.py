@@ -12,6 +12,7 @@ from unittest import TestCase, mock
 from nose2_aio.eventloop import instrumented, state, wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.problems import HandlerCall, Problems
+from nose2_aio.eventloop.wait_times import WaitTimes
 from nose2_aio.reporting.inspections import inspect_after_test, take_lost_errors
 from nose2_aio.running import shutdown
 
@@ -51,6 +52,15 @@ class Instrumenting(TestCase):
         self.assertNotIn("__nose2_aio__", vars(self.loop))
         self.assertIsNone(instrumented.state_of(self.loop))
         instrumented.set_alarm(self.loop, 5, self.fail)
+
+    def test_waits_not_recorded(self) -> None:
+        """The waits of a loop are recorded, and then no more."""
+        with instrumented.instrument(self.loop):
+            loop_state = instrumented.state_of(self.loop)
+            assert loop_state is not None
+            for waits in (WaitTimes(), None):
+                instrumented.record_waits(self.loop, waits, lambda: None)
+                self.assertIs(loop_state.waits, waits)
 
     def test_nothing_kept(self) -> None:
         """A record keeps no object alive. An object without weak references is not recorded."""

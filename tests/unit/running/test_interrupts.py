@@ -15,7 +15,9 @@ from unittest import TestCase, mock, skipIf
 
 from nose2_aio.errors import InterruptedRunError
 from nose2_aio.running import interrupts
+from nose2_aio.running.host import TaskHost
 from nose2_aio.running.interrupts import Interrupts
+from nose2_aio.running.runner import Runner
 
 
 @contextlib.contextmanager
@@ -222,3 +224,72 @@ class Handlers(TestCase):
             interrupts._installed.uninstall()
             self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_IGN)
         self.assertIsNone(interrupts._ignored(after_in_child=interrupts._installed.uninstall))
+
+
+class Cancelling(TestCase):
+    """Ctrl-C while a coroutine runs that asyncio would run."""
+
+    def setUp(self) -> None:
+        """Let Ctrl-C be handled by Python."""
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
+        self.loop = asyncio.new_event_loop()
+        self.addCleanup(self.loop.close)
+
+    def run_it(self, coroutine: Any) -> Any:
+        """Run a coroutine, cancelled at Ctrl-C."""
+        with Runner(self.loop, host=TaskHost) as runner, interrupts.cancelling(runner.host):
+            return runner.run(coroutine, lambda: None)
+
+    async def interrupted(self, times: int = 1) -> None:
+        """Press Ctrl-C, and wait."""
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(10)
+
+    def test_cancelled(self) -> None:
+        """The coroutine is cancelled. Then KeyboardInterrupt is raised, and says where it was."""
+        with self.assertRaises(KeyboardInterrupt) as caught:
+            self.run_it(self.interrupted())
+        self.assertIn("test_interrupts.py", caught.exception.__notes__[0])
+        self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)
+
+    def test_handled(self) -> None:
+        """A coroutine that handles the cancellation goes on."""
+
+        async def handles() -> str:
+            try:
+                await self.interrupted()
+            except asyncio.CancelledError:
+                return "handled"
+            return "not cancelled"
+
+        self.assertEqual(self.run_it(handles()), "handled")
+
+    def test_twice(self) -> None:
+        """The second Ctrl-C raises KeyboardInterrupt at once."""
+        with self.assertRaises(KeyboardInterrupt):
+            self.run_it(self.interrupted(times=2))
+
+    def test_other_cancellation(self) -> None:
+        """A cancellation that Ctrl-C has not caused is raised as it is."""
+
+        async def cancels() -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
+
+        with self.assertRaises(asyncio.CancelledError):
+            self.run_it(cancels())
+
+    def test_own_handler(self) -> None:
+        """A handler of the user's stays, whether it was set before or meanwhile."""
+
+        async def sets() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+        self.run_it(sets())
+        self.assertIs(signal.getsignal(signal.SIGINT), signal.SIG_IGN)
+        self.run_it(asyncio.sleep(0))
+        self.assertIs(signal.getsignal(signal.SIGINT), signal.SIG_IGN)
