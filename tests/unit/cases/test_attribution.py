@@ -57,3 +57,32 @@ class Attributed(TestCase):
             attribution.begin_coroutine()
             attribution.end()
         collect.assert_not_called()
+
+    def test_collections(self) -> None:
+        """Before a test awaits, the garbage of others is collected. At its end, its own is.
+
+        The first collection is left out if the test before awaited too, and has the same class:
+        then its own collection was the last.
+        """
+
+        class Case(TestCase):
+            def test(self) -> None: ...
+
+        class Other(Case): ...
+
+        settings = Settings()
+        attribution = Attribution(settings, CheckResults(settings))
+        for case, awaits, collections in (
+            (Case, True, 2),
+            (Case, True, 1),
+            (Case, False, 0),
+            (Case, True, 2),
+            (Other, True, 2),
+            (Other, True, 1),
+        ):
+            with mock.patch("gc.collect") as collect:
+                attribution.begin(case("test"))
+                if awaits:
+                    attribution.begin_awaiting()
+                attribution.end()
+            self.assertEqual(collect.call_count, collections)

@@ -239,6 +239,33 @@ class HandOut(Pools):
             longest = max(len(orders) for orders in self.workers[0].received)
             self.assertEqual(longest > 1, is_ahead)
 
+    def test_taken_back(self) -> None:
+        """Units that wait for the end of a long test are given to a worker that is idle."""
+        busy: list[tuple[Worker, int]] = []
+        waiting: set[int] = set()
+
+        def script(worker: Worker, order: Assignment) -> Iterator[Report]:
+            orders = worker.received[-1]
+            if not waiting and len(orders) > 1:  # the first of these takes long
+                waiting.update(one.unit for one in orders[1:])
+                busy.append((worker, order.unit))
+                worker.state.begin_unit(order.unit)
+                worker.state.begin_test(0, monotonic() - 60)
+                worker.state.kill_at = monotonic() + 1  # so that a failure of this test ends
+            elif not busy or worker is not busy[0][0]:
+                yield Report(order.unit, ran(0, seconds=0.0001), is_over=True)
+                if busy and order.unit in waiting:
+                    long, its_unit = busy.pop()
+                    long.state.kill_at = float("inf")
+                    if long.is_alive:
+                        long.tell(Report(its_unit, ran(0), is_over=True))
+
+        self.script = script
+        self.run_pool([unit() for _ in range(40)])
+        self.assertEqual(self.names().count("addSuccess"), 40)
+        first, second = self.received()
+        self.assertTrue({*first} & {*second})
+
     def test_ran(self) -> None:
         """The pool knows when each test ran."""
         self.script = lambda _, order: iter(

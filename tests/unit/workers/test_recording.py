@@ -373,8 +373,9 @@ class Stops(Recording):
         self.assertFalse(self.recorder.wasSuccessful())
 
     def test_noting(self) -> None:
-        """Ctrl-C has to wait only while an event is recorded."""
+        """Ctrl-C has to wait before the first unit, and then only while an event is recorded."""
         seen: list[bool] = []
+        self.assertTrue(self.recorder.is_uninterruptible)
         self.recorder.is_uninterruptible = False
         self.output.take.side_effect = lambda: seen.append(self.recorder.is_uninterruptible) or []
         self.run_unit("passes", has_fixtures=True)
