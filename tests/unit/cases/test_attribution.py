@@ -83,6 +83,6 @@ class Attributed(TestCase):
             with mock.patch("gc.collect") as collect:
                 attribution.begin(case("test"))
                 if awaits:
-                    attribution.begin_awaiting()
+                    attribution.begin_coroutine()
                 attribution.end()
             self.assertEqual(collect.call_count, collections)
