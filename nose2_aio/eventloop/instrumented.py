@@ -273,15 +273,15 @@ def set_alarm(
 def record_waits(
     loop: AbstractEventLoop, waits: WaitTimes | None, where: Callable[[], Line | None]
 ) -> None:
-    """Record in ``waits`` how long a loop waits; None: record nothing.
+    """Record in ``waits`` how long an instrumented loop waits; None: record nothing.
 
     ``where`` returns the line that the test is at.
     """
     loop_state = state_of(loop)
-    if loop_state is not None:
-        loop_state.waits = waits
-        if loop_state.clock is not None:
-            loop_state.clock.take_waits()
+    assert loop_state is not None
+    loop_state.waits = waits
+    if loop_state.clock is not None:
+        loop_state.clock.take_waits()
     if waits is not None:
         waits.where, waits.is_known = where, has_selector(loop)
 
