@@ -37,14 +37,30 @@ class ProcessAlarms:
     """Seconds that a timer may differ from the one that we set, and still be the same."""
 
     def __init__(self) -> None:
-        self.signal_due = 0.0
-        """When the timer of the process rings that we set last, by `time.monotonic`."""
+        self._due = 0.0, 0.0
+        """The earliest and the latest time at which the timer rings that we have set last."""
         self.threads: set[int] = set()
         """The identities of our timer threads. They are no reason to wait for in a deadlock."""
 
-    def is_ours(self, left: float) -> bool:
-        """Return True if we have set the timer of the process, which rings in ``left`` seconds."""
-        return abs(self.signal_due - monotonic() - left) < self._TOLERANCE
+    def set_timer(self, seconds: float) -> None:
+        """Let the timer of the process ring in so many seconds; 0 turns it off."""
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        self._due = _timer_due()
+
+    def is_ours(self) -> bool:
+        """Return True if the timer of the process is the one that we have set last."""
+        earliest, latest = _timer_due()
+        return earliest - self._TOLERANCE < self._due[1] and latest + self._TOLERANCE > self._due[0]
+
+
+def _timer_due() -> tuple[float, float]:
+    """Return the earliest and the latest time at which the timer of the process may ring.
+
+    The two differ by how long this call takes: on a busy machine, it may be suspended meanwhile.
+    """
+    before = monotonic()
+    left = signal.getitimer(signal.ITIMER_REAL)[0]
+    return before + left, monotonic() + left
 
 
 process_alarms = ProcessAlarms()
@@ -106,17 +122,15 @@ class Alarm:
         handler = signal.getsignal(signal.SIGALRM)
         if self._due is None:
             # the user's code may have set another timer since then: that one goes on
-            left = signal.getitimer(signal.ITIMER_REAL)[0]
-            if handler == self._on_signal or process_alarms.is_ours(left):
-                signal.setitimer(signal.ITIMER_REAL, 0)
+            if handler == self._on_signal or process_alarms.is_ours():
+                process_alarms.set_timer(0)
             return
         if handler is signal.SIG_DFL:
             self._handler_before = handler
             signal.signal(signal.SIGALRM, self._on_signal)
         elif handler != self._on_signal:
             return
-        process_alarms.signal_due = self._due[0]
-        signal.setitimer(signal.ITIMER_REAL, self._left())
+        process_alarms.set_timer(self._left())
 
     def _on_signal(self, _: int, frame: FrameType | None) -> None:
         error = self._call(frame)

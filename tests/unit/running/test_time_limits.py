@@ -12,7 +12,7 @@ from typing import Any
 from unittest import TestCase, mock
 
 from nose2_aio.errors import TimeLimitError
-from nose2_aio.eventloop import selector
+from nose2_aio.eventloop import alarms, selector
 from nose2_aio.eventloop.alarms import Alarm, Overrun
 from nose2_aio.introspection import debuggers
 from nose2_aio.running import time_limits
@@ -160,6 +160,22 @@ class Alarms(TestCase):
         alarm.set((time.monotonic() + 0.01, self.fail))
         self.assertEqual(signal.getitimer(signal.ITIMER_REAL), (0.0, 0.0))
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    def test_ours(self) -> None:
+        """Our timer is recognized on a machine that is so busy that each step takes long."""
+
+        def slow() -> float:
+            time.sleep(0.005)
+            return time.monotonic()
+
+        alarm = Alarm()
+        self.addCleanup(alarm.close)
+        with mock.patch.object(alarms, "monotonic", slow):
+            alarm.set((time.monotonic() + 5, lambda _: None))
+            self.assertTrue(alarms.process_alarms.is_ours())
+            signal.setitimer(signal.ITIMER_REAL, 4)
+            self.assertFalse(alarms.process_alarms.is_ours())
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def test_nothing_to_raise(self) -> None:
         """The alarm's callback may return no error. The alarm rings once."""
