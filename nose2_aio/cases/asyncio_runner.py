@@ -113,7 +113,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
             return self._replaced.run(coro, **({} if context is None else {"context": context}))
         if not asyncio.iscoroutine(coro):
             raise ValueError(f"a coroutine was expected, got {coro!r}")
-        return self._run(loop, coro, context or self._own_context, TaskHost)
+        return self._run(loop, coro, self._own_context if context is None else context, TaskHost)
 
     def inspect(self) -> None:
         """Run the checks for what the test has left on the loop."""

@@ -61,6 +61,16 @@ class Runners(TestCase):
         self.assertIsNot(first[1], second[1])
         self.assertEqual((first[2], second[2], variable.get()), ("unset", "set", "unset"))
 
+    def test_empty_context(self) -> None:
+        """A context without variables is used, too."""
+        context = contextvars.Context()
+
+        async def step() -> None:
+            variable.set("set")
+
+        self.runner().run(step(), context=context)
+        self.assertEqual(context[variable], "set")
+
     def test_attributes(self) -> None:
         """Other attributes are those of asyncio's runner."""
         self.inner.mark = "inner"  # type: ignore[attr-defined]
