@@ -3,13 +3,14 @@
 A run has layers, modules, classes and tests, one inside the other. Each is a scope, and a scope may
 have a runner (`nose2_aio.running.runner` says how runners nest).
 
-1. A scope is opened when the first of its own fixtures returns an awaitable, or makes a loop the
-   current one. It is opened before anything inside it runs if one of its fixtures is a coroutine
-   function, or if ``loop-scope`` names it. No other scope has a runner.
-2. A scope shares the loop of the nearest open scope around it. If there is none, it gets a loop of
-   its own, until it is closed. So a loop lives as long as the widest async fixture in effect.
-3. A scope may be open only because of ``loop-scope``. It is skipped by tests for which
-   ``loop-scope`` names another scope.
+1. The first awaitable of a fixture or test opens its scope. A fixture that makes a loop current
+   opens its scope, too. If a fixture of a scope is a coroutine function, or if ``loop-scope`` names
+   the scope, it is opened before the first coroutine inside it.
+2. A scope shares the loop of the nearest open scope around it. If there is none, the scope gets a
+   new loop, which is closed with it. So a loop lives as long as the widest async fixture around a
+   test.
+3. Some scopes are open only because ``loop-scope`` names them. A test or fixture with another
+   ``loop-scope`` does not share their loop.
 4. Before something runs, the scopes that it isn't part of are closed. The scope of a layer is
    closed at the end of the layer, that of a class or a module after its cleanups, and that of the
    run at the end of the run.
@@ -55,7 +56,7 @@ class Scope:
         self.owner = owner
         self.runner = runner
         self.is_from_loop_scope = False
-        """True if ``loop-scope`` has opened it, and no fixture."""
+        """True if only ``loop-scope`` has opened it, not a fixture or a test."""
 
     def contains(self, scope_key: ScopeKey) -> bool:
         """Return True if it contains the scope of a key.

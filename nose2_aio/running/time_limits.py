@@ -4,7 +4,8 @@
    a class, module or layer. On a loop, the `runner` cancels the coroutine when it passes.
 2. Code that doesn't await is interrupted by an alarm (`alarms`), a bit later. The alarm raises an
    `Overrun` if user code is at the end of the stack. If the code goes on, it does so again.
-3. When the limit of a test has passed, ``tearDown`` and the cleanups get the same time once more.
+3. When the limit of a test has passed, ``tearDown`` and the cleanups get the same time again. If
+   that passes too, the rest gets it again.
 
 In virtual time, the limit counts by the virtual clock, and there is a second limit in real time.
 While a debugger is at work, nothing is limited.
@@ -35,7 +36,7 @@ from nose2_aio.running.deadlines import Deadline, Limit, VirtualTime
 __all__ = ["TimeLimits", "call_users_code"]
 
 _SLACK = 0.1
-"""Seconds after the limit in which the loop may cancel the code, before the alarm interrupts it."""
+"""Seconds from the limit to the alarm. In this time, the loop can cancel the code first."""
 _RETRY = 0.02
 """Seconds until the next alarm, if nothing could be interrupted."""
 _PATIENCE = 1.0
@@ -54,7 +55,7 @@ class TimeLimits:
     virtual: VirtualTime | None = None
     """The virtual time of what runs; None if its time is real."""
     waits: WaitTimes | None = None
-    """Where to add how long the test waits; None if that is not recorded."""
+    """Records how long the test waits; None if that is not recorded."""
     is_off: Callable[[], bool] = staticmethod(lambda: False)
     """Returns True if nothing is limited."""
     on_change: Callable[[float], None] | None = None
@@ -108,7 +109,7 @@ class TimeLimits:
         self._alarm.close()
 
     def restart_if_over(self) -> None:
-        """If the limit has passed, give what comes next the same time once more."""
+        """If the limit has passed, begin a new deadline with the same limit."""
         if self.deadline is not None and self.deadline.is_over:
             self._begin(self.deadline.limit)
 
@@ -181,7 +182,7 @@ class TimeLimits:
             self.on_change(self.deadline.when if is_limited and self.deadline else math.inf)
 
     def _interrupt(self, frame: FrameType | None) -> BaseException | None:
-        """Called by the alarm: return the error to raise in a stack, if it is to be interrupted."""
+        """Return the error to raise in the code that runs, or None to let it go on."""
         deadline = self.deadline
         if deadline is None:
             return None
@@ -215,9 +216,9 @@ def call_users_code(function: Callable[..., Any], /, *args: Any, **kwargs: Any) 
 
 
 def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
-    """Return True if user code is at the end of a stack, or library code that it has called.
+    """Return True if the innermost code is the user's, or a library's that the user has called.
 
-    ``is_awaiting`` says that the loop of the test runs: then asyncio's code waits for the test.
+    ``is_awaiting`` is True if the loop of the test runs. Then asyncio's code is not interrupted.
     """
     is_in_loop = False
     while frame is not None:
@@ -227,7 +228,7 @@ def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
         if package == "asyncio" or frame.f_globals is vars(selector):
             if is_awaiting:
                 return False
-            is_in_loop = True  # the test runs a loop itself, maybe with a decorator of ours
+            is_in_loop = True  # the test runs another loop, maybe with a decorator of ours
         elif package in _RUNNERS:
             if package == "nose2" or not is_in_loop:
                 return False
