@@ -86,7 +86,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     @functools.cached_property
     def settings(self) -> Settings:
-        """What file and command line say; the file alone in a worker process."""
+        """The settings of file and command line; in a worker process, those of the file."""
         config = self.session.config
         file = dict(config.items(SECTION)) if config.has_section(SECTION) else {}
         return resolve(file, self.command_line, everywhere=config.defaults())
@@ -105,12 +105,12 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         for name in ("loadTestsFromModule", "loadTestsFromName"):
             plugins = self.session.hooks.hooks[name].plugins
             plugins.remove(self)
-            # what is named is imported there, once
+            # discovery imports the module of a named test
             discovery = [p for p in plugins if type(p).__module__ == _DISCOVERY]
             plugins.insert(plugins.index(discovery[0]) + 1 if discovery else 0, self)
 
     def handleArgs(self, event: Any) -> None:
-        """End the run before any test where a setting has a value that it can't have."""
+        """End the run before any test if the value of a setting is not valid."""
         for option in OPTIONS:
             value = getattr(event.args, f"{SECTION}_{option.name}")
             if value is not None:
@@ -122,7 +122,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         switched = getattr(event.args, SECTION)
         if switched and not self.registered:
             self.register()
-        if not self.settings.time_limit:  # then there is nothing to do for it in this process
+        if not self.settings.time_limit:  # then this hook has nothing to do in this process
             self._unregister("stopTest")
         self._unregister("setTestOutcome")  # in worker processes only
         if switched is False:
@@ -130,9 +130,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self.registered = False
 
     def registerInSubprocess(self, event: Any) -> None:
-        """Come along to worker processes; what the command line said comes in the config.
+        """Load this plugin in nose2's worker processes; the config has the command line's settings.
 
-        The fixture wrappers of this process don't come along: each process installs its own.
+        The fixture wrappers of this process are removed: each process installs its own.
         """
         self._test_run.fixture_wrappers.remove()
         self._is_replaying = True
@@ -144,16 +144,16 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             config.add_section(SECTION)
         for key, text in self.command_line.items():
             config.set(SECTION, key, text)
-        config.set(SECTION, "shuffle", "false")  # they run their shares in the order they get them
+        config.set(SECTION, "shuffle", "false")  # the shares are in order already
 
     def loadTestsFromModule(self, event: Any) -> None:
         """Convert the generator tests of a module before nose2 looks for tests in it."""
         self._convert(event.module)
 
     def loadTestsFromName(self, event: Any) -> Any:
-        """Convert those of the module that has what is named, which discovery has imported.
+        """Convert the generator tests of the module of a named test, which discovery has imported.
 
-        What is named with a loop, ``module.Case.test[uvloop]``, is loaded without, and taken there.
+        Of a name with a loop, ``module.Case.test[uvloop]``, the test on that loop is selected.
         """
         named = loop_variants.split_name(event.name, event.module)
         if named is not None:
@@ -167,7 +167,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         return None
 
     def startTestRun(self, event: Any) -> None:
-        """Cover the fixtures of all that is run, and close what was opened for it."""
+        """Begin the run: its signals, and how its suite is executed."""
         is_worker = spawned.current_worker() is not None
         if is_worker:
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
@@ -177,7 +177,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self._pass_counts = PassCounts()
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)
-        if self._is_on(_MP):  # which may be about to take our place
+        if self._is_on(_MP):  # it may replace our way to execute the suite
             event.suite = units.shuffled_suite(event.suite, self.settings, is_flat=True)
         if self.session.verbosity > 0 and not is_worker:
             for line in units.order_note(self.settings):
@@ -188,17 +188,17 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         self._test_run.end()
 
     def startSubprocess(self, event: Any) -> None:
-        """Do in a worker process, for each of its shares, what is done for a run."""
+        """Begin a share of the run in one of nose2's worker processes."""
         self._is_worker = True
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute_share, event.executeTests)
 
     def stopSubprocess(self, _: Any) -> None:
-        """Close the loop that the shares of a worker process have in common."""
+        """Close the loop that all shares of a worker process use."""
         self._test_run.end()
 
     def startTest(self, event: Any) -> None:
-        """Step in where the test or a fixture of it gives an awaitable."""
+        """Prepare a test case, so that the awaitables of its test and fixtures are run."""
         if not (self._is_replaying or self._test_run.is_replaying):
             self._test_run.adapter.attach(event.test)
 
@@ -215,7 +215,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             self._pass_counts.note(event)
 
     def stopTest(self, event: Any) -> None:
-        """Take what the checks have found of a test, which may have run in a worker process."""
+        """End a test, or take the findings on one that ran in a worker process."""
         if self._is_replaying:
             found = event.metadata.get(_FOUND)
             if found is not None:
@@ -231,7 +231,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             event.success = False
 
     def outcomeDetail(self, event: Any) -> None:
-        """Add to the report of a flaky test what is known of it."""
+        """Add to the report of a flaky test how often it ran, and which tests ran then."""
         for one in self._test_run.flaky:
             if event.outcomeEvent is one.events[0]:
                 event.extraDetail.append(f"{one.note}\n")
@@ -262,19 +262,19 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
             event.stream.writeln(summary)
 
     def startLayerSetup(self, event: Any) -> None:
-        """Arrive at a layer."""
+        """Begin a layer."""
         self._test_run.fixture_wrappers.begin_layer(event.layer)
 
     def stopLayerTeardown(self, event: Any) -> None:
-        """Leave a layer; one without ``tearDown`` as well."""
+        """End a layer, also one without ``tearDown``."""
         self._test_run.fixture_wrappers.end_layer(event.layer)
 
     def startLayerSetupTest(self, event: Any) -> None:
-        """Arrive at a test, before its layers' fixtures for it."""
+        """Begin a test, before the fixtures that its layers have for it."""
         self._test_run.adapter.begin_layered(event.test)
 
     def stopLayerTeardownTest(self, event: Any) -> None:
-        """Leave a test, after its layers' fixtures for it."""
+        """End a test, after the fixtures that its layers have for it."""
         self._test_run.adapter.end_layered(event.test)
 
     def _execute(self, execute: Execute, suite: Any, result: Any) -> Any:
@@ -282,7 +282,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         try:
             if not self._has_workers:
                 return run.execute(execute, suite, result, is_sent=_is_sent(execute))
-            for plugin in self._plugins(_PRETTY):  # it has its say where the traceback is
+            for plugin in self._plugins(_PRETTY):  # it needs the traceback, so a worker asks it
                 if plugin.registered:
                     self.session.hooks.hooks["outcomeDetail"].plugins.remove(plugin)
             return run.execute_in_workers(suite, result, self._describe_error)
@@ -307,7 +307,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         return self.settings.workers > 0
 
     def _describe_error(self, test: Any, error: Any) -> str:
-        """Return what nose2, and its plugin ``prettyassert``, print of an error."""
+        """Return what nose2 prints for an error, with its plugin ``prettyassert``."""
         event = OutcomeDetailEvent(TestOutcomeEvent(test, None, FAIL, error))
         for plugin in self._plugins(_PRETTY):
             if plugin.registered:
@@ -315,7 +315,7 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         return "\n".join([util.exc_info_to_string(error, test), *event.extraDetail])
 
     def _load_variant(self, event: Any, name: str, loop: str) -> Any:
-        """Load what is named, on one of its loops."""
+        """Load a named test on one of its loops."""
         suite = event.loader.loadTestsFromName(name, event.module)
         try:
             return event.loader.suiteClass(loop_variants.select(suite, loop, name, self.settings))
@@ -328,11 +328,11 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         finally:
             # or unittest would tear the class and the module down again, in the next share
             unittest_internals.forget_previous_class(result)
-            if self._last_stop is not None:  # it is going to be sent only now
+            if self._last_stop is not None:  # nose2 sends it after this
                 self._last_stop.metadata[_FOUND] = self._test_run.take()
 
     def _check_mp(self) -> None:
-        """End the run where settings can't be together with nose2's plugin ``mp``."""
+        """End the run if a setting doesn't work with nose2's plugin ``mp``."""
         for name in ("workers", "retries", "repeat") if self._is_on(_MP) else ():
             place = self.settings.places.get(name)
             if place and getattr(self.settings, name) != getattr(Settings(), name):
@@ -396,5 +396,5 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
 
 def _is_sent(execute: Any) -> bool:
-    """True if ``execute`` is nose2's multiprocess plugin, which sends tests to worker processes."""
+    """True if ``execute`` is a method of nose2's plugin ``mp``, which sends tests to processes."""
     return type(getattr(execute, "__self__", None)).__module__ == _MP

@@ -1,4 +1,4 @@
-"""A run: a suite on each of its loops, and what is found meanwhile.
+"""A run: a suite on each of its loops, and its findings.
 
 nose2 says what to execute it with, and on which result; all that is needed for it is made here.
 """
@@ -86,7 +86,7 @@ class Run:
         self._signals = ExitStack()
 
     def begin(self, stop: Callable[[], Any], tell: Callable[[FrameType | None], str]) -> None:
-        """Be ready for signals: ``stop`` ends the run, ``tell`` returns what is going on."""
+        """Handle signals: ``stop`` ends the run, ``tell`` describes what is running."""
         self.interrupts.stop = stop
         self._signals.enter_context(interrupts.print_on_sigquit(tell))
         self._signals.enter_context(interrupts.treat_sigterm_as_ctrl_c(self.interrupts))
@@ -125,7 +125,7 @@ class Run:
 
         ``describe`` is that of `nose2_aio.workers.recording.RecordingResult`.
 
-        Raises `nose2_aio.errors.WorkerStartError` where no worker can be started.
+        Raises `nose2_aio.errors.WorkerStartError` if no worker can be started.
         """
         wakeup_sources.ignore_foreign_threads()
         with stepping_in(self.adapter), self.fixture_wrappers.wrapping(suite):
@@ -161,13 +161,13 @@ class Run:
     def _execute_each(
         self, execute: Execute, repeated: list[loop_variants.Repetition], result: Any
     ) -> Any:
-        """Run what is to be repeated on other loops, fixtures included."""
+        """Execute each repetition on its loops, with its fixtures."""
         value = None
         while repeated:
             number, part = repeated.pop(0)
             self.scopes.begin_repetition(number)
             value = self._execute_once(execute, part, result)
-            if repeated:  # or unittest would take its fixtures for set up
+            if repeated:  # or unittest would think that its fixtures are set up
                 unittest_internals.forget_previous_class(result)
         return value
 
@@ -206,17 +206,17 @@ class Run:
         self.adapter.attach(test)
 
     def detach(self) -> None:
-        """End what was begun for it."""
+        """End the time of the test case, in a worker."""
         self.adapter.detach()
 
     def begin_work(self) -> None:
-        """Forget what the main process has found so far: it is not this worker's."""
+        """Forget the findings of the main process: a forked worker has a copy of them."""
         self._workers = None
         self.interrupts.interrupt = None
         self.take()
 
     def end_work(self) -> None:
-        """Judge what was found of the last test, in a worker."""
+        """Decide on the problems of the last test, in a worker."""
         self.adapter.close()
 
     def on_stop(self, stop: Callable[[], Any]) -> None:
@@ -224,7 +224,7 @@ class Run:
         self.interrupts.stop = stop
 
     def on_deadline(self, note: Callable[[float], None]) -> None:
-        """Call ``note`` with the time when this worker is stuck, whenever that changes."""
+        """Call ``note`` when the time changes after which this worker counts as stuck."""
         late = 2 * self.settings.grace + _PATIENCE
         self.time_limits.on_change = lambda when: note(when + late)
 
@@ -243,7 +243,7 @@ class Run:
         return interrupts.interrupting(self.interrupts, interrupt)
 
     def note(self, line: str) -> None:
-        """Take a line for the end of the run."""
+        """Add a line for the end of the run."""
         self.notes.add(line)
 
     @contextmanager
@@ -278,25 +278,25 @@ class Run:
         )
 
     def merge(self, found: Found) -> None:
-        """Add what was found in another process."""
+        """Add the findings of another process."""
         self._entries += found.entries
         self.timings.add(found.timings)
         self.notes.add(*found.notes)
 
     def take(self) -> Found | None:
-        """Return what was found here, and forget it; None for nothing."""
-        told = [*self._entries, *self.check_results.take()]
-        if not (told or self.notes or self.timings.has_any):
+        """Return the findings of this process, and forget them; None if there are none."""
+        entries = [*self._entries, *self.check_results.take()]
+        if not (entries or self.notes or self.timings.has_any):
             return None
         self._entries = []
-        return Found(told, self.timings.take(), self.notes.take())
+        return Found(entries, self.timings.take(), self.notes.take())
 
     def report(self) -> list[str]:
-        """Return, as lines, what was found and has failed no test, and what the slowest cost."""
+        """Return lines on findings that have failed no test, and on the slowest tests."""
         return [*self.check_results.report(self._entries), *self.timings.report()]
 
     def going_on(self, frame: FrameType | None) -> str:
-        """Return what is going on, while the main thread runs ``frame``."""
+        """Describe what is running, while the main thread runs ``frame``."""
         if self._workers is not None and self._workers.is_running:
             return self._workers.describe_running()
         name, seconds = self.adapter.running()

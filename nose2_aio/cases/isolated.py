@@ -1,12 +1,12 @@
 """Run tests of IsolatedAsyncioTestCase with our limits, checks, clock and reports.
 
 IsolatedAsyncioTestCase runs its own coroutines, on its own loop, with an `asyncio.Runner`. When a
-test starts, `IsolatedCases` puts an `AsyncioRunner` in the place of that one. It runs each step
-(``asyncSetUp``, the test, ``asyncTearDown``, a cleanup) in a task of its own, as asyncio's does.
-The loop, the contexts and the order stay as they are.
+test starts, `IsolatedCases` replaces that runner by an `AsyncioRunner`. Like asyncio's, it runs
+each step (``asyncSetUp``, the test, ``asyncTearDown``, a cleanup) in a task of its own. The loop,
+the contexts and the order stay as they are.
 
-IsolatedAsyncioTestCase awaits only what is declared with ``async def``. A test that returns another
-awaitable is run all the same. An async ``setUp`` fails, and the error says how to name it.
+IsolatedAsyncioTestCase awaits only what is declared with ``async def``. If a test returns another
+awaitable, we run it too. An async ``setUp`` fails, and the error says how to name it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class IsolatedCases:
     """
 
     test: TestCase | None = None
-    """The test that runs, if it is such a test."""
+    """The test that runs, if its class is an IsolatedAsyncioTestCase."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class IsolatedCases:
         self._runner: AsyncioRunner | None = None
 
     def attach(self, test: TestCase, problems: Problems) -> None:
-        """Prepare a test case that is about to run; its asyncio runner exists, its loop may not."""
+        """Prepare a test case that is about to run. Its loop may not exist yet."""
         self.test = test
         own, case = test.__dict__, type(test)
         own[unittest_internals.TEST_HOOK] = partial(
@@ -102,11 +102,11 @@ class IsolatedCases:
             call_users_code(function, *args, **kwargs)
             deadline = time_limits.deadline
             if deadline is not None and deadline.is_over_in_real_time:
-                raise deadline.lateness()  # of plain code: a coroutine has raised it by itself
+                raise deadline.lateness()  # of plain code; the runner raises that of coroutines
         except BaseException as error:
             if isinstance(error, DeadlockError):  # of a loop that the test runs
                 error.__traceback__ = tracebacks.users_traceback(error)
-            raise tracebacks.trim(self._explain(error), head=False)  # noqa: B904 -- it says all
+            raise tracebacks.trim(self._explain(error), head=False)  # noqa: B904 -- it has the cause
 
     def _close(self, test: TestCase) -> None:
         """Close the runner of a test, in place of ``_tearDownAsyncioRunner``."""
@@ -138,13 +138,13 @@ def _refuse(test: TestCase, fixture: Any, *_: Any) -> None:
     name = fixture.__name__
     raise DefinitionError(
         f"{locations.describe(fixture)}: IsolatedAsyncioTestCase calls {name} outside of its loop, "
-        "and drops what it gives.\n"
+        "and does not await it.\n"
         f"Name it async{name[0].upper()}{name[1:]}."
     )
 
 
 def _run_body(test: TestCase, body: Callable[[], Awaitable[Any]]) -> Any:
-    """Run a body as a test: in a coroutine function, which is all that is awaited."""
+    """Run a body as a test, in a coroutine function: unittest awaits nothing else."""
 
     async def run() -> Any:
         return await body()

@@ -59,7 +59,7 @@ class Scope:
         """True if only ``loop-scope`` has opened it, not a fixture or a test."""
 
     def contains(self, scope_key: ScopeKey) -> bool:
-        """Return True if it contains the scope of a key.
+        """Return True if this scope is the scope of a key, or is around it.
 
         Always True for the run and for layers: they are closed at their own end.
         """
@@ -140,7 +140,7 @@ class Scopes:
         return factory
 
     def is_innermost(self, owner: object) -> bool:
-        """Return True if the innermost scope is that of ``owner``, which has a loop in use.
+        """Return True if the innermost scope belongs to ``owner``, and its loop is open.
 
         False if only ``loop-scope`` has opened it, or if its loop is closed.
         """
@@ -178,8 +178,8 @@ class Scopes:
     def close(self, scope_key: ScopeKey) -> None:
         """Close a scope, if it is open, with all scopes inside it.
 
-        Nothing is closed while something runs in it: the user has called its cleanups by hand.
-        Raises the error of a check that fails one of these scopes.
+        Nothing is closed while code runs in the innermost scope: then the user has called cleanups
+        by hand. Raises an error if a check fails for one of the closed scopes.
         """
         scope = self._find(scope_key.level, scope_key)
         error = None

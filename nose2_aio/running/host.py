@@ -9,6 +9,8 @@
    job of the inner one.
 4. A host that waits for a job, or for an inner host, is hidden from `asyncio.all_tasks`: code that
    waits for all tasks would wait for ever.
+
+A `TaskHost` runs one job as `asyncio.Runner` would: in a task that the loop makes.
 """
 
 from __future__ import annotations

@@ -540,7 +540,7 @@ class Mistakes(TestCase):
                 async def test(self): ...
             """,
             "setUp, test_it.py:4: IsolatedAsyncioTestCase calls setUp outside of its loop, "
-            "and drops what it gives.\nName it asyncSetUp.",
+            "and does not await it.\nName it asyncSetUp.",
             "Name it asyncTearDown.",
         )
 
