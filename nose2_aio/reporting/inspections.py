@@ -258,7 +258,7 @@ def _open_asyncgens(evidence: Evidence) -> Iterator[Finding]:
     for generator, place, _ in evidence.objects(types.AsyncGeneratorType):
         if generator.ag_frame is not None:
             name = generator.__qualname__
-            text = f"the async generator {name} was begun, and neither finished nor closed"
+            text = f"the async generator {name} was started, and neither finished nor closed"
             yield Finding("open-asyncgens", place, text, key=name)
 
 

@@ -217,7 +217,7 @@ async def test_process(self):
             (
                 "test_asyncgen",
                 (
-                    r"test_it.py:13 in test_asyncgen: the async generator numbers was begun, and "
+                    r"test_it.py:13 in test_asyncgen: the async generator numbers was started, and "
                     r"neither finished nor closed \(open-asyncgens\)"
                 ),
             ),
