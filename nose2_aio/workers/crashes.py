@@ -15,7 +15,15 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import AioError, InterruptedRunError, TimeLimitError, WorkerDiedError
 from nose2_aio.introspection import locations
 from nose2_aio.suites.units import Unit
-from nose2_aio.workers.messages import Call, Error, ErrorHolder, Event, OutputText, PickledValue
+from nose2_aio.workers.messages import (
+    Call,
+    Error,
+    ErrorHolder,
+    Event,
+    Note,
+    OutputText,
+    PickledValue,
+)
 from nose2_aio.workers.output import read_unsent
 from nose2_aio.workers.worker_handle import WorkerHandle
 
@@ -24,7 +32,6 @@ __all__ = [
     "describe_fixtures",
     "error_for",
     "last_events",
-    "lost_teardown_note",
     "same_class_as_first",
 ]
 
@@ -70,16 +77,18 @@ def _error(kind: type[AioError], message: str, frames: list[FrameSummary]) -> Er
 
 
 def last_events(worker: WorkerHandle, unit: Unit, test: Any, error: Error) -> list[Event]:
-    """Return the events that a dead worker could not send: its last output and its error.
+    """Return the events that a dead worker could not send: its last output, its error, its loss.
 
     ``test`` is the test that ran; None for a fixture.
     """
     now = time.time()
     texts = [OutputText(*one) for one in read_unsent(worker.folder, worker.state)]
+    lost = Note(_lost_teardown(test, unit))
     if test is None:
         return [
             *texts,
             Call("addError", ErrorHolder("_ErrorHolder", describe_fixtures(unit)), (error,), now),
+            lost,
         ]
     position = worker.state.test
     began = now - (monotonic() - worker.state.since)
@@ -89,6 +98,7 @@ def last_events(worker: WorkerHandle, unit: Unit, test: Any, error: Error) -> li
         *texts,
         Call("addError", position, (error,), now),
         Call("stopTest", position, (), now),
+        lost,
     ]
 
 
@@ -105,7 +115,7 @@ def describe_fixtures(unit: Unit) -> str:
     return f"fixtures of {names}"
 
 
-def lost_teardown_note(test: Any, unit: Unit) -> str:
+def _lost_teardown(test: Any, unit: Unit) -> str:
     """Return a line that says which teardown a dead worker could not run."""
     name = describe_fixtures(unit) if test is None else test.id().partition("\n")[0]
     wider = ", and that of its class or module" if unit.has_fixtures and test is not None else ""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from nose2_aio.workers.messages import Call, Collected, Event, NeedsTerminal
+from nose2_aio.workers.messages import Call, Collected, Event, NeedsTerminal, Note
 
 __all__ = ["Delivery", "Receiver"]
 
@@ -96,5 +96,7 @@ class Delivery:
                 self._receiver.run_here(unit, event.test)
             elif isinstance(event, Collected):
                 self._receiver.merge(event.value)
+            elif isinstance(event, Note):
+                self._receiver.note(event.line)
             else:
                 self._receiver.receive(unit, event)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, get_args
 
 __all__ = [
     "Assignment",
@@ -24,6 +24,7 @@ __all__ = [
     "Event",
     "Logged",
     "NeedsTerminal",
+    "Note",
     "OutputText",
     "PickledValue",
     "Refusal",
@@ -145,13 +146,19 @@ class Collected(NamedTuple):
     """An object that `nose2_aio.run.Run.take` returns and ``merge`` takes."""
 
 
+class Note(NamedTuple):
+    """A line for the end of the run, at its place in the order of the suite."""
+
+    line: str
+
+
 class Refusal(NamedTuple):
     """The worker has loaded other tests than the main process, so it can't run any."""
 
     reason: str
 
 
-Event: TypeAlias = Call | OutputText | Logged | NeedsTerminal | Stopped | Collected | Refusal
+Event: TypeAlias = Call | OutputText | Logged | NeedsTerminal | Stopped | Collected | Note | Refusal
 
 
 class Report(NamedTuple):
@@ -183,7 +190,7 @@ class Report(NamedTuple):
 _LOCK_TIMEOUT = 0.05
 """Seconds to wait for the lock. A worker that died while it held the lock never releases it."""
 _PROTOCOL = pickle.HIGHEST_PROTOCOL
-_KINDS: tuple[Any, ...] = (Call, OutputText, Logged, NeedsTerminal, Stopped, Collected, Refusal)
+_KINDS: tuple[Any, ...] = get_args(Event)
 _CODES = {kind: code for code, kind in enumerate(_KINDS)}
 
 

@@ -270,7 +270,6 @@ class Pool:
             left -= missed
         error = crashes.error_for(worker, test, exit_code, self._limit_of(test), len(missed))
         self._add(worker, assignment.unit, crashes.last_events(worker, unit, test, error))
-        self._receiver.note(crashes.lost_teardown_note(test, unit))
         if left and not (self._is_stopping or self._receiver.ends_at_failure):
             # the new worker sets up the fixtures again
             self._start_worker().send(Assignment(assignment.unit, left))

@@ -15,7 +15,7 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import InterruptedRunError, TimeLimitError, WorkerDiedError
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers import crashes
-from nose2_aio.workers.messages import Call, ErrorHolder, OutputText, WorkerState
+from nose2_aio.workers.messages import Call, ErrorHolder, Note, OutputText, WorkerState
 
 
 class Case(TestCase):
@@ -141,7 +141,7 @@ class Last(TestCase):
         """The test begins at its real time. Then come the rest of its output and the error."""
         self.worker.state.begin_test(1, monotonic() - 5)
         events: list[Any] = crashes.last_events(self.worker, UNIT, UNIT.tests[1], self.error)
-        start, text, error, stop = events
+        start, text, error, stop, _ = events
         self.assertEqual((start.name, error.name, stop.name), ("startTest", "addError", "stopTest"))
         self.assertEqual([start.test, error.test, stop.test], [1] * 3)
         self.assertEqual(text, OutputText(1, "left"))
@@ -153,11 +153,11 @@ class Last(TestCase):
         self.worker.state.begin_test(1, monotonic())
         self.worker.started = 1
         events = crashes.last_events(self.worker, UNIT, UNIT.tests[1], self.error)
-        self.assertEqual([type(one) for one in events], [OutputText, Call, Call])
+        self.assertEqual([type(one) for one in events], [OutputText, Call, Call, Note])
 
     def test_fixture(self) -> None:
         """For a fixture there are the output, and the error with unittest's own name for it."""
-        text, error = crashes.last_events(self.worker, UNIT, None, self.error)
+        text, error, _ = crashes.last_events(self.worker, UNIT, None, self.error)
         self.assertEqual(text, OutputText(1, "left"))
         assert isinstance(error, Call)
         self.assertEqual(
@@ -169,10 +169,11 @@ class Last(TestCase):
         """A line says what teardown was lost."""
         lost = "its worker process was lost, and so was its teardown"
         name = f"{__name__}.Case"
-        self.assertEqual(
-            crashes.lost_teardown_note(UNIT.tests[0], UNIT),
-            f"{name}.one: {lost}, and that of its class or module",
-        )
-        self.assertEqual(crashes.lost_teardown_note(None, UNIT), f"fixtures of {name}: {lost}")
         plain = Unit(UNIT.tests, None)
-        self.assertEqual(crashes.lost_teardown_note(UNIT.tests[0], plain), f"{name}.one: {lost}")
+        for unit, test, line in (
+            (UNIT, UNIT.tests[0], f"{name}.one: {lost}, and that of its class or module"),
+            (UNIT, None, f"fixtures of {name}: {lost}"),
+            (plain, plain.tests[0], f"{name}.one: {lost}"),
+        ):
+            events = crashes.last_events(self.worker, unit, test, self.error)
+            self.assertEqual(events[-1], Note(line))

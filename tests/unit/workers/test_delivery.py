@@ -6,7 +6,7 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.workers.delivery import Delivery
-from nose2_aio.workers.messages import Call, Collected, Event, NeedsTerminal, OutputText
+from nose2_aio.workers.messages import Call, Collected, Event, NeedsTerminal, Note, OutputText
 
 
 def called(name: str, test: int = 0) -> Call:
@@ -62,14 +62,23 @@ class Deliver(TestCase):
         self.assertEqual(len(receiver.told), 4)
 
     def test_kinds(self) -> None:
-        """Findings are merged. A test that needs a terminal runs in the main process."""
+        """Findings and lines for the end are kept. A test that needs a terminal runs here."""
         receiver = Receiver()
         delivery = Delivery(receiver, [0])
         delivery.add(
-            0, [called("startTest"), Collected("found"), NeedsTerminal(3), OutputText(2, "x")]
+            0,
+            [
+                called("startTest"),
+                Collected("found"),
+                NeedsTerminal(3),
+                OutputText(2, "x"),
+                Note("line"),
+            ],
         )
         delivery.deliver()
-        self.assertEqual(receiver.told, [(0, "startTest"), "found", (0, "here 3"), (0, "x")])
+        self.assertEqual(
+            receiver.told, [(0, "startTest"), "found", (0, "here 3"), (0, "x"), "line"]
+        )
 
     def test_stopped(self) -> None:
         """After the run was stopped no test begins. The end of the current unit is delivered."""
