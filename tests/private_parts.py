@@ -475,6 +475,12 @@ BEHAVIOURS = (
         "tests.functional.test_checks",
     ),
     Behaviour(
+        "UNHELPFUL_LOCATIONS of hypothesis.internal.scrutineer",
+        "running.hypothesis_examples",
+        "Hypothesis's explanation of a failure lists no lines of ours.",
+        "tests.functional.test_scopes.Hypothesis.test_examples",
+    ),
+    Behaviour(
         "nose2.result and nose2.plugins.junitxml ask the module time, by that name",
         "workers.replay",
         "They get the recorded time.",
