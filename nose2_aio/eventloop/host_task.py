@@ -26,6 +26,8 @@ __all__ = ["HostTask"]
 _PACKAGE = __name__.partition(".")[0]
 _ANYIO = "Cancelled via cancel scope "
 """How the message of a cancellation begins that anyio has requested."""
+_EXPIRED = "deadline exceeded"
+"""How it ends if the scope's deadline has passed."""
 _LIBRARIES = ("anyio", "asyncio")
 _COROUTINE = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
@@ -52,6 +54,8 @@ class HostTask(asyncio.Task[None]):
     def cancel(self, msg: Any = None) -> bool:
         """Cancel the job that runs, or else the next one."""
         cause = self._find_cause(sys._getframe(1))
+        if cause is None and str(msg).startswith(_ANYIO) and str(msg).endswith(_EXPIRED):
+            cause = TimeoutError("an anyio cancel scope that was entered in a fixture has expired")
         if cause is not None:
             self.cause = cause
             # our `TimeoutError` has no traceback: the timeout of the test raises its own error

@@ -515,6 +515,93 @@ class Bounded(Covered):
             self.assertIn("LookupError: in the background", report)
             self.assertNotIn("CancelledError", report)
 
+    def test_plain_contexts(self) -> None:
+        """A context that a coroutine enters with ``enterContext`` is left in the same task."""
+        run = self.of(
+            """
+        import contextlib
+        import anyio
+
+        @contextlib.contextmanager
+        def in_task(names):
+            task = asyncio.current_task()
+            try:
+                yield task
+            except asyncio.CancelledError:
+                names.append("cancelled")
+                raise
+            finally:
+                assert task is asyncio.current_task()
+                names.append("left")
+
+        async def setUpModule():
+            unittest.enterModuleContext(in_task([]))
+
+        class Entered(unittest.TestCase):
+            @classmethod
+            async def setUpClass(cls):
+                cls.enterClassContext(anyio.move_on_after(30))
+
+            async def setUp(self):
+                self.names = []
+                self.addCleanup(lambda: self.assertEqual(self.names, ["left", "left"]))
+                self.task = self.enterContext(in_task(self.names))
+                self.enterContext(anyio.move_on_after(5))
+
+            async def test(self):
+                self.assertIs(self.task, asyncio.current_task())
+                self.enterContext(in_task(self.names))
+                with self.assertRaises(TypeError):
+                    self.enterContext(5)
+
+        class Cancelled(unittest.TestCase):
+            async def setUp(self):
+                self.names = []
+                self.addCleanup(lambda: self.assertEqual(self.names, ["cancelled", "left"]))
+                self.enterContext(in_task(self.names))
+                self.enterContext(anyio.fail_after(0.01))
+
+            async def test(self):
+                await asyncio.sleep(30)
+
+        class Plain(unittest.TestCase):
+            def setUp(self):
+                self.names = []
+                self.enterContext(self.outside())
+
+            @contextlib.contextmanager
+            def outside(self):
+                yield
+                asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))
+
+            async def test(self): ...
+
+        class Isolated(unittest.IsolatedAsyncioTestCase):
+            @contextlib.contextmanager
+            def outside(self):
+                yield
+                asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))
+
+            async def test(self):
+                self.enterContext(self.outside())
+
+        class Needs(unittest.TestCase):
+            async def test(self):
+                self.addCleanup(asyncio.current_task)
+        """
+        )
+        failed = [name for name, outcome in run.outcomes.items() if outcome != "ok"]
+        self.assertEqual(failed, ["test_it.Cancelled.test", "test_it.Needs.test"], run.output)
+        self.assertEqual(len(run.reports), 2, run.output)
+        expired = "\nTimeoutError: an anyio cancel scope that was entered in a fixture has expired"
+        self.assertIn(expired, run.reports[0])
+        self.assertIn(
+            "RuntimeError: no running event loop\nPlain functions are called while no loop runs. "
+            "Make it a coroutine function.",
+            run.reports[1],
+        )
+        self.assertEqual(run.ran, 5)
+
     def test_as_it_ends(self) -> None:
         """A crash or a cancellation in the last step of a test reaches the context that it is for.
 
