@@ -33,7 +33,7 @@ def limit(engine: Engine, function: object, owner: type, settings: Settings) -> 
     tagged = tag_lookup.read_durations(function, owner).timeout
     if tagged is None or engine is Engine.FOREVER:
         return overall(settings)
-    return Limit(tagged, "@timeout")
+    return Limit(tagged, "@timeout", is_tagged=True)
 
 
 def virtual(
@@ -51,9 +51,8 @@ def virtual(
         return None
     is_tagged = bool(tagged) or is_virtual
     place = "@virtual_time" if is_tagged else settings.places.get("virtual_time", "")
-    real = settings.places.get("real_time_limit", "real-time-limit")
     wall = WallClock(place) if tagged == "wall" else None
-    return VirtualTime(place, Limit(settings.real_time_limit, real), wall, is_tagged)
+    return VirtualTime(place, overall(settings), wall, is_tagged)
 
 
 def factories(function: object, owner: type, settings: Settings) -> dict[int, Factory]:
