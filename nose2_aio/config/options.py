@@ -141,7 +141,7 @@ OPTIONS = (
         "SECONDS",
         "Fail a test that takes longer than this with its fixtures, or a fixture of a class or a "
         "module that takes longer; in virtual time too, these are real seconds (default 0: no "
-        "limit)",
+        "limit). A tag @timeout wins; on a run_forever test, it is the wait before the callback",
     ),
     Option(
         "loop-scope",

@@ -22,7 +22,8 @@ def made(engine: Engine, function: object, owner: type) -> Plan:
 
     Raises `InvalidValueError` for a tag that was set by hand and is not a number.
     """
-    return _plan(engine, tag_lookup.read_durations(function, owner))
+    tagged = tag_lookup.read_durations(function, owner)
+    return _plan(engine, tagged, tag_lookup.class_with_timeout(function, owner))
 
 
 def limit(engine: Engine, function: object, owner: type, settings: Settings) -> Limit:
@@ -33,7 +34,8 @@ def limit(engine: Engine, function: object, owner: type, settings: Settings) -> 
     tagged = tag_lookup.read_durations(function, owner).timeout
     if tagged is None or engine is Engine.FOREVER:
         return overall(settings)
-    return Limit(tagged, "@timeout", is_tagged=True)
+    name = tag_lookup.class_with_timeout(function, owner)
+    return Limit(tagged, f"@timeout on class {name}" if name else "@timeout", is_tagged=True)
 
 
 def virtual(
@@ -91,9 +93,10 @@ def overall(settings: Settings) -> Limit:
 
 
 @functools.lru_cache
-def _plan(engine: Engine, tagged: DurationTags) -> Plan:
+def _plan(engine: Engine, tagged: DurationTags, class_name: str) -> Plan:
     return Plan(
         engine=engine,
         timeout=TIMEOUT if tagged.timeout is None else tagged.timeout,
         sleep=SLEEP if tagged.sleep is None else tagged.sleep,
+        timeout_class=class_name,
     )
