@@ -162,6 +162,12 @@ PRIVATE_NAMES = (
         "It shows whether the user has set an executor.",
     ),
     PrivateName(
+        "_enter_context",
+        "cases.unittest_internals",
+        "unittest.case",
+        "A context that is entered while the loop runs is left while it runs.",
+    ),
+    PrivateName(
         "_event_loop_policy",
         "eventloop.event_loops",
         "asyncio.events",
