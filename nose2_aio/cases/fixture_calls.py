@@ -193,9 +193,9 @@ class FixtureCaller:
         finally:
             if runner is not None and runner.is_abandoned:
                 self._scopes.abandoned_owners.add(scope_key.owner)
-            job.close()  # if it could not even be started
+            coroutines.close_unstarted(job)
             if inspect.iscoroutine(awaitable):
-                awaitable.close()
+                coroutines.close_unstarted(awaitable)
 
 
 async def _await_fixture(awaitable: Awaitable[Any], function: Any) -> Any:
