@@ -97,6 +97,12 @@ PRIVATE_NAMES = (
     ),
     PrivateName("_args", "eventloop.executors", "threading.Thread", _IDLE),
     PrivateName(
+        "_asyncgen_finalizer_hook",
+        "eventloop.instrumented",
+        "asyncio.BaseEventLoop",
+        "A loop's subclass overrides it to note that an async generator is closed in a task.",
+    ),
+    PrivateName(
         "_asyncgen_firstiter_hook",
         "eventloop.instrumented",
         "asyncio.BaseEventLoop",
@@ -284,6 +290,12 @@ PRIVATE_NAMES = (
         "atexit",
         "A forked worker must call what its tests registered.",
         "3.11-3.12",
+    ),
+    PrivateName(
+        "_scheduled",
+        "eventloop.instrumented",
+        "asyncio.BaseEventLoop",
+        "A timer at infinity is taken out of it: the loop would wait for it a day.",
     ),
     PrivateName(
         "_scheduled",
@@ -479,6 +491,12 @@ BEHAVIOURS = (
         "eventloop.event_loops",
         "The captured log of each test would begin with it.",
         "tests.functional.test_selection.Selection.test_buffer_and_logs",
+    ),
+    Behaviour(
+        "UNHELPFUL_LOCATIONS of hypothesis.internal.scrutineer",
+        "running.hypothesis_examples",
+        "Hypothesis's explanation of a failure lists no lines of ours.",
+        "tests.functional.test_scopes.Hypothesis.test_examples",
     ),
     Behaviour(
         "nose2.result and nose2.plugins.junitxml ask the module time, by that name",

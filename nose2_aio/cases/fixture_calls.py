@@ -165,9 +165,10 @@ class FixtureCaller:
         function: Any,
         awaitable: Awaitable[Any],
     ) -> Any:
-        def stopped() -> None:
+        def stopped(report: str) -> None:
             raise LoopStoppedError(
                 f"{locations.describe(function)}: the loop was stopped before the fixture was done"
+                f"\n\n{report}"
             )
 
         job = _await_fixture(awaitable, function)

@@ -116,13 +116,14 @@ class Execution:
                 self._fail(_lost_errors())
             return value
 
-    def stopped(self) -> None:
+    def stopped(self, report: str) -> None:
         """End the waiting, since the tested code has stopped the loop.
 
-        Raises `LoopStoppedError` if the body or the callable has not run yet.
+        Raises `LoopStoppedError` if the body or the callable is not done yet. ``report`` says where
+        it waits.
         """
         if not self._ran:
-            raise LoopStoppedError("the loop was stopped before the test ran")
+            raise LoopStoppedError(f"the loop was stopped before the test was done\n\n{report}")
         self._ending = True
         assert self._pause is not None
         _finish(self._pause)
