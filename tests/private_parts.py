@@ -481,6 +481,24 @@ BEHAVIOURS = (
         "tests.functional.test_checks",
     ),
     Behaviour(
+        "the locals self and cfg_args of nose2's PluggableTestProgram.parseArgs",
+        "config.config_files",
+        "A path in a configuration file is relative to that file. nose2 forgets its name.",
+        "tests.functional.test_paths",
+    ),
+    Behaviour(
+        "nose2's parser calls its error with 'Unrecognized arguments'",
+        "config.switches",
+        "The error for a mistyped switch names the nearest one.",
+        "tests.functional.test_mistakes.Settings.test_switch",
+    ),
+    Behaviour(
+        "asyncio logs 'Using selector' when it creates a loop",
+        "eventloop.event_loops",
+        "The captured log of each test would begin with it.",
+        "tests.functional.test_selection.Selection.test_buffer_and_logs",
+    ),
+    Behaviour(
         "UNHELPFUL_LOCATIONS of hypothesis.internal.scrutineer",
         "running.hypothesis_examples",
         "Hypothesis's explanation of a failure lists no lines of ours.",

@@ -80,7 +80,7 @@ class FixtureCaller:
         is_limited = time_limits.deadline is not None or not self._limit.seconds
         if tagged is None and scope_key.test is not None and is_limited:
             return self._call(scope_key, is_last, function, *args, **kw)
-        limit = self._limit if tagged is None else Limit(tagged, "@timeout")
+        limit = self._limit if tagged is None else Limit(tagged, "@timeout", is_tagged=True)
         virtual = time_limits.virtual
         if scope_key.test is None:
             virtual = plans.virtual(None, scope_key.case or object, self._settings)
@@ -193,9 +193,9 @@ class FixtureCaller:
         finally:
             if runner is not None and runner.is_abandoned:
                 self._scopes.abandoned_owners.add(scope_key.owner)
-            job.close()  # if it could not even be started
+            coroutines.close_unstarted(job)
             if inspect.iscoroutine(awaitable):
-                awaitable.close()
+                coroutines.close_unstarted(awaitable)
 
 
 async def _await_fixture(awaitable: Awaitable[Any], function: Any) -> Any:
