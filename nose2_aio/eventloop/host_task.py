@@ -51,6 +51,14 @@ class HostTask(asyncio.Task[None]):
     cancellation: asyncio.CancelledError | None = None
     """The exception of the last job that was cancelled."""
 
+    @property
+    def _fut_waiter(self) -> Any:
+        # anyio asks, and does not cancel a task that is about to run, but tries again later. Then
+        # its reason can't be found any more
+        waiter = super()._fut_waiter  # type: ignore[misc]
+        is_between_jobs = self.is_idle or (self.is_hidden and waiter is not None and waiter.done())
+        return None if is_between_jobs else waiter
+
     def cancel(self, msg: Any = None) -> bool:
         """Cancel the job that runs, or else the next one."""
         cause = self._find_cause(sys._getframe(1))
