@@ -4,7 +4,7 @@ These coroutines are its jobs: a test, its fixtures, its cleanups. A task group 
 one job enters, and a later job leaves, cancels the host task at any time:
 
 - If a job runs then, it is cancelled.
-- If the host task is idle, between two jobs, the next job is cancelled.
+- If the host task is idle, between two jobs, the next job that waits is cancelled.
 
 A cancelled job should fail with the error that is the reason for its cancellation, such as the
 exception of another task in the task group. So `HostTask.cancel` looks for that error.
