@@ -191,6 +191,13 @@ OPTIONS = (
         "again (default 1)",
     ),
     Option(
+        "exit-grace",
+        seconds.parse,
+        "SECONDS",
+        "How long threads and child processes that tests have left can hold up the exit, after the "
+        "summary (default 2)",
+    ),
+    Option(
         "virtual-time",
         parse_switch,
         None,
