@@ -97,6 +97,12 @@ PRIVATE_NAMES = (
     ),
     PrivateName("_args", "eventloop.executors", "threading.Thread", _IDLE),
     PrivateName(
+        "_asyncgen_finalizer_hook",
+        "eventloop.instrumented",
+        "asyncio.BaseEventLoop",
+        "A loop's subclass overrides it to note that an async generator is closed in a task.",
+    ),
+    PrivateName(
         "_asyncgen_firstiter_hook",
         "eventloop.instrumented",
         "asyncio.BaseEventLoop",
@@ -154,6 +160,12 @@ PRIVATE_NAMES = (
         "eventloop.instrumented",
         "asyncio.BaseEventLoop",
         "It shows whether the user has set an executor.",
+    ),
+    PrivateName(
+        "_enter_context",
+        "cases.unittest_internals",
+        "unittest.case",
+        "A context that is entered while the loop runs is left while it runs.",
     ),
     PrivateName(
         "_event_loop_policy",
@@ -290,6 +302,12 @@ PRIVATE_NAMES = (
         "atexit",
         "A forked worker must call what its tests registered.",
         "3.11-3.12",
+    ),
+    PrivateName(
+        "_scheduled",
+        "eventloop.instrumented",
+        "asyncio.BaseEventLoop",
+        "A timer at infinity is taken out of it: the loop would wait for it a day.",
     ),
     PrivateName(
         "_scheduled",
@@ -467,6 +485,30 @@ BEHAVIOURS = (
         "reporting.unawaited",
         "The report names the mock that nobody awaited.",
         "tests.functional.test_checks",
+    ),
+    Behaviour(
+        "the locals self and cfg_args of nose2's PluggableTestProgram.parseArgs",
+        "config.config_files",
+        "A path in a configuration file is relative to that file. nose2 forgets its name.",
+        "tests.functional.test_paths",
+    ),
+    Behaviour(
+        "nose2's parser calls its error with 'Unrecognized arguments'",
+        "config.switches",
+        "The error for a mistyped switch names the nearest one.",
+        "tests.functional.test_mistakes.Settings.test_switch",
+    ),
+    Behaviour(
+        "asyncio logs 'Using selector' when it creates a loop",
+        "eventloop.event_loops",
+        "The captured log of each test would begin with it.",
+        "tests.functional.test_selection.Selection.test_buffer_and_logs",
+    ),
+    Behaviour(
+        "UNHELPFUL_LOCATIONS of hypothesis.internal.scrutineer",
+        "running.hypothesis_examples",
+        "Hypothesis's explanation of a failure lists no lines of ours.",
+        "tests.functional.test_scopes.Hypothesis.test_examples",
     ),
     Behaviour(
         "nose2.result and nose2.plugins.junitxml ask the module time, by that name",

@@ -33,6 +33,11 @@ from nose2_aio.running.time_limits import call_users_code
 __all__ = ["FixtureCaller"]
 
 
+_NO_LOOP = "no running event loop"
+"""What asyncio says."""
+_HOW_TO_HAVE_ONE = "Plain functions are called while no loop runs. Make it a coroutine function."
+
+
 class FixtureCaller:
     """Calls fixtures, each in its scope and under its time limit."""
 
@@ -49,6 +54,9 @@ class FixtureCaller:
         of the error has no frames of ours.
         """
         error = self._scopes.options.time_limits.as_time_limit_error(error)
+        is_outside = isinstance(error, RuntimeError) and str(error) == _NO_LOOP
+        if is_outside and not hasattr(error, "__notes__"):
+            error.add_note(_HOW_TO_HAVE_ONE)
         return tracebacks.trim(self._interrupts.explained(error), head=False)
 
     def call(
@@ -72,7 +80,7 @@ class FixtureCaller:
         is_limited = time_limits.deadline is not None or not self._limit.seconds
         if tagged is None and scope_key.test is not None and is_limited:
             return self._call(scope_key, is_last, function, *args, **kw)
-        limit = self._limit if tagged is None else Limit(tagged, "@timeout")
+        limit = self._limit if tagged is None else Limit(tagged, "@timeout", is_tagged=True)
         virtual = time_limits.virtual
         if scope_key.test is None:
             virtual = plans.virtual(None, scope_key.case or object, self._settings)
@@ -165,9 +173,10 @@ class FixtureCaller:
         function: Any,
         awaitable: Awaitable[Any],
     ) -> Any:
-        def stopped() -> None:
+        def stopped(report: str) -> None:
             raise LoopStoppedError(
                 f"{locations.describe(function)}: the loop was stopped before the fixture was done"
+                f"\n\n{report}"
             )
 
         job = _await_fixture(awaitable, function)
@@ -184,9 +193,9 @@ class FixtureCaller:
         finally:
             if runner is not None and runner.is_abandoned:
                 self._scopes.abandoned_owners.add(scope_key.owner)
-            job.close()  # if it could not even be started
+            coroutines.close_unstarted(job)
             if inspect.iscoroutine(awaitable):
-                awaitable.close()
+                coroutines.close_unstarted(awaitable)
 
 
 async def _await_fixture(awaitable: Awaitable[Any], function: Any) -> Any:
