@@ -204,6 +204,12 @@ PRIVATE_NAMES = (
         "_idle_semaphore", "eventloop.executors", "concurrent.futures.ThreadPoolExecutor", _IDLE
     ),
     PrivateName(
+        "_increment_mock_call",
+        "reporting.mock_calls",
+        "unittest.mock.CallableMixin",
+        "Each mock calls it with its arguments. Nothing else shows that it has got a coroutine.",
+    ),
+    PrivateName(
         "_local",
         "eventloop.event_loops",
         "asyncio.events.BaseDefaultEventLoopPolicy",
