@@ -434,7 +434,7 @@ class Case(unittest.TestCase):
         self.assertEqual(len(run.reports), 1, run.output)
 
     def test_own_alarm(self) -> None:
-        """A test may use SIGALRM for itself. If it awaits, its limit still applies."""
+        """A test may use SIGALRM and its timer for itself. Its limit still applies."""
         run = project(
             self,
             """
@@ -450,9 +450,18 @@ class Case(unittest.TestCase):
         self.assertEqual(self.rung, [1])
     async def test_awaits(self):
         await asyncio.sleep(300)
+    async def test_blocks(self):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        time.sleep(300)
+class All(unittest.TestCase):
+    async def test_1(self):
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+    def test_2(self):
+        time.sleep(300)
 """,
         ).nose2("-v", "--aio-time-limit=0.2")
-        self.assertEqual(list(run.outcomes.values()), ["ok", "ERROR"], run.output)
+        self.assertEqual(list(run.outcomes.values()), [*["ok", "ERROR"] * 2, "ERROR"], run.output)
 
     def test_debugger(self) -> None:
         """Under a debugger there are no limits."""
