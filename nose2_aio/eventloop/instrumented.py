@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import math
 import selectors
 import sys
 from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, cast
@@ -30,6 +32,8 @@ from nose2_aio.errors import LoopError
 from nose2_aio.eventloop import wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
+from nose2_aio.eventloop.jobs import JobFunction
+from nose2_aio.eventloop.problems import current_problems
 from nose2_aio.eventloop.selector import InstrumentedSelector
 from nose2_aio.eventloop.state import LoopState
 from nose2_aio.eventloop.virtual_clock import Clock
@@ -56,6 +60,8 @@ __all__ = [
 
 _WRAP_FUTURE = locations.code_of(asyncio, "wrap_future")
 _CALL_LATER = locations.code_of(asyncio.BaseEventLoop, "call_later")
+_HANDLER_END = "StreamReaderProtocol.connection_made.<locals>.callback"
+"""What asyncio calls at the end of the task of a handler of ``start_server``."""
 _OPENING_METHODS = (
     "connect_accepted_socket",
     "connect_read_pipe",
@@ -121,6 +127,10 @@ class InstrumentedMixin:
         if executor is None and loop_state.default_executor is None:
             loop_state.executor = Executor()
             self.set_default_executor(loop_state.executor)
+        pool = loop_state.default_executor if executor is None else executor
+        # asyncio refuses coroutine functions
+        if isinstance(pool, ThreadPoolExecutor) and not inspect.iscoroutinefunction(func):
+            func = JobFunction(func, current_problems.get() or loop_state.problems)
         future = super().run_in_executor(executor, func, *args)  # type: ignore[misc]
         loop_state.record(future, sys._getframe(1))
         if isinstance(future, asyncio.Future):
@@ -134,8 +144,13 @@ class InstrumentedMixin:
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Record an error, and call the exception handler of the loop."""
-        if isinstance(context.get("exception"), Overrun):
+        error = context.get("exception")
+        if isinstance(error, Overrun):
             return  # it was raised by us, and is reported with the time limit
+        if isinstance(error, asyncio.CancelledError) and _HANDLER_END in str(
+            context.get("message")
+        ):
+            return  # until Python 3.12.1 this fails if the task of a server's handler is cancelled
         handler = self.get_exception_handler()  # type: ignore[attr-defined]
         self.__nose2_aio__.record_handler_call(context, handler)
         super().call_exception_handler(context)  # type: ignore[misc]

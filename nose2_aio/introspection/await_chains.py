@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from nose2_aio.introspection import locations
+from nose2_aio.introspection import holders, locations
 from nose2_aio.introspection.locations import code_of
 
 __all__ = [
@@ -114,7 +114,7 @@ def describe_wait(task: Task[Any], name: Callable[[Task[Any]], str]) -> str:
     for frame in reversed(list(end)):
         words = _WORDS.get(frame.f_code)
         if words is not None:
-            return words(frame.f_locals)
+            return words(frame.f_locals) + holders.describe(frame, name, task)
     waiter = _waiter(task)
     if waiter is None:
         return "is about to run"

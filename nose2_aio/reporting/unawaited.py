@@ -11,30 +11,27 @@ from __future__ import annotations
 
 import functools
 import gc
-import inspect
 import operator
-import re
 import sys
-import threading
 import traceback
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import CoroutineType
 from typing import Any, TypeAlias
 from unittest import TestCase, mock
 
 from nose2_aio.eventloop.problems import Unawaited
-from nose2_aio.introspection import locations
+from nose2_aio.introspection import attributes, locations
+from nose2_aio.reporting import mock_calls
 
 __all__ = [
     "PLAIN_ATTRIBUTE_COUNT",
     "active_filters",
     "describe",
-    "has_coroutines",
+    "describe_handed",
     "intercept_drops",
-    "unstarted_coroutines",
+    "take_kept",
 ]
 
 Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
@@ -48,7 +45,6 @@ PLAIN_ATTRIBUTE_COUNT = len(vars(TestCase()))
 _MOCK_CALL = getattr(getattr(mock.AsyncMock, "_execute_mock_call", None), "__code__", None)
 _TEXT = "coroutine 'x' was never awaited"
 """A warning as Python words it, to try the filters of warnings on."""
-_CONTAINERS = frozenset({list, tuple, set, deque, dict})
 
 active_filters: Callable[[], Any] = getattr(
     warnings, "_get_filters", functools.partial(operator.attrgetter("filters"), warnings)
@@ -65,14 +61,13 @@ def intercept_drops(
 ) -> Iterator[None]:
     """Call ``note`` for each coroutine that is dropped inside the block without being awaited.
 
-    Its second argument is True if the drop happens in a garbage collection or in another thread,
-    so maybe long after the coroutine was lost. If ``note`` returns False, Python warns.
+    It is called in the thread that drops the coroutine. Its second argument is True in a garbage
+    collection, so maybe long after the coroutine was lost. If ``note`` returns False, Python warns.
     ``filters`` returns the list of warnings filters that was in force when the test began.
     """
     before = getattr(warnings, _HOOK)
     depth = sys.get_coroutine_origin_tracking_depth()
     known = list(active_filters())
-    thread = threading.get_ident()
     is_collecting = False
 
     def on_collection(phase: str, _: dict[str, int]) -> None:
@@ -80,8 +75,7 @@ def intercept_drops(
         is_collecting = phase == "start"
 
     def warn(coroutine: Coroutine) -> None:
-        is_late = is_collecting or threading.get_ident() != thread
-        if _is_caught(filters(), known) or not note(coroutine, is_late):
+        if _is_caught(filters(), known) or not note(coroutine, is_collecting):
             _warn(coroutine, has_origin=depth > 0)
 
     sys.set_coroutine_origin_tracking_depth(max(depth, _ORIGIN_DEPTH))
@@ -124,42 +118,52 @@ def _warn(coroutine: Coroutine, *, has_origin: bool) -> None:
     warnings.warn(text, RuntimeWarning, stacklevel=3, source=coroutine)
 
 
-def describe(coroutine: Coroutine) -> Unawaited:
+def describe(coroutine: Coroutine, *, is_dropped: bool) -> Unawaited:
     """Return the name of a coroutine, and where it was created.
 
+    If that is not known, the place is the line of the user's that drops it, or else its definition.
     If an AsyncMock has created it, the place is the line of the user's that runs now.
+
+    ``is_dropped`` is True if the line of the user's that runs now drops the coroutine.
     """
     if coroutine.cr_code is _MOCK_CALL:
         called = None if coroutine.cr_frame is None else coroutine.cr_frame.f_locals.get("self")
-        found = re.search(r"name='(.*?)'", locations.text_of(called))
-        name = f"of the AsyncMock {found[1]}" if found else "of an AsyncMock"
+        mock_name = mock_calls.name_of(called)
+        name = f"of the AsyncMock {mock_name}" if mock_name else "of an AsyncMock"
         return Unawaited(
             name, locations.format_origin(locations.capture_origin(sys._getframe(1))), is_mock=True
         )
-    name = coroutine.__qualname__.rpartition("<locals>.")[2]
-    origin = coroutine.cr_origin
-    return Unawaited(name, locations.line_in(*origin[0]) if origin else "", is_mock=False)
+    name = _name_of(coroutine)
+    return Unawaited(name, _place(coroutine, is_dropped=is_dropped), is_mock=False)
 
 
-def has_coroutines(thing: object) -> bool:
-    """Return True if an attribute of an object is a coroutine, or a container with one."""
-    for value in thing.__dict__.values():
-        kind = type(value)
-        if kind is CoroutineType:
-            return True
-        if kind in _CONTAINERS and value:
-            values = value.values() if kind is dict else value
-            if any(type(one) is CoroutineType for one in values):
-                return True
-    return False
+def _place(coroutine: Coroutine, *, is_dropped: bool) -> str:
+    if coroutine.cr_origin:
+        return locations.line_in(*coroutine.cr_origin[0])
+    dropping = locations.capture_origin(sys._getframe(1)) if is_dropped else ()
+    if dropping and locations.is_users(dropping[0][0].co_filename):
+        return f"{locations.format_origin(dropping)}, where it was dropped"
+    code = coroutine.cr_code
+    place = locations.line_in(code.co_filename, code.co_firstlineno, code.co_name)
+    return f"{place}, its definition"
 
 
-def unstarted_coroutines(thing: object) -> Iterator[Coroutine]:
-    """Yield the coroutines in the attributes of an object that have not been started."""
-    for value in list(getattr(thing, "__dict__", {}).values()):
-        kind = type(value)
-        values = value.values() if kind is dict else value if kind in _CONTAINERS else (value,)
-        for one in list(values):
-            is_coroutine = type(one) is CoroutineType
-            if is_coroutine and inspect.getcoroutinestate(one) == inspect.CORO_CREATED:
-                yield one
+def describe_handed(coroutine: Coroutine, mock_name: str) -> Unawaited:
+    """Return the name of a coroutine that a mock was called with, and where it was created."""
+    name = (
+        f"{_name_of(coroutine)}, which the mock{f' {mock_name}' * bool(mock_name)} was called with,"
+    )
+    return Unawaited(name, _place(coroutine, is_dropped=False), is_mock=True)
+
+
+def _name_of(coroutine: Coroutine) -> str:
+    return coroutine.__qualname__.rpartition("<locals>.")[2]
+
+
+def take_kept(values: Iterable[object]) -> tuple[Unawaited, ...]:
+    """Close the coroutines in these values that have not been started; describe them."""
+    kept = tuple(attributes.unstarted(values))
+    found = tuple(describe(one, is_dropped=False) for one in kept)
+    for one in kept:
+        one.close()
+    return found
