@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TypeVar
 
 from nose2_aio.errors import AioError
 from nose2_aio.introspection import await_chains, locations
 from nose2_aio.introspection.await_chains import Line
 
-__all__ = ["innermost_place", "trim", "users_lines", "users_traceback"]
+__all__ = ["innermost_place", "of_stack", "trim", "users_lines", "users_traceback"]
 
 _PACKAGE = __name__.partition(".")[0]
 _RUNNERS = ("asyncio", "contextlib", "unittest")
@@ -41,6 +41,18 @@ def trim(error: _Error, *, head: bool = True) -> _Error:
         if isinstance(one, BaseExceptionGroup):
             pending += one.exceptions
     return error
+
+
+def of_stack(frame: FrameType | None) -> TracebackType | None:
+    """Return the traceback of an error that the innermost frame of a running stack would raise.
+
+    It begins where the event loop, unittest or this package calls the user's code.
+    """
+    found = None
+    while frame is not None and locations.package_of(frame) not in (_PACKAGE, *_RUNNERS):
+        found = TracebackType(found, frame, frame.f_lasti, frame.f_lineno)
+        frame = frame.f_back
+    return found
 
 
 def innermost_place(error: BaseException) -> str:
