@@ -106,11 +106,16 @@ class FixtureCaller:
         token = current_problems.set(problems)
         try:
             yield
+        except BaseException as error:
+            also = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
+            if also is not None:
+                BaseException.add_note(error, f"\n{also}")
+            raise
         finally:
             current_problems.reset(token)
-        error = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
-        if error is not None:
-            raise error
+        found = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
+        if found is not None:
+            raise found
 
     def _call(
         self,
