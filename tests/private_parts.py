@@ -297,6 +297,18 @@ PRIVATE_NAMES = (
         "In a stack, the loop's callbacks begin below this function.",
     ),
     PrivateName(
+        "_register_atexit",
+        "running.process_end",
+        "threading",
+        "Python calls it at the end of the process, before it waits for threads.",
+    ),
+    PrivateName(
+        "_run_exitfuncs",
+        "running.process_end",
+        "atexit",
+        "A process that a thread holds up must still call what is registered.",
+    ),
+    PrivateName(
         "_run_exitfuncs",
         "workers.worker_process",
         "atexit",
