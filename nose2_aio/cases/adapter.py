@@ -83,6 +83,7 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
     try:
         with (
             _recording_drops(adapter.attribution),
+            adapter.attribution.shortened_log(),
             unittest_internals.replaced_enter_context(async_contexts.enter_context),
         ):
             yield

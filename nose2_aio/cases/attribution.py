@@ -16,6 +16,7 @@ from __future__ import annotations
 import gc
 import inspect
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from unittest import TestCase
 
@@ -23,8 +24,9 @@ from nose2_aio.cases import nose2_cases, unittest_internals
 from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
+from nose2_aio.eventloop import asyncio_log
 from nose2_aio.eventloop.jobs import problems_in_thread
-from nose2_aio.eventloop.problems import Problems
+from nose2_aio.eventloop.problems import CheckedProblems, Problems
 from nose2_aio.introspection import attributes
 from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.check_results import CheckResults
@@ -49,7 +51,7 @@ class Attribution:
     """True if no garbage is left from before the test."""
 
     def __init__(self, settings: Settings, check_results: CheckResults) -> None:
-        self.problems = Problems()
+        self.problems: Problems = CheckedProblems()
         """The problems of the test."""
         self.are_unawaited_checked = not check_results.ignores(
             "never-awaited", "never-awaited-mocks"
@@ -57,8 +59,6 @@ class Attribution:
         """True unless both checks for coroutines that were never awaited are off."""
         self._late = Problems()
         """Problems that were found too late to know the test."""
-        self._of_jobs: list[Problems] = []
-        """Problems that threads have added to, some of them after the end of their test."""
         self._thread = threading.get_ident()
         self._handed: list[tuple[Any, str]] = []
         """The coroutines that mocks were called with in this test, and the names of the mocks."""
@@ -69,12 +69,13 @@ class Attribution:
         """Begin a test, and report problems of the one before that were found after its end."""
         if vars(self.problems):
             self._report_late()
+        self.problems.is_checked = False
         if not self.has_run_coroutine or type(self._test) is not type(test):
             self._is_clean = False
         self._test = test
         self._is_running = True
         self.warnings_filters = unawaited.active_filters()
-        self.problems = Problems()
+        self.problems = CheckedProblems()
         self.has_run_coroutine = False
 
     def begin_coroutine(self) -> None:
@@ -93,10 +94,8 @@ class Attribution:
     def close(self) -> None:
         """Report the problems that were found after the end of the last test, or too late."""
         self._report_late()
+        self.problems.is_checked = False
         self._test = None
-        for problems in self._of_jobs:
-            found, problems.unawaited = problems.unawaited, ()
-            self._late.unawaited += found
         if self._late.unawaited:
             self._check_results.error_for("unknown test", self._late, {}, can_fail=False)
 
@@ -107,6 +106,11 @@ class Attribution:
             gc.collect(1)
             self._is_collecting = False
         self._is_clean = True
+
+    def shortened_log(self) -> AbstractContextManager[None]:
+        """Keep errors that the checks report out of asyncio's log, inside the block."""
+        is_off = self._check_results.ignores("lost-exceptions")
+        return nullcontext() if is_off else asyncio_log.shortened()
 
     def has_problems(self, test: TestCase) -> bool:
         """Return True if `check` may find something."""
@@ -161,15 +165,16 @@ class Attribution:
         """
         test, problems = self._test, problems_in_thread()
         is_foreign = threading.get_ident() != self._thread
-        if (is_late and not self._is_collecting) or (is_foreign and problems is None):
+        is_known = not is_late or self._is_collecting
+        if is_foreign:
+            is_known = not is_late and problems is not None and problems.is_checked
+        if not is_known:
             problems = self._late
         elif problems is None:
             if test is None or not self._is_checked(test):
                 return False
             problems = self.problems
         problems.unawaited += (unawaited.describe(coroutine, is_dropped=not is_late),)
-        if is_foreign:
-            self._of_jobs.append(problems)
         return True
 
 

@@ -57,7 +57,11 @@ class FixtureCaller:
         is_outside = isinstance(error, RuntimeError) and str(error) == _NO_LOOP
         if is_outside and not hasattr(error, "__notes__"):
             error.add_note(_HOW_TO_HAVE_ONE)
-        return tracebacks.trim(self._interrupts.explained(error), head=False)
+        error = tracebacks.trim(self._interrupts.explained(error), head=False)
+        if self._scopes.test_problems is not None:
+            found = map(id, tracebacks.reported_with(error))
+            self._scopes.test_problems.reported += tuple(found)
+        return error
 
     def call(
         self,

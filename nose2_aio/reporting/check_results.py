@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nose2_aio.config import baseline_file
 from nose2_aio.config.checks import CHECKS
@@ -25,6 +26,10 @@ _HEAD = "this was found at the end of the {what}:\n"
 _ALSO = "also found:"
 _MAX_FINDINGS = 20
 """How many findings of one test are shown."""
+_MAX_NAMES = 3
+"""How many tasks are named that are like one that is shown."""
+_SECONDS = re.compile(r"\b[\d.e+-]+ s\b")
+_TASK = re.compile(r"\btask (.*?) \(")
 
 
 class SummaryEntry(NamedTuple):
@@ -123,10 +128,22 @@ class CheckResults:
 
 
 def _texts(findings: Iterable[Finding]) -> list[str]:
-    found = tuple(findings)
-    texts = [
-        "\n".join([f"{f'{place}: ' if place else ''}{what} ({check})", *details])
-        for check, place, what, details, _ in found[:_MAX_FINDINGS]
-    ]
-    left = len(found) - _MAX_FINDINGS
-    return [*texts, *([f"... and {left} more"] if left > 0 else [])]
+    """Return the text of each finding. Those that differ only in names are shown once."""
+    alike: dict[Any, list[Finding]] = {}
+    for one in findings:
+        details = _SECONDS.sub("", "\n".join(one.details))
+        alike.setdefault((one.check, one.place, one.key or one.what, details), []).append(one)
+    groups = list(alike.values())
+    texts = [_text(*group) for group in groups[:_MAX_FINDINGS]]
+    left = sum(map(len, groups[_MAX_FINDINGS:]))
+    return [*texts, *([f"... and {left} more"] if left else [])]
+
+
+def _text(first: Finding, *others: Finding) -> str:
+    check, place, what, details, _ = first
+    lines = [f"{f'{place}: ' if place else ''}{what} ({check})", *details]
+    if others:
+        names = [found[1] for one in others if (found := _TASK.search(one.what))]
+        shown = f": {', '.join(names[:_MAX_NAMES])}" if names else ""
+        lines.append(f"  the same for {len(others)} more{shown}{', …' * (len(names) > _MAX_NAMES)}")
+    return "\n".join(lines)

@@ -363,6 +363,40 @@ class Fixture(unittest.TestCase):
                     self.assertIn(text, report)
                 self.assertEqual(run.output.count(" in test_subtests: the task"), 1, run.output)
 
+    def test_told_once(self) -> None:
+        """The error of the test is no finding, too. asyncio's log has nothing that is reported."""
+        body = """
+async def test_lost(self):
+    asyncio.create_task(fails())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+async def test_callback(self):
+    asyncio.get_running_loop().call_soon(int, "no")
+    await asyncio.sleep(0)
+async def test_raised(self):
+    error = ValueError("no")
+    asyncio.get_running_loop().call_exception_handler({"message": "m", "exception": error})
+    raise RuntimeError("mine") from error
+async def test_run(self):
+    self.ran = []
+    @aio.run_until_complete
+    async def inner():
+        asyncio.get_running_loop().call_soon(int, "inner")
+        await asyncio.sleep(0)
+    await asyncio.to_thread(inner)
+"""
+        project = self.project(body)
+        run = project.nose2()
+        self.assertEqual(len(run.reports), 3, run.output)
+        raised = next(one for one in run.reports if "test_raised" in one)
+        self.assertNotIn("lost-exceptions", raised)
+        logged = [line for line in run.output.splitlines() if "ERROR:asyncio" in line]
+        self.assertEqual(len(logged), 1, run.output)  # nobody looks at what ``inner`` leaves
+        self.assertIn("base 10: 'inner'", run.output)
+        run = project.nose2("--aio-lost-exceptions=ignore")
+        self.assertEqual(run.output.count("ERROR:asyncio"), 4, run.output)
+        self.assertEqual(len(run.reports), 1, run.output)
+
     def test_innocent(self) -> None:
         """A coroutine lost in a reference cycle by other code fails no later coroutine test."""
         run = self.run_tests("""
