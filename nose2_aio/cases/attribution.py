@@ -26,7 +26,7 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.eventloop import asyncio_log
 from nose2_aio.eventloop.jobs import problems_in_thread
-from nose2_aio.eventloop.problems import CheckedProblems, Problems
+from nose2_aio.eventloop.problems import CheckedProblems, Problems, current_problems
 from nose2_aio.introspection import attributes
 from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.check_results import CheckResults
@@ -45,6 +45,8 @@ class Attribution:
     """The test that runs, or that ran last."""
     _is_collecting = False
     """True while we collect this test's garbage."""
+    _attributes_before: frozenset[str] = frozenset()
+    """The names of the attributes that the test case had when it began."""
     _is_running = False
     """True while a test runs."""
     _is_clean = False
@@ -74,6 +76,7 @@ class Attribution:
             self._is_clean = False
         self._test = test
         self._is_running = True
+        self._attributes_before = frozenset(nose2_cases.user_object(test).__dict__)
         self.warnings_filters = unawaited.active_filters()
         self.problems = CheckedProblems()
         self.has_run_coroutine = False
@@ -90,6 +93,28 @@ class Attribution:
         self._take_handed()
         if self.has_run_coroutine:
             self._collect_garbage(is_of_test=True)
+
+    def release_attributes(self, test: TestCase) -> None:
+        """Delete attributes whose finalizers may report something, such as an unclosed session.
+
+        Otherwise the finalizers would run with the test case's, after the test was reported. Only
+        attributes that the test has set, and that nothing else refers to, are deleted.
+        """
+        is_async = self.has_run_coroutine or unittest_internals.is_isolated(type(test))
+        if not (is_async and self._is_checked(test)):
+            return
+        owner = nose2_cases.user_object(test)
+        new = [name for name in owner.__dict__ if name not in self._attributes_before]
+        token = current_problems.set(self.problems)
+        before = len(self.problems.handler_calls)
+        try:
+            for name in attributes.release(owner, new):
+                calls = self.problems.handler_calls
+                found = (call.kept_in(f"self.{name}") for call in calls[before:])
+                self.problems.handler_calls = (*calls[:before], *found)
+                before = len(calls)
+        finally:
+            current_problems.reset(token)
 
     def close(self) -> None:
         """Report the problems that were found after the end of the last test, or too late."""

@@ -47,6 +47,11 @@ class HandlerCall(NamedTuple):
     name: str
     """The name of the task's coroutine."""
 
+    def kept_in(self, attribute: str) -> HandlerCall:
+        """Return the call with the attribute that has kept the object until now."""
+        message = f"{self.context.get('message')}: {attribute}"
+        return self._replace(context={**self.context, "message": message})
+
 
 class Unawaited(NamedTuple):
     """A coroutine that was never awaited."""
