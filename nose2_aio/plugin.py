@@ -253,10 +253,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             event.success = False
 
     def outcomeDetail(self, event: Any) -> None:
-        """Add to the report of a flaky test how often it ran, and which tests ran then."""
-        for one in self._test_run.flaky:
-            if event.outcomeEvent is one.events[0]:
-                event.extraDetail.append(f"{one.note}\n")
+        """Add to the report of a failed test what was found in it, and if it is flaky."""
+        event.extraDetail += self._test_run.details(event.outcomeEvent)
 
     def beforeErrorList(self, event: Any) -> None:
         """Report flaky tests in a category of their own."""

@@ -91,6 +91,8 @@ class Run:
         """The tests that have failed, and have passed when they were run again."""
         self._workers: WorkerRun | None = None
         self._entries: list[SummaryEntry] = []
+        self._told: set[str] = set()
+        """The failed tests whose reports have their findings, by name."""
         self._signals = ExitStack()
 
     def begin(self, stop: Callable[[], Any], tell: Callable[[FrameType | None], str]) -> None:
@@ -322,7 +324,20 @@ class Run:
 
     def report(self) -> list[str]:
         """Return lines on findings that have failed no test, and on the slowest tests."""
-        return [*self.check_results.report(self._entries), *self.timings.report()]
+        return [*self.check_results.report(self._entries, self._told), *self.timings.report()]
+
+    def details(self, outcome: Any) -> list[str]:
+        """Return what to add to the report of a failure, given nose2's event for it.
+
+        That says that the test is flaky, and what the checks have found in it.
+        """
+        details = [f"{one.note}\n" for one in self.flaky if outcome is one.events[0]]
+        name = self.failures.name_of(outcome)
+        entries = [one for one in self._entries if one.name == name and not one.has_passed]
+        if entries:
+            self._told.add(name)
+            details += self.check_results.details(entries)
+        return details
 
     def going_on(self, frame: FrameType | None) -> str:
         """Describe what is running, while the main thread runs ``frame``."""

@@ -83,6 +83,7 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
     try:
         with (
             _recording_drops(adapter.attribution),
+            adapter.attribution.shortened_log(),
             unittest_internals.replaced_enter_context(async_contexts.enter_context),
         ):
             yield
@@ -223,6 +224,8 @@ class Adapter:
             problems = self.attribution.problems
             end = partial(self._isolated.end, test, problems, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, end)
+        if scopes.layered_test is not test:  # its layers may need them
+            self.attribution.release_attributes(test)
         if self.attribution.has_problems(test):
             check = partial(self.attribution.check, test, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, check)

@@ -168,6 +168,8 @@ def _unawaited(evidence: Evidence, check: str, *, are_mocks: bool) -> Iterator[F
 @_check("lost-exceptions", Stage.AFTER_TEST)
 def _lost_exceptions(evidence: Evidence) -> Iterator[Finding]:
     for error, place, what, key in (*_lost_in_tasks(evidence), *_lost_in_reports(evidence)):
+        if id(error) in evidence.problems.reported:
+            continue  # the test has failed with it
         if error is None:
             yield Finding("lost-exceptions", place, what, key=key)
             continue
@@ -233,7 +235,12 @@ def _failed(future: asyncio.Future[Any], name: str) -> tuple[str, str]:
 def _leaked_tasks(evidence: Evidence) -> Iterator[Finding]:
     created = {task: (place, name) for task, place, name in evidence.objects(asyncio.Task)}
     awaited = {one for task in evidence.pending for one in await_chains.awaited_tasks(task)}
-    for task in sorted(evidence.pending - awaited, key=lambda task: str(task.get_name())):
+    number = {task: index for index, task in enumerate(created)}
+    order = sorted(
+        evidence.pending - awaited,
+        key=lambda task: (number.get(task, len(number)), str(task.get_name())),
+    )
+    for task in order:
         if task.cancelling() or type(task.get_coro()).__name__ == "async_generator_athrow":
             continue  # it is ending: a task group's, or that of an async generator being closed
         place, name = created.get(task, ("", ""))
