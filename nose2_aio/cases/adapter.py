@@ -21,6 +21,7 @@ the run ends.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -39,12 +40,14 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError
 from nose2_aio.eventloop import event_loops
+from nose2_aio.eventloop.alarms import process_alarms
 from nose2_aio.introspection import locations
 from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.inspections import inspect_after_test
 from nose2_aio.reporting.timings import Timings
 from nose2_aio.running import async_contexts, coroutines, decorators
 from nose2_aio.running.host import never
+from nose2_aio.running.slow_tests import Running
 
 __unittest = True
 
@@ -110,7 +113,7 @@ class Adapter:
     do_cleanups: Callable[[TestCase], Any] = TestCase.doCleanups
     """Calls the cleanups of a test, as unittest does."""
     _began = 0.0
-    """When the test began, by the real clock."""
+    """When the test began, by the real clock; 0 between two tests."""
 
     def __init__(
         self,
@@ -135,11 +138,11 @@ class Adapter:
         self.test = None
         self._time_limits.close()
 
-    def running(self) -> tuple[str, float]:
-        """Return the name of the test that runs, and for how many seconds it has; "" for none."""
-        if self.test is None:
-            return "", 0.0
-        return self.test.id(), monotonic() - self._began
+    def running(self) -> Running | None:
+        """Return the fixture or the test that runs; None between two of them."""
+        if self._fixtures.running is not None:
+            return self._fixtures.running
+        return Running(self.test.id(), self._began) if self.test and self._began else None
 
     def attach(self, test: TestCase) -> None:
         """Replace the hooks of a test case that is about to run."""
@@ -186,6 +189,7 @@ class Adapter:
     def end_layered(self, test: TestCase) -> None:
         """End a test after the fixtures that its layers have for it."""
         self._scopes.layered_test = None
+        self._began = 0.0
         self.detach()
         self._scopes.close(self._scopes.key_of(test))
 
@@ -223,6 +227,8 @@ class Adapter:
             self.attribution.has_run_coroutine or self._isolated.test is test
         ):
             self._timings.note(test.id(), monotonic() - self._began, waits)
+        if scopes.layered_test is not test:
+            self._began = 0.0
         return is_passed
 
     def _begin(self, test: TestCase) -> None:
@@ -234,6 +240,12 @@ class Adapter:
         if self._timings.is_recorded:
             self._time_limits.waits = self._timings.begin()
         self._began = monotonic()
+        slow = self._time_limits.slow
+        if slow is not None and (
+            self._began >= slow.lost_at
+            or signal.getsignal(signal.SIGALRM) is not process_alarms.handler
+        ):
+            slow.start(self._began)
         scopes = self._scopes
         scopes.test_problems = self.attribution.problems
         scopes.module = type(test).__module__

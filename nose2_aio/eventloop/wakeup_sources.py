@@ -99,8 +99,8 @@ def alarm_can_wake() -> bool:
         return False
     return (
         left > 0
-        and not process_alarms.is_ours()
         and _is_users(signal.getsignal(signal.SIGALRM), signal.SIGALRM)
+        and not process_alarms.is_ours()
     )
 
 

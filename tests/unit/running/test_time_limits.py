@@ -30,6 +30,7 @@ def free_alarm(case: TestCase) -> None:
     left = signal.setitimer(signal.ITIMER_REAL, 0)
     case.addCleanup(signal.setitimer, signal.ITIMER_REAL, *left)
     case.addCleanup(signal.signal, signal.SIGALRM, before)
+    case.enterContext(mock.patch.object(alarms, "process_alarms", alarms.ProcessAlarms()))
 
 
 class Limits(TestCase):
@@ -161,6 +162,57 @@ class Alarms(TestCase):
         self.assertEqual(signal.getitimer(signal.ITIMER_REAL), (0.0, 0.0))
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
+    def test_several(self) -> None:
+        """Several alarms share the timer: each rings at its time. One may raise an error."""
+        rings: list[float] = []
+        first, second, third = Alarm(), Alarm(), Alarm()
+
+        def ring(_: object) -> None:
+            rings.append(time.monotonic())
+
+        def fail(_: object) -> Exception:
+            return ValueError("rings")
+
+        begin = time.monotonic()
+        second.set((begin + 0.04, fail))
+        first.set((begin + 0.02, ring))
+        third.set((begin + 0.04, ring))
+        with self.assertRaisesRegex(ValueError, "rings"):
+            time.sleep(5)
+        self.assertEqual(len(rings), 2)
+        self.assertGreaterEqual(rings[0], begin + 0.019)
+        self.assertGreaterEqual(rings[1], begin + 0.039)
+        first.set((time.monotonic() + 5, ring))
+        second.close()
+        self.assertIs(signal.getsignal(signal.SIGALRM), alarms.process_alarms.handler)
+        first.close()
+        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_DFL)
+
+    def test_users_handler(self) -> None:
+        """The user's handler stays. Our timer doesn't call it; the timer of the user goes on."""
+        alarm, mine = Alarm(), mock.Mock()
+        alarm.set((time.monotonic() + 5, self.fail))
+        signal.signal(signal.SIGALRM, mine)
+        alarm.set((time.monotonic() + 0.01, self.fail))
+        self.assertEqual(signal.getitimer(signal.ITIMER_REAL), (0.0, 0.0))
+        signal.setitimer(signal.ITIMER_REAL, 7)
+        alarm.set((time.monotonic() + 0.01, self.fail))
+        alarm.close()
+        self.assertGreater(signal.getitimer(signal.ITIMER_REAL)[0], 6)
+        self.assertIs(signal.getsignal(signal.SIGALRM), mine)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    def test_fork(self) -> None:
+        """A child process that is forked has neither the handler nor the alarms."""
+        alarm = Alarm()
+        alarm.set((time.monotonic() + 5, self.fail))
+        alarms.process_alarms.forget()
+        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_DFL)
+        alarm.set((time.monotonic() + 5, self.fail))
+        self.assertIs(signal.getsignal(signal.SIGALRM), alarms.process_alarms.handler)
+        alarm.close()
+
     def test_ours(self) -> None:
         """Our timer is recognized on a machine that is so busy that each step takes long."""
 
@@ -185,7 +237,7 @@ class Alarms(TestCase):
         alarm.set((time.monotonic() + 0.01, lambda frame: rings.append(frame)))  # type: ignore[func-returns-value]
         time.sleep(0.03)
         self.assertEqual(len(rings), 1)
-        self.assertIsNone(alarm._call(None))
+        self.assertIsNone(alarm.call(None))
 
     def test_in_thread(self) -> None:
         """In another thread, a thread of ours waits instead."""
