@@ -118,4 +118,6 @@ def _describe(frame: FrameType | None) -> str:
         if own is not None:
             lines = await_chains.of_task(own)
             doing = await_chains.describe_wait(own, hang_report.name_of)
-    return f"{doing} at {lines[-1].place}  {lines[-1].source}" if lines else "between two steps"
+    if not lines:
+        return "is not in the test's own code"
+    return f"{doing} at {lines[-1].place}  {lines[-1].source}"
