@@ -107,17 +107,17 @@ class SlowTests:
 
 def _describe(frame: FrameType | None) -> str:
     """Return what the thread with this innermost frame does, and at which line, in one line."""
-    lines, doing = await_chains.of_frame(frame), "is"
+    lines = await_chains.of_frame(frame)
+    if lines:
+        return f"is at {lines[-1].place}  {lines[-1].source}"
     loop = event_loops.running()
-    if loop is not None and not lines:
-        own: asyncio.Task[Any] | None
+    own: asyncio.Task[Any] | None = None
+    if loop is not None:
         own = next((one for one in asyncio.all_tasks(loop) if isinstance(one, HostTask)), None)
         loop_state = instrumented.state_of(loop)
         if own is None and loop_state is not None:
             own = loop_state.own_task
-        if own is not None:
-            lines = await_chains.of_task(own)
-            doing = await_chains.describe_wait(own, hang_report.name_of)
-    if not lines:
+    if own is None:
         return "is not in the test's own code"
-    return f"{doing} at {lines[-1].place}  {lines[-1].source}"
+    *places, wait = [line.strip() for line in hang_report.task_lines(own)]
+    return " at ".join([wait, *places[-1:]])
