@@ -45,6 +45,7 @@ from nose2_aio.reporting.inspections import inspect_after_test
 from nose2_aio.reporting.timings import Timings
 from nose2_aio.running import async_contexts, coroutines, decorators
 from nose2_aio.running.host import never
+from nose2_aio.running.slow_tests import Running
 
 __unittest = True
 
@@ -117,7 +118,7 @@ class Adapter:
     do_cleanups: Callable[[TestCase], Any] = TestCase.doCleanups
     """Calls the cleanups of a test, as unittest does."""
     _began = 0.0
-    """When the test began, by the real clock."""
+    """When the test began, by the real clock; 0 between two tests."""
 
     def __init__(
         self,
@@ -142,11 +143,11 @@ class Adapter:
         self.test = None
         self._time_limits.close()
 
-    def running(self) -> tuple[str, float]:
-        """Return the name of the test that runs, and for how many seconds it has; "" for none."""
-        if self.test is None:
-            return "", 0.0
-        return self.test.id(), monotonic() - self._began
+    def running(self) -> Running | None:
+        """Return the fixture or the test that runs; None between two of them."""
+        if self._fixtures.running is not None:
+            return self._fixtures.running
+        return Running(self.test.id(), self._began) if self.test and self._began else None
 
     def attach(self, test: TestCase) -> None:
         """Replace the hooks of a test case that is about to run."""
@@ -193,6 +194,7 @@ class Adapter:
     def end_layered(self, test: TestCase) -> None:
         """End a test after the fixtures that its layers have for it."""
         self._scopes.layered_test = None
+        self._began = 0.0
         self.detach()
         self._scopes.close(self._scopes.key_of(test))
 
@@ -234,6 +236,8 @@ class Adapter:
             self.attribution.has_run_coroutine or self._isolated.test is test
         ):
             self._timings.note(test.id(), monotonic() - self._began, waits)
+        if scopes.layered_test is not test:
+            self._began = 0.0
         return is_passed
 
     def _begin(self, test: TestCase) -> None:
@@ -245,6 +249,9 @@ class Adapter:
         if self._timings.is_recorded:
             self._time_limits.waits = self._timings.begin()
         self._began = monotonic()
+        slow = self._time_limits.slow
+        if slow is not None and self._began >= slow.lost_at:
+            slow.start(self._began)
         scopes = self._scopes
         scopes.test_problems = self.attribution.problems
         scopes.module = type(test).__module__

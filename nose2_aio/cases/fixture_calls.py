@@ -18,6 +18,7 @@ from nose2_aio.cases import generator_tests
 from nose2_aio.cases.scope_keys import ScopeKey
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
+from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.eventloop import event_loops
@@ -28,6 +29,7 @@ from nose2_aio.running.deadlines import Limit
 from nose2_aio.running.host import always
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.running.runner import Runner
+from nose2_aio.running.slow_tests import Running
 from nose2_aio.running.time_limits import call_users_code
 
 __all__ = ["FixtureCaller"]
@@ -46,6 +48,8 @@ class FixtureCaller:
         self._settings = settings
         self._limit = plans.overall(settings)
         self._interrupts = interrupts
+        self.running: Running | None = None
+        """The fixture of a class, a module or a layer that runs."""
 
     def error_to_report(self, error: BaseException) -> BaseException:
         """Return the error to report for one that a test or a fixture has raised.
@@ -88,7 +92,7 @@ class FixtureCaller:
         virtual = time_limits.virtual
         if scope_key.test is None:
             virtual = plans.virtual(None, scope_key.case or object, self._settings)
-        with time_limits.time(limit, virtual) as deadline, self._recording(scope_key):
+        with time_limits.time(limit, virtual) as deadline, self._recording(scope_key, function):
             try:
                 value = self._call(scope_key, is_last, function, *args, **kw)
             except BaseException as error:
@@ -98,7 +102,7 @@ class FixtureCaller:
             return value
 
     @contextmanager
-    def _recording(self, scope_key: ScopeKey) -> Iterator[None]:
+    def _recording(self, scope_key: ScopeKey, function: Any) -> Iterator[None]:
         """Record the problems that a fixture wider than a test causes outside of a loop.
 
         Raises the error that they fail the fixture with. For a fixture of a test, do nothing.
@@ -108,6 +112,7 @@ class FixtureCaller:
             return
         problems = Problems()
         token = current_problems.set(problems)
+        before, self.running = self.running, self._begin(scope_key, function)
         try:
             yield
         except BaseException as error:
@@ -116,10 +121,20 @@ class FixtureCaller:
                 BaseException.add_note(error, f"\n{also}")
             raise
         finally:
+            self.running = before
             current_problems.reset(token)
         found = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
         if found is not None:
             raise found
+
+    def _begin(self, scope_key: ScopeKey, function: Any) -> Running:
+        owner, now = scope_key.owner, monotonic()
+        if isinstance(owner, type):
+            owner = f"{owner.__module__}.{owner.__qualname__}"
+        slow = self._scopes.options.time_limits.slow
+        if slow is not None and now >= slow.lost_at:
+            slow.start(now)
+        return Running(f"{getattr(function, '__name__', repr(function))} ({owner})", now)
 
     def _call(
         self,
