@@ -24,7 +24,7 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, WorkerStartError
 from nose2_aio.eventloop import event_loops, wakeup_sources
 from nose2_aio.eventloop.problems import Problems
-from nose2_aio.introspection import monitoring
+from nose2_aio.introspection import await_chains, monitoring, tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
 from nose2_aio.reporting.timings import PartialTimings, Timings
@@ -44,6 +44,12 @@ Execute = Callable[[Any, Any], Any]
 """Executes a suite on a result."""
 _PATIENCE = 0.4
 """Seconds beyond its limit and its graces after which a worker is stuck."""
+
+
+_STUCK = """
+It catches whatever is raised in it, so nothing can end it: the run ends here. No teardown was run.
+With workers = 1 (--aio-workers=1) the process of the test would be killed, and the run would go on.
+"""
 
 
 class Found(NamedTuple):
@@ -196,6 +202,19 @@ class Run:
             unittest_internals.forget_previous_class(result)
             self.scopes.close_all(keep_run=True)
         return execute(units.shuffled_suite(suite, self.settings), result)
+
+    def fail_running(self, result: Any, error: BaseException, frame: FrameType | None) -> None:
+        """Fail the test or fixture that runs in a stack with an error, and end it.
+
+        It catches whatever is raised in it, so nothing else can end it.
+        """
+        test = unittest_internals.test_in(frame)
+        if test is None:
+            test = unittest_internals.error_holder(await_chains.of_frame(frame)[0].place)
+        error.add_note(_STUCK)
+        result.addError(test, (type(error), error, tracebacks.of_stack(frame)))
+        result.stopTest(test)
+        self._entries += self.check_results.take()
 
     def begin_unit(self, repetition: int | None) -> None:
         """Prepare the loops of a unit, in a worker."""

@@ -221,7 +221,9 @@ class Adapter:
         elif scopes.open and scopes.layered_test is test:  # its layers end it
             inspect_after_test(self.attribution.problems, scopes.open[-1].runner.loop)
         if self._isolated.test is test:
-            is_passed = self._attempt(test, is_passed, self._isolated.inspect)
+            problems = self.attribution.problems
+            end = partial(self._isolated.end, test, problems, is_passed=is_passed)
+            is_passed = self._attempt(test, is_passed, end)
         # its layers may need its attributes
         if self.attribution.has_problems(test, keeps_attributes=scopes.layered_test is test):
             check = partial(self.attribution.check, test, is_passed=is_passed)

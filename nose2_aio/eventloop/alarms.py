@@ -1,26 +1,35 @@
 """Alarms: call a function at a given time, even if the thread is busy with other code.
 
-- In the main thread, the alarm is the signal SIGALRM. Its handler runs between two steps of Python
-  code. The signal also interrupts most calls in C that wait.
+- In the main thread, the alarm is a signal. Its handler runs between two steps of Python code. The
+  signal also interrupts most calls in C that wait.
 - In any other thread, and on Windows, the alarm is a thread that waits. It calls the function, and
   sets an exception for the first thread, which is raised there at the next step of Python code.
 
-If the user's code has a handler for SIGALRM, that handler stays, and there is no alarm.
+The signal is not SIGALRM, and its timer is not that of `signal.setitimer`: these belong to the
+tested code. Where the system has no other timer, a thread waits and sends the signal.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
+import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from nose2_aio.config.seconds import monotonic
 
-__all__ = ["Alarm", "OnAlarm", "Overrun", "ProcessAlarms", "process_alarms"]
+__all__ = ["SIGNAL", "Alarm", "OnAlarm", "Overrun", "ProcessAlarms", "process_alarms"]
+
+SIGNAL: int = (
+    signal.SIGRTMIN + 6 if hasattr(signal, "SIGRTMIN") else getattr(signal, "SIGVTALRM", 0)
+)
+"""The signal of alarms. Tests are unlikely to use it."""
 
 OnAlarm = Callable[[FrameType | None], BaseException | None]
 """Called with the innermost frame of the thread; returns the exception to raise there, or None."""
@@ -30,39 +39,62 @@ class Overrun(BaseException):
     """Raised in code that does not await, to interrupt it after its time limit."""
 
 
+class _SigEvent(ctypes.Structure):
+    """``struct sigevent``: send a signal."""
+
+    _fields_ = (
+        ("value", ctypes.c_void_p),
+        ("signal", ctypes.c_int),
+        ("notify", ctypes.c_int),
+        ("rest", ctypes.c_char * 64),
+    )
+
+
+class _TimerSpec(ctypes.Structure):
+    """``struct itimerspec``."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_long) for name in ("interval", "interval_ns", "seconds", "nanoseconds")
+    )
+
+
 class ProcessAlarms:
     """The state of all alarms of this process."""
 
-    _TOLERANCE = 0.001
-    """Seconds that a timer may differ from the one that we set, and still be the same."""
-
     def __init__(self) -> None:
-        self._due = 0.0, 0.0
-        """The earliest and the latest time at which the timer rings that we have set last."""
         self.threads: set[int] = set()
         """The identities of our timer threads. They are no reason to wait for in a deadlock."""
+        self._owner = 0
+        """The process that has created the timer: one that it forks has no timer."""
+        self._timer: ctypes.c_void_p | None = None
+        """None if the system has no timer that sends a signal of our choice, as macOS."""
 
-    def set_timer(self, seconds: float) -> None:
-        """Let the timer of the process ring in so many seconds; 0 turns it off."""
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        self._due = _timer_due()
+    def set_timer(self, seconds: float) -> bool:
+        """Let the timer send `SIGNAL` in so many seconds; 0 turns it off.
 
-    def is_ours(self) -> bool:
-        """Return True if the timer of the process is the one that we have set last."""
-        earliest, latest = _timer_due()
-        return earliest - self._TOLERANCE < self._due[1] and latest + self._TOLERANCE > self._due[0]
-
-
-def _timer_due() -> tuple[float, float]:
-    """Return the earliest and the latest time at which the timer of the process may ring.
-
-    The two differ by how long this call takes: on a busy machine, it may be suspended meanwhile.
-    """
-    before = monotonic()
-    left = signal.getitimer(signal.ITIMER_REAL)[0]
-    return before + left, monotonic() + left
+        Returns False if there is no timer.
+        """
+        if self._owner != os.getpid():
+            self._owner, self._timer = os.getpid(), _new_timer()
+        if self._timer is None:
+            return False
+        fraction, whole = math.modf(seconds)
+        spec = _TimerSpec(0, 0, int(whole), int(fraction * 1e9))
+        _LIBRARY.timer_settime(self._timer, 0, ctypes.byref(spec), None)
+        return True
 
 
+def _new_timer() -> ctypes.c_void_p | None:
+    """Create a timer of this process; return None if the system has none."""
+    create = getattr(_LIBRARY, "timer_create", None)
+    timer, event = ctypes.c_void_p(), _SigEvent(signal=SIGNAL)
+    if create is None or create(time.CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer)):
+        return None
+    return timer
+
+
+_LIBRARY: Any = ctypes.PyDLL(None) if os.name == "posix" else None
+"""The library of C."""
 process_alarms = ProcessAlarms()
 
 
@@ -85,14 +117,11 @@ class Alarm:
     """The time and the function to call; None if the alarm is off."""
     _timer: threading.Timer | None = None
     """The thread that waits, if the alarm is not a signal."""
-    _handler_before: Any = None
-    """The handler of SIGALRM to restore; None if ours is not set."""
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
-        self._is_signal = (
-            hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-        )
+        is_main = threading.current_thread() is threading.main_thread()
+        self._is_signal = SIGNAL > 0 and is_main
 
     def set(self, due: tuple[float, OnAlarm] | None) -> tuple[float, OnAlarm] | None:
         """Set the time, by `time.monotonic`, and the function; None turns the alarm off.
@@ -100,37 +129,34 @@ class Alarm:
         Returns what was set before.
         """
         before, self._due = self._due, due
-        if self._is_signal:
-            self._set_signal()
-        else:
+        if self._is_signal and not self._set_handler():
+            return before
+        if not (self._is_signal and process_alarms.set_timer(self._left())):
             self._set_thread()
         return before
 
     def close(self) -> None:
         """Turn the alarm off, and restore the handler of the signal."""
         self.set(None)
-        if self._handler_before is not None:
-            if signal.getsignal(signal.SIGALRM) == self._on_signal:
-                signal.signal(signal.SIGALRM, self._handler_before)
-            self._handler_before = None
+        if self._is_signal and signal.getsignal(SIGNAL) == self._on_signal:
+            signal.signal(SIGNAL, signal.SIG_DFL)
 
     def _left(self) -> float:
-        assert self._due is not None
-        return max(self._due[0] - monotonic(), 1e-6)
+        return 0.0 if self._due is None else max(self._due[0] - monotonic(), 1e-6)
 
-    def _set_signal(self) -> None:
-        handler = signal.getsignal(signal.SIGALRM)
-        if self._due is None:
-            # the user's code may have set another timer since then: that one goes on
-            if handler == self._on_signal or process_alarms.is_ours():
-                process_alarms.set_timer(0)
-            return
-        if handler is signal.SIG_DFL:
-            self._handler_before = handler
-            signal.signal(signal.SIGALRM, self._on_signal)
-        elif handler != self._on_signal:
-            return
-        process_alarms.set_timer(self._left())
+    def _set_handler(self) -> bool:
+        """Set the handler of the signal again: the tested code may have reset it.
+
+        Returns False if there is the handler of another alarm, which goes on.
+        """
+        handler = signal.getsignal(SIGNAL)
+        if handler == self._on_signal:
+            return True
+        if getattr(handler, "__func__", None) is _ON_SIGNAL:
+            return False
+        if self._due is not None:
+            signal.signal(SIGNAL, self._on_signal)
+        return True
 
     def _on_signal(self, _: int, frame: FrameType | None) -> None:
         error = self._call(frame)
@@ -147,6 +173,9 @@ class Alarm:
             self._timer.start()
 
     def _on_timer(self) -> None:
+        if self._is_signal:
+            signal.pthread_kill(self._thread, SIGNAL)
+            return
         error = self._call(sys._current_frames().get(self._thread))
         if error is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
@@ -156,3 +185,6 @@ class Alarm:
     def _call(self, frame: FrameType | None) -> BaseException | None:
         due, self._due = self._due, None
         return None if due is None else due[1](frame)
+
+
+_ON_SIGNAL = Alarm._on_signal

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TypeVar
 
 from nose2_aio.errors import AioError
 from nose2_aio.introspection import await_chains, locations
 from nose2_aio.introspection.await_chains import Line
 
-__all__ = ["innermost_place", "reported_with", "trim", "users_lines", "users_traceback"]
+__all__ = [
+    "innermost_place",
+    "of_stack",
+    "reported_with",
+    "trim",
+    "users_lines",
+    "users_traceback",
+]
 
 _PACKAGE = __name__.partition(".")[0]
 _RUNNERS = ("asyncio", "contextlib", "unittest")
@@ -46,6 +53,18 @@ def reported_with(error: BaseException) -> Iterator[BaseException]:
         pending += [other for other in (one.__cause__, one.__context__) if other is not None]
         if isinstance(one, BaseExceptionGroup):
             pending += one.exceptions
+
+
+def of_stack(frame: FrameType | None) -> TracebackType | None:
+    """Return the traceback of an error that the innermost frame of a running stack would raise.
+
+    It begins where the event loop, unittest or this package calls the user's code.
+    """
+    found = None
+    while frame is not None and locations.package_of(frame) not in (_PACKAGE, *_RUNNERS):
+        found = TracebackType(found, frame, frame.f_lasti, frame.f_lineno)
+        frame = frame.f_back
+    return found
 
 
 def innermost_place(error: BaseException) -> str:

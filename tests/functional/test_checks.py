@@ -398,7 +398,7 @@ async def test_run(self):
         self.assertEqual(len(run.reports), 1, run.output)
 
     def test_asyncgen_fails(self) -> None:
-        """An error in an async generator that is closed at the end belongs to ``open-asyncgens``."""
+        """An error in an async generator that we close belongs to ``open-asyncgens``."""
         body = """
 async def broken(self):
     try:
@@ -413,10 +413,10 @@ async def test_open(self):
         self.assertEqual(run.returncode, 0, run.output)
         self.assertEqual(
             found(run, "test_open"),
-            "  test_it.py:13 in test_open: the async generator Case.broken was started, and neither "
-            "finished nor closed (open-asyncgens)\n"
-            "  test_it.py:13 in test_open: the async generator Case.broken failed when it was closed "
-            "at the end (open-asyncgens)\n"
+            "  test_it.py:13 in test_open: the async generator Case.broken was started, and "
+            "neither finished nor closed (open-asyncgens)\n"
+            "  test_it.py:13 in test_open: the async generator Case.broken failed when it was "
+            "closed at the end (open-asyncgens)\n"
             '    test_it.py:10 in broken  raise ValueError("no")\n'
             "    ValueError: no\n",
         )

@@ -26,10 +26,7 @@ SOON = Limit(0.01, "here")
 
 def free_alarm(case: TestCase) -> None:
     """Release the alarm signal for a test. This run may use it for its own limits."""
-    before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    left = signal.setitimer(signal.ITIMER_REAL, 0)
-    case.addCleanup(signal.setitimer, signal.ITIMER_REAL, *left)
-    case.addCleanup(signal.signal, signal.SIGALRM, before)
+    case.addCleanup(signal.signal, alarms.SIGNAL, signal.signal(alarms.SIGNAL, signal.SIG_DFL))
 
 
 class Limits(TestCase):
@@ -145,37 +142,43 @@ class Alarms(TestCase):
         """Release the signal."""
         free_alarm(self)
 
-    def test_restored(self) -> None:
-        """Closing restores the signal's handler, unless somebody has set another one."""
-        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_DFL)
+    def test_reset(self) -> None:
+        """The next alarm sets the handler again if the tested code has reset it."""
         alarm = Alarm()
+        for handler in (signal.SIG_DFL, signal.SIG_IGN, lambda *_: None):
+            alarm.set((time.monotonic() + 5, self.fail))
+            signal.signal(alarms.SIGNAL, handler)
+            alarm.set(None)
+            self.assertIs(signal.getsignal(alarms.SIGNAL), handler)
+            alarm.set((time.monotonic() + 5, self.fail))
+            self.assertEqual(signal.getsignal(alarms.SIGNAL), alarm._on_signal)
         alarm.close()
-        alarm.set((time.monotonic() + 5, lambda _: None))
+        self.assertIs(signal.getsignal(alarms.SIGNAL), signal.SIG_DFL)
         alarm.close()
-        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_DFL)
-        alarm.set((time.monotonic() + 5, lambda _: None))
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
-        alarm.close()
-        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_IGN)
-        alarm.set((time.monotonic() + 0.01, self.fail))
-        self.assertEqual(signal.getitimer(signal.ITIMER_REAL), (0.0, 0.0))
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
-    def test_ours(self) -> None:
-        """Our timer is recognized on a machine that is so busy that each step takes long."""
-
-        def slow() -> float:
-            time.sleep(0.005)
-            return time.monotonic()
-
-        alarm = Alarm()
+    def test_outer(self) -> None:
+        """An alarm inside of another one has no effect."""
+        rings: list[object] = []
+        alarm, inner = Alarm(), Alarm()
         self.addCleanup(alarm.close)
-        with mock.patch.object(alarms, "monotonic", slow):
-            alarm.set((time.monotonic() + 5, lambda _: None))
-            self.assertTrue(alarms.process_alarms.is_ours())
-            signal.setitimer(signal.ITIMER_REAL, 4)
-            self.assertFalse(alarms.process_alarms.is_ours())
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        alarm.set((time.monotonic() + 0.02, rings.append))
+        inner.set((time.monotonic() + 5, self.fail))
+        inner.close()
+        time.sleep(0.04)
+        self.assertEqual(len(rings), 1)
+
+    def test_no_timer(self) -> None:
+        """Where the system has no timer of our own, a thread sends the signal."""
+        process = alarms.ProcessAlarms()
+        with (
+            mock.patch.object(alarms, "_LIBRARY", object()),
+            mock.patch.object(alarms, "process_alarms", process),
+        ):
+            alarm = Alarm()
+            self.addCleanup(alarm.close)
+            alarm.set((time.monotonic() + 0.01, lambda _: Overrun("now")))
+            with self.assertRaisesRegex(Overrun, "now"):
+                time.sleep(5)
 
     def test_nothing_to_raise(self) -> None:
         """The alarm's callback may return no error. The alarm rings once."""
