@@ -226,9 +226,8 @@ class Adapter:
             problems = self.attribution.problems
             end = partial(self._isolated.end, test, problems, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, end)
-        if scopes.layered_test is not test:  # its layers may need them
-            self.attribution.release_attributes(test)
-        if self.attribution.has_problems(test):
+        # its layers may need its attributes
+        if self.attribution.has_problems(test, keeps_attributes=scopes.layered_test is test):
             check = partial(self.attribution.check, test, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, check)
         waits, self._time_limits.waits = self._time_limits.waits, None
