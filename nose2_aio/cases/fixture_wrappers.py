@@ -26,7 +26,7 @@ from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.scope_keys import ScopeKey
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config.settings import Settings
-from nose2_aio.errors import AioError, FixtureCancelledError
+from nose2_aio.errors import AioError, FixtureExitError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running.host import never
@@ -222,15 +222,17 @@ class FixtureWrappers:
             raise tracebacks.trim(errors[0], head=False)
 
     def _call(self, scope_key: ScopeKey, function: _Call, /, *args: Any, **kwargs: Any) -> Any:
-        """Call a fixture of a class or a module. unittest wouldn't catch its `CancelledError`."""
+        """Call a fixture of a class or a module. unittest catches no `BaseException` of it."""
         assert scope_key.module is not None
         self._scopes.module = scope_key.module
         try:
             return self._fixtures.call(scope_key, never, function, *args, **kwargs)
-        except asyncio.CancelledError as error:
-            raise FixtureCancelledError(
-                f"{locations.describe(function)}: it was cancelled"
-            ) from error
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            is_cancelled = isinstance(error, asyncio.CancelledError)
+            what = "was cancelled" if is_cancelled else f"raised {type(error).__name__}"
+            raise FixtureExitError(f"{locations.describe(function)}: it {what}") from error
 
     def _note_async_fixture(self, scope_key: ScopeKey, function: Any) -> None:
         if inspect.iscoroutinefunction(locations.unwrap(function)):
