@@ -22,6 +22,7 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, scope_keys, unittest_internals
+from nose2_aio.cases.definitions import Definitions
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.scope_keys import ScopeKey
 from nose2_aio.cases.scopes import Scopes
@@ -42,10 +43,17 @@ _MARK = "__nose2_aio_wrapper__"
 class FixtureWrappers:
     """Replaces the fixtures of a suite by wrappers, and restores them."""
 
-    def __init__(self, settings: Settings, scopes: Scopes, fixtures: FixtureCaller) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        scopes: Scopes,
+        fixtures: FixtureCaller,
+        definitions: Definitions,
+    ) -> None:
         self._settings = settings
         self._scopes = scopes
         self._fixtures = fixtures
+        self._definitions = definitions
         self._undo = ExitStack()
 
     @contextmanager
@@ -61,20 +69,22 @@ class FixtureWrappers:
             replace(TestCase, "doClassCleanups", classmethod(do_class_cleanups))
             replace(unittest.case, "doModuleCleanups", self._do_module_cleanups)
             replace(unittest, "doModuleCleanups", self._do_module_cleanups)
-            seen: set[object] = set()
+            tests: dict[type, TestCase] = {}
+            layers: dict[type, None] = {}
             for one in _flattened(suite):
-                case = type(one)
-                if case in seen:
-                    continue
                 if isinstance(one, TestCase):
-                    seen.add(case)
-                    self._wrap_class(replace, case)
-                    if case.__module__ not in seen:
-                        seen.add(case.__module__)
-                        self._wrap_module(replace, case.__module__)
-                elif isinstance(layer := getattr(one, "layer", None), type) and layer not in seen:
-                    seen.add(layer)
-                    self._wrap_layer(replace, layer)
+                    tests.setdefault(type(one), one)
+                elif isinstance(layer := getattr(one, "layer", None), type):
+                    layers[layer] = None
+            for test in tests.values():
+                self._definitions.inspect(test)
+            for case in tests:
+                self._wrap_class(replace, case)
+            for name in {case.__module__ for case in tests}:
+                self._wrap_module(replace, name)
+            for layer in layers:
+                self._wrap_layer(replace, layer)
+            self._definitions.replace(replace)
             yield
 
     def remove(self) -> None:
