@@ -81,9 +81,11 @@ class Run:
         self.interrupts = Interrupts()
         self.timings = Timings(settings, is_recorded=is_kept)
         self.fixtures = FixtureCaller(settings, self.scopes, self.interrupts)
-        self.fixture_wrappers = FixtureWrappers(settings, self.scopes, self.fixtures)
         self.attribution = Attribution(settings, self.check_results)
         self.adapter = Adapter(settings, self.scopes, self.fixtures, self.attribution, self.timings)
+        self.fixture_wrappers = FixtureWrappers(
+            settings, self.scopes, self.fixtures, self.adapter.definitions
+        )
         self._slow = self.time_limits.report_slow(settings.slow, self._running)
         self.is_cut = False
         """True if Ctrl-C has interrupted the run."""

@@ -30,6 +30,7 @@ from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, unittest_internals
 from nose2_aio.cases.attribution import Attribution
+from nose2_aio.cases.definitions import Definitions
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.invocation import Invocation
 from nose2_aio.cases.isolated import IsolatedCases
@@ -129,6 +130,7 @@ class Adapter:
         timings: Timings,
     ) -> None:
         self.attribution = attribution
+        self.definitions = Definitions(attribution)
         self._scopes = scopes
         self._fixtures = fixtures
         self._timings = timings
@@ -165,6 +167,8 @@ class Adapter:
             self._isolated.attach(test, self.attribution.problems)
         else:
             _check_fixtures(test)
+        if case in self.definitions.suspicions:
+            self.definitions.attach(test)
         scopes, limits = self._scopes, self._limits
         if scopes.open and not scopes.is_innermost(case):
             scopes.close_outside(scopes.key_of(test))
@@ -226,6 +230,9 @@ class Adapter:
             problems = self.attribution.problems
             end = partial(self._isolated.end, test, problems, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, end)
+        if type(test) in self.definitions.suspicions:
+            check = partial(self.definitions.check, test, is_passed=is_passed)
+            is_passed = self._attempt(test, is_passed, check)
         # its layers may need its attributes
         if self.attribution.has_problems(test, keeps_attributes=scopes.layered_test is test):
             check = partial(self.attribution.check, test, is_passed=is_passed)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from unittest import TestCase
 
 from nose2_aio.cases import generator_tests
 from nose2_aio.cases.scope_keys import ScopeKey
@@ -38,6 +39,11 @@ __all__ = ["FixtureCaller"]
 _NO_LOOP = "no running event loop"
 """What asyncio says."""
 _HOW_TO_HAVE_ONE = "Plain functions are called while no loop runs. Make it a coroutine function."
+_INSTEAD = {
+    "addAsyncCleanup": "self.addCleanup(function): it may be a coroutine function",
+    "enterAsyncContext": "await aio.enter_async_context(self, manager)",
+}
+"""What to write in place of a method that only IsolatedAsyncioTestCase has."""
 
 
 class FixtureCaller:
@@ -58,9 +64,9 @@ class FixtureCaller:
         of the error has no frames of ours.
         """
         error = self._scopes.options.time_limits.as_time_limit_error(error)
-        is_outside = isinstance(error, RuntimeError) and str(error) == _NO_LOOP
-        if is_outside and not hasattr(error, "__notes__"):
-            error.add_note(_HOW_TO_HAVE_ONE)
+        note = _advice(error)
+        if note and not hasattr(error, "__notes__"):
+            error.add_note(note)
         error = tracebacks.trim(self._interrupts.explained(error), head=False)
         if self._scopes.test_problems is not None:
             found = map(id, tracebacks.reported_with(error))
@@ -220,6 +226,17 @@ class FixtureCaller:
             coroutines.close_unstarted(job)
             if inspect.iscoroutine(awaitable):
                 coroutines.close_unstarted(awaitable)
+
+
+def _advice(error: BaseException) -> str:
+    """Return what to add to an error that says too little; "" for most errors."""
+    if isinstance(error, RuntimeError) and str(error) == _NO_LOOP:
+        return _HOW_TO_HAVE_ONE
+    if isinstance(error, AttributeError) and isinstance(error.obj, TestCase):
+        instead = _INSTEAD.get(error.name or "")
+        if instead:
+            return f"Only IsolatedAsyncioTestCase has it. Write {instead}."
+    return ""
 
 
 async def _await_fixture(awaitable: Awaitable[Any], function: Any) -> Any:
