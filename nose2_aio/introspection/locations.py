@@ -19,6 +19,8 @@ __all__ = [
     "capture_origin",
     "code_of",
     "describe",
+    "describe_callback",
+    "format_callers",
     "format_origin",
     "is_users",
     "line_in",
@@ -34,6 +36,8 @@ _LIBRARIES = tuple(
     sorted({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, reverse=True)
 )
 """The directories of libraries. A directory inside another one comes before it."""
+_FOLDER = f"{Path(__file__).parent.parent}{os.sep}"
+"""The directory of this package."""
 _ORIGIN_DEPTH = 3
 """How many lines an origin has, at most."""
 
@@ -73,6 +77,16 @@ def describe(function: Any) -> str:
     return f"{inner.__name__}, {_place(code.co_filename, code.co_firstlineno)}"
 
 
+def describe_callback(handle: asyncio.Handle) -> str:
+    """Return ``name, file:line`` of the function of a handle, with the name of its class."""
+    function = unwrap(handle._callback)  # type: ignore[attr-defined]  # no public attribute has it
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return describe(function)
+    name = function.__qualname__.rpartition("<locals>.")[2]
+    return f"{name}, {_place(code.co_filename, code.co_firstlineno)}"
+
+
 def unwrap(function: Any) -> Any:
     """Return the function inside bound methods, `functools.partial` and `functools.wraps`."""
     while True:
@@ -98,9 +112,6 @@ def line_in(filename: str, line: int | None, name: str) -> str:
 
     The path of a library's file is relative to the library's root.
     """
-    for library in _LIBRARIES:
-        if filename.startswith(f"{library}{os.sep}"):
-            return f"{filename[len(library) + 1 :]}:{line or 0} in {name}"
     return f"{_place(filename, line or 0)} in {name}"
 
 
@@ -152,7 +163,24 @@ def format_origin(origin: Origin) -> str:
     return line_in(code.co_filename, line, code.co_name)
 
 
+def format_callers(origin: Origin) -> str:
+    """Return the user's lines of an origin, the innermost first: ``a.py:3 in f, called at …``.
+
+    If no line is the user's, it is the innermost line. If there is no line, it is "".
+    """
+    users = [
+        entry
+        for entry in origin
+        if is_users(entry[0].co_filename) and not entry[0].co_filename.startswith(_FOLDER)
+    ]
+    places = [line_in(code.co_filename, line, code.co_name) for code, line in users or origin[:1]]
+    return ", called at ".join(places)
+
+
 def _place(filename: str, line: int) -> str:
+    for library in _LIBRARIES:
+        if filename.startswith(f"{library}{os.sep}"):
+            return f"{filename[len(library) + 1 :]}:{line}"
     path = Path(filename)
     try:
         relative = os.path.relpath(path)

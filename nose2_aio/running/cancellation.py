@@ -82,6 +82,8 @@ class Canceller:
         """Give the error the traceback of the job, and as its cause the error of the job."""
         if ended is None:
             return
+        report, lines = str(error), tracebacks.users_lines(ended)
+        error.args = (hang_report.without_lines(report, lines),)
         error.__traceback__ = tracebacks.users_traceback(ended)
         if not isinstance(ended, asyncio.CancelledError):
             error.__cause__ = ended

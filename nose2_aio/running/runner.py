@@ -231,7 +231,7 @@ class Runner:
             if self._at_end is not None:
                 self._at_end.close()
             if state is not None:
-                state.on_deadlock = state.waits = None
+                state.leave(self.problems)
                 if self._restore is not None and state.objects:
                     state.forget()
             if self._restore is not None:
