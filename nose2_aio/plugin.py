@@ -257,9 +257,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def afterSummaryReport(self, event: Any) -> None:
         """Print how long all tests have waited, with ``-v``."""
-        summary = self._test_run.timings.summary()
-        if summary and self.session.verbosity > 1:
-            event.stream.writeln(summary)
+        if self.session.verbosity > 1:
+            for line in self._test_run.timings.summary():
+                event.stream.writeln(line)
 
     def startLayerSetup(self, event: Any) -> None:
         """Begin a layer."""

@@ -28,6 +28,7 @@ from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
 from nose2_aio.reporting.timings import PartialTimings, Timings
 from nose2_aio.running import decorators, interrupts, plans
+from nose2_aio.running.deadlines import Deadline
 from nose2_aio.running.engines import Engine
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.suites import loop_variants, units
@@ -229,13 +230,16 @@ class Run:
         self.time_limits.on_change = lambda when: note(when + late)
 
     def limit_of(self, test: TestCase | None) -> str:
-        """Return the time limit of a test in words; of a fixture, for None."""
+        """Return the limit in real time of a test, in words; of a fixture, for None."""
         limit = plans.overall(self.settings)
         if test is not None:
             function, owner = nose2_cases.function_and_owner(test)
             mark = decorators.decoration(function)
             engine = Engine.BY_RESULT if mark is None else mark.engine
             limit = plans.limit(engine, function, owner, self.settings)
+            is_virtual = mark is not None and mark.is_virtual
+            virtual = plans.virtual(function, owner, self.settings, is_virtual=is_virtual)
+            limit = Deadline(limit, virtual).real_limit
         return f"its time limit of {limit.seconds:g} s ({limit.place})" if limit.seconds else ""
 
     def interrupting(self, interrupt: Callable[[int], None]) -> AbstractContextManager[None]:

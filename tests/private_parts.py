@@ -97,6 +97,12 @@ PRIVATE_NAMES = (
     ),
     PrivateName("_args", "eventloop.executors", "threading.Thread", _IDLE),
     PrivateName(
+        "_asyncgen_finalizer_hook",
+        "eventloop.instrumented",
+        "asyncio.BaseEventLoop",
+        "A loop's subclass overrides it to note that an async generator is closed in a task.",
+    ),
+    PrivateName(
         "_asyncgen_firstiter_hook",
         "eventloop.instrumented",
         "asyncio.BaseEventLoop",
@@ -287,6 +293,12 @@ PRIVATE_NAMES = (
     ),
     PrivateName(
         "_scheduled",
+        "eventloop.instrumented",
+        "asyncio.BaseEventLoop",
+        "A timer at infinity is taken out of it: the loop would wait for it a day.",
+    ),
+    PrivateName(
+        "_scheduled",
         "eventloop.virtual_clock",
         "asyncio.BaseEventLoop",
         "It has the exact time of the next timer. The selector's timeout is a rounded one.",
@@ -461,6 +473,12 @@ BEHAVIOURS = (
         "reporting.unawaited",
         "The report names the mock that nobody awaited.",
         "tests.functional.test_checks",
+    ),
+    Behaviour(
+        "UNHELPFUL_LOCATIONS of hypothesis.internal.scrutineer",
+        "running.hypothesis_examples",
+        "Hypothesis's explanation of a failure lists no lines of ours.",
+        "tests.functional.test_scopes.Hypothesis.test_examples",
     ),
     Behaviour(
         "nose2.result and nose2.plugins.junitxml ask the module time, by that name",

@@ -156,7 +156,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
             loop, context=context, options=self._options, problems=self._recorded, host=host
         )
 
-        def stopped() -> None:
+        def stopped(_: str) -> None:
             error = RuntimeError(_STOPPED)
             if not isinstance(runner.host, TaskHost):
                 raise error

@@ -72,7 +72,7 @@ class FixtureCaller:
         is_limited = time_limits.deadline is not None or not self._limit.seconds
         if tagged is None and scope_key.test is not None and is_limited:
             return self._call(scope_key, is_last, function, *args, **kw)
-        limit = self._limit if tagged is None else Limit(tagged, "@timeout")
+        limit = self._limit if tagged is None else Limit(tagged, "@timeout", is_tagged=True)
         virtual = time_limits.virtual
         if scope_key.test is None:
             virtual = plans.virtual(None, scope_key.case or object, self._settings)
@@ -165,9 +165,10 @@ class FixtureCaller:
         function: Any,
         awaitable: Awaitable[Any],
     ) -> Any:
-        def stopped() -> None:
+        def stopped(report: str) -> None:
             raise LoopStoppedError(
                 f"{locations.describe(function)}: the loop was stopped before the fixture was done"
+                f"\n\n{report}"
             )
 
         job = _await_fixture(awaitable, function)

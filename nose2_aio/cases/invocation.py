@@ -14,7 +14,7 @@ import inspect
 import sys
 import warnings
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from unittest import TestCase
@@ -119,8 +119,12 @@ class Invocation:
             with decorators.hosted(mark, lambda body: self._run(test, call, mark, body)):
                 return call.call()
         if hypothesis_examples.has_examples(call.function, call.case):
-            run = partial(self._run_example, test, call)
-            with hypothesis_examples.examples(call.function, run):
+            host = self._scopes.runner_for(self._scopes.key_of(test)).host
+            with hypothesis_examples.examples(
+                call.function,
+                lambda body: self._run(test, call, None, body, is_last=never),
+                lambda error: error is host.cancelled_for,
+            ):
                 return call.call()
         return self._call_in_scope(test, call.call)
 
@@ -221,15 +225,6 @@ class Invocation:
             loop, factory=factory, options=scopes.options, problems=scopes.test_problems
         ) as runner:
             return runner.run(execution.main(), execution.stopped, is_last=always)
-
-    def _run_example(
-        self, test: TestCase, call: UserCall, body: Callable[[], Awaitable[Any]]
-    ) -> Any:
-        """Run one of the examples that Hypothesis has for a test, unless the test is over."""
-        cancelled_for = self._scopes.runner_for(self._scopes.key_of(test)).host.cancelled_for
-        if cancelled_for is not None:
-            raise cancelled_for
-        return self._run(test, call, None, body, is_last=never)
 
 
 def _plain(test: TestCase, method: Callable[[], Any]) -> UserCall:

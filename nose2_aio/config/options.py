@@ -140,7 +140,8 @@ OPTIONS = (
         seconds.parse,
         "SECONDS",
         "Fail a test that takes longer than this with its fixtures, or a fixture of a class or a "
-        "module that takes longer (default 0: no limit)",
+        "module that takes longer; in virtual time too, these are real seconds (default 0: no "
+        "limit). A tag @timeout wins; on a run_forever test, it is the wait before the callback",
     ),
     Option(
         "loop-scope",
@@ -195,13 +196,6 @@ OPTIONS = (
         None,
         "Run coroutine tests and async fixtures in virtual time: to wait for a timer takes no real "
         "time, unless something outside may wake the loop (default: off; a tag wins)",
-    ),
-    Option(
-        "real-time-limit",
-        seconds.parse,
-        "SECONDS",
-        "Fail a test in virtual time that takes longer than this in real time (default 60; 0: no "
-        "limit)",
     ),
     Option(
         "durations",

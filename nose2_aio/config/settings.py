@@ -35,7 +35,7 @@ class Settings:
     generators: str = "auto"
     """Which generator functions are coroutine tests: one of ``GENERATORS`` in `options`."""
     time_limit: float = 0.0
-    """Seconds that a test may take with its fixtures, or a wider fixture; 0: no limit."""
+    """Real seconds that a test may take with its fixtures, or a wider fixture; 0: no limit."""
     loop_scope: str = "test"
     """The scope whose tests share a loop, at least: one of `options.LOOP_SCOPES`."""
     loop: tuple[Factory, ...] = ()
@@ -54,8 +54,6 @@ class Settings:
     """Seconds that a cancelled test gets to finish, each of two times: see `GRACE`."""
     virtual_time: bool = False
     """True if coroutine tests run in virtual time."""
-    real_time_limit: float = 60.0
-    """Seconds of real time that a test in virtual time may take; 0: no limit."""
     durations: int | None = None
     """How many of the slowest tests are listed; 0: all; None: no list."""
     report: str = ""

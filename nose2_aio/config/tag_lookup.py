@@ -27,6 +27,7 @@ __all__ = [
     "CLASS_ATTRIBUTE",
     "DurationTags",
     "ExclusiveKey",
+    "class_with_timeout",
     "has_tags",
     "is_coroutine_tagged",
     "own_keys",
@@ -106,6 +107,15 @@ def read_durations(function: object, owner: type) -> DurationTags:
         if value is not None:
             found[name] = seconds.validate(value, name=name, place=_place(name, function))
     return DurationTags(**found) if found else _NO_DURATIONS
+
+
+def class_with_timeout(function: object, owner: type) -> str:
+    """Return the name of the class whose tag ``timeout`` holds for a test; "" for none."""
+    if has_tags(owner) and own_tags(function).get("timeout") is None:
+        for base in owner.__mro__:
+            if "timeout" in own_tags(base):
+                return base.__name__
+    return ""
 
 
 def read_loop(function: object, owner: type) -> tuple[Factory, ...]:

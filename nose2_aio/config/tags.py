@@ -46,10 +46,15 @@ _TaggedClass = TypeVar("_TaggedClass", bound=type)
 def timeout(limit: float, /) -> Callable[[_Tagged], _Tagged]:
     """Tag a test function, or all tests of a class, with a number of seconds >= 0.
 
-    - For a test that is run until complete, it is the time limit of the test with its fixtures
-      (0: no limit).
-    - For a test that is run forever, it is the time to wait before the test's callback is called.
-    - For a fixture, it is the time limit of that fixture alone.
+    It means one of two things:
+
+    - A time limit, for a test that is run until complete, with its fixtures (0: no limit). On a
+      fixture, it is the limit of that fixture alone.
+    - A wait, for a test that is run forever: the loop runs for so long before the callback that the
+      test has returned is called. With the decorator `run_forever`, it is no limit. Without it, it
+      also limits the body of the test.
+
+    In virtual time, it counts virtual seconds.
 
     Raises `InvalidTypeError` or `InvalidValueError` if it is not a finite number >= 0.
     """
@@ -129,7 +134,8 @@ def virtual_time(what: Any = True, /, *, wall: bool = False) -> Any:  # noqa: FB
     """Tag a test function, or all tests and fixtures of a class: its time is virtual.
 
     In virtual time, to wait for a timer takes no time: see `nose2_aio.eventloop.virtual_clock`. The
-    time limit of such a test is in virtual time, too.
+    tag `timeout` of such a test counts virtual seconds. The setting ``time-limit`` counts real
+    seconds.
 
     It is used as ``@virtual_time`` or ``@virtual_time(…)``. ``@virtual_time(False)``: time is real,
     whatever the class or the setting says. With ``wall=True``, ``time.time()`` and

@@ -102,6 +102,10 @@ class InstrumentedMixin:
         timer: TimerHandle = super().call_at(when, callback, *args, context=context)  # type: ignore[misc]
         _hide_our_frame(timer)
         loop_state = self.__nose2_aio__
+        if when == math.inf and loop_state.has_selector:
+            # it is never due: without it, the loop knows that it waits for ever
+            self._scheduled.pop()  # type: ignore[attr-defined]
+            timer._scheduled = False  # type: ignore[attr-defined]
         if loop_state.clock is not None:
             loop_state.clock.note_timer(when)
         frame: FrameType | None = sys._getframe(1)
@@ -163,6 +167,11 @@ class InstrumentedMixin:
         # called when an async generator starts; there is no public method for that
         super()._asyncgen_firstiter_hook(agen)  # type: ignore[misc]
         self.__nose2_aio__.record(agen, sys._getframe(1))
+
+    def _asyncgen_finalizer_hook(self, agen: AsyncGenerator[Any, Any]) -> None:
+        # called when an async generator that was not closed is deleted: a task will close it
+        super()._asyncgen_finalizer_hook(agen)  # type: ignore[misc]
+        self.__nose2_aio__.has_dropped_generator = True
 
 
 def _recording(name: str) -> Any:

@@ -76,6 +76,8 @@ class LoopState:
     """Where to add how long the loop waits; None if that is not recorded."""
     is_new = True
     """True if nothing has run on the loop yet."""
+    has_dropped_generator = False
+    """True if an async generator was deleted that was not closed. A task closes it."""
     has_selector = True
     """True if the loop waits in an `InstrumentedSelector`."""
     initial_handler: Any = None
@@ -175,9 +177,10 @@ class LoopState:
     @property
     def needs_shutdown(self) -> bool:
         """True if there are threads to end, or async generators to close."""
-        return self.default_executor is not None or (
-            bool(self.objects)
-            and any(type(one.thing) is AsyncGeneratorType for one in self.created)
+        return (
+            self.default_executor is not None
+            or self.has_dropped_generator
+            or any(type(one.thing) is AsyncGeneratorType for one in self.created)
         )
 
     def record_handler_call(self, context: dict[str, Any], handler: object) -> None:

@@ -9,7 +9,7 @@ The rules:
 3. While the loop waits for real, the next timer fires when it is due in real time: when the loop
    has waited for real as long as the timer has left to go, since the timer was set.
 4. `Clock.advance` moves the clock in any case: that is what its caller has asked for.
-5. The time limit of a test counts virtual time. A second limit counts real time.
+5. The tag ``timeout`` of a test counts virtual time. The setting ``time-limit`` counts real time.
 
 So a timer never fires early, in virtual time or in real time. It may be late: if several timers are
 set for the same moment of virtual time, all of them fire when the last one is due in real time.

@@ -37,6 +37,8 @@ class WaitTimes:
     """Seconds of these that virtual time would have saved."""
     skipped = 0.0
     """Seconds that virtual time has saved."""
+    for_callback = ""
+    """What to tell of the wait of run forever, if the tag of a class has made it long."""
     is_known = True
     """True if the selector of the loop records waits."""
     where: Callable[[], Line | None] | None = None

@@ -93,6 +93,8 @@ class PartialTimings(NamedTuple):
 
     totals: Totals
     tests: tuple[TimedTest, ...]
+    callback_waits: tuple[tuple[str, str], ...] = ()
+    """Names of tests that waited long before their callback, and what to tell of that."""
 
 
 class Timings:
@@ -107,6 +109,7 @@ class Timings:
         """True if the times of tests are recorded."""
         self._totals = Totals()
         self._tests: list[TimedTest] = []
+        self._callback_waits: list[tuple[str, str]] = []
 
     def begin(self) -> WaitTimes:
         """Return the object in which the loop records the waits of one test."""
@@ -115,6 +118,8 @@ class Timings:
     def note(self, name: str, seconds: float, waits: WaitTimes) -> None:
         """Record the times of a test. ``seconds`` is how long it took in all."""
         self._totals += Totals(1, seconds, waits.total, waits.skipped, int(not waits.is_known))
+        if waits.for_callback:
+            self._callback_waits.append((name, waits.for_callback))
         if self._is_detailed:
             line, longest = waits.longest or (None, 0.0)
             self._tests.append(
@@ -140,14 +145,15 @@ class Timings:
 
     def take(self) -> PartialTimings:
         """Return what was recorded, and forget it."""
-        part = PartialTimings(self._totals, tuple(self._tests))
-        self._totals, self._tests = Totals(), []
+        part = PartialTimings(self._totals, tuple(self._tests), tuple(self._callback_waits))
+        self._totals, self._tests, self._callback_waits = Totals(), [], []
         return part
 
     def add(self, part: PartialTimings) -> None:
         """Add what another process has recorded."""
         self._totals += part.totals
         self._tests += part.tests
+        self._callback_waits += part.callback_waits
 
     def report(self) -> list[str]:
         """Write the file and return the table of the slowest tests as lines, if asked for."""
@@ -165,15 +171,18 @@ class Timings:
         tests = "coroutine test" if len(slowest) == 1 else f"{len(slowest)} coroutine tests"
         return [*lines, f"The slowest {tests}, in seconds:", "", *_table(slowest), ""]
 
-    def summary(self) -> str:
-        """Return one line on all tests; "" if no coroutine test ran."""
+    def summary(self) -> list[str]:
+        """Return a line on all tests, and lines on long waits; empty if no coroutine test ran."""
         count, total, waiting, skipped, unknown = self._totals
         if not self.is_recorded or not count:
-            return ""
+            return []
         tests = f"{count} coroutine test{'s' * (count != 1)}"
         but = f" (not known for {unknown} of them)" if unknown else ""
         saved = f", {_long(skipped)} s were saved by virtual time" if skipped else ""
-        return f"{tests}: {total:.2f} s in all, {waiting:.2f} s of it waiting{but}{saved}"
+        return [
+            f"{tests}: {total:.2f} s in all, {waiting:.2f} s of it waiting{but}{saved}",
+            *(f"{name} {what}" for name, what in self._callback_waits),
+        ]
 
     def _as_json(self) -> dict[str, Any]:
         count, total, waiting, skipped, unknown = self._totals

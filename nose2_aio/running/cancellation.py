@@ -54,7 +54,7 @@ class Canceller:
 
     def find_deadlock(self) -> None:
         """Cancel the job, which can never finish. Without a job, raise the `DeadlockError` here."""
-        error = DeadlockError(f"{DEADLOCK}\n\n{self._report()}")
+        error = DeadlockError(f"{DEADLOCK}\n\n{self.report()}")
         if not self._host.is_busy:
             raise error
         self.interruption = error
@@ -62,7 +62,7 @@ class Canceller:
 
     def note_interrupt(self, error: KeyboardInterrupt) -> None:
         """Add to a Ctrl-C where the job was."""
-        error.add_note(f"\n{self._report()}")
+        error.add_note(f"\n{self.report()}")
 
     def cancel(self) -> bool:
         """Cancel the job until it ends; return True if it has ended."""
@@ -102,11 +102,12 @@ class Canceller:
         if not deadline.is_over:  # it was extended
             deadline.set_alarm(self._expire)
             return
-        deadline.report = deadline.report or self._report()
+        deadline.report = deadline.report or self.report()
         self.interruption = deadline.error()
         self._loop.stop()
 
-    def _report(self) -> str:
+    def report(self) -> str:
+        """Return the hang report: where the job waits, and the other tasks of the loop."""
         return hang_report.describe_loop(self._loop, self._host.task)
 
     def _run(self) -> None:

@@ -26,6 +26,8 @@ class Limit(NamedTuple):
 
     seconds: float = 0.0
     place: str = ""
+    is_tagged: bool = False
+    """True if a tag has set it, False if the setting has."""
 
 
 class VirtualTime(NamedTuple):
@@ -34,7 +36,7 @@ class VirtualTime(NamedTuple):
     place: str
     """Where it was asked for."""
     limit: Limit
-    """How long the test may take in real time."""
+    """The limit of the setting, which counts real time."""
     wall: WallClock | None = None
     """The time of day, if it moves with the virtual clock."""
     is_tagged: bool = True
@@ -44,7 +46,8 @@ class VirtualTime(NamedTuple):
 class Deadline:
     """When a test or fixture must be done.
 
-    In virtual time, the limit counts by the clock of the loop, and ``when`` is the real-time limit.
+    In virtual time, the limit of a tag counts by the clock of the loop. The limit of the setting
+    counts real time beside it, unless the tag is 0.
     """
 
     report = ""
@@ -57,15 +60,15 @@ class Deadline:
     """When the limit passes by the virtual clock of the loop."""
 
     def __init__(self, limit: Limit, virtual: VirtualTime | None = None) -> None:
-        self.limit = limit
+        self.limit = self.real_limit = limit
         self._virtual = virtual
         self._clock: Clock | None = None
         self._virtual_left = math.inf
-        self.when = monotonic() + limit.seconds
+        if virtual is not None and limit.is_tagged and limit.seconds:
+            self.real_limit = virtual.limit
+            self._virtual_left = limit.seconds
+        self.when = monotonic() + (self.real_limit.seconds or math.inf)
         """When the limit passes by the real clock."""
-        if virtual is not None:
-            self.when = monotonic() + (virtual.limit.seconds or math.inf)
-            self._virtual_left = limit.seconds or math.inf
 
     @property
     def is_over(self) -> bool:
@@ -118,19 +121,13 @@ class Deadline:
 
     def error(self) -> TimeLimitError:
         """Return the error for a test that was not done in time."""
-        limit, virtual = self.limit, self._virtual
-        message = f"not done within its time limit of {limit.seconds:g} s ({limit.place})"
-        if virtual is not None and self._is_used_up:
-            message = (
-                f"not done within its time limit of {limit.seconds:g} s of virtual time "
-                f"({limit.place})"
-            )
-        elif virtual is not None:
-            limit = virtual.limit
-            message = (
-                f"not done within {limit.seconds:g} s of real time ({limit.place}), though its "
-                f"time is virtual ({virtual.place})"
-            )
+        limit = self.limit if self._is_used_up else self.real_limit
+        clock = ""
+        if self._virtual is not None:
+            clock = " of virtual time" if self._is_used_up else " of real time"
+        message = f"not done within its time limit of {limit.seconds:g} s{clock} ({limit.place})"
+        if self._virtual is not None and not self._is_used_up:
+            message += f", though its time is virtual ({self._virtual.place})"
         return TimeLimitError(f"{message}\n\n{self.report}" if self.report else message)
 
     def lateness(self) -> TimeLimitError:

@@ -101,7 +101,7 @@ def run_until_complete(
     yields an event loop. `child_loop`, the default, makes a new loop for each call and closes it.
     `current_loop` yields the current loop, and leaves it open.
 
-    The tag `timeout` on the test is its time limit in seconds.
+    The tag `timeout` on the test is its time limit in seconds. With `run_forever`, it is a wait.
 
     The call raises the error of the body. It raises `DefinitionError` (a `TypeError`) if the body
     returns a callable, which would never be called, `LoopStoppedError` if the body stops the loop,
@@ -132,7 +132,8 @@ def run_forever(
        the test case.
     4. The loop goes on for ``sleep`` seconds (default: 0).
 
-    ``timeout`` and ``sleep`` set the tags of these names. ``loop`` is as for `run_until_complete`::
+    ``timeout`` and ``sleep`` set the tags of these names. So here, a tag `timeout` of the test or
+    its class is a wait and no time limit. ``loop`` is as for `run_until_complete`::
 
         @aio.run_forever(timeout=0.1)
         async def test_server():

@@ -60,7 +60,11 @@ class Plan(NamedTuple):
 
     engine: Engine = Engine.BY_RESULT
     timeout: float = TIMEOUT
+    """How long run forever waits before it calls the callable; run until complete ignores it."""
     sleep: float = SLEEP
+    """How long it waits after that."""
+    timeout_class: str = ""
+    """The class whose tag has set ``timeout``; "" for none."""
 
 
 class Execution:
@@ -112,13 +116,14 @@ class Execution:
                 self._fail(_lost_errors())
             return value
 
-    def stopped(self) -> None:
+    def stopped(self, report: str) -> None:
         """End the waiting, since the tested code has stopped the loop.
 
-        Raises `LoopStoppedError` if the body or the callable has not run yet.
+        Raises `LoopStoppedError` if the body or the callable is not done yet. ``report`` says where
+        it waits.
         """
         if not self._ran:
-            raise LoopStoppedError("the loop was stopped before the test ran")
+            raise LoopStoppedError(f"the loop was stopped before the test was done\n\n{report}")
         self._ending = True
         assert self._pause is not None
         _finish(self._pause)
@@ -136,10 +141,22 @@ class Execution:
             self.deadline.extend(plan.timeout + plan.sleep)
         self._ran = not callable(value)
         await self._run_on(plan.timeout)
+        if plan.timeout > TIMEOUT and plan.timeout_class:
+            self._note_wait()
         if callable(value):
             _refuse_unawaited(await called(self._callback(value)))
         self._ran = True
         await self._run_on(plan.sleep)
+
+    def _note_wait(self) -> None:
+        """Record the wait before the callable: who tagged the class may have meant a limit."""
+        loop_state = instrumented.state_of(asyncio.get_running_loop())
+        if loop_state is None or loop_state.waits is None:
+            return
+        if loop_state.clock is None or not loop_state.clock.is_virtual:
+            plan = self._plan
+            place = f"@timeout on class {plan.timeout_class}"
+            loop_state.waits.for_callback = f"waited {plan.timeout:g} s ({place})"
 
     def _callback(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if not _takes_argument(function):

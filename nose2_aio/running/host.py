@@ -2,7 +2,8 @@
 
 1. `Host.begin` hands the host a *job*, a coroutine. The first job starts the task; a later one
    wakes it. So all jobs share one task and one `contextvars.Context`.
-2. When a job is done, the host stops the loop and waits for the next one. If ``is_last`` says that
+2. When a job is done, the loop goes round once more: a task that the job has just started runs its
+   first step. Then the host stops the loop, and waits for the next job. If ``is_last`` says that
    no other job follows, the task ends instead.
 3. Hosts nest: the job of the outer host is to await the inner one (`Host.attend`). So whatever
    cancels the outer host, such as a task group of ``setUpClass`` whose task has failed, cancels the
@@ -177,6 +178,10 @@ class Host:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
+    def _stop_if_idle(self) -> None:
+        if self.job is None:  # or the test has stopped the loop before, and another job has begun
+            self.loop.stop()
+
     async def _serve(self) -> None:
         """Run one job after another."""
         try:
@@ -194,7 +199,8 @@ class Host:
                 if self._is_last():
                     self.state = State.CLOSING
                 else:
-                    self.loop.stop()
+                    # what the job has scheduled last runs before that, as without us
+                    self.loop.call_soon(self._stop_if_idle)
                     await self._next()
         finally:
             if self.on_end is not None and self._outer is None and not self.loop.is_closed():

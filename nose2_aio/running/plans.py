@@ -22,7 +22,8 @@ def made(engine: Engine, function: object, owner: type) -> Plan:
 
     Raises `InvalidValueError` for a tag that was set by hand and is not a number.
     """
-    return _plan(engine, tag_lookup.read_durations(function, owner))
+    tagged = tag_lookup.read_durations(function, owner)
+    return _plan(engine, tagged, tag_lookup.class_with_timeout(function, owner))
 
 
 def limit(engine: Engine, function: object, owner: type, settings: Settings) -> Limit:
@@ -33,7 +34,8 @@ def limit(engine: Engine, function: object, owner: type, settings: Settings) -> 
     tagged = tag_lookup.read_durations(function, owner).timeout
     if tagged is None or engine is Engine.FOREVER:
         return overall(settings)
-    return Limit(tagged, "@timeout")
+    name = tag_lookup.class_with_timeout(function, owner)
+    return Limit(tagged, f"@timeout on class {name}" if name else "@timeout", is_tagged=True)
 
 
 def virtual(
@@ -51,9 +53,8 @@ def virtual(
         return None
     is_tagged = bool(tagged) or is_virtual
     place = "@virtual_time" if is_tagged else settings.places.get("virtual_time", "")
-    real = settings.places.get("real_time_limit", "real-time-limit")
     wall = WallClock(place) if tagged == "wall" else None
-    return VirtualTime(place, Limit(settings.real_time_limit, real), wall, is_tagged)
+    return VirtualTime(place, overall(settings), wall, is_tagged)
 
 
 def factories(function: object, owner: type, settings: Settings) -> dict[int, Factory]:
@@ -92,9 +93,10 @@ def overall(settings: Settings) -> Limit:
 
 
 @functools.lru_cache
-def _plan(engine: Engine, tagged: DurationTags) -> Plan:
+def _plan(engine: Engine, tagged: DurationTags, class_name: str) -> Plan:
     return Plan(
         engine=engine,
         timeout=TIMEOUT if tagged.timeout is None else tagged.timeout,
         sleep=SLEEP if tagged.sleep is None else tagged.sleep,
+        timeout_class=class_name,
     )

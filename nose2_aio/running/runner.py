@@ -143,7 +143,7 @@ class Runner:
     def run(
         self,
         job: Coroutine[Any, Any, Any],
-        stopped: Callable[[], None],
+        stopped: Callable[[str], None],
         *,
         is_last: Callable[[], bool] = never,
     ) -> Any:
@@ -151,8 +151,8 @@ class Runner:
 
         If a task group has cancelled it because of a failed task, the error of that task is raised.
 
-        ``stopped`` is called when the tested code has stopped the loop before that. If it returns,
-        the loop runs on. If it raises, the coroutine is cancelled.
+        ``stopped`` is called when the tested code has stopped the loop before that, with the report
+        where it waits. If it returns, the loop runs on. If it raises, the coroutine is cancelled.
         ``is_last`` is called at the end. If it returns True, the runner ends at the same time.
 
         While `call` runs or an inner runner is open, the host is taken: then a coroutine gets a
@@ -238,7 +238,7 @@ class Runner:
                 self._restore()
                 self.loop.close()
 
-    def _run(self, stopped: Callable[[], None]) -> None:
+    def _run(self, stopped: Callable[[str], None]) -> None:
         """Run the loop until the host has run its job to the end."""
         loop, host, state = self.loop, self.host, self._loop_state
         deadline = host.deadline
@@ -256,7 +256,7 @@ class Runner:
             while host.job is not None:
                 if self._canceller is not None and self._canceller.interruption is not None:
                     raise self._canceller.interruption
-                stopped()
+                stopped(self._cancelling.report())
                 if host.job is not None:
                     loop.run_forever()
         finally:
@@ -369,7 +369,7 @@ class Runner:
     def _is_clean(self) -> bool:
         """Return True if there is nothing to shut down on the loop."""
         state = self._loop_state
-        if state is None or state.objects or state.default_executor is not None:
+        if state is None or state.objects or state.default_executor or state.has_dropped_generator:
             return self._leftovers.is_none()
         return not asyncio.all_tasks(self.loop)
 

@@ -7,8 +7,8 @@
 3. When the limit of a test has passed, ``tearDown`` and the cleanups get the same time again. If
    that passes too, the rest gets it again.
 
-In virtual time, the limit counts by the virtual clock, and there is a second limit in real time.
-While a debugger is at work, nothing is limited.
+In virtual time, the limit of a tag counts by the virtual clock, and that of the setting counts real
+time. While a debugger is at work, nothing is limited.
 """
 
 from __future__ import annotations

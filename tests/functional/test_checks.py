@@ -266,6 +266,9 @@ async def test_ends_soon(self):
 async def test_broken_off(self):
     async for number in numbers():
         break
+async def test_broken_off_in_a_task(self):
+    generator = numbers()
+    await asyncio.gather(anext(generator))
 async def test_cancelled(self):
     task = asyncio.create_task(poll())
     timer = asyncio.get_running_loop().call_later(30, print)
@@ -315,6 +318,7 @@ async def test_skips(self):
         )
         self.assertEqual(run.returncode, 0, run.output)
         self.assertNotIn("The checks found", run.output)
+        self.assertNotIn("destroyed", run.output)
 
     def test_failed_already(self) -> None:
         """If the test has already failed, the findings are added to the end of the run."""

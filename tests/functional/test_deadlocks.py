@@ -38,6 +38,10 @@ class Dead(unittest.TestCase):
             await first
         first, second = asyncio.create_task(one()), asyncio.create_task(other())
         await first
+    async def test_at_infinity(self):
+        asyncio.get_running_loop().call_later(float("inf"), print).cancel()
+        async with asyncio.timeout(float("inf")):
+            await asyncio.wait_for(asyncio.Event().wait(), float("inf"))
     async def test_event(self):
         await asyncio.Event().wait()
     async def test_executor(self):
@@ -108,18 +112,18 @@ class OwnRun(unittest.TestCase):
         self.loop.run_until_complete(asyncio.Event().wait())
 """).nose2("-v", "--aio-grace=0.1")
         reports = [report.partition("\n")[0] for report in run.reports]
-        self.assertEqual(len(reports), 15, run.output)
-        self.assertEqual(run.output.count(MESSAGE), 15, run.output)
+        self.assertEqual(len(reports), 16, run.output)
+        self.assertEqual(run.output.count(MESSAGE), 16, run.output)
         self.assertFalse([one for one in reports if "test_it.Shared.test_next" in one], reports)
         for line in (
             "They wait for each other: Task-",
             (
-                "  test_it.py:15 in test_event  await asyncio.Event().wait()\n"
+                "  test_it.py:19 in test_event  await asyncio.Event().wait()\n"
                 "  waits for the event <asyncio.locks.Event object at "
             ),
             (
                 "  waits for getter (Queue.get)\n\n"
-                "getter (Queue.get), made at test_it.py:28 in test_queue:\n"
+                "getter (Queue.get), made at test_it.py:32 in test_queue:\n"
                 "  waits for an item of <Queue at "
             ),
             "  waits for a future that nobody has completed: <Future pending ",

@@ -139,10 +139,11 @@ class Tests(TestCase):
 
                 async def test_it():
                     asyncio.get_running_loop().stop()
-                    await asyncio.sleep(1)
+                    await asyncio.sleep(0)
                 """
             ),
-            "nose2_aio.errors.LoopStoppedError: the loop was stopped before the test ran",
+            "nose2_aio.errors.LoopStoppedError: the loop was stopped before the test was done\n\n"
+            "It waits here:\n  test_it.py:5 in test_it  await asyncio.sleep(0)\n  is about to run",
         )
 
     def test_no_current_loop(self) -> None:

@@ -549,7 +549,8 @@ class Hypothesis(TestCase):
             @given(st.integers())
             async def test_function(number):
                 await asyncio.sleep(0)
-                assert number < 17
+                if number >= 17:
+                    raise LookupError("a number")
             """,
         )
         run = project.nose2("-v")
@@ -559,6 +560,65 @@ class Hypothesis(TestCase):
         self.assertIn("test_function(\n    number=17,\n)", run.output)
         self.assertIn("LookupError: in the background", run.output)
         self.assertEqual(len(run.reports), 4)
+        self.assertRegex(run.output, r"(?m)^Hypothesis ran it with number=-?\d+$")
+        self.assertIn("always and only run by failing test cases:\n", run.output)
+        self.assertNotIn("/nose2_aio/", run.output)
+        self.assertNotIn("async_case", run.output)
+
+    def test_limits(self) -> None:
+        """A time limit or a deadlock ends the test at once, with the example that ran."""
+        project = Project(
+            self,
+            test_it="""
+            import asyncio, unittest
+            import nose2_aio as aio
+            from hypothesis import example, given, settings, strategies as st
+
+            quick = settings(database=None, deadline=None)
+            long = "x" * 300
+
+            class Case(unittest.TestCase):
+                @quick
+                @given(st.booleans())
+                async def test_deadlock(self, flag):
+                    await asyncio.Event().wait()
+
+                @quick
+                @example(text=long)
+                @given(text=st.text())
+                async def test_explicit(self, text):
+                    await asyncio.Event().wait()
+
+                @quick
+                @aio.timeout(0.05)
+                @given(st.integers())
+                async def test_slow(self, number):
+                    await asyncio.sleep(0.03)
+
+                @quick
+                @aio.timeout(0.05)
+                @given(st.integers())
+                async def test_swallows(self, number):
+                    while True:
+                        try:
+                            await asyncio.sleep(30)
+                        except asyncio.CancelledError:
+                            pass
+
+            class Isolated(unittest.IsolatedAsyncioTestCase):
+                @quick
+                @given(st.booleans())
+                async def test(self, flag):
+                    await asyncio.Event().wait()
+            """,
+        )
+        run = project.nose2("--aio-grace=0.05")
+        self.assertEqual(len(run.reports), 5, run.output)
+        self.assertEqual(run.output.count("errors.DeadlockError: "), 3, run.output)
+        self.assertEqual(run.output.count("errors.TimeLimitError: "), 2, run.output)
+        for line in ("False", f"text='{'x' * 199}...", r"number=-?\d+"):
+            self.assertRegex(run.output, rf"(?m)^Hypothesis ran it with (flag=)?{line}$")
+        self.assertNotRegex(run.output, "Flaky|Failing|hypothesis/core.py")
 
     def test_not_imported(self) -> None:
         """The plugin doesn't import Hypothesis by itself."""

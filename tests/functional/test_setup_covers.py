@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from unittest import TestCase
 
 from tests.runs import Project, Run
@@ -57,6 +58,58 @@ class Task(Covered):
                     self.assertIs(asyncio.current_task(), self.task)
             """
         )
+
+    def test_started_last(self) -> None:
+        """A task that the last step of a test or a fixture starts runs its first step then."""
+        text = """
+            import asyncio, unittest
+            import nose2_aio as aio
+
+            class Case(unittest.TestCase):
+                def setUp(self):
+                    self.configuration = []
+
+                def tearDown(self):
+                    self.assertEqual(self.configuration.pop(), 1)
+
+                async def use(self):
+                    self.configuration.append(1)
+
+                @aio.run_until_complete
+                def test_decorated(self):
+                    asyncio.ensure_future(self.use())
+
+                async def test(self):
+                    asyncio.ensure_future(self.use())
+
+            class Fixtures(Case):
+                async def setUp(self):
+                    self.configuration = []
+                    self.addCleanup(self.assertEqual, self.configuration, [])
+                    asyncio.ensure_future(self.use())
+
+                def test_decorated(self):
+                    self.assertEqual(self.configuration, [1])
+
+                async def test(self):
+                    self.assertEqual(self.configuration, [1])
+
+            class Shared(Case):
+                used = []
+
+                @classmethod
+                async def setUpClass(cls):
+                    async def use():
+                        cls.used.append(1)
+                    asyncio.ensure_future(use())
+
+                def test_plain(self):
+                    self.assertEqual(self.used, [1])
+                    self.configuration.append(1)
+            """
+        self.assert_ok(text)
+        if importlib.util.find_spec("uvloop") is not None:
+            self.assert_ok(text, "--aio-loop=uvloop")
 
     def test_gathered(self) -> None:
         """A test on a class's loop can wait for all other tasks. Ours are not among them."""

@@ -287,7 +287,7 @@ class Any(unittest.TestCase):
             self.assertIn("of 5 s of virtual time (@timeout)", run.output)
 
     def test_limits(self) -> None:
-        """Limits count virtual seconds. A second limit counts real seconds."""
+        """A tag counts virtual seconds, and the setting real seconds."""
         project = self.project(
             """
 @aio.virtual_time
@@ -311,10 +311,20 @@ class Limits(unittest.TestCase):
             await asyncio.sleep(100)
     async def test_blocks(self):
         time.sleep(100)
+    @aio.timeout(10)
+    async def test_spins(self):
+        while True:
+            await asyncio.sleep(0)
     @aio.timeout(0.3)
     async def test_for_real(self):
         async with await asyncio.start_server(print, "127.0.0.1", 0) as server:
             await asyncio.Event().wait()
+    @aio.timeout(0)
+    async def test_unlimited(self):
+        await asyncio.sleep(3600)
+        time.sleep(0.7)
+    async def test_hour(self):
+        await asyncio.sleep(3600)
 
 @aio.virtual_time
 class Isolated(unittest.IsolatedAsyncioTestCase):
@@ -324,6 +334,18 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
     @aio.timeout(10)
     async def test_at_it(self):
         await asyncio.sleep(10)
+    async def test_hour(self):
+        await asyncio.sleep(3600)
+
+@aio.virtual_time
+class Long(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        await asyncio.sleep(3600)
+    async def setUp(self):
+        await asyncio.sleep(3600)
+    @aio.run_forever(timeout=3600)
+    async def test_hour(self): pass
 
 @aio.virtual_time
 class Fixture(unittest.TestCase):
@@ -333,36 +355,26 @@ class Fixture(unittest.TestCase):
         await asyncio.sleep(11)
     async def test(self): pass
 """,
-            "[aio]\nreal-time-limit = 0.5\ntime-limit = 1000000000\n",
+            "[aio]\ntime-limit = 0.5\n",
         )
         run = project.nose2("-v")
         failed = {name for name, outcome in run.outcomes.items() if outcome != "ok"}
-        names = ("beyond", "for_ever", "held", "blocks", "for_real")
+        names = ("beyond", "for_ever", "held", "blocks", "spins", "for_real")
         self.assertLessEqual({f"test_it.Limits.test_{name}" for name in names}, failed)
-        self.assertIn("FAILED (errors=7)", run.output)
+        self.assertIn("FAILED (errors=8)", run.output)
         self.assertEqual(run.output.count("not done within its time limit of 10 s of virtual"), 3)
         self.assertEqual(run.output.count("not done within its time limit of 0.3 s of virt"), 1)
         self.assertEqual(
             run.output.count(
-                "TimeLimitError: not done within 0.5 s of real time ([aio] real-time-limit), "
-                "though its time is virtual (@virtual_time)"
+                "TimeLimitError: not done within its time limit of 0.5 s of real time "
+                "([aio] time-limit), though its time is virtual (@virtual_time)"
             ),
-            3,
+            4,
         )
         self.assertRegex(
             run.output,
             r"Its clock shows 0 s of virtual time, held by:\n"
             r"  the socket \d+ at \('127.0.0.1', \d+\), for \S+_accept_connection\n",
-        )
-
-    def test_no_real_limit(self) -> None:
-        """The real-time limit can be turned off. A value that is no number is refused."""
-        code = "@aio.virtual_time\nasync def test():\n    await asyncio.sleep(3600)\n"
-        self.assert_passes(code, "--aio-real-time-limit=0", count=1)
-        run = self.project(code).nose2("--aio-real-time-limit=soon")
-        self.assertEqual(run.returncode, 2)
-        self.assertIn(
-            "real-time-limit must be a finite number of seconds >= 0, got 'soon'", run.output
         )
 
     def test_never_overtakes(self) -> None:

@@ -83,6 +83,41 @@ class Waiting(TestCase):
             alone.output, r"\n1 coroutine test: 0.\d\d s in all, 0.00 s of it waiting\n"
         )
 
+    def test_timeout_on_class(self) -> None:
+        """A long wait before the callback, by the tag of a class that is no limit there."""
+        code = """
+import asyncio, unittest
+import nose2_aio as aio
+from nose2_aio.running import engines
+engines.TIMEOUT = 0  # or this test would wait for more than a second
+
+@aio.timeout(0.02)
+class Base: pass
+
+class Case(Base, unittest.TestCase):
+    async def test_callback(self):
+        return lambda: None
+    async def test_complete(self): pass
+    @aio.run_forever
+    async def test_forever(self): pass
+    @aio.timeout(0.01)
+    async def test_own(self):
+        return lambda: None
+    @aio.virtual_time
+    async def test_virtual(self):
+        return lambda: None
+"""
+        names = ("Case.test_callback", "Case.test_forever")
+        lines = [f"test_it.{name} waited 0.02 s (@timeout on class Base)" for name in names]
+        for switches in (("-v",), ("-v", "--aio-workers=2"), ("-v", "--aio-loop=uvloop")):
+            if "uvloop" in switches[-1]:
+                code = code.replace("    @aio.virtual_time\n", "    @aio.timeout(0)\n")
+            run = self.run_it(*switches, code=code)
+            self.assertEqual(run.returncode, 0, run.output)
+            told = [line for line in run.output.splitlines() if " waited " in line]
+            self.assertEqual([re.sub(r"\[\w+\]", "", line) for line in told], lines)
+        self.assertNotIn(" waited ", self.run_it("--aio-durations=0", code=code).output)
+
     def test_durations(self) -> None:
         """The table has the slowest tests: what each waited for, where, and possible savings."""
         run = self.run_it("--aio-durations", "3", "test_it.Waits")

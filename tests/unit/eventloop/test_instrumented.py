@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,18 @@ class Instrumenting(TestCase):
         self.assertNotIn("__nose2_aio__", vars(self.loop))
         self.assertIsNone(instrumented.state_of(self.loop))
         instrumented.set_alarm(self.loop, 5, self.fail)
+
+    def test_timer_at_infinity(self) -> None:
+        """It is never due, and the loop does not wait for it. It can be cancelled as any other."""
+        with instrumented.instrument(self.loop):
+            self.loop.call_later(3600, print)
+            timer = self.loop.call_later(math.inf, print)
+            later = self.loop.call_later(7200, print)
+            self.assertEqual(len(self.loop._scheduled), 2)
+            self.assertEqual(timer.when(), math.inf)
+            timer.cancel()
+            later.cancel()
+            self.assertEqual(self.loop._timer_cancelled_count, 1)
 
     def test_waits_not_recorded(self) -> None:
         """The waits of a loop are recorded, and then no more."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import types
 from unittest import TestCase, mock
 
-from nose2_aio.running.deadlines import Deadline, Limit
+from nose2_aio.running.deadlines import Deadline, Limit, VirtualTime
 
 SOON = Limit(0.01, "here")
+PASSED = Limit(1e-9, "here")
 
 
 class Deadlines(TestCase):
@@ -24,7 +26,7 @@ class Deadlines(TestCase):
 
     def test_time(self) -> None:
         """A deadline passes. It can be extended and lifted."""
-        deadline = Deadline(Limit(0, "here"))
+        deadline = Deadline(PASSED)
         self.assertTrue(deadline.is_over)
         deadline.extend(5)
         self.assertFalse(deadline.is_over)
@@ -33,9 +35,26 @@ class Deadlines(TestCase):
         deadline.lift()
         self.assertFalse(deadline.is_over)
 
+    def test_virtual(self) -> None:
+        """In virtual time, the setting counts real time, beside a tag that is not 0."""
+        setting, tag, none = (
+            SOON,
+            Limit(5, "@timeout", is_tagged=True),
+            Limit(0, "", is_tagged=True),
+        )
+        virtual = VirtualTime("@virtual_time", setting)
+        for limit, real, left in (
+            (setting, setting, math.inf),
+            (tag, setting, 5),
+            (none, none, math.inf),
+        ):
+            deadline = Deadline(limit, virtual)
+            self.assertEqual((deadline.real_limit, deadline.virtual_left), (real, left))
+        self.assertEqual(Deadline(none, virtual).when, math.inf)
+
     def test_debugger(self) -> None:
         """Under a debugger it never passes. A profiler or coverage tool is no debugger."""
-        deadline = Deadline(Limit(0, "here"))
+        deadline = Deadline(PASSED)
         for module, is_over in (("bdb", False), ("pydevd.tracing", False), ("coverage", True)):
             tracer = types.SimpleNamespace(__module__=module)
             with mock.patch.object(sys, "gettrace", lambda tracer=tracer: tracer):

@@ -110,7 +110,9 @@ class UntilComplete(TestCase):
 
         for plan in (COMPLETE, Plan()):
             with self.assertRaisesRegex(
-                LoopStoppedError, "^the loop was stopped before the test ran$"
+                LoopStoppedError,
+                r"^the loop was stopped before the test was done\n\nIt waits here:\n"
+                r"  tests/unit/running/test_engines\.py:\d+ in stops ",
             ):
                 execute(stops(), plan)
 
@@ -327,7 +329,7 @@ class ForeverStopped(TestCase):
     def test_before_the_callback(self) -> None:
         """A stop before the callback fails the test."""
         plan = Plan(Engine.FOREVER, 5, 0)
-        with self.assertRaisesRegex(LoopStoppedError, "^the loop was stopped before the test ran$"):
+        with self.assertRaisesRegex(LoopStoppedError, "^the loop was stopped before the test was "):
             execute(self.body(lambda: None), plan)
 
     def test_no_callback(self) -> None:

@@ -49,7 +49,7 @@ class Limits(TestCase):
         """``timeout`` is the limit, and wins over the setting."""
         for engine in (Engine.UNTIL_COMPLETE, Engine.BY_RESULT):
             limit = plans.limit(engine, tagged, object, SETTINGS)
-            self.assertEqual(limit, Limit(2, "@timeout"))
+            self.assertEqual(limit, Limit(2, "@timeout", is_tagged=True))
             self.assertEqual(plans.limit(engine, untagged, object, SETTINGS), OVERALL)
 
     def test_zero(self) -> None:

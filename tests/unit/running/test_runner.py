@@ -33,7 +33,7 @@ said = {True: always, False: not_last}
 variable = contextvars.ContextVar("variable", default="unset")
 
 
-def never() -> NoReturn:
+def never(_: str = "") -> NoReturn:
     """The ``stopped`` callback of a loop that nobody stops."""
     raise AssertionError
 
@@ -203,7 +203,7 @@ class Stopped(TestCase):
             return "done"
 
         with Runner() as runner:
-            self.assertEqual(runner.run(stops_twice(), lambda: stops.append(1)), "done")
+            self.assertEqual(runner.run(stops_twice(), lambda _: stops.append(1)), "done")
         self.assertEqual(len(stops), 2)
 
     def test_cancelled(self) -> None:
@@ -234,7 +234,7 @@ class Stopped(TestCase):
 
         with Runner() as runner:
             self.assertEqual(runner.run(stops(), never), 5)
-            self.assertEqual(runner.run(asyncio.sleep(0.001, 6), lambda: None), 6)
+            self.assertEqual(runner.run(asyncio.sleep(0.001, 6), lambda _: None), 6)
 
     def test_interrupted(self) -> None:
         """An exception that leaves the loop is raised after the coroutine is cancelled."""
