@@ -33,19 +33,15 @@ class Ending(NamedTuple):
     """The name of the coroutine of a task; "" if it was no task."""
     error: str | None = None
     """Type, message and innermost line of the error; "" if it was cancelled; None: no error."""
-
-    @property
-    def how(self) -> tuple[str, str]:
-        """How it has ended, and its error."""
-        if self.error is None:
-            return "ended", ""
-        return ("failed", f": {self.error}") if self.error else ("was cancelled", "")
+    times: int = 1
+    """How many have failed with this error."""
 
     def describe(self, now: float) -> str:
         """Return what has ended, how, and how many seconds before ``now``."""
         what = self.what() if callable(self.what) else self.what
         name = f" ({self.name.rpartition('<locals>.')[2]})" if self.name else ""
-        how, error = self.how
+        how = "failed" if self.error else "ended" if self.error is None else "was cancelled"
+        error = f": {self.error}" if self.error else ""
         return f"{what}{name} {how} {max(0.0, now - self.when):.2f} s before{error}"
 
 
@@ -53,28 +49,36 @@ class Endings:
     """What has ended on one loop, the last ones only."""
 
     def __init__(self) -> None:
-        self._failed: deque[Ending] = deque(maxlen=_MAX)
+        self._failed: dict[str, Ending] = {}
+        """By the text of the error."""
         self.others: deque[Any] = deque(maxlen=_MAX)
         """Those that did not fail: tuples with the fields of an `Ending`."""
 
     def __iter__(self) -> Iterator[Ending]:
-        """Iterate over those that failed, and then over the others; the last one comes first."""
-        yield from reversed(self._failed)
-        for one in reversed(self.others):
+        """Iterate over those that failed, the first one first, and then over the others."""
+        yield from self._failed.values()
+        for one in self.others:
             yield Ending(*one)
 
     def add_failed(
         self, when: float, owner: object, what: Any, name: str, error: BaseException
     ) -> None:
         """Add what has ended with an error."""
-        self._failed.append(Ending(when, owner, what, name, _text(error)))
+        text = _text(error)
+        before = self._failed.get(text)
+        if before is not None and before.owner is owner:
+            self._failed[text] = before._replace(times=before.times + 1)
+            return
+        self._failed[text] = Ending(when, owner, what, name, text)
+        if len(self._failed) > _MAX:
+            del self._failed[next(iter(self._failed))]
 
     def forget(self, owner: object) -> None:
         """Forget what a test or scope has created, which is over."""
-        for kept in (self._failed, self.others):
-            remaining = [one for one in kept if one[1] is not owner]
-            kept.clear()
-            kept.extend(remaining)
+        self._failed = {key: one for key, one in self._failed.items() if one.owner is not owner}
+        kept = [one for one in self.others if one[1] is not owner]
+        self.others.clear()
+        self.others.extend(kept)
 
 
 def _text(error: BaseException) -> str:

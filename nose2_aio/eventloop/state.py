@@ -46,11 +46,6 @@ class CreatedObject(NamedTuple):
 class LoopState:
     """What we know about one event loop."""
 
-    def __init__(self) -> None:
-        self.futures: list[tuple[weakref.ref[Any], Origin]] = []
-        """The futures that the user's code or a library has created, and where."""
-        self._max_futures = _MAX_FUTURES
-
     problems: Problems | None = None
     """Whose an object is if its context has no `Problems`. None: such objects are not recorded."""
     executor: Executor | None = None
@@ -62,6 +57,10 @@ class LoopState:
 
     The function is None if it is not known.
     """
+    futures: list[tuple[weakref.ref[Any], Origin]] | None = None
+    """The futures that the user's code or a library has created, and where; None if there was none.
+    """
+    _max_futures = _MAX_FUTURES
     endings: Endings | None = None
     """The tasks, jobs and callbacks that have ended; None if there was none."""
     on_deadlock: Callable[[], None] | None = None
@@ -124,8 +123,15 @@ class LoopState:
             return None
         return CreatedObject(thing, *found[1:])
 
-    def forget(self) -> None:
-        """Forget the recorded objects. asyncio will not log the errors of those we interrupted."""
+    def forget(self, problems: Problems | None = None) -> None:
+        """Forget the recorded objects. asyncio will not log the errors of those we interrupted.
+
+        With ``problems``, forget only which tasks of their owner have ended.
+        """
+        if problems is not None:
+            if self.endings is not None:
+                self.endings.forget(problems)
+            return
         silence_interrupted(one.thing for one in self.created)
         self.objects = None
 
@@ -137,6 +143,8 @@ class LoopState:
 
     def add_future(self, future: asyncio.Future[Any], frame: FrameType) -> None:
         """Record where a future is being created, given the innermost frame."""
+        if self.futures is None:
+            self.futures = []
         self.futures.append((weakref.ref(future), locations.capture_origin(frame)))
         if len(self.futures) > self._max_futures:
             self.futures = [entry for entry in self.futures if entry[0]() is not None]
@@ -144,7 +152,7 @@ class LoopState:
 
     def find_future(self, future: asyncio.Future[Any]) -> Origin:
         """Return where a future was created; empty if that is not known."""
-        return next((origin for one, origin in self.futures if one() is future), ())
+        return next((origin for one, origin in self.futures or () if one() is future), ())
 
     def note_end(self, future: asyncio.Future[Any], what: Any = None) -> None:
         """Record that a task or a job has ended. ``what`` returns the name of a job."""
@@ -162,12 +170,6 @@ class LoopState:
         else:
             cancelled = "" if future.cancelled() else None
             self.endings.others.append((self.now, problems, what, name, cancelled))
-
-    def leave(self, problems: Problems) -> None:
-        """End what was noted for a test or scope: ``problems`` are its own."""
-        self.on_deadlock = self.waits = None
-        if self.endings is not None:
-            self.endings.forget(problems)
 
     @property
     def now(self) -> float:
@@ -211,9 +213,7 @@ class LoopState:
 
 def _failed_call(context: dict[str, Any]) -> str:
     """Return what has failed, given the argument of an exception handler."""
-    # no public attribute has the callback of a handle
-    callback = locations.unwrap(getattr(context.get("handle"), "_callback", None))
-    name = getattr(callback, "__qualname__", "")
+    name = getattr(locations.callback_of(context.get("handle")), "__qualname__", "")
     return f"the callback {name}" if name else "a callback"
 
 

@@ -126,8 +126,7 @@ def describe() -> list[str]:
 
 def describe_file(key: selectors.SelectorKey) -> str:
     """Return which file a loop waits for, and which functions of the user it calls then."""
-    # no public attribute has the callback of a handle
-    called = [locations.unwrap(handle._callback) for handle in key.data or () if handle]
+    called = [locations.callback_of(handle) for handle in key.data or () if handle]
     names = [
         locations.describe(function)
         for function in called

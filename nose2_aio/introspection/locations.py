@@ -16,6 +16,7 @@ from typing import Any
 __all__ = [
     "CALLBACK_CODE",
     "Origin",
+    "callback_of",
     "capture_origin",
     "code_of",
     "describe",
@@ -66,20 +67,28 @@ def of_caller() -> str:
 def describe(function: Any) -> str:
     """Return ``name, file:line`` of a function.
 
-    For a builtin function it is ``module.name``, for any other object without code its `repr`.
+    For a builtin function or a class it is ``module.name``. For any other object without code it is
+    its `repr`.
     """
     inner = unwrap(function)
     code = getattr(inner, "__code__", None)
     if code is None:
-        if inspect.isbuiltin(inner) and isinstance(inner.__module__, str):
+        is_named = inspect.isbuiltin(inner) or isinstance(inner, type)
+        if is_named and isinstance(inner.__module__, str):
             return f"{inner.__module__}.{inner.__qualname__}"
         return text_of(function)
     return f"{inner.__name__}, {_place(code.co_filename, code.co_firstlineno)}"
 
 
+def callback_of(handle: object) -> Any:
+    """Return the function that a handle of the loop calls; None if it is no handle."""
+    # no public attribute has it
+    return unwrap(getattr(handle, "_callback", None))
+
+
 def describe_callback(handle: asyncio.Handle) -> str:
     """Return ``name, file:line`` of the function of a handle, with the name of its class."""
-    function = unwrap(handle._callback)  # type: ignore[attr-defined]  # no public attribute has it
+    function = callback_of(handle)
     code = getattr(function, "__code__", None)
     if code is None:
         return describe(function)

@@ -16,14 +16,14 @@ import functools
 import itertools
 import re
 from asyncio import Future, Task
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from nose2_aio.introspection import await_chains, locations, object_names, sockets
 from nose2_aio.introspection.locations import code_of
 
-__all__ = ["Kind", "Names", "Wait", "awaited_tasks", "listed", "of_task"]
+__all__ = ["Kind", "Names", "Wait", "awaited_tasks", "by_name", "listed", "of_task"]
 
 _MAX_NAMES = 4
 """How many tasks are named that a task waits for, at most."""
@@ -72,6 +72,8 @@ class Names(NamedTuple):
     """Returns the name of a task."""
     future: Callable[[Future[Any], str], Wait | None] = lambda *_: None
     """Returns the wait for a future that is called so; None if nothing is known of it."""
+    frames: Sequence[FrameType] = ()
+    """Where else names of objects are looked for."""
 
 
 def awaited_tasks(task: Task[Any]) -> list[Task[Any]]:
@@ -82,7 +84,7 @@ def awaited_tasks(task: Task[Any]) -> list[Task[Any]]:
 def of_task(task: Task[Any], names: Names) -> Wait:
     """Return what a suspended task waits for in the end: ``sleeps, 9.5 s to go``."""
     pending, done = _awaited(task)
-    tasks = tuple(one for one in pending if isinstance(one, Task))
+    tasks = tuple(sorted((one for one in pending if isinstance(one, Task)), key=by_name))
     if tasks:
         count = f" ({done} of {done + len(pending)} done)" if done else ""
         return Wait(
@@ -93,7 +95,7 @@ def of_task(task: Task[Any], names: Names) -> Wait:
     users = frames[: len(frames) - len(end)]
 
     def called(value: object, noun: str) -> str:
-        name = object_names.name_in(users, value)
+        name = object_names.name_in([*names.frames, *users], value)
         return f"the {noun} {name}" if name else f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
     # outermost first: a barrier waits for a condition, and is what the user has called
@@ -111,6 +113,13 @@ def of_task(task: Task[Any], names: Names) -> Wait:
     return names.future(future, name) or _of_future(future, name, users)
 
 
+def by_name(task: Task[Any]) -> tuple[str, int]:
+    """Return a sort key that puts Task-2 before Task-10."""
+    name = task.get_name()
+    head, _, tail = name.rpartition("-")
+    return (head, int(tail)) if tail.isdecimal() else (name, 0)
+
+
 def listed(names: list[str]) -> str:
     """Return names as a list in words: ``a, b and 3 more tasks``."""
     if len(names) > _MAX_NAMES:
@@ -120,7 +129,7 @@ def listed(names: list[str]) -> str:
 
 def _of_future(future: Future[Any], name: str, users: list[FrameType]) -> Wait:
     """Return the wait for a future that nobody knows more of."""
-    if any(_code(callback) in _CHAINED for callback in _callbacks(future)):
+    if any(_code(callback) in _CHAINED for callback in _registered(future)):
         return Wait(Kind.WORK, "waits for a job of an executor or thread")
     if users and not locations.is_users(users[-1].f_code.co_filename):
         code = users[-1].f_code
@@ -146,7 +155,7 @@ def _awaited(task: Task[Any]) -> tuple[list[Future[Any]], int]:
 def _members(future: Any, steps: int = _MAX_STEPS) -> list[Any]:
     """Return the tasks and futures that a future stands for; by default itself."""
     inner = list(getattr(future, "_children", ()))
-    for callback in _callbacks(future):
+    for callback in _registered(future):
         if _code(callback) in _SHIELDS:
             inner += [one for one in _held_by(callback) if one is not future]
     if not inner or not steps:
@@ -163,14 +172,14 @@ def _completing(task: Task[Any], future: Future[Any]) -> Iterator[Task[Any]]:
 
 def _leads_to(one: Any, future: Future[Any], steps: int) -> bool:
     """Return True if done callbacks lead from one future or task to another one."""
-    held = [each for callback in _callbacks(one) for each in _held_by(callback)]
+    held = [each for callback in _registered(one) for each in _held_by(callback)]
     return any(each is future for each in held) or (
         steps > 0
         and any(_leads_to(each, future, steps - 1) for each in held if not isinstance(each, Task))
     )
 
 
-def _callbacks(future: Any) -> list[Any]:
+def _registered(future: Any) -> list[Any]:
     """Return the done callbacks of a future of asyncio, or of concurrent.futures."""
     if isinstance(future, concurrent.futures.Future):
         return list(future._done_callbacks)  # type: ignore[attr-defined]  # nothing public has them
@@ -264,9 +273,6 @@ _FUTURES_IN: dict[CodeType | None, Callable[[_Locals], Iterable[Any]]] = {
 }
 """By function: return the tasks and futures that it waits for, from its local variables."""
 _READ = code_of(asyncio.StreamReader, "_wait_for_data")
-_PROCESS = asyncio.base_subprocess.BaseSubprocessTransport
-_PROTOCOL = asyncio.streams.FlowControlMixin
-_LOOP = asyncio.SelectorEventLoop
 _WORDS: dict[CodeType | None, tuple[Kind, Callable[[_Locals, _Called], str]]] = {
     code_of(asyncio.tasks, "sleep"): (Kind.TIMER, _sleep),
     code_of(asyncio.Event, "wait"): (Kind.ACTION, _named("waits for {event} to be set")),
@@ -293,13 +299,19 @@ _WORDS: dict[CodeType | None, tuple[Kind, Callable[[_Locals, _Called], str]]] = 
     ),
     code_of(asyncio.Queue, "join"): (Kind.ACTION, _join),
     _READ: (Kind.DATA, _read),
-    code_of(_PROTOCOL, "_drain_helper"): (Kind.DATA, _drain),
+    code_of(asyncio.streams.FlowControlMixin, "_drain_helper"): (Kind.DATA, _drain),
     code_of(asyncio.StreamWriter, "wait_closed"): (Kind.DATA, _closed),
-    code_of(_PROCESS, "_wait"): (Kind.WORK, _process),
-    code_of(_LOOP, "sock_recv"): (Kind.DATA, _to_socket("waits to receive from")),
-    code_of(_LOOP, "sock_accept"): (Kind.DATA, _to_socket("waits to accept on")),
-    code_of(_LOOP, "sock_connect"): (Kind.DATA, _to_socket("waits to connect")),
-    code_of(_LOOP, "sock_sendall"): (Kind.DATA, _to_socket("waits to send to")),
+    code_of(asyncio.base_subprocess.BaseSubprocessTransport, "_wait"): (Kind.WORK, _process),
+    code_of(asyncio.SelectorEventLoop, "sock_recv"): (
+        Kind.DATA,
+        _to_socket("waits to receive from"),
+    ),
+    code_of(asyncio.SelectorEventLoop, "sock_accept"): (
+        Kind.DATA,
+        _to_socket("waits to accept on"),
+    ),
+    code_of(asyncio.SelectorEventLoop, "sock_connect"): (Kind.DATA, _to_socket("waits to connect")),
+    code_of(asyncio.SelectorEventLoop, "sock_sendall"): (Kind.DATA, _to_socket("waits to send to")),
 }
 """By function: the kind of the wait of a task in it, and its words, from its local variables."""
 _CHAINED = _inner_codes(asyncio.futures, "_chain_future")

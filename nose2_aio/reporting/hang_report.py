@@ -22,7 +22,7 @@ from nose2_aio.eventloop.executors import Executor
 from nose2_aio.introspection import await_chains, locations
 from nose2_aio.introspection.await_chains import Line
 from nose2_aio.reporting import verdicts
-from nose2_aio.reporting.loop_tasks import LoopTasks, is_host, name_of
+from nose2_aio.reporting.loop_tasks import LoopTasks, is_busy_host, is_idle_host, name_of
 
 __all__ = ["MAX_TASKS", "describe_loop", "describe_task", "name_of", "task_lines", "without_lines"]
 
@@ -48,15 +48,14 @@ def describe_loop(
     running = ["It runs here:", *await_chains.format_lines(lines)] if lines else []
     if loop is None or loop.is_closed():
         return "\n".join(running)
-    own = own or next(filter(is_host, asyncio.all_tasks(loop)), None)
+    if own is None or is_idle_host(own):
+        own = next((one for one in asyncio.all_tasks(loop) if is_busy_host(one)), None)
     tasks = LoopTasks(loop, own)
     paragraphs = [] if lines else [verdicts.verdict(tasks)]
     paragraphs += [_ended(loop), running]
     if own is not None and not own.done() and not lines:
         paragraphs.append([_WAITS, *_task_lines(tasks, own)])
-    current = asyncio.current_task(loop)
-    others = [task for task in tasks.ordered if task is not own and task is not current]
-    paragraphs += _paragraphs(tasks, others)
+    paragraphs += _paragraphs(tasks, [task for task in tasks.ordered if task is not own])
     loop_state = instrumented.state_of(loop)
     if loop_state is not None and loop_state.executor is not None:
         paragraphs += _threads(loop_state.executor)
@@ -121,18 +120,18 @@ def _paragraphs(tasks: LoopTasks, others: list[Task[Any]]) -> list[list[str]]:
 def _ended(loop: AbstractEventLoop) -> list[str]:
     """Return the paragraph on what has ended before."""
     loop_state = instrumented.state_of(loop)
-    endings = None if loop_state is None else loop_state.endings
-    found: dict[tuple[str, ...], list[str]] = {}
-    now = loop_state.now if loop_state is not None else 0.0
-    for one in endings or ():
+    if loop_state is None:
+        return []
+    found: dict[tuple[str, str | None], tuple[str, int]] = {}
+    for one in loop_state.endings or ():
+        text = one.describe(loop_state.now)
         if one.error is None and _is_asyncios(one.name):
             continue
-        text = one.describe(now)
-        kind = (one.name, *one.how) if one.name else (text,)
-        found.setdefault(kind, []).append(text)
+        _, count = found.get((one.name or text, one.error), ("", 0))
+        found[one.name or text, one.error] = text, count + one.times
     lines = [
-        f"  {first}{f' (and {len(same)} more like it)' if same else ''}"
-        for first, *same in itertools.islice(found.values(), _MAX_ENDED)
+        f"  {text}{f' (and {count - 1} more like it)' if count > 1 else ''}"
+        for text, count in itertools.islice(found.values(), _MAX_ENDED)
     ]
     return ["Ended before:", *lines] if lines else []
 

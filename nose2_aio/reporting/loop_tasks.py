@@ -8,10 +8,10 @@ from typing import Any
 
 from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.host_task import HostTask
-from nose2_aio.introspection import locations, waits
+from nose2_aio.introspection import await_chains, locations, waits
 from nose2_aio.introspection.waits import Kind, Names, Wait
 
-__all__ = ["LoopTasks", "is_host", "name_of"]
+__all__ = ["LoopTasks", "is_busy_host", "is_host", "is_idle_host", "name_of"]
 
 _MAX_NAMES = 8
 """How many names of tasks a line has, at most."""
@@ -34,13 +34,28 @@ def is_host(task: Task[Any]) -> bool:
     return isinstance(task, HostTask)
 
 
+def is_busy_host(task: Task[Any]) -> bool:
+    """Return True if a test runs in a task now."""
+    return isinstance(task, HostTask) and not task.is_idle
+
+
+def is_idle_host(task: Task[Any]) -> bool:
+    """Return True if tests run in a task, but none does now."""
+    return isinstance(task, HostTask) and task.is_idle
+
+
 class LoopTasks:
     """The tasks of a loop that aren't done. ``own`` is that of the test, if there is one."""
 
     def __init__(self, loop: AbstractEventLoop, own: Task[Any] | None) -> None:
         self.loop = loop
         self.own = own
-        self._names = Names(self.name_of, self._describe_future)
+        outer = (
+            []
+            if own is None
+            else [one for one in await_chains.frames(own) if not await_chains.is_hidden(one)]
+        )
+        self._names = Names(self.name_of, self._describe_future, outer)
         self._waits: dict[Task[Any], Wait] = {}
         self.ordered = self._order()
         """The test's own task, those that it waits for, and then the others, the most telling ones
@@ -65,7 +80,7 @@ class LoopTasks:
         """Return the tasks that a task waits for, also at the other end of a connection."""
         wait = self.wait_of(task)
         if wait.tasks:
-            return sorted(wait.tasks, key=_by_name)
+            return list(wait.tasks)
         server = None if wait.stream is None else self._server_of(wait.stream)
         return [] if server is None or server is task else [server]
 
@@ -73,8 +88,13 @@ class LoopTasks:
         found = [] if self.own is None or self.own.done() else [self.own]
         for task in found:  # it grows meanwhile
             found += [one for one in self.awaited(task) if one not in found]
-        others = [one for one in asyncio.all_tasks(self.loop) if one not in found]
-        return found + sorted(others, key=lambda one: (self.wait_of(one).kind, _by_name(one)))
+        current = asyncio.current_task(self.loop)
+        others = [
+            one
+            for one in asyncio.all_tasks(self.loop)
+            if one not in found and one is not current and not is_idle_host(one)
+        ]
+        return found + sorted(others, key=lambda one: (self.wait_of(one).kind, waits.by_name(one)))
 
     def _server_of(self, stream: StreamReader) -> Task[Any] | None:
         """Return the task that serves the other end of a stream, if that is on the same loop."""
@@ -110,10 +130,3 @@ def _ends(transport: Any) -> tuple[Any, Any]:
     if transport is None:
         return None, None
     return transport.get_extra_info("sockname"), transport.get_extra_info("peername")
-
-
-def _by_name(task: Task[Any]) -> tuple[str, int]:
-    """Return a sort key that puts Task-2 before Task-10."""
-    name = task.get_name()
-    head, _, tail = name.rpartition("-")
-    return (head, int(tail)) if tail.isdecimal() else (name, 0)

@@ -15,33 +15,40 @@ __all__ = ["verdict"]
 
 _MAX_SOURCES = 3
 """How many things are named that could wake a loop."""
-_HEADS = {Kind.ACTION: "stuck", Kind.RELEASE: "stuck", Kind.DATA: "stuck or slow"}
+_HEADS = {
+    Kind.ACTION: "stuck",
+    Kind.RELEASE: "stuck",
+    Kind.DATA: "stuck or slow",
+    Kind.WORK: "slow",
+    Kind.TIMER: "slow",
+    Kind.NOTHING: "busy",
+}
 
 
 def verdict(tasks: LoopTasks) -> list[str]:
-    """Return the line on what the test waits for in the end; none if there is no test."""
-    own = tasks.own
-    if own is None or own.done():
+    """Return the line on what the test waits for in the end; none if there is no task.
+
+    If no test waits, it is about the task whose wait tells most.
+    """
+    if not tasks.ordered:
         return []
-    ends, circle = _ends(tasks, own)
+    ends, circle = _ends(tasks, tasks.ordered[0])
     if not ends:
-        first, *others = [f"{tasks.name_of(task)}, at {_place(task)}" for task in circle]
+        first, *others = [_named(tasks, task).lstrip(": ") for task in circle]
         text = ", which waits for ".join([*others, tasks.name_of(circle[0])])
         return [f"stuck: {first}, waits for {text}"]
     task = min(ends, key=lambda one: tasks.wait_of(one).kind)
     wait = tasks.wait_of(task)
-    place = _place(task)
-    where = f", at {place}" if place else ""
     sources = _sources(tasks, task)
-    head = _HEADS.get(wait.kind, "slow")
-    text = f"{tasks.name_of(task)}{where}: {wait.words}"
+    head = _HEADS[wait.kind]
+    text = f"{_named(tasks, task)}: {wait.words}"
     if wait.kind > Kind.DATA or not instrumented.has_selector(tasks.loop):
-        return [f"{head}: {text}"]
+        return [f"{head}{text}"]
     if not sources:
-        return [f"stuck: {text}; nothing here could still wake it"]
+        return [f"stuck{text}; nothing here could still wake it"]
     if len(sources) > _MAX_SOURCES:
         sources[_MAX_SOURCES - 1 :] = [f"{len(sources) - _MAX_SOURCES + 1} other things"]
-    return [f"{head}: {text}; only {' or '.join(sources)} could wake it"]
+    return [f"{head}{text}; only {' or '.join(sources)} could wake it"]
 
 
 def _ends(tasks: LoopTasks, own: Task[Any]) -> tuple[list[Task[Any]], list[Task[Any]]]:
@@ -55,6 +62,14 @@ def _ends(tasks: LoopTasks, own: Task[Any]) -> tuple[list[Task[Any]], list[Task[
         path.append(one)
         one = tasks.awaited(one)[0]
     return ends, path[path.index(one) :] if path else []
+
+
+def _named(tasks: LoopTasks, task: Task[Any]) -> str:
+    """Return the name of a task, and where it waits; of the test's own task, only the latter."""
+    name, place = tasks.name_of(task), _place(task)
+    if task is tasks.own and place:
+        return f" at {place}"
+    return f": {name}{f', at {place}' if place else ''}"
 
 
 def _place(task: Task[Any]) -> str:

@@ -54,7 +54,7 @@ class Canceller:
 
     def find_deadlock(self) -> None:
         """Cancel the job, which can never finish. Without a job, raise the `DeadlockError` here."""
-        error = DeadlockError(f"{DEADLOCK}\n\n{self.report()}")
+        error = DeadlockError(f"{DEADLOCK}\n\n{self.report()}".rstrip())
         if not self._host.is_busy:
             raise error
         self.interruption = error

@@ -231,9 +231,9 @@ class Runner:
             if self._at_end is not None:
                 self._at_end.close()
             if state is not None:
-                state.leave(self.problems)
-                if self._restore is not None and state.objects:
-                    state.forget()
+                state.on_deadlock = state.waits = None
+                if state.objects or state.endings is not None:
+                    state.forget(self.problems if self._restore is None else None)
             if self._restore is not None:
                 self._restore()
                 self.loop.close()
