@@ -30,10 +30,10 @@ Once loaded, the plugin is on. ``always-on = false`` in ``[aio]`` or ``--no-aio`
 
 from __future__ import annotations
 
-import argparse
 import functools
 import os
 import sys
+from configparser import InterpolationError
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -42,17 +42,19 @@ from nose2.events import OutcomeDetailEvent, Plugin, TestOutcomeEvent
 from nose2.result import FAIL
 
 from nose2_aio.cases import generator_tests, unittest_internals
+from nose2_aio.config import config_files, switches
 from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
 from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.run import Execute, Run
-from nose2_aio.suites import loop_variants, units
+from nose2_aio.suites import loop_variants, selection, units
 from nose2_aio.workers import pickling, retries, spawned
 
 __all__ = ["AioPlugin"]
 
 _FOUND = "nose2_aio"
+_ATTRIB = "nose2.plugins.attrib"
 _MP = "nose2.plugins.mp"
 _JUNIT = "nose2.plugins.junitxml"
 _PRETTY = "nose2.plugins.prettyassert"
@@ -60,7 +62,18 @@ _REPORTER = "nose2.plugins.result"
 _DISCOVERY = "nose2.plugins.loader.discovery"
 
 
-class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
+class _PluginType(type(Plugin)):  # type: ignore[misc]  # nose2 has no types
+    """Creates the plugin. nose2 reads the section of a plugin before it calls ``__init__``."""
+
+    def __call__(cls, *args: Any, session: Any = None, **kwargs: Any) -> Any:
+        try:
+            return super().__call__(*args, session=session, **kwargs)
+        except InterpolationError as error:
+            message = config_files.explain_interpolation(error, session.config)
+            session.argparse.exit(2, f"nose2: error: {message}\n")
+
+
+class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 has no types
     """Runs coroutine and generator tests on an event loop."""
 
     configSection = SECTION
@@ -68,12 +81,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     registered: bool
 
     def __init__(self) -> None:
-        self._add_switch(None, help="Run coroutine tests (default: on)")
         for option in OPTIONS:
             self.config.as_str(option.key)
-            self._add_switch(
-                option.key, metavar=option.metavar, help=option.help, const=option.const
-            )
+        switches.define(self.session)
         self.command_line: dict[str, str] = {}
         self._last_stop: Any = None
         """The event of the last test that ended."""
@@ -87,9 +97,11 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
     @functools.cached_property
     def settings(self) -> Settings:
         """The settings of file and command line; in a worker process, those of the file."""
-        config = self.session.config
-        file = dict(config.items(SECTION)) if config.has_section(SECTION) else {}
-        return resolve(file, self.command_line, everywhere=config.defaults())
+        return resolve(self._file, self.command_line, everywhere=self.session.config.defaults())
+
+    @functools.cached_property
+    def _file(self) -> dict[str, str]:
+        return config_files.read(self.session)
 
     @functools.cached_property
     def _test_run(self) -> Run:
@@ -111,10 +123,9 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def handleArgs(self, event: Any) -> None:
         """End the run before any test if the value of a setting is not valid."""
-        for option in OPTIONS:
-            value = getattr(event.args, f"{SECTION}_{option.name}")
-            if value is not None:
-                self.command_line[option.key] = str(value)
+        self.command_line = switches.given(event.args)
+        for plugin in self._plugins(_ATTRIB):
+            plugin.validateAttrib = selection.with_class_tags(plugin.validateAttrib)
         try:
             self.settings  # noqa: B018 -- resolved here, once
         except InvalidValueError as error:
@@ -142,8 +153,8 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
         config = self.session.config
         if not config.has_section(SECTION):
             config.add_section(SECTION)
-        for key, text in self.command_line.items():
-            config.set(SECTION, key, text)
+        for key, text in {**self._file, **self.command_line}.items():
+            config.set(SECTION, key, text.replace("%", "%%"))
         config.set(SECTION, "shuffle", "false")  # the shares are in order already
 
     def loadTestsFromModule(self, event: Any) -> None:
@@ -367,26 +378,6 @@ class AioPlugin(Plugin):  # type: ignore[misc]  # nose2 has no types
 
     def _convert(self, module: ModuleType) -> None:
         generator_tests.convert(module, self.session.testMethodPrefix, self.settings.generators)
-
-    def _add_switch(
-        self,
-        key: str | None,
-        *,
-        help: str,  # noqa: A002
-        metavar: str | None = None,
-        const: str | None = None,
-    ) -> None:
-        """Add ``--aio`` or ``--aio-key``; without a metavar, with its ``--no-`` form.
-
-        ``const`` is what it means without a value.
-        """
-        name = f"--{SECTION}-{key}" if key else f"--{SECTION}"
-        options: dict[str, Any] = {"metavar": metavar}
-        if metavar is None:
-            options = {"action": argparse.BooleanOptionalAction}
-        elif const is not None:
-            options |= {"nargs": "?", "const": const}
-        self.session.pluginargs.add_argument(name, help=help, **options)
 
     def _unregister(self, *hooks: str) -> None:
         for name in hooks:

@@ -24,6 +24,7 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, WorkerStartError
 from nose2_aio.eventloop import event_loops, wakeup_sources
 from nose2_aio.eventloop.problems import Problems
+from nose2_aio.introspection import monitoring
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
 from nose2_aio.reporting.timings import PartialTimings, Timings
@@ -89,6 +90,7 @@ class Run:
     def begin(self, stop: Callable[[], Any], tell: Callable[[FrameType | None], str]) -> None:
         """Handle signals: ``stop`` ends the run, ``tell`` describes what is running."""
         self.interrupts.stop = stop
+        self._signals.enter_context(monitoring.on())
         self._signals.enter_context(interrupts.print_on_sigquit(tell))
         self._signals.enter_context(interrupts.treat_sigterm_as_ctrl_c(self.interrupts))
         self._signals.enter_context(interrupts.call_around_suspension(self._suspend, self._resume))

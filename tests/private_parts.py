@@ -196,6 +196,12 @@ PRIVATE_NAMES = (
         "It shows whether the user has set an executor.",
     ),
     PrivateName(
+        "_enter_context",
+        "cases.unittest_internals",
+        "unittest.case",
+        "A context that is entered while the loop runs is left while it runs.",
+    ),
+    PrivateName(
         "_event_loop_policy",
         "eventloop.event_loops",
         "asyncio.events",
@@ -507,6 +513,24 @@ BEHAVIOURS = (
         "reporting.unawaited",
         "The report names the mock that nobody awaited.",
         "tests.functional.test_checks",
+    ),
+    Behaviour(
+        "the locals self and cfg_args of nose2's PluggableTestProgram.parseArgs",
+        "config.config_files",
+        "A path in a configuration file is relative to that file. nose2 forgets its name.",
+        "tests.functional.test_paths",
+    ),
+    Behaviour(
+        "nose2's parser calls its error with 'Unrecognized arguments'",
+        "config.switches",
+        "The error for a mistyped switch names the nearest one.",
+        "tests.functional.test_mistakes.Settings.test_switch",
+    ),
+    Behaviour(
+        "asyncio logs 'Using selector' when it creates a loop",
+        "eventloop.event_loops",
+        "The captured log of each test would begin with it.",
+        "tests.functional.test_selection.Selection.test_buffer_and_logs",
     ),
     Behaviour(
         "UNHELPFUL_LOCATIONS of hypothesis.internal.scrutineer",

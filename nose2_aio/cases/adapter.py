@@ -43,7 +43,7 @@ from nose2_aio.introspection import locations
 from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.inspections import inspect_after_test
 from nose2_aio.reporting.timings import Timings
-from nose2_aio.running import coroutines, decorators
+from nose2_aio.running import async_contexts, coroutines, decorators
 from nose2_aio.running.host import never
 
 __unittest = True
@@ -81,7 +81,10 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
     setattr(TestCase, unittest_internals.CLEANUP_HOOK, call_cleanup)
     TestCase.doCleanups = do_cleanups  # type: ignore[assignment,method-assign]
     try:
-        with _recording_drops(adapter.attribution):
+        with (
+            _recording_drops(adapter.attribution),
+            unittest_internals.replaced_enter_context(async_contexts.enter_context),
+        ):
             yield
     finally:
         setattr(TestCase, unittest_internals.CLEANUP_HOOK, before)

@@ -85,7 +85,8 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         if self._is_closed:
             raise RuntimeError("Runner is closed")
         if self._open_loop is None:
-            loop: AbstractEventLoop = self._replaced.get_loop()
+            with event_loops.selector_unlogged():
+                loop: AbstractEventLoop = self._replaced.get_loop()
             if self._is_loop_chosen:  # asyncio makes only its own loops current
                 self._at_end.callback(event_loops.make_current(loop))
             self._at_end.enter_context(instrumented.instrument(loop))

@@ -14,6 +14,7 @@ found when it is dropped:
 from __future__ import annotations
 
 import gc
+import threading
 from typing import Any
 from unittest import TestCase
 
@@ -21,7 +22,8 @@ from nose2_aio.cases import nose2_cases, unittest_internals
 from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
-from nose2_aio.eventloop.problems import Problems, current_problems
+from nose2_aio.eventloop.jobs import problems_in_thread
+from nose2_aio.eventloop.problems import Problems
 from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.check_results import CheckResults
 
@@ -51,6 +53,9 @@ class Attribution:
         """True unless both checks for coroutines that were never awaited are off."""
         self._late = Problems()
         """Problems that were found too late to know the test."""
+        self._of_jobs: list[Problems] = []
+        """Problems that threads have added to, some of them after the end of their test."""
+        self._thread = threading.get_ident()
         self._settings = settings
         self._check_results = check_results
 
@@ -80,7 +85,10 @@ class Attribution:
         """Report the problems that were found after the end of the last test, or too late."""
         self._report_late()
         self._test = None
-        if vars(self._late):
+        for problems in self._of_jobs:
+            found, problems.unawaited = problems.unawaited, ()
+            self._late.unawaited += found
+        if self._late.unawaited:
             self._check_results.error_for("unknown test", self._late, {}, can_fail=False)
 
     def _collect_garbage(self, *, is_of_test: bool) -> None:
@@ -106,7 +114,7 @@ class Attribution:
         if not self._is_checked(test):
             return
         for coroutine in unawaited.unstarted_coroutines(nose2_cases.user_object(test)):
-            self.problems.unawaited += (unawaited.describe(coroutine),)
+            self.problems.unawaited += (unawaited.describe(coroutine, is_dropped=False),)
             coroutine.close()
         modes = tag_lookup.read_checks(*nose2_cases.function_and_owner(test))
         error = self._check_results.error_for(test.id(), self.problems, modes, can_fail=is_passed)
@@ -128,14 +136,18 @@ class Attribution:
     def note_unawaited(self, coroutine: Any, *, is_late: bool) -> bool:
         """Attribute a dropped coroutine that was never awaited; return False if that is impossible.
 
-        ``is_late`` is True if a garbage collection, or another thread, has dropped it.
+        ``is_late`` is True if a garbage collection has dropped it. In another thread, it is known
+        only for a job whose test that is.
         """
-        test, problems = self._test, current_problems.get()
-        if is_late and not self._is_collecting:
+        test, problems = self._test, problems_in_thread()
+        is_foreign = threading.get_ident() != self._thread
+        if (is_late and not self._is_collecting) or (is_foreign and problems is None):
             problems = self._late
         elif problems is None:
             if test is None or not self._is_checked(test):
                 return False
             problems = self.problems
-        problems.unawaited += (unawaited.describe(coroutine),)
+        problems.unawaited += (unawaited.describe(coroutine, is_dropped=not is_late),)
+        if is_foreign:
+            self._of_jobs.append(problems)
         return True

@@ -33,6 +33,11 @@ from nose2_aio.running.time_limits import call_users_code
 __all__ = ["FixtureCaller"]
 
 
+_NO_LOOP = "no running event loop"
+"""What asyncio says."""
+_HOW_TO_HAVE_ONE = "Plain functions are called while no loop runs. Make it a coroutine function."
+
+
 class FixtureCaller:
     """Calls fixtures, each in its scope and under its time limit."""
 
@@ -49,6 +54,9 @@ class FixtureCaller:
         of the error has no frames of ours.
         """
         error = self._scopes.options.time_limits.as_time_limit_error(error)
+        is_outside = isinstance(error, RuntimeError) and str(error) == _NO_LOOP
+        if is_outside and not hasattr(error, "__notes__"):
+            error.add_note(_HOW_TO_HAVE_ONE)
         return tracebacks.trim(self._interrupts.explained(error), head=False)
 
     def call(
@@ -185,9 +193,9 @@ class FixtureCaller:
         finally:
             if runner is not None and runner.is_abandoned:
                 self._scopes.abandoned_owners.add(scope_key.owner)
-            job.close()  # if it could not even be started
+            coroutines.close_unstarted(job)
             if inspect.iscoroutine(awaitable):
-                awaitable.close()
+                coroutines.close_unstarted(awaitable)
 
 
 async def _await_fixture(awaitable: Awaitable[Any], function: Any) -> Any:

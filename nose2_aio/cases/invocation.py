@@ -133,8 +133,9 @@ class Invocation:
         if inspect.iscoroutine(value):
             try:
                 return self._run(test, call, None, value)
-            finally:
-                value.close()  # if it could not even be started
+            except BaseException:
+                coroutines.close_unstarted(value)
+                raise
         if inspect.isgenerator(value) and not inspect.isawaitable(value):
             mode = self._settings.generators
             value = generator_tests.call_as_coroutine(call.call, call.function, value, mode)

@@ -14,6 +14,7 @@ import sys
 import unittest
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -50,6 +51,7 @@ __all__ = [
     "method_name",
     "pop_class_cleanups",
     "pop_module_cleanups",
+    "replaced_enter_context",
     "set_asyncio_runner",
     "set_loop_factory",
     "subtest",
@@ -135,6 +137,22 @@ def call_remaining_cleanups(cases: Iterable[type], result: Any) -> None:
             result._previousTestClass, result._moduleSetUpFailed = case, False
             TestSuite().run(result)
             forget_previous_class(result)
+
+
+@contextmanager
+def replaced_enter_context(replacement: Callable[..., Any]) -> Iterator[None]:
+    """Inside the block, call a function when a test case, class or module enters a context manager.
+
+    Its arguments are unittest's own function for that, the context manager, and the function that
+    adds a cleanup.
+    """
+    module: Any = unittest.case
+    before = module._enter_context
+    module._enter_context = partial(replacement, before)
+    try:
+        yield
+    finally:
+        module._enter_context = before
 
 
 def is_called_by_run(frame: FrameType) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["check_new_path", "check_path", "format_line", "read", "write"]
+__all__ = ["check_new_path", "check_path", "format_line", "read", "shown", "write"]
 
 _HEADER = "# Known findings of the checks: see --aio-baseline of nose2_aio.\n"
 _SEPARATOR = "\t"
@@ -38,12 +38,19 @@ def read(path: Path) -> list[str]:
 
 
 def write(path: Path, lines: Iterable[str]) -> None:
-    """Write a file with these lines, sorted."""
+    """Write a file with these lines, sorted. Make its folder if there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_HEADER + "".join(f"{text}\n" for text in sorted(lines)), "utf-8")
 
 
+def shown(path: str) -> str:
+    """Return a path as messages show it: relative to the current directory, if it is in there."""
+    folder = Path.cwd()
+    return str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path
+
+
 def check_path(text: str, *, name: str, place: str) -> str:
-    """Return ``text`` if it is the path of a baseline, or if one can be written there.
+    """Return the absolute path of a baseline, or of a file that can be written.
 
     Raises `InvalidValueError` for any other path.
     """
@@ -54,16 +61,21 @@ def check_path(text: str, *, name: str, place: str) -> str:
         read(path)
     except (OSError, ValueError) as error:
         raise InvalidValueError(f"{name}: {text} can't be read: {error} ({place})") from None
-    return text
+    return str(path.absolute())
 
 
 def check_new_path(text: str, *, name: str, place: str) -> str:
-    """Return ``text`` if a file can be written to this path; raise `InvalidValueError` if not."""
-    path = Path(text)
+    """Return the absolute path of a file that can be written, maybe after making its folder.
+
+    It is absolute, since a test may change the current directory. Raises `InvalidValueError` for
+    any other path.
+    """
+    path = Path(text).absolute()
     if not text.strip() or path.is_dir():
         raise InvalidValueError(f"{name} must be the path of a file, got {text!r} ({place})")
-    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+    nearest = next(one for one in (path, *path.parents) if one.exists())
+    if not os.access(nearest, os.W_OK) or (nearest != path and not nearest.is_dir()):
         raise InvalidValueError(
             f"{name} must be in a directory that can be written to, got {text!r} ({place})"
         )
-    return text
+    return str(path)

@@ -153,8 +153,10 @@ def _flattened(values: Iterable[Any]) -> Iterable[Any]:
     for value in values:
         if isinstance(value, str):
             # also the text of a list: nose2 turns a TOML list into text
-            names = [name.strip(" \t'\"") for name in re.split(r"[,\n]", value.strip("[] \n"))]
-            yield from [name for name in names if name] or [value]
+            lines = [line.strip() for line in value.strip("[] \n").splitlines()]
+            text = ",".join(line.removesuffix(",") for line in lines if line)
+            names = [name.strip(" \t'\"") for name in text.split(",")]
+            yield from names if all(names) else [value]
         elif isinstance(value, list | tuple):
             yield from _flattened(value)
         else:
@@ -164,7 +166,7 @@ def _flattened(values: Iterable[Any]) -> Iterable[Any]:
 def _check(value: Any, name: str, place: str) -> None:
     if isinstance(value, str):
         if not all(part.isidentifier() for part in value.split(".")):
-            several = "several have commas between them"
+            several = "several have one comma between them"
             raise InvalidValueError(f"{name} {_RULE}, got {value!r}; {several} ({place})")
         return
     if _is_test(value) or not takes_no_arguments(value):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Collection, Iterable
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from nose2_aio.config import baseline_file, loop_factories, seconds
@@ -50,6 +49,8 @@ class Option(NamedTuple):
     help: str
     const: str | None = None
     """The text that the switch stands for if it has no value; None if it must have one."""
+    is_path: bool = False
+    """True if its text is the path of a file."""
 
     @property
     def name(self) -> str:
@@ -122,11 +123,6 @@ def _parse_seed(text: str, *, name: str, place: str) -> int | None:
     )
 
 
-def _parse_new_path(text: str, *, name: str, place: str) -> str:
-    # absolute, since a test may change the current directory
-    return str(Path(baseline_file.check_new_path(text, name=name, place=place)).absolute())
-
-
 OPTIONS = (
     Option(
         "generators",
@@ -139,9 +135,9 @@ OPTIONS = (
         "time-limit",
         seconds.parse,
         "SECONDS",
-        "Fail a test that takes longer than this with its fixtures, or a fixture of a class or a "
-        "module that takes longer; in virtual time too, these are real seconds (default 0: no "
-        "limit). A tag @timeout wins; on a run_forever test, it is the wait before the callback",
+        "Seconds that a test may take with its fixtures, and that a fixture of a class or a module "
+        "may take: real seconds, in virtual time too (default 0: no limit). The tag @timeout wins; "
+        "on a run_forever test it is no limit, but the wait before the callback",
     ),
     Option(
         "loop-scope",
@@ -182,13 +178,14 @@ OPTIONS = (
         "FILE",
         "Report only findings of the checks that are not in this file; if there is no such file, "
         "write it with all findings",
+        is_path=True,
     ),
     Option(
         "grace",
         seconds.parse,
         "SECONDS",
-        "How long a cancelled test gets to finish; then it is cancelled again, and gets as long "
-        "again (default 1)",
+        "Seconds that a cancelled test gets to finish; then it is cancelled again, and gets as "
+        "long once more (default 1)",
     ),
     Option(
         "virtual-time",
@@ -206,9 +203,10 @@ OPTIONS = (
     ),
     Option(
         "report",
-        _parse_new_path,
+        baseline_file.check_new_path,
         "FILE",
         "Write the times and the waits of each coroutine test to this file, as JSON",
+        is_path=True,
     ),
     Option(
         "deadlocks",

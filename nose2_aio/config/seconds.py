@@ -43,9 +43,11 @@ def validate(value: object, *, name: str, place: str) -> float:
 def parse(text: str, *, name: str, place: str) -> float:
     """Return the number of seconds in ``text``, by the same rule as `validate`.
 
-    Raises `InvalidValueError`.
+    Raises `InvalidValueError`, also for a number with underscores, which Python accepts.
     """
     try:
+        if "_" in text:
+            raise ValueError(text)
         return validate(float(text), name=name, place=place)
     except ValueError:
         message = _RULE.format(name=name, value=text, place=place)

@@ -27,6 +27,7 @@ __all__ = [
     "CLASS_ATTRIBUTE",
     "DurationTags",
     "ExclusiveKey",
+    "class_tags",
     "class_with_timeout",
     "has_tags",
     "is_coroutine_tagged",
@@ -101,7 +102,7 @@ def read_durations(function: object, owner: type) -> DurationTags:
     own = own_tags(function)
     if not own and not has_tags(owner):
         return _NO_DURATIONS
-    found = {name: value for name, value in _class_tags(owner).items() if name in _DURATIONS}
+    found = {name: value for name, value in class_tags(owner).items() if name in _DURATIONS}
     for name in own.keys() & _DURATIONS:
         value = own[name]
         if value is not None:
@@ -123,13 +124,13 @@ def read_loop(function: object, owner: type) -> tuple[Factory, ...]:
     own = own_tags(function).get("loop")
     if own is not None:
         return loop_factories.validate([own], place=_place("loop", function))
-    found: tuple[Factory, ...] = _class_tags(owner).get("loop", ())
+    found: tuple[Factory, ...] = class_tags(owner).get("loop", ())
     return found
 
 
 def read_loop_scope(owner: type) -> str | None:
     """Return the tag ``loop_scope`` of a class; None if it has none."""
-    return _class_tags(owner).get("loop_scope")
+    return class_tags(owner).get("loop_scope")
 
 
 def read_virtual_time(function: object, owner: type) -> bool | str | None:
@@ -139,7 +140,7 @@ def read_virtual_time(function: object, owner: type) -> bool | str | None:
     """
     value: Any = own_tags(function).get("virtual_time")
     if value is None:
-        return _class_tags(owner).get("virtual_time")
+        return class_tags(owner).get("virtual_time")
     if value not in (True, False, "wall"):
         raise InvalidTypeError(
             f"virtual_time must be True, False or 'wall', got {value!r} "
@@ -154,7 +155,7 @@ def read_checks(function: object, owner: type) -> dict[str, str]:
     The names of the checks are those of the settings, with hyphens.
     """
     own = own_tags(function).get("checks")
-    found = dict(_class_tags(owner).get("checks", ()))
+    found = dict(class_tags(owner).get("checks", ()))
     if own is not None:
         place = _place("checks", function)
         if not isinstance(own, dict):
@@ -168,7 +169,7 @@ def read_serial(function: object, owner: type) -> bool:
     """Return True if a test is tagged with ``serial``."""
     value = own_tags(function).get("serial")
     if value is None:
-        return bool(_class_tags(owner).get("serial"))
+        return bool(class_tags(owner).get("serial"))
     if not isinstance(value, bool):
         place = _place("serial", function)
         raise InvalidTypeError(f"serial must be True or False, got {value!r} ({place})")
@@ -182,7 +183,7 @@ def read_exclusive(function: object, owner: type) -> dict[str, int]:
     have the same key, the smallest number counts.
     """
     found: dict[str, int] = {}
-    for key in (*_class_tags(owner).get("exclusive", ()), *own_keys(function)):
+    for key in (*class_tags(owner).get("exclusive", ()), *own_keys(function)):
         at_most = getattr(key, "at_most", 1)
         found[str(key)] = min(at_most, found.get(key, at_most))
     return found
@@ -192,7 +193,7 @@ def read_retries(function: object, owner: type) -> int | None:
     """Return the tag ``retries`` of a test; None if it has none."""
     value = own_tags(function).get("retries")
     if value is None:
-        return _class_tags(owner).get("retries")
+        return class_tags(owner).get("retries")
     return validate_whole(value, least=0, name="retries", place=_place("retries", function))
 
 
@@ -212,10 +213,16 @@ def own_keys(function: object) -> tuple[str, ...]:
 
 
 def validate_keys(keys: Iterable[Any], place: str) -> None:
-    """Raise `InvalidTypeError` if one of the keys of ``exclusive`` is not a string."""
+    """Raise `InvalidTypeError` if one of the keys of ``exclusive`` is not a string.
+
+    Raises `InvalidValueError` for an empty one.
+    """
     for key in keys:
+        message = f"exclusive must be one or more non-empty strings, got {key!r} ({place})"
         if not isinstance(key, str):
-            raise InvalidTypeError(f"exclusive must be one or more strings, got {key!r} ({place})")
+            raise InvalidTypeError(message)
+        if not key.strip():
+            raise InvalidValueError(message)
 
 
 def validate_modes(modes: dict[str, str], place: str) -> None:
@@ -241,7 +248,7 @@ def validate_whole(value: object, *, least: int, name: str, place: str) -> int:
     return value
 
 
-def _class_tags(owner: type) -> dict[str, Any]:
+def class_tags(owner: type) -> dict[str, Any]:
     """Return the tags of a class and its bases. Those of the class win over those of its bases.
 
     For ``checks`` that holds for each check by itself. The keys of ``exclusive`` are added up.

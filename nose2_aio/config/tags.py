@@ -3,6 +3,7 @@
 On a function, a tag is one plain attribute with the name of the tag. So nose2's ``-A`` and ``-E``
 select by it, and an attribute that was set by hand counts as a tag. On a class, all tags are in one
 attribute of ours (`CLASS_ATTRIBUTE`). So an unrelated ``timeout = 3`` of the class is not a tag.
+`nose2_aio.suites.selection` lets ``-A`` and ``-E`` find those, too.
 
 `nose2_aio.config.tag_lookup` reads tags back.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
+from unittest import TestCase
 
 from nose2_aio.config import loop_factories, seconds
 from nose2_aio.config.options import LOOP_SCOPES, either
@@ -192,8 +194,8 @@ def exclusive(*keys: str, at_most: int = 1) -> Callable[[_Tagged], _Tagged]:
     tags, also by its class, it has all their keys. If these give different ``at_most`` to a key,
     the smallest counts.
 
-    Raises `InvalidTypeError` for a key that is not a string, and `InvalidValueError` if there is no
-    key or ``at_most`` is below 1.
+    Raises `InvalidTypeError` for a key that is not a string, and `InvalidValueError` for an empty
+    one, if there is no key, and if ``at_most`` is below 1.
     """
     place = f"@exclusive, {locations.of_caller()}"
     if not keys:
@@ -238,10 +240,17 @@ def _put(tagged: _Tagged, name: str, value: object, place: str) -> _Tagged:
     """Record a tag."""
     if isinstance(tagged, type):
         setattr(tagged, CLASS_ATTRIBUTE, {**own_tags(tagged), name: value})
-    elif isinstance(tagged, staticmethod | classmethod):
-        setattr(tagged.__func__, name, value)
-    elif callable(tagged):
-        setattr(tagged, name, value)
-    else:
-        raise InvalidTypeError(f"@{name} is for functions and classes, got {tagged!r} ({place})")
+        return tagged
+    target = tagged.__func__ if isinstance(tagged, staticmethod | classmethod) else tagged
+    # a test case can be called, but what it would be tagged with is looked for on its class
+    if not callable(target) or isinstance(target, TestCase) or not hasattr(target, "__dict__"):
+        raise _refusal(name, tagged, place)
+    try:
+        setattr(target, name, value)
+    except AttributeError:  # a bound method has the attributes of its function, and sets none
+        raise _refusal(name, tagged, place) from None
     return tagged
+
+
+def _refusal(name: str, tagged: object, place: str) -> InvalidTypeError:
+    return InvalidTypeError(f"@{name} is for functions and classes, got {tagged!r} ({place})")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import sys
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from nose2_aio.config import loop_factories
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.eventloop.instrumented import InstrumentedLoop
 
-__all__ = ["current", "is_running", "make_current", "new", "running"]
+__all__ = ["current", "is_running", "make_current", "new", "running", "selector_unlogged"]
+
+_logger = logging.getLogger("asyncio")
 
 
 def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEventLoop:
@@ -22,13 +26,37 @@ def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEvent
     asyncio's is an `InstrumentedLoop`, unless the user has set an event loop policy. For errors see
     `nose2_aio.config.loop_factories.make_loop`.
     """
-    if factory is not None and not factory.is_asyncio:
-        loop = loop_factories.make_loop(factory)
+    if _logger.isEnabledFor(logging.DEBUG):
+        with selector_unlogged():
+            loop = _created(factory)
     else:
-        loop = InstrumentedLoop() if _is_default() else asyncio.new_event_loop()
+        loop = _created(factory)
     if debug:
         loop.set_debug(True)
     return loop
+
+
+def _created(factory: Factory | None) -> AbstractEventLoop:
+    if factory is not None and not factory.is_asyncio:
+        return loop_factories.make_loop(factory)
+    return InstrumentedLoop() if _is_default() else asyncio.new_event_loop()
+
+
+@contextmanager
+def selector_unlogged() -> Iterator[None]:
+    """Inside the block, asyncio does not log the selector of a loop that is created.
+
+    Otherwise the captured log of each test would begin with that.
+    """
+    _logger.addFilter(_is_not_on_selector)
+    try:
+        yield
+    finally:
+        _logger.removeFilter(_is_not_on_selector)
+
+
+def _is_not_on_selector(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Using selector")
 
 
 def _is_default() -> bool:

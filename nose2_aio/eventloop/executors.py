@@ -21,6 +21,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, cast
 
+from nose2_aio.eventloop.jobs import JobFunction
 from nose2_aio.introspection import locations
 from nose2_aio.introspection.locations import Origin
 
@@ -54,6 +55,8 @@ def function_to_thread(function: Any) -> Any:
 
     ``to_thread`` submits ``functools.partial(context.run, function, …)``.
     """
+    if isinstance(function, JobFunction):
+        function = function.__wrapped__
     if isinstance(function, functools.partial) and function.args:
         context = getattr(function.func, "__self__", None)
         if isinstance(context, contextvars.Context) and function.func == context.run:

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import itertools
 import sys
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -24,6 +24,11 @@ from nose2_aio.introspection import locations, tracebacks
 __all__ = ["HostTask"]
 
 _PACKAGE = __name__.partition(".")[0]
+_ANYIO = "Cancelled via cancel scope "
+"""How the message of a cancellation begins that anyio has requested."""
+_EXPIRED = "deadline exceeded"
+"""How it ends if the scope's deadline has passed."""
+_LIBRARIES = ("anyio", "asyncio")
 _COROUTINE = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
@@ -35,7 +40,9 @@ class HostTask(asyncio.Task[None]):
     is_hidden = False
     """True if `asyncio.all_tasks` does not return it."""
     was_cancelled = False
-    """True if it was cancelled while it was idle: the next job has to be cancelled."""
+    """True if it was cancelled while it was idle: the next job that waits has to be cancelled."""
+    message: Any = None
+    """The message of that cancellation."""
     cause: BaseException | None = None
     """The error that is the reason for the last cancellation, if it is known.
 
@@ -47,19 +54,25 @@ class HostTask(asyncio.Task[None]):
     def cancel(self, msg: Any = None) -> bool:
         """Cancel the job that runs, or else the next one."""
         cause = self._find_cause(sys._getframe(1))
+        if cause is None and str(msg).startswith(_ANYIO) and str(msg).endswith(_EXPIRED):
+            cause = TimeoutError("an anyio cancel scope that was entered in a fixture has expired")
         if cause is not None:
             self.cause = cause
             # our `TimeoutError` has no traceback: the timeout of the test raises its own error
             if msg is None and cause.__traceback__ is not None:
                 msg = f"for {type(cause).__name__}: {cause}"
         if self.is_idle:
-            self.note_cancellation()
+            self._note_cancellation(msg)
             return True
         return super().cancel(msg)
 
     def uncancel(self) -> int:
         """Take back a cancellation: the code that asked for it has handled it."""
-        remaining = super().uncancel()
+        if self.was_cancelled:  # it has not come yet
+            self.was_cancelled = False
+            remaining = self.cancelling()
+        else:
+            remaining = super().uncancel()
         if not remaining:
             self.cause = None
         return remaining
@@ -75,13 +88,33 @@ class HostTask(asyncio.Task[None]):
         self.is_hidden = False
         asyncio._register_task(self)
 
-    def note_cancellation(self) -> None:
-        """Cancel the next job, unless a job was cancelled before.
+    def take_cancellation(self, error: asyncio.CancelledError) -> None:
+        """Cancel the next job in place of the last one: that was over when this error came."""
+        super().uncancel()
+        self._note_cancellation(error.args[0] if error.args else None)
 
-        anyio cancels again and again until its cancel scope is left. So it will cancel the next job
-        if it must, and ``tearDown`` is not cancelled without need.
+    def pass_cancellation(self) -> None:
+        """Cancel the job that begins as soon as it waits, if it is to be cancelled.
+
+        It may leave the context that has asked for it without waiting. Up to Python 3.12, a task
+        that was cancelled before could not take that back then.
         """
-        self.was_cancelled = self.cancellation is None
+        if self.was_cancelled:
+            self.get_loop().call_soon(self._cancel_job)
+
+    def _cancel_job(self) -> None:
+        if self.was_cancelled and not self.is_idle:
+            self.was_cancelled = False
+            super().cancel(self.message)
+
+    def _note_cancellation(self, message: Any) -> None:
+        """Cancel the next job with this message, unless a job was cancelled before.
+
+        Not if anyio has cancelled it. anyio cancels again and again until its cancel scope is left,
+        but never at an ``await`` that it shields. So it will cancel the next job if it must.
+        """
+        if self.cancellation is None and not str(message).startswith(_ANYIO):
+            self.was_cancelled, self.message = True, message
 
     def explained(self, error: BaseException) -> BaseException:
         """Return the error to raise for a failed job: the reason for its cancellation, if known."""
@@ -111,40 +144,51 @@ class HostTask(asyncio.Task[None]):
            parent in the done callback of a failed task. A timeout does it in its own method.
         2. The failed task, or the timeout, is an argument of this callback.
         3. If it is a coroutine's step instead of a callback, some code has called `cancel` by
-           itself. Then there is no known reason.
+           itself. Then there is no known reason, unless a library did it in a plain function: the
+           task group, if a task fails that is started eagerly.
         4. If another host task is cancelled because of this, and awaits us, its reason is ours.
         """
-        stack = self._frames_in_callback(frame)
+        stack = list(_plain_frames(frame))
         for one in stack:
-            outer = one.f_locals.get("self") if one.f_code is HostTask.cancel.__code__ else None
+            outer = one.f_locals.get("self") if one.f_globals is globals() else None
             if isinstance(outer, HostTask) and outer.cause is not None:
                 return outer.cause
-        if not stack or stack[-1].f_code.co_flags & _COROUTINE:
-            return None
-        code, names = stack[-1].f_code, stack[-1].f_locals
-        errors = (_failure(names.get(name)) for name in code.co_varnames[: code.co_argcount])
-        return next((error for error in errors if error is not None), None)
+        is_step = bool(stack) and stack[-1].f_back is not None and _is_coroutine(stack[-1].f_back)
+        if is_step:
+            candidates = [one for one in stack if locations.package_of(one) in _LIBRARIES]
+        else:
+            candidates = stack[-1:]
+        for one in candidates:
+            code, names = one.f_code, one.f_locals
+            errors = (_failure(names.get(name)) for name in code.co_varnames[: code.co_argcount])
+            found = next((error for error in errors if error is not None), None)
+            if found is not None:
+                return found
+        return None
 
-    def _frames_in_callback(self, frame: FrameType | None) -> list[FrameType]:
-        """Return the frames from a given one to the callback that the event loop has called.
 
-        A loop that is written in C has no frames of its own. Then the next frame beyond the
-        callback is one of ours, which runs the loop.
-        """
-        stack: list[FrameType] = []
-        while frame is not None and frame.f_code is not locations.CALLBACK_CODE:
-            stack.append(frame)
-            frame = frame.f_back
-        if frame is not None:
-            return stack
-        if self.get_coro().cr_frame in stack:  # type: ignore[union-attr]
-            return []  # it is a step of this task
-        return list(itertools.takewhile(lambda one: not _runs_loop(one), stack))
+def _plain_frames(frame: FrameType | None) -> Iterator[FrameType]:
+    """Yield the frames from a given one to the callback that the loop has called, or to a step.
+
+    A loop that is written in C has no frames of its own. Then the next frame beyond the callback is
+    one of ours, which runs the loop.
+    """
+    while (
+        frame is not None
+        and frame.f_code is not locations.CALLBACK_CODE
+        and not _is_coroutine(frame)
+        and not _runs_loop(frame)
+    ):
+        yield frame
+        frame = frame.f_back
+
+
+def _is_coroutine(frame: FrameType) -> bool:
+    return bool(frame.f_code.co_flags & _COROUTINE)
 
 
 def _runs_loop(frame: FrameType) -> bool:
-    is_ours = locations.package_of(frame) == _PACKAGE
-    return is_ours and frame.f_code is not HostTask.cancel.__code__
+    return locations.package_of(frame) == _PACKAGE and frame.f_globals is not globals()
 
 
 def _failure(value: Any) -> BaseException | None:

@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import math
 import os
 import selectors
 import sys
 from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, cast
@@ -31,6 +33,8 @@ from nose2_aio.errors import LoopError
 from nose2_aio.eventloop import executors, wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
+from nose2_aio.eventloop.jobs import JobFunction
+from nose2_aio.eventloop.problems import current_problems
 from nose2_aio.eventloop.selector import InstrumentedSelector
 from nose2_aio.eventloop.state import LoopState
 from nose2_aio.eventloop.virtual_clock import Clock
@@ -136,6 +140,10 @@ class InstrumentedMixin:
         if executor is None and loop_state.default_executor is None:
             loop_state.executor = Executor()
             self.set_default_executor(loop_state.executor)
+        pool = loop_state.default_executor if executor is None else executor
+        # asyncio refuses coroutine functions
+        if isinstance(pool, ThreadPoolExecutor) and not inspect.iscoroutinefunction(func):
+            func = JobFunction(func, current_problems.get() or loop_state.problems)
         future = super().run_in_executor(executor, func, *args)  # type: ignore[misc]
         loop_state.record(future, sys._getframe(1))
         if isinstance(future, asyncio.Future):

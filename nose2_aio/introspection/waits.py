@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from nose2_aio.introspection import await_chains, locations, object_names, sockets
+from nose2_aio.introspection import await_chains, holders, locations, object_names, sockets
 from nose2_aio.introspection.locations import code_of
 
 __all__ = ["Kind", "Names", "Wait", "awaited_tasks", "by_name", "listed", "of_task"]
@@ -63,6 +63,8 @@ class Wait(NamedTuple):
     """The tasks that it waits for."""
     stream: asyncio.StreamReader | None = None
     """The stream whose data it waits for."""
+    holders: tuple[Task[Any], ...] = ()
+    """The tasks that hold what it waits for."""
 
 
 class Names(NamedTuple):
@@ -105,7 +107,10 @@ def of_task(task: Task[Any], names: Names) -> Wait:
             kind, describe = _WORDS[frame.f_code]
             stream = own["self"] if frame.f_code is _READ else None
             words = describe(own, called)
-            return Wait(Kind.NOTHING if words == _ABOUT_TO_RUN else kind, words, stream=stream)
+            if words == _ABOUT_TO_RUN:
+                return Wait(Kind.NOTHING, words)
+            words += holders.describe(frame, names.task, task)
+            return Wait(kind, words, stream=stream, holders=tuple(holders.holding(frame)))
     if not pending:
         return Wait(Kind.NOTHING, _ABOUT_TO_RUN)
     future = pending[0]
@@ -221,8 +226,9 @@ def _sleep(own: _Locals, _: _Called) -> str:
 
 
 def _join(own: _Locals, called: _Called) -> str:
-    count = own["self"]._unfinished_tasks
-    return f"waits until {count} items of {called(own['self'], 'queue')} are done"
+    queue = own["self"]
+    count = queue._unfinished_tasks
+    return f"waits until all items of {called(queue, 'queue')} are done, with {count} left"
 
 
 def _read(own: _Locals, _: _Called) -> str:
@@ -294,7 +300,7 @@ _WORDS: dict[CodeType | None, tuple[Kind, Callable[[_Locals, _Called], str]]] = 
         Kind.ACTION,
         lambda own, called: (
             f"waits for room in {called(own['self'], 'queue')}, "
-            f"which has {own['self'].maxsize} items"
+            f"with {own['self'].qsize()} of {own['self'].maxsize} in it"
         ),
     ),
     code_of(asyncio.Queue, "join"): (Kind.ACTION, _join),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from nose2_aio.config import baseline_file
 from nose2_aio.config.checks import CHECKS
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AbandonedLoopError, AioError, CheckError
@@ -36,7 +37,7 @@ class CheckResults:
     def __init__(self, settings: Settings) -> None:
         self._modes = {check.name: settings.mode(check) for check in CHECKS}
         self._baseline = Baseline(settings.baseline)
-        self._path = settings.baseline
+        self._shown = baseline_file.shown(settings.baseline)
         self.entries: list[SummaryEntry] = []
         """The entries for the summary that `take` has not returned yet."""
 
@@ -89,7 +90,7 @@ class CheckResults:
             lines = [line_of(one.name, each) for one in entries for each in one.findings]
             self._baseline.write(lines)
             return [
-                f"baseline: wrote {len(lines)} finding{'s' * (len(lines) != 1)} to {self._path}",
+                f"baseline: wrote {len(lines)} finding{'s' * (len(lines) != 1)} to {self._shown}",
                 "",
             ]
         if not entries:

@@ -77,10 +77,13 @@ class LoopTasks:
         return self._waits[task]
 
     def awaited(self, task: Task[Any]) -> list[Task[Any]]:
-        """Return the tasks that a task waits for, also at the other end of a connection."""
+        """Return the tasks that a task waits for.
+
+        They may also be at the other end of a connection, or hold a lock.
+        """
         wait = self.wait_of(task)
-        if wait.tasks:
-            return list(wait.tasks)
+        if wait.tasks or wait.holders:
+            return list(wait.tasks or sorted(wait.holders, key=waits.by_name))
         server = None if wait.stream is None else self._server_of(wait.stream)
         return [] if server is None or server is task else [server]
 

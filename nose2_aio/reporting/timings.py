@@ -161,6 +161,7 @@ class Timings:
         if self._path:
             text = json.dumps(_rounded(self._as_json()), indent=2, ensure_ascii=False)
             try:
+                Path(self._path).parent.mkdir(parents=True, exist_ok=True)
                 Path(self._path).write_text(text + "\n", "utf-8", "backslashreplace")
             except OSError as error:
                 lines += [f"The report could not be written: {error}", ""]

@@ -15,7 +15,6 @@ import inspect
 import operator
 import re
 import sys
-import threading
 import traceback
 import warnings
 from collections import deque
@@ -65,14 +64,13 @@ def intercept_drops(
 ) -> Iterator[None]:
     """Call ``note`` for each coroutine that is dropped inside the block without being awaited.
 
-    Its second argument is True if the drop happens in a garbage collection or in another thread,
-    so maybe long after the coroutine was lost. If ``note`` returns False, Python warns.
+    It is called in the thread that drops the coroutine. Its second argument is True in a garbage
+    collection, so maybe long after the coroutine was lost. If ``note`` returns False, Python warns.
     ``filters`` returns the list of warnings filters that was in force when the test began.
     """
     before = getattr(warnings, _HOOK)
     depth = sys.get_coroutine_origin_tracking_depth()
     known = list(active_filters())
-    thread = threading.get_ident()
     is_collecting = False
 
     def on_collection(phase: str, _: dict[str, int]) -> None:
@@ -80,8 +78,7 @@ def intercept_drops(
         is_collecting = phase == "start"
 
     def warn(coroutine: Coroutine) -> None:
-        is_late = is_collecting or threading.get_ident() != thread
-        if _is_caught(filters(), known) or not note(coroutine, is_late):
+        if _is_caught(filters(), known) or not note(coroutine, is_collecting):
             _warn(coroutine, has_origin=depth > 0)
 
     sys.set_coroutine_origin_tracking_depth(max(depth, _ORIGIN_DEPTH))
@@ -124,10 +121,13 @@ def _warn(coroutine: Coroutine, *, has_origin: bool) -> None:
     warnings.warn(text, RuntimeWarning, stacklevel=3, source=coroutine)
 
 
-def describe(coroutine: Coroutine) -> Unawaited:
+def describe(coroutine: Coroutine, *, is_dropped: bool) -> Unawaited:
     """Return the name of a coroutine, and where it was created.
 
+    If that is not known, the place is the line of the user's that drops it, or else its definition.
     If an AsyncMock has created it, the place is the line of the user's that runs now.
+
+    ``is_dropped`` is True if the line of the user's that runs now drops the coroutine.
     """
     if coroutine.cr_code is _MOCK_CALL:
         called = None if coroutine.cr_frame is None else coroutine.cr_frame.f_locals.get("self")
@@ -137,8 +137,18 @@ def describe(coroutine: Coroutine) -> Unawaited:
             name, locations.format_origin(locations.capture_origin(sys._getframe(1))), is_mock=True
         )
     name = coroutine.__qualname__.rpartition("<locals>.")[2]
-    origin = coroutine.cr_origin
-    return Unawaited(name, locations.line_in(*origin[0]) if origin else "", is_mock=False)
+    return Unawaited(name, _place(coroutine, is_dropped=is_dropped), is_mock=False)
+
+
+def _place(coroutine: Coroutine, *, is_dropped: bool) -> str:
+    if coroutine.cr_origin:
+        return locations.line_in(*coroutine.cr_origin[0])
+    dropping = locations.capture_origin(sys._getframe(1)) if is_dropped else ()
+    if dropping and locations.is_users(dropping[0][0].co_filename):
+        return f"{locations.format_origin(dropping)}, where it was dropped"
+    code = coroutine.cr_code
+    place = locations.line_in(code.co_filename, code.co_firstlineno, code.co_name)
+    return f"{place}, its definition"
 
 
 def has_coroutines(thing: object) -> bool:

@@ -1,4 +1,7 @@
-"""Async context managers in fixtures: entered there, and left with the cleanups.
+"""Context managers in fixtures: entered there, and left with the cleanups.
+
+Async ones have functions here. Plain ones, which ``enterContext`` enters while the loop runs, are
+left in the same task.
 
 If the test was cancelled, such as by a timeout or task group that is left now, its ``__aexit__``
 gets the CancelledError, as in an ``async with``. If it then raises an error that was reported for
@@ -8,16 +11,23 @@ the test already, that is not reported again.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import unittest
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 from unittest import IsolatedAsyncioTestCase, TestCase
 
 from nose2_aio.errors import InvalidTypeError
+from nose2_aio.eventloop import event_loops
 from nose2_aio.eventloop.host_task import HostTask
 
-__all__ = ["enter_async_context", "enter_class_async_context", "enter_module_async_context"]
+__all__ = [
+    "enter_async_context",
+    "enter_class_async_context",
+    "enter_context",
+    "enter_module_async_context",
+]
 
 _Value = TypeVar("_Value")
 
@@ -68,34 +78,55 @@ async def enter_module_async_context(manager: AbstractAsyncContextManager[_Value
     return await _enter(manager, unittest.addModuleCleanup)
 
 
+def enter_context(enter: Callable[..., Any], manager: Any, add_cleanup: Callable[..., Any]) -> Any:
+    """Enter a plain context manager, as ``enterContext`` does in a coroutine; return its value.
+
+    ``enter`` is unittest's function. It adds the cleanup that leaves the context: a plain function,
+    which unittest calls when no loop runs. What was entered in a task is left in this task, such as
+    a cancel scope of anyio.
+    """
+    if _host_task() is None:
+        return enter(manager, add_cleanup)
+    return enter(manager, lambda leave, *_: add_cleanup(_leaving(manager, leave)))
+
+
 async def _enter(
     manager: AbstractAsyncContextManager[_Value], add_cleanup: Callable[..., Any]
 ) -> _Value:
     kind = type(manager)
     if not (hasattr(kind, "__aenter__") and hasattr(kind, "__aexit__")):
         raise InvalidTypeError(f"not an async context manager: {manager!r}")
+    value = await kind.__aenter__(manager)
+    add_cleanup(_leaving(manager, kind.__aexit__))
+    return value
 
-    async def leave() -> None:
-        cancellation = _cancellation()
+
+def _leaving(manager: object, leave: Callable[..., Any]) -> Callable[[], Awaitable[None]]:
+    """Return a coroutine function that leaves a context with its ``__exit__`` or ``__aexit__``."""
+
+    async def leave_context() -> None:
+        task = _host_task()
+        cancellation = None if task is None else task.cancellation
         try:
             if cancellation is None:
-                await kind.__aexit__(manager, None, None, None)
+                result = leave(manager, None, None, None)
             else:
-                await kind.__aexit__(
-                    manager, type(cancellation), cancellation, cancellation.__traceback__
-                )
+                error = cancellation
+                result = leave(manager, type(error), error, error.__traceback__)
+            if inspect.isawaitable(result):
+                await result
         except BaseException as error:
             if cancellation is None or not _is_reported(error, cancellation):
                 raise
 
-    value = await kind.__aenter__(manager)
-    add_cleanup(leave)
-    return value
+    return leave_context
 
 
-def _cancellation() -> asyncio.CancelledError | None:
-    task = asyncio.current_task()
-    return task.cancellation if isinstance(task, HostTask) else None
+def _host_task() -> HostTask | None:
+    """Return the host task that runs, if one does."""
+    loop = event_loops.running()
+    task = None if loop is None else asyncio.current_task(loop)
+    return task if isinstance(task, HostTask) else None
 
 
 def _is_reported(error: BaseException, cancellation: asyncio.CancelledError) -> bool:

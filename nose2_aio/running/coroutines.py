@@ -23,6 +23,7 @@ __all__ = [
     "as_coroutine_function",
     "called",
     "checked",
+    "close_unstarted",
     "delegates",
     "explained",
     "is_declared",
@@ -83,6 +84,16 @@ def checked(result: Any, function: Callable[..., Any]) -> Any:
             "Take the 'yield' out of it, or make it a helper that a test iterates."
         )
     return result
+
+
+def close_unstarted(coroutine: Any) -> None:
+    """Close a coroutine that was never started, so that Python doesn't warn of it.
+
+    One that was started and did not end is left alone, for ever: to close it would raise
+    GeneratorExit in code that may catch every exception.
+    """
+    if not coroutine.cr_suspended:
+        coroutine.close()
 
 
 def delegates(code: CodeType) -> bool:

@@ -31,7 +31,7 @@ from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.problems import current_problems
 from nose2_aio.reporting.inspections import take_lost_errors
-from nose2_aio.running.coroutines import called
+from nose2_aio.running.coroutines import called, close_unstarted
 from nose2_aio.running.deadlines import Deadline
 
 __all__ = ["NO_CASE", "SLEEP", "TIMEOUT", "Body", "Engine", "Execution", "Plan"]
@@ -196,7 +196,7 @@ def _refuse_unawaited(value: Any) -> None:
         kind, name = "task", value.get_name()
     elif isinstance(value, CoroutineType | GeneratorType | AsyncGeneratorType):
         if isinstance(value, CoroutineType):
-            value.close()
+            close_unstarted(value)
         kind, name = type(value).__name__.replace("_", " "), value.__qualname__
     else:
         return

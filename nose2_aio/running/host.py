@@ -216,15 +216,13 @@ class Host:
             self._wake = self.loop.create_future()
             try:
                 await self._wake
-            except asyncio.CancelledError:  # from the last step of the job before
-                task.note_cancellation()
+            except asyncio.CancelledError as error:  # of the last step of the job before
+                task.take_cancellation(error)
         task.is_idle = False
         if not self._is_attending:
             task.show()
-        if task.was_cancelled:
-            task.was_cancelled = False
-            if self.job is not None:
-                task.cancel()
+        if self.job is not None:
+            task.pass_cancellation()
 
 
 class TaskHost(Host):

@@ -760,8 +760,8 @@ class Baselines(TestCase):
                 "baseline: notes.txt can't be read: 'buy milk' is not a line of a baseline"
             ),
             ".": "baseline must be the path of a file, got '.'",
-            "no/where.txt": (
-                "baseline must be in a directory that can be written to, got 'no/where.txt'"
+            "notes.txt/where.txt": (
+                "baseline must be in a directory that can be written to, got 'notes.txt/where.txt'"
             ),
         }.items():
             run = self.project.nose2(f"--aio-baseline={name}")

@@ -20,6 +20,15 @@ async def stubborn():
 
 """
 
+EVERYTHING = """async def {name}(self):
+    queue = asyncio.Queue()
+    while True:
+        try:
+            await queue.get()
+        except (Exception, asyncio.CancelledError):
+            pass"""
+"""Also catches what ``close`` raises in it, after its loop was closed: it would never end."""
+
 HANGS = {
     # name of the hang: its class body, the lines of its report, how often it has to be cancelled
     "sleeps": (
@@ -35,6 +44,19 @@ HANGS = {
             ),
             "It was cancelled twice and did not end: its event loop was abandoned",
         ],
+    ),
+    "swallows_everything": (
+        EVERYTHING.format(name="test"),
+        [
+            "  test_it.py:17 in test  await queue.get()\n  waits for",
+            "It was cancelled twice and did not end: its event loop was abandoned",
+        ],
+    ),
+    "set_up_swallows_everything": (
+        EVERYTHING.format(name="swallow") + "\nasync def setUp(self):\n"
+        "    if self._testMethodName == 'test':\n"
+        "        await self.swallow()\nasync def test(self): pass",
+        ["  test_it.py:17 in swallow  await queue.get()\n  waits for"],
     ),
     "blocks": (
         "async def test(self):\n    time.sleep(300)",

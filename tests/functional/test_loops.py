@@ -922,7 +922,7 @@ class Mistakes(TestCase):
         self.assertNotIn("imported", run.output)
         one.write("unittest.cfg", "[aio]\nloop =\n")
         run = one.nose2()
-        several = "several have commas between them"
+        several = "several have one comma between them"
         self.assertIn(f"loop {self.RULE}, got ''; {several} ([aio] loop)\n", run.output)
         self.assertEqual(run.returncode, 2)
 

@@ -70,9 +70,49 @@ class Settings(TestCase):
 
     def test_interpolation(self) -> None:
         """A value that is invalid in the syntax of the file."""
-        run = self.project("time-limit = 5%").nose2()
-        self.assertNotEqual(run.returncode, 0)
-        self.assertNotIn("imported", run.output)
+        for text in ("5%", "%(x)s", "%(report)s"):
+            self.assert_refused(
+                self.project(f"report = {text}").nose2(),
+                "report: in a configuration file, %(name)s stands for the value of another key, "
+                f"and %% for a percent sign, got {text!r} ([aio] report)",
+            )
+
+    def test_switch(self) -> None:
+        """A switch that there isn't. Other unknown switches are argparse's business."""
+        for switch, hint in {
+            "--aio-time-limt": "did you mean '--aio-time-limit'?",
+            "--aio-time_limit=5": "did you mean '--aio-time-limit'?",
+            "--no-aio-debg": "did you mean '--no-aio-debug'?",
+            "--no-aio-loop-scope": "did you mean '--aio-loop-scope'?",
+            "--aio-unheard-of": "'nose2 --help' lists all",
+        }.items():
+            name = switch.partition("=")[0]
+            run = self.project().nose2("--aio-debug", switch, "5")
+            self.assert_refused(run, f"unknown switch {name!r}: {hint}")
+        for switch, message in {
+            "--time-limit": "error: Unrecognized arguments: --time-limit\n",
+            "--aio-time-limit": "argument --aio-time-limit: expected one argument\n",
+        }.items():
+            run = self.project().nose2(switch)
+            self.assertEqual(run.returncode, 2)
+            self.assertTrue(run.output.endswith(message), run.output)
+
+    def test_section(self) -> None:
+        """A section with the name of the plugin, which nobody reads."""
+        where = "its name is [aio], and [tool.nose2.aio] in pyproject.toml"
+        for name in ("nose2_aio", "nose2-aio"):
+            project = self.project(f"[{name}]", "time-limit = 5")
+            self.assert_refused(project.nose2(), f"nobody reads the section [{name}]: {where}")
+            project = Project(self, test_it="print('imported')\ndef test_it(): pass")
+            for table, message in {
+                f"tool.{name}": (
+                    f"nobody reads the table [tool.{name}] in pyproject.toml: its name is "
+                    "[tool.nose2.aio]"
+                ),
+                f"tool.nose2.{name}": f"nobody reads the section [{name}]: {where}",
+            }.items():
+                project.write("pyproject.toml", f"[{table}]\ntime-limit = 5\n")
+                self.assert_refused(project.nose2(), message)
 
 
 class Tests(TestCase):
@@ -267,7 +307,7 @@ class Imports(TestCase):
                     "(@serial, test_it.py:3)"
                 ),
                 "@aio.exclusive": (
-                    "InvalidTypeError: exclusive must be one or more strings, got <funct"
+                    "InvalidTypeError: exclusive must be one or more non-empty strings, got <funct"
                 ),
                 "@aio.exclusive()": (
                     "InvalidValueError: @exclusive needs at least one key, a string "
@@ -289,7 +329,7 @@ class Imports(TestCase):
                     "InvalidTypeError: retries must be a whole number >= 0, got <funct"
                 ),
                 "@aio.exclusive('a', 5)": (
-                    "InvalidTypeError: exclusive must be one or more strings, got 5 "
+                    "InvalidTypeError: exclusive must be one or more non-empty strings, got 5 "
                     "(@exclusive, test_it.py:3)"
                 ),
             }

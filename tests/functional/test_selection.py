@@ -63,6 +63,65 @@ class Selection(TestCase):
         self.assertEqual(self.selected("-E", "timeout and timeout > 5"), {"test_by_hand"})
         self.assertEqual(self.selected("-E", "sleep == 0.01"), {"test_decorated"})
 
+    def test_class_tags(self) -> None:
+        """``-A`` and ``-E`` find tests by the tags of their class and its bases, too.
+
+        An attribute of the class wins over them, and so does an attribute of the function.
+        """
+        self.project.write(
+            "test_it.py",
+            """
+import unittest
+import nose2_aio as aio
+
+@aio.serial
+@aio.exclusive("database")
+@aio.loop("asyncio")
+class Base: pass
+
+@aio.timeout(5)
+class Case(Base, unittest.TestCase):
+    async def test_case(self): pass
+    @aio.timeout(7)
+    @aio.exclusive("file")
+    async def test_own(self): pass
+
+@aio.timeout(5)
+@aio.loop("asyncio", "asyncio.SelectorEventLoop")
+class TestClass(Base):
+    async def test_in_class(self): pass
+
+@aio.timeout(5)
+class Unrelated(unittest.IsolatedAsyncioTestCase):
+    timeout = 3
+    async def test_three(self):
+        assert self.timeout == 3
+
+class Untagged(unittest.TestCase):
+    def test_untagged(self): pass
+
+def test_function(): pass
+""",
+        )
+        case, own, in_class = "test_case", "test_own", "test_in_class"
+        for arguments, names in (
+            (("-A", "timeout=5"), {case, in_class}),
+            (("-E", "timeout == 5"), {case, in_class}),
+            (("-A", "timeout=7"), {own}),
+            (("-A", "timeout=3"), {"test_three"}),
+            (("-A", "serial"), {case, own, in_class}),
+            (("-A", "!serial"), {"test_three", "test_untagged", "test_function"}),
+            (("-A", "exclusive=database"), {case, own, in_class}),
+            (("-A", "exclusive=file"), {own}),
+            (("-A", "loop=asyncio"), {case, own, in_class}),
+            (("-E", "loop == 'asyncio'"), {case, own}),
+        ):
+            for workers in ((), ("--aio-workers=2", "--aio-worker-start=spawn")):
+                found = {name.split("[")[0] for name in self.selected(*arguments, *workers)}
+                self.assertEqual(found, names, arguments)
+                if arguments[1] != "serial":  # one suffices
+                    break
+
     def test_fail_fast(self) -> None:
         """``-F`` stops at the first coroutine test that fails."""
         run = self.project.nose2("-v", "-F")
@@ -74,6 +133,7 @@ class Selection(TestCase):
         self.assertIn("begin captured stdout", run.reports[0])
         self.assertIn("printed", run.reports[0])
         self.assertIn("suite: WARNING: logged", run.reports[0])
+        self.assertNotIn("selector", run.output)
 
     def test_junit(self) -> None:
         """The JUnit file has the tests, and the failures with their tracebacks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from unittest import TestCase
 
@@ -513,6 +514,195 @@ class Bounded(Covered):
         for report in tests:
             self.assertIn("LookupError: in the background", report)
             self.assertNotIn("CancelledError", report)
+
+    def test_plain_contexts(self) -> None:
+        """A context that a coroutine enters with ``enterContext`` is left in the same task."""
+        run = self.of(
+            """
+        import contextlib
+        import anyio
+
+        @contextlib.contextmanager
+        def in_task(names):
+            task = asyncio.current_task()
+            try:
+                yield task
+            except asyncio.CancelledError:
+                names.append("cancelled")
+                raise
+            finally:
+                assert task is asyncio.current_task()
+                names.append("left")
+
+        async def setUpModule():
+            unittest.enterModuleContext(in_task([]))
+
+        class Entered(unittest.TestCase):
+            @classmethod
+            async def setUpClass(cls):
+                cls.enterClassContext(anyio.move_on_after(30))
+
+            async def setUp(self):
+                self.names = []
+                self.addCleanup(lambda: self.assertEqual(self.names, ["left", "left"]))
+                self.task = self.enterContext(in_task(self.names))
+                self.enterContext(anyio.move_on_after(5))
+
+            async def test(self):
+                self.assertIs(self.task, asyncio.current_task())
+                self.enterContext(in_task(self.names))
+                with self.assertRaises(TypeError):
+                    self.enterContext(5)
+
+        class Cancelled(unittest.TestCase):
+            async def setUp(self):
+                self.names = []
+                self.addCleanup(lambda: self.assertEqual(self.names, ["cancelled", "left"]))
+                self.enterContext(in_task(self.names))
+                self.enterContext(anyio.fail_after(0.01))
+
+            async def test(self):
+                await asyncio.sleep(30)
+
+        class Plain(unittest.TestCase):
+            def setUp(self):
+                self.names = []
+                self.enterContext(self.outside())
+
+            @contextlib.contextmanager
+            def outside(self):
+                yield
+                asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))
+
+            async def test(self): ...
+
+        class Isolated(unittest.IsolatedAsyncioTestCase):
+            @contextlib.contextmanager
+            def outside(self):
+                yield
+                asyncio.get_event_loop().run_until_complete(asyncio.sleep(0))
+
+            async def test(self):
+                self.enterContext(self.outside())
+
+        class Needs(unittest.TestCase):
+            async def test(self):
+                self.addCleanup(asyncio.current_task)
+        """
+        )
+        failed = [name for name, outcome in run.outcomes.items() if outcome != "ok"]
+        self.assertEqual(failed, ["test_it.Cancelled.test", "test_it.Needs.test"], run.output)
+        self.assertEqual(len(run.reports), 2, run.output)
+        expired = "\nTimeoutError: an anyio cancel scope that was entered in a fixture has expired"
+        self.assertIn(expired, run.reports[0])
+        self.assertIn(
+            "RuntimeError: no running event loop\nPlain functions are called while no loop runs. "
+            "Make it a coroutine function.",
+            run.reports[1],
+        )
+        self.assertEqual(run.ran, 5)
+
+    def test_as_it_ends(self) -> None:
+        """A crash or a cancellation in the last step of a test reaches the context that it is for.
+
+        That gives one error for a crash, and none for a cancellation that the test has asked for.
+        """
+        text = """
+        import time
+        import anyio
+
+        class Anyio(unittest.TestCase):
+            async def setUp(self):
+                self.addCleanup(asyncio.sleep, 0.001)
+                self.group = await aio.enter_async_context(self, anyio.create_task_group())
+
+            async def test_crash(self):
+                self.group.start_soon(crash)
+                await asyncio.sleep(0)
+                time.sleep(0.02)
+
+            async def test_deadline(self):
+                self.group.cancel_scope.deadline = anyio.current_time() + 0.01
+                time.sleep(0.02)
+
+            async def test_cancel(self):
+                self.group.cancel_scope.cancel()
+
+        class ByHand(Anyio):
+            async def setUp(self):
+                self.group = anyio.create_task_group()
+                await self.group.__aenter__()
+
+            async def tearDown(self):
+                await self.group.__aexit__(None, None, None)
+
+        class Group(unittest.TestCase):
+            async def setUp(self):
+                self.addCleanup(asyncio.sleep, 0.001)
+                self.group = await aio.enter_async_context(self, asyncio.TaskGroup())
+
+            async def test_crash(self):
+                self.group.create_task(crash())
+                await asyncio.sleep(0)
+                time.sleep(0.02)
+
+        class Timeout(unittest.TestCase):
+            async def setUp(self):
+                self.addCleanup(asyncio.sleep, 0.001)
+                await aio.enter_async_context(self, asyncio.timeout(0.01))
+
+            async def test_blocks(self):
+                time.sleep(0.02)
+        """
+        crash = ["Anyio.test_crash", "ByHand.test_crash", "Group.test_crash"]
+        loops = ["asyncio", *(["uvloop"] if importlib.util.find_spec("uvloop") else [])]
+        for loop in loops:
+            run = self.run_it(self.CRASH + text, f"--aio-loop={loop}")
+            failed = [name for name, outcome in run.outcomes.items() if outcome != "ok"]
+            self.assertEqual(sorted(failed), [f"test_it.{name}" for name in crash], run.output)
+            self.assertEqual(run.ran, 8)
+            self.assertEqual(len(run.reports), 3)
+            self.assertEqual(run.output.count(" LookupError: in the background"), 3, run.output)
+            self.assertNotIn("CancelledError", run.output)
+
+    def test_eager(self) -> None:
+        """A task that is started eagerly, and crashes at once, ends the test with its own error."""
+        if not hasattr(asyncio, "eager_task_factory"):
+            self.skipTest("Python 3.12 and later start tasks eagerly")
+        run = self.of(
+            """
+        def eager():
+            loop = asyncio.new_event_loop()
+            loop.set_task_factory(asyncio.eager_task_factory)
+            return loop
+
+        async def crash_at_once():
+            raise LookupError("in the background")
+
+        @aio.loop(eager)
+        class Case(unittest.TestCase):
+            async def setUp(self):
+                self.group = await aio.enter_async_context(self, asyncio.TaskGroup())
+
+            async def test(self):
+                self.group.create_task(crash_at_once())
+                await asyncio.sleep(30)
+
+        @aio.loop(eager)
+        class OfAClass(unittest.TestCase):
+            @classmethod
+            async def setUpClass(cls):
+                cls.group = await aio.enter_class_async_context(cls, asyncio.TaskGroup())
+
+            async def test(self):
+                self.group.create_task(crash_at_once())
+                await asyncio.sleep(30)
+        """
+        )
+        self.assertEqual(len(run.reports), 2 + run.output.count("_ErrorHolder"), run.output)
+        for report in run.reports:
+            self.assertIn("LookupError: in the background", report)
+        self.assertNotIn("CancelledError", run.output)
 
 
 class CleanupsByHand(Covered):

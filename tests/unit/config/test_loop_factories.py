@@ -75,6 +75,8 @@ class Names(TestCase):
             ("one,two",),
             ("one, two,",),
             ("\none\ntwo",),
+            ("\none,\n\ntwo,\n",),
+            ("['one', 'two',]",),
             ("['one', 'two']",),
             (["one", "two"],),
             (("one", ["two"]),),
@@ -110,8 +112,8 @@ class Checked(TestCase):
 
     def test_names(self) -> None:
         """Texts that are not a dotted name, or not that of a factory."""
-        several = "several have commas between them"
-        for text in ("fast loop", "", ","):
+        several = "several have one comma between them"
+        for text in ("fast loop", "", ",", "one,,two", ",one", "one,,", "one,\n,two"):
             with self.assertRaises(InvalidValueError) as caught:
                 loop_factories.parse(text, name="loop", place="here")
             message = f"loop {RULE}, got {text!r}; {several} (here)"

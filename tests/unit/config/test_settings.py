@@ -113,6 +113,11 @@ class Resolve(TestCase):
                 "time-limit must be a finite number of seconds >= 0, got '5 s' ([aio] time-limit)",
             ),
             (
+                {},
+                {"time-limit": "1_0"},
+                "time-limit must be a finite number of seconds >= 0, got '1_0' (--aio-time-limit)",
+            ),
+            (
                 {"grace": "-1"},
                 {},
                 "grace must be a finite number of seconds >= 0, got '-1' ([aio] grace)",

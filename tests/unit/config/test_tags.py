@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from unittest import TestCase
 
 import nose2_aio as aio
@@ -92,10 +93,11 @@ class Recording(TestCase):
 
     def test_on_nothing(self) -> None:
         """Other objects than functions and classes can't be tagged."""
-        with self.assertRaisesRegex(
-            InvalidTypeError, r"^@timeout is for functions and classes, got 7 \(@timeout, "
-        ):
-            aio.timeout(5)(7)
+        for other in (7, self, self.test_on_nothing, print, None):
+            rule = f"@timeout is for functions and classes, got {other!r} (@timeout, "
+            with self.assertRaisesRegex(InvalidTypeError, f"^{re.escape(rule)}"):
+                aio.timeout(5)(other)
+        self.assertFalse(hasattr(self, "timeout"))
 
 
 class Reading(TestCase):
@@ -354,7 +356,7 @@ class Exclusive(TestCase):
             by_hand.exclusive = value
             with self.assertRaisesRegex(
                 InvalidTypeError,
-                rf"^exclusive must be one or more strings, got {got} "
+                rf"^exclusive must be one or more non-empty strings, got {got} "
                 r"\(attribute exclusive of by_hand, .*test_tags\.py:\d+\)$",
             ):
                 tag_lookup.read_exclusive(by_hand, object)
@@ -395,7 +397,13 @@ class Exclusive(TestCase):
             aio.exclusive()
         for given in (5, function, None):
             with self.assertRaisesRegex(
-                InvalidTypeError, rf"^exclusive must be one or more strings, got .* {place}"
+                InvalidTypeError,
+                rf"^exclusive must be one or more non-empty strings, got .* {place}",
+            ):
+                aio.exclusive("database", given)
+        for given in ("", " "):
+            with self.assertRaisesRegex(
+                InvalidValueError, rf"^exclusive must be one .* strings, got '{given}' {place}"
             ):
                 aio.exclusive("database", given)
         with self.assertRaisesRegex(

@@ -1,0 +1,208 @@
+"""Who holds a lock or a semaphore, who has used a queue, and at which line.
+
+asyncio does not know that: it only knows whether a lock is locked. So we note it where a task
+acquires a lock, or takes an item (`monitoring`). Only a report makes text of it.
+
+Nothing is kept alive by these notes, and only the last ones of each object are kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import itertools
+import weakref
+from asyncio import Task
+from collections import deque
+from collections.abc import Callable, Iterable
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+from nose2_aio.introspection import locations, monitoring
+from nose2_aio.introspection.locations import code_of
+
+__all__ = ["describe", "holding"]
+
+_MAX_NOTED = 50
+"""How many uses of one object are noted."""
+_MAX_SHOWN = 4
+"""How many of them are shown, at most."""
+
+
+class _Use(NamedTuple):
+    """The use of an object by a task, and the line of it."""
+
+    task: weakref.ref[Task[Any]] | None
+    """None: it was used outside of a task."""
+    code: CodeType
+    line: int
+
+    def describe(self, name: Callable[[Task[Any]], str], waiting: Task[Any], since: str) -> str:
+        """Return ``by Task-1 (poll) since file:line in function``; or with another ``since``."""
+        place = locations.line_in(self.code.co_filename, self.line, self.code.co_name)
+        if self.task is None:
+            return f"{since} {place}"
+        task = self.task()
+        if task is waiting:
+            return f"by this task itself {since} {place}"
+        if task is None:
+            return f"by a task that has ended, {since} {place}"
+        return f"by {name(task)}{', which has ended,' if task.done() else ''} {since} {place}"
+
+
+class _Uses:
+    """The last uses of a lock, a semaphore, an event or a queue."""
+
+    __slots__ = ("held", "last", "reference")
+
+    def __init__(self, reference: weakref.ref[Any]) -> None:
+        self.reference = reference
+        self.held: deque[_Use] = deque(maxlen=_MAX_NOTED)
+        """What was acquired, or taken out of a queue, and was not given back."""
+        self.last: dict[CodeType | None, _Use] = {}
+        """The last use of each function."""
+
+
+_noted: dict[int, _Uses] = {}
+"""By ``id()``, since an object of the user may define equality."""
+
+
+def describe(frame: FrameType, name: Callable[[Task[Any]], str], waiting: Task[Any]) -> str:
+    """Return who has used the object that a task waits for, in words; "" if that is not known.
+
+    ``frame`` is that of the method of asyncio in which the task waits. ``name`` returns the name
+    of a task.
+    """
+    answer = _ANSWERS.get(frame.f_code)
+    if answer is None or not monitoring.is_on():
+        return ""
+    thing = frame.f_locals["self"]
+    uses = _find(thing) or _Uses(weakref.ref(thing))
+    return answer(thing, uses, lambda use, since: use.describe(name, waiting, since))
+
+
+def holding(frame: FrameType) -> list[Task[Any]]:
+    """Return the tasks that hold the lock, slots or items that a task waits for.
+
+    ``frame`` is that of the method of asyncio in which the task waits.
+    """
+    uses = _find(frame.f_locals["self"]) if frame.f_code in _HELD else None
+    if uses is None or not monitoring.is_on():
+        return []
+    held = [uses.last[_ACQUIRE]] if _ACQUIRE in uses.last else list(uses.held)
+    tasks = [use.task() for use in held if use.task is not None]
+    return [one for one in dict.fromkeys(tasks) if one is not None and not one.done()]
+
+
+def _find(thing: object) -> _Uses | None:
+    uses = _noted.get(id(thing))
+    return uses if uses is not None and uses.reference() is thing else None
+
+
+def _note(frame: FrameType) -> tuple[_Uses, _Use]:
+    """Note the use of an object by one of its methods, given the frame of that."""
+    thing = frame.f_locals["self"]
+    key = id(thing)
+    uses = _find(thing)
+    if uses is None:
+        uses = _noted[key] = _Uses(weakref.ref(thing, lambda _: _noted.pop(key, None)))
+    user = monitoring.caller(frame)
+    use = _Use(_current_task(), user.f_code, user.f_lineno)
+    uses.last[frame.f_code] = use
+    return uses, use
+
+
+def _current_task() -> weakref.ref[Task[Any]] | None:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        return None
+    return None if task is None else weakref.ref(task)
+
+
+def _note_use(frame: FrameType, _: Any) -> None:
+    _note(frame)
+
+
+def _note_taken(frame: FrameType, _: Any) -> None:
+    uses, use = _note(frame)
+    uses.held.append(use)
+
+
+def _note_given_back(frame: FrameType, _: Any) -> None:
+    """Forget what this task has taken, or else what was taken first."""
+    uses, use = _note(frame)
+    own = (one for one in uses.held if one.task is use.task)
+    first = next(itertools.chain(own, uses.held), None)
+    if first is not None:
+        uses.held.remove(first)
+
+
+_By = Callable[[_Use, str], str]
+"""Returns by whom an object was used, given the word before the line."""
+
+
+def _listed(uses: Iterable[_Use], by: _By, since: str) -> str:
+    texts = collections.Counter(by(use, since) for use in uses)
+    counted = [text if count == 1 else f"{count} times {text}" for text, count in texts.items()]
+    left = len(counted) - _MAX_SHOWN
+    return "; ".join([*counted[:_MAX_SHOWN], *([f"and {left} more"] if left > 0 else [])])
+
+
+def _who_holds(_: Any, uses: _Uses, by: _By) -> str:
+    use = uses.last.get(_ACQUIRE)
+    return "" if use is None else f", held {by(use, 'since')}"
+
+
+def _who_has_slots(_: Any, uses: _Uses, by: _By) -> str:
+    return f", held {_listed(uses.held, by, 'since')}" if uses.held else ""
+
+
+def _who_cleared(_: Any, uses: _Uses, by: _By) -> str:
+    use = uses.last.get(_CLEAR)
+    return "" if use is None else f"; it was cleared {by(use, 'at')}"
+
+
+def _who_puts(_: Any, uses: _Uses, by: _By) -> str:
+    use = uses.last.get(_PUT)
+    text = "nobody has put one into it" if use is None else f"the last one was put {by(use, 'at')}"
+    return f"; {text}"
+
+
+def _who_gets(_: Any, uses: _Uses, by: _By) -> str:
+    use = uses.last.get(_GET)
+    text = "nobody has taken one" if use is None else f"the last one was taken {by(use, 'at')}"
+    return f"; {text}"
+
+
+def _who_owes(_: Any, uses: _Uses, by: _By) -> str:
+    if not uses.held:
+        return "; nobody has taken one that is not done"
+    return f"; {len(uses.held)} taken and not marked as done: {_listed(uses.held, by, 'at')}"
+
+
+_ACQUIRE, _CLEAR, _GET, _PUT = (
+    code_of(asyncio.Lock, "acquire"),
+    code_of(asyncio.Event, "clear"),
+    code_of(asyncio.Queue, "get_nowait"),
+    code_of(asyncio.Queue, "put_nowait"),
+)
+_SLOT = code_of(asyncio.Semaphore, "acquire")
+_ANSWERS: dict[CodeType | None, Callable[[Any, _Uses, _By], str]] = {
+    _ACQUIRE: _who_holds,
+    _SLOT: _who_has_slots,
+    code_of(asyncio.Event, "wait"): _who_cleared,
+    code_of(asyncio.Queue, "get"): _who_puts,
+    code_of(asyncio.Queue, "put"): _who_gets,
+    code_of(asyncio.Queue, "join"): _who_owes,
+}
+"""By the method in which a task waits: what a report says of other tasks' uses of the object."""
+_HELD = (_ACQUIRE, _SLOT, code_of(asyncio.Queue, "join"))
+"""The methods in which a task waits for what others hold."""
+
+for _code in (_ACQUIRE, _CLEAR, _PUT):
+    monitoring.at_return(_code, _note_use)
+for _code in (_SLOT, _GET):
+    monitoring.at_return(_code, _note_taken)
+for _code in (code_of(asyncio.Semaphore, "release"), code_of(asyncio.Queue, "task_done")):
+    monitoring.at_return(_code, _note_given_back)

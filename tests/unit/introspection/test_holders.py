@@ -1,0 +1,242 @@
+"""nose2_aio.introspection.holders, nose2_aio.introspection.monitoring"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+from unittest import TestCase, mock, skipUnless
+
+import nose2_aio as aio
+from nose2_aio.introspection import holders, monitoring, waits
+from nose2_aio.introspection.waits import Names
+
+HAS_MONITORING = sys.version_info >= (3, 12)
+
+
+def words_of(task: asyncio.Task[Any]) -> str:
+    """Return what a task waits for, with the names of tasks, and this file's name as HERE."""
+    text = waits.of_task(task, Names(lambda one: one.get_name())).words
+    return re.sub(r"tests/unit/introspection/test_holders.py:\d+", "HERE", text)
+
+
+class Named:
+    """Gives an object a short `repr`."""
+
+    def __repr__(self) -> str:
+        return "X"
+
+
+class Lock(Named, asyncio.Lock):
+    """A lock whose methods are overridden."""
+
+    async def acquire(self) -> Any:
+        return await super().acquire()
+
+
+class Semaphore(Named, asyncio.Semaphore):
+    """A semaphore."""
+
+
+class Queue(Named, asyncio.Queue[int]):
+    """A queue."""
+
+
+class Event(Named, asyncio.Event):
+    """An event."""
+
+
+async def hold(thing: Any) -> None:
+    """Hold a lock or a semaphore."""
+    async with thing:
+        await asyncio.Event().wait()
+
+
+async def keep(thing: Any) -> None:
+    """Acquire it, and end."""
+    await thing.acquire()
+
+
+@skipUnless(HAS_MONITORING, "Python 3.12 has sys.monitoring")
+class Holders(TestCase):
+    """What a report says of who holds something."""
+
+    async def waiting(self, wait: Callable[[], Awaitable[Any]]) -> str:
+        """Start a task that waits, and return what it waits for."""
+
+        async def waits() -> None:
+            await wait()
+
+        task = asyncio.create_task(waits(), name="waiting")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        text = words_of(task)
+        task.cancel()
+        return text
+
+    @aio.checks(leaked_tasks="ignore")
+    async def test_lock(self) -> None:
+        """A lock is held by a task, by one that has ended, or by nobody that is known."""
+        lock, kept, gone = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
+        holding = asyncio.create_task(hold(lock), name="holding")
+        keeping = asyncio.create_task(keep(kept), name="keeping")
+        await asyncio.create_task(keep(gone))
+        await asyncio.sleep(0)
+        gc.collect()
+        for one, expected in (
+            (lock, ", held by holding since HERE in hold"),
+            (kept, ", held by keeping, which has ended, since HERE in keep"),
+            (gone, ", held by a task that has ended, since HERE in keep"),
+        ):
+            self.assertEqual(await self.waiting(one.acquire), f"waits for a lock{expected}")
+        with mock.patch.dict(holders._noted, clear=True):
+            self.assertEqual(await self.waiting(lock.acquire), "waits for a lock")
+        with mock.patch.object(monitoring, "is_on", return_value=False):
+            self.assertEqual(await self.waiting(lock.acquire), "waits for a lock")
+        self.assertTrue(keeping.done() and not holding.done())
+
+    @aio.checks(leaked_tasks="ignore")
+    async def test_itself(self) -> None:
+        """A task may wait for itself."""
+        lock = Lock()
+
+        async def twice() -> None:
+            async with lock:
+                await lock.acquire()
+
+        expected = "waits for the lock lock, held by this task itself since HERE in acquire"
+        self.assertEqual(await self.waiting(twice), expected)
+
+    @aio.checks(leaked_tasks="ignore")
+    async def test_semaphore(self) -> None:
+        """Each slot has its holder; who releases gives back his own."""
+        semaphore = Semaphore(3)
+        tasks = [asyncio.create_task(hold(semaphore), name="first") for _ in range(2)]
+        await semaphore.acquire()
+        semaphore.release()
+        await asyncio.sleep(0)
+        tasks.append(asyncio.create_task(keep(semaphore), name="last"))
+        await asyncio.sleep(0)
+        self.assertEqual(
+            await self.waiting(semaphore.acquire),
+            "waits for a semaphore, held 2 times by first since HERE in hold; "
+            "by last, which has ended, since HERE in keep",
+        )
+        semaphore.release()  # for one of the others
+        found = [use.code.co_name for use in holders._noted[id(semaphore)].held]
+        self.assertEqual(found, ["hold", "keep"])
+        closed = Semaphore(0)
+        self.assertEqual(await self.waiting(closed.acquire), "waits for a semaphore")
+        closed.release()
+
+    @aio.checks(leaked_tasks="ignore")
+    async def test_queue(self) -> None:
+        """Who has put and taken items is known."""
+        queue, full = Queue(), Queue(1)
+        nobody = "waits for an item of a queue; nobody has put one into it"
+        self.assertEqual(await self.waiting(queue.get), nobody)
+        self.from_outside(queue)
+        self.assertEqual(
+            await self.waiting(queue.join),
+            "waits until all items of a queue are done, with 1 left; "
+            "nobody has taken one that is not done",
+        )
+        await queue.get()
+        self.assertRegex(
+            await self.waiting(queue.join),
+            "^waits until all items of a queue are done, with 1 left; "
+            "1 taken and not marked as done: by Task-.* at HERE in ",
+        )
+        self.assertRegex(
+            await self.waiting(queue.get),
+            "^waits for an item of a queue; the last one was put at HERE in from_outside$",
+        )
+        queue.task_done()
+        full.put_nowait(1)
+        wait = lambda: full.put(2)
+        self.assertEqual(
+            await self.waiting(wait),
+            "waits for room in a queue, with 1 of 1 in it; nobody has taken one",
+        )
+        await full.get()
+        full.put_nowait(1)
+        self.assertRegex(
+            await self.waiting(wait),
+            "^waits for room in a queue, with 1 of 1 in it; "
+            "the last one was taken by Task-.* at HERE in test_queue$",
+        )
+
+    def from_outside(self, queue: asyncio.Queue[int]) -> None:
+        """Put an item into a queue, where no loop runs."""
+        with mock.patch.object(asyncio, "current_task", side_effect=RuntimeError):
+            queue.put_nowait(1)
+
+    async def test_event(self) -> None:
+        """Who has cleared an event is known."""
+        event = Event()
+        self.assertEqual(await self.waiting(event.wait), "waits for an event to be set")
+        event.set()
+        event.clear()
+        self.assertRegex(
+            await self.waiting(event.wait),
+            "^waits for an event to be set; it was cleared by Task-.* at HERE in test_event$",
+        )
+
+    async def test_many(self) -> None:
+        """Of many holders, only some are shown; the last uses are noted."""
+        semaphore = Semaphore(100)
+        for number in range(60):
+            text = f"async def f{number}(one): await one.acquire()"
+            exec(compile(text, "elsewhere.py", "exec"), found := {})
+            await found[f"f{number}"](semaphore)
+        uses = holders._noted[id(semaphore)]
+        self.assertEqual(len(uses.held), holders._MAX_NOTED)
+        by = lambda use, since: f"{since} {use.code.co_name}"
+        self.assertRegex(holders._listed(uses.held, by, "at"), "^at .*; at .*; and 46 more$")
+
+    async def test_no_trace(self) -> None:
+        """The notes end with the object."""
+        lock = asyncio.Lock()
+        async with lock:
+            key = id(lock)
+            self.assertIn(key, holders._noted)
+        del lock
+        self.assertNotIn(key, holders._noted)
+
+
+class Monitoring(TestCase):
+    """When functions are monitored."""
+
+    def function(self) -> None:
+        """Call a handler."""
+
+    def test_on(self) -> None:
+        """It is on inside the block, unless no identifier is free, or Python has none."""
+        calls: list[str] = []
+        code = self.function.__func__.__code__  # type: ignore[attr-defined]
+        note = lambda kind: lambda frame, _: calls.append(f"{kind} {frame.f_code.co_name}")
+        with (
+            mock.patch.object(monitoring, "_NAME", "inner"),
+            mock.patch.dict(monitoring._starts, {code: note("start")}),
+            mock.patch.dict(monitoring._returns, {code: note("return")}),
+        ):
+            self.assertFalse(monitoring.is_on())
+            self.function()
+            with monitoring.on():
+                self.assertEqual(monitoring.is_on(), HAS_MONITORING)
+                self.function()
+                with monitoring.on():  # it is on already
+                    self.function()
+                with mock.patch.object(monitoring, "_NAME", "innermost"), monitoring.on():
+                    is_full = not monitoring.is_on()
+                    self.function()
+            self.function()
+            self.assertFalse(monitoring.is_on())
+        with mock.patch.object(monitoring, "_API", None), monitoring.on():
+            self.assertFalse(monitoring.is_on())
+        expected = ["start function", "return function"] * 3
+        self.assertEqual(calls, expected if HAS_MONITORING else [])
+        self.assertTrue(is_full or not HAS_MONITORING)
