@@ -153,8 +153,8 @@ EXPECTED = {
     ],
     "test_circle": [
         (
-            r"\n\nstuck: a \(one\), at test_it.py:26 in one, waits for b \(other\), "
-            r"at test_it.py:29 in other, which waits for a \(one\)\n\n"
+            r"\n\nstuck in a circle: a \(one\), at test_it.py:26 in one: waits for b \(other\); "
+            r"b \(other\), at test_it.py:29 in other: waits for a \(one\)\n\n"
             r"a \(one\), made at test_it.py:31 in test_circle:\n"
             r"  test_it.py:26 in one  await second\n  waits for b \(other\)\n\nb \(other\), made"
         ),

@@ -14,7 +14,7 @@ from unittest import TestCase
 
 import nose2_aio as aio
 from nose2_aio.introspection import waits
-from nose2_aio.introspection.waits import Kind, Names
+from nose2_aio.introspection.waits import Kind, Names, Wait
 from nose2_aio.reporting.loop_tasks import name_of
 
 NAMES = Names(name_of)
@@ -122,7 +122,7 @@ class Waits(TestCase):
         new = asyncio.create_task(asyncio.sleep(0))
         for _ in range(2):  # before its first step, and in ``sleep(0)``
             found = waits.of_task(new, NAMES)
-            self.assertEqual(found, (Kind.NOTHING, "is about to run", (), None))
+            self.assertEqual(found, Wait(Kind.NOTHING, "is about to run"))
             await asyncio.sleep(0)
         await new
 
