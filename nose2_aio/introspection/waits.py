@@ -58,13 +58,20 @@ class Wait(NamedTuple):
 
     kind: Kind
     words: str
-    """``waits for an item of the queue Uploader.jobs``."""
+    """``waits for the lock Uploader.lock``."""
+    details: str = ""
+    """``, held by worker-1 (work) since uploader.py:12 in work``; "" if that is not known."""
     tasks: tuple[Task[Any], ...] = ()
     """The tasks that it waits for."""
     stream: asyncio.StreamReader | None = None
     """The stream whose data it waits for."""
     holders: tuple[Task[Any], ...] = ()
     """The tasks that hold what it waits for."""
+
+    @property
+    def full_words(self) -> str:
+        """The words with the details."""
+        return f"{self.words}{self.details}"
 
 
 class Names(NamedTuple):
@@ -89,9 +96,8 @@ def of_task(task: Task[Any], names: Names) -> Wait:
     tasks = tuple(sorted((one for one in pending if isinstance(one, Task)), key=by_name))
     if tasks:
         count = f" ({done} of {done + len(pending)} done)" if done else ""
-        return Wait(
-            Kind.ACTION, f"waits for {listed([names.task(one) for one in tasks])}{count}", tasks
-        )
+        words = f"waits for {listed([names.task(one) for one in tasks])}{count}"
+        return Wait(Kind.ACTION, words, tasks=tasks)
     frames = list(await_chains.frames(task))
     end = list(itertools.takewhile(await_chains.is_hidden, reversed(frames)))
     users = frames[: len(frames) - len(end)]
@@ -109,8 +115,9 @@ def of_task(task: Task[Any], names: Names) -> Wait:
             words = describe(own, called)
             if words == _ABOUT_TO_RUN:
                 return Wait(Kind.NOTHING, words)
-            words += holders.describe(frame, names.task, task)
-            return Wait(kind, words, stream=stream, holders=tuple(holders.holding(frame)))
+            held = tuple(holders.holding(frame))
+            details = holders.describe(frame, names.task, task)
+            return Wait(kind, words, details, stream=stream, holders=held)
     if not pending:
         return Wait(Kind.NOTHING, _ABOUT_TO_RUN)
     future = pending[0]

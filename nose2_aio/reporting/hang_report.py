@@ -89,7 +89,7 @@ def describe_task(task: Task[Any]) -> str:
 
 def _task_lines(tasks: LoopTasks, task: Task[Any]) -> list[str]:
     lines = await_chains.format_lines(await_chains.of_task(task))
-    return [*lines, f"  {tasks.wait_of(task).words}"]
+    return [*lines, f"  {tasks.wait_of(task).full_words}"]
 
 
 def _paragraph(tasks: LoopTasks, task: Task[Any]) -> list[str]:

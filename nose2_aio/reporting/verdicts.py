@@ -40,7 +40,8 @@ def verdict(tasks: LoopTasks) -> list[str]:
     wait = tasks.wait_of(task)
     sources = _sources(tasks, task)
     head = _HEADS[wait.kind]
-    text = f"{_named(tasks, task)}: {wait.words}"
+    words = wait.full_words if wait.kind is Kind.RELEASE else wait.words
+    text = f"{_named(tasks, task)}: {words}"
     if wait.kind > Kind.DATA or not instrumented.has_selector(tasks.loop):
         return [f"{head}{text}"]
     if not sources:

@@ -19,7 +19,7 @@ HAS_MONITORING = sys.version_info >= (3, 12)
 
 def words_of(task: asyncio.Task[Any]) -> str:
     """Return what a task waits for, with the names of tasks, and this file's name as HERE."""
-    text = waits.of_task(task, Names(lambda one: one.get_name())).words
+    text = waits.of_task(task, Names(lambda one: one.get_name())).full_words
     return re.sub(r"tests/unit/introspection/test_holders.py:\d+", "HERE", text)
 
 
