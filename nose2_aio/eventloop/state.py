@@ -159,17 +159,21 @@ class LoopState:
         found = (self.objects or _NOTHING).get(id(future))
         if found is None:
             return
-        if self.endings is None:
-            self.endings = Endings()
         _, problems, _, name = found
         what = what or future.get_name()  # type: ignore[attr-defined]  # a task's
         # ``exception()`` would mark the exception as retrieved
         error = future._exception
         if error is not None:
-            self.endings.add_failed(self.now, problems, what, name, error)
+            self._noted.add_failed(self.now, problems, what, name, error)
         else:
             cancelled = "" if future.cancelled() else None
-            self.endings.others.append((self.now, problems, what, name, cancelled))
+            self._noted.others.append((self.now, problems, what, name, cancelled))
+
+    @property
+    def _noted(self) -> Endings:
+        if self.endings is None:
+            self.endings = Endings()
+        return self.endings
 
     @property
     def now(self) -> float:
@@ -190,9 +194,7 @@ class LoopState:
         problems, origin, name = self._owner_of(context)
         error = context.get("exception")
         if error is not None and not {"task", "future"} & context.keys():
-            if self.endings is None:
-                self.endings = Endings()
-            self.endings.add_failed(self.now, problems, _failed_call(context), "", error)
+            self._noted.add_failed(self.now, problems, _failed_call(context), "", error)
         if problems is not None and handler is self.initial_handler:
             call = HandlerCall(context, _is_log_captured(), origin, name)
             problems.handler_calls += (call,)

@@ -103,12 +103,13 @@ class LoopTasks:
         """Return the task that serves the other end of a stream, if that is on the same loop."""
         # neither the transports of a loop nor the task of a stream's protocol have a public name
         transport = getattr(stream, "_transport", None)
+        if transport is None:
+            return ()
         ends = _ends(transport)
-        for other in list(getattr(self.loop, "_transports", {}).values()):
-            if all(ends) and _ends(other) == ends[::-1]:
-                task = getattr(other.get_protocol(), "_task", None)
-                return (task,) if isinstance(task, Task) and not task.done() else ()
-        return ()
+        others = list(getattr(self.loop, "_transports", {}).values())
+        servers = [other.get_protocol() for other in others if _ends(other) == ends[::-1]]
+        tasks = [getattr(server, "_task", None) for server in servers if all(ends)]
+        return tuple(task for task in tasks if isinstance(task, Task) and not task.done())
 
     def _describe_future(self, future: Future[Any], name: str) -> Wait | None:
         """Return what a future is for, if the loop has recorded it."""
@@ -130,6 +131,4 @@ class LoopTasks:
 
 def _ends(transport: Any) -> tuple[Any, Any]:
     """Return the addresses of both ends of a connection."""
-    if transport is None:
-        return None, None
     return transport.get_extra_info("sockname"), transport.get_extra_info("peername")

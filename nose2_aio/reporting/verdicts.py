@@ -89,7 +89,7 @@ def _sources(tasks: LoopTasks, stuck: Task[Any]) -> list[str]:
     for one in [] if loop_state is None else loop_state.created:
         if isinstance(one.thing, TimerHandle) and not one.thing.cancelled():
             left = one.thing.when() - now
-            if left < math.inf:
+            if 0 < left < math.inf:
                 name = locations.describe_callback(one.thing)
                 found.append(f"the timer for {name} in {left:.4g} s")
     for task in tasks.ordered:
