@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from nose2_aio.introspection import locations, monitoring
 from nose2_aio.introspection.locations import code_of
 
-__all__ = ["describe"]
+__all__ = ["describe", "holding"]
 
 _MAX_NOTED = 50
 """How many uses of one object are noted."""
@@ -79,6 +79,19 @@ def describe(frame: FrameType, name: Callable[[Task[Any]], str], waiting: Task[A
     thing = frame.f_locals["self"]
     uses = _find(thing) or _Uses(weakref.ref(thing))
     return answer(thing, uses, lambda use, since: use.describe(name, waiting, since))
+
+
+def holding(frame: FrameType) -> list[Task[Any]]:
+    """Return the tasks that hold the lock, slots or items that a task waits for.
+
+    ``frame`` is that of the method of asyncio in which the task waits.
+    """
+    uses = _find(frame.f_locals["self"]) if frame.f_code in _HELD else None
+    if uses is None or not monitoring.is_on():
+        return []
+    held = [uses.last[_ACQUIRE]] if _ACQUIRE in uses.last else list(uses.held)
+    tasks = [use.task() for use in held if use.task is not None]
+    return [one for one in dict.fromkeys(tasks) if one is not None and not one.done()]
 
 
 def _find(thing: object) -> _Uses | None:
@@ -184,6 +197,8 @@ _ANSWERS: dict[CodeType | None, Callable[[Any, _Uses, _By], str]] = {
     code_of(asyncio.Queue, "join"): _who_owes,
 }
 """By the method in which a task waits: what a report says of other tasks' uses of the object."""
+_HELD = (_ACQUIRE, _SLOT, code_of(asyncio.Queue, "join"))
+"""The methods in which a task waits for what others hold."""
 
 for _code in (_ACQUIRE, _CLEAR, _PUT):
     monitoring.at_return(_code, _note_use)

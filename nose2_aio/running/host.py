@@ -238,6 +238,8 @@ class TaskHost(Host):
         loop_state = instrumented.state_of(self.loop)
         if loop_state is not None:
             loop_state.own_task = self.task
+            # the steps of a test are not told as what has ended before
+            self.task.remove_done_callback(loop_state.note_end)
 
     def cancel(self) -> None:
         """Cancel the job; raises `RecursionError` for tasks that wait for each other."""

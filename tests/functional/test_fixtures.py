@@ -588,9 +588,9 @@ class Mistakes(TestCase):
                     await asyncio.sleep(30)
             """,
             "setUp, test_it.py:4: the loop was stopped before the fixture was done\n\n"
-            "It waits here:\n  test_it.py:6 in setUp ",
+            "slow at test_it.py:6 in setUp: sleeps, ",
             "RuntimeError: Event loop stopped before Future completed.\n\n"
-            "It waits here:\n  test_it.py:13 in test ",
+            "slow at test_it.py:13 in test: sleeps, ",
         )
 
     def test_exits(self) -> None:

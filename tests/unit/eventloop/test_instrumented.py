@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +54,52 @@ class Instrumenting(TestCase):
         self.assertNotIn("__nose2_aio__", vars(self.loop))
         self.assertIsNone(instrumented.state_of(self.loop))
         instrumented.set_alarm(self.loop, 5, self.fail)
+
+    def test_other_tasks(self) -> None:
+        """The task factory of the user may return something else than a task."""
+
+        class Named(asyncio.Future[Any]):
+            def set_name(self, _: object) -> None: ...
+
+        self.loop.set_task_factory(lambda loop, coro, **_: coro.close() or Named(loop=loop))
+        with instrumented.instrument(self.loop):
+            made = self.loop.create_task(asyncio.sleep(0))
+        self.assertIs(type(made), Named)
+
+    def test_eager(self) -> None:
+        """A task that has ended at its first step is recorded as any other."""
+        if sys.version_info >= (3, 12):
+            self.loop.set_task_factory(asyncio.eager_task_factory)
+
+        async def fails() -> None:
+            raise LookupError("gone")
+
+        async def main() -> None:
+            await asyncio.gather(asyncio.create_task(fails()), return_exceptions=True)
+            await asyncio.sleep(0)
+
+        with instrumented.instrument(self.loop):
+            loop_state = instrumented.state_of(self.loop)
+            assert loop_state is not None
+            loop_state.problems = Problems()
+            self.loop.run_until_complete(main())
+            (text,) = [one.describe(one.when) for one in loop_state.endings or () if one.error]
+        self.assertRegex(
+            text,
+            r"^.* \(.*fails\) failed 0\.00 s before: LookupError: gone, .* in fails$",
+        )
+
+    def test_futures(self) -> None:
+        """It is known where a future was created, as long as it exists."""
+        with instrumented.instrument(self.loop):
+            loop_state = instrumented.state_of(self.loop)
+            assert loop_state is not None
+            first = self.loop.create_future()
+            for _ in range(3 * state._MAX_FUTURES):
+                self.loop.create_future()
+            self.assertEqual(loop_state.find_future(first)[0][0].co_name, "test_futures")
+            self.assertLess(len(loop_state.futures or ()), 2 * state._MAX_FUTURES)
+            self.assertEqual(loop_state.find_future(asyncio.Future(loop=self.loop)), ())
 
     def test_timer_at_infinity(self) -> None:
         """It is never due, and the loop does not wait for it. It can be cancelled as any other."""

@@ -11,14 +11,15 @@ from typing import Any
 from unittest import TestCase, mock, skipUnless
 
 import nose2_aio as aio
-from nose2_aio.introspection import await_chains, holders, monitoring
+from nose2_aio.introspection import holders, monitoring, waits
+from nose2_aio.introspection.waits import Names
 
 HAS_MONITORING = sys.version_info >= (3, 12)
 
 
 def words_of(task: asyncio.Task[Any]) -> str:
     """Return what a task waits for, with the names of tasks, and this file's name as HERE."""
-    text = await_chains.describe_wait(task, lambda one: one.get_name())
+    text = waits.of_task(task, Names(lambda one: one.get_name())).full_words
     return re.sub(r"tests/unit/introspection/test_holders.py:\d+", "HERE", text)
 
 
@@ -90,11 +91,11 @@ class Holders(TestCase):
             (kept, ", held by keeping, which has ended, since HERE in keep"),
             (gone, ", held by a task that has ended, since HERE in keep"),
         ):
-            self.assertEqual((await self.waiting(one.acquire)).rpartition("]>")[2], expected)
+            self.assertEqual(await self.waiting(one.acquire), f"waits for a lock{expected}")
         with mock.patch.dict(holders._noted, clear=True):
-            self.assertTrue((await self.waiting(lock.acquire)).endswith("]>"))
+            self.assertEqual(await self.waiting(lock.acquire), "waits for a lock")
         with mock.patch.object(monitoring, "is_on", return_value=False):
-            self.assertTrue((await self.waiting(lock.acquire)).endswith("]>"))
+            self.assertEqual(await self.waiting(lock.acquire), "waits for a lock")
         self.assertTrue(keeping.done() and not holding.done())
 
     @aio.checks(leaked_tasks="ignore")
@@ -106,7 +107,7 @@ class Holders(TestCase):
             async with lock:
                 await lock.acquire()
 
-        expected = "waits for the lock X, held by this task itself since HERE in acquire"
+        expected = "waits for the lock lock, held by this task itself since HERE in acquire"
         self.assertEqual(await self.waiting(twice), expected)
 
     @aio.checks(leaked_tasks="ignore")
@@ -121,45 +122,51 @@ class Holders(TestCase):
         await asyncio.sleep(0)
         self.assertEqual(
             await self.waiting(semaphore.acquire),
-            "waits for the semaphore X, held 2 times by first since HERE in hold; "
+            "waits for a semaphore, held 2 times by first since HERE in hold; "
             "by last, which has ended, since HERE in keep",
         )
         semaphore.release()  # for one of the others
         found = [use.code.co_name for use in holders._noted[id(semaphore)].held]
         self.assertEqual(found, ["hold", "keep"])
         closed = Semaphore(0)
-        self.assertEqual(await self.waiting(closed.acquire), "waits for the semaphore X")
+        self.assertEqual(await self.waiting(closed.acquire), "waits for a semaphore")
         closed.release()
 
     @aio.checks(leaked_tasks="ignore")
     async def test_queue(self) -> None:
         """Who has put and taken items is known."""
         queue, full = Queue(), Queue(1)
-        nobody = "waits for an item of X; nobody has put one into it"
+        nobody = "waits for an item of a queue; nobody has put one into it"
         self.assertEqual(await self.waiting(queue.get), nobody)
         self.from_outside(queue)
         self.assertEqual(
             await self.waiting(queue.join),
-            "waits until all is done of X; nobody has taken one that is not done",
+            "waits until all items of a queue are done, with 1 left; "
+            "nobody has taken one that is not done",
         )
         await queue.get()
         self.assertRegex(
             await self.waiting(queue.join),
-            "^waits until all is done of X; 1 taken and not marked as done: by Task-.* at HERE in ",
+            "^waits until all items of a queue are done, with 1 left; "
+            "1 taken and not marked as done: by Task-.* at HERE in ",
         )
         self.assertRegex(
             await self.waiting(queue.get),
-            "^waits for an item of X; the last one was put at HERE in from_outside$",
+            "^waits for an item of a queue; the last one was put at HERE in from_outside$",
         )
         queue.task_done()
         full.put_nowait(1)
         wait = lambda: full.put(2)
-        self.assertEqual(await self.waiting(wait), "waits for room in X; nobody has taken one")
+        self.assertEqual(
+            await self.waiting(wait),
+            "waits for room in a queue, with 1 of 1 in it; nobody has taken one",
+        )
         await full.get()
         full.put_nowait(1)
         self.assertRegex(
             await self.waiting(wait),
-            "^waits for room in X; the last one was taken by Task-.* at HERE in test_queue$",
+            "^waits for room in a queue, with 1 of 1 in it; "
+            "the last one was taken by Task-.* at HERE in test_queue$",
         )
 
     def from_outside(self, queue: asyncio.Queue[int]) -> None:
@@ -170,12 +177,12 @@ class Holders(TestCase):
     async def test_event(self) -> None:
         """Who has cleared an event is known."""
         event = Event()
-        self.assertEqual(await self.waiting(event.wait), "waits for the event X")
+        self.assertEqual(await self.waiting(event.wait), "waits for an event to be set")
         event.set()
         event.clear()
         self.assertRegex(
             await self.waiting(event.wait),
-            "^waits for the event X; it was cleared by Task-.* at HERE in test_event$",
+            "^waits for an event to be set; it was cleared by Task-.* at HERE in test_event$",
         )
 
     async def test_many(self) -> None:
