@@ -306,5 +306,7 @@ class Run:
         if self._workers is not None and self._workers.is_running:
             return self._workers.describe_running()
         name, seconds = self.adapter.running()
-        head = f"{name} runs for {seconds:.2f} s" if name else "between two tests"
+        phase = self.fixtures.phases.current
+        where = "" if phase is None else f", in {phase}"
+        head = f"{name} runs for {seconds:.2f} s{where}" if name else "between two tests"
         return f"\n{head}\n\n{hang_report.describe_loop(event_loops.running(), stack=frame)}\n"

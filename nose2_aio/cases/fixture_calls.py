@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from nose2_aio.cases import generator_tests
+from nose2_aio.cases.phases import Phases
 from nose2_aio.cases.scope_keys import ScopeKey
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
@@ -46,6 +47,7 @@ class FixtureCaller:
         self._settings = settings
         self._limit = plans.overall(settings)
         self._interrupts = interrupts
+        self.phases = Phases()
 
     def error_to_report(self, error: BaseException) -> BaseException:
         """Return the error to report for one that a test or a fixture has raised.
@@ -57,7 +59,9 @@ class FixtureCaller:
         is_outside = isinstance(error, RuntimeError) and str(error) == _NO_LOOP
         if is_outside and not hasattr(error, "__notes__"):
             error.add_note(_HOW_TO_HAVE_ONE)
-        return tracebacks.trim(self._interrupts.explained(error), head=False)
+        error = self._interrupts.explained(error)
+        self.phases.explain(error)
+        return tracebacks.trim(error, head=False)
 
     def call(
         self,
@@ -84,6 +88,7 @@ class FixtureCaller:
         virtual = time_limits.virtual
         if scope_key.test is None:
             virtual = plans.virtual(None, scope_key.case or object, self._settings)
+            self.phases.begin(function, scope_key.owner)
         with time_limits.time(limit, virtual) as deadline, self._recording(scope_key):
             try:
                 value = self._call(scope_key, is_last, function, *args, **kw)
