@@ -48,6 +48,7 @@ from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
 from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.run import Execute, Run
+from nose2_aio.running import process_end
 from nose2_aio.suites import loop_variants, selection, units
 from nose2_aio.workers import pickling, retries, spawned
 
@@ -59,6 +60,7 @@ _MP = "nose2.plugins.mp"
 _JUNIT = "nose2.plugins.junitxml"
 _PRETTY = "nose2.plugins.prettyassert"
 _REPORTER = "nose2.plugins.result"
+_DEBUGGER = "nose2.plugins.debugger"
 _DISCOVERY = "nose2.plugins.loader.discovery"
 
 
@@ -108,7 +110,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         return Run(
             self.settings,
             is_kept=self._is_worker or self.session.verbosity > 1,
-            is_debugging=self._is_debugging,
+            is_debugging=functools.partial(self._is_on, _DEBUGGER),
         )
 
     def register(self) -> None:
@@ -191,12 +193,17 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         if self._is_on(_MP):  # it may replace our way to execute the suite
             event.suite = units.shuffled_suite(event.suite, self.settings, is_flat=True)
         if self.session.verbosity > 0 and not is_worker:
-            for line in units.order_note(self.settings):
-                self._print(line)
+            for plugin in self._plugins(_REPORTER):
+                for line in units.order_note(self.settings):
+                    plugin.stream.writeln(line)
 
     def stopTestRun(self, _: Any) -> None:
         """Close the loop of the run."""
         self._test_run.end()
+
+    def afterTestRun(self, event: Any) -> None:
+        """Let nothing that tests have left hold up the end of the process."""
+        process_end.guard(event.result, self.settings.exit_grace)
 
     def startSubprocess(self, event: Any) -> None:
         """Begin a share of the run in one of nose2's worker processes."""
@@ -207,6 +214,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     def stopSubprocess(self, _: Any) -> None:
         """Close the loop that all shares of a worker process use."""
         self._test_run.end()
+        process_end.watch(self.settings.exit_grace, 0)
 
     def startTest(self, event: Any) -> None:
         """Prepare a test case, so that the awaitables of its test and fixtures are run."""
@@ -309,7 +317,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         """True if tests run in worker processes of ours, or this is one."""
         if spawned.current_worker() is not None:
             return True
-        if self.settings.workers and self._is_debugging():
+        if self.settings.workers and self._is_on(_DEBUGGER):
             self._test_run.note("workers: with -D, tests run in the main process")
             return False
         if self.settings.workers and os.name != "posix":
@@ -352,15 +360,6 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
                     f"nose2: error: {place} can't be used with nose2's plugin mp (-N): leave out "
                     "-N, and use --aio-workers=N\n",
                 )
-
-    def _print(self, line: str) -> None:
-        """Print a line to nose2's own stream."""
-        for plugin in self._plugins(_REPORTER):
-            plugin.stream.writeln(line)
-
-    def _is_debugging(self) -> bool:
-        """True if a failing test starts a debugger."""
-        return self._is_on("nose2.plugins.debugger")
 
     def _is_on(self, module: str) -> bool:
         """True if a plugin of this nose2 module is registered."""

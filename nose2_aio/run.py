@@ -28,7 +28,7 @@ from nose2_aio.introspection import monitoring
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
 from nose2_aio.reporting.timings import PartialTimings, Timings
-from nose2_aio.running import decorators, interrupts, plans
+from nose2_aio.running import decorators, interrupts, plans, process_end
 from nose2_aio.running.deadlines import Deadline
 from nose2_aio.running.engines import Engine
 from nose2_aio.running.interrupts import Interrupts
@@ -221,6 +221,10 @@ class Run:
     def end_work(self) -> None:
         """Decide on the problems of the last test, in a worker."""
         self.adapter.close()
+
+    def watch_exit(self, terminal: int) -> None:
+        """Let nothing hold up the end of this process, a worker, from now on."""
+        process_end.watch(self.settings.exit_grace, 0, terminal)
 
     def on_stop(self, stop: Callable[[], Any]) -> None:
         """Call ``stop`` when Ctrl-C has come, in a worker."""

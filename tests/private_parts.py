@@ -204,6 +204,12 @@ PRIVATE_NAMES = (
         "_idle_semaphore", "eventloop.executors", "concurrent.futures.ThreadPoolExecutor", _IDLE
     ),
     PrivateName(
+        "_increment_mock_call",
+        "reporting.mock_calls",
+        "unittest.mock.CallableMixin",
+        "Each mock calls it with its arguments. Nothing else shows that it has got a coroutine.",
+    ),
+    PrivateName(
         "_local",
         "eventloop.event_loops",
         "asyncio.events.BaseDefaultEventLoopPolicy",
@@ -295,6 +301,18 @@ PRIVATE_NAMES = (
         "running.time_limits",
         "asyncio.Handle",
         "In a stack, the loop's callbacks begin below this function.",
+    ),
+    PrivateName(
+        "_register_atexit",
+        "running.process_end",
+        "threading",
+        "Python calls it at the end of the process, before it waits for threads.",
+    ),
+    PrivateName(
+        "_run_exitfuncs",
+        "running.process_end",
+        "atexit",
+        "A process that a thread holds up must still call what is registered.",
     ),
     PrivateName(
         "_run_exitfuncs",

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from unittest import TestCase
@@ -41,7 +41,7 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.introspection import locations
-from nose2_aio.reporting import unawaited
+from nose2_aio.reporting import mock_calls, unawaited
 from nose2_aio.reporting.inspections import inspect_after_test
 from nose2_aio.reporting.timings import Timings
 from nose2_aio.running import async_contexts, coroutines, decorators
@@ -93,14 +93,20 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
         adapter.close()
 
 
-def _recording_drops(attribution: Attribution) -> AbstractContextManager[None]:
+@contextmanager
+def _recording_drops(attribution: Attribution) -> Iterator[None]:
     if not attribution.are_unawaited_checked:
-        return nullcontext()
+        yield
+        return
 
     def note(coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
         return attribution.note_unawaited(coroutine, is_late=is_late)
 
-    return unawaited.intercept_drops(note, lambda: attribution.warnings_filters)
+    with (
+        unawaited.intercept_drops(note, lambda: attribution.warnings_filters),
+        mock_calls.intercept_calls(attribution.note_handed),
+    ):
+        yield
 
 
 class Adapter:

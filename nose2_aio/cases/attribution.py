@@ -14,6 +14,7 @@ found when it is dropped:
 from __future__ import annotations
 
 import gc
+import inspect
 import threading
 from typing import Any
 from unittest import TestCase
@@ -24,6 +25,7 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.eventloop.jobs import problems_in_thread
 from nose2_aio.eventloop.problems import Problems
+from nose2_aio.introspection import attributes
 from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.check_results import CheckResults
 
@@ -41,6 +43,8 @@ class Attribution:
     """The test that runs, or that ran last."""
     _is_collecting = False
     """True while we collect this test's garbage."""
+    _is_running = False
+    """True while a test runs."""
     _is_clean = False
     """True if no garbage is left from before the test."""
 
@@ -56,6 +60,8 @@ class Attribution:
         self._of_jobs: list[Problems] = []
         """Problems that threads have added to, some of them after the end of their test."""
         self._thread = threading.get_ident()
+        self._handed: list[tuple[Any, str]] = []
+        """The coroutines that mocks were called with in this test, and the names of the mocks."""
         self._settings = settings
         self._check_results = check_results
 
@@ -66,6 +72,7 @@ class Attribution:
         if not self.has_run_coroutine or type(self._test) is not type(test):
             self._is_clean = False
         self._test = test
+        self._is_running = True
         self.warnings_filters = unawaited.active_filters()
         self.problems = Problems()
         self.has_run_coroutine = False
@@ -77,7 +84,9 @@ class Attribution:
         self.has_run_coroutine = True
 
     def end(self) -> None:
-        """Collect the garbage of the test, if it has run a coroutine."""
+        """Find what the test has dropped: collect its garbage, if it has run a coroutine."""
+        self._is_running = False
+        self._take_handed()
         if self.has_run_coroutine:
             self._collect_garbage(is_of_test=True)
 
@@ -103,7 +112,7 @@ class Attribution:
         """Return True if `check` may find something."""
         return bool(vars(self.problems)) or (
             len(test.__dict__) > unawaited.PLAIN_ATTRIBUTE_COUNT
-            and unawaited.has_coroutines(nose2_cases.user_object(test))
+            and any(attributes.unstarted(_attributes(test)))
         )
 
     def check(self, test: TestCase, *, is_passed: bool) -> None:
@@ -113,9 +122,7 @@ class Attribution:
         """
         if not self._is_checked(test):
             return
-        for coroutine in unawaited.unstarted_coroutines(nose2_cases.user_object(test)):
-            self.problems.unawaited += (unawaited.describe(coroutine, is_dropped=False),)
-            coroutine.close()
+        self.problems.unawaited += unawaited.take_kept(_attributes(test))
         modes = tag_lookup.read_checks(*nose2_cases.function_and_owner(test))
         error = self._check_results.error_for(test.id(), self.problems, modes, can_fail=is_passed)
         if error is not None:
@@ -132,6 +139,19 @@ class Attribution:
 
     def _is_checked(self, test: TestCase) -> bool:
         return self._settings.are_isolated_checked or not unittest_internals.is_isolated(type(test))
+
+    def note_handed(self, coroutine: Any, mock_name: str) -> None:
+        """Record a coroutine that a mock was called with, while a test runs."""
+        if self._is_running and self._test is not None and self._is_checked(self._test):
+            self._handed.append((coroutine, mock_name))
+
+    def _take_handed(self) -> None:
+        """Report the coroutines that mocks were called with, if they were never started."""
+        handed, self._handed = self._handed, []
+        for coroutine, mock_name in handed:
+            if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                self.problems.unawaited += (unawaited.describe_handed(coroutine, mock_name),)
+                coroutine.close()
 
     def note_unawaited(self, coroutine: Any, *, is_late: bool) -> bool:
         """Attribute a dropped coroutine that was never awaited; return False if that is impossible.
@@ -151,3 +171,7 @@ class Attribution:
         if is_foreign:
             self._of_jobs.append(problems)
         return True
+
+
+def _attributes(test: TestCase) -> list[object]:
+    return list(nose2_cases.user_object(test).__dict__.values())

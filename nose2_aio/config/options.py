@@ -188,6 +188,13 @@ OPTIONS = (
         "long once more (default 1)",
     ),
     Option(
+        "exit-grace",
+        seconds.parse,
+        "SECONDS",
+        "How long threads and child processes that tests have left can hold up the exit, after the "
+        "summary (default 2)",
+    ),
+    Option(
         "virtual-time",
         parse_switch,
         None,

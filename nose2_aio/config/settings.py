@@ -52,6 +52,8 @@ class Settings:
     """The path of the file with the known findings; "" for none."""
     grace: float = GRACE
     """Seconds that a cancelled test gets to finish, each of two times: see `GRACE`."""
+    exit_grace: float = 2.0
+    """Seconds after the summary in which what tests have left running can end by itself."""
     virtual_time: bool = False
     """True if coroutine tests run in virtual time."""
     durations: int | None = None

@@ -55,7 +55,7 @@ class Unawaited(NamedTuple):
     place: str
     """Where it was created."""
     is_mock: bool
-    """True if it was created by the call of an AsyncMock."""
+    """True if it was created by the call of an AsyncMock, or if a mock was called with it."""
 
 
 class Problems:

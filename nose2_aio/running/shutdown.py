@@ -3,7 +3,8 @@
 1. The loop goes round a few times, so that tasks that are about to end can end.
 2. Each task that is left is cancelled. If it does not end within a grace, it is cancelled again. If
    it still does not end, it is *stubborn*, and the loop must be abandoned.
-3. Async generators are closed, and the jobs of the default executor are awaited, a grace for each.
+3. Async generators are closed (`async_generators`), and the jobs of the default executor are
+   awaited, a grace for each.
 4. The loop is closed. Stubborn tasks are never deleted: their ``finally`` blocks might hang.
 """
 
@@ -28,6 +29,7 @@ from nose2_aio.reporting.inspections import (
     inspect_before_close,
     pending_tasks,
 )
+from nose2_aio.running import async_generators
 
 __all__ = [
     "Leftovers",
@@ -91,7 +93,7 @@ async def shut_down(
     on_pending(_others(loop))
     stubborn = await _cancel_all(lambda: _others(loop), grace)
     on_cancelled()
-    await _bounded(loop.shutdown_asyncgens(), grace)
+    await _close_generators(loop, grace)
     stubborn |= _others(loop)  # tasks that the closing of an async generator has left
     loop_state = instrumented.state_of(loop)
     if loop_state is None:
@@ -216,6 +218,18 @@ def _cancel(task: Task[Any]) -> bool:
     except RecursionError:  # tasks that wait for each other
         return False
     return True
+
+
+async def _close_generators(loop: AbstractEventLoop, grace: float) -> None:
+    """Close the async generators that are open. After a few graces, none gets time to wait."""
+    end = monotonic() + _GRACES * grace
+    are_closed = True
+    for generator in async_generators.in_order(loop):
+        time_left = grace if monotonic() < end else 0
+        await _bounded(async_generators.closing(loop, generator), time_left)
+        are_closed = are_closed and generator.ag_frame is None
+    if are_closed:  # or asyncio would close them again
+        await _bounded(loop.shutdown_asyncgens(), grace)
 
 
 async def _bounded(ending: Any, grace: float) -> None:

@@ -544,6 +544,31 @@ class Mistakes(TestCase):
             "Name it asyncTearDown.",
         )
 
+    def test_closed(self) -> None:
+        """A test of IsolatedAsyncioTestCase that closes its loop fails. The run goes on."""
+        self.assert_said(
+            """
+            import asyncio, unittest
+
+            class Case(unittest.IsolatedAsyncioTestCase):
+                async def test(self): ...
+
+                def tearDown(self):
+                    asyncio.get_event_loop().close()
+
+            class Late(unittest.IsolatedAsyncioTestCase):
+                async def test(self):
+                    self.addCleanup(asyncio.get_running_loop().close)
+
+            class Next(unittest.IsolatedAsyncioTestCase):
+                async def test(self): ...
+            """,
+            "test (test_it.Case.test) ... ERROR",
+            "test (test_it.Late.test) ... ERROR",
+            "test (test_it.Next.test) ... ok",
+            "LoopError: the test has closed its event loop. IsolatedAsyncioTestCase closes",
+        )
+
     def test_stopped(self) -> None:
         """A fixture that stops its loop fails."""
         self.assert_said(

@@ -164,6 +164,32 @@ class Instrumenting(TestCase):
         with instrumented.instrument(self.loop), self.assertNoLogs("asyncio"):
             self.loop.call_exception_handler({"message": "ours", "exception": Overrun()})
 
+    def test_cancelled_handler(self) -> None:
+        """asyncio does not log that we have cancelled the handler of a server."""
+
+        async def main() -> None:
+            server = await asyncio.start_server(handle, "127.0.0.1", 0)
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            task = await started
+            task.cancel()
+            await asyncio.wait([task])
+            await asyncio.sleep(0)
+            writer.close()
+            server.close()
+
+        async def handle(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+            started.set_result(asyncio.current_task())
+            await reader.read()
+
+        started: asyncio.Future[Any] = self.loop.create_future()
+        cancelled = asyncio.CancelledError()
+        message = "Exception in callback StreamReaderProtocol.connection_made.<locals>.callback()"
+        with instrumented.instrument(self.loop), self.assertNoLogs("asyncio"):
+            self.loop.run_until_complete(main())
+            self.loop.call_exception_handler({"message": message, "exception": cancelled})
+        with instrumented.instrument(self.loop), self.assertLogs("asyncio"):
+            self.loop.call_exception_handler({"message": "other", "exception": cancelled})
+
     def test_report_without_error(self) -> None:
         """A call of the exception handler is recorded, also without an exception."""
         with instrumented.instrument(self.loop), self.assertLogs("asyncio"):
