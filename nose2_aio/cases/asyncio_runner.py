@@ -183,7 +183,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         """Find deadlocks also where plain code of the test, or its own runner, runs the loop."""
 
         def fail() -> None:
-            raise DeadlockError(f"{DEADLOCK}\n\n{hang_report.describe_loop(loop)}")
+            raise DeadlockError(f"{DEADLOCK}\n\n{hang_report.describe_loop(loop)}".rstrip())
 
         state = instrumented.state_of(loop)
         if state is not None and self._options.fails_deadlocks:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from nose2_aio.introspection import locations, monitoring
 from nose2_aio.introspection.locations import code_of
 
-__all__ = ["describe"]
+__all__ = ["describe", "tasks"]
 
 _MAX_NOTED = 50
 """How many uses of one object are noted."""
@@ -79,6 +79,17 @@ def describe(frame: FrameType, name: Callable[[Task[Any]], str], waiting: Task[A
     thing = frame.f_locals["self"]
     uses = _find(thing) or _Uses(weakref.ref(thing))
     return answer(thing, uses, lambda use, since: use.describe(name, waiting, since))
+
+
+def tasks(frame: FrameType, waiting: Task[Any]) -> tuple[Task[Any], ...]:
+    """Return the other tasks that hold, or owe, what a task waits for; they have not ended."""
+    holding = _HOLDING.get(frame.f_code)
+    uses = None if holding is None else _find(frame.f_locals["self"])
+    if holding is None or uses is None:
+        return ()
+    found = [None if use.task is None else use.task() for use in holding(uses)]
+    pending = [task for task in found if task is not None and not task.done()]
+    return tuple(dict.fromkeys(task for task in pending if task is not waiting))
 
 
 def _find(thing: object) -> _Uses | None:
@@ -184,6 +195,13 @@ _ANSWERS: dict[CodeType | None, Callable[[Any, _Uses, _By], str]] = {
     code_of(asyncio.Queue, "join"): _who_owes,
 }
 """By the method in which a task waits: what a report says of other tasks' uses of the object."""
+
+_HOLDING: dict[CodeType | None, Callable[[_Uses], Iterable[_Use]]] = {
+    _ACQUIRE: lambda uses: [uses.last[_ACQUIRE]] if _ACQUIRE in uses.last else [],
+    _SLOT: lambda uses: uses.held,
+    code_of(asyncio.Queue, "join"): lambda uses: uses.held,
+}
+"""By the same methods: the uses of the tasks that a task waits for, if any."""
 
 for _code in (_ACQUIRE, _CLEAR, _PUT):
     monitoring.at_return(_code, _note_use)

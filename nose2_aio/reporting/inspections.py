@@ -23,7 +23,7 @@ from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.problems import Finding, Problems
 from nose2_aio.eventloop.state import CreatedObject
-from nose2_aio.introspection import await_chains, locations, tracebacks
+from nose2_aio.introspection import await_chains, locations, tracebacks, waits
 from nose2_aio.reporting import hang_report
 
 __all__ = [
@@ -232,7 +232,7 @@ def _failed(future: asyncio.Future[Any], name: str) -> tuple[str, str]:
 @_check("leaked-tasks", Stage.BEFORE_CANCEL)
 def _leaked_tasks(evidence: Evidence) -> Iterator[Finding]:
     created = {task: (place, name) for task, place, name in evidence.objects(asyncio.Task)}
-    awaited = {one for task in evidence.pending for one in await_chains.awaited_tasks(task)}
+    awaited = {one for task in evidence.pending for one in waits.awaited_tasks(task)}
     for task in sorted(evidence.pending - awaited, key=lambda task: str(task.get_name())):
         if task.cancelling() or type(task.get_coro()).__name__ == "async_generator_athrow":
             continue  # it is ending: a task group's, or that of an async generator being closed
@@ -247,8 +247,7 @@ def _leaked_timers(evidence: Evidence) -> Iterator[Finding]:
     for timer, place, _ in evidence.objects(TimerHandle):
         left = timer.when() - evidence.now
         if not timer.cancelled() and left > 0:
-            # no public attribute has the callback of a timer
-            name = locations.describe(timer._callback)
+            name = locations.describe_callback(timer)
             text = f"a timer was still set, to call {name} in {left:.4g} s"
             yield Finding("leaked-timers", place, text, key=name.partition(",")[0])
 

@@ -54,7 +54,7 @@ class Canceller:
 
     def find_deadlock(self) -> None:
         """Cancel the job, which can never finish. Without a job, raise the `DeadlockError` here."""
-        error = DeadlockError(f"{DEADLOCK}\n\n{self.report()}")
+        error = DeadlockError(f"{DEADLOCK}\n\n{self.report()}".rstrip())
         if not self._host.is_busy:
             raise error
         self.interruption = error
@@ -82,6 +82,8 @@ class Canceller:
         """Give the error the traceback of the job, and as its cause the error of the job."""
         if ended is None:
             return
+        report, lines = str(error), tracebacks.users_lines(ended)
+        error.args = (hang_report.without_lines(report, lines),)
         error.__traceback__ = tracebacks.users_traceback(ended)
         if not isinstance(ended, asyncio.CancelledError):
             error.__cause__ = ended

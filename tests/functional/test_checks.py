@@ -210,7 +210,8 @@ async def test_process(self):
             (
                 "test_timer",
                 (
-                    r"test_it.py:10 in test_timer: a timer was still set, to call fail, .* in 30 s "
+                    r"test_it.py:10 in test_timer: a timer was still set, to call TestCase.fail, "
+                    r"unittest/.* in 30 s "
                     r"\(leaked-timers\)"
                 ),
             ),

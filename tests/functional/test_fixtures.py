@@ -583,7 +583,7 @@ class Mistakes(TestCase):
                 async def test(self): ...
             """,
             "setUp, test_it.py:4: the loop was stopped before the fixture was done\n\n"
-            "It waits here:\n  test_it.py:6 in setUp ",
+            "slow at test_it.py:6 in setUp: sleeps, ",
         )
 
     def test_cancelled(self) -> None:

@@ -201,7 +201,7 @@ class Case(unittest.TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
         for report in (
             (
-                r"\ntest_it\.Case\.test runs for 0\.\d\d s\n\nIt waits here:\n"
+                r"\ntest_it\.Case\.test runs for 0\.\d\d s\n\nslow at .*\n\nIt waits here:\n"
                 r"  test_it\.py:10 in test  await asyncio\.sleep\(0\.5\)\n  sleeps, "
                 r"0\.\d+ s to go\n"
             ),
