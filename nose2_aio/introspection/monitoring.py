@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from asyncio import Task
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
@@ -17,14 +18,24 @@ from typing import Any
 
 from nose2_aio.introspection import locations
 
-__all__ = ["at_return", "at_start", "caller", "is_on", "on"]
+__all__ = [
+    "ASYNCIO",
+    "at_return",
+    "at_start",
+    "caller",
+    "current_task",
+    "is_on",
+    "noting_handlers",
+    "on",
+]
 
 _API: Any = getattr(sys, "monitoring", None)
 _TOOL = 4
 """Our identifier. Python names tools that have 0 to 2 and 5, and Hypothesis has 3."""
 _NAME = "nose2_aio"
 _OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 -- compared with texts
-_ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep  # noqa: PTH120
+ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep  # noqa: PTH120
+"""The beginning of the names of asyncio's files."""
 
 Handler = Callable[[FrameType, Any], None]
 """Gets the frame of the function, and what it returns. It must not raise anything."""
@@ -76,6 +87,33 @@ def on() -> Iterator[None]:
         _API.free_tool_id(tool)
 
 
+@contextmanager
+def noting_handlers(note: Callable[[CodeType, int, BaseException], None]) -> Iterator[None]:
+    """Inside the block, call a function where an exception reaches a handler, in any code.
+
+    It gets the code, the offset of the handler's first instruction, and the exception.
+    """
+    if not is_on():
+        yield
+        return
+    event = _API.events.EXCEPTION_HANDLED
+    _API.register_callback(_TOOL, event, note)
+    _API.set_events(_TOOL, event)
+    try:
+        yield
+    finally:
+        _API.set_events(_TOOL, 0)
+        _API.register_callback(_TOOL, event, None)
+
+
+def current_task() -> Task[Any] | None:
+    """Return the task that runs in this thread; None if none does."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        return None
+
+
 def caller(frame: FrameType) -> FrameType:
     """Return the nearest frame of the user's that has called a function of a library.
 
@@ -90,7 +128,7 @@ def caller(frame: FrameType) -> FrameType:
                 break
         elif locations.is_users(filename):
             return one
-        elif nearest is frame and not filename.startswith(_ASYNCIO):
+        elif nearest is frame and not filename.startswith(ASYNCIO):
             nearest = one
         one = one.f_back
     return nearest

@@ -108,7 +108,7 @@ def of_task(task: Task[Any], names: Names) -> Wait:
             if words == _ABOUT_TO_RUN:
                 kind = Kind.NOTHING
             words += holders.describe(frame, names.task, task)
-            return Wait(kind, words, holders.tasks(frame, task), stream)
+            return Wait(kind, words, holders.tasks(frame), stream)
     if not pending:
         return Wait(Kind.NOTHING, _ABOUT_TO_RUN)
     future = pending[0]

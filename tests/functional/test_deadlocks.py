@@ -119,8 +119,8 @@ class OwnRun(unittest.TestCase):
             "stuck: Task-",
             ", which waits for Task-",
             "stuck at test_it.py:19 in test_event: waits for an event to be set; nothing here",
+            "stuck: getter (Queue.get): waits for an item of the queue queue",
             (
-                "stuck: getter (Queue.get): waits for an item of the queue queue; nothing here "
                 "could still wake it\n\nThe test waits for getter (Queue.get).\n\n"
                 "getter (Queue.get), made at test_it.py:32 in test_queue:\n"
                 "  waits for an item of the queue queue"
