@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from nose2_aio.introspection import await_chains, locations, monitoring
 from nose2_aio.introspection.locations import code_of
 
-__all__ = ["describe", "tasks"]
+__all__ = ["describe", "holding"]
 
 _MAX_NOTED = 50
 """How many uses of one object are noted."""
@@ -87,16 +87,19 @@ def describe(frame: FrameType, name: Callable[[Task[Any]], str], waiting: Task[A
     return answer(thing, uses, by)
 
 
-def tasks(frame: FrameType) -> tuple[Task[Any], ...]:
-    """Return the other tasks that hold, or owe, what a task waits for, and have not ended."""
-    holding = _HOLDING.get(frame.f_code)
-    uses = None if holding is None else _find(frame.f_locals["self"])
-    if holding is None or uses is None:
-        return ()
-    found = [None if use.task is None else use.task() for use in holding(uses)]
-    pending = [task for task in found if task is not None and not task.done()]
+def holding(frame: FrameType) -> list[Task[Any]]:
+    """Return the tasks that hold the lock, slots or items that a task waits for.
+
+    ``frame`` is that of the method of asyncio in which the task waits.
+    """
+    uses = _find(frame.f_locals["self"]) if frame.f_code in _HELD else None
+    if uses is None or not monitoring.is_on():
+        return []
+    held = [uses.last[_ACQUIRE]] if _ACQUIRE in uses.last else list(uses.held)
+    tasks = [use.task() for use in held if use.task is not None]
+    pending = [one for one in dict.fromkeys(tasks) if one is not None and not one.done()]
     thing = frame.f_locals["self"]
-    return tuple(dict.fromkeys(task for task in pending if not _is_waiting_for(task, thing)))
+    return [one for one in pending if not _is_waiting_for(one, thing)]
 
 
 def _is_waiting_for(task: Task[Any], thing: object) -> bool:
@@ -214,13 +217,8 @@ _ANSWERS: dict[CodeType | None, Callable[[Any, _Uses, _By], str]] = {
     code_of(asyncio.Queue, "join"): _who_owes,
 }
 """By the method in which a task waits: what a report says of other tasks' uses of the object."""
-
-_HOLDING: dict[CodeType | None, Callable[[_Uses], Iterable[_Use]]] = {
-    _ACQUIRE: lambda uses: [uses.last[_ACQUIRE]] if _ACQUIRE in uses.last else [],
-    _SLOT: lambda uses: uses.held,
-    code_of(asyncio.Queue, "join"): lambda uses: uses.held,
-}
-"""By the same methods: the uses of the tasks that a task waits for, if any."""
+_HELD = (_ACQUIRE, _SLOT, code_of(asyncio.Queue, "join"))
+"""The methods in which a task waits for what others hold."""
 
 for _code in (_ACQUIRE, _CLEAR, _PUT):
     monitoring.at_return(_code, _note_use)

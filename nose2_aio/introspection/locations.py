@@ -8,6 +8,7 @@ import inspect
 import os
 import sys
 import sysconfig
+import unittest
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType
@@ -39,6 +40,7 @@ _LIBRARIES = tuple(
 """The directories of libraries. A directory inside another one comes before it."""
 _FOLDER = f"{Path(__file__).parent.parent}{os.sep}"
 """The directory of this package."""
+_UNITTEST = f"{Path(unittest.__file__).parent}{os.sep}"
 _ORIGIN_DEPTH = 3
 """How many lines an origin has, at most."""
 
@@ -161,12 +163,13 @@ def capture_origin(frame: FrameType | None) -> Origin:
 def format_origin(origin: Origin) -> str:
     """Return ``file:line in function`` of the innermost line that is the user's.
 
-    If no line is the user's, it is the innermost line. If there is no line, it is "".
+    If no line is the user's, it is the innermost line. If there is no line, or if that is where
+    unittest has started the loop, it is "".
     """
     for code, line in origin:
         if is_users(code.co_filename):
             return line_in(code.co_filename, line, code.co_name)
-    if not origin:
+    if not origin or origin[0][0].co_filename.startswith(_UNITTEST):
         return ""
     code, line = origin[0]
     return line_in(code.co_filename, line, code.co_name)
@@ -182,8 +185,8 @@ def format_callers(origin: Origin) -> str:
         for entry in origin
         if is_users(entry[0].co_filename) and not entry[0].co_filename.startswith(_FOLDER)
     ]
-    places = [line_in(code.co_filename, line, code.co_name) for code, line in users or origin[:1]]
-    return ", called at ".join(places)
+    places = [line_in(code.co_filename, line, code.co_name) for code, line in users]
+    return ", called at ".join(places) or format_origin(origin)
 
 
 def _place(filename: str, line: int) -> str:

@@ -58,11 +58,20 @@ class Wait(NamedTuple):
 
     kind: Kind
     words: str
-    """``waits for an item of the queue Uploader.jobs``."""
+    """``waits for the lock Uploader.lock``."""
+    details: str = ""
+    """``, held by worker-1 (work) since uploader.py:12 in work``; "" if that is not known."""
     tasks: tuple[Task[Any], ...] = ()
     """The tasks that it waits for."""
     stream: asyncio.StreamReader | None = None
     """The stream whose data it waits for."""
+    holders: tuple[Task[Any], ...] = ()
+    """The tasks that hold what it waits for."""
+
+    @property
+    def full_words(self) -> str:
+        """The words with the details."""
+        return f"{self.words}{self.details}"
 
 
 class Names(NamedTuple):
@@ -87,9 +96,8 @@ def of_task(task: Task[Any], names: Names) -> Wait:
     tasks = tuple(sorted((one for one in pending if isinstance(one, Task)), key=by_name))
     if tasks:
         count = f" ({done} of {done + len(pending)} done)" if done else ""
-        return Wait(
-            Kind.ACTION, f"waits for {listed([names.task(one) for one in tasks])}{count}", tasks
-        )
+        words = f"waits for {listed([names.task(one) for one in tasks])}{count}"
+        return Wait(Kind.ACTION, words, tasks=tasks)
     frames = list(await_chains.frames(task))
     end = list(itertools.takewhile(await_chains.is_hidden, reversed(frames)))
     users = frames[: len(frames) - len(end)]
@@ -106,9 +114,10 @@ def of_task(task: Task[Any], names: Names) -> Wait:
             stream = own["self"] if frame.f_code is _READ else None
             words = describe(own, called)
             if words == _ABOUT_TO_RUN:
-                kind = Kind.NOTHING
-            words += holders.describe(frame, names.task, task)
-            return Wait(kind, words, holders.tasks(frame), stream)
+                return Wait(Kind.NOTHING, words)
+            held = tuple(holders.holding(frame))
+            details = holders.describe(frame, names.task, task)
+            return Wait(kind, words, details, stream=stream, holders=held)
     if not pending:
         return Wait(Kind.NOTHING, _ABOUT_TO_RUN)
     future = pending[0]
@@ -224,8 +233,9 @@ def _sleep(own: _Locals, _: _Called) -> str:
 
 
 def _join(own: _Locals, called: _Called) -> str:
-    count = own["self"]._unfinished_tasks
-    return f"waits until {count} items of {called(own['self'], 'queue')} are done"
+    queue = own["self"]
+    count = queue._unfinished_tasks
+    return f"waits until all items of {called(queue, 'queue')} are done, with {count} left"
 
 
 def _read(own: _Locals, _: _Called) -> str:
@@ -297,7 +307,7 @@ _WORDS: dict[CodeType | None, tuple[Kind, Callable[[_Locals, _Called], str]]] = 
         Kind.ACTION,
         lambda own, called: (
             f"waits for room in {called(own['self'], 'queue')}, "
-            f"which has {own['self'].maxsize} items"
+            f"with {own['self'].qsize()} of {own['self'].maxsize} in it"
         ),
     ),
     code_of(asyncio.Queue, "join"): (Kind.ACTION, _join),

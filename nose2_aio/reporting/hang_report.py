@@ -116,7 +116,7 @@ def _task_lines(tasks: LoopTasks, task: Task[Any]) -> list[str]:
     is_swallowed = task.cancelling() and wait.kind is not Kind.NOTHING
     return [
         *lines,
-        f"  {wait.words}",
+        f"  {wait.full_words}",
         *([f"  It {swallowing.describe(task)}."] if is_swallowed else []),
     ]
 

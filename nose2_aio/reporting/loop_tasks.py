@@ -77,12 +77,15 @@ class LoopTasks:
         return self._waits[task]
 
     def awaited(self, task: Task[Any]) -> list[Task[Any]]:
-        """Return the tasks that a task waits for, also at the other end of a connection."""
+        """Return the tasks that a task waits for.
+
+        They may also be at the other end of a connection, or hold a lock.
+        """
         wait = self.wait_of(task)
-        if wait.tasks:
-            return list(wait.tasks)
-        server = None if wait.stream is None else self._server_of(wait.stream)
-        return [] if server is None or server is task else [server]
+        found = wait.tasks or wait.holders
+        if wait.stream is not None:
+            found = self._servers_of(wait.stream)
+        return sorted((one for one in found if one is not task), key=waits.by_name)
 
     def _order(self) -> list[Task[Any]]:
         found = [] if self.own is None or self.own.done() else [self.own]
@@ -96,7 +99,7 @@ class LoopTasks:
         ]
         return found + sorted(others, key=lambda one: (self.wait_of(one).kind, waits.by_name(one)))
 
-    def _server_of(self, stream: StreamReader) -> Task[Any] | None:
+    def _servers_of(self, stream: StreamReader) -> tuple[Task[Any], ...]:
         """Return the task that serves the other end of a stream, if that is on the same loop."""
         # neither the transports of a loop nor the task of a stream's protocol have a public name
         transport = getattr(stream, "_transport", None)
@@ -104,8 +107,8 @@ class LoopTasks:
         for other in list(getattr(self.loop, "_transports", {}).values()):
             if all(ends) and _ends(other) == ends[::-1]:
                 task = getattr(other.get_protocol(), "_task", None)
-                return task if isinstance(task, Task) and not task.done() else None
-        return None
+                return (task,) if isinstance(task, Task) and not task.done() else ()
+        return ()
 
     def _describe_future(self, future: Future[Any], name: str) -> Wait | None:
         """Return what a future is for, if the loop has recorded it."""

@@ -34,14 +34,14 @@ def verdict(tasks: LoopTasks) -> list[str]:
         return []
     ends, circle = _ends(tasks, tasks.ordered[0])
     if not ends:
-        first, *others = [_named(tasks, task).lstrip(": ") for task in circle]
-        text = ", which waits for ".join([*others, tasks.name_of(circle[0])])
-        return [f"stuck: {first}, waits for {text}"]
+        texts = [f"{_named(tasks, task)}: {tasks.wait_of(task).words}" for task in circle]
+        return [f"stuck in a circle: {'; '.join(one.lstrip(': ') for one in texts)}"]
     task = min(ends, key=lambda one: tasks.wait_of(one).kind)
     wait = tasks.wait_of(task)
     sources = _sources(tasks, task)
     head = _HEADS[wait.kind]
-    text = f"{_named(tasks, task)}: {wait.words}"
+    words = wait.full_words if wait.kind is Kind.RELEASE else wait.words
+    text = f"{_named(tasks, task)}: {words}"
     if wait.kind > Kind.DATA or not instrumented.has_selector(tasks.loop):
         return [f"{head}{text}"]
     if not sources:

@@ -24,6 +24,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains
 from nose2_aio.introspection.await_chains import Line
@@ -234,6 +235,9 @@ class TaskHost(Host):
         self.job = job
         self.task = self.loop.create_task(job, context=self._context)
         self.task.add_done_callback(self._note_end)
+        loop_state = instrumented.state_of(self.loop)
+        if loop_state is not None:  # the steps of a test are not told as what has ended before
+            self.task.remove_done_callback(loop_state.note_end)
 
     def cancel(self) -> None:
         """Cancel the job; raises `RecursionError` for tasks that wait for each other."""

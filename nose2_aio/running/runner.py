@@ -232,7 +232,7 @@ class Runner:
                 self._at_end.close()
             if state is not None:
                 state.on_deadlock = state.waits = None
-                if state.objects or state.endings is not None:
+                if (state.objects or state.endings is not None) and not self.is_given:
                     state.forget(self.problems if self._restore is None else None)
             if self._restore is not None:
                 self._restore()

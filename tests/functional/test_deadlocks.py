@@ -116,12 +116,11 @@ class OwnRun(unittest.TestCase):
         self.assertEqual(run.output.count(MESSAGE), 16, run.output)
         self.assertFalse([one for one in reports if "test_it.Shared.test_next" in one], reports)
         for line in (
-            "stuck: Task-",
-            ", which waits for Task-",
+            "stuck in a circle: Task-",
             "stuck at test_it.py:19 in test_event: waits for an event to be set; nothing here",
-            "stuck: getter (Queue.get): waits for an item of the queue queue",
+            "stuck: getter (Queue.get): waits for an item of the queue queue; ",
             (
-                "could still wake it\n\nThe test waits for getter (Queue.get).\n\n"
+                "\n\nThe test waits for getter (Queue.get).\n\n"
                 "getter (Queue.get), made at test_it.py:32 in test_queue:\n"
                 "  waits for an item of the queue queue"
             ),

@@ -89,8 +89,8 @@ class Holders(TestCase):
         run = made.nose2()
         self.assertRegex(
             run.output,
-            r"\nstuck: Task-\d \(move\), at test_it.py:10 in move, waits for "
-            r"Task-\d \(move\), at test_it.py:10 in move, which waits for Task-\d \(move\)\n",
+            r"\nstuck in a circle: Task-\d \(move\), at test_it.py:10 in move: waits for the lock "
+            r"target.lock; Task-\d \(move\), at test_it.py:10 in move: ",
         )
         self.assertRegex(
             run.output,

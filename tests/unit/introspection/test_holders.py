@@ -18,7 +18,7 @@ HAS_MONITORING = sys.version_info >= (3, 12)
 
 def words_of(task: asyncio.Task[Any]) -> str:
     """Return what a task waits for, with the names of tasks, and this file's name as HERE."""
-    text = waits.of_task(task, waits.Names(lambda one: one.get_name())).words
+    text = waits.of_task(task, waits.Names(lambda one: one.get_name())).full_words
     return re.sub(r"tests/unit/introspection/test_holders.py:\d+", "HERE", text)
 
 
@@ -121,12 +121,13 @@ class Holders(TestCase):
         self.from_outside(queue)
         self.assertEqual(
             await self.waiting(queue.join),
-            "waits until 1 items of a queue are done; nobody has taken one that is not done",
+            "waits until all items of a queue are done, with 1 left; "
+            "nobody has taken one that is not done",
         )
         await queue.get()
         self.assertRegex(
             await self.waiting(queue.join),
-            "^waits until 1 items of .*; 1 taken and not marked as done: by Task-.* at HERE in ",
+            "^waits until all items of .*; 1 taken and not marked as done: by Task-.* at HERE in ",
         )
         self.assertRegex(
             await self.waiting(queue.get),
@@ -137,7 +138,7 @@ class Holders(TestCase):
         wait = lambda: full.put(2)
         self.assertEqual(
             await self.waiting(wait),
-            "waits for room in a queue, which has 1 items; nobody has taken one",
+            "waits for room in a queue, with 1 of 1 in it; nobody has taken one",
         )
         await full.get()
         full.put_nowait(1)
@@ -202,7 +203,7 @@ class Holders(TestCase):
             task = asyncio.create_task(wait())
             await asyncio.sleep(0)
             names = waits.Names(lambda one: one.get_name())
-            self.assertEqual(waits.of_task(task, names).tasks, expected)
+            self.assertEqual(waits.of_task(task, names).holders, expected)
         self.assertFalse(idle.done())
 
     async def test_no_trace(self) -> None:

@@ -14,7 +14,7 @@ from unittest import TestCase
 
 import nose2_aio as aio
 from nose2_aio.introspection import waits
-from nose2_aio.introspection.waits import Kind, Names
+from nose2_aio.introspection.waits import Kind, Names, Wait
 from nose2_aio.reporting.loop_tasks import name_of
 
 NAMES = Names(name_of)
@@ -100,8 +100,12 @@ class Waits(TestCase):
                 Kind.ACTION,
             ),
             (asyncio.Queue[int]().get(), "waits for an item of a queue", Kind.ACTION),
-            (full.put(2), "waits for room in a queue, which has 1 items", Kind.ACTION),
-            (joins(full), "waits until 1 items of the queue queue are done", Kind.ACTION),
+            (full.put(2), "waits for room in a queue, with 1 of 1 in it", Kind.ACTION),
+            (
+                joins(full),
+                "waits until all items of the queue queue are done, with 1 left",
+                Kind.ACTION,
+            ),
             (asyncio.StreamReader().read(), "waits for data from a pipe", Kind.DATA),
             (
                 awaits(loop.create_future()),
@@ -119,7 +123,7 @@ class Waits(TestCase):
         new = asyncio.create_task(asyncio.sleep(0))
         for _ in range(2):  # before its first step, and in ``sleep(0)``
             found = waits.of_task(new, NAMES)
-            self.assertEqual(found, (Kind.NOTHING, "is about to run", (), None))
+            self.assertEqual(found, Wait(Kind.NOTHING, "is about to run"))
             await asyncio.sleep(0)
         await new
 
