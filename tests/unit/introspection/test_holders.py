@@ -1,4 +1,4 @@
-"""nose2_aio.introspection.holders, nose2_aio.introspection.monitoring"""
+"""nose2_aio.introspection.holders"""
 
 from __future__ import annotations
 
@@ -214,37 +214,3 @@ class Holders(TestCase):
             self.assertIn(key, holders._noted)
         del lock
         self.assertNotIn(key, holders._noted)
-
-
-class Monitoring(TestCase):
-    """When functions are monitored."""
-
-    def function(self) -> None:
-        """Call a handler."""
-
-    def test_on(self) -> None:
-        """It is on inside the block, unless another tool has the identifier, or Python has none."""
-        calls: list[str] = []
-        code = self.function.__func__.__code__  # type: ignore[attr-defined]
-        note = lambda kind: lambda frame, _: calls.append(f"{kind} {frame.f_code.co_name}")
-        with (
-            mock.patch.multiple(monitoring, _TOOL=3, _NAME="inner"),
-            mock.patch.dict(monitoring._starts, {code: note("start")}),
-            mock.patch.dict(monitoring._returns, {code: note("return")}),
-        ):
-            self.assertFalse(monitoring.is_on())
-            self.function()
-            with monitoring.on():
-                self.assertEqual(monitoring.is_on(), HAS_MONITORING)
-                self.function()
-                with monitoring.on():  # it is on already
-                    self.function()
-                with mock.patch.object(monitoring, "_NAME", "other"), monitoring.on():
-                    self.assertFalse(monitoring.is_on())
-                    self.function()
-            self.function()
-            self.assertFalse(monitoring.is_on())
-        with mock.patch.object(monitoring, "_API", None), monitoring.on():
-            self.assertFalse(monitoring.is_on())
-        expected = ["start function", "return function"] * 3
-        self.assertEqual(calls, expected if HAS_MONITORING else [])
