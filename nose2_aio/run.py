@@ -355,5 +355,7 @@ class Run:
             return self._workers.describe_running()
         running, head = self.adapter.running(), "between two tests"
         if running is not None:
-            head = f"{running.name} runs for {monotonic() - running.began:.2f} s"
+            phase = self.fixtures.phases.current
+            where = "" if phase is None else f", in {phase}"
+            head = f"{running.name} runs for {monotonic() - running.began:.2f} s{where}"
         return f"\n{head}\n\n{hang_report.describe_loop(event_loops.running(), stack=frame)}\n"

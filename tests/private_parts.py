@@ -301,6 +301,12 @@ PRIVATE_NAMES = (
         "asyncio's own SIGINT handler wakes no test.",
     ),
     PrivateName(
+        "_outcome",
+        "cases.unittest_internals",
+        "unittest.TestCase",
+        "A report of a hang in tearDown says whether the test itself had passed.",
+    ),
+    PrivateName(
         "_pid",
         "eventloop.wakeup_sources",
         "multiprocessing.resource_tracker.ResourceTracker",

@@ -35,6 +35,7 @@ from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.invocation import Invocation
 from nose2_aio.cases.isolated import IsolatedCases
 from nose2_aio.cases.limits import Limits, is_tagged
+from nose2_aio.cases.phases import CLEANUP, Phase
 from nose2_aio.cases.scopes import NOT_RECORDED, Scopes
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
@@ -137,7 +138,7 @@ class Adapter:
         self._time_limits = scopes.options.time_limits
         self._limits = Limits(settings, self._time_limits)
         self._invocation = Invocation(settings, scopes, fixtures, attribution, self._limits)
-        self._isolated = IsolatedCases(settings, scopes.options, fixtures.error_to_report)
+        self._isolated = IsolatedCases(settings, scopes.options, fixtures)
 
     def close(self) -> None:
         """End the last test, after all of them."""
@@ -207,6 +208,8 @@ class Adapter:
     ) -> None:
         """Call a cleanup, in place of ``_callCleanup``."""
         self._time_limits.restart_if_over()
+        number = unittest_internals.count_cleanups(test)
+        self._fixtures.phases.current = Phase(CLEANUP, test, function, number)
         try:
             self._fixtures.call(self._scopes.key_of(test), never, function, *args, **kwargs)
             self._limits.check()
@@ -252,6 +255,8 @@ class Adapter:
             self._time_limits.end()
         self.test = test
         self._limits.mistake = None
+        phases = self._fixtures.phases
+        phases.current, phases.has_passed = None, False
         if self._timings.is_recorded:
             self._time_limits.waits = self._timings.begin()
         self._began = monotonic()
@@ -279,7 +284,8 @@ class Adapter:
     def _call_set_up(self, test: TestCase) -> None:
         """Call ``setUp``, in place of ``_callSetUp``."""
         del test.__dict__[unittest_internals.SET_UP_HOOK]
-        scopes = self._scopes
+        scopes, phases = self._scopes, self._fixtures.phases
+        phases.current = Phase("setUp", test)
         function, owner = nose2_cases.function_and_owner(test)
         if self._time_limits.deadline is None and is_tagged(function, owner):
             self._limits.begin(function, owner)
@@ -294,6 +300,7 @@ class Adapter:
             elif not scopes.open:
                 scopes.loop_before_test = event_loops.current()
             self._call_fixture(test, "setUp")
+            phases.current = None
         except BaseException as error:
             test.__dict__.pop(unittest_internals.TEAR_DOWN_HOOK, None)
             raise self._fixtures.error_to_report(error)  # noqa: B904 -- the same, without our frames
@@ -301,6 +308,7 @@ class Adapter:
     def _call_tear_down(self, test: TestCase) -> None:
         """Call ``tearDown``, in place of ``_callTearDown``."""
         del test.__dict__[unittest_internals.TEAR_DOWN_HOOK]
+        self._fixtures.phases.current = Phase("tearDown", test)
         self._time_limits.restart_if_over()
         try:
             self._call_fixture(test, "tearDown")

@@ -16,6 +16,7 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import generator_tests
+from nose2_aio.cases.phases import Phases
 from nose2_aio.cases.scope_keys import ScopeKey
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
@@ -56,6 +57,7 @@ class FixtureCaller:
         self._interrupts = interrupts
         self.running: Running | None = None
         """The fixture of a class, a module or a layer that runs."""
+        self.phases = Phases()
 
     def error_to_report(self, error: BaseException) -> BaseException:
         """Return the error to report for one that a test or a fixture has raised.
@@ -67,7 +69,9 @@ class FixtureCaller:
         note = _advice(error)
         if note and not hasattr(error, "__notes__"):
             error.add_note(note)
-        error = tracebacks.trim(self._interrupts.explained(error), head=False)
+        error = self._interrupts.explained(error)
+        self.phases.explain(error)
+        error = tracebacks.trim(error, head=False)
         if self._scopes.test_problems is not None:
             found = map(id, tracebacks.reported_with(error))
             self._scopes.test_problems.reported += tuple(found)
@@ -98,6 +102,7 @@ class FixtureCaller:
         virtual = time_limits.virtual
         if scope_key.test is None:
             virtual = plans.virtual(None, scope_key.case or object, self._settings)
+            self.phases.begin(function, scope_key.owner)
         with time_limits.time(limit, virtual) as deadline, self._recording(scope_key, function):
             try:
                 value = self._call(scope_key, is_last, function, *args, **kw)

@@ -24,6 +24,7 @@ from unittest import TestCase
 from nose2_aio.cases import nose2_cases, scope_keys, unittest_internals
 from nose2_aio.cases.definitions import Definitions
 from nose2_aio.cases.fixture_calls import FixtureCaller
+from nose2_aio.cases.phases import CLEANUP, Phase
 from nose2_aio.cases.scope_keys import ScopeKey, ScopeLevel
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config.settings import Settings
@@ -209,6 +210,7 @@ class FixtureWrappers:
         """Call the cleanups of a class, and close its scope; add what is raised to ``errors``."""
         scope_key = scope_keys.of_class(case, self._settings)
         for function, args, kwargs in unittest_internals.pop_class_cleanups(case):
+            self._begin_cleanup(case, function)
             try:
                 self._call(scope_key, function, *args, **kwargs)
             except Exception as error:
@@ -239,6 +241,7 @@ class FixtureWrappers:
         scope_key = scope_keys.of_module(self._scopes.module, self._settings)
         errors = []
         for function, args, kwargs in unittest_internals.pop_module_cleanups():
+            self._begin_cleanup(self._scopes.module, function)
             try:
                 self._call(scope_key, function, *args, **kwargs)
             except Exception as error:
@@ -249,6 +252,10 @@ class FixtureWrappers:
             errors.append(error)
         if errors:
             raise tracebacks.trim(errors[0], head=False)
+
+    def _begin_cleanup(self, owner: object, function: _Call) -> None:
+        number = len(unittest_internals.cleanups_of(owner))
+        self._fixtures.phases.current = Phase(CLEANUP, owner, function, number)
 
     def _call(self, scope_key: ScopeKey, function: _Call, /, *args: Any, **kwargs: Any) -> Any:
         """Call a fixture of a class or a module. unittest catches no `BaseException` of it."""

@@ -24,6 +24,7 @@ from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.eventloop import executors, instrumented
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.eventloop.state import LoopState
+from nose2_aio.introspection import swallowing
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.inspections import (
     inspect_before_cancel,
@@ -174,12 +175,13 @@ async def _cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[T
             break
         if monotonic() > end:
             return stubborn | tasks
-        for _ in range(2):
+        for number in range(2):
             stubborn |= {task for task in tasks if not _cancel(task)}
             tasks -= stubborn
             if not tasks:
                 break
-            done, tasks = await wait(tasks, timeout=grace)
+            with swallowing.noting() if number else contextlib.nullcontext():
+                done, tasks = await wait(tasks, timeout=grace)
             for task in done:
                 _report(task)
         stubborn |= tasks
