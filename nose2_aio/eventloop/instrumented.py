@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import math
 import selectors
@@ -24,7 +25,7 @@ from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from types import FrameType
+from types import AsyncGeneratorType, FrameType
 from typing import Any, cast
 
 from nose2_aio.config.seconds import monotonic
@@ -91,7 +92,8 @@ class InstrumentedMixin:
         """Create a task, with the user's task factory if there is one."""
         task: Task[Any] = super().create_task(coro, **options)  # type: ignore[misc]
         _hide_our_frame(task)
-        self.__nose2_aio__.record(task, sys._getframe(1), getattr(coro, "__qualname__", ""))
+        name = getattr(coro, "__qualname__", None) or _name_of_closing(coro)
+        self.__nose2_aio__.record(task, sys._getframe(1), name)
         return task
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> TimerHandle:
@@ -170,6 +172,12 @@ class InstrumentedMixin:
         # called when an async generator that was not closed is deleted: a task will close it
         super()._asyncgen_finalizer_hook(agen)  # type: ignore[misc]
         self.__nose2_aio__.has_dropped_generator = True
+
+
+def _name_of_closing(coroutine: Any) -> str:
+    """Return a name for the ``aclose`` of an async generator, which has none; "" for others."""
+    closed = (one for one in gc.get_referents(coroutine) if type(one) is AsyncGeneratorType)
+    return next((f"{one.__qualname__}.aclose" for one in closed), "")
 
 
 def _recording(name: str) -> Any:
