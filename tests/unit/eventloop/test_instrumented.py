@@ -181,7 +181,11 @@ class Instrumenting(TestCase):
             del generator
             await asyncio.sleep(0.001)
 
-        with instrumented.instrument(self.loop), self.assertLogs("asyncio"):
+        with (
+            instrumented.instrument(self.loop),
+            self.assertLogs("asyncio"),
+            mock.patch.object(state, "_is_log_captured", lambda: False),
+        ):
             loop_state = instrumented.state_of(self.loop)
             assert loop_state is not None
             loop_state.problems = problems = Problems()
