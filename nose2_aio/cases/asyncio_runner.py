@@ -201,7 +201,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
                         stubborn = self._run(loop, left, None, Host)
                     if stubborn:
                         self._problems.abandon_reason = shutdown.message(stubborn)
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # SystemExit is that of a leftover task
                 self._note_failure(error)
             shutdown.abandon(loop, is_closed=False)
         if event_loops.current() is loop:

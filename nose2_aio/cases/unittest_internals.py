@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 import sys
 import unittest
 from asyncio import AbstractEventLoop
@@ -34,6 +35,7 @@ __all__ = [
     "call_isolated_test_method",
     "call_remaining_cleanups",
     "call_test_method",
+    "called_by_unittest",
     "count_cleanups",
     "error_holder",
     "flattened",
@@ -49,6 +51,7 @@ __all__ = [
     "is_runner_made_by_unittest",
     "is_set_up_by_unittest",
     "method_name",
+    "own_method",
     "pop_class_cleanups",
     "pop_module_cleanups",
     "replaced_enter_context",
@@ -90,6 +93,25 @@ def is_run_by_unittest(case: type[TestCase]) -> bool:
     return getattr(case, TEST_HOOK) in (call_test_method, call_isolated_test_method) and (
         case.run in (TestCase.run, IsolatedAsyncioTestCase.run)
     )
+
+
+def called_by_unittest(case: type[TestCase]) -> Iterator[str]:
+    """Yield the names of the methods that unittest calls to run a test of a class.
+
+    A class that runs its tests by itself may call its own methods in another way.
+    """
+    yield "__call__"
+    for name in ("__call__", "run"):
+        method = getattr(case, name)
+        is_own = method not in (TestCase.run, IsolatedAsyncioTestCase.run, TestCase.__call__)
+        if is_own and not inspect.iscoroutinefunction(method):
+            return
+    yield from ("run", "doCleanups", SET_UP_HOOK, TEST_HOOK, TEAR_DOWN_HOOK, CLEANUP_HOOK)
+
+
+def own_method(case: type[TestCase], name: str) -> Any:
+    """Return the method of a name that unittest has for a class."""
+    return getattr(IsolatedAsyncioTestCase if is_isolated(case) else TestCase, name)
 
 
 def has_default_hook(case: type[TestCase], hook: str) -> bool:

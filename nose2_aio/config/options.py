@@ -140,6 +140,13 @@ OPTIONS = (
         "on a run_forever test it is no limit, but the wait before the callback",
     ),
     Option(
+        "slow",
+        seconds.parse,
+        "SECONDS",
+        "Seconds after which a line on stderr says that a test or a fixture still runs, and what "
+        "it waits for; again after twice as long, and so on (default 30; 0: never)",
+    ),
+    Option(
         "loop-scope",
         _choice_parser(LOOP_SCOPES),
         "|".join(LOOP_SCOPES),

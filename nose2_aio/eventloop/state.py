@@ -60,6 +60,8 @@ class LoopState:
     """Where to add how long the loop waits; None if that is not recorded."""
     is_new = True
     """True if nothing has run on the loop yet."""
+    own_task: asyncio.Task[Any] | None = None
+    """The task of the test, if that is none of ours."""
     has_dropped_generator = False
     """True if an async generator was deleted that was not closed. A task closes it."""
     has_selector = True

@@ -35,7 +35,7 @@ __all__ = [
     "to_lines",
 ]
 
-_HIDDEN_PACKAGES = ("asyncio", "concurrent", "nose2_aio", "selectors", "threading")
+_HIDDEN_PACKAGES = ("asyncio", "concurrent", "nose2_aio", "selectors", "threading", "uvloop")
 """Packages whose frames are not shown."""
 _RUNNERS = ("nose2", "unittest")
 _MAX_LINES = 30
