@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import math
 import os
@@ -25,7 +26,7 @@ from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from types import FrameType
+from types import AsyncGeneratorType, FrameType
 from typing import Any, cast
 
 from nose2_aio.config.seconds import monotonic
@@ -95,7 +96,8 @@ class InstrumentedMixin:
         task: Task[Any] = super().create_task(coro, **options)  # type: ignore[misc]
         _hide_our_frame(task)
         loop_state = self.__nose2_aio__
-        loop_state.record(task, sys._getframe(1), getattr(coro, "__qualname__", ""))
+        name = getattr(coro, "__qualname__", None) or _name_of_closing(coro)
+        loop_state.record(task, sys._getframe(1), name)
         if isinstance(task, Task):  # a task factory may return something else
             if task.done():
                 loop_state.note_end(task)
@@ -188,6 +190,12 @@ class InstrumentedMixin:
         # called when an async generator that was not closed is deleted: a task will close it
         super()._asyncgen_finalizer_hook(agen)  # type: ignore[misc]
         self.__nose2_aio__.has_dropped_generator = True
+
+
+def _name_of_closing(coroutine: Any) -> str:
+    """Return a name for the ``aclose`` of an async generator, which has none; "" for others."""
+    closed = (one for one in gc.get_referents(coroutine) if type(one) is AsyncGeneratorType)
+    return next((f"{one.__qualname__}.aclose" for one in closed), "")
 
 
 def _recording(name: str) -> Any:
