@@ -25,7 +25,7 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, WorkerStartError
 from nose2_aio.eventloop import event_loops, wakeup_sources
 from nose2_aio.eventloop.problems import Problems
-from nose2_aio.introspection import monitoring
+from nose2_aio.introspection import await_chains, monitoring, tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
 from nose2_aio.reporting.timings import PartialTimings, Timings
@@ -46,6 +46,12 @@ Execute = Callable[[Any, Any], Any]
 """Executes a suite on a result."""
 _PATIENCE = 0.4
 """Seconds beyond its limit and its graces after which a worker is stuck."""
+
+
+_STUCK = """
+It catches whatever is raised in it, so nothing can end it: the run ends here. No teardown was run.
+With workers = 1 (--aio-workers=1) the process of the test would be killed, and the run would go on.
+"""
 
 
 class Found(NamedTuple):
@@ -88,6 +94,8 @@ class Run:
         """The tests that have failed, and have passed when they were run again."""
         self._workers: WorkerRun | None = None
         self._entries: list[SummaryEntry] = []
+        self._told: set[str] = set()
+        """The failed tests whose reports have their findings, by name."""
         self._signals = ExitStack()
 
     def begin(self, stop: Callable[[], Any], tell: Callable[[FrameType | None], str]) -> None:
@@ -197,6 +205,19 @@ class Run:
             unittest_internals.forget_previous_class(result)
             self.scopes.close_all(keep_run=True)
         return execute(units.shuffled_suite(suite, self.settings), result)
+
+    def fail_running(self, result: Any, error: BaseException, frame: FrameType | None) -> None:
+        """Fail the test or fixture that runs in a stack with an error, and end it.
+
+        It catches whatever is raised in it, so nothing else can end it.
+        """
+        test = unittest_internals.test_in(frame)
+        if test is None:
+            test = unittest_internals.error_holder(await_chains.of_frame(frame)[0].place)
+        error.add_note(_STUCK)
+        result.addError(test, (type(error), error, tracebacks.of_stack(frame)))
+        result.stopTest(test)
+        self._entries += self.check_results.take()
 
     def begin_unit(self, repetition: int | None) -> None:
         """Prepare the loops of a unit, in a worker."""
@@ -308,7 +329,20 @@ class Run:
 
     def report(self) -> list[str]:
         """Return lines on findings that have failed no test, and on the slowest tests."""
-        return [*self.check_results.report(self._entries), *self.timings.report()]
+        return [*self.check_results.report(self._entries, self._told), *self.timings.report()]
+
+    def details(self, outcome: Any) -> list[str]:
+        """Return what to add to the report of a failure, given nose2's event for it.
+
+        That says that the test is flaky, and what the checks have found in it.
+        """
+        details = [f"{one.note}\n" for one in self.flaky if outcome is one.events[0]]
+        name = self.failures.name_of(outcome)
+        entries = [one for one in self._entries if one.name == name and not one.has_passed]
+        if entries:
+            self._told.add(name)
+            details += self.check_results.details(entries)
+        return details
 
     def _running(self) -> Running | None:
         return None if self.time_limits.is_off() else self.adapter.running()

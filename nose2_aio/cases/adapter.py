@@ -21,7 +21,6 @@ the run ends.
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,7 +39,6 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError
 from nose2_aio.eventloop import event_loops
-from nose2_aio.eventloop.alarms import process_alarms
 from nose2_aio.introspection import locations
 from nose2_aio.reporting import mock_calls, unawaited
 from nose2_aio.reporting.inspections import inspect_after_test
@@ -86,6 +84,7 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
     try:
         with (
             _recording_drops(adapter.attribution),
+            adapter.attribution.shortened_log(),
             unittest_internals.replaced_enter_context(async_contexts.enter_context),
         ):
             yield
@@ -224,8 +223,11 @@ class Adapter:
         elif scopes.open and scopes.layered_test is test:  # its layers end it
             inspect_after_test(self.attribution.problems, scopes.open[-1].runner.loop)
         if self._isolated.test is test:
-            is_passed = self._attempt(test, is_passed, self._isolated.inspect)
-        if self.attribution.has_problems(test):
+            problems = self.attribution.problems
+            end = partial(self._isolated.end, test, problems, is_passed=is_passed)
+            is_passed = self._attempt(test, is_passed, end)
+        # its layers may need its attributes
+        if self.attribution.has_problems(test, keeps_attributes=scopes.layered_test is test):
             check = partial(self.attribution.check, test, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, check)
         waits, self._time_limits.waits = self._time_limits.waits, None
@@ -247,10 +249,7 @@ class Adapter:
             self._time_limits.waits = self._timings.begin()
         self._began = monotonic()
         slow = self._time_limits.slow
-        if slow is not None and (
-            self._began >= slow.lost_at
-            or signal.getsignal(signal.SIGALRM) is not process_alarms.handler
-        ):
+        if slow is not None and self._began >= slow.lost_at:
             slow.start(self._began)
         scopes = self._scopes
         scopes.test_problems = self.attribution.problems

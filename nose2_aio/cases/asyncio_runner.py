@@ -166,8 +166,9 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
             loop, context=context, options=self._options, problems=self._recorded, host=host
         )
 
-        def stopped(_: str) -> None:
+        def stopped(report: str) -> None:
             error = RuntimeError(_STOPPED)
+            error.add_note(f"\n{report}")
             if not isinstance(runner.host, TaskHost):
                 raise error
             runner.host.detach(error)  # as with asyncio, the task goes on when the loop does

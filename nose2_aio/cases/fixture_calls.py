@@ -61,7 +61,11 @@ class FixtureCaller:
         is_outside = isinstance(error, RuntimeError) and str(error) == _NO_LOOP
         if is_outside and not hasattr(error, "__notes__"):
             error.add_note(_HOW_TO_HAVE_ONE)
-        return tracebacks.trim(self._interrupts.explained(error), head=False)
+        error = tracebacks.trim(self._interrupts.explained(error), head=False)
+        if self._scopes.test_problems is not None:
+            found = map(id, tracebacks.reported_with(error))
+            self._scopes.test_problems.reported += tuple(found)
+        return error
 
     def call(
         self,
@@ -111,12 +115,17 @@ class FixtureCaller:
         before, self.running = self.running, self._begin(scope_key, function)
         try:
             yield
+        except BaseException as error:
+            also = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
+            if also is not None:
+                BaseException.add_note(error, f"\n{also}")
+            raise
         finally:
             self.running = before
             current_problems.reset(token)
-        error = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
-        if error is not None:
-            raise error
+        found = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
+        if found is not None:
+            raise found
 
     def _begin(self, scope_key: ScopeKey, function: Any) -> Running:
         owner, now = scope_key.owner, monotonic()

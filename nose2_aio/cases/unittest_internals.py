@@ -57,6 +57,7 @@ __all__ = [
     "subtest",
     "subtest_parts",
     "suite_with",
+    "test_in",
     "tests_in",
 ]
 
@@ -164,6 +165,13 @@ def is_called_by_run(frame: FrameType) -> bool:
     while caller is not None and caller.f_code.co_name == "doCleanups":
         caller = caller.f_back
     return caller is not None and caller.f_code is RUN_CODE
+
+
+def test_in(frame: FrameType | None) -> Any:
+    """Return the test that runs in a stack, given its innermost frame; None if it runs none."""
+    while frame is not None and frame.f_code is not RUN_CODE:
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals["self"]
 
 
 def is_isolated(case: type[TestCase]) -> bool:

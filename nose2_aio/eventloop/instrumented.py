@@ -23,13 +23,13 @@ import sys
 from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any, cast
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import LoopError
-from nose2_aio.eventloop import wakeup_sources
+from nose2_aio.eventloop import asyncio_log, wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.jobs import JobFunction
@@ -152,8 +152,9 @@ class InstrumentedMixin:
         ):
             return  # until Python 3.12.1 this fails if the task of a server's handler is cancelled
         handler = self.get_exception_handler()  # type: ignore[attr-defined]
-        self.__nose2_aio__.record_handler_call(context, handler)
-        super().call_exception_handler(context)  # type: ignore[misc]
+        is_recorded = self.__nose2_aio__.record_handler_call(context, handler)
+        with asyncio_log.recorded() if is_recorded else nullcontext():
+            super().call_exception_handler(context)  # type: ignore[misc]
 
     def time(self) -> float:
         """Return the time that timers are set by: virtual or real, in seconds."""

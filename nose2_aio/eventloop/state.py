@@ -129,12 +129,17 @@ class LoopState:
             or any(type(one.thing) is AsyncGeneratorType for one in self.created)
         )
 
-    def record_handler_call(self, context: dict[str, Any], handler: object) -> None:
-        """Record a call of the exception handler ``handler``, unless it is one that a test set."""
+    def record_handler_call(self, context: dict[str, Any], handler: object) -> bool:
+        """Record a call of the exception handler ``handler``, unless it is one that a test set.
+
+        Return True if the checks will report it.
+        """
         problems, origin, name = self._owner_of(context)
-        if problems is not None and handler is self.initial_handler:
-            call = HandlerCall(context, _is_log_captured(), origin, name)
-            problems.handler_calls += (call,)
+        if problems is None or handler is not self.initial_handler:
+            return False
+        call = HandlerCall(context, _is_log_captured(), origin, name)
+        problems.handler_calls += (call,)
+        return problems.is_checked and not call.is_captured
 
     def _owner_of(self, context: dict[str, Any]) -> tuple[Problems | None, Origin, str]:
         """Return the `Problems` that a call of the exception handler belongs to.

@@ -20,8 +20,11 @@ from nose2_aio.introspection import locations
 __all__ = ["at_return", "at_start", "caller", "is_on", "on"]
 
 _API: Any = getattr(sys, "monitoring", None)
-_TOOLS = (3, 4)
-"""Identifiers that Python gives to no kind of tool. The others are those of debuggers and so on."""
+_TOOLS = (4, 3)
+"""Identifiers that Python gives to no kind of tool. The others are those of debuggers and so on.
+
+Hypothesis takes 3.
+"""
 _NAME = "nose2_aio"
 _OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 -- compared with texts
 _ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep  # noqa: PTH120

@@ -4,7 +4,9 @@
    a class, module or layer. On a loop, the `runner` cancels the coroutine when it passes.
 2. Code that doesn't await is interrupted by an alarm (`alarms`), a bit later. The alarm raises an
    `Overrun` if user code is at the end of the stack. If the code goes on, it does so again.
-3. When the limit of a test has passed, ``tearDown`` and the cleanups get the same time again. If
+3. Code that catches whatever is raised in it is stuck. Then the run ends, with all its reports
+   (`TimeLimits.on_stuck`). In a worker, the main process kills it instead.
+4. When the limit of a test has passed, ``tearDown`` and the cleanups get the same time again. If
    that passes too, the rest gets it again.
 
 In virtual time, the limit of a tag counts by the virtual clock, and that of the setting counts real
@@ -44,6 +46,8 @@ _PATIENCE = 1.0
 """Seconds until the next alarm, if code was interrupted and goes on."""
 _PATIENT_TIMES = 4
 """After how many alarms they come every `_RETRY` seconds."""
+_MAX_TIMES = 50
+"""After how many alarms the code is stuck: it catches whatever is raised in it."""
 _RUNNERS = ("nose2", "nose2_aio")
 _CALLBACK = locations.code_of(asyncio.Handle, "_run")
 _LIBRARY = (sysconfig.get_path("stdlib"), "<frozen ")
@@ -61,6 +65,8 @@ class TimeLimits:
     """Returns True if nothing is limited."""
     on_change: Callable[[float], None] | None = None
     """Called with the time of the deadline when it changes; infinity for none."""
+    on_stuck: Callable[[BaseException, FrameType | None], None] | None = None
+    """Called with the error, and the frame, if nothing can interrupt the code: it ends the run."""
     slow: SlowTests | None = None
     """Prints lines on what runs for long; None if there are to be none."""
     _is_set = False
@@ -214,6 +220,10 @@ class TimeLimits:
             self._alarm.set((now + _RETRY, self._interrupt))
             return None
         deadline.interrupted += 1
+        if deadline.interrupted >= _MAX_TIMES and self.on_stuck is not None:
+            deadline.report = hang_report.describe_loop(loop, stack=frame)
+            self._alarm.set(None)
+            self.on_stuck(deadline.error(), frame)
         patience = _PATIENCE if deadline.interrupted < _PATIENT_TIMES else _RETRY
         self._alarm.set((now + patience, self._interrupt))
         deadline.report = hang_report.describe_loop(loop, stack=frame)

@@ -581,9 +581,16 @@ class Mistakes(TestCase):
                     await asyncio.sleep(30)
 
                 async def test(self): ...
+
+            class Isolated(unittest.IsolatedAsyncioTestCase):
+                async def test(self):
+                    asyncio.get_running_loop().stop()
+                    await asyncio.sleep(30)
             """,
             "setUp, test_it.py:4: the loop was stopped before the fixture was done\n\n"
             "It waits here:\n  test_it.py:6 in setUp ",
+            "RuntimeError: Event loop stopped before Future completed.\n\n"
+            "It waits here:\n  test_it.py:13 in test ",
         )
 
     def test_cancelled(self) -> None:
