@@ -198,8 +198,8 @@ OPTIONS = (
         "exit-grace",
         seconds.parse,
         "SECONDS",
-        "How long threads and child processes that tests have left can hold up the exit, after the "
-        "summary (default 2)",
+        "Seconds after the summary for which threads and child processes that tests have left can "
+        "hold up the exit (default 2)",
     ),
     Option(
         "virtual-time",
