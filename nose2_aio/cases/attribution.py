@@ -26,7 +26,7 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.eventloop import asyncio_log
 from nose2_aio.eventloop.jobs import problems_in_thread
-from nose2_aio.eventloop.problems import CheckedProblems, Problems, current_problems
+from nose2_aio.eventloop.problems import CheckedProblems, HandlerCall, Problems, current_problems
 from nose2_aio.introspection import attributes
 from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.check_results import CheckResults
@@ -111,13 +111,17 @@ class Attribution:
         owner = nose2_cases.user_object(test)
         new = [name for name in owner.__dict__ if name not in self._attributes_before]
         token = current_problems.set(self.problems)
-        before = len(self.problems.handler_calls)
+        calls = self.problems.handler_calls
         try:
-            for name in attributes.release(owner, new):
-                calls = self.problems.handler_calls
-                found = (call.kept_in(f"self.{name}") for call in calls[before:])
-                self.problems.handler_calls = (*calls[:before], *found)
-                before = len(calls)
+            with asyncio_log.captured() as logged:
+                for name in attributes.release(owner, new):
+                    found = (
+                        *self.problems.handler_calls[len(calls) :],
+                        *map(HandlerCall.of_log, logged),
+                    )
+                    calls += tuple(one.kept_in(f"self.{name}") for one in found)
+                    self.problems.handler_calls = calls
+                    logged.clear()
         finally:
             current_problems.reset(token)
 
