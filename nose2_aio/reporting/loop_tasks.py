@@ -6,7 +6,7 @@ import asyncio
 from asyncio import AbstractEventLoop, Future, StreamReader, Task
 from typing import Any
 
-from nose2_aio.eventloop import instrumented
+from nose2_aio.eventloop import executors, instrumented
 from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains, locations, waits
 from nose2_aio.introspection.waits import Kind, Names, Wait
@@ -120,7 +120,7 @@ class LoopTasks:
         if future in jobs:
             created = loop_state.find(future)
             place = locations.format_origin(() if created is None else created.origin)
-            job = instrumented.describe_job(jobs[future])
+            job = executors.describe_job(jobs[future])
             return Wait(Kind.WORK, f"waits for {job}{f', handed over at {place}' * bool(place)}")
         origin = loop_state.find_future(future)
         if not origin:
