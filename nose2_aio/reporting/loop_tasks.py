@@ -11,7 +11,7 @@ from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains, locations, waits
 from nose2_aio.introspection.waits import Kind, Names, Wait
 
-__all__ = ["LoopTasks", "is_busy_host", "is_host", "is_idle_host", "name_of"]
+__all__ = ["LoopTasks", "is_host", "is_idle_host", "name_of", "own_task"]
 
 _MAX_NAMES = 8
 """How many names of tasks a line has, at most."""
@@ -34,7 +34,7 @@ def is_host(task: Task[Any]) -> bool:
     return isinstance(task, HostTask)
 
 
-def is_busy_host(task: Task[Any]) -> bool:
+def _is_busy_host(task: Task[Any]) -> bool:
     """Return True if a test runs in a task now."""
     return isinstance(task, HostTask) and not task.is_idle
 
@@ -42,6 +42,13 @@ def is_busy_host(task: Task[Any]) -> bool:
 def is_idle_host(task: Task[Any]) -> bool:
     """Return True if tests run in a task, but none does now."""
     return isinstance(task, HostTask) and task.is_idle
+
+
+def own_task(loop: AbstractEventLoop) -> Task[Any] | None:
+    """Return the task in which a test runs on a loop; None if there is none, or it is not known."""
+    loop_state = instrumented.state_of(loop)
+    own = None if loop_state is None else loop_state.own_task
+    return own or next((one for one in asyncio.all_tasks(loop) if _is_busy_host(one)), None)
 
 
 class LoopTasks:
