@@ -75,6 +75,8 @@ class LoopState:
     """Where to add how long the loop waits; None if that is not recorded."""
     is_new = True
     """True if nothing has run on the loop yet."""
+    own_task: asyncio.Task[Any] | None = None
+    """The task of the test, if that is none of ours."""
     has_dropped_generator = False
     """True if an async generator was deleted that was not closed. A task closes it."""
     has_selector = True
@@ -189,15 +191,20 @@ class LoopState:
             or any(type(one.thing) is AsyncGeneratorType for one in self.created)
         )
 
-    def record_handler_call(self, context: dict[str, Any], handler: object) -> None:
-        """Record a call of the exception handler ``handler``, unless it is one that a test set."""
+    def record_handler_call(self, context: dict[str, Any], handler: object) -> bool:
+        """Record a call of the exception handler ``handler``, unless it is one that a test set.
+
+        Return True if the checks will report it.
+        """
         problems, origin, name = self._owner_of(context)
         error = context.get("exception")
         if error is not None and not {"task", "future"} & context.keys():
             self._noted.add_failed(self.now, problems, _failed_call(context), "", error)
-        if problems is not None and handler is self.initial_handler:
-            call = HandlerCall(context, _is_log_captured(), origin, name)
-            problems.handler_calls += (call,)
+        if problems is None or handler is not self.initial_handler:
+            return False
+        call = HandlerCall(context, _is_log_captured(), origin, name)
+        problems.handler_calls += (call,)
+        return problems.is_checked and not call.is_captured
 
     def _owner_of(self, context: dict[str, Any]) -> tuple[Problems | None, Origin, str]:
         """Return the `Problems` that a call of the exception handler belongs to.

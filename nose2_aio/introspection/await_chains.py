@@ -25,7 +25,7 @@ from nose2_aio.introspection import locations
 
 __all__ = ["Line", "format_lines", "frames", "is_hidden", "of_frame", "of_task", "to_lines"]
 
-_HIDDEN_PACKAGES = ("asyncio", "concurrent", "nose2_aio", "selectors", "threading")
+_HIDDEN_PACKAGES = ("asyncio", "concurrent", "nose2_aio", "selectors", "threading", "uvloop")
 """Packages whose frames are not shown."""
 _RUNNERS = ("nose2", "unittest")
 _MAX_LINES = 30

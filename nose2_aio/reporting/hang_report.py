@@ -19,12 +19,21 @@ from typing import Any
 
 from nose2_aio.eventloop import instrumented, wakeup_sources
 from nose2_aio.eventloop.executors import Executor
-from nose2_aio.introspection import await_chains, locations
+from nose2_aio.introspection import await_chains, locations, swallowing, waits
 from nose2_aio.introspection.await_chains import Line
+from nose2_aio.introspection.waits import Kind
 from nose2_aio.reporting import verdicts
 from nose2_aio.reporting.loop_tasks import LoopTasks, is_busy_host, is_idle_host, name_of
 
-__all__ = ["MAX_TASKS", "describe_loop", "describe_task", "name_of", "task_lines", "without_lines"]
+__all__ = [
+    "MAX_TASKS",
+    "describe_loop",
+    "describe_task",
+    "name_of",
+    "swallowed_lines",
+    "task_lines",
+    "without_lines",
+]
 
 MAX_TASKS = 20
 """How many tasks a report shows, besides the test's own."""
@@ -87,9 +96,29 @@ def describe_task(task: Task[Any]) -> str:
     return "\n".join(_paragraph(LoopTasks(task.get_loop(), None), task))
 
 
+def swallowed_lines(loop: AbstractEventLoop, own: Task[Any] | None) -> list[str]:
+    """Return a line for each task that was cancelled and went on, without waiting for others.
+
+    ``own`` is the task that the test runs in.
+    """
+    tasks = [task for task in asyncio.all_tasks(loop) if task.cancelling()]
+    ends = [task for task in tasks if not waits.awaited_tasks(task)]
+    return [
+        f"stuck: {'the test' if task is own else name_of(task)} {swallowing.describe(task)}"
+        for task in itertools.islice(sorted(ends, key=waits.by_name), MAX_TASKS)
+    ]
+
+
 def _task_lines(tasks: LoopTasks, task: Task[Any]) -> list[str]:
     lines = await_chains.format_lines(await_chains.of_task(task))
-    return [*lines, f"  {tasks.wait_of(task).full_words}"]
+    wait = tasks.wait_of(task)
+    # one that is about to run may be about to end
+    is_swallowed = task.cancelling() and wait.kind is not Kind.NOTHING
+    return [
+        *lines,
+        f"  {wait.full_words}",
+        *([f"  It {swallowing.describe(task)}."] if is_swallowed else []),
+    ]
 
 
 def _paragraph(tasks: LoopTasks, task: Task[Any]) -> list[str]:

@@ -14,9 +14,9 @@ from asyncio import AbstractEventLoop, Task
 from typing import Any
 
 from nose2_aio.config.seconds import monotonic
-from nose2_aio.errors import DeadlockError
+from nose2_aio.errors import AioError, DeadlockError
 from nose2_aio.eventloop import instrumented
-from nose2_aio.introspection import tracebacks
+from nose2_aio.introspection import swallowing, tracebacks
 from nose2_aio.introspection.debuggers import is_debugged
 from nose2_aio.reporting import hang_report
 from nose2_aio.running.deadlines import Deadline, Limit
@@ -75,7 +75,8 @@ class Canceller:
             except RecursionError:  # tasks that wait for each other
                 return False
             task.add_done_callback(self._stop)  # it may not have started
-            self._run()
+            with swallowing.noting():
+                self._run()
         return not self._host.is_busy
 
     def explain(self, error: BaseException, ended: BaseException | None) -> None:
@@ -89,7 +90,11 @@ class Canceller:
             error.__cause__ = ended
 
     def note_abandoned(self, error: BaseException) -> None:
-        """Add to an error that the loop was abandoned."""
+        """Add to an error that the loop was abandoned, and say first which tasks went on."""
+        lines = "\n".join(hang_report.swallowed_lines(self._loop, self._host.task))
+        if lines and isinstance(error, AioError):
+            head, gap, rest = str(error).partition("\n\n")
+            error.args = (f"{head}\n\n{lines}{gap}{rest}",)
         error.add_note(_ABANDONED)
 
     def _expire(self) -> None:

@@ -236,7 +236,9 @@ class TaskHost(Host):
         self.task = self.loop.create_task(job, context=self._context)
         self.task.add_done_callback(self._note_end)
         loop_state = instrumented.state_of(self.loop)
-        if loop_state is not None:  # the steps of a test are not told as what has ended before
+        if loop_state is not None:
+            loop_state.own_task = self.task
+            # the steps of a test are not told as what has ended before
             self.task.remove_done_callback(loop_state.note_end)
 
     def cancel(self) -> None:
@@ -264,6 +266,9 @@ class TaskHost(Host):
             return
         self.job = None
         self.state = State.CLOSED
+        loop_state = instrumented.state_of(self.loop)
+        if loop_state is not None:
+            loop_state.own_task = None
         self.is_late = self.deadline is not None and self.deadline.is_over
         try:
             self.value = task.result()

@@ -22,6 +22,7 @@ from typing import Any
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import InterruptedRunError
+from nose2_aio.eventloop import alarms
 from nose2_aio.introspection import tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.running.host import Host
@@ -175,7 +176,7 @@ def call_around_suspension(
     """
 
     def on_signal(_: int, __: FrameType | None) -> None:
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {alarms.SIGNAL})
         began = monotonic()
         try:
             before()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import sys
 import threading
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import TestCase, mock
@@ -210,6 +212,36 @@ class Instrumenting(TestCase):
         """asyncio does not log an error of code that we interrupted."""
         with instrumented.instrument(self.loop), self.assertNoLogs("asyncio"):
             self.loop.call_exception_handler({"message": "ours", "exception": Overrun()})
+
+    def test_dropped_generator(self) -> None:
+        """The task that closes an async generator that was dropped has the generator's name."""
+
+        async def numbers() -> AsyncIterator[int]:
+            try:
+                yield 1
+            finally:
+                raise LookupError("no such table")
+
+        async def main() -> None:
+            generator = numbers()
+            await anext(generator)
+            del generator
+            await asyncio.sleep(0.001)
+
+        with (
+            instrumented.instrument(self.loop),
+            self.assertLogs("asyncio"),
+            mock.patch.object(state, "_is_log_captured", lambda: False),
+        ):
+            loop_state = instrumented.state_of(self.loop)
+            assert loop_state is not None
+            loop_state.problems = problems = Problems()
+            self.loop.run_until_complete(main())
+            self.assertTrue(loop_state.has_dropped_generator)
+            gc.collect()
+        inspect_after_test(problems)
+        (finding,) = problems.findings
+        self.assertRegex(finding.what, r"^the task Task-\d+ \(numbers\.aclose\) failed, ")
 
     def test_cancelled_handler(self) -> None:
         """asyncio does not log that we have cancelled the handler of a server."""
