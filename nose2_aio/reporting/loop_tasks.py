@@ -57,12 +57,9 @@ class LoopTasks:
     def __init__(self, loop: AbstractEventLoop, own: Task[Any] | None) -> None:
         self.loop = loop
         self.own = own
-        outer = (
-            []
-            if own is None
-            else [one for one in await_chains.frames(own) if not await_chains.is_hidden(one)]
-        )
-        self._names = Names(self.name_of, self._describe_future, outer)
+        outer = [] if own is None else await_chains.frames(own)
+        shown = [frame for frame in outer if not await_chains.is_hidden(frame)]
+        self._names = Names(self.name_of, self._describe_future, self._describe_job, shown)
         self._waits: dict[Task[Any], Wait] = {}
         self.ordered = self._order()
         """The test's own task, those that it waits for, and then the others, the most telling ones
@@ -118,20 +115,25 @@ class LoopTasks:
         tasks = [getattr(server, "_task", None) for server in servers if all(ends)]
         return tuple(task for task in tasks if isinstance(task, Task) and not task.done())
 
+    def _describe_job(self, future: Future[Any]) -> Wait | None:
+        """Return which executor job a future is for, if the loop has recorded it."""
+        loop_state = instrumented.state_of(self.loop)
+        jobs: Any = (loop_state and loop_state.jobs) or {}
+        if loop_state is None or future not in jobs:
+            return None
+        created = loop_state.find(future)
+        place = locations.format_origin(() if created is None else created.origin)
+        handed_over = f", handed over at {place}" if place else ""
+        job = executors.describe_job(jobs[future])
+        return Wait(Kind.WORK, f"waits for {job}{handed_over}")
+
     def _describe_future(self, future: Future[Any], name: str) -> Wait | None:
         """Return what a future is for, if the loop has recorded it."""
+        job = self._describe_job(future)
         loop_state = instrumented.state_of(self.loop)
-        if loop_state is None:
-            return None
-        jobs: Any = loop_state.jobs or {}
-        if future in jobs:
-            created = loop_state.find(future)
-            place = locations.format_origin(() if created is None else created.origin)
-            job = executors.describe_job(jobs[future])
-            return Wait(Kind.WORK, f"waits for {job}{f', handed over at {place}' * bool(place)}")
-        origin = loop_state.find_future(future)
-        if not origin:
-            return None
+        origin = () if loop_state is None else loop_state.find_future(future)
+        if job is not None or not origin:
+            return job
         place = locations.format_origin(origin)
         return Wait(Kind.ACTION, f"waits for {name}, made at {place}")
 
