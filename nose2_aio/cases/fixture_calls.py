@@ -24,6 +24,7 @@ from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.eventloop.problems import Problems, current_problems
 from nose2_aio.introspection import locations, tracebacks
+from nose2_aio.reporting import expired_timeouts
 from nose2_aio.running import coroutines, plans
 from nose2_aio.running.deadlines import Limit
 from nose2_aio.running.host import always
@@ -61,6 +62,7 @@ class FixtureCaller:
             error.add_note(_HOW_TO_HAVE_ONE)
         error = self._interrupts.explained(error)
         self.phases.explain(error)
+        expired_timeouts.explain(error)
         return tracebacks.trim(error, head=False)
 
     def call(
