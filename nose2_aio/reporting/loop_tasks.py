@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from asyncio import AbstractEventLoop, Future, StreamReader, Task
 from typing import Any
 
@@ -61,9 +62,6 @@ class LoopTasks:
         shown = [frame for frame in outer if not await_chains.is_hidden(frame)]
         self._names = Names(self.name_of, self._describe_future, self._describe_job, shown)
         self._waits: dict[Task[Any], Wait] = {}
-        self.ordered = self._order()
-        """The test's own task, those that it waits for, and then the others, the most telling ones
-        first."""
 
     def name_of(self, task: Task[Any]) -> str:
         """Return the name of a task; that of the test's own is "the test"."""
@@ -91,7 +89,9 @@ class LoopTasks:
             found = self._servers_of(wait.stream)
         return sorted((one for one in found if one is not task), key=waits.by_name)
 
-    def _order(self) -> list[Task[Any]]:
+    @functools.cached_property
+    def ordered(self) -> list[Task[Any]]:
+        """The test's own task, those that it waits for, then the others, the most telling first."""
         found = [] if self.own is None or self.own.done() else [self.own]
         for task in found:  # it grows meanwhile
             found += [one for one in self.awaited(task) if one not in found]
