@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gc
 import inspect
 import math
 import os
@@ -26,7 +25,7 @@ from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from types import AsyncGeneratorType, FrameType
+from types import FrameType
 from typing import Any, cast
 
 from nose2_aio.config.seconds import monotonic
@@ -37,7 +36,7 @@ from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.jobs import JobFunction
 from nose2_aio.eventloop.problems import current_problems
 from nose2_aio.eventloop.selector import InstrumentedSelector
-from nose2_aio.eventloop.state import LoopState
+from nose2_aio.eventloop.state import LoopState, name_of_coroutine
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitTimes
 from nose2_aio.introspection import locations
@@ -95,8 +94,7 @@ class InstrumentedMixin:
         task: Task[Any] = super().create_task(coro, **options)  # type: ignore[misc]
         _hide_our_frame(task)
         loop_state = self.__nose2_aio__
-        name = getattr(coro, "__qualname__", None) or _name_of_closing(coro)
-        loop_state.record(task, sys._getframe(1), name)
+        loop_state.record(task, sys._getframe(1), name_of_coroutine(coro))
         if isinstance(task, Task):  # a task factory may return something else
             if task.done():
                 loop_state.note_end(task)
@@ -189,12 +187,6 @@ class InstrumentedMixin:
         # called when an async generator that was not closed is deleted: a task will close it
         super()._asyncgen_finalizer_hook(agen)  # type: ignore[misc]
         self.__nose2_aio__.has_dropped_generator = True
-
-
-def _name_of_closing(coroutine: Any) -> str:
-    """Return a name for the ``aclose`` of an async generator, which has none; "" for others."""
-    closed = (one for one in gc.get_referents(coroutine) if type(one) is AsyncGeneratorType)
-    return next((f"{one.__qualname__}.aclose" for one in closed), "")
 
 
 def _recording(name: str) -> Any:
