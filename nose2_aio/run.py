@@ -20,6 +20,7 @@ from nose2_aio.cases.fixture_wrappers import FixtureWrappers
 from nose2_aio.cases.scope_keys import ScopeLevel
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
+from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, WorkerStartError
 from nose2_aio.eventloop import event_loops, wakeup_sources
@@ -32,6 +33,7 @@ from nose2_aio.running import decorators, interrupts, plans, process_end
 from nose2_aio.running.deadlines import Deadline
 from nose2_aio.running.engines import Engine
 from nose2_aio.running.interrupts import Interrupts
+from nose2_aio.running.slow_tests import Running
 from nose2_aio.suites import loop_variants, units
 from nose2_aio.workers import spawned
 from nose2_aio.workers.recording import Describe
@@ -77,11 +79,15 @@ class Run:
         self.time_limits.is_off = is_debugging
         self.check_results = CheckResults(settings)
         self.interrupts = Interrupts()
+        self.scopes.explain = self._explain
         self.timings = Timings(settings, is_recorded=is_kept)
         self.fixtures = FixtureCaller(settings, self.scopes, self.interrupts)
-        self.fixture_wrappers = FixtureWrappers(settings, self.scopes, self.fixtures)
         self.attribution = Attribution(settings, self.check_results)
         self.adapter = Adapter(settings, self.scopes, self.fixtures, self.attribution, self.timings)
+        self.fixture_wrappers = FixtureWrappers(
+            settings, self.scopes, self.fixtures, self.adapter.definitions
+        )
+        self._slow = self.time_limits.report_slow(settings.slow, self._running)
         self.is_cut = False
         """True if Ctrl-C has interrupted the run."""
         self.is_replaying = False
@@ -240,6 +246,7 @@ class Run:
         """Forget the findings of the main process: a forked worker has a copy of them."""
         self._workers = None
         self.interrupts.interrupt = None
+        self._slow.stop()
         self.take()
 
     def end_work(self) -> None:
@@ -283,12 +290,17 @@ class Run:
     @contextmanager
     def signals(self, terminal: int) -> Iterator[None]:
         """Handle signals inside the block, in a worker; ``terminal`` is a file descriptor."""
+        self._slow.descriptor = terminal
         with (
             interrupts.print_on_sigquit(self.going_on, terminal),
             interrupts.treat_sigterm_as_ctrl_c(self.interrupts),
             interrupts.call_around_suspension(lambda: None, self.time_limits.postpone),
         ):
             yield
+
+    def _explain(self, interrupt: BaseException) -> BaseException:
+        self.is_cut = True
+        return self.interrupts.explained(interrupt)
 
     def _suspend(self) -> None:
         if self._workers is not None:
@@ -350,10 +362,16 @@ class Run:
         tests = f": {left} test{'s' * (left != 1)} did not run" if left > 0 else ""
         return [*self.notes.lines, f"the run was interrupted by {self.interrupts.cause}{tests}"]
 
+    def _running(self) -> Running | None:
+        return None if self.time_limits.is_off() else self.adapter.running()
+
     def going_on(self, frame: FrameType | None) -> str:
         """Describe what is running, while the main thread runs ``frame``."""
         if self._workers is not None and self._workers.is_running:
             return self._workers.describe_running()
-        name, seconds = self.adapter.running()
-        head = f"{name} runs for {seconds:.2f} s" if name else "between two tests"
+        running, head = self.adapter.running(), "between two tests"
+        if running is not None:
+            phase = self.fixtures.phases.current
+            where = "" if phase is None else f", in {phase}"
+            head = f"{running.name} runs for {monotonic() - running.began:.2f} s{where}"
         return f"\n{head}\n\n{hang_report.describe_loop(event_loops.running(), stack=frame)}\n"

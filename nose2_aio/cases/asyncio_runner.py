@@ -184,7 +184,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         """Find deadlocks also where plain code of the test, or its own runner, runs the loop."""
 
         def fail() -> None:
-            raise DeadlockError(f"{DEADLOCK}\n\n{hang_report.describe_loop(loop)}")
+            raise DeadlockError(f"{DEADLOCK}\n\n{hang_report.describe_loop(loop)}".rstrip())
 
         state = instrumented.state_of(loop)
         if state is not None and self._options.fails_deadlocks:
@@ -201,7 +201,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
                         stubborn = self._run(loop, left, None, Host)
                     if stubborn:
                         self._problems.abandon_reason = shutdown.message(stubborn)
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # SystemExit is that of a leftover task
                 self._note_failure(error)
             shutdown.abandon(loop, is_closed=False)
         if event_loops.current() is loop:

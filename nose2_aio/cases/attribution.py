@@ -26,12 +26,15 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.eventloop import asyncio_log
 from nose2_aio.eventloop.jobs import problems_in_thread
-from nose2_aio.eventloop.problems import CheckedProblems, Problems, current_problems
+from nose2_aio.eventloop.problems import CheckedProblems, HandlerCall, Problems, current_problems
 from nose2_aio.introspection import attributes
 from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.check_results import CheckResults
 
 __all__ = ["Attribution"]
+
+_PLAIN_ATTRIBUTES = frozenset(vars(TestCase()))
+"""The attributes that a test case has if the user adds none."""
 
 
 class Attribution:
@@ -45,7 +48,7 @@ class Attribution:
     """The test that runs, or that ran last."""
     _is_collecting = False
     """True while we collect this test's garbage."""
-    _attributes_before: frozenset[str] = frozenset()
+    _attributes_before = _PLAIN_ATTRIBUTES
     """The names of the attributes that the test case had when it began."""
     _is_running = False
     """True while a test runs."""
@@ -76,7 +79,9 @@ class Attribution:
             self._is_clean = False
         self._test = test
         self._is_running = True
-        self._attributes_before = frozenset(nose2_cases.user_object(test).__dict__)
+        self._attributes_before = _PLAIN_ATTRIBUTES
+        if len(getattr(test, "__dict__", ())) > len(_PLAIN_ATTRIBUTES):
+            self._attributes_before |= nose2_cases.user_object(test).__dict__.keys()
         self.warnings_filters = unawaited.active_filters()
         self.problems = CheckedProblems()
         self.has_run_coroutine = False
@@ -94,7 +99,7 @@ class Attribution:
         if self.has_run_coroutine:
             self._collect_garbage(is_of_test=True)
 
-    def release_attributes(self, test: TestCase) -> None:
+    def _release_attributes(self, test: TestCase) -> None:
         """Delete attributes whose finalizers may report something, such as an unclosed session.
 
         Otherwise the finalizers would run with the test case's, after the test was reported. Only
@@ -106,13 +111,17 @@ class Attribution:
         owner = nose2_cases.user_object(test)
         new = [name for name in owner.__dict__ if name not in self._attributes_before]
         token = current_problems.set(self.problems)
-        before = len(self.problems.handler_calls)
+        calls = self.problems.handler_calls
         try:
-            for name in attributes.release(owner, new):
-                calls = self.problems.handler_calls
-                found = (call.kept_in(f"self.{name}") for call in calls[before:])
-                self.problems.handler_calls = (*calls[:before], *found)
-                before = len(calls)
+            with asyncio_log.captured() as logged:
+                for name in attributes.release(owner, new):
+                    found = (
+                        *self.problems.handler_calls[len(calls) :],
+                        *map(HandlerCall.of_log, logged),
+                    )
+                    calls += tuple(one.kept_in(f"self.{name}") for one in found)
+                    self.problems.handler_calls = calls
+                    logged.clear()
         finally:
             current_problems.reset(token)
 
@@ -137,11 +146,16 @@ class Attribution:
         is_off = self._check_results.ignores("lost-exceptions")
         return nullcontext() if is_off else asyncio_log.shortened()
 
-    def has_problems(self, test: TestCase) -> bool:
-        """Return True if `check` may find something."""
+    def has_problems(self, test: TestCase, *, keeps_attributes: bool) -> bool:
+        """Return True if `check` may find something.
+
+        Unless ``keeps_attributes``, resources that nobody closed report that.
+        """
+        has_attributes = len(test.__dict__) > len(_PLAIN_ATTRIBUTES)
+        if has_attributes and not keeps_attributes:
+            self._release_attributes(test)
         return bool(vars(self.problems)) or (
-            len(test.__dict__) > unawaited.PLAIN_ATTRIBUTE_COUNT
-            and any(attributes.unstarted(_attributes(test)))
+            has_attributes and any(attributes.unstarted(_attributes(test)))
         )
 
     def check(self, test: TestCase, *, is_passed: bool) -> None:

@@ -19,6 +19,8 @@ from unittest import TestCase
 
 from nose2_aio.cases import generator_tests, unittest_internals
 from nose2_aio.cases.asyncio_runner import AsyncioRunner
+from nose2_aio.cases.fixture_calls import FixtureCaller
+from nose2_aio.cases.phases import CLEANUP, Phase
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
 from nose2_aio.eventloop.problems import Problems
@@ -37,13 +39,17 @@ _STEPS = (
     unittest_internals.TEAR_DOWN_HOOK,
     unittest_internals.CLEANUP_HOOK,
 )
+_FIXTURES = {
+    unittest_internals.SET_UP_HOOK: ("setUp", "asyncSetUp"),
+    unittest_internals.TEAR_DOWN_HOOK: ("tearDown", "asyncTearDown"),
+}
 _HOOKS = (*_STEPS, unittest_internals.TEST_HOOK, unittest_internals.CLOSE_RUNNER_HOOK)
 
 
 class IsolatedCases:
     """Steps into tests of IsolatedAsyncioTestCase, one after another.
 
-    ``explain`` returns the error to report for one that was raised.
+    ``fixtures`` knows the phase of the test, and which error to report.
     """
 
     test: TestCase | None = None
@@ -53,11 +59,11 @@ class IsolatedCases:
         self,
         settings: Settings,
         options: RunnerOptions,
-        explain: Callable[[BaseException], BaseException],
+        fixtures: FixtureCaller,
     ) -> None:
         self._settings = settings
         self._options = options
-        self._explain = explain
+        self._fixtures = fixtures
         self._runner: AsyncioRunner | None = None
 
     def attach(self, test: TestCase, problems: Problems) -> None:
@@ -106,6 +112,7 @@ class IsolatedCases:
         """Call one step of a test, under the time limit of the test."""
         time_limits = self._options.time_limits
         time_limits.restart_if_over()
+        self._fixtures.phases.current = self._phase(hook, args)
         try:
             if self._runner is not None and hook is unittest_internals.SET_UP_HOOK:
                 self._runner.get_loop()
@@ -113,10 +120,21 @@ class IsolatedCases:
             deadline = time_limits.deadline
             if deadline is not None and deadline.is_over_in_real_time:
                 raise deadline.lateness()  # of plain code; the runner raises that of coroutines
+            if hook is unittest_internals.TEST_HOOK and self.test is not None:
+                self._fixtures.phases.has_passed = unittest_internals.has_passed(self.test)
         except BaseException as error:
             if isinstance(error, DeadlockError):  # of a loop that the test runs
                 error.__traceback__ = tracebacks.users_traceback(error)
-            raise tracebacks.trim(self._explain(error), head=False)  # noqa: B904 -- it has the cause
+            raise tracebacks.trim(self._fixtures.error_to_report(error), head=False)  # noqa: B904 -- it has the cause
+
+    def _phase(self, hook: str, args: tuple[Any, ...]) -> Phase | None:
+        """Return the phase in which a hook is called, with its arguments."""
+        test = self.test
+        if hook is unittest_internals.CLEANUP_HOOK and test is not None:
+            return Phase(CLEANUP, test, args[0], unittest_internals.count_cleanups(test))
+        names = _FIXTURES.get(hook, ())
+        own = [one for one in names if unittest_internals.overrides(test, one)]
+        return Phase(" or ".join(own), test) if own else None
 
     def _close(self, test: TestCase) -> None:
         """Close the runner of a test, in place of ``_tearDownAsyncioRunner``."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
+import operator
 import sys
 import unittest
 from asyncio import AbstractEventLoop
@@ -34,12 +36,15 @@ __all__ = [
     "call_isolated_test_method",
     "call_remaining_cleanups",
     "call_test_method",
+    "called_by_unittest",
+    "cleanups_of",
     "count_cleanups",
     "error_holder",
     "flattened",
     "forget_previous_class",
     "has_class_cleanups",
     "has_default_hook",
+    "has_passed",
     "is_called_by_run",
     "is_custom_suite",
     "is_isolated",
@@ -49,6 +54,8 @@ __all__ = [
     "is_runner_made_by_unittest",
     "is_set_up_by_unittest",
     "method_name",
+    "overrides",
+    "own_method",
     "pop_class_cleanups",
     "pop_module_cleanups",
     "replaced_enter_context",
@@ -69,6 +76,8 @@ CLOSE_RUNNER_HOOK = "_tearDownAsyncioRunner"
 _MAKE_RUNNER_HOOK = "_setupAsyncioRunner"
 
 call_test_method: Callable[..., Any] = getattr(TestCase, TEST_HOOK)
+has_passed: Callable[[TestCase], bool] = operator.attrgetter("_outcome.success")
+"""Returns True if a test whose method has just returned has passed, with its subtests."""
 call_isolated_test_method: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST_HOOK)
 call_cleanup: Callable[..., Any] = getattr(TestCase, CLEANUP_HOOK)
 RUN_CODE = locations.code_of(TestCase, "run")
@@ -92,6 +101,25 @@ def is_run_by_unittest(case: type[TestCase]) -> bool:
     )
 
 
+def called_by_unittest(case: type[TestCase]) -> Iterator[str]:
+    """Yield the names of the methods that unittest calls to run a test of a class.
+
+    A class that runs its tests by itself may call its own methods in another way.
+    """
+    yield "__call__"
+    for name in ("__call__", "run"):
+        method = getattr(case, name)
+        is_own = method not in (TestCase.run, IsolatedAsyncioTestCase.run, TestCase.__call__)
+        if is_own and not inspect.iscoroutinefunction(method):
+            return
+    yield from ("run", "doCleanups", SET_UP_HOOK, TEST_HOOK, TEAR_DOWN_HOOK, CLEANUP_HOOK)
+
+
+def own_method(case: type[TestCase], name: str) -> Any:
+    """Return the method of a name that unittest has for a class."""
+    return getattr(IsolatedAsyncioTestCase if is_isolated(case) else TestCase, name)
+
+
 def has_default_hook(case: type[TestCase], hook: str) -> bool:
     """Return True if a class has the hook of TestCase."""
     return getattr(case, hook) is _DEFAULT_HOOKS[hook]
@@ -110,6 +138,15 @@ def method_name(test: TestCase) -> str:
 def count_cleanups(test: TestCase) -> int:
     """Return how many cleanups of a test are waiting. No public function does."""
     return len(test._cleanups)  # type: ignore[attr-defined]
+
+
+def cleanups_of(owner: object) -> list[Any]:
+    """Return the cleanups of a test or a class that are waiting; those of modules for others."""
+    if isinstance(owner, TestCase):
+        return owner._cleanups  # type: ignore[attr-defined,no-any-return]
+    if isinstance(owner, type):
+        return owner._class_cleanups  # type: ignore[attr-defined,no-any-return]
+    return unittest.case._module_cleanups  # type: ignore[attr-defined,no-any-return]
 
 
 def has_class_cleanups(case: type[TestCase]) -> bool:
@@ -183,6 +220,11 @@ def is_runner_closed_by_unittest(case: type[TestCase]) -> bool:
     """Return True if a class has the hook of IsolatedAsyncioTestCase that closes the runner."""
     hook = getattr(IsolatedAsyncioTestCase, CLOSE_RUNNER_HOOK, None)
     return hook is not None and getattr(case, CLOSE_RUNNER_HOOK) is hook
+
+
+def overrides(test: object, name: str) -> bool:
+    """Return True if the class of a test of IsolatedAsyncioTestCase overrides a method."""
+    return getattr(type(test), name) is not getattr(IsolatedAsyncioTestCase, name)
 
 
 def asyncio_runner(test: Any) -> Any:

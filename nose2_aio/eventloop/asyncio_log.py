@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["recorded", "shortened"]
+__all__ = ["captured", "recorded", "shortened"]
 
 _is_recorded = ContextVar("nose2_aio_is_recorded", default=False)
 """True while asyncio logs an error that a check reports."""
@@ -44,6 +44,24 @@ def shortened() -> Iterator[None]:
     finally:
         for handler in handlers:
             handler.removeFilter(_is_news)
+
+
+@contextmanager
+def captured() -> Iterator[list[logging.LogRecord]]:
+    """Yield a list that gets the errors that asyncio logs inside the block, unless `recorded`."""
+    found: list[logging.LogRecord] = []
+
+    def keep(record: logging.LogRecord) -> bool:
+        is_captured = record.levelno >= logging.ERROR and not _is_recorded.get()
+        found.extend([record] * is_captured)
+        return not is_captured
+
+    logger = logging.getLogger("asyncio")
+    logger.addFilter(keep)
+    try:
+        yield found
+    finally:
+        logger.removeFilter(keep)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

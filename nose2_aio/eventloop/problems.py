@@ -13,6 +13,7 @@ Many tests may share an event loop. So that each problem is attributed to the ri
 from __future__ import annotations
 
 from contextvars import ContextVar
+from logging import LogRecord
 from typing import Any, NamedTuple
 
 from nose2_aio.introspection.locations import Origin
@@ -46,6 +47,14 @@ class HandlerCall(NamedTuple):
     """Where the task or the future was created that the call is about."""
     name: str
     """The name of the task's coroutine."""
+
+    @classmethod
+    def of_log(cls, record: LogRecord) -> HandlerCall:
+        """Return the call that asyncio has logged."""
+        context: dict[str, Any] = {"message": record.getMessage().partition("\n")[0]}
+        if record.exc_info:
+            context["exception"] = record.exc_info[1]
+        return cls(context, is_captured=False, origin=(), name="")
 
     def kept_in(self, attribute: str) -> HandlerCall:
         """Return the call with the attribute that has kept the object until now."""

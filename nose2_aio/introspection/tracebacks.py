@@ -12,6 +12,7 @@ from nose2_aio.introspection import await_chains, locations
 from nose2_aio.introspection.await_chains import Line
 
 __all__ = [
+    "innermost_line",
     "innermost_place",
     "of_stack",
     "reported_with",
@@ -75,6 +76,17 @@ def innermost_place(error: BaseException) -> str:
         if locations.is_users(entry.tb_frame.f_code.co_filename)
     ]
     return locations.of_frame(users[-1].tb_frame, users[-1].tb_lineno) if users else ""
+
+
+def innermost_line(error: BaseException) -> str:
+    """Return ``file:line in function`` of the innermost line, the user's if there is one."""
+    kept = [entry for entry in _entries(error.__traceback__) if _package(entry) != _PACKAGE]
+    users = [one for one in kept if locations.is_users(one.tb_frame.f_code.co_filename)]
+    if not kept:
+        return ""
+    last = (users or kept)[-1]
+    code = last.tb_frame.f_code
+    return locations.line_in(code.co_filename, last.tb_lineno, code.co_name)
 
 
 def users_traceback(error: BaseException) -> TracebackType | None:

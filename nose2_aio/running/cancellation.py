@@ -14,9 +14,9 @@ from asyncio import AbstractEventLoop, Task
 from typing import Any
 
 from nose2_aio.config.seconds import monotonic
-from nose2_aio.errors import DeadlockError
+from nose2_aio.errors import AioError, DeadlockError
 from nose2_aio.eventloop import instrumented
-from nose2_aio.introspection import tracebacks
+from nose2_aio.introspection import swallowing, tracebacks
 from nose2_aio.introspection.debuggers import is_debugged
 from nose2_aio.reporting import hang_report
 from nose2_aio.running.deadlines import Deadline, Limit
@@ -57,7 +57,7 @@ class Canceller:
 
     def find_deadlock(self) -> None:
         """Cancel the job, which can never finish. Without a job, raise the `DeadlockError` here."""
-        error = DeadlockError(f"{DEADLOCK}\n\n{self.report()}")
+        error = DeadlockError(f"{DEADLOCK}\n\n{self.report()}".rstrip())
         if not self._host.is_busy:
             raise error
         self.interruption = self._reason = error
@@ -81,7 +81,8 @@ class Canceller:
                 return False
             task.add_done_callback(self._stop)  # it may not have started
             try:
-                self._run()
+                with swallowing.noting():
+                    self._run()
             except KeyboardInterrupt as error:
                 if self._reason is not None:
                     error.add_note(f"\nIt was being cancelled: {self._reason}")
@@ -92,12 +93,18 @@ class Canceller:
         """Give the error the traceback of the job, and as its cause the error of the job."""
         if ended is None:
             return
+        report, lines = str(error), tracebacks.users_lines(ended)
+        error.args = (hang_report.without_lines(report, lines),)
         error.__traceback__ = tracebacks.users_traceback(ended)
         if not isinstance(ended, asyncio.CancelledError):
             error.__cause__ = ended
 
     def note_abandoned(self, error: BaseException) -> None:
-        """Add to an error that the loop was abandoned."""
+        """Add to an error that the loop was abandoned, and say first which tasks went on."""
+        lines = "\n".join(hang_report.swallowed_lines(self._loop, self._host.task))
+        if lines and isinstance(error, AioError):
+            head, gap, rest = str(error).partition("\n\n")
+            error.args = (f"{head}\n\n{lines}{gap}{rest}",)
         error.add_note(_ABANDONED)
 
     def _expire(self) -> None:

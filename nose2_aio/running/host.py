@@ -24,6 +24,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains
 from nose2_aio.introspection.await_chains import Line
@@ -236,6 +237,11 @@ class TaskHost(Host):
         self.job = job
         self.task = self.loop.create_task(job, context=self._context)
         self.task.add_done_callback(self._note_end)
+        loop_state = instrumented.state_of(self.loop)
+        if loop_state is not None:
+            loop_state.own_task = self.task
+            # the steps of a test are not told as what has ended before
+            self.task.remove_done_callback(loop_state.note_end)
 
     def cancel(self) -> None:
         """Cancel the job; raises `RecursionError` for tasks that wait for each other."""
@@ -262,6 +268,9 @@ class TaskHost(Host):
             return
         self.job = None
         self.state = State.CLOSED
+        loop_state = instrumented.state_of(self.loop)
+        if loop_state is not None:
+            loop_state.own_task = None
         self.is_late = self.deadline is not None and self.deadline.is_over
         try:
             self.value = task.result()

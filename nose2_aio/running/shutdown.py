@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import types
 from asyncio import AbstractEventLoop, Task, wait
@@ -23,6 +24,7 @@ from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.eventloop import executors, instrumented
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.eventloop.state import LoopState
+from nose2_aio.introspection import swallowing
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.inspections import (
     inspect_before_cancel,
@@ -146,7 +148,8 @@ class Leftovers:
         task = asyncio.Task(self._end_own(), loop=self._loop)
         task.add_done_callback(lambda _: self._loop.stop())
         while not task.done():
-            self._loop.run_forever()
+            with contextlib.suppress(SystemExit):  # of a leftover task: it is reported
+                self._loop.run_forever()
         task.result()
 
     async def _end_own(self) -> None:
@@ -172,12 +175,13 @@ async def _cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[T
             break
         if monotonic() > end:
             return stubborn | tasks
-        for _ in range(2):
+        for number in range(2):
             stubborn |= {task for task in tasks if not _cancel(task)}
             tasks -= stubborn
             if not tasks:
                 break
-            done, tasks = await wait(tasks, timeout=grace)
+            with swallowing.noting() if number else contextlib.nullcontext():
+                done, tasks = await wait(tasks, timeout=grace)
             for task in done:
                 _report(task)
         stubborn |= tasks

@@ -34,6 +34,7 @@ from nose2_aio.introspection.debuggers import is_debugged, is_in_debugger
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.notes import Notes
 from nose2_aio.running.deadlines import Deadline, Limit, VirtualTime
+from nose2_aio.running.slow_tests import Running, SlowTests
 
 __all__ = ["TimeLimits", "call_users_code"]
 
@@ -66,12 +67,20 @@ class TimeLimits:
     """Called with the time of the deadline when it changes; infinity for none."""
     on_stuck: Callable[[BaseException, FrameType | None], None] | None = None
     """Called with the error, and the frame, if nothing can interrupt the code: it ends the run."""
+    slow: SlowTests | None = None
+    """Prints lines on what runs for long; None if there are to be none."""
     _is_set = False
     """True if the alarm is set."""
 
     def __init__(self, notes: Notes | None = None) -> None:
         self._alarm = Alarm()
         self.notes = Notes() if notes is None else notes
+
+    def report_slow(self, seconds: float, running: Callable[[], Running | None]) -> SlowTests:
+        """Print a line on what runs for so many seconds: ``running`` returns what that is."""
+        slow = SlowTests(seconds, running)
+        self.slow = slow if slow.can_print else None
+        return slow
 
     def begin(self, limit: Limit, virtual: VirtualTime | None = None) -> None:
         """Begin the time of a test or fixture."""
@@ -112,6 +121,8 @@ class TimeLimits:
     def close(self) -> None:
         """End all time limits, at the end of the run."""
         self.end()
+        if self.slow is not None:
+            self.slow.stop()
         self._alarm.close()
 
     def restart_if_over(self) -> None:
@@ -121,6 +132,8 @@ class TimeLimits:
 
     def postpone(self, seconds: float) -> None:
         """Add seconds to the real-time limit, since the run was suspended."""
+        if self.slow is not None:
+            self.slow.resume()
         if self.deadline is not None:
             self.deadline.when += seconds
             self._set_alarm()

@@ -210,7 +210,8 @@ async def test_process(self):
             (
                 "test_timer",
                 (
-                    r"test_it.py:10 in test_timer: a timer was still set, to call fail, .* in 30 s "
+                    r"test_it.py:10 in test_timer: a timer was still set, to call TestCase.fail, "
+                    r"unittest/.* in 30 s "
                     r"\(leaked-timers\)"
                 ),
             ),
@@ -396,6 +397,31 @@ async def test_run(self):
         run = project.nose2("--aio-lost-exceptions=ignore")
         self.assertEqual(run.output.count("ERROR:asyncio"), 4, run.output)
         self.assertEqual(len(run.reports), 1, run.output)
+
+    def test_asyncgen_fails(self) -> None:
+        """An error in an async generator that we close belongs to ``open-asyncgens``."""
+        body = """
+async def broken(self):
+    try:
+        yield
+    finally:
+        raise ValueError("no")
+async def test_open(self):
+    self.generator = self.broken()
+    await anext(self.generator)
+"""
+        run = self.run_tests(body)
+        self.assertEqual(run.returncode, 0, run.output)
+        self.assertEqual(
+            found(run, "test_open"),
+            "  test_it.py:13 in test_open: the async generator Case.broken was started, and "
+            "neither finished nor closed (open-asyncgens)\n"
+            "  test_it.py:13 in test_open: the async generator Case.broken failed when it was "
+            "closed at the end (open-asyncgens)\n"
+            '    test_it.py:10 in broken  raise ValueError("no")\n'
+            "    ValueError: no\n",
+        )
+        self.assertNotIn("ERROR:asyncio", run.output)
 
     def test_innocent(self) -> None:
         """A coroutine lost in a reference cycle by other code fails no later coroutine test."""

@@ -259,7 +259,10 @@ class Case(unittest.TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
         self.assertIn("\nThese tests run in worker processes:\n", run.output)
         for name, line in (
-            ("test_it.Case.test_1", r"It waits here:\n  test_it.py:\d+ in test_1  await"),
+            (
+                "test_it.Case.test_1",
+                r"slow at .*\n\nIt waits here:\n  test_it.py:\d+ in test_1",
+            ),
             ("test_it.Case.test_2", r"It runs here:\n  test_it.py:\d+ in test_2  time.sleep"),
         ):
             self.assertRegex(run.output, rf"\n{name} has run for 0\.\d\d s\n")

@@ -27,6 +27,7 @@ SOON = Limit(0.01, "here")
 def free_alarm(case: TestCase) -> None:
     """Release the alarm signal for a test. This run may use it for its own limits."""
     case.addCleanup(signal.signal, alarms.SIGNAL, signal.signal(alarms.SIGNAL, signal.SIG_DFL))
+    case.enterContext(mock.patch.object(alarms, "process_alarms", alarms.ProcessAlarms()))
 
 
 class Limits(TestCase):
@@ -151,31 +152,53 @@ class Alarms(TestCase):
             alarm.set(None)
             self.assertIs(signal.getsignal(alarms.SIGNAL), handler)
             alarm.set((time.monotonic() + 5, self.fail))
-            self.assertEqual(signal.getsignal(alarms.SIGNAL), alarm._on_signal)
+            self.assertIs(signal.getsignal(alarms.SIGNAL), alarms.process_alarms.handler)
         alarm.close()
         self.assertIs(signal.getsignal(alarms.SIGNAL), signal.SIG_DFL)
         alarm.close()
 
-    def test_outer(self) -> None:
-        """An alarm inside of another one has no effect."""
-        rings: list[object] = []
-        alarm, inner = Alarm(), Alarm()
-        self.addCleanup(alarm.close)
-        alarm.set((time.monotonic() + 0.02, rings.append))
-        inner.set((time.monotonic() + 5, self.fail))
-        inner.close()
-        time.sleep(0.04)
-        self.assertEqual(len(rings), 1)
+    def test_several(self) -> None:
+        """Several alarms share the timer: each rings at its time. One may raise an error."""
+        rings: list[float] = []
+        first, second, third = Alarm(), Alarm(), Alarm()
+
+        def ring(_: object) -> None:
+            rings.append(time.monotonic())
+
+        def fail(_: object) -> Exception:
+            return ValueError("rings")
+
+        begin = time.monotonic()
+        second.set((begin + 0.04, fail))
+        first.set((begin + 0.02, ring))
+        third.set((begin + 0.04, ring))
+        with self.assertRaisesRegex(ValueError, "rings"):
+            time.sleep(5)
+        self.assertEqual(len(rings), 2)
+        self.assertGreaterEqual(rings[0], begin + 0.02)
+        self.assertGreaterEqual(rings[1], begin + 0.04)
+        first.set((time.monotonic() + 5, ring))
+        second.close()
+        self.assertIs(signal.getsignal(alarms.SIGNAL), alarms.process_alarms.handler)
+        first.close()
+        self.assertIs(signal.getsignal(alarms.SIGNAL), signal.SIG_DFL)
+
+    def test_fork(self) -> None:
+        """A child process that is forked has neither the handler nor the alarms."""
+        alarm = Alarm()
+        alarm.set((time.monotonic() + 5, self.fail))
+        alarms.process_alarms.forget()
+        self.assertIs(signal.getsignal(alarms.SIGNAL), signal.SIG_DFL)
+        alarm.set((time.monotonic() + 5, self.fail))
+        self.assertIs(signal.getsignal(alarms.SIGNAL), alarms.process_alarms.handler)
+        alarm.close()
 
     def test_no_timer(self) -> None:
         """Where the system has no timer of our own, a thread sends the signal."""
-        process = alarms.ProcessAlarms()
-        with (
-            mock.patch.object(alarms, "_LIBRARY", object()),
-            mock.patch.object(alarms, "process_alarms", process),
-        ):
+        with mock.patch.object(alarms, "_LIBRARY", object()):
             alarm = Alarm()
             self.addCleanup(alarm.close)
+            alarm.set((time.monotonic() + 5, self.fail))
             alarm.set((time.monotonic() + 0.01, lambda _: Overrun("now")))
             with self.assertRaisesRegex(Overrun, "now"):
                 time.sleep(5)
@@ -188,7 +211,7 @@ class Alarms(TestCase):
         alarm.set((time.monotonic() + 0.01, lambda frame: rings.append(frame)))  # type: ignore[func-returns-value]
         time.sleep(0.03)
         self.assertEqual(len(rings), 1)
-        self.assertIsNone(alarm._call(None))
+        self.assertIsNone(alarm.call(None))
 
     def test_in_thread(self) -> None:
         """In another thread, a thread of ours waits instead."""
