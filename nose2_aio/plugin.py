@@ -46,6 +46,7 @@ from nose2_aio.config import config_files, switches
 from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
+from nose2_aio.introspection import tracebacks
 from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.run import Execute, Run
 from nose2_aio.suites import loop_variants, selection, units
@@ -221,6 +222,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     def testOutcome(self, event: Any) -> None:
         """Note which tests fail, and which pass."""
         if event.exc_info is not None:
+            tracebacks.trim(event.exc_info[1], head=False)  # a hook of the user's may call ours
             self._test_run.failures.note(event)
         if self._pass_counts is not None:
             self._pass_counts.note(event)
@@ -319,6 +321,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def _describe_error(self, test: Any, error: Any) -> str:
         """Return what nose2 prints for an error, with its plugin ``prettyassert``."""
+        tracebacks.trim(error[1], head=False)
         event = OutcomeDetailEvent(TestOutcomeEvent(test, None, FAIL, error))
         for plugin in self._plugins(_PRETTY):
             if plugin.registered:

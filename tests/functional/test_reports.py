@@ -232,3 +232,59 @@ class Frames(TestCase):
             self.assertIn(
                 "TimeLimitError: not done within its time limit of 0.2 s (@timeout)", report
             )
+
+    def test_hooks_overridden(self) -> None:
+        """A class that overrides hooks of unittest has reports without frames of ours, too."""
+        source = """
+            import asyncio, unittest
+            import nose2_aio as aio
+
+            class Seams:
+                def _callSetUp(self): return super()._callSetUp()
+                def _callTearDown(self): return super()._callTearDown()
+                def _callCleanup(self, *args, **kwargs):
+                    return super()._callCleanup(*args, **kwargs)
+                def run(self, result=None): return super().run(result)
+                def doCleanups(self): return super().doCleanups()
+
+            class TestSeam:
+                def _callTestMethod(self, method): return super()._callTestMethod(method)
+
+            def fails(): raise LookupError
+            """
+        for number, bases in enumerate(
+            (
+                "Seams, unittest.TestCase",
+                "TestSeam, unittest.TestCase",
+                "Seams, unittest.IsolatedAsyncioTestCase",
+                "TestSeam, unittest.IsolatedAsyncioTestCase",
+            )
+        ):
+            source += f"""
+            class Case{number}({bases}):
+                def setUp(self):
+                    if "set_up" in self.id(): fails()
+                def tearDown(self):
+                    if "tear_down" in self.id(): fails()
+                def test_set_up(self): ...
+                def test_sync(self): fails()
+                async def test(self): fails()
+                def test_tear_down(self): ...
+                def test_cleanup(self): self.addCleanup(fails)
+                async def test_forgotten(self): asyncio.sleep(0)
+                def test_forgotten_sync(self): asyncio.sleep(0)
+            """
+        source += """
+            class Isolated(TestSeam, unittest.IsolatedAsyncioTestCase):
+                @aio.timeout(0.01)
+                async def test_limit(self): await asyncio.sleep(5)
+                async def test_deadlock(self): await asyncio.Event().wait()
+            """
+        project = Project(self, test_it=source)
+        for workers in ("0", "2"):
+            run = project.nose2("-v", "--aio-strict", "--aio-workers", workers)
+            self.assertEqual(run.ran, 30, run.output)
+            self.assertNotIn("ok", run.outcomes.values(), run.output)
+            for error, count in (("CheckError", 9), ("TimeLimitError", 1), ("DeadlockError", 1)):
+                self.assertEqual(run.output.count(f"nose2_aio.errors.{error}"), count, error)
+            self.assertNotIn("nose2_aio/", run.output)
