@@ -31,17 +31,19 @@ Once loaded, the plugin is on. ``always-on = false`` in ``[aio]`` or ``--no-aio`
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import sys
 from configparser import InterpolationError
 from types import FrameType, ModuleType
 from typing import Any
+from unittest import TestCase
 
 from nose2 import util
 from nose2.events import OutcomeDetailEvent, Plugin, TestOutcomeEvent
 from nose2.result import FAIL
 
-from nose2_aio.cases import generator_tests, unittest_internals
+from nose2_aio.cases import generator_tests, nose2_cases, unittest_internals
 from nose2_aio.config import config_files, switches
 from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.config.settings import Settings, resolve
@@ -250,7 +252,10 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
                 event.extraDetail.append(f"{one.note}\n")
 
     def beforeErrorList(self, event: Any) -> None:
-        """Report flaky tests in a category of their own."""
+        """Report flaky tests in a category of their own, and fixtures by their names."""
+        for one in itertools.chain(*event.reportCategories.values()):
+            if not isinstance(one.test, TestCase):
+                one.test = nose2_cases.Fixture(one.test)
         is_failure = self.settings.flaky == "fail"
         retries.move_to_category(
             self._test_run.flaky, event.reportCategories, is_failure=is_failure

@@ -314,9 +314,7 @@ class Adapter:
             fail = partial(_raise, self._fixtures.error_to_report(error))
             own = test.__dict__
             before = own.get(unittest_internals.CLEANUP_HOOK)
-            own[unittest_internals.CLEANUP_HOOK] = (
-                fail  # or the report would show the hook's frames
-            )
+            own[unittest_internals.CLEANUP_HOOK] = fail  # or the report would show its frames
             test.addCleanup(fail)
             try:
                 return self.do_cleanups(test)

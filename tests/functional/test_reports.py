@@ -288,3 +288,82 @@ class Frames(TestCase):
             for error, count in (("CheckError", 9), ("TimeLimitError", 1), ("DeadlockError", 1)):
                 self.assertEqual(run.output.count(f"nose2_aio.errors.{error}"), count, error)
             self.assertNotIn("nose2_aio/", run.output)
+
+    def test_fixtures(self) -> None:
+        """A report of a fixture has its name, and says how many tests did not run."""
+        project = Project(
+            self,
+            test_classes="""
+            import unittest
+
+            class Base(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls): raise LookupError
+
+            class Inherits(Base):
+                @classmethod
+                async def setUpClass(cls): await cls.helper()
+                @classmethod
+                async def helper(cls): super().setUpClass()
+                async def test_1(self): ...
+                def test_2(self): ...
+
+            class Plain(Base):
+                @classmethod
+                def setUpClass(cls): super().setUpClass()
+                def test(self): ...
+
+            class Skips(Base):
+                @classmethod
+                def setUpClass(cls): raise unittest.SkipTest
+                def test(self): ...
+
+            class TearsDown(unittest.TestCase):
+                @classmethod
+                async def tearDownClass(cls): raise LookupError
+                async def test(self): ...
+            """,
+            test_module="""
+            import unittest
+
+            async def setUpModule(): raise LookupError
+
+            class Case(unittest.TestCase):
+                async def test_1(self): ...
+                async def test_2(self): ...
+
+            class Other(unittest.TestCase):
+                async def test(self): ...
+            """,
+            test_layers="""
+            import unittest
+
+            class Layer:
+                @classmethod
+                async def setUp(cls): raise LookupError
+
+            class Case(unittest.TestCase):
+                layer = Layer
+                async def test_1(self): ...
+                async def test_2(self): ...
+            """,
+        )
+        for workers in ("0", "2"):
+            layers = ("--plugin", "nose2.plugins.layers")
+            run = project.nose2(*layers, "--aio-workers", workers)
+            heads = {}
+            for report in run.reports:
+                head, *_, end = report.strip().splitlines()
+                heads[head] = end
+            self.assertEqual(
+                heads,
+                {
+                    "ERROR: layer test_layers.Layer": "2 tests did not run.",
+                    "ERROR: setUpClass (test_classes.Inherits)": "2 tests did not run.",
+                    "ERROR: setUpClass (test_classes.Plain)": "1 test did not run.",
+                    "ERROR: setUpModule (test_module)": "3 tests did not run.",
+                    "ERROR: tearDownClass (test_classes.TearsDown)": "LookupError",
+                },
+                run.output,
+            )
+            self.assertEqual(run.output.count("did not run"), 4, run.output)
