@@ -50,7 +50,6 @@ __all__ = [
     "InstrumentedMixin",
     "class_name",
     "clock_of",
-    "describe_job",
     "describe_wakeup_sources",
     "has_selector",
     "instrument",
@@ -153,7 +152,7 @@ class InstrumentedMixin:
         if isinstance(future, asyncio.Future):
             function = executors.function_to_thread(func)
             loop_state.add_job(future, function)
-            what = functools.partial(describe_job, function)
+            what = functools.partial(executors.describe_job, function)
             future.add_done_callback(functools.partial(loop_state.note_end, what=what))
         return future
 
@@ -378,14 +377,9 @@ def describe_wakeup_sources(loop: AbstractEventLoop, *, has_own: bool = True) ->
     jobs = [] if loop_state is None else list((loop_state.jobs or {}).items())
     return [
         *map(wakeup_sources.describe_file, files),
-        *(describe_job(function) for job, function in jobs if not job.done()),
+        *(executors.describe_job(function) for job, function in jobs if not job.done()),
         *wakeup_sources.describe(),
     ]
-
-
-def describe_job(function: object) -> str:
-    """Return what a job is, given its function; None: not known."""
-    return f"the executor job {locations.describe(function)}" if function else "an executor job"
 
 
 @functools.cache

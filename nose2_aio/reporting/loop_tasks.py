@@ -6,7 +6,7 @@ import asyncio
 from asyncio import AbstractEventLoop, Future, StreamReader, Task
 from typing import Any
 
-from nose2_aio.eventloop import instrumented
+from nose2_aio.eventloop import executors, instrumented
 from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains, locations, waits
 from nose2_aio.introspection.waits import Kind, Names, Wait
@@ -117,7 +117,7 @@ class LoopTasks:
         created = loop_state.find(future)
         place = locations.format_origin(() if created is None else created.origin)
         handed_over = f", handed over at {place}" if place else ""
-        job = instrumented.describe_job(jobs[future])
+        job = executors.describe_job(jobs[future])
         return Wait(Kind.WORK, f"waits for {job}{handed_over}")
 
     def _describe_future(self, future: Future[Any], name: str) -> Wait | None:
