@@ -134,6 +134,12 @@ PRIVATE_NAMES = (
     PrivateName(
         "_drain_helper", "introspection.waits", "asyncio.streams.FlowControlMixin", _AWAITS
     ),
+    PrivateName(
+        "_on_timeout",
+        "reporting.expired_timeouts",
+        "asyncio.Timeout",
+        "What its tasks wait for is noted when a timeout expires.",
+    ),
     PrivateName("_outer_done_callback", "introspection.waits", "asyncio.shield", _AWAITS),
     PrivateName(
         "_proc",
@@ -146,6 +152,12 @@ PRIVATE_NAMES = (
         "reporting.loop_tasks",
         "asyncio.StreamReaderProtocol",
         "It is the task that serves a connection, which another task waits for.",
+    ),
+    PrivateName(
+        "_task",
+        "reporting.expired_timeouts",
+        "asyncio.Timeout",
+        "It is the task that has entered a timeout.",
     ),
     PrivateName(
         "_transport",
@@ -472,6 +484,12 @@ _WAKERS = "tests.unit.eventloop.test_wakeup_sources.WakeupSources"
 _LOCALS = "tests.unit.test_private_parts.Behaviours"
 
 BEHAVIOURS = (
+    Behaviour(
+        "the local delay of asyncio.timeout, and the local self of Timeout.__aexit__",
+        "reporting.expired_timeouts",
+        "They have the seconds of a timeout, and the timeout that a TimeoutError comes from.",
+        "tests.functional.test_expired_timeouts.Expired.test_each",
+    ),
     Behaviour(
         "the locals h and loop of asyncio.sleep",
         "introspection.waits",

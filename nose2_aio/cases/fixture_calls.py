@@ -26,6 +26,7 @@ from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.eventloop.problems import Problems, current_problems
 from nose2_aio.introspection import locations, tracebacks
+from nose2_aio.reporting import expired_timeouts
 from nose2_aio.running import coroutines, plans
 from nose2_aio.running.deadlines import Limit
 from nose2_aio.running.host import always
@@ -71,6 +72,7 @@ class FixtureCaller:
             error.add_note(note)
         error = self._interrupts.explained(error)
         self.phases.explain(error)
+        expired_timeouts.explain(error)
         error = tracebacks.trim(error, head=False)
         if self._scopes.test_problems is not None:
             found = map(id, tracebacks.reported_with(error))

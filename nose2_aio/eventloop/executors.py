@@ -50,6 +50,11 @@ class Job(NamedTuple):
         return f"{name}{f', handed over at {place}' if place else ''}"
 
 
+def describe_job(function: object) -> str:
+    """Return what a job is, given its function; None: not known."""
+    return f"the executor job {locations.describe(function)}" if function else "an executor job"
+
+
 def function_to_thread(function: Any) -> Any:
     """Return the function that was given to `asyncio.to_thread`; any other as it is.
 

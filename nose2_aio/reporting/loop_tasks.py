@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from asyncio import AbstractEventLoop, Future, StreamReader, Task
 from typing import Any
 
@@ -11,7 +12,7 @@ from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains, locations, waits
 from nose2_aio.introspection.waits import Kind, Names, Wait
 
-__all__ = ["LoopTasks", "is_busy_host", "is_host", "is_idle_host", "name_of"]
+__all__ = ["LoopTasks", "is_host", "is_idle_host", "name_of", "own_task"]
 
 _MAX_NAMES = 8
 """How many names of tasks a line has, at most."""
@@ -34,7 +35,7 @@ def is_host(task: Task[Any]) -> bool:
     return isinstance(task, HostTask)
 
 
-def is_busy_host(task: Task[Any]) -> bool:
+def _is_busy_host(task: Task[Any]) -> bool:
     """Return True if a test runs in a task now."""
     return isinstance(task, HostTask) and not task.is_idle
 
@@ -42,6 +43,13 @@ def is_busy_host(task: Task[Any]) -> bool:
 def is_idle_host(task: Task[Any]) -> bool:
     """Return True if tests run in a task, but none does now."""
     return isinstance(task, HostTask) and task.is_idle
+
+
+def own_task(loop: AbstractEventLoop) -> Task[Any] | None:
+    """Return the task in which a test runs on a loop; None if there is none, or it is not known."""
+    loop_state = instrumented.state_of(loop)
+    own = None if loop_state is None else loop_state.own_task
+    return own or next((one for one in asyncio.all_tasks(loop) if _is_busy_host(one)), None)
 
 
 class LoopTasks:
@@ -54,9 +62,6 @@ class LoopTasks:
         shown = [frame for frame in outer if not await_chains.is_hidden(frame)]
         self._names = Names(self.name_of, self._describe_future, self._describe_job, shown)
         self._waits: dict[Task[Any], Wait] = {}
-        self.ordered = self._order()
-        """The test's own task, those that it waits for, and then the others, the most telling ones
-        first."""
 
     def name_of(self, task: Task[Any]) -> str:
         """Return the name of a task; that of the test's own is "the test"."""
@@ -84,7 +89,9 @@ class LoopTasks:
             found = self._servers_of(wait.stream)
         return sorted((one for one in found if one is not task), key=waits.by_name)
 
-    def _order(self) -> list[Task[Any]]:
+    @functools.cached_property
+    def ordered(self) -> list[Task[Any]]:
+        """The test's own task, those that it waits for, then the others, the most telling first."""
         found = [] if self.own is None or self.own.done() else [self.own]
         for task in found:  # it grows meanwhile
             found += [one for one in self.awaited(task) if one not in found]

@@ -11,7 +11,7 @@ from nose2_aio.introspection import await_chains, locations
 from nose2_aio.introspection.waits import Kind
 from nose2_aio.reporting.loop_tasks import LoopTasks, is_host
 
-__all__ = ["verdict"]
+__all__ = ["place_of", "verdict"]
 
 _MAX_SOURCES = 3
 """How many things are named that could wake a loop."""
@@ -85,13 +85,13 @@ def _ends(tasks: LoopTasks, own: Task[Any]) -> tuple[list[Task[Any]], list[Task[
 
 def _named(tasks: LoopTasks, task: Task[Any]) -> str:
     """Return the name of a task, and where it waits; of the test's own task, only the latter."""
-    name, place = tasks.name_of(task), _place(task)
+    name, place = tasks.name_of(task), place_of(task)
     if task is tasks.own and place:
         return f" at {place}"
     return f": {name}{f', at {place}' if place else ''}"
 
 
-def _place(task: Task[Any]) -> str:
+def place_of(task: Task[Any]) -> str:
     """Return the innermost line of the user's where a task waits, or else the innermost line."""
     shown = [frame for frame in await_chains.frames(task) if not await_chains.is_hidden(frame)]
     users = [frame for frame in shown if locations.is_users(frame.f_code.co_filename)]

@@ -12,21 +12,20 @@ The alarm is a signal, so there are no such lines on Windows, nor outside of the
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import os
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nose2_aio.config.seconds import monotonic
-from nose2_aio.eventloop import event_loops, instrumented
+from nose2_aio.eventloop import event_loops
 from nose2_aio.eventloop.alarms import Alarm
-from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains
 from nose2_aio.introspection.debuggers import is_debugged, is_in_debugger
-from nose2_aio.reporting import hang_report
+from nose2_aio.reporting import verdicts
+from nose2_aio.reporting.loop_tasks import LoopTasks, own_task
 
 __all__ = ["Running", "SlowTests"]
 
@@ -111,13 +110,5 @@ def _describe(frame: FrameType | None) -> str:
     if lines:
         return f"is at {lines[-1].place}  {lines[-1].source}"
     loop = event_loops.running()
-    own: asyncio.Task[Any] | None = None
-    if loop is not None:
-        own = next((one for one in asyncio.all_tasks(loop) if isinstance(one, HostTask)), None)
-        loop_state = instrumented.state_of(loop)
-        if own is None and loop_state is not None:
-            own = loop_state.own_task
-    if own is None:
-        return "is not in the test's own code"
-    *places, wait = [line.strip() for line in hang_report.task_lines(own)]
-    return " at ".join([wait, *places[-1:]])
+    found = [] if loop is None else verdicts.verdict(LoopTasks(loop, own_task(loop)))
+    return found[0] if found else "is not in the test's own code"

@@ -180,7 +180,7 @@ class Handlers(TestCase):
             (Case, Case.addClassCleanup, {"cls": Case}),
             ("module", unittest.addModuleCleanup, {}),
         ):
-            method(int)
+            phases.unittest_internals.cleanups_of(owner).append((int, (), {}))
             frame = frame_of(method, **variables)
             monitoring._returns[frame.f_code](frame, None)
             number = len(phases.unittest_internals.cleanups_of(owner)) - 1
