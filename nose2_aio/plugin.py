@@ -268,7 +268,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         lines = self._test_run.report()
         if self._pass_counts is not None:
             lines += self._pass_counts.lines()
-        notes = self._test_run.notes.lines
+        ran = sum(plugin.testsRun for plugin in self._plugins(_REPORTER))
+        notes = self._test_run.final_notes(ran)
         order = units.order_note(self.settings)
         if order and not event.stopTestEvent.result.wasSuccessful():
             lines += order

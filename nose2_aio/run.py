@@ -94,6 +94,8 @@ class Run:
         self.failures = Failures()
         self.flaky: list[Flaky] = []
         """The tests that have failed, and have passed when they were run again."""
+        self._planned = 0
+        """How many tests are to run."""
         self._workers: WorkerRun | None = None
         self._entries: list[SummaryEntry] = []
         self._told: set[str] = set()
@@ -121,6 +123,8 @@ class Run:
         repeated = None if is_sent else loop_variants.repetitions(suite, self.settings)
         self.scopes.has_factories = repeated is not None
         try:
+            parts = [suite] if repeated is None else [one.suite for one in repeated]
+            self._planned = self.settings.repeat * sum(one.countTestCases() for one in parts)
             with stepping_in(self.adapter):
                 if repeated is not None:
                     value = self._execute_each(execute, repeated, result)
@@ -148,6 +152,7 @@ class Run:
             found = units.units_of_run(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
                 self.scopes.has_factories = True
+            self._planned = sum(len(unit.tests) for unit in found)
             worker = spawned.current_worker()
             if worker is not None:
                 worker.work(found, self, result=result, describe=describe)
@@ -155,8 +160,6 @@ class Run:
             self._workers = WorkerRun(found, self.settings, self, describe)
             self._workers(result)
             self.is_cut = self._workers.is_interrupted
-            if self.is_cut:
-                self.note(f"the run was interrupted by {self.interrupts.cause}")
             self._retry(result, describe)
 
     def _retry(self, result: Any, describe: Describe) -> None:
@@ -348,6 +351,14 @@ class Run:
 
     def _running(self) -> Running | None:
         return None if self.time_limits.is_off() else self.adapter.running()
+
+    def final_notes(self, ran: int) -> list[str]:
+        """Return the lines for the end of the run; ``ran`` is the number of tests that ran."""
+        if not (self.interrupts.count or self.is_cut):
+            return self.notes.lines
+        left = self._planned - ran
+        tests = f": {left} test{'s' * (left != 1)} did not run" if left > 0 else ""
+        return [*self.notes.lines, f"the run was interrupted by {self.interrupts.cause}{tests}"]
 
     def going_on(self, frame: FrameType | None) -> str:
         """Describe what is running, while the main thread runs ``frame``."""

@@ -174,7 +174,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
             runner.host.detach(error)  # as with asyncio, the task goes on when the loop does
 
         try:
-            with runner, interrupts.cancelling(runner.host):
+            with runner, interrupts.cancelling(runner.host, self._options.grace):
                 return runner.run(coro, stopped, is_last=always)
         finally:
             self._is_abandoned |= runner.is_abandoned

@@ -64,6 +64,8 @@ class Host:
     """The time limit of the job."""
     is_late = False
     """True if the last job has ended after its deadline."""
+    is_being_cancelled = False
+    """True if the job was cancelled for a time limit, a deadlock or Ctrl-C."""
     value: Any = None
     """The value of the last job."""
     error: BaseException | None = None
@@ -110,7 +112,7 @@ class Host:
     def begin(self, job: Coroutine[Any, Any, Any], is_last: Callable[[], bool]) -> None:
         """Run a job as soon as the loop runs; ``is_last`` is called at its end."""
         self.state = State.OPEN
-        self._is_attending = self.is_late = False
+        self._is_attending = self.is_late = self.is_being_cancelled = False
         self.value = self.error = None
         self.job = job
         self._is_last = is_last

@@ -116,6 +116,8 @@ class Case(Base, unittest.TestCase):
             self.assertEqual(run.returncode, 0, run.output)
             told = [line for line in run.output.splitlines() if " waited " in line]
             self.assertEqual([re.sub(r"\[\w+\]", "", line) for line in told], lines)
+            is_unknown = " s in all, waiting not known\n" in run.output
+            self.assertEqual(is_unknown, "uvloop" in switches[-1], run.output)
         for switches in ((), ("--aio-durations=0",)):
             self.assertNotIn(" waited ", self.run_it(*switches, code=code).output)
 

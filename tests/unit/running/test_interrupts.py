@@ -239,7 +239,7 @@ class Cancelling(TestCase):
 
     def run_it(self, coroutine: Any) -> Any:
         """Run a coroutine, cancelled at Ctrl-C."""
-        with Runner(self.loop, host=TaskHost) as runner, interrupts.cancelling(runner.host):
+        with Runner(self.loop, host=TaskHost) as runner, interrupts.cancelling(runner.host, 1.0):
             return runner.run(coroutine, lambda: None)
 
     async def interrupted(self, times: int = 1) -> None:
