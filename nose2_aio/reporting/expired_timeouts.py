@@ -25,7 +25,7 @@ __all__ = ["explain"]
 
 _MAX_TASKS = 5
 """How many tasks are shown, at most."""
-_EXIT = code_of(Timeout, "__aexit__")
+_EXIT = code_of(asyncio.Timeout, "__aexit__")
 
 _made: weakref.WeakKeyDictionary[Timeout, tuple[float, CodeType, int]] = weakref.WeakKeyDictionary()
 """How many seconds each timeout has, and the line where it was made."""
@@ -102,4 +102,4 @@ def _line(tasks: LoopTasks, task: Task[Any]) -> str:
 
 
 monitoring.at_return(code_of(asyncio, "timeout"), _note_made)
-monitoring.at_start(code_of(Timeout, "_on_timeout"), _note_expired)
+monitoring.at_start(code_of(asyncio.Timeout, "_on_timeout"), _note_expired)
