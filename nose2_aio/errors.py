@@ -12,7 +12,7 @@ __all__ = [
     "CheckError",
     "DeadlockError",
     "DefinitionError",
-    "FixtureCancelledError",
+    "FixtureExitError",
     "InterruptedRunError",
     "InvalidTypeError",
     "InvalidValueError",
@@ -81,8 +81,9 @@ class WorkerStartError(AioError):
     """A worker process could not be started, or has loaded other tests than the main process."""
 
 
-class FixtureCancelledError(AioError):
-    """A fixture of a class or a module was cancelled.
+class FixtureExitError(AioError):
+    """A fixture of a class or a module was cancelled, or has called ``sys.exit()``.
 
-    It replaces `asyncio.CancelledError`: unittest ends the whole run for a `BaseException` there.
+    It replaces an error such as `SystemExit`: unittest ends the whole run for a `BaseException`
+    there, and the run would count as a success.
     """

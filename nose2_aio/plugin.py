@@ -33,12 +33,13 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import time
 from configparser import InterpolationError
 from types import FrameType, ModuleType
 from typing import Any
 
 from nose2 import util
-from nose2.events import OutcomeDetailEvent, Plugin, TestOutcomeEvent
+from nose2.events import OutcomeDetailEvent, Plugin, StopTestRunEvent, TestOutcomeEvent
 from nose2.result import FAIL
 
 from nose2_aio.cases import generator_tests, unittest_internals
@@ -190,6 +191,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             self._pass_counts = PassCounts()
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)
+        if process_end.will_exit() and not self.settings.workers:
+            self._test_run.time_limits.on_stuck = functools.partial(self._end_stuck, event)
         if self._is_on(_MP):  # it may replace our way to execute the suite
             event.suite = units.shuffled_suite(event.suite, self.settings, is_flat=True)
         if self.session.verbosity > 0 and not is_worker:
@@ -250,10 +253,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             event.success = False
 
     def outcomeDetail(self, event: Any) -> None:
-        """Add to the report of a flaky test how often it ran, and which tests ran then."""
-        for one in self._test_run.flaky:
-            if event.outcomeEvent is one.events[0]:
-                event.extraDetail.append(f"{one.note}\n")
+        """Add to the report of a failed test what was found in it, and if it is flaky."""
+        event.extraDetail += self._test_run.details(event.outcomeEvent)
 
     def beforeErrorList(self, event: Any) -> None:
         """Report flaky tests in a category of their own."""
@@ -267,7 +268,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         lines = self._test_run.report()
         if self._pass_counts is not None:
             lines += self._pass_counts.lines()
-        notes = self._test_run.notes.lines
+        ran = sum(plugin.testsRun for plugin in self._plugins(_REPORTER))
+        notes = self._test_run.final_notes(ran)
         order = units.order_note(self.settings)
         if order and not event.stopTestEvent.result.wasSuccessful():
             lines += order
@@ -300,7 +302,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         run = self._test_run
         try:
             if not self._has_workers:
-                return run.execute(execute, suite, result, is_sent=_is_sent(execute))
+                is_sent = self._is_on(_MP) and not self._is_worker
+                return run.execute(execute, suite, result, is_sent=is_sent)
             for plugin in self._plugins(_PRETTY):  # it needs the traceback, so a worker asks it
                 if plugin.registered:
                     self.session.hooks.hooks["outcomeDetail"].plugins.remove(plugin)
@@ -311,6 +314,16 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         finally:
             for plugin in self._plugins(_JUNIT):
                 retries.mark_in_junit(plugin, run.flaky)
+
+    def _end_stuck(self, start: Any, error: BaseException, frame: FrameType | None) -> None:
+        """Report a test that nothing can interrupt, write all reports, and end the process."""
+        now = time.time()
+        self._unregister("stopTest", "stopTestRun", "afterTestRun")  # its loop still runs
+        self._test_run.fail_running(start.result, error, frame)
+        event = StopTestRunEvent(start.runner, start.result, now, now - start.startTime)
+        self.session.hooks.stopTestRun(event)
+        self.session.hooks.afterTestRun(event)
+        process_end.leave(1)
 
     @property
     def _has_workers(self) -> bool:
@@ -383,8 +396,3 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             hook = self.session.hooks.hooks.get(name)
             if hook is not None and self in hook.plugins:
                 hook.plugins.remove(self)
-
-
-def _is_sent(execute: Any) -> bool:
-    """True if ``execute`` is a method of nose2's plugin ``mp``, which sends tests to processes."""
-    return type(getattr(execute, "__self__", None)).__module__ == _MP

@@ -232,6 +232,12 @@ PRIVATE_NAMES = (
         "nose2.util.test_name",
         "Workers load a test function by this name.",
     ),
+    PrivateName(
+        "_fut_waiter",
+        "eventloop.host_task",
+        "asyncio.Task",
+        "anyio asks for it before it cancels a task. A host that is idle can always be cancelled.",
+    ),
     PrivateName("_fut_waiter", "introspection.waits", "asyncio.Task", _AWAITS),
     PrivateName(
         "_get_running_loop",

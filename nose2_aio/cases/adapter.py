@@ -30,6 +30,7 @@ from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, unittest_internals
 from nose2_aio.cases.attribution import Attribution
+from nose2_aio.cases.definitions import Definitions
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.invocation import Invocation
 from nose2_aio.cases.isolated import IsolatedCases
@@ -46,6 +47,7 @@ from nose2_aio.reporting.inspections import inspect_after_test
 from nose2_aio.reporting.timings import Timings
 from nose2_aio.running import async_contexts, coroutines, decorators
 from nose2_aio.running.host import never
+from nose2_aio.running.slow_tests import Running
 
 __unittest = True
 
@@ -84,6 +86,7 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
     try:
         with (
             _recording_drops(adapter.attribution),
+            adapter.attribution.shortened_log(),
             unittest_internals.replaced_enter_context(async_contexts.enter_context),
         ):
             yield
@@ -117,7 +120,7 @@ class Adapter:
     do_cleanups: Callable[[TestCase], Any] = TestCase.doCleanups
     """Calls the cleanups of a test, as unittest does."""
     _began = 0.0
-    """When the test began, by the real clock."""
+    """When the test began, by the real clock; 0 between two tests."""
 
     def __init__(
         self,
@@ -128,6 +131,7 @@ class Adapter:
         timings: Timings,
     ) -> None:
         self.attribution = attribution
+        self.definitions = Definitions(attribution)
         self._scopes = scopes
         self._fixtures = fixtures
         self._timings = timings
@@ -142,11 +146,11 @@ class Adapter:
         self.test = None
         self._time_limits.close()
 
-    def running(self) -> tuple[str, float]:
-        """Return the name of the test that runs, and for how many seconds it has; "" for none."""
-        if self.test is None:
-            return "", 0.0
-        return self.test.id(), monotonic() - self._began
+    def running(self) -> Running | None:
+        """Return the fixture or the test that runs; None between two of them."""
+        if self._fixtures.running is not None:
+            return self._fixtures.running
+        return Running(self.test.id(), self._began) if self.test and self._began else None
 
     def attach(self, test: TestCase) -> None:
         """Replace the hooks of a test case that is about to run."""
@@ -164,6 +168,8 @@ class Adapter:
             self._isolated.attach(test, self.attribution.problems)
         else:
             _check_fixtures(test)
+        if case in self.definitions.suspicions:
+            self.definitions.attach(test)
         scopes, limits = self._scopes, self._limits
         if scopes.open and not scopes.is_innermost(case):
             scopes.close_outside(scopes.key_of(test))
@@ -193,6 +199,7 @@ class Adapter:
     def end_layered(self, test: TestCase) -> None:
         """End a test after the fixtures that its layers have for it."""
         self._scopes.layered_test = None
+        self._began = 0.0
         self.detach()
         self._scopes.close(self._scopes.key_of(test))
 
@@ -223,8 +230,14 @@ class Adapter:
         elif scopes.open and scopes.layered_test is test:  # its layers end it
             inspect_after_test(self.attribution.problems, scopes.open[-1].runner.loop)
         if self._isolated.test is test:
-            is_passed = self._attempt(test, is_passed, self._isolated.inspect)
-        if self.attribution.has_problems(test):
+            problems = self.attribution.problems
+            end = partial(self._isolated.end, test, problems, is_passed=is_passed)
+            is_passed = self._attempt(test, is_passed, end)
+        if type(test) in self.definitions.suspicions:
+            check = partial(self.definitions.check, test, is_passed=is_passed)
+            is_passed = self._attempt(test, is_passed, check)
+        # its layers may need its attributes
+        if self.attribution.has_problems(test, keeps_attributes=scopes.layered_test is test):
             check = partial(self.attribution.check, test, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, check)
         waits, self._time_limits.waits = self._time_limits.waits, None
@@ -232,6 +245,8 @@ class Adapter:
             self.attribution.has_run_coroutine or self._isolated.test is test
         ):
             self._timings.note(test.id(), monotonic() - self._began, waits)
+        if scopes.layered_test is not test:
+            self._began = 0.0
         return is_passed
 
     def _begin(self, test: TestCase) -> None:
@@ -245,6 +260,9 @@ class Adapter:
         if self._timings.is_recorded:
             self._time_limits.waits = self._timings.begin()
         self._began = monotonic()
+        slow = self._time_limits.slow
+        if slow is not None and self._began >= slow.lost_at:
+            slow.start(self._began)
         scopes = self._scopes
         scopes.test_problems = self.attribution.problems
         scopes.module = type(test).__module__

@@ -166,14 +166,15 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
             loop, context=context, options=self._options, problems=self._recorded, host=host
         )
 
-        def stopped(_: str) -> None:
+        def stopped(report: str) -> None:
             error = RuntimeError(_STOPPED)
+            error.add_note(f"\n{report}")
             if not isinstance(runner.host, TaskHost):
                 raise error
             runner.host.detach(error)  # as with asyncio, the task goes on when the loop does
 
         try:
-            with runner, interrupts.cancelling(runner.host):
+            with runner, interrupts.cancelling(runner.host, self._options.grace):
                 return runner.run(coro, stopped, is_last=always)
         finally:
             self._is_abandoned |= runner.is_abandoned
@@ -200,7 +201,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
                         stubborn = self._run(loop, left, None, Host)
                     if stubborn:
                         self._problems.abandon_reason = shutdown.message(stubborn)
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # SystemExit is that of a leftover task
                 self._note_failure(error)
             shutdown.abandon(loop, is_closed=False)
         if event_loops.current() is loop:

@@ -13,12 +13,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from unittest import TestCase
 
 from nose2_aio.cases import generator_tests
 from nose2_aio.cases.phases import Phases
 from nose2_aio.cases.scope_keys import ScopeKey
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
+from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.eventloop import event_loops
@@ -30,6 +32,7 @@ from nose2_aio.running.deadlines import Limit
 from nose2_aio.running.host import always
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.running.runner import Runner
+from nose2_aio.running.slow_tests import Running
 from nose2_aio.running.time_limits import call_users_code
 
 __all__ = ["FixtureCaller"]
@@ -38,6 +41,11 @@ __all__ = ["FixtureCaller"]
 _NO_LOOP = "no running event loop"
 """What asyncio says."""
 _HOW_TO_HAVE_ONE = "Plain functions are called while no loop runs. Make it a coroutine function."
+_INSTEAD = {
+    "addAsyncCleanup": "self.addCleanup(function): it may be a coroutine function",
+    "enterAsyncContext": "await aio.enter_async_context(self, manager)",
+}
+"""What to write in place of a method that only IsolatedAsyncioTestCase has."""
 
 
 class FixtureCaller:
@@ -48,6 +56,8 @@ class FixtureCaller:
         self._settings = settings
         self._limit = plans.overall(settings)
         self._interrupts = interrupts
+        self.running: Running | None = None
+        """The fixture of a class, a module or a layer that runs."""
         self.phases = Phases()
 
     def error_to_report(self, error: BaseException) -> BaseException:
@@ -57,13 +67,17 @@ class FixtureCaller:
         of the error has no frames of ours.
         """
         error = self._scopes.options.time_limits.as_time_limit_error(error)
-        is_outside = isinstance(error, RuntimeError) and str(error) == _NO_LOOP
-        if is_outside and not hasattr(error, "__notes__"):
-            error.add_note(_HOW_TO_HAVE_ONE)
+        note = _advice(error)
+        if note and not hasattr(error, "__notes__"):
+            error.add_note(note)
         error = self._interrupts.explained(error)
         self.phases.explain(error)
         expired_timeouts.explain(error)
-        return tracebacks.trim(error, head=False)
+        error = tracebacks.trim(error, head=False)
+        if self._scopes.test_problems is not None:
+            found = map(id, tracebacks.reported_with(error))
+            self._scopes.test_problems.reported += tuple(found)
+        return error
 
     def call(
         self,
@@ -91,7 +105,7 @@ class FixtureCaller:
         if scope_key.test is None:
             virtual = plans.virtual(None, scope_key.case or object, self._settings)
             self.phases.begin(function, scope_key.owner)
-        with time_limits.time(limit, virtual) as deadline, self._recording(scope_key):
+        with time_limits.time(limit, virtual) as deadline, self._recording(scope_key, function):
             try:
                 value = self._call(scope_key, is_last, function, *args, **kw)
             except BaseException as error:
@@ -101,7 +115,7 @@ class FixtureCaller:
             return value
 
     @contextmanager
-    def _recording(self, scope_key: ScopeKey) -> Iterator[None]:
+    def _recording(self, scope_key: ScopeKey, function: Any) -> Iterator[None]:
         """Record the problems that a fixture wider than a test causes outside of a loop.
 
         Raises the error that they fail the fixture with. For a fixture of a test, do nothing.
@@ -111,13 +125,29 @@ class FixtureCaller:
             return
         problems = Problems()
         token = current_problems.set(problems)
+        before, self.running = self.running, self._begin(scope_key, function)
         try:
             yield
+        except BaseException as error:
+            also = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
+            if also is not None:
+                BaseException.add_note(error, f"\n{also}")
+            raise
         finally:
+            self.running = before
             current_problems.reset(token)
-        error = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
-        if error is not None:
-            raise error
+        found = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
+        if found is not None:
+            raise found
+
+    def _begin(self, scope_key: ScopeKey, function: Any) -> Running:
+        owner, now = scope_key.owner, monotonic()
+        if isinstance(owner, type):
+            owner = f"{owner.__module__}.{owner.__qualname__}"
+        slow = self._scopes.options.time_limits.slow
+        if slow is not None and now >= slow.lost_at:
+            slow.start(now)
+        return Running(f"{getattr(function, '__name__', repr(function))} ({owner})", now)
 
     def _call(
         self,
@@ -203,6 +233,17 @@ class FixtureCaller:
             coroutines.close_unstarted(job)
             if inspect.iscoroutine(awaitable):
                 coroutines.close_unstarted(awaitable)
+
+
+def _advice(error: BaseException) -> str:
+    """Return what to add to an error that says too little; "" for most errors."""
+    if isinstance(error, RuntimeError) and str(error) == _NO_LOOP:
+        return _HOW_TO_HAVE_ONE
+    if isinstance(error, AttributeError) and isinstance(error.obj, TestCase):
+        instead = _INSTEAD.get(error.name or "")
+        if instead:
+            return f"Only IsolatedAsyncioTestCase has it. Write {instead}."
+    return ""
 
 
 async def _await_fixture(awaitable: Awaitable[Any], function: Any) -> Any:

@@ -22,12 +22,13 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases, scope_keys, unittest_internals
+from nose2_aio.cases.definitions import Definitions
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.phases import CLEANUP, Phase
 from nose2_aio.cases.scope_keys import ScopeKey, ScopeLevel
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config.settings import Settings
-from nose2_aio.errors import AioError, FixtureCancelledError
+from nose2_aio.errors import AioError, FixtureExitError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import locations, tracebacks
@@ -45,10 +46,17 @@ _MARK = "__nose2_aio_wrapper__"
 class FixtureWrappers:
     """Replaces the fixtures of a suite by wrappers, and restores them."""
 
-    def __init__(self, settings: Settings, scopes: Scopes, fixtures: FixtureCaller) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        scopes: Scopes,
+        fixtures: FixtureCaller,
+        definitions: Definitions,
+    ) -> None:
         self._settings = settings
         self._scopes = scopes
         self._fixtures = fixtures
+        self._definitions = definitions
         self._undo = ExitStack()
 
     @contextmanager
@@ -64,20 +72,22 @@ class FixtureWrappers:
             replace(TestCase, "doClassCleanups", classmethod(do_class_cleanups))
             replace(unittest.case, "doModuleCleanups", self._do_module_cleanups)
             replace(unittest, "doModuleCleanups", self._do_module_cleanups)
-            seen: set[object] = set()
+            tests: dict[type, TestCase] = {}
+            layers: dict[type, None] = {}
             for one in _flattened(suite):
-                case = type(one)
-                if case in seen:
-                    continue
                 if isinstance(one, TestCase):
-                    seen.add(case)
-                    self._wrap_class(replace, case)
-                    if case.__module__ not in seen:
-                        seen.add(case.__module__)
-                        self._wrap_module(replace, case.__module__)
-                elif isinstance(layer := getattr(one, "layer", None), type) and layer not in seen:
-                    seen.add(layer)
-                    self._wrap_layer(replace, layer)
+                    tests.setdefault(type(one), one)
+                elif isinstance(layer := getattr(one, "layer", None), type):
+                    layers[layer] = None
+            for test in tests.values():
+                self._definitions.inspect(test)
+            for case in tests:
+                self._wrap_class(replace, case)
+            for name in {case.__module__ for case in tests}:
+                self._wrap_module(replace, name)
+            for layer in layers:
+                self._wrap_layer(replace, layer)
+            self._definitions.replace(replace)
             yield
 
     def remove(self) -> None:
@@ -248,15 +258,17 @@ class FixtureWrappers:
         self._fixtures.phases.current = Phase(CLEANUP, owner, function, number)
 
     def _call(self, scope_key: ScopeKey, function: _Call, /, *args: Any, **kwargs: Any) -> Any:
-        """Call a fixture of a class or a module. unittest wouldn't catch its `CancelledError`."""
+        """Call a fixture of a class or a module. unittest catches no `BaseException` of it."""
         assert scope_key.module is not None
         self._scopes.module = scope_key.module
         try:
             return self._fixtures.call(scope_key, never, function, *args, **kwargs)
-        except asyncio.CancelledError as error:
-            raise FixtureCancelledError(
-                f"{locations.describe(function)}: it was cancelled"
-            ) from error
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            is_cancelled = isinstance(error, asyncio.CancelledError)
+            what = "was cancelled" if is_cancelled else f"raised {type(error).__name__}"
+            raise FixtureExitError(f"{locations.describe(function)}: it {what}") from error
 
     def _note_async_fixture(self, scope_key: ScopeKey, function: Any) -> None:
         if inspect.iscoroutinefunction(locations.unwrap(function)):

@@ -22,7 +22,7 @@ from nose2_aio.cases.asyncio_runner import AsyncioRunner
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.phases import CLEANUP, Phase
 from nose2_aio.config.settings import Settings
-from nose2_aio.errors import DeadlockError, DefinitionError
+from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running import coroutines, hypothesis_examples
@@ -93,10 +93,20 @@ class IsolatedCases:
             if unittest_internals.is_runner_closed_by_unittest(case):
                 own[unittest_internals.CLOSE_RUNNER_HOOK] = partial(self._close, test)
 
-    def inspect(self) -> None:
-        """Look for what the test has left on its loop, when its cleanups are done."""
-        if self._runner is not None:
-            self._runner.inspect()
+    def end(self, test: TestCase, problems: Problems, *, is_passed: bool) -> None:
+        """Look for what the test has left on its loop, and close that, after its last cleanup.
+
+        If it has passed so far, raises `AbandonedLoopError` if the loop had to be abandoned.
+        """
+        if self._runner is None:
+            return
+        self._runner.inspect()
+        if unittest_internals.is_runner_closed_by_unittest(type(test)):
+            self._runner.close()
+        reason = problems.abandon_reason
+        if reason and is_passed and not self._settings.are_isolated_checked:  # or the checks do
+            del problems.abandon_reason
+            raise AbandonedLoopError(reason)
 
     def _call(self, hook: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Call one step of a test, under the time limit of the test."""

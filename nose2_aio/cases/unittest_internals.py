@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 import operator
 import sys
 import unittest
@@ -35,6 +36,7 @@ __all__ = [
     "call_isolated_test_method",
     "call_remaining_cleanups",
     "call_test_method",
+    "called_by_unittest",
     "cleanups_of",
     "count_cleanups",
     "error_holder",
@@ -53,6 +55,7 @@ __all__ = [
     "is_set_up_by_unittest",
     "method_name",
     "overrides",
+    "own_method",
     "pop_class_cleanups",
     "pop_module_cleanups",
     "replaced_enter_context",
@@ -61,6 +64,7 @@ __all__ = [
     "subtest",
     "subtest_parts",
     "suite_with",
+    "test_in",
     "tests_in",
 ]
 
@@ -95,6 +99,25 @@ def is_run_by_unittest(case: type[TestCase]) -> bool:
     return getattr(case, TEST_HOOK) in (call_test_method, call_isolated_test_method) and (
         case.run in (TestCase.run, IsolatedAsyncioTestCase.run)
     )
+
+
+def called_by_unittest(case: type[TestCase]) -> Iterator[str]:
+    """Yield the names of the methods that unittest calls to run a test of a class.
+
+    A class that runs its tests by itself may call its own methods in another way.
+    """
+    yield "__call__"
+    for name in ("__call__", "run"):
+        method = getattr(case, name)
+        is_own = method not in (TestCase.run, IsolatedAsyncioTestCase.run, TestCase.__call__)
+        if is_own and not inspect.iscoroutinefunction(method):
+            return
+    yield from ("run", "doCleanups", SET_UP_HOOK, TEST_HOOK, TEAR_DOWN_HOOK, CLEANUP_HOOK)
+
+
+def own_method(case: type[TestCase], name: str) -> Any:
+    """Return the method of a name that unittest has for a class."""
+    return getattr(IsolatedAsyncioTestCase if is_isolated(case) else TestCase, name)
 
 
 def has_default_hook(case: type[TestCase], hook: str) -> bool:
@@ -179,6 +202,13 @@ def is_called_by_run(frame: FrameType) -> bool:
     while caller is not None and caller.f_code.co_name == "doCleanups":
         caller = caller.f_back
     return caller is not None and caller.f_code is RUN_CODE
+
+
+def test_in(frame: FrameType | None) -> Any:
+    """Return the test that runs in a stack, given its innermost frame; None if it runs none."""
+    while frame is not None and frame.f_code is not RUN_CODE:
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals["self"]
 
 
 def is_isolated(case: type[TestCase]) -> bool:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import math
 import os
@@ -24,13 +25,13 @@ import sys
 from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import contextmanager, nullcontext
+from types import AsyncGeneratorType, FrameType
 from typing import Any, cast
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import LoopError
-from nose2_aio.eventloop import executors, wakeup_sources
+from nose2_aio.eventloop import asyncio_log, executors, wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.jobs import JobFunction
@@ -49,7 +50,6 @@ __all__ = [
     "InstrumentedMixin",
     "class_name",
     "clock_of",
-    "describe_job",
     "describe_wakeup_sources",
     "has_selector",
     "instrument",
@@ -95,7 +95,8 @@ class InstrumentedMixin:
         task: Task[Any] = super().create_task(coro, **options)  # type: ignore[misc]
         _hide_our_frame(task)
         loop_state = self.__nose2_aio__
-        loop_state.record(task, sys._getframe(1), getattr(coro, "__qualname__", ""))
+        name = getattr(coro, "__qualname__", None) or _name_of_closing(coro)
+        loop_state.record(task, sys._getframe(1), name)
         if isinstance(task, Task):  # a task factory may return something else
             if task.done():
                 loop_state.note_end(task)
@@ -151,7 +152,7 @@ class InstrumentedMixin:
         if isinstance(future, asyncio.Future):
             function = executors.function_to_thread(func)
             loop_state.add_job(future, function)
-            what = functools.partial(describe_job, function)
+            what = functools.partial(executors.describe_job, function)
             future.add_done_callback(functools.partial(loop_state.note_end, what=what))
         return future
 
@@ -170,8 +171,9 @@ class InstrumentedMixin:
         ):
             return  # until Python 3.12.1 this fails if the task of a server's handler is cancelled
         handler = self.get_exception_handler()  # type: ignore[attr-defined]
-        self.__nose2_aio__.record_handler_call(context, handler)
-        super().call_exception_handler(context)  # type: ignore[misc]
+        is_recorded = self.__nose2_aio__.record_handler_call(context, handler)
+        with asyncio_log.recorded() if is_recorded else nullcontext():
+            super().call_exception_handler(context)  # type: ignore[misc]
 
     def time(self) -> float:
         """Return the time that timers are set by: virtual or real, in seconds."""
@@ -187,6 +189,12 @@ class InstrumentedMixin:
         # called when an async generator that was not closed is deleted: a task will close it
         super()._asyncgen_finalizer_hook(agen)  # type: ignore[misc]
         self.__nose2_aio__.has_dropped_generator = True
+
+
+def _name_of_closing(coroutine: Any) -> str:
+    """Return a name for the ``aclose`` of an async generator, which has none; "" for others."""
+    closed = (one for one in gc.get_referents(coroutine) if type(one) is AsyncGeneratorType)
+    return next((f"{one.__qualname__}.aclose" for one in closed), "")
 
 
 def _recording(name: str) -> Any:
@@ -369,14 +377,9 @@ def describe_wakeup_sources(loop: AbstractEventLoop, *, has_own: bool = True) ->
     jobs = [] if loop_state is None else list((loop_state.jobs or {}).items())
     return [
         *map(wakeup_sources.describe_file, files),
-        *(describe_job(function) for job, function in jobs if not job.done()),
+        *(executors.describe_job(function) for job, function in jobs if not job.done()),
         *wakeup_sources.describe(),
     ]
-
-
-def describe_job(function: object) -> str:
-    """Return what a job is, given its function; None: not known."""
-    return f"the executor job {locations.describe(function)}" if function else "an executor job"
 
 
 @functools.cache

@@ -75,6 +75,8 @@ class LoopState:
     """Where to add how long the loop waits; None if that is not recorded."""
     is_new = True
     """True if nothing has run on the loop yet."""
+    own_task: asyncio.Task[Any] | None = None
+    """The task of the test, if that is none of ours."""
     has_dropped_generator = False
     """True if an async generator was deleted that was not closed. A task closes it."""
     has_selector = True
@@ -159,17 +161,21 @@ class LoopState:
         found = (self.objects or _NOTHING).get(id(future))
         if found is None:
             return
-        if self.endings is None:
-            self.endings = Endings()
         _, problems, _, name = found
         what = what or future.get_name()  # type: ignore[attr-defined]  # a task's
         # ``exception()`` would mark the exception as retrieved
         error = future._exception
         if error is not None:
-            self.endings.add_failed(self.now, problems, what, name, error)
+            self._noted.add_failed(self.now, problems, what, name, error)
         else:
             cancelled = "" if future.cancelled() else None
-            self.endings.others.append((self.now, problems, what, name, cancelled))
+            self._noted.others.append((self.now, problems, what, name, cancelled))
+
+    @property
+    def _noted(self) -> Endings:
+        if self.endings is None:
+            self.endings = Endings()
+        return self.endings
 
     @property
     def now(self) -> float:
@@ -185,17 +191,20 @@ class LoopState:
             or any(type(one.thing) is AsyncGeneratorType for one in self.created)
         )
 
-    def record_handler_call(self, context: dict[str, Any], handler: object) -> None:
-        """Record a call of the exception handler ``handler``, unless it is one that a test set."""
+    def record_handler_call(self, context: dict[str, Any], handler: object) -> bool:
+        """Record a call of the exception handler ``handler``, unless it is one that a test set.
+
+        Return True if the checks will report it.
+        """
         problems, origin, name = self._owner_of(context)
         error = context.get("exception")
         if error is not None and not {"task", "future"} & context.keys():
-            if self.endings is None:
-                self.endings = Endings()
-            self.endings.add_failed(self.now, problems, _failed_call(context), "", error)
-        if problems is not None and handler is self.initial_handler:
-            call = HandlerCall(context, _is_log_captured(), origin, name)
-            problems.handler_calls += (call,)
+            self._noted.add_failed(self.now, problems, _failed_call(context), "", error)
+        if problems is None or handler is not self.initial_handler:
+            return False
+        call = HandlerCall(context, _is_log_captured(), origin, name)
+        problems.handler_calls += (call,)
+        return problems.is_checked and not call.is_captured
 
     def _owner_of(self, context: dict[str, Any]) -> tuple[Problems | None, Origin, str]:
         """Return the `Problems` that a call of the exception handler belongs to.

@@ -97,11 +97,7 @@ def alarm_can_wake() -> bool:
         left, _ = signal.getitimer(signal.ITIMER_REAL)
     except AttributeError:  # Windows has no such timer
         return False
-    return (
-        left > 0
-        and not process_alarms.is_ours()
-        and _is_users(signal.getsignal(signal.SIGALRM), signal.SIGALRM)
-    )
+    return left > 0 and _is_users(signal.getsignal(signal.SIGALRM), signal.SIGALRM)
 
 
 def describe() -> list[str]:

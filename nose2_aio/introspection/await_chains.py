@@ -25,7 +25,7 @@ from nose2_aio.introspection import locations
 
 __all__ = ["Line", "format_lines", "frames", "is_hidden", "of_frame", "of_task", "to_lines"]
 
-_HIDDEN_PACKAGES = ("asyncio", "concurrent", "nose2_aio", "selectors", "threading")
+_HIDDEN_PACKAGES = ("asyncio", "concurrent", "nose2_aio", "selectors", "threading", "uvloop")
 """Packages whose frames are not shown."""
 _RUNNERS = ("nose2", "unittest")
 _MAX_LINES = 30
@@ -110,7 +110,7 @@ def to_lines(entries: Iterable[tuple[FrameType, int]]) -> list[Line]:
     the chain. Of many lines, the middle is left out.
     """
     lines: list[Line] = []
-    for is_users, group in itertools.groupby(entries, lambda entry: _is_users(entry[0])):
+    for is_users, group in itertools.groupby(entries, lambda entry: locations.of_user(entry[0])):
         run = list(group)
         found = [_line(frame, number) for frame, number in run]
         if not is_users and len(run) > _MAX_LIBRARY_LINES:
@@ -122,10 +122,6 @@ def to_lines(entries: Iterable[tuple[FrameType, int]]) -> list[Line]:
         left_out = Line(f"... {len(lines) - _MAX_LINES} more lines ...", "")
         return [*lines[:half], left_out, *lines[-half:]]
     return lines
-
-
-def _is_users(frame: FrameType) -> bool:
-    return locations.is_users(frame.f_code.co_filename)
 
 
 def _line(frame: FrameType, number: int) -> Line:

@@ -28,6 +28,7 @@ __all__ = [
     "line_in",
     "of_caller",
     "of_frame",
+    "of_user",
     "package_of",
     "text_of",
     "unwrap",
@@ -135,6 +136,11 @@ def package_of(frame: FrameType) -> str:
 def is_users(filename: str) -> bool:
     """Return True if a file is the user's, and not a library's."""
     return not filename.startswith(_LIBRARIES) and filename[:1] != "<"
+
+
+def of_user(frame: FrameType) -> bool:
+    """Return True if a frame is of the user's code, and not of a library."""
+    return is_users(frame.f_code.co_filename)
 
 
 def text_of(value: object, convert: Callable[[object], str] = repr) -> str:

@@ -81,6 +81,8 @@ class Names(NamedTuple):
     """Returns the name of a task."""
     future: Callable[[Future[Any], str], Wait | None] = lambda *_: None
     """Returns the wait for a future that is called so; None if nothing is known of it."""
+    job: Callable[[Future[Any]], Wait | None] = lambda _: None
+    """Returns the wait for a future of an executor job; None if it is not one."""
     frames: Sequence[FrameType] = ()
     """Where else names of objects are looked for."""
 
@@ -117,12 +119,17 @@ def of_task(task: Task[Any], names: Names) -> Wait:
                 return Wait(Kind.NOTHING, words)
             held = tuple(holders.holding(frame))
             details = holders.describe(frame, names.task, task)
+            library = _library(users)
+            words += f", in {library}" if library else ""
             return Wait(kind, words, details, stream=stream, holders=held)
     if not pending:
         return Wait(Kind.NOTHING, _ABOUT_TO_RUN)
     future = pending[0]
     name = called(future, "future")
-    return names.future(future, name) or _of_future(future, name, users)
+    library = _library(users)
+    if library:
+        return names.job(future) or Wait(Kind.DATA, f"waits in {library}")
+    return names.future(future, name) or _of_future(future, name)
 
 
 def by_name(task: Task[Any]) -> tuple[str, int]:
@@ -139,14 +146,19 @@ def listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
-def _of_future(future: Future[Any], name: str, users: list[FrameType]) -> Wait:
+def _library(frames: list[FrameType]) -> str:
+    """Return what the user's code has called of a library, ``read of package``, if it is in one."""
+    called = list(itertools.takewhile(lambda one: not locations.of_user(one), reversed(frames)))
+    named = [one for one in called if not one.f_code.co_name.startswith("__")]
+    for one in reversed(named or called):
+        return f"{one.f_code.co_qualname} of {locations.package_of(one)}"
+    return ""
+
+
+def _of_future(future: Future[Any], name: str) -> Wait:
     """Return the wait for a future that nobody knows more of."""
     if any(_code(callback) in _CHAINED for callback in _registered(future)):
         return Wait(Kind.WORK, "waits for a job of an executor or thread")
-    if users and not locations.is_users(users[-1].f_code.co_filename):
-        code = users[-1].f_code
-        package = locations.package_of(users[-1])
-        return Wait(Kind.ACTION, f"waits in {code.co_qualname} of {package}")
     return Wait(Kind.ACTION, f"waits for {name} that nobody has completed")
 
 

@@ -23,7 +23,7 @@ from nose2_aio.introspection import await_chains, locations, swallowing, waits
 from nose2_aio.introspection.await_chains import Line
 from nose2_aio.introspection.waits import Kind
 from nose2_aio.reporting import verdicts
-from nose2_aio.reporting.loop_tasks import LoopTasks, is_busy_host, is_idle_host, name_of
+from nose2_aio.reporting.loop_tasks import LoopTasks, is_idle_host, name_of, own_task
 
 __all__ = [
     "MAX_TASKS",
@@ -58,7 +58,7 @@ def describe_loop(
     if loop is None or loop.is_closed():
         return "\n".join(running)
     if own is None or is_idle_host(own):
-        own = next((one for one in asyncio.all_tasks(loop) if is_busy_host(one)), None)
+        own = own_task(loop)
     tasks = LoopTasks(loop, own)
     paragraphs = [] if lines else [verdicts.verdict(tasks)]
     paragraphs += [_ended(loop), running]

@@ -7,12 +7,12 @@ import functools
 from asyncio import AbstractEventLoop, Future, StreamReader, Task
 from typing import Any
 
-from nose2_aio.eventloop import instrumented
+from nose2_aio.eventloop import executors, instrumented
 from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains, locations, waits
 from nose2_aio.introspection.waits import Kind, Names, Wait
 
-__all__ = ["LoopTasks", "is_busy_host", "is_host", "is_idle_host", "name_of"]
+__all__ = ["LoopTasks", "is_host", "is_idle_host", "name_of", "own_task"]
 
 _MAX_NAMES = 8
 """How many names of tasks a line has, at most."""
@@ -35,7 +35,7 @@ def is_host(task: Task[Any]) -> bool:
     return isinstance(task, HostTask)
 
 
-def is_busy_host(task: Task[Any]) -> bool:
+def _is_busy_host(task: Task[Any]) -> bool:
     """Return True if a test runs in a task now."""
     return isinstance(task, HostTask) and not task.is_idle
 
@@ -45,18 +45,22 @@ def is_idle_host(task: Task[Any]) -> bool:
     return isinstance(task, HostTask) and task.is_idle
 
 
+def own_task(loop: AbstractEventLoop) -> Task[Any] | None:
+    """Return the task in which a test runs on a loop; None if there is none, or it is not known."""
+    loop_state = instrumented.state_of(loop)
+    own = None if loop_state is None else loop_state.own_task
+    return own or next((one for one in asyncio.all_tasks(loop) if _is_busy_host(one)), None)
+
+
 class LoopTasks:
     """The tasks of a loop that aren't done. ``own`` is that of the test, if there is one."""
 
     def __init__(self, loop: AbstractEventLoop, own: Task[Any] | None) -> None:
         self.loop = loop
         self.own = own
-        outer = (
-            []
-            if own is None
-            else [one for one in await_chains.frames(own) if not await_chains.is_hidden(one)]
-        )
-        self._names = Names(self.name_of, self._describe_future, outer)
+        outer = [] if own is None else await_chains.frames(own)
+        shown = [frame for frame in outer if not await_chains.is_hidden(frame)]
+        self._names = Names(self.name_of, self._describe_future, self._describe_job, shown)
         self._waits: dict[Task[Any], Wait] = {}
 
     def name_of(self, task: Task[Any]) -> str:
@@ -103,33 +107,37 @@ class LoopTasks:
         """Return the task that serves the other end of a stream, if that is on the same loop."""
         # neither the transports of a loop nor the task of a stream's protocol have a public name
         transport = getattr(stream, "_transport", None)
+        if transport is None:
+            return ()
         ends = _ends(transport)
-        for other in list(getattr(self.loop, "_transports", {}).values()):
-            if all(ends) and _ends(other) == ends[::-1]:
-                task = getattr(other.get_protocol(), "_task", None)
-                return (task,) if isinstance(task, Task) and not task.done() else ()
-        return ()
+        others = list(getattr(self.loop, "_transports", {}).values())
+        servers = [other.get_protocol() for other in others if _ends(other) == ends[::-1]]
+        tasks = [getattr(server, "_task", None) for server in servers if all(ends)]
+        return tuple(task for task in tasks if isinstance(task, Task) and not task.done())
+
+    def _describe_job(self, future: Future[Any]) -> Wait | None:
+        """Return which executor job a future is for, if the loop has recorded it."""
+        loop_state = instrumented.state_of(self.loop)
+        jobs: Any = (loop_state and loop_state.jobs) or {}
+        if loop_state is None or future not in jobs:
+            return None
+        created = loop_state.find(future)
+        place = locations.format_origin(() if created is None else created.origin)
+        handed_over = f", handed over at {place}" if place else ""
+        job = executors.describe_job(jobs[future])
+        return Wait(Kind.WORK, f"waits for {job}{handed_over}")
 
     def _describe_future(self, future: Future[Any], name: str) -> Wait | None:
         """Return what a future is for, if the loop has recorded it."""
+        job = self._describe_job(future)
         loop_state = instrumented.state_of(self.loop)
-        if loop_state is None:
-            return None
-        jobs: Any = loop_state.jobs or {}
-        if future in jobs:
-            created = loop_state.find(future)
-            place = locations.format_origin(() if created is None else created.origin)
-            job = instrumented.describe_job(jobs[future])
-            return Wait(Kind.WORK, f"waits for {job}{f', handed over at {place}' * bool(place)}")
-        origin = loop_state.find_future(future)
-        if not origin:
-            return None
+        origin = () if loop_state is None else loop_state.find_future(future)
+        if job is not None or not origin:
+            return job
         place = locations.format_origin(origin)
         return Wait(Kind.ACTION, f"waits for {name}, made at {place}")
 
 
 def _ends(transport: Any) -> tuple[Any, Any]:
     """Return the addresses of both ends of a connection."""
-    if transport is None:
-        return None, None
     return transport.get_extra_info("sockname"), transport.get_extra_info("peername")

@@ -19,14 +19,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import CoroutineType
 from typing import Any, TypeAlias
-from unittest import TestCase, mock
+from unittest import mock
 
 from nose2_aio.eventloop.problems import Unawaited
 from nose2_aio.introspection import attributes, locations
 from nose2_aio.reporting import mock_calls
 
 __all__ = [
-    "PLAIN_ATTRIBUTE_COUNT",
     "active_filters",
     "describe",
     "describe_handed",
@@ -39,8 +38,6 @@ Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
 _HOOK = "_warn_unawaited_coroutine"
 _ORIGIN_DEPTH = 1
 """How many frames Python records where a coroutine is created. Each frame costs time."""
-PLAIN_ATTRIBUTE_COUNT = len(vars(TestCase()))
-"""How many attributes a test case has if the user adds none."""
 # no public attribute tells a call of an AsyncMock from a function that mock.patch decorates
 _MOCK_CALL = getattr(getattr(mock.AsyncMock, "_execute_mock_call", None), "__code__", None)
 _TEXT = "coroutine 'x' was never awaited"

@@ -36,14 +36,16 @@ def in_order(loop: AbstractEventLoop) -> Iterator[Generator]:
     loop_state = instrumented.state_of(loop)
     created = () if loop_state is None else loop_state.created
     generators = [one.thing for one in created if type(one.thing) is AsyncGeneratorType]
+    generators = [one for one in generators if one.ag_frame is not None]
+    used: dict[Generator, list[Generator]] = {}
+    if len(generators) > 1:
+        used = {one: _used_by(one, generators) for one in generators}
     while True:
         generators = [one for one in generators if one.ag_frame is not None and not one.ag_running]
         if not generators:
             return
-        used: set[int] = set()
-        if len(generators) > 1:
-            used = {id(other) for one in generators for other in _used_by(one, generators)}
-        unused = [one for one in generators if id(one) not in used]
+        needed = {other for one in generators for other in used.get(one, ())}
+        unused = [one for one in generators if one not in needed]
         generator = (unused or generators)[-1]
         generators.remove(generator)
         yield generator

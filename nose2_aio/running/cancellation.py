@@ -42,6 +42,9 @@ class Canceller:
     interruption: BaseException | None = None
     """The error to raise for the job: the loop was stopped in order to cancel it."""
 
+    _reason: BaseException | None = None
+    """The last one of these."""
+
     def __init__(self, loop: AbstractEventLoop, host: Host, options: RunnerOptions) -> None:
         self._loop = loop
         self._host = host
@@ -57,7 +60,7 @@ class Canceller:
         error = DeadlockError(f"{DEADLOCK}\n\n{self.report()}".rstrip())
         if not self._host.is_busy:
             raise error
-        self.interruption = error
+        self.interruption = self._reason = error
         self._loop.stop()
 
     def note_interrupt(self, error: KeyboardInterrupt) -> None:
@@ -66,7 +69,9 @@ class Canceller:
 
     def cancel(self) -> bool:
         """Cancel the job until it ends; return True if it has ended."""
-        for _ in range(_TIMES):
+        times = _TIMES - self._host.is_being_cancelled
+        self._host.is_being_cancelled = True
+        for _ in range(times):
             task = self._host.task
             if task is None or not self._host.is_busy:
                 return True
@@ -75,8 +80,13 @@ class Canceller:
             except RecursionError:  # tasks that wait for each other
                 return False
             task.add_done_callback(self._stop)  # it may not have started
-            with swallowing.noting():
-                self._run()
+            try:
+                with swallowing.noting():
+                    self._run()
+            except KeyboardInterrupt as error:
+                if self._reason is not None:
+                    error.add_note(f"\nIt was being cancelled: {self._reason}")
+                raise
         return not self._host.is_busy
 
     def explain(self, error: BaseException, ended: BaseException | None) -> None:
@@ -108,7 +118,7 @@ class Canceller:
             deadline.set_alarm(self._expire)
             return
         deadline.report = deadline.report or self.report()
-        self.interruption = deadline.error()
+        self.interruption = self._reason = deadline.error()
         self._loop.stop()
 
     def report(self) -> str:

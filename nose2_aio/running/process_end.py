@@ -30,7 +30,7 @@ from typing import Any
 
 from nose2_aio.introspection import await_chains
 
-__all__ = ["guard", "watch"]
+__all__ = ["guard", "leave", "watch", "will_exit"]
 
 _STDERR = 2
 _INTERRUPTED = 130
@@ -44,7 +44,7 @@ def guard(result: Any, grace: float) -> None:
 
     That is so if its program was called with ``exit=True``, the default.
     """
-    if _will_exit(sys._getframe(1)):
+    if will_exit():
         is_interrupted = isinstance(sys.exception(), KeyboardInterrupt)
         status = _INTERRUPTED if is_interrupted else int(not result.wasSuccessful())
         # called before the threads are joined
@@ -74,6 +74,11 @@ def _leave(threads: Iterable[Thread], grace: float, status: int, descriptor: int
     head = f"The process ends without what tests have left running (exit-grace: {grace:g} s):"
     with contextlib.suppress(OSError):
         os.write(descriptor, "\n".join(["", head, *lines, ""]).encode())
+    leave(status)
+
+
+def leave(status: int) -> None:
+    """End the process at once, but call the functions that are registered with `atexit`."""
     for child in multiprocessing.active_children():
         child.kill()
     last = Thread(target=atexit._run_exitfuncs, daemon=True)
@@ -89,8 +94,9 @@ def _flush() -> None:
             stream.flush()
 
 
-def _will_exit(frame: FrameType | None) -> bool:
-    """Return True if a unittest program that ends the process has called the code of a frame."""
+def will_exit() -> bool:
+    """Return True if a unittest program has called this that ends the process after its run."""
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         program = frame.f_locals.get("self")
         if isinstance(program, unittest.TestProgram):

@@ -244,8 +244,7 @@ class Runner:
         deadline = host.deadline
         if state is not None:
             state.is_new = False
-            if state.waits is not self.options.time_limits.waits:
-                waits = self.options.time_limits.waits
+            if state.waits is not (waits := self.options.time_limits.waits):
                 instrumented.record_waits(loop, waits, lambda: host.innermost_line)
             if self.options.fails_deadlocks:
                 state.on_deadlock = self._find_deadlock
@@ -352,7 +351,8 @@ class Runner:
         if self.host.has_ended:
             self.loop.call_soon(self._end)
         while self.host.state is State.CLOSING:
-            self.loop.run_forever()
+            with contextlib.suppress(SystemExit):  # of a leftover task: the shutdown reports it
+                self.loop.run_forever()
 
     def _end(self) -> None:
         """Stop the loop after the end of the host, and after the shutdown if there is one."""

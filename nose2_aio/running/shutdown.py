@@ -148,7 +148,8 @@ class Leftovers:
         task = asyncio.Task(self._end_own(), loop=self._loop)
         task.add_done_callback(lambda _: self._loop.stop())
         while not task.done():
-            self._loop.run_forever()
+            with contextlib.suppress(SystemExit):  # of a leftover task: it is reported
+                self._loop.run_forever()
         task.result()
 
     async def _end_own(self) -> None:

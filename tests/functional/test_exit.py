@@ -121,3 +121,73 @@ class Exit(TestCase):
         run = project.python("program.py")
         self.assertEqual((run.returncode, run.ran), (3, 2), run.output)
         self.assertNotIn("exit-grace", run.output)
+
+
+STUCK = """
+import asyncio, time, unittest
+from nose2_aio.running import time_limits
+time_limits._PATIENCE = 0.02
+time_limits._MAX_TIMES = 8
+
+def swallow():
+    while True:
+        try:
+            time.sleep(0.01)
+        except BaseException:
+            pass
+
+"""
+STUCK_IN = {
+    "a test": "class Case(unittest.TestCase):\n    def test(self): swallow()",
+    "a coroutine": "class Case(unittest.TestCase):\n    async def test(self): swallow()",
+    "an Isolated test": (
+        "class Case(unittest.IsolatedAsyncioTestCase):\n    async def test(self): swallow()"
+    ),
+    "a fixture": (
+        "class Case(unittest.TestCase):\n    @classmethod\n"
+        "    async def setUpClass(cls): swallow()\n    async def test(self): pass"
+    ),
+    "a leftover task": (
+        "class Case(unittest.TestCase):\n    async def test(self):\n"
+        "        self.task = asyncio.create_task(self.wait())\n        await asyncio.sleep(0)\n"
+        "    async def wait(self):\n        try:\n            await asyncio.sleep(60)\n"
+        "        finally:\n            swallow()"
+    ),
+}
+
+
+class Stuck(TestCase):
+    """Code that catches whatever is raised in it."""
+
+    def test_each(self) -> None:
+        """The run ends with its reports. They say what would go on."""
+        for name, code in STUCK_IN.items():
+            with self.subTest(name):
+                project = Project(self)
+                project.write(
+                    "test_it.py",
+                    STUCK + code + "\n\natexit = __import__('atexit')\n"
+                    "atexit.register(print, 'called at exit')\n",
+                )
+                run = project.nose2(
+                    *("--aio-time-limit=0.1", "--aio-grace=0.05"),
+                    *("--plugin", "nose2.plugins.junitxml", "--junit-xml"),
+                )
+                self.assertEqual(run.returncode, 1, run.output)
+                (report,) = run.reports
+                self.assertRegex(report, r"test_it.py:\d+ in swallow +time.sleep\(0.01\)\n")
+                self.assertIn("With workers = 1", report)
+                self.assertIn("FAILED (errors=1)", run.output)
+                self.assertIn("called at exit", run.output)
+                self.assertNotIn("nose2_aio/", run.output)
+                self.assertIn('errors="1"', (project.folder / "nose2-junit.xml").read_text())
+
+    def test_embedded(self) -> None:
+        """A program that goes on after the run is not ended. Nor is a worker: it is killed."""
+        code = STUCK.replace("while True", "for _ in range(12)") + STUCK_IN["a test"]
+        program = "import nose2; nose2.main(module=None, argv=['nose2', '--plugin', 'nose2_aio', "
+        project = Project(self)
+        project.write("test_it.py", code)
+        run = project.python("-c", program + "'--aio-time-limit=0.1'], exit=False); print('on')")
+        self.assertEqual((run.returncode, run.ran, len(run.reports)), (0, 1, 1), run.output)
+        self.assertIn("on\n", run.output)

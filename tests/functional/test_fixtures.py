@@ -581,31 +581,110 @@ class Mistakes(TestCase):
                     await asyncio.sleep(30)
 
                 async def test(self): ...
+
+            class Isolated(unittest.IsolatedAsyncioTestCase):
+                async def test(self):
+                    asyncio.get_running_loop().stop()
+                    await asyncio.sleep(30)
             """,
             "setUp, test_it.py:4: the loop was stopped before the fixture was done\n\n"
             "slow at test_it.py:6 in setUp: sleeps, ",
+            "RuntimeError: Event loop stopped before Future completed.\n\n"
+            "slow at test_it.py:13 in test: sleeps, ",
         )
 
-    def test_cancelled(self) -> None:
-        """A cancelled class fixture fails like any other. The run goes on."""
-        self.assert_said(
+    def test_exits(self) -> None:
+        """A fixture that is cancelled or exits fails, so does a task. The run goes on."""
+        project = Project(self)
+        for number, (fixture, exits) in enumerate(
+            [
+                ("setUpClass", "sys.exit(0)"),
+                ("tearDownClass", "sys.exit(0)"),
+                ("setUpClass", "asyncio.current_task().cancel()"),
+                ("setUpClass", "asyncio.create_task(exits())"),
+            ]
+        ):
+            project.write(
+                f"test_{number}.py",
+                f"""
+                import asyncio, sys, unittest
+
+                async def exits(): sys.exit(0)
+
+                class Case(unittest.TestCase):
+                    @classmethod
+                    async def {fixture}(cls):
+                        {exits}
+                        await asyncio.sleep(0.01)
+
+                    async def test(self): ...
+
+                class Next(unittest.TestCase):
+                    async def test(self): ...
+                """,
+            )
+        project.write(
+            "test_modules.py",
             """
-            import asyncio, unittest
+            import sys, unittest
+
+            def setUpModule():
+                unittest.addModuleCleanup(clean_up)
+                sys.exit(0)
+
+            async def clean_up():
+                sys.exit(0)
+
+            async def test(): ...
+            """,
+        )
+        project.write(
+            "test_tasks.py",
+            """
+            import asyncio, sys, unittest
+
+            async def exits():
+                try:
+                    await asyncio.sleep(100)
+                finally:
+                    sys.exit(0)
 
             class Case(unittest.TestCase):
                 @classmethod
                 async def setUpClass(cls):
-                    asyncio.current_task().cancel()
+                    cls.task = asyncio.create_task(exits())
+
+                async def test(self):
+                    self.task = asyncio.create_task(exits())
+
+                async def tearDown(self):
                     await asyncio.sleep(0)
 
-                async def test(self): ...
-
-            class Next(unittest.TestCase):
-                async def test(self): ...
+            class Isolated(unittest.IsolatedAsyncioTestCase):
+                async def test(self):
+                    self.task = asyncio.create_task(exits())
+                    await asyncio.sleep(0)
             """,
-            "FixtureCancelledError: setUpClass, test_it.py:4: it was cancelled",
-            "test (test_it.Next.test) ... ok",
         )
+        for workers in ("0", "2"):
+            run = project.nose2("-v", "--aio-workers", workers)
+            words = sorted(re.findall(r"FixtureExitError: (.*)", run.output))
+            self.assertEqual(
+                [
+                    "clean_up, test_modules.py:7: it raised SystemExit",
+                    "setUpClass, test_0.py:6: it raised SystemExit",
+                    "setUpClass, test_2.py:6: it was cancelled",
+                    "setUpClass, test_3.py:6: it raised SystemExit",
+                    "setUpModule, test_modules.py:3: it raised SystemExit",
+                    "tearDownClass, test_1.py:6: it raised SystemExit",
+                ],
+                words,
+                run.output,
+            )
+            self.assertEqual((run.returncode, run.ran), (1, 7), run.output)
+            self.assertNotIn("nose2_aio/", "".join(run.reports))
+            self.assertEqual(run.output.count("(exits) "), 5, run.output)
+            self.assertIn("the event loop could not be closed: SystemExit(0)", run.output)
 
     def test_limit(self) -> None:
         """The time limit applies to each fixture."""

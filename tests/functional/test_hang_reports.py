@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib.util import find_spec
 from unittest import TestCase, skipIf
 
 from tests.runs import Project
@@ -198,11 +199,87 @@ EXPECTED = {
     "test_timer": [
         (
             r"\n\nstuck at test_it.py:85 in test_timer: waits for the event done to be set; "
-            r"only the timer for TestCase.fail, unittest/case.py:\d+ in \d\.\d+ s "
+            r"only a timer of unittest in \d\.\d+ s "
             r"or heart \(beat\), which sleeps, 0\.\d+ s to go could wake it\n"
         ),
     ],
 }
+
+SIBLINGS = """
+import asyncio, unittest
+import nose2_aio as aio
+
+
+async def fail(number):
+    raise LookupError(number)
+
+
+class Isolated(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        self.failing = asyncio.create_task(fail(1), name="background")
+        await asyncio.sleep(0)
+
+    async def test(self):
+        await asyncio.Event().wait()
+
+
+class Shared(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        cls.failing = asyncio.create_task(cls.fail_later(), name="background")
+
+    @classmethod
+    async def fail_later(cls):
+        await asyncio.sleep(0)
+        await fail(2)
+
+    async def test_1(self):
+        await asyncio.gather(asyncio.create_task(fail(3)), return_exceptions=True)
+
+    async def test_2(self):
+        await asyncio.Event().wait()
+
+
+class Locks(unittest.TestCase):
+    async def test(self):
+        async def take(first, second):
+            async with first:
+                await asyncio.sleep(0)
+                async with second:
+                    pass
+
+        one, other = asyncio.Lock(), asyncio.Lock()
+        await asyncio.gather(take(one, other), take(other, one))
+
+
+@aio.timeout(0.2)
+async def test_function():
+    await asyncio.gather(fail(4), return_exceptions=True)
+    await asyncio.Event().wait()
+"""
+
+LIBRARY = '''
+class Server:
+    """Calls a handler in a task of its own."""
+
+    async def serve(self, handler):
+        await handler()
+
+
+class Client:
+    """Waits for a future of its own."""
+
+    async def __aenter__(self):
+        await self.connect()
+
+    async def connect(self):
+        await self.wait()
+
+    async def wait(self):
+        await asyncio.get_running_loop().create_future()
+
+    async def __aexit__(self, *_): ...
+'''
 
 
 @skipIf(sys.platform == "win32", "the loop has no selector of ours there")
@@ -220,3 +297,61 @@ class HangReports(TestCase):
                 with self.subTest(name):
                     self.assertRegex(reports[name], pattern)
             self.assertNotRegex(reports[name], r"<Future|_Gathering|nose2_aio/")
+
+    def test_siblings(self) -> None:
+        """What has ended is told for all kinds of tests, on other loops and in workers too."""
+        project = Project(self, test_it=SIBLINGS)
+        project.write("loops.py", "import asyncio\nother = asyncio.SelectorEventLoop\n")
+        for arguments in (
+            ["--aio-isolated-checks"],
+            ["--aio-workers=2"],
+            ["--aio-loop", "uvloop" if find_spec("uvloop") else "loops.other"],
+        ):
+            run = project.nose2("--aio-time-limit=0.2", *arguments)
+            stuck = [report for report in run.reports if "stuck" in report]
+            reports = {re.findall(r"test_it\.(\w+)", report)[0]: report for report in stuck}
+            for name, number in (("Isolated", 1), ("Shared", 2), ("test_function", 4)):
+                with self.subTest(name, arguments=arguments):
+                    pattern = rf" failed 0\.\d\d s before: LookupError: {number}, test_it\.py:6"
+                    self.assertRegex(reports[name], pattern)
+            self.assertNotRegex(run.output, "asyncSetUp\\) ended|LookupError: 3")
+            if sys.version_info >= (3, 12):
+                self.assertRegex(
+                    reports["Locks"],
+                    r"stuck in a circle: Task-\d+ \(.*take\), at test_it.py:40 in take: "
+                    r"waits for the lock second, held by Task-\d+ \(.*take\) since .*; Task-",
+                )
+
+    def test_libraries(self) -> None:
+        """A wait in a library is named after what was called. Stuck handlers are told, too."""
+        project = Project(
+            self,
+            test_it="""
+            import asyncio, pathlib, sys, sysconfig, types, unittest
+
+            library = types.ModuleType("library")
+            vars(library).update(asyncio=asyncio)
+            path = pathlib.Path(sysconfig.get_path("purelib"), "library.py")
+            source = pathlib.Path("source.txt").read_text()
+            exec(compile(source, str(path), "exec"), vars(library))
+
+            class Case(unittest.TestCase):
+                async def handle(self):
+                    await asyncio.Event().wait()
+
+                async def test(self):
+                    loop = asyncio.get_running_loop()
+                    serving = loop.create_task(library.Server().serve(self.handle), name="server")
+                    loop.call_later(60, library.Client)
+                    async with library.Client():
+                        pass
+            """,
+        )
+        project.write("source.txt", LIBRARY)
+        (report, *_) = project.nose2("--aio-time-limit=0.2").reports
+        self.assertRegex(
+            report,
+            r"\n\nstuck or slow at test_it.py:17 in test: waits in Client.connect of library; "
+            r"only the timer for .*Client.* could wake it\n"
+            r"also stuck: server \(Server.serve\), at test_it.py:11 in handle: waits for an event",
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from unittest import TestCase
 
-from tests.runs import SCENARIOS, Run, nose2, python
+from tests.runs import SCENARIOS, Project, Run, nose2, python
 
 
 def comparable(run: Run) -> str:
@@ -82,3 +82,87 @@ class SelfRunning(TestCase):
         with_it = nose2(*arguments, folder=SCENARIOS / "owners")
         without = nose2("-v", "test_owners", folder=SCENARIOS / "owners", plugin=False)
         self.assertEqual(comparable(with_it), comparable(without))
+
+    def test_async_fixtures(self) -> None:
+        """With an async fixture of ours, their tests would run on another loop: an error."""
+        project = Project(
+            self,
+            test_it="""
+            import asyncio, functools, unittest
+            from unittest import mock
+            import nose2_aio as aio
+
+            def runs_it(function):
+                @functools.wraps(function)
+                def run(*args):
+                    return asyncio.run(function(*args))
+                return run
+
+            class OfInstance(unittest.TestCase):
+                '''Wraps its tests as Django does: without a trace on the wrapper.'''
+
+                def __call__(self, result=None):
+                    method = getattr(self, self._testMethodName)
+                    setattr(self, self._testMethodName, lambda: asyncio.run(method()))
+                    super().__call__(result)
+
+            class SetUp(OfInstance):
+                async def setUp(self): pass
+                async def test(self): raise LookupError("its own")
+
+            class TearDown(unittest.TestCase):
+                async def tearDown(self): pass
+                @runs_it
+                async def test(self): pass
+
+            class Class(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls): pass
+                @runs_it
+                async def test(self): pass
+
+            class Class2(Class):
+                pass
+
+            class TestClass:
+                async def setUp(self): pass
+                @runs_it
+                async def test(self): pass
+
+            class Good(unittest.TestCase):
+                async def setUp(self): self.loop = asyncio.get_running_loop()
+                @mock.patch("os.sep")
+                async def test_patched(self, _): self.check()
+                @aio.run_until_complete
+                async def test_decorated(self): self.check()
+                @runs_it
+                async def test_skipped(self): self.skipTest("it")
+                @aio.run_until_complete
+                async def test_fails(self): raise ValueError("as usual")
+                def test_sync(self): pass
+                def check(self): assert asyncio.get_running_loop() is self.loop
+
+            class Sync(OfInstance):
+                def setUp(self): pass
+                async def test(self): pass
+
+            class Isolated(unittest.IsolatedAsyncioTestCase):
+                async def asyncSetUp(self): pass
+                @runs_it
+                async def test(self): pass
+            """,
+        )
+        for workers in ("0", "2"):
+            run = project.nose2("-v", "--aio-workers", workers)
+            for name in ("SetUp", "TearDown", "Class", "Class2", "TestClass"):
+                self.assertEqual(run.outcomes[f"test_it.{name}.test"], "ERROR", name)
+            self.assertRegex(
+                run.output,
+                r"DefinitionError: setUp, test_it.py:20: the test ran on another event loop than "
+                r"this fixture. A decorator or a base class has run the test's coroutine.\n"
+                r"Make the fixture a plain function, or leave the test to the plugin.",
+            )
+            self.assertIn("LookupError: its own", run.output)
+            self.assertEqual(run.output.count("DefinitionError"), 5)
+            self.assertIn("errors=6, skipped=1)", run.output)
+            self.assertNotIn("nose2_aio/", run.output)

@@ -434,7 +434,7 @@ class Case(unittest.TestCase):
         self.assertEqual(len(run.reports), 1, run.output)
 
     def test_own_alarm(self) -> None:
-        """A test may use SIGALRM for itself. If it awaits, its limit still applies."""
+        """A test may use SIGALRM and its timer for itself. Its limit still applies."""
         run = project(
             self,
             """
@@ -450,9 +450,18 @@ class Case(unittest.TestCase):
         self.assertEqual(self.rung, [1])
     async def test_awaits(self):
         await asyncio.sleep(300)
+    async def test_blocks(self):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        time.sleep(300)
+class All(unittest.TestCase):
+    async def test_1(self):
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+    def test_2(self):
+        time.sleep(300)
 """,
         ).nose2("-v", "--aio-time-limit=0.2")
-        self.assertEqual(list(run.outcomes.values()), ["ok", "ERROR"], run.output)
+        self.assertEqual(list(run.outcomes.values()), [*["ok", "ERROR"] * 2, "ERROR"], run.output)
 
     def test_debugger(self) -> None:
         """Under a debugger there are no limits."""
@@ -514,6 +523,9 @@ class Leaves(unittest.IsolatedAsyncioTestCase):
     async def test(self):
         self.task = asyncio.create_task(stubborn())
         await asyncio.sleep(0)
+    async def test_fails(self):
+        await self.test()
+        self.fail()
     async def test_next(self): pass
 class Blocks(unittest.IsolatedAsyncioTestCase):
     async def blocks(self):
@@ -526,11 +538,12 @@ class Blocks(unittest.IsolatedAsyncioTestCase):
         await asyncio.sleep(0)
 """,
         ).nose2("-v", "--aio-time-limit=0.1", "--aio-grace=0.1")
-        self.assertIn(run.ran, (15, 16), run.output)  # some don't start what is skipped
+        self.assertIn(run.ran, (16, 17), run.output)  # some don't start what is skipped
         self.assertNotIn("Task exception was never retrieved", run.output)
         self.assertEqual(
             [report.partition(" ")[2].partition(" ")[0] for report in run.reports],
             [
+                "test",  # of Blocks
                 "test_blocks",
                 "test_catches",
                 "test_catches_sync",
@@ -540,10 +553,13 @@ class Blocks(unittest.IsolatedAsyncioTestCase):
                 "test_sleeps",
                 "test_swallows",
                 "test_tear_down",
+                "test",  # of Leaves
+                "test_fails",
             ],
             run.output,
         )
-        self.assertIn("test_it.Leaves.test\n  the event loop was abandoned: a task", run.output)
+        self.assertIn("AbandonedLoopError: the event loop was abandoned: a task", run.reports[-2])
+        self.assertIn("the event loop was abandoned: a task", run.reports[-1])
 
     def test_workers(self) -> None:
         """Limits apply in worker processes too, and all reports come back."""

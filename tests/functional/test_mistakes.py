@@ -135,6 +135,113 @@ class Tests(TestCase):
             "Take the 'yield' out of it, or make it a helper that a test iterates.",
         )
 
+    def test_fixtures_of_isolated(self) -> None:
+        """``asyncSetUp`` and the like in a plain class, where nobody calls them."""
+        project = Project(
+            self,
+            test_it="""
+            import inspect, unittest
+
+            class Base(unittest.TestCase):
+                async def asyncSetUp(self): self.client = 1
+
+            class Case(Base):
+                async def test_passes(self): pass
+                def test_fails(self): self.client
+                def test_set_up(self): pass
+                def setUp(self):
+                    if "set_up" in self.id(): self.fail()
+
+            class TestClass:
+                def asyncTearDown(self): pass
+                async def test(self): pass
+                async def test_skipped(self): raise unittest.SkipTest
+
+            class Cleanups(unittest.TestCase):
+                async def test_cleanup(self): self.addAsyncCleanup(print)
+                async def setUp(self):
+                    if "context" in self.id(): self.enterAsyncContext()
+                def test_context(self): pass
+                def test_other(self): self.other()
+
+            class Called(Base):
+                called = ()
+                def setUp(self):
+                    self.assertTrue(inspect.iscoroutinefunction(self.asyncSetUp))
+                    try: self.asyncSetUp().send(None)
+                    except StopIteration: pass
+                async def test_called(self): self.assertEqual(self.client, 1)
+
+            class CalledInTest(unittest.TestCase):
+                def asyncSetUp(self): self.client = 1
+                def asyncTearDown(self): self.client = 2
+                def setUp(self): self.asyncSetUp()
+                async def test_1(self): self.asyncTearDown()
+                async def test_2(self): self.asyncTearDown()
+                async def test_3(self): raise unittest.SkipTest
+            """,
+        )
+        for workers in ("0", "2"):
+            run = project.nose2("-v", "--aio-workers", workers)
+            self.assertEqual(
+                run.output.count(
+                    "DefinitionError: asyncSetUp, test_it.py:4: nobody has called it, since Case "
+                    "is no IsolatedAsyncioTestCase.\nName it setUp, or derive the class from "
+                    "IsolatedAsyncioTestCase."
+                ),
+                2,
+                run.output,
+            )
+            self.assertEqual(run.output.count("nobody has called it"), 3, run.output)
+            self.assertIn("since TestClass is no Isolated", run.output)
+            self.assertIn("Name it tearDown, or", run.output)
+            self.assertIn(
+                "Only IsolatedAsyncioTestCase has it. Write self.addCleanup(function): it may be "
+                "a coroutine function.",
+                run.output,
+            )
+            self.assertIn("Write await aio.enter_async_context(self, manager).", run.output)
+            self.assertEqual(run.output.count("Only Isolated"), 2)
+            self.assertEqual(
+                sorted(run.outcomes.values()),
+                sorted(["ERROR"] * 6 + ["FAIL"] + ["ok"] * 3 + ["skipped"] * 2),
+                run.output,
+            )
+            self.assertNotIn("nose2_aio/", run.output)
+
+    def test_async_methods_of_unittest(self) -> None:
+        """Methods that unittest calls to run a test can't be coroutine functions."""
+        project = Project(self)
+        names = ("run", "__call__", "doCleanups", "_callTestMethod")
+        for name in names:
+            project.write(
+                f"test_{name}.py",
+                f"""
+                import unittest
+
+                class Mixin:
+                    async def {name}(self, *args): pass
+
+                class Case(Mixin, unittest.TestCase):
+                    async def test(self): self.fail("it ran")
+                    def test_sync(self): self.fail("it ran")
+
+                class Other(Mixin, unittest.IsolatedAsyncioTestCase):
+                    async def test(self): self.fail("it ran")
+                """,
+            )
+        for workers in ("0", "2"):
+            run = project.nose2("-v", "--aio-workers", workers)
+            self.assertEqual((run.returncode, run.ran), (1, 12), run.output)
+            for name in names:
+                message = (
+                    f"DefinitionError: {name}, test_{name}.py:4: 'async def {name}' would never "
+                    f"run: unittest calls {name} to run a test, and does not await it.\n"
+                    "Make it a plain function, or give it another name."
+                )
+                self.assertEqual(run.output.count(message), 3, run.output)
+            self.assertNotIn("it ran", run.output)
+
     def test_generates_tests(self) -> None:
         """A generator of tests that is treated as a coroutine."""
         self.assertEqual(

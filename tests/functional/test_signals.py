@@ -169,6 +169,7 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(run.returncode, 1, run.output)
         self.assertEqual(self.notes(project), ["waiting"] * 3 + ["torn down"] * 3)
         self.assertEqual((run.ran, len(run.reports)), (4, 4), run.output)
+        self.assertIn("\nthe run was interrupted by Ctrl-C: 1 test did not run\n", run.output)
         self.assertIn("told", run.output)
         self.assertEqual(run.output.count("InterruptedRunError: interrupted by Ctrl-C"), 3)
         for line in (r"await asyncio.sleep\(60\)", r"time.sleep\(60\)"):

@@ -17,7 +17,7 @@ class Tree(TestCase):
             errors.InvalidValueError: ValueError,
             errors.InvalidTypeError: TypeError,
             errors.DefinitionError: TypeError,
-            errors.FixtureCancelledError: Exception,
+            errors.FixtureExitError: Exception,
             errors.InterruptedRunError: Exception,
             errors.DeadlockError: Exception,
             errors.CheckError: AssertionError,

@@ -169,6 +169,7 @@ class Modules(TestCase):
             hidden,
             {
                 "cases.adapter",
+                "cases.definitions",
                 "cases.fixture_wrappers",
                 "cases.isolated",
                 "cases.invocation",

@@ -257,7 +257,7 @@ class Waits(TestCase):
         namespace: dict[str, Any] = {"__name__": "library.module"}
         exec(code, namespace)
         reading = namespace["read"](asyncio.get_running_loop().create_future())
-        await self.assert_waits(reading, "waits in read of library", Kind.ACTION)
+        await self.assert_waits(reading, "waits in read of library", Kind.DATA)
 
     async def test_wait_for(self) -> None:
         """``wait_for`` waits for a task, or in it."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from typing import Any
-from unittest import TestCase
+from unittest import TestCase, mock
 
 import nose2_aio as aio
 from nose2_aio.eventloop import instrumented
 from nose2_aio.introspection.await_chains import Line
-from nose2_aio.reporting import hang_report
+from nose2_aio.reporting import hang_report, verdicts
+from nose2_aio.reporting.loop_tasks import LoopTasks
 
 
 class Reports(TestCase):
@@ -92,3 +94,71 @@ class Reports(TestCase):
 
     async def nothing(self) -> None:
         """Do nothing."""
+
+
+class Verdicts(TestCase):
+    """The first line."""
+
+    async def report(self) -> str:
+        """Return the first line of the report on a loop, without that on the test itself."""
+        loop = asyncio.get_running_loop()
+        return verdicts.verdict(LoopTasks(loop, None))[0]
+
+    async def test_sources(self) -> None:
+        """Of many things that could wake the loop, the first ones are named."""
+        loop, event = asyncio.get_running_loop(), asyncio.Event()
+        timers = [loop.call_later(delay, print) for delay in (50, 60, 70, 80, math.inf)]
+        timers[3].cancel()
+        waiting = asyncio.create_task(event.wait(), name="waiting")
+        await asyncio.sleep(0)
+        one, *_ = others = [asyncio.create_task(asyncio.sleep(9), name=f"o{n}") for n in range(2)]
+        await asyncio.sleep(0)
+        with mock.patch.object(instrumented, "describe_wakeup_sources", return_value=[]):
+            self.assertRegex(
+                await self.report(),
+                r"; only the timer for builtins\.print in 50 s or "
+                r"the timer for builtins\.print in 60 s or 3 other things could wake it$",
+            )
+        for each in (*timers, *others, waiting):
+            each.cancel()
+        await asyncio.wait([one, *others, waiting])
+
+    async def test_streams(self) -> None:
+        """A task may wait for the other end of a connection, if that is on this loop."""
+        reader = asyncio.StreamReader()
+        tasks = [asyncio.create_task(reader.read(), name="alone")]
+
+        async def serve(_: object, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        ours, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        await asyncio.sleep(0)
+        loop_tasks = LoopTasks(asyncio.get_running_loop(), None)
+        self.assertEqual(loop_tasks.awaited(tasks[0]), [])
+        self.assertEqual(await ours.read(), b"")
+        writer.close()
+        server.close()
+        tasks[0].cancel()
+        await asyncio.wait(tasks)
+
+    def test_no_records(self) -> None:
+        """On a loop that is not instrumented, less is known."""
+
+        async def main() -> str:
+            loop = asyncio.get_running_loop()
+            task = asyncio.create_task(self.awaits(loop.create_future()))
+            await asyncio.sleep(0)
+            text = await self.report()
+            task.cancel()
+            return text
+
+        self.assertRegex(
+            asyncio.run(main()),
+            r"^stuck: Task-\d+ \(Verdicts\.awaits\), at .* in awaits: "
+            r"waits for the future one that nobody has completed$",
+        )
+
+    async def awaits(self, one: asyncio.Future[None]) -> None:
+        """Await."""
+        await one

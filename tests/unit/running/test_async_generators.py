@@ -119,9 +119,9 @@ class Closing(TestCase):
                 raise LookupError("no such table")
 
         async def ignores() -> AsyncIterator[int]:
-            while True:
-                with contextlib.suppress(GeneratorExit):
-                    yield 1
+            with contextlib.suppress(GeneratorExit):
+                yield 1
+            yield 2
 
         async def job() -> None:
             asyncio.get_running_loop().set_exception_handler(
