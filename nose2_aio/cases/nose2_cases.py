@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,7 +20,6 @@ from nose2_aio.introspection import locations
 
 __all__ = [
     "TESTS",
-    "Fixture",
     "UserCall",
     "call_class_fixture",
     "class_fixtures",
@@ -28,6 +28,7 @@ __all__ = [
     "has_fixture",
     "inner_fixture_call",
     "is_layer_suite",
+    "name_fixtures",
     "renew_user_object",
     "set_function_name",
     "unwrap_nose2",
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 
-class Fixture(TestCase):
+class _Fixture(TestCase):
     """Stands for a fixture in a report, or for a layer: nose2 shows the name of a test case."""
 
     def __init__(self, reported: object) -> None:
@@ -54,6 +55,13 @@ class Fixture(TestCase):
 
     def shortDescription(self) -> None:  # noqa: N802 -- unittest's name
         """Return None: there is nothing else to say."""
+
+
+def name_fixtures(categories: dict[str, list[Any]]) -> None:
+    """Give fixtures their names in the categories of nose2's report, which are lists of events."""
+    for one in itertools.chain(*categories.values()):
+        if not isinstance(one.test, TestCase):
+            one.test = _Fixture(one.test)
 
 
 CallFixture = Callable[..., Any]
