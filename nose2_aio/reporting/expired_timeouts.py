@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import itertools
 import weakref
-from asyncio import Task, Timeout
+from asyncio import Task
 from collections.abc import Iterator
 from types import CodeType, FrameType, TracebackType
 from typing import Any
@@ -25,11 +25,13 @@ __all__ = ["explain"]
 
 _MAX_TASKS = 5
 """How many tasks are shown, at most."""
-_EXIT = code_of(Timeout, "__aexit__")
+_EXIT = code_of(asyncio.Timeout, "__aexit__")
 
-_made: weakref.WeakKeyDictionary[Timeout, tuple[float, CodeType, int]] = weakref.WeakKeyDictionary()
+_made: weakref.WeakKeyDictionary[asyncio.Timeout, tuple[float, CodeType, int]] = (
+    weakref.WeakKeyDictionary()
+)
 """How many seconds each timeout has, and the line where it was made."""
-_waits: weakref.WeakKeyDictionary[Timeout, list[str]] = weakref.WeakKeyDictionary()
+_waits = weakref.WeakKeyDictionary[asyncio.Timeout, list[str]]()
 """What the tasks of each timeout that has expired waited for then."""
 
 
@@ -42,7 +44,7 @@ def explain(error: BaseException) -> None:
             error.add_note("\n".join(["", head, *(f"  {line}" for line in lines)]))
 
 
-def _origin_of(timeout: Timeout) -> str:
+def _origin_of(timeout: asyncio.Timeout) -> str:
     if timeout not in _made:
         return ""
     delay, code, line = _made[timeout]
@@ -51,7 +53,7 @@ def _origin_of(timeout: Timeout) -> str:
     return f" of {delay:g} s, made at {locations.line_in(code.co_filename, line, code.co_name)},"
 
 
-def _timeouts(error: BaseException) -> Iterator[Timeout]:
+def _timeouts(error: BaseException) -> Iterator[asyncio.Timeout]:
     """Yield the timeouts that have raised an error, or one of those that are reported with it."""
     seen: set[int] = set()
     pending: list[BaseException | None] = [error]
@@ -66,7 +68,7 @@ def _timeouts(error: BaseException) -> Iterator[Timeout]:
             pending += one.exceptions
 
 
-def _in_traceback(traceback: TracebackType | None) -> Iterator[Timeout]:
+def _in_traceback(traceback: TracebackType | None) -> Iterator[asyncio.Timeout]:
     while traceback is not None:
         if traceback.tb_frame.f_code is _EXIT:
             yield traceback.tb_frame.f_locals["self"]
@@ -102,4 +104,4 @@ def _line(tasks: LoopTasks, task: Task[Any]) -> str:
 
 
 monitoring.at_return(code_of(asyncio, "timeout"), _note_made)
-monitoring.at_start(code_of(Timeout, "_on_timeout"), _note_expired)
+monitoring.at_start(code_of(asyncio.Timeout, "_on_timeout"), _note_expired)
