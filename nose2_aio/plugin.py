@@ -31,16 +31,15 @@ Once loaded, the plugin is on. ``always-on = false`` in ``[aio]`` or ``--no-aio`
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 import sys
+import time
 from configparser import InterpolationError
 from types import FrameType, ModuleType
 from typing import Any
-from unittest import TestCase
 
 from nose2 import util
-from nose2.events import OutcomeDetailEvent, Plugin, TestOutcomeEvent
+from nose2.events import OutcomeDetailEvent, Plugin, StopTestRunEvent, TestOutcomeEvent
 from nose2.result import FAIL
 
 from nose2_aio.cases import generator_tests, nose2_cases, unittest_internals
@@ -51,6 +50,7 @@ from nose2_aio.errors import InvalidValueError, WorkerStartError
 from nose2_aio.introspection import tracebacks
 from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.run import Execute, Run
+from nose2_aio.running import process_end
 from nose2_aio.suites import loop_variants, selection, units
 from nose2_aio.workers import pickling, retries, spawned
 
@@ -62,6 +62,7 @@ _MP = "nose2.plugins.mp"
 _JUNIT = "nose2.plugins.junitxml"
 _PRETTY = "nose2.plugins.prettyassert"
 _REPORTER = "nose2.plugins.result"
+_DEBUGGER = "nose2.plugins.debugger"
 _DISCOVERY = "nose2.plugins.loader.discovery"
 
 
@@ -111,7 +112,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         return Run(
             self.settings,
             is_kept=self._is_worker or self.session.verbosity > 1,
-            is_debugging=self._is_debugging,
+            is_debugging=functools.partial(self._is_on, _DEBUGGER),
         )
 
     def register(self) -> None:
@@ -191,15 +192,22 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             self._pass_counts = PassCounts()
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)
+        if process_end.will_exit() and not self.settings.workers:
+            self._test_run.time_limits.on_stuck = functools.partial(self._end_stuck, event)
         if self._is_on(_MP):  # it may replace our way to execute the suite
             event.suite = units.shuffled_suite(event.suite, self.settings, is_flat=True)
         if self.session.verbosity > 0 and not is_worker:
-            for line in units.order_note(self.settings):
-                self._print(line)
+            for plugin in self._plugins(_REPORTER):
+                for line in units.order_note(self.settings):
+                    plugin.stream.writeln(line)
 
     def stopTestRun(self, _: Any) -> None:
         """Close the loop of the run."""
         self._test_run.end()
+
+    def afterTestRun(self, event: Any) -> None:
+        """Let nothing that tests have left hold up the end of the process."""
+        process_end.guard(event.result, self.settings.exit_grace)
 
     def startSubprocess(self, event: Any) -> None:
         """Begin a share of the run in one of nose2's worker processes."""
@@ -210,6 +218,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     def stopSubprocess(self, _: Any) -> None:
         """Close the loop that all shares of a worker process use."""
         self._test_run.end()
+        process_end.watch(self.settings.exit_grace, 0)
 
     def startTest(self, event: Any) -> None:
         """Prepare a test case, so that the awaitables of its test and fixtures are run."""
@@ -246,27 +255,22 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             event.success = False
 
     def outcomeDetail(self, event: Any) -> None:
-        """Add to the report of a flaky test how often it ran, and which tests ran then."""
-        for one in self._test_run.flaky:
-            if event.outcomeEvent is one.events[0]:
-                event.extraDetail.append(f"{one.note}\n")
+        """Add to the report of a failed test what was found in it, and if it is flaky."""
+        event.extraDetail += self._test_run.details(event.outcomeEvent)
 
     def beforeErrorList(self, event: Any) -> None:
         """Report flaky tests in a category of their own, and fixtures by their names."""
-        for one in itertools.chain(*event.reportCategories.values()):
-            if not isinstance(one.test, TestCase):
-                one.test = nose2_cases.Fixture(one.test)
-        is_failure = self.settings.flaky == "fail"
-        retries.move_to_category(
-            self._test_run.flaky, event.reportCategories, is_failure=is_failure
-        )
+        categories, is_failure = event.reportCategories, self.settings.flaky == "fail"
+        nose2_cases.name_fixtures(categories)
+        retries.move_to_category(self._test_run.flaky, categories, is_failure=is_failure)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Print findings that have failed no test."""
         lines = self._test_run.report()
         if self._pass_counts is not None:
             lines += self._pass_counts.lines()
-        notes = self._test_run.notes.lines
+        ran = sum(plugin.testsRun for plugin in self._plugins(_REPORTER))
+        notes = self._test_run.final_notes(ran)
         order = units.order_note(self.settings)
         if order and not event.stopTestEvent.result.wasSuccessful():
             lines += order
@@ -299,7 +303,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         run = self._test_run
         try:
             if not self._has_workers:
-                return run.execute(execute, suite, result, is_sent=_is_sent(execute))
+                is_sent = self._is_on(_MP) and not self._is_worker
+                return run.execute(execute, suite, result, is_sent=is_sent)
             for plugin in self._plugins(_PRETTY):  # it needs the traceback, so a worker asks it
                 if plugin.registered:
                     self.session.hooks.hooks["outcomeDetail"].plugins.remove(plugin)
@@ -311,12 +316,22 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             for plugin in self._plugins(_JUNIT):
                 retries.mark_in_junit(plugin, run.flaky)
 
+    def _end_stuck(self, start: Any, error: BaseException, frame: FrameType | None) -> None:
+        """Report a test that nothing can interrupt, write all reports, and end the process."""
+        now = time.time()
+        self._unregister("stopTest", "stopTestRun", "afterTestRun")  # its loop still runs
+        self._test_run.fail_running(start.result, error, frame)
+        event = StopTestRunEvent(start.runner, start.result, now, now - start.startTime)
+        self.session.hooks.stopTestRun(event)
+        self.session.hooks.afterTestRun(event)
+        process_end.leave(1)
+
     @property
     def _has_workers(self) -> bool:
         """True if tests run in worker processes of ours, or this is one."""
         if spawned.current_worker() is not None:
             return True
-        if self.settings.workers and self._is_debugging():
+        if self.settings.workers and self._is_on(_DEBUGGER):
             self._test_run.note("workers: with -D, tests run in the main process")
             return False
         if self.settings.workers and os.name != "posix":
@@ -361,15 +376,6 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
                     "-N, and use --aio-workers=N\n",
                 )
 
-    def _print(self, line: str) -> None:
-        """Print a line to nose2's own stream."""
-        for plugin in self._plugins(_REPORTER):
-            plugin.stream.writeln(line)
-
-    def _is_debugging(self) -> bool:
-        """True if a failing test starts a debugger."""
-        return self._is_on("nose2.plugins.debugger")
-
     def _is_on(self, module: str) -> bool:
         """True if a plugin of this nose2 module is registered."""
         return any(plugin.registered for plugin in self._plugins(module))
@@ -392,8 +398,3 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             hook = self.session.hooks.hooks.get(name)
             if hook is not None and self in hook.plugins:
                 hook.plugins.remove(self)
-
-
-def _is_sent(execute: Any) -> bool:
-    """True if ``execute`` is a method of nose2's plugin ``mp``, which sends tests to processes."""
-    return type(getattr(execute, "__self__", None)).__module__ == _MP

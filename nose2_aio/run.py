@@ -20,18 +20,20 @@ from nose2_aio.cases.fixture_wrappers import FixtureWrappers
 from nose2_aio.cases.scope_keys import ScopeLevel
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
+from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, WorkerStartError
 from nose2_aio.eventloop import event_loops, wakeup_sources
 from nose2_aio.eventloop.problems import Problems
-from nose2_aio.introspection import monitoring
+from nose2_aio.introspection import await_chains, monitoring, tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
 from nose2_aio.reporting.timings import PartialTimings, Timings
-from nose2_aio.running import decorators, interrupts, plans
+from nose2_aio.running import decorators, interrupts, plans, process_end
 from nose2_aio.running.deadlines import Deadline
 from nose2_aio.running.engines import Engine
 from nose2_aio.running.interrupts import Interrupts
+from nose2_aio.running.slow_tests import Running
 from nose2_aio.suites import loop_variants, units
 from nose2_aio.workers import spawned
 from nose2_aio.workers.recording import Describe
@@ -44,6 +46,12 @@ Execute = Callable[[Any, Any], Any]
 """Executes a suite on a result."""
 _PATIENCE = 0.4
 """Seconds beyond its limit and its graces after which a worker is stuck."""
+
+
+_STUCK = """
+It catches whatever is raised in it, so nothing can end it: the run ends here. No teardown was run.
+With workers = 1 (--aio-workers=1) the process of the test would be killed, and the run would go on.
+"""
 
 
 class Found(NamedTuple):
@@ -78,6 +86,7 @@ class Run:
         self.fixture_wrappers = FixtureWrappers(
             settings, self.scopes, self.fixtures, self.adapter.definitions
         )
+        self._slow = self.time_limits.report_slow(settings.slow, self._running)
         self.is_cut = False
         """True if Ctrl-C has interrupted the run."""
         self.is_replaying = False
@@ -85,8 +94,12 @@ class Run:
         self.failures = Failures()
         self.flaky: list[Flaky] = []
         """The tests that have failed, and have passed when they were run again."""
+        self._planned = 0
+        """How many tests are to run."""
         self._workers: WorkerRun | None = None
         self._entries: list[SummaryEntry] = []
+        self._told: set[str] = set()
+        """The failed tests whose reports have their findings, by name."""
         self._signals = ExitStack()
 
     def begin(self, stop: Callable[[], Any], tell: Callable[[FrameType | None], str]) -> None:
@@ -110,6 +123,8 @@ class Run:
         repeated = None if is_sent else loop_variants.repetitions(suite, self.settings)
         self.scopes.has_factories = repeated is not None
         try:
+            parts = [suite] if repeated is None else [one.suite for one in repeated]
+            self._planned = self.settings.repeat * sum(one.countTestCases() for one in parts)
             with stepping_in(self.adapter):
                 if repeated is not None:
                     value = self._execute_each(execute, repeated, result)
@@ -137,6 +152,7 @@ class Run:
             found = units.units_of_run(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
                 self.scopes.has_factories = True
+            self._planned = sum(len(unit.tests) for unit in found)
             worker = spawned.current_worker()
             if worker is not None:
                 worker.work(found, self, result=result, describe=describe)
@@ -144,8 +160,6 @@ class Run:
             self._workers = WorkerRun(found, self.settings, self, describe)
             self._workers(result)
             self.is_cut = self._workers.is_interrupted
-            if self.is_cut:
-                self.note(f"the run was interrupted by {self.interrupts.cause}")
             self._retry(result, describe)
 
     def _retry(self, result: Any, describe: Describe) -> None:
@@ -197,6 +211,19 @@ class Run:
             self.scopes.close_all(keep_run=True)
         return execute(units.shuffled_suite(suite, self.settings), result)
 
+    def fail_running(self, result: Any, error: BaseException, frame: FrameType | None) -> None:
+        """Fail the test or fixture that runs in a stack with an error, and end it.
+
+        It catches whatever is raised in it, so nothing else can end it.
+        """
+        test = unittest_internals.test_in(frame)
+        if test is None:
+            test = unittest_internals.error_holder(await_chains.of_frame(frame)[0].place)
+        error.add_note(_STUCK)
+        result.addError(test, (type(error), error, tracebacks.of_stack(frame)))
+        result.stopTest(test)
+        self._entries += self.check_results.take()
+
     def begin_unit(self, repetition: int | None) -> None:
         """Prepare the loops of a unit, in a worker."""
         if repetition is not None:
@@ -218,11 +245,16 @@ class Run:
         """Forget the findings of the main process: a forked worker has a copy of them."""
         self._workers = None
         self.interrupts.interrupt = None
+        self._slow.stop()
         self.take()
 
     def end_work(self) -> None:
         """Decide on the problems of the last test, in a worker."""
         self.adapter.close()
+
+    def watch_exit(self, terminal: int) -> None:
+        """Let nothing hold up the end of this process, a worker, from now on."""
+        process_end.watch(self.settings.exit_grace, 0, terminal)
 
     def on_stop(self, stop: Callable[[], Any]) -> None:
         """Call ``stop`` when Ctrl-C has come, in a worker."""
@@ -257,6 +289,7 @@ class Run:
     @contextmanager
     def signals(self, terminal: int) -> Iterator[None]:
         """Handle signals inside the block, in a worker; ``terminal`` is a file descriptor."""
+        self._slow.descriptor = terminal
         with (
             interrupts.print_on_sigquit(self.going_on, terminal),
             interrupts.treat_sigterm_as_ctrl_c(self.interrupts),
@@ -301,12 +334,39 @@ class Run:
 
     def report(self) -> list[str]:
         """Return lines on findings that have failed no test, and on the slowest tests."""
-        return [*self.check_results.report(self._entries), *self.timings.report()]
+        return [*self.check_results.report(self._entries, self._told), *self.timings.report()]
+
+    def details(self, outcome: Any) -> list[str]:
+        """Return what to add to the report of a failure, given nose2's event for it.
+
+        That says that the test is flaky, and what the checks have found in it.
+        """
+        details = [f"{one.note}\n" for one in self.flaky if outcome is one.events[0]]
+        name = self.failures.name_of(outcome)
+        entries = [one for one in self._entries if one.name == name and not one.has_passed]
+        if entries:
+            self._told.add(name)
+            details += self.check_results.details(entries)
+        return details
+
+    def _running(self) -> Running | None:
+        return None if self.time_limits.is_off() else self.adapter.running()
+
+    def final_notes(self, ran: int) -> list[str]:
+        """Return the lines for the end of the run; ``ran`` is the number of tests that ran."""
+        if not (self.interrupts.count or self.is_cut):
+            return self.notes.lines
+        left = self._planned - ran
+        tests = f": {left} test{'s' * (left != 1)} did not run" if left > 0 else ""
+        return [*self.notes.lines, f"the run was interrupted by {self.interrupts.cause}{tests}"]
 
     def going_on(self, frame: FrameType | None) -> str:
         """Describe what is running, while the main thread runs ``frame``."""
         if self._workers is not None and self._workers.is_running:
             return self._workers.describe_running()
-        name, seconds = self.adapter.running()
-        head = f"{name} runs for {seconds:.2f} s" if name else "between two tests"
+        running, head = self.adapter.running(), "between two tests"
+        if running is not None:
+            phase = self.fixtures.phases.current
+            where = "" if phase is None else f", in {phase}"
+            head = f"{running.name} runs for {monotonic() - running.began:.2f} s{where}"
         return f"\n{head}\n\n{hang_report.describe_loop(event_loops.running(), stack=frame)}\n"

@@ -90,7 +90,7 @@ PRIVATE_NAMES = (
     ),
     PrivateName(
         "_aexit",
-        "introspection.await_chains",
+        "introspection.waits",
         "asyncio.TaskGroup",
         "A task group waits for its tasks in this function.",
         "3.14-3.15",
@@ -124,11 +124,57 @@ PRIVATE_NAMES = (
         "asyncio.Handle",
         "It is the function that a timer or a failed callback calls.",
     ),
-    PrivateName("_callbacks", "introspection.await_chains", "asyncio.Future", _AWAITS),
-    PrivateName("_chain_future", "introspection.await_chains", "asyncio.futures", _AWAITS),
     PrivateName(
-        "_children", "introspection.await_chains", "asyncio.tasks._GatheringFuture", _AWAITS
+        "_callback",
+        "introspection.locations",
+        "asyncio.Handle",
+        "It is the function that a timer or a failed callback calls.",
     ),
+    PrivateName("_done_callbacks", "introspection.waits", "concurrent.futures.Future", _AWAITS),
+    PrivateName(
+        "_drain_helper", "introspection.waits", "asyncio.streams.FlowControlMixin", _AWAITS
+    ),
+    PrivateName(
+        "_on_timeout",
+        "reporting.expired_timeouts",
+        "asyncio.Timeout",
+        "What its tasks wait for is noted when a timeout expires.",
+    ),
+    PrivateName("_outer_done_callback", "introspection.waits", "asyncio.shield", _AWAITS),
+    PrivateName(
+        "_proc",
+        "introspection.waits",
+        "asyncio.base_subprocess.BaseSubprocessTransport",
+        "It knows the program of a child process that a task waits for.",
+    ),
+    PrivateName(
+        "_task",
+        "reporting.loop_tasks",
+        "asyncio.StreamReaderProtocol",
+        "It is the task that serves a connection, which another task waits for.",
+    ),
+    PrivateName(
+        "_task",
+        "reporting.expired_timeouts",
+        "asyncio.Timeout",
+        "It is the task that has entered a timeout.",
+    ),
+    PrivateName(
+        "_transport",
+        "reporting.loop_tasks",
+        "asyncio.StreamReader",
+        "It knows both ends of a connection.",
+    ),
+    PrivateName(
+        "_transports",
+        "reporting.loop_tasks",
+        "asyncio.SelectorEventLoop",
+        "It has the other end of a connection, if that is on the same loop.",
+    ),
+    PrivateName("_unfinished_tasks", "introspection.waits", "asyncio.Queue", _AWAITS),
+    PrivateName("_callbacks", "introspection.waits", "asyncio.Future", _AWAITS),
+    PrivateName("_chain_future", "introspection.waits", "asyncio.futures", _AWAITS),
+    PrivateName("_children", "introspection.waits", "asyncio.tasks._GatheringFuture", _AWAITS),
     PrivateName("_class_cleanups", "cases.unittest_internals", "unittest.TestCase", _CLEANUPS),
     PrivateName(
         "_cleanups",
@@ -186,7 +232,13 @@ PRIVATE_NAMES = (
         "nose2.util.test_name",
         "Workers load a test function by this name.",
     ),
-    PrivateName("_fut_waiter", "introspection.await_chains", "asyncio.Task", _AWAITS),
+    PrivateName(
+        "_fut_waiter",
+        "eventloop.host_task",
+        "asyncio.Task",
+        "anyio asks for it before it cancels a task. A host that is idle can always be cancelled.",
+    ),
+    PrivateName("_fut_waiter", "introspection.waits", "asyncio.Task", _AWAITS),
     PrivateName(
         "_get_running_loop",
         "eventloop.event_loops",
@@ -202,6 +254,12 @@ PRIVATE_NAMES = (
     ),
     PrivateName(
         "_idle_semaphore", "eventloop.executors", "concurrent.futures.ThreadPoolExecutor", _IDLE
+    ),
+    PrivateName(
+        "_increment_mock_call",
+        "reporting.mock_calls",
+        "unittest.mock.CallableMixin",
+        "Each mock calls it with its arguments. Nothing else shows that it has got a coroutine.",
     ),
     PrivateName(
         "_local",
@@ -255,6 +313,12 @@ PRIVATE_NAMES = (
         "asyncio's own SIGINT handler wakes no test.",
     ),
     PrivateName(
+        "_outcome",
+        "cases.unittest_internals",
+        "unittest.TestCase",
+        "A report of a hang in tearDown says whether the test itself had passed.",
+    ),
+    PrivateName(
         "_pid",
         "eventloop.wakeup_sources",
         "multiprocessing.resource_tracker.ResourceTracker",
@@ -289,6 +353,18 @@ PRIVATE_NAMES = (
         "running.time_limits",
         "asyncio.Handle",
         "In a stack, the loop's callbacks begin below this function.",
+    ),
+    PrivateName(
+        "_register_atexit",
+        "running.process_end",
+        "threading",
+        "Python calls it at the end of the process, before it waits for threads.",
+    ),
+    PrivateName(
+        "_run_exitfuncs",
+        "running.process_end",
+        "atexit",
+        "A process that a thread holds up must still call what is registered.",
     ),
     PrivateName(
         "_run_exitfuncs",
@@ -340,7 +416,7 @@ PRIVATE_NAMES = (
         "unittest.case",
         "It is the message of a subtest that has none.",
     ),
-    PrivateName("_tasks", "introspection.await_chains", "asyncio.TaskGroup", _AWAITS),
+    PrivateName("_tasks", "introspection.waits", "asyncio.TaskGroup", _AWAITS),
     PrivateName(
         "_tearDownAsyncioRunner",
         "cases.unittest_internals",
@@ -372,7 +448,7 @@ PRIVATE_NAMES = (
     PrivateName("_threads", "eventloop.executors", "concurrent.futures.ThreadPoolExecutor", _IDLE),
     PrivateName(
         "_transport",
-        "introspection.await_chains",
+        "introspection.waits",
         "asyncio.StreamReader",
         "It knows the peer that a stream waits for.",
     ),
@@ -383,8 +459,8 @@ PRIVATE_NAMES = (
         "asyncio documents it for authors of tasks. all_tasks() must not have the host task.",
     ),
     PrivateName("_value", "eventloop.executors", "threading.Semaphore", _IDLE),
-    PrivateName("_wait", "introspection.await_chains", "asyncio.tasks", _AWAITS),
-    PrivateName("_wait_for_data", "introspection.await_chains", "asyncio.StreamReader", _AWAITS),
+    PrivateName("_wait", "introspection.waits", "asyncio.tasks", _AWAITS),
+    PrivateName("_wait_for_data", "introspection.waits", "asyncio.StreamReader", _AWAITS),
     PrivateName(
         "_waiters",
         "eventloop.wakeup_sources",
@@ -409,32 +485,38 @@ _LOCALS = "tests.unit.test_private_parts.Behaviours"
 
 BEHAVIOURS = (
     Behaviour(
+        "the local delay of asyncio.timeout, and the local self of Timeout.__aexit__",
+        "reporting.expired_timeouts",
+        "They have the seconds of a timeout, and the timeout that a TimeoutError comes from.",
+        "tests.functional.test_expired_timeouts.Expired.test_each",
+    ),
+    Behaviour(
         "the locals h and loop of asyncio.sleep",
-        "introspection.await_chains",
+        "introspection.waits",
         "They have the time when a sleep ends.",
         f"{_LOCALS}.test_sleep",
     ),
     Behaviour(
         "the local fs of asyncio.tasks._wait",
-        "introspection.await_chains",
+        "introspection.waits",
         "It has the tasks that asyncio.wait waits for.",
         f"{_LOCALS}.test_wait",
     ),
     Behaviour(
         "the local fut of asyncio.wait_for, in Python 3.11",
-        "introspection.await_chains",
+        "introspection.waits",
         "It is the task that wait_for waits for. Later Pythons run it in the same task.",
         f"{_LOCALS}.test_wait_for",
     ),
     Behaviour(
         "the local self of TaskGroup.__aexit__, or _aexit",
-        "introspection.await_chains",
+        "introspection.waits",
         "It is the task group.",
         f"{_LOCALS}.test_task_group",
     ),
     Behaviour(
         "the local sock of sock_recv, sock_accept, sock_connect and sock_sendall",
-        "introspection.await_chains",
+        "introspection.waits",
         "It is the socket that a task waits for.",
         f"{_LOCALS}.test_sockets",
     ),
@@ -446,7 +528,7 @@ BEHAVIOURS = (
     ),
     Behaviour(
         "asyncio's callbacks of a job's future are functions inside of _chain_future",
-        "introspection.await_chains",
+        "introspection.waits",
         "It tells a job of an executor from a future that nobody completes.",
         f"{_LOCALS}.test_job",
     ),

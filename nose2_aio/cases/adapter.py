@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from unittest import TestCase
@@ -35,17 +35,19 @@ from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.invocation import Invocation
 from nose2_aio.cases.isolated import IsolatedCases
 from nose2_aio.cases.limits import Limits, is_tagged
+from nose2_aio.cases.phases import CLEANUP, Phase
 from nose2_aio.cases.scopes import NOT_RECORDED, Scopes
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.introspection import locations
-from nose2_aio.reporting import unawaited
+from nose2_aio.reporting import mock_calls, unawaited
 from nose2_aio.reporting.inspections import inspect_after_test
 from nose2_aio.reporting.timings import Timings
 from nose2_aio.running import async_contexts, coroutines, decorators
 from nose2_aio.running.host import never
+from nose2_aio.running.slow_tests import Running
 
 __unittest = True
 
@@ -84,6 +86,7 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
     try:
         with (
             _recording_drops(adapter.attribution),
+            adapter.attribution.shortened_log(),
             unittest_internals.replaced_enter_context(async_contexts.enter_context),
         ):
             yield
@@ -93,14 +96,20 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
         adapter.close()
 
 
-def _recording_drops(attribution: Attribution) -> AbstractContextManager[None]:
+@contextmanager
+def _recording_drops(attribution: Attribution) -> Iterator[None]:
     if not attribution.are_unawaited_checked:
-        return nullcontext()
+        yield
+        return
 
     def note(coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
         return attribution.note_unawaited(coroutine, is_late=is_late)
 
-    return unawaited.intercept_drops(note, lambda: attribution.warnings_filters)
+    with (
+        unawaited.intercept_drops(note, lambda: attribution.warnings_filters),
+        mock_calls.intercept_calls(attribution.note_handed),
+    ):
+        yield
 
 
 class Adapter:
@@ -111,7 +120,7 @@ class Adapter:
     do_cleanups: Callable[[TestCase], Any] = TestCase.doCleanups
     """Calls the cleanups of a test, as unittest does."""
     _began = 0.0
-    """When the test began, by the real clock."""
+    """When the test began, by the real clock; 0 between two tests."""
 
     def __init__(
         self,
@@ -129,7 +138,7 @@ class Adapter:
         self._time_limits = scopes.options.time_limits
         self._limits = Limits(settings, self._time_limits)
         self._invocation = Invocation(settings, scopes, fixtures, attribution, self._limits)
-        self._isolated = IsolatedCases(settings, scopes.options, fixtures.error_to_report)
+        self._isolated = IsolatedCases(settings, scopes.options, fixtures)
 
     def close(self) -> None:
         """End the last test, after all of them."""
@@ -137,11 +146,11 @@ class Adapter:
         self.test = None
         self._time_limits.close()
 
-    def running(self) -> tuple[str, float]:
-        """Return the name of the test that runs, and for how many seconds it has; "" for none."""
-        if self.test is None:
-            return "", 0.0
-        return self.test.id(), monotonic() - self._began
+    def running(self) -> Running | None:
+        """Return the fixture or the test that runs; None between two of them."""
+        if self._fixtures.running is not None:
+            return self._fixtures.running
+        return Running(self.test.id(), self._began) if self.test and self._began else None
 
     def attach(self, test: TestCase) -> None:
         """Replace the hooks of a test case that is about to run."""
@@ -190,6 +199,7 @@ class Adapter:
     def end_layered(self, test: TestCase) -> None:
         """End a test after the fixtures that its layers have for it."""
         self._scopes.layered_test = None
+        self._began = 0.0
         self.detach()
         self._scopes.close(self._scopes.key_of(test))
 
@@ -198,6 +208,8 @@ class Adapter:
     ) -> None:
         """Call a cleanup, in place of ``_callCleanup``."""
         self._time_limits.restart_if_over()
+        number = unittest_internals.count_cleanups(test)
+        self._fixtures.phases.current = Phase(CLEANUP, test, function, number)
         try:
             self._fixtures.call(self._scopes.key_of(test), never, function, *args, **kwargs)
             self._limits.check()
@@ -218,11 +230,14 @@ class Adapter:
         elif scopes.open and scopes.layered_test is test:  # its layers end it
             inspect_after_test(self.attribution.problems, scopes.open[-1].runner.loop)
         if self._isolated.test is test:
-            is_passed = self._attempt(test, is_passed, self._isolated.inspect)
+            problems = self.attribution.problems
+            end = partial(self._isolated.end, test, problems, is_passed=is_passed)
+            is_passed = self._attempt(test, is_passed, end)
         if type(test) in self.definitions.suspicions:
             check = partial(self.definitions.check, test, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, check)
-        if self.attribution.has_problems(test):
+        # its layers may need its attributes
+        if self.attribution.has_problems(test, keeps_attributes=scopes.layered_test is test):
             check = partial(self.attribution.check, test, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, check)
         waits, self._time_limits.waits = self._time_limits.waits, None
@@ -230,6 +245,8 @@ class Adapter:
             self.attribution.has_run_coroutine or self._isolated.test is test
         ):
             self._timings.note(test.id(), monotonic() - self._began, waits)
+        if scopes.layered_test is not test:
+            self._began = 0.0
         return is_passed
 
     def _begin(self, test: TestCase) -> None:
@@ -238,9 +255,14 @@ class Adapter:
             self._time_limits.end()
         self.test = test
         self._limits.mistake = None
+        phases = self._fixtures.phases
+        phases.current, phases.has_passed = None, False
         if self._timings.is_recorded:
             self._time_limits.waits = self._timings.begin()
         self._began = monotonic()
+        slow = self._time_limits.slow
+        if slow is not None and self._began >= slow.lost_at:
+            slow.start(self._began)
         scopes = self._scopes
         scopes.test_problems = self.attribution.problems
         scopes.module = type(test).__module__
@@ -262,7 +284,8 @@ class Adapter:
     def _call_set_up(self, test: TestCase) -> None:
         """Call ``setUp``, in place of ``_callSetUp``."""
         del test.__dict__[unittest_internals.SET_UP_HOOK]
-        scopes = self._scopes
+        scopes, phases = self._scopes, self._fixtures.phases
+        phases.current = Phase("setUp", test)
         function, owner = nose2_cases.function_and_owner(test)
         if self._time_limits.deadline is None and is_tagged(function, owner):
             self._limits.begin(function, owner)
@@ -277,6 +300,7 @@ class Adapter:
             elif not scopes.open:
                 scopes.loop_before_test = event_loops.current()
             self._call_fixture(test, "setUp")
+            phases.current = None
         except BaseException as error:
             test.__dict__.pop(unittest_internals.TEAR_DOWN_HOOK, None)
             raise self._fixtures.error_to_report(error)  # noqa: B904 -- the same, without our frames
@@ -284,6 +308,7 @@ class Adapter:
     def _call_tear_down(self, test: TestCase) -> None:
         """Call ``tearDown``, in place of ``_callTearDown``."""
         del test.__dict__[unittest_internals.TEAR_DOWN_HOOK]
+        self._fixtures.phases.current = Phase("tearDown", test)
         self._time_limits.restart_if_over()
         try:
             self._call_fixture(test, "tearDown")

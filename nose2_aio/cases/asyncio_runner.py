@@ -18,7 +18,7 @@ from collections.abc import Coroutine
 from contextlib import ExitStack
 from typing import Any, Self
 
-from nose2_aio.errors import AioError, DeadlockError
+from nose2_aio.errors import AioError, DeadlockError, LoopError
 from nose2_aio.eventloop import event_loops, instrumented
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.reporting import hang_report
@@ -37,6 +37,10 @@ _CLOSING = 5
 """How many graces the end of a loop may take, if something on it blocks."""
 _GRACES = 2
 """How many graces each thing that is left on a loop gets to end: asyncio sets no limit."""
+_CLOSED = (
+    "the test has closed its event loop. IsolatedAsyncioTestCase closes it after the cleanups.\n"
+    "Don't call close()."
+)
 _STOPPED = "Event loop stopped before Future completed."
 """What asyncio says when a test stops its loop."""
 
@@ -117,9 +121,14 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         return self._run(loop, coro, self._own_context if context is None else context, TaskHost)
 
     def inspect(self) -> None:
-        """Run the checks for what the test has left on the loop."""
+        """Run the checks for what the test has left on the loop.
+
+        Raises `LoopError` if the test has closed the loop.
+        """
         loop = self._open_loop
         state = instrumented.state_of(loop)
+        if loop is not None and loop.is_closed() and self._is_asyncio and not self._is_abandoned:
+            raise LoopError(_CLOSED)
         if not self._is_checked or loop is None or loop.is_closed():
             return
         if state is not None and state.objects:
@@ -136,7 +145,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         self._is_closed = True
         loop, self._open_loop = self._open_loop, None  # or the test would keep it alive
         try:
-            if loop is None or loop.is_closed():
+            if loop is None:
                 self._replaced.close()
             elif self._is_asyncio:
                 self._close_loop(loop)
@@ -157,14 +166,15 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
             loop, context=context, options=self._options, problems=self._recorded, host=host
         )
 
-        def stopped(_: str) -> None:
+        def stopped(report: str) -> None:
             error = RuntimeError(_STOPPED)
+            error.add_note(f"\n{report}")
             if not isinstance(runner.host, TaskHost):
                 raise error
             runner.host.detach(error)  # as with asyncio, the task goes on when the loop does
 
         try:
-            with runner, interrupts.cancelling(runner.host):
+            with runner, interrupts.cancelling(runner.host, self._options.grace):
                 return runner.run(coro, stopped, is_last=always)
         finally:
             self._is_abandoned |= runner.is_abandoned
@@ -174,16 +184,16 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         """Find deadlocks also where plain code of the test, or its own runner, runs the loop."""
 
         def fail() -> None:
-            raise DeadlockError(f"{DEADLOCK}\n\n{hang_report.describe_loop(loop)}")
+            raise DeadlockError(f"{DEADLOCK}\n\n{hang_report.describe_loop(loop)}".rstrip())
 
         state = instrumented.state_of(loop)
         if state is not None and self._options.fails_deadlocks:
             state.on_deadlock = fail
 
     def _close_loop(self, loop: AbstractEventLoop) -> None:
-        """Shut the loop down, and close it."""
+        """Shut the loop down, and close it, unless the test has closed it."""
         options = self._options
-        if not Leftovers(loop, Problems(), options.grace).is_none():
+        if not loop.is_closed() and not Leftovers(loop, Problems(), options.grace).is_none():
             try:
                 if not self._is_abandoned:  # or the error of the test says so
                     with options.time_limits.within(Limit(_CLOSING * options.grace, "grace")):

@@ -14,7 +14,9 @@ found when it is dropped:
 from __future__ import annotations
 
 import gc
+import inspect
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from unittest import TestCase
 
@@ -22,12 +24,17 @@ from nose2_aio.cases import nose2_cases, unittest_internals
 from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
+from nose2_aio.eventloop import asyncio_log
 from nose2_aio.eventloop.jobs import problems_in_thread
-from nose2_aio.eventloop.problems import Problems
+from nose2_aio.eventloop.problems import CheckedProblems, HandlerCall, Problems, current_problems
+from nose2_aio.introspection import attributes
 from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.check_results import CheckResults
 
 __all__ = ["Attribution"]
+
+_PLAIN_ATTRIBUTES = frozenset(vars(TestCase()))
+"""The attributes that a test case has if the user adds none."""
 
 
 class Attribution:
@@ -41,11 +48,15 @@ class Attribution:
     """The test that runs, or that ran last."""
     _is_collecting = False
     """True while we collect this test's garbage."""
+    _attributes_before = _PLAIN_ATTRIBUTES
+    """The names of the attributes that the test case had when it began."""
+    _is_running = False
+    """True while a test runs."""
     _is_clean = False
     """True if no garbage is left from before the test."""
 
     def __init__(self, settings: Settings, check_results: CheckResults) -> None:
-        self.problems = Problems()
+        self.problems: Problems = CheckedProblems()
         """The problems of the test."""
         self.are_unawaited_checked = not check_results.ignores(
             "never-awaited", "never-awaited-mocks"
@@ -53,9 +64,9 @@ class Attribution:
         """True unless both checks for coroutines that were never awaited are off."""
         self._late = Problems()
         """Problems that were found too late to know the test."""
-        self._of_jobs: list[Problems] = []
-        """Problems that threads have added to, some of them after the end of their test."""
         self._thread = threading.get_ident()
+        self._handed: list[tuple[Any, str]] = []
+        """The coroutines that mocks were called with in this test, and the names of the mocks."""
         self._settings = settings
         self._check_results = check_results
 
@@ -63,11 +74,16 @@ class Attribution:
         """Begin a test, and report problems of the one before that were found after its end."""
         if vars(self.problems):
             self._report_late()
+        self.problems.is_checked = False
         if not self.has_run_coroutine or type(self._test) is not type(test):
             self._is_clean = False
         self._test = test
+        self._is_running = True
+        self._attributes_before = _PLAIN_ATTRIBUTES
+        if len(getattr(test, "__dict__", ())) > len(_PLAIN_ATTRIBUTES):
+            self._attributes_before |= nose2_cases.user_object(test).__dict__.keys()
         self.warnings_filters = unawaited.active_filters()
-        self.problems = Problems()
+        self.problems = CheckedProblems()
         self.has_run_coroutine = False
 
     def begin_coroutine(self) -> None:
@@ -77,17 +93,43 @@ class Attribution:
         self.has_run_coroutine = True
 
     def end(self) -> None:
-        """Collect the garbage of the test, if it has run a coroutine."""
+        """Find what the test has dropped: collect its garbage, if it has run a coroutine."""
+        self._is_running = False
+        self._take_handed()
         if self.has_run_coroutine:
             self._collect_garbage(is_of_test=True)
+
+    def _release_attributes(self, test: TestCase) -> None:
+        """Delete attributes whose finalizers may report something, such as an unclosed session.
+
+        Otherwise the finalizers would run with the test case's, after the test was reported. Only
+        attributes that the test has set, and that nothing else refers to, are deleted.
+        """
+        is_async = self.has_run_coroutine or unittest_internals.is_isolated(type(test))
+        if not (is_async and self._is_checked(test)):
+            return
+        owner = nose2_cases.user_object(test)
+        new = [name for name in owner.__dict__ if name not in self._attributes_before]
+        token = current_problems.set(self.problems)
+        calls = self.problems.handler_calls
+        try:
+            with asyncio_log.captured() as logged:
+                for name in attributes.release(owner, new):
+                    found = (
+                        *self.problems.handler_calls[len(calls) :],
+                        *map(HandlerCall.of_log, logged),
+                    )
+                    calls += tuple(one.kept_in(f"self.{name}") for one in found)
+                    self.problems.handler_calls = calls
+                    logged.clear()
+        finally:
+            current_problems.reset(token)
 
     def close(self) -> None:
         """Report the problems that were found after the end of the last test, or too late."""
         self._report_late()
+        self.problems.is_checked = False
         self._test = None
-        for problems in self._of_jobs:
-            found, problems.unawaited = problems.unawaited, ()
-            self._late.unawaited += found
         if self._late.unawaited:
             self._check_results.error_for("unknown test", self._late, {}, can_fail=False)
 
@@ -99,11 +141,21 @@ class Attribution:
             self._is_collecting = False
         self._is_clean = True
 
-    def has_problems(self, test: TestCase) -> bool:
-        """Return True if `check` may find something."""
+    def shortened_log(self) -> AbstractContextManager[None]:
+        """Keep errors that the checks report out of asyncio's log, inside the block."""
+        is_off = self._check_results.ignores("lost-exceptions")
+        return nullcontext() if is_off else asyncio_log.shortened()
+
+    def has_problems(self, test: TestCase, *, keeps_attributes: bool) -> bool:
+        """Return True if `check` may find something.
+
+        Unless ``keeps_attributes``, resources that nobody closed report that.
+        """
+        has_attributes = len(test.__dict__) > len(_PLAIN_ATTRIBUTES)
+        if has_attributes and not keeps_attributes:
+            self._release_attributes(test)
         return bool(vars(self.problems)) or (
-            len(test.__dict__) > unawaited.PLAIN_ATTRIBUTE_COUNT
-            and unawaited.has_coroutines(nose2_cases.user_object(test))
+            has_attributes and any(attributes.unstarted(_attributes(test)))
         )
 
     def check(self, test: TestCase, *, is_passed: bool) -> None:
@@ -113,9 +165,7 @@ class Attribution:
         """
         if not self._is_checked(test):
             return
-        for coroutine in unawaited.unstarted_coroutines(nose2_cases.user_object(test)):
-            self.problems.unawaited += (unawaited.describe(coroutine, is_dropped=False),)
-            coroutine.close()
+        self.problems.unawaited += unawaited.take_kept(_attributes(test))
         modes = tag_lookup.read_checks(*nose2_cases.function_and_owner(test))
         error = self._check_results.error_for(test.id(), self.problems, modes, can_fail=is_passed)
         if error is not None:
@@ -133,6 +183,19 @@ class Attribution:
     def _is_checked(self, test: TestCase) -> bool:
         return self._settings.are_isolated_checked or not unittest_internals.is_isolated(type(test))
 
+    def note_handed(self, coroutine: Any, mock_name: str) -> None:
+        """Record a coroutine that a mock was called with, while a test runs."""
+        if self._is_running and self._test is not None and self._is_checked(self._test):
+            self._handed.append((coroutine, mock_name))
+
+    def _take_handed(self) -> None:
+        """Report the coroutines that mocks were called with, if they were never started."""
+        handed, self._handed = self._handed, []
+        for coroutine, mock_name in handed:
+            if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                self.problems.unawaited += (unawaited.describe_handed(coroutine, mock_name),)
+                coroutine.close()
+
     def note_unawaited(self, coroutine: Any, *, is_late: bool) -> bool:
         """Attribute a dropped coroutine that was never awaited; return False if that is impossible.
 
@@ -141,13 +204,18 @@ class Attribution:
         """
         test, problems = self._test, problems_in_thread()
         is_foreign = threading.get_ident() != self._thread
-        if (is_late and not self._is_collecting) or (is_foreign and problems is None):
+        is_known = not is_late or self._is_collecting
+        if is_foreign:
+            is_known = not is_late and problems is not None and problems.is_checked
+        if not is_known:
             problems = self._late
         elif problems is None:
             if test is None or not self._is_checked(test):
                 return False
             problems = self.problems
         problems.unawaited += (unawaited.describe(coroutine, is_dropped=not is_late),)
-        if is_foreign:
-            self._of_jobs.append(problems)
         return True
+
+
+def _attributes(test: TestCase) -> list[object]:
+    return list(nose2_cases.user_object(test).__dict__.values())

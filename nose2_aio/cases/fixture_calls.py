@@ -16,19 +16,23 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import generator_tests
+from nose2_aio.cases.phases import Phases
 from nose2_aio.cases.scope_keys import ScopeKey
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
+from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.eventloop.problems import Problems, current_problems
 from nose2_aio.introspection import locations, tracebacks
+from nose2_aio.reporting import expired_timeouts
 from nose2_aio.running import coroutines, plans
 from nose2_aio.running.deadlines import Limit
 from nose2_aio.running.host import always
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.running.runner import Runner
+from nose2_aio.running.slow_tests import Running
 from nose2_aio.running.time_limits import call_users_code
 
 __all__ = ["FixtureCaller"]
@@ -52,6 +56,9 @@ class FixtureCaller:
         self._settings = settings
         self._limit = plans.overall(settings)
         self._interrupts = interrupts
+        self.running: Running | None = None
+        """The fixture of a class, a module or a layer that runs."""
+        self.phases = Phases()
 
     def error_to_report(self, error: BaseException) -> BaseException:
         """Return the error to report for one that a test or a fixture has raised.
@@ -63,7 +70,14 @@ class FixtureCaller:
         note = _advice(error)
         if note and not hasattr(error, "__notes__"):
             error.add_note(note)
-        return tracebacks.trim(self._interrupts.explained(error), head=False)
+        error = self._interrupts.explained(error)
+        self.phases.explain(error)
+        expired_timeouts.explain(error)
+        error = tracebacks.trim(error, head=False)
+        if self._scopes.test_problems is not None:
+            found = map(id, tracebacks.reported_with(error))
+            self._scopes.test_problems.reported += tuple(found)
+        return error
 
     def call(
         self,
@@ -90,7 +104,8 @@ class FixtureCaller:
         virtual = time_limits.virtual
         if scope_key.test is None:
             virtual = plans.virtual(None, scope_key.case or object, self._settings)
-        with time_limits.time(limit, virtual) as deadline, self._recording(scope_key):
+            self.phases.begin(function, scope_key.owner)
+        with time_limits.time(limit, virtual) as deadline, self._recording(scope_key, function):
             try:
                 value = self._call(scope_key, is_last, function, *args, **kw)
             except BaseException as error:
@@ -100,7 +115,7 @@ class FixtureCaller:
             return value
 
     @contextmanager
-    def _recording(self, scope_key: ScopeKey) -> Iterator[None]:
+    def _recording(self, scope_key: ScopeKey, function: Any) -> Iterator[None]:
         """Record the problems that a fixture wider than a test causes outside of a loop.
 
         Raises the error that they fail the fixture with. For a fixture of a test, do nothing.
@@ -110,13 +125,29 @@ class FixtureCaller:
             return
         problems = Problems()
         token = current_problems.set(problems)
+        before, self.running = self.running, self._begin(scope_key, function)
         try:
             yield
+        except BaseException as error:
+            also = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
+            if also is not None:
+                BaseException.add_note(error, f"\n{also}")
+            raise
         finally:
+            self.running = before
             current_problems.reset(token)
-        error = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
-        if error is not None:
-            raise error
+        found = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
+        if found is not None:
+            raise found
+
+    def _begin(self, scope_key: ScopeKey, function: Any) -> Running:
+        owner, now = scope_key.owner, monotonic()
+        if isinstance(owner, type):
+            owner = f"{owner.__module__}.{owner.__qualname__}"
+        slow = self._scopes.options.time_limits.slow
+        if slow is not None and now >= slow.lost_at:
+            slow.start(now)
+        return Running(f"{getattr(function, '__name__', repr(function))} ({owner})", now)
 
     def _call(
         self,

@@ -25,12 +25,15 @@ from unittest import SkipTest, TestCase
 from nose2_aio.cases import nose2_cases, scope_keys, unittest_internals
 from nose2_aio.cases.definitions import Definitions
 from nose2_aio.cases.fixture_calls import FixtureCaller
-from nose2_aio.cases.scope_keys import ScopeKey
+from nose2_aio.cases.phases import CLEANUP, Phase
+from nose2_aio.cases.scope_keys import ScopeKey, ScopeLevel
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, FixtureExitError
 from nose2_aio.eventloop import event_loops
+from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import locations, tracebacks
+from nose2_aio.reporting import unawaited
 from nose2_aio.running.host import never
 
 __unittest = True
@@ -223,10 +226,17 @@ class FixtureWrappers:
         """Call the cleanups of a class, in place of `TestCase.doClassCleanups`."""
         errors: list[Any] = []
         case.tearDown_exceptions = errors  # type: ignore[attr-defined]
-        if not self._scopes.open and not unittest_internals.has_class_cleanups(case):
-            return
+        if self._scopes.open or unittest_internals.has_class_cleanups(case):
+            self._end_class(case, errors)
+        kept = self._kept_error(case)
+        if kept is not None:
+            errors.append(_exc_info(kept))
+
+    def _end_class(self, case: type[TestCase], errors: list[Any]) -> None:
+        """Call the cleanups of a class, and close its scope; add what is raised to ``errors``."""
         scope_key = scope_keys.of_class(case, self._settings)
         for function, args, kwargs in unittest_internals.pop_class_cleanups(case):
+            self._begin_cleanup(case, function)
             try:
                 self._call(scope_key, function, *args, **kwargs)
             except Exception as error:
@@ -238,6 +248,17 @@ class FixtureWrappers:
         except AioError as error:
             errors.append(_exc_info(error))
 
+    def _kept_error(self, case: type[TestCase]) -> AioError | None:
+        """Return the error for coroutines in the attributes of a class that nobody has awaited."""
+        if unittest_internals.is_isolated(case) and not self._settings.are_isolated_checked:
+            return None
+        owner = nose2_cases.user_class_of_case(case)
+        problems = Problems()
+        problems.unawaited = unawaited.take_kept(vars(owner).values())
+        if not problems.unawaited:
+            return None
+        return self._scopes.error_for(ScopeLevel.CLASS, owner, problems)
+
     def _do_module_cleanups(self) -> None:
         """Call the cleanups of a module, in place of `unittest.case.doModuleCleanups`.
 
@@ -246,6 +267,7 @@ class FixtureWrappers:
         scope_key = scope_keys.of_module(self._scopes.module, self._settings)
         errors = []
         for function, args, kwargs in unittest_internals.pop_module_cleanups():
+            self._begin_cleanup(self._scopes.module, function)
             try:
                 self._call(scope_key, function, *args, **kwargs)
             except Exception as error:
@@ -256,6 +278,10 @@ class FixtureWrappers:
             errors.append(error)
         if errors:
             raise tracebacks.trim(errors[0], head=False)
+
+    def _begin_cleanup(self, owner: object, function: _Call) -> None:
+        number = len(unittest_internals.cleanups_of(owner))
+        self._fixtures.phases.current = Phase(CLEANUP, owner, function, number)
 
     def _call(self, scope_key: ScopeKey, function: _Call, /, *args: Any, **kwargs: Any) -> Any:
         """Call a fixture of a class or a module. unittest catches no `BaseException` of it."""

@@ -83,6 +83,7 @@ class Invocation:
                 value = self._result(test, call or _plain(test, method), value)
             elif self._time_limits.deadline is not None:
                 self._limits.check()
+            self._fixtures.phases.has_passed = unittest_internals.has_passed(test)
         except BaseException as error:
             raise self._fixtures.error_to_report(error)  # noqa: B904 -- the same, without our frames
         if value is not None and (call is None or call.is_return_checked):

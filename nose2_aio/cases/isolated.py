@@ -19,8 +19,10 @@ from unittest import TestCase
 
 from nose2_aio.cases import generator_tests, unittest_internals
 from nose2_aio.cases.asyncio_runner import AsyncioRunner
+from nose2_aio.cases.fixture_calls import FixtureCaller
+from nose2_aio.cases.phases import CLEANUP, Phase
 from nose2_aio.config.settings import Settings
-from nose2_aio.errors import DeadlockError, DefinitionError
+from nose2_aio.errors import AbandonedLoopError, DeadlockError, DefinitionError
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running import coroutines, hypothesis_examples
@@ -38,6 +40,10 @@ _STEPS = (
     unittest_internals.TEAR_DOWN_HOOK,
     unittest_internals.CLEANUP_HOOK,
 )
+_FIXTURES = {
+    unittest_internals.SET_UP_HOOK: ("setUp", "asyncSetUp"),
+    unittest_internals.TEAR_DOWN_HOOK: ("tearDown", "asyncTearDown"),
+}
 _HOOKS = (*_STEPS, unittest_internals.CLOSE_RUNNER_HOOK)
 _CALL_TEST = unittest_internals.call_isolated_test_method
 
@@ -45,7 +51,7 @@ _CALL_TEST = unittest_internals.call_isolated_test_method
 class IsolatedCases:
     """Steps into tests of IsolatedAsyncioTestCase, one after another.
 
-    ``explain`` returns the error to report for one that was raised.
+    ``fixtures`` knows the phase of the test, and which error to report.
     """
 
     test: TestCase | None = None
@@ -55,11 +61,11 @@ class IsolatedCases:
         self,
         settings: Settings,
         options: RunnerOptions,
-        explain: Callable[[BaseException], BaseException],
+        fixtures: FixtureCaller,
     ) -> None:
         self._settings = settings
         self._options = options
-        self._explain = explain
+        self._fixtures = fixtures
         self._runner: AsyncioRunner | None = None
 
     def attach(self, test: TestCase, problems: Problems) -> None:
@@ -91,15 +97,26 @@ class IsolatedCases:
             if unittest_internals.is_runner_closed_by_unittest(case):
                 own[unittest_internals.CLOSE_RUNNER_HOOK] = partial(self._close, test)
 
-    def inspect(self) -> None:
-        """Look for what the test has left on its loop, when its cleanups are done."""
-        if self._runner is not None:
-            self._runner.inspect()
+    def end(self, test: TestCase, problems: Problems, *, is_passed: bool) -> None:
+        """Look for what the test has left on its loop, and close that, after its last cleanup.
+
+        If it has passed so far, raises `AbandonedLoopError` if the loop had to be abandoned.
+        """
+        if self._runner is None:
+            return
+        self._runner.inspect()
+        if unittest_internals.is_runner_closed_by_unittest(type(test)):
+            self._runner.close()
+        reason = problems.abandon_reason
+        if reason and is_passed and not self._settings.are_isolated_checked:  # or the checks do
+            del problems.abandon_reason
+            raise AbandonedLoopError(reason)
 
     def _call(self, hook: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Call one step of a test, under the time limit of the test."""
         time_limits = self._options.time_limits
         time_limits.restart_if_over()
+        self._fixtures.phases.current = self._phase(hook, args)
         try:
             if self._runner is not None and hook is unittest_internals.SET_UP_HOOK:
                 self._runner.get_loop()
@@ -107,10 +124,21 @@ class IsolatedCases:
             deadline = time_limits.deadline
             if deadline is not None and deadline.is_over_in_real_time:
                 raise deadline.lateness()  # of plain code; the runner raises that of coroutines
+            if hook is unittest_internals.TEST_HOOK and self.test is not None:
+                self._fixtures.phases.has_passed = unittest_internals.has_passed(self.test)
         except BaseException as error:
             if isinstance(error, DeadlockError):  # of a loop that the test runs
                 error.__traceback__ = tracebacks.users_traceback(error)
-            raise tracebacks.trim(self._explain(error), head=False)  # noqa: B904 -- it has the cause
+            raise tracebacks.trim(self._fixtures.error_to_report(error), head=False)  # noqa: B904 -- it has the cause
+
+    def _phase(self, hook: str, args: tuple[Any, ...]) -> Phase | None:
+        """Return the phase in which a hook is called, with its arguments."""
+        test = self.test
+        if hook is unittest_internals.CLEANUP_HOOK and test is not None:
+            return Phase(CLEANUP, test, args[0], unittest_internals.count_cleanups(test))
+        names = _FIXTURES.get(hook, ())
+        own = [one for one in names if unittest_internals.overrides(test, one)]
+        return Phase(" or ".join(own), test) if own else None
 
     def _close(self, test: TestCase) -> None:
         """Close the runner of a test, in place of ``_tearDownAsyncioRunner``."""

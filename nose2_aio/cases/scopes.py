@@ -33,7 +33,7 @@ from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, DefinitionError
 from nose2_aio.eventloop import event_loops
-from nose2_aio.eventloop.problems import Problems, current_problems
+from nose2_aio.eventloop.problems import CheckedProblems, Problems, current_problems
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running.runner import Runner
 from nose2_aio.running.runner_options import RunnerOptions
@@ -302,7 +302,7 @@ class Scopes:
         )
 
     def _new_runner(self, level: ScopeLevel, **options: Any) -> Runner:
-        problems = self.test_problems if level is ScopeLevel.TEST else None
+        problems = self.test_problems if level is ScopeLevel.TEST else CheckedProblems()
         runner = Runner(options=self.options, problems=problems, **options)
         if level is not ScopeLevel.TEST:
             runner.context.run(current_problems.set, runner.problems)
@@ -342,4 +342,6 @@ class Scopes:
         scope.runner.close()
         if scope.level is ScopeLevel.TEST:
             return None
-        return self.error_for(scope.level, scope.owner, scope.runner.problems)
+        error = self.error_for(scope.level, scope.owner, scope.runner.problems)
+        scope.runner.problems.is_checked = False
+        return error

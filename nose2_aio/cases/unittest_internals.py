@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import operator
 import sys
 import unittest
 from asyncio import AbstractEventLoop
@@ -36,12 +37,14 @@ __all__ = [
     "call_remaining_cleanups",
     "call_test_method",
     "called_by_unittest",
+    "cleanups_of",
     "count_cleanups",
     "error_holder",
     "flattened",
     "forget_previous_class",
     "has_class_cleanups",
     "has_default_hook",
+    "has_passed",
     "is_called_by_run",
     "is_custom_suite",
     "is_isolated",
@@ -51,6 +54,7 @@ __all__ = [
     "is_runner_made_by_unittest",
     "is_set_up_by_unittest",
     "method_name",
+    "overrides",
     "own_method",
     "pop_class_cleanups",
     "pop_module_cleanups",
@@ -60,6 +64,7 @@ __all__ = [
     "subtest",
     "subtest_parts",
     "suite_with",
+    "test_in",
     "tests_in",
 ]
 
@@ -71,6 +76,8 @@ CLOSE_RUNNER_HOOK = "_tearDownAsyncioRunner"
 _MAKE_RUNNER_HOOK = "_setupAsyncioRunner"
 
 call_test_method: Callable[..., Any] = getattr(TestCase, TEST_HOOK)
+has_passed: Callable[[TestCase], bool] = operator.attrgetter("_outcome.success")
+"""Returns True if a test whose method has just returned has passed, with its subtests."""
 call_isolated_test_method: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST_HOOK)
 call_cleanup: Callable[..., Any] = getattr(TestCase, CLEANUP_HOOK)
 RUN_CODE = locations.code_of(TestCase, "run")
@@ -133,6 +140,15 @@ def count_cleanups(test: TestCase) -> int:
     return len(test._cleanups)  # type: ignore[attr-defined]
 
 
+def cleanups_of(owner: object) -> list[Any]:
+    """Return the cleanups of a test or a class that are waiting; those of modules for others."""
+    if isinstance(owner, TestCase):
+        return owner._cleanups  # type: ignore[attr-defined,no-any-return]
+    if isinstance(owner, type):
+        return owner._class_cleanups  # type: ignore[attr-defined,no-any-return]
+    return unittest.case._module_cleanups  # type: ignore[attr-defined,no-any-return]
+
+
 def has_class_cleanups(case: type[TestCase]) -> bool:
     """Return True if cleanups of a class are waiting."""
     return bool(case._class_cleanups)  # type: ignore[attr-defined]
@@ -188,6 +204,13 @@ def is_called_by_run(frame: FrameType) -> bool:
     return caller is not None and caller.f_code is RUN_CODE
 
 
+def test_in(frame: FrameType | None) -> Any:
+    """Return the test that runs in a stack, given its innermost frame; None if it runs none."""
+    while frame is not None and frame.f_code is not RUN_CODE:
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals["self"]
+
+
 def is_isolated(case: type[TestCase]) -> bool:
     """Return True if a class is a subclass of IsolatedAsyncioTestCase."""
     return issubclass(case, IsolatedAsyncioTestCase)
@@ -197,6 +220,11 @@ def is_runner_closed_by_unittest(case: type[TestCase]) -> bool:
     """Return True if a class has the hook of IsolatedAsyncioTestCase that closes the runner."""
     hook = getattr(IsolatedAsyncioTestCase, CLOSE_RUNNER_HOOK, None)
     return hook is not None and getattr(case, CLOSE_RUNNER_HOOK) is hook
+
+
+def overrides(test: object, name: str) -> bool:
+    """Return True if the class of a test of IsolatedAsyncioTestCase overrides a method."""
+    return getattr(type(test), name) is not getattr(IsolatedAsyncioTestCase, name)
 
 
 def asyncio_runner(test: Any) -> Any:

@@ -26,7 +26,11 @@ class Check(NamedTuple):
 
 CHECKS = (
     Check("never-awaited", "fail", "a coroutine was created and never awaited"),
-    Check("never-awaited-mocks", "warn", "the call of an AsyncMock was never awaited"),
+    Check(
+        "never-awaited-mocks",
+        "warn",
+        "the call of an AsyncMock, or a coroutine given to a mock, was never awaited",
+    ),
     Check(
         "lost-exceptions", "fail", "a task or a callback failed, and nobody asked for its exception"
     ),

@@ -140,6 +140,13 @@ OPTIONS = (
         "on a run_forever test it is no limit, but the wait before the callback",
     ),
     Option(
+        "slow",
+        seconds.parse,
+        "SECONDS",
+        "Seconds after which a line on stderr says that a test or a fixture still runs, and what "
+        "it waits for; again after twice as long, and so on (default 30; 0: never)",
+    ),
+    Option(
         "loop-scope",
         _choice_parser(LOOP_SCOPES),
         "|".join(LOOP_SCOPES),
@@ -186,6 +193,13 @@ OPTIONS = (
         "SECONDS",
         "Seconds that a cancelled test gets to finish; then it is cancelled again, and gets as "
         "long once more (default 1)",
+    ),
+    Option(
+        "exit-grace",
+        seconds.parse,
+        "SECONDS",
+        "Seconds after the summary for which threads and child processes that tests have left can "
+        "hold up the exit (default 2)",
     ),
     Option(
         "virtual-time",

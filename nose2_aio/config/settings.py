@@ -36,6 +36,8 @@ class Settings:
     """Which generator functions are coroutine tests: one of ``GENERATORS`` in `options`."""
     time_limit: float = 0.0
     """Real seconds that a test may take with its fixtures, or a wider fixture; 0: no limit."""
+    slow: float = 30.0
+    """Seconds after which a line says that a test or a fixture still runs; 0: never."""
     loop_scope: str = "test"
     """The scope whose tests share a loop, at least: one of `options.LOOP_SCOPES`."""
     loop: tuple[Factory, ...] = ()
@@ -52,6 +54,8 @@ class Settings:
     """The path of the file with the known findings; "" for none."""
     grace: float = GRACE
     """Seconds that a cancelled test gets to finish, each of two times: see `GRACE`."""
+    exit_grace: float = 2.0
+    """Seconds after the summary in which what tests have left running can end by itself."""
     virtual_time: bool = False
     """True if coroutine tests run in virtual time."""
     durations: int | None = None

@@ -27,12 +27,11 @@ def define(session: Any) -> None:
 
     def error(message: str) -> None:
         unknown = _OURS.search(message)
-        if unknown is None or not message.startswith("Unrecognized arguments"):
-            refuse(message)
-            return
-        nearest = _nearest(*unknown.groups())
-        hint = f"did you mean {nearest!r}?" if nearest else "'nose2 --help' lists all"
-        session.argparse.exit(2, f"nose2: error: unknown switch {unknown[0]!r}: {hint}\n")
+        if unknown is not None and message.startswith("Unrecognized arguments"):
+            nearest = _nearest(*unknown.groups())
+            hint = f"did you mean {nearest!r}?" if nearest else "'nose2 --help' lists all"
+            session.argparse.exit(2, f"nose2: error: unknown switch {unknown[0]!r}: {hint}\n")
+        refuse(message)
 
     session.argparse.error = error
 

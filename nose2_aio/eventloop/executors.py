@@ -25,7 +25,7 @@ from nose2_aio.eventloop.jobs import JobFunction
 from nose2_aio.introspection import locations
 from nose2_aio.introspection.locations import Origin
 
-__all__ = ["Executor", "abandoned_threads", "is_idle"]
+__all__ = ["Executor", "abandoned_threads", "describe_job", "function_to_thread", "is_idle"]
 
 abandoned_threads: set[int] = set()
 """The threads of this process that still run a job of a closed event loop, by identity."""
@@ -46,11 +46,16 @@ class Job(NamedTuple):
     def __str__(self) -> str:
         """Return the name and place of the function, and where it was submitted."""
         place = locations.format_origin(self.origin)
-        name = locations.describe(_function_to_thread(self.function))
+        name = locations.describe(function_to_thread(self.function))
         return f"{name}{f', handed over at {place}' if place else ''}"
 
 
-def _function_to_thread(function: Any) -> Any:
+def describe_job(function: object) -> str:
+    """Return what a job is, given its function; None: not known."""
+    return f"the executor job {locations.describe(function)}" if function else "an executor job"
+
+
+def function_to_thread(function: Any) -> Any:
     """Return the function that was given to `asyncio.to_thread`; any other as it is.
 
     ``to_thread`` submits ``functools.partial(context.run, function, …)``.

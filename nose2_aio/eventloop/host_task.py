@@ -4,7 +4,7 @@ These coroutines are its jobs: a test, its fixtures, its cleanups. A task group 
 one job enters, and a later job leaves, cancels the host task at any time:
 
 - If a job runs then, it is cancelled.
-- If the host task is idle, between two jobs, the next job is cancelled.
+- If the host task is idle, between two jobs, the next job that waits is cancelled.
 
 A cancelled job should fail with the error that is the reason for its cancellation, such as the
 exception of another task in the task group. So `HostTask.cancel` looks for that error.
@@ -50,6 +50,14 @@ class HostTask(asyncio.Task[None]):
     """
     cancellation: asyncio.CancelledError | None = None
     """The exception of the last job that was cancelled."""
+
+    @property
+    def _fut_waiter(self) -> Any:
+        # anyio asks, and does not cancel a task that is about to run, but tries again later. Then
+        # its reason can't be found any more
+        waiter = super()._fut_waiter  # type: ignore[misc]
+        is_between_jobs = self.is_idle or (self.is_hidden and waiter is not None and waiter.done())
+        return None if is_between_jobs else waiter
 
     def cancel(self, msg: Any = None) -> bool:
         """Cancel the job that runs, or else the next one."""

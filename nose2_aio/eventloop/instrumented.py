@@ -16,20 +16,22 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import math
+import os
 import selectors
 import sys
 from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import contextmanager, nullcontext
+from types import AsyncGeneratorType, FrameType
 from typing import Any, cast
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import LoopError
-from nose2_aio.eventloop import wakeup_sources
+from nose2_aio.eventloop import asyncio_log, executors, wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.jobs import JobFunction
@@ -59,7 +61,10 @@ __all__ = [
 ]
 
 _WRAP_FUTURE = locations.code_of(asyncio, "wrap_future")
+_ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep  # noqa: PTH120 -- it is compared with texts
 _CALL_LATER = locations.code_of(asyncio.BaseEventLoop, "call_later")
+_HANDLER_END = "StreamReaderProtocol.connection_made.<locals>.callback"
+"""What asyncio calls at the end of the task of a handler of ``start_server``."""
 _OPENING_METHODS = (
     "connect_accepted_socket",
     "connect_read_pipe",
@@ -89,7 +94,14 @@ class InstrumentedMixin:
         """Create a task, with the user's task factory if there is one."""
         task: Task[Any] = super().create_task(coro, **options)  # type: ignore[misc]
         _hide_our_frame(task)
-        self.__nose2_aio__.record(task, sys._getframe(1), getattr(coro, "__qualname__", ""))
+        loop_state = self.__nose2_aio__
+        name = getattr(coro, "__qualname__", None) or _name_of_closing(coro)
+        loop_state.record(task, sys._getframe(1), name)
+        if isinstance(task, Task):  # a task factory may return something else
+            if task.done():
+                loop_state.note_end(task)
+            else:
+                task.add_done_callback(loop_state.note_end)
         return task
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> TimerHandle:
@@ -112,11 +124,17 @@ class InstrumentedMixin:
         return timer
 
     def create_future(self) -> asyncio.Future[Any]:
-        """Create a future. In virtual time, record it if it is for a job of any thread pool."""
+        """Create a future, and record where, unless asyncio itself has called this.
+
+        In virtual time, record it if it is for a job of any thread pool.
+        """
         future: asyncio.Future[Any] = super().create_future()  # type: ignore[misc]
-        loop_state = self.__nose2_aio__
-        if loop_state.clock is not None and sys._getframe(1).f_code is _WRAP_FUTURE:
-            loop_state.add_job(future)
+        frame = sys._getframe(1)
+        code = frame.f_code
+        if not code.co_filename.startswith(_ASYNCIO):
+            self.__nose2_aio__.add_future(future, frame)
+        elif code is _WRAP_FUTURE and self.__nose2_aio__.clock is not None:
+            self.__nose2_aio__.add_job(future)
         return future
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
@@ -132,7 +150,10 @@ class InstrumentedMixin:
         future = super().run_in_executor(executor, func, *args)  # type: ignore[misc]
         loop_state.record(future, sys._getframe(1))
         if isinstance(future, asyncio.Future):
-            loop_state.add_job(future)
+            function = executors.function_to_thread(func)
+            loop_state.add_job(future, function)
+            what = functools.partial(executors.describe_job, function)
+            future.add_done_callback(functools.partial(loop_state.note_end, what=what))
         return future
 
     def set_default_executor(self, executor: Any) -> None:
@@ -142,11 +163,17 @@ class InstrumentedMixin:
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Record an error, and call the exception handler of the loop."""
-        if isinstance(context.get("exception"), Overrun):
+        error = context.get("exception")
+        if isinstance(error, Overrun):
             return  # it was raised by us, and is reported with the time limit
+        if isinstance(error, asyncio.CancelledError) and _HANDLER_END in str(
+            context.get("message")
+        ):
+            return  # until Python 3.12.1 this fails if the task of a server's handler is cancelled
         handler = self.get_exception_handler()  # type: ignore[attr-defined]
-        self.__nose2_aio__.record_handler_call(context, handler)
-        super().call_exception_handler(context)  # type: ignore[misc]
+        is_recorded = self.__nose2_aio__.record_handler_call(context, handler)
+        with asyncio_log.recorded() if is_recorded else nullcontext():
+            super().call_exception_handler(context)  # type: ignore[misc]
 
     def time(self) -> float:
         """Return the time that timers are set by: virtual or real, in seconds."""
@@ -162,6 +189,12 @@ class InstrumentedMixin:
         # called when an async generator that was not closed is deleted: a task will close it
         super()._asyncgen_finalizer_hook(agen)  # type: ignore[misc]
         self.__nose2_aio__.has_dropped_generator = True
+
+
+def _name_of_closing(coroutine: Any) -> str:
+    """Return a name for the ``aclose`` of an async generator, which has none; "" for others."""
+    closed = (one for one in gc.get_referents(coroutine) if type(one) is AsyncGeneratorType)
+    return next((f"{one.__qualname__}.aclose" for one in closed), "")
 
 
 def _recording(name: str) -> Any:
@@ -330,15 +363,21 @@ def clock_of(loop: AbstractEventLoop | None) -> Clock | None:
     return clock if clock is not None and clock.is_virtual else None
 
 
-def describe_wakeup_sources(loop: AbstractEventLoop) -> list[str]:
-    """Return what outside of a loop may still wake it, in words."""
+def describe_wakeup_sources(loop: AbstractEventLoop, *, has_own: bool = True) -> list[str]:
+    """Return what outside of a loop may still wake it, in words.
+
+    Without ``has_own``, the connections whose other end is on the loop, too, are left out.
+    """
     loop_state = state_of(loop)
     selector: Any = getattr(loop, "_selector", None)
     files = [] if selector is None else list((selector.get_map() or {}).values())
-    jobs = () if loop_state is None else loop_state.jobs or ()
+    files = files[1:]  # the first one is the loop's own
+    if not has_own:
+        files = wakeup_sources.without_pairs(files)
+    jobs = [] if loop_state is None else list((loop_state.jobs or {}).items())
     return [
-        *map(wakeup_sources.describe_file, files[1:]),  # the first one is the loop's own
-        *("the job of an executor" for job in jobs if not job.done()),
+        *map(wakeup_sources.describe_file, files),
+        *(executors.describe_job(function) for job, function in jobs if not job.done()),
         *wakeup_sources.describe(),
     ]
 

@@ -13,11 +13,12 @@ Many tests may share an event loop. So that each problem is attributed to the ri
 from __future__ import annotations
 
 from contextvars import ContextVar
+from logging import LogRecord
 from typing import Any, NamedTuple
 
 from nose2_aio.introspection.locations import Origin
 
-__all__ = ["Finding", "HandlerCall", "Problems", "Unawaited", "current_problems"]
+__all__ = ["CheckedProblems", "Finding", "HandlerCall", "Problems", "Unawaited", "current_problems"]
 
 
 class Finding(NamedTuple):
@@ -47,6 +48,19 @@ class HandlerCall(NamedTuple):
     name: str
     """The name of the task's coroutine."""
 
+    @classmethod
+    def of_log(cls, record: LogRecord) -> HandlerCall:
+        """Return the call that asyncio has logged."""
+        context: dict[str, Any] = {"message": record.getMessage().partition("\n")[0]}
+        if record.exc_info:
+            context["exception"] = record.exc_info[1]
+        return cls(context, is_captured=False, origin=(), name="")
+
+    def kept_in(self, attribute: str) -> HandlerCall:
+        """Return the call with the attribute that has kept the object until now."""
+        message = f"{self.context.get('message')}: {attribute}"
+        return self._replace(context={**self.context, "message": message})
+
 
 class Unawaited(NamedTuple):
     """A coroutine that was never awaited."""
@@ -55,7 +69,7 @@ class Unawaited(NamedTuple):
     place: str
     """Where it was created."""
     is_mock: bool
-    """True if it was created by the call of an AsyncMock."""
+    """True if it was created by the call of an AsyncMock, or if a mock was called with it."""
 
 
 class Problems:
@@ -67,8 +81,18 @@ class Problems:
     """The coroutines that were never awaited."""
     findings: tuple[Finding, ...] = ()
     """What the checks have found so far."""
+    reported: tuple[int, ...] = ()
+    """The errors that the test has failed with, by ``id()``, with their causes and members."""
+    is_checked = False
+    """True if the checks of the run will look at them."""
     abandon_reason = ""
     """Why the event loop was abandoned: it describes the tasks that did not end. "": it was not."""
+
+
+class CheckedProblems(Problems):
+    """The problems of a test or a scope that the checks of the run look at."""
+
+    is_checked = True
 
 
 current_problems: ContextVar[Problems | None] = ContextVar("nose2_aio_problems", default=None)

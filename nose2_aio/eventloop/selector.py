@@ -91,12 +91,14 @@ class InstrumentedSelector(selectors.DefaultSelector):
     def _record_wait(self, waits: WaitTimes, timeout: float | None, idle: WaitKind) -> list[Any]:
         """Wait, and record for how long and for what: ``idle`` if there is no event."""
         is_avoidable = waits.lines is not None and not (self.has_files() or self.can_be_woken())
-        began = monotonic()
-        events = self.wait(timeout)
-        seconds = monotonic() - began
-        if is_avoidable:
-            waits.avoidable += seconds
-        waits.add(seconds, self._kind(events) if events else idle)
+        began, events = monotonic(), []
+        try:
+            events = self.wait(timeout)
+        finally:  # Ctrl-C may interrupt it
+            seconds = monotonic() - began
+            if is_avoidable:
+                waits.avoidable += seconds
+            waits.add(seconds, self._kind(events) if events else idle)
         return events
 
     def _kind(self, events: list[Any]) -> WaitKind:

@@ -14,7 +14,9 @@ from types import AsyncGeneratorType, FrameType
 from typing import Any, NamedTuple
 from unittest import _log
 
+from nose2_aio.config.seconds import monotonic
 from nose2_aio.eventloop.alarms import Overrun
+from nose2_aio.eventloop.endings import Endings
 from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.problems import HandlerCall, Problems, current_problems
 from nose2_aio.eventloop.virtual_clock import Clock
@@ -23,6 +25,10 @@ from nose2_aio.introspection import locations
 from nose2_aio.introspection.locations import Origin
 
 __all__ = ["CreatedObject", "LoopState", "silence_interrupted"]
+
+_MAX_FUTURES = 100
+"""How many futures are recorded until we look which of them still exist."""
+_NOTHING: dict[int, Any] = {}
 
 
 class CreatedObject(NamedTuple):
@@ -46,8 +52,17 @@ class LoopState:
     """The default executor, if it is ours."""
     default_executor: Any = None
     """The default executor, ours or the user's."""
-    jobs: weakref.WeakSet[Any] | None = None
-    """The futures of jobs that were submitted to executors; None if there was no job."""
+    jobs: weakref.WeakKeyDictionary[Any, Any] | None = None
+    """The functions of jobs, by their futures; None if there was no job.
+
+    The function is None if it is not known.
+    """
+    futures: list[tuple[weakref.ref[Any], Origin]] | None = None
+    """The futures that the user's code or a library has created, and where; None if there was none.
+    """
+    _max_futures = _MAX_FUTURES
+    endings: Endings | None = None
+    """The tasks, jobs and callbacks that have ended; None if there was none."""
     on_deadlock: Callable[[], None] | None = None
     """Called when nothing can wake the loop any more."""
     alarm: tuple[float, Callable[[], None]] | None = None
@@ -60,6 +75,8 @@ class LoopState:
     """Where to add how long the loop waits; None if that is not recorded."""
     is_new = True
     """True if nothing has run on the loop yet."""
+    own_task: asyncio.Task[Any] | None = None
+    """The task of the test, if that is none of ours."""
     has_dropped_generator = False
     """True if an async generator was deleted that was not closed. A task closes it."""
     has_selector = True
@@ -108,15 +125,62 @@ class LoopState:
             return None
         return CreatedObject(thing, *found[1:])
 
-    def forget(self) -> None:
-        """Forget the recorded objects. asyncio will not log the errors of those we interrupted."""
+    def forget(self, problems: Problems | None = None) -> None:
+        """Forget the recorded objects. asyncio will not log the errors of those we interrupted.
+
+        With ``problems``, forget only which tasks of their owner have ended.
+        """
+        if problems is not None:
+            if self.endings is not None:
+                self.endings.forget(problems)
+            return
         silence_interrupted(one.thing for one in self.created)
         self.objects = None
 
-    def add_job(self, future: asyncio.Future[Any]) -> None:
-        """Record the future of a job that was submitted to an executor."""
-        self.jobs = self.jobs or weakref.WeakSet()
-        self.jobs.add(future)
+    def add_job(self, future: asyncio.Future[Any], function: object = None) -> None:
+        """Record the future of a job that was submitted to an executor, and its function."""
+        if self.jobs is None:
+            self.jobs = weakref.WeakKeyDictionary()
+        self.jobs[future] = function
+
+    def add_future(self, future: asyncio.Future[Any], frame: FrameType) -> None:
+        """Record where a future is being created, given the innermost frame."""
+        if self.futures is None:
+            self.futures = []
+        self.futures.append((weakref.ref(future), locations.capture_origin(frame)))
+        if len(self.futures) > self._max_futures:
+            self.futures = [entry for entry in self.futures if entry[0]() is not None]
+            self._max_futures = 2 * len(self.futures) + _MAX_FUTURES
+
+    def find_future(self, future: asyncio.Future[Any]) -> Origin:
+        """Return where a future was created; empty if that is not known."""
+        return next((origin for one, origin in self.futures or () if one() is future), ())
+
+    def note_end(self, future: asyncio.Future[Any], what: Any = None) -> None:
+        """Record that a task or a job has ended. ``what`` returns the name of a job."""
+        found = (self.objects or _NOTHING).get(id(future))
+        if found is None:
+            return
+        _, problems, _, name = found
+        what = what or future.get_name()  # type: ignore[attr-defined]  # a task's
+        # ``exception()`` would mark the exception as retrieved
+        error = future._exception
+        if error is not None:
+            self._noted.add_failed(self.now, problems, what, name, error)
+        else:
+            cancelled = "" if future.cancelled() else None
+            self._noted.others.append((self.now, problems, what, name, cancelled))
+
+    @property
+    def _noted(self) -> Endings:
+        if self.endings is None:
+            self.endings = Endings()
+        return self.endings
+
+    @property
+    def now(self) -> float:
+        """The time of `Ending.when`, in seconds."""
+        return monotonic() if self.clock is None else self.clock.time()
 
     @property
     def needs_shutdown(self) -> bool:
@@ -127,12 +191,20 @@ class LoopState:
             or any(type(one.thing) is AsyncGeneratorType for one in self.created)
         )
 
-    def record_handler_call(self, context: dict[str, Any], handler: object) -> None:
-        """Record a call of the exception handler ``handler``, unless it is one that a test set."""
+    def record_handler_call(self, context: dict[str, Any], handler: object) -> bool:
+        """Record a call of the exception handler ``handler``, unless it is one that a test set.
+
+        Return True if the checks will report it.
+        """
         problems, origin, name = self._owner_of(context)
-        if problems is not None and handler is self.initial_handler:
-            call = HandlerCall(context, _is_log_captured(), origin, name)
-            problems.handler_calls += (call,)
+        error = context.get("exception")
+        if error is not None and not {"task", "future"} & context.keys():
+            self._noted.add_failed(self.now, problems, _failed_call(context), "", error)
+        if problems is None or handler is not self.initial_handler:
+            return False
+        call = HandlerCall(context, _is_log_captured(), origin, name)
+        problems.handler_calls += (call,)
+        return problems.is_checked and not call.is_captured
 
     def _owner_of(self, context: dict[str, Any]) -> tuple[Problems | None, Origin, str]:
         """Return the `Problems` that a call of the exception handler belongs to.
@@ -146,6 +218,12 @@ class LoopState:
         variables = getattr(context.get("handle"), "_context", None)  # public since Python 3.12
         problems = None if variables is None else variables.get(current_problems)
         return problems or current_problems.get() or self.problems, (), ""
+
+
+def _failed_call(context: dict[str, Any]) -> str:
+    """Return what has failed, given the argument of an exception handler."""
+    name = getattr(locations.callback_of(context.get("handle")), "__qualname__", "")
+    return f"the callback {name}" if name else "a callback"
 
 
 def silence_interrupted(things: Iterable[Any]) -> None:

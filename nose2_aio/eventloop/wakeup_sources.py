@@ -10,7 +10,6 @@ import asyncio
 import os
 import selectors
 import signal
-import socket
 import sys
 import threading
 from types import FrameType
@@ -19,7 +18,7 @@ from typing import Any
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.eventloop import executors
 from nose2_aio.eventloop.alarms import process_alarms
-from nose2_aio.introspection import await_chains, locations
+from nose2_aio.introspection import await_chains, locations, sockets
 
 __all__ = [
     "ProcessState",
@@ -31,6 +30,7 @@ __all__ = [
     "process_can_wake",
     "process_state",
     "signal_can_wake",
+    "without_pairs",
 ]
 
 _THREADS = "/proc/self/task"
@@ -97,11 +97,7 @@ def alarm_can_wake() -> bool:
         left, _ = signal.getitimer(signal.ITIMER_REAL)
     except AttributeError:  # Windows has no such timer
         return False
-    return (
-        left > 0
-        and not process_alarms.is_ours()
-        and _is_users(signal.getsignal(signal.SIGALRM), signal.SIGALRM)
-    )
+    return left > 0 and _is_users(signal.getsignal(signal.SIGALRM), signal.SIGALRM)
 
 
 def describe() -> list[str]:
@@ -125,14 +121,22 @@ def describe() -> list[str]:
 
 
 def describe_file(key: selectors.SelectorKey) -> str:
-    """Return what kind of file a loop waits for, its number, and which functions it calls then."""
-    called = [repr(handle).partition("(")[0] for handle in key.data or () if handle]
-    names = " and ".join(one.removeprefix("<Handle ") for one in called)
-    try:
-        with socket.socket(fileno=os.dup(key.fd)) as one:
-            return f"the socket {key.fd} at {one.getsockname()}, for {names}"
-    except OSError:
-        return f"the file {key.fd}, for {names}"
+    """Return which file a loop waits for, and which functions of the user it calls then."""
+    called = [locations.callback_of(handle) for handle in key.data or () if handle]
+    names = [
+        locations.describe(function)
+        for function in called
+        if not str(getattr(function, "__module__", "")).startswith("asyncio.")
+    ]
+    return f"{sockets.name_of_file(key.fd)}{', for ' if names else ''}{' and '.join(names)}"
+
+
+def without_pairs(files: list[selectors.SelectorKey]) -> list[selectors.SelectorKey]:
+    """Return the files without connections of which both ends are among them."""
+    ends = [sockets.ends_of_file(key.fd) for key in files]
+    return [
+        key for key, pair in zip(files, ends, strict=True) if pair is None or pair[::-1] not in ends
+    ]
 
 
 def other_frames() -> dict[int, FrameType]:

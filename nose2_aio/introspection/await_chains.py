@@ -1,4 +1,4 @@
-"""Await chains: where a task is suspended, line by line, and what it waits for in the end.
+"""Await chains: where a task is suspended, line by line.
 
 ``Task.get_stack`` shows only one frame of a suspended task. So we follow the chain ourselves:
 
@@ -6,49 +6,36 @@
 2. Ask each coroutine, generator or async generator for its frame, and for the object it awaits.
 3. The chain ends at a future. When that is done, the event loop runs the task again.
 
-Frames of asyncio and of this package are not shown as lines. They are used to find the words for
-what a task waits for: "sleeps", "waits for the lock", ….
+Frames of asyncio and of this package are not shown as lines; `waits` has words for them. Of frames
+of libraries between those of the user, only their number is shown.
 """
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import itertools
 import linecache
 import types
-from asyncio import Future, Task
-from collections.abc import Callable, Iterable, Iterator
-from types import CodeType, FrameType
+from asyncio import Task
+from collections.abc import Iterable, Iterator
+from types import FrameType
 from typing import Any, NamedTuple
 
-from nose2_aio.introspection import holders, locations
-from nose2_aio.introspection.locations import code_of
+from nose2_aio.introspection import locations
 
-__all__ = [
-    "Line",
-    "awaited_tasks",
-    "describe_wait",
-    "format_lines",
-    "of_frame",
-    "of_task",
-    "to_lines",
-]
+__all__ = ["Line", "format_lines", "frames", "is_hidden", "of_frame", "of_task", "to_lines"]
 
-_HIDDEN_PACKAGES = ("asyncio", "concurrent", "nose2_aio", "selectors", "threading")
+_HIDDEN_PACKAGES = ("asyncio", "concurrent", "nose2_aio", "selectors", "threading", "uvloop")
 """Packages whose frames are not shown."""
 _RUNNERS = ("nose2", "unittest")
 _MAX_LINES = 30
 """How many lines of one chain are shown, at most."""
 _MAX_FRAMES = 200
 """How far a chain is followed: it may be circular."""
-_MAX_TASKS = 4
-"""How many tasks are named that a task waits for, at most."""
-_MAX_REPR = 100
-_MAX_SOURCE = 70
-
-_Names = dict[str, Any]
-"""The local variables of a frame."""
+_MAX_LIBRARY_LINES = 2
+"""How many lines of libraries are shown in a row, at most."""
+_MAX_SOURCE = 90
+"""How long a line of source code may be, in characters."""
 
 
 class Line(NamedTuple):
@@ -62,7 +49,7 @@ class Line(NamedTuple):
 
 def of_task(task: Task[Any]) -> list[Line]:
     """Return the lines where a suspended task awaits, outermost first."""
-    return to_lines((frame, frame.f_lineno) for frame in _frames(task) if not _is_hidden(frame))
+    return to_lines((frame, frame.f_lineno) for frame in frames(task) if not is_hidden(frame))
 
 
 def of_frame(frame: FrameType | None) -> list[Line]:
@@ -74,7 +61,7 @@ def of_frame(frame: FrameType | None) -> list[Line]:
     while frame is not None and locations.package_of(frame) not in _RUNNERS:
         if found and locations.package_of(frame) == "asyncio":
             break
-        if not _is_hidden(frame):
+        if not is_hidden(frame):
             found.append((frame, frame.f_lineno))
         frame = frame.f_back
     return to_lines(reversed(found))
@@ -82,55 +69,12 @@ def of_frame(frame: FrameType | None) -> list[Line]:
 
 def format_lines(lines: list[Line], indent: str = "  ") -> list[str]:
     """Return the lines as text, with their source code in one column."""
-    width = max((len(line.place) for line in lines), default=0)
-    return [
-        f"{indent}{line.place:<{width}}  {line.source[:_MAX_SOURCE]}".rstrip() for line in lines
-    ]
+    width = max((len(line.place) for line in lines if line.source), default=0)
+    return [f"{indent}{line.place:<{width}}  {_cut(line.source)}".rstrip() for line in lines]
 
 
-def awaited_tasks(task: Task[Any]) -> list[Task[Any]]:
-    """Return the tasks that a task awaits, directly or in ``wait``, ``gather`` or a task group."""
-    *_, last = [None, *_frames(task)]
-    find_tasks = None if last is None else _TASKS_IN.get(last.f_code)
-    found = () if find_tasks is None or last is None else find_tasks(last.f_locals)
-    if not found:
-        waiter = _waiter(task)
-        found = getattr(waiter, "_children", None) or [waiter]
-    return [
-        one for one in found if isinstance(one, asyncio.Task) and not one.done() and one is not task
-    ]
-
-
-def describe_wait(task: Task[Any], name: Callable[[Task[Any]], str]) -> str:
-    """Return what a suspended task waits for in the end, in words: ``sleeps, 9.5 s to go``.
-
-    ``name`` returns the name of a task.
-    """
-    tasks = awaited_tasks(task)
-    if tasks:
-        return f"waits for {_listed([name(one) for one in tasks])}"
-    end = itertools.takewhile(_is_hidden, reversed(list(_frames(task))))
-    # outermost first: a barrier waits for a condition, and is what the user has called
-    for frame in reversed(list(end)):
-        words = _WORDS.get(frame.f_code)
-        if words is not None:
-            return words(frame.f_locals) + holders.describe(frame, name, task)
-    waiter = _waiter(task)
-    if waiter is None:
-        return "is about to run"
-    callbacks = [callback for callback, _ in getattr(waiter, "_callbacks", None) or ()]
-    if any(getattr(callback, "__code__", None) in _CHAINED for callback in callbacks):
-        return "waits for a job of an executor"
-    return f"waits for a future that nobody has completed: {_short(waiter)}"
-
-
-def _waiter(task: Task[Any]) -> Future[Any] | None:
-    # no public function returns the future that a task waits for
-    waiter: Future[Any] | None = getattr(task, "_fut_waiter", None)
-    return waiter
-
-
-def _frames(task: Task[Any]) -> Iterator[FrameType]:
+def frames(task: Task[Any]) -> Iterator[FrameType]:
+    """Yield the frames of a suspended task, outermost first."""
     one: Any = task.get_coro()
     for _ in range(_MAX_FRAMES):
         if one is None:
@@ -154,17 +98,25 @@ def _step(one: Any) -> tuple[FrameType | None, Any]:
     return None, None
 
 
-def _is_hidden(frame: FrameType) -> bool:
+def is_hidden(frame: FrameType) -> bool:
+    """Return True if a frame is not shown as a line."""
     return locations.package_of(frame) in _HIDDEN_PACKAGES
 
 
-def to_lines(frames: Iterable[tuple[FrameType, int]]) -> list[Line]:
-    """Return the lines for frames with their line numbers. Of many, the middle is left out."""
-    lines = []
-    for frame, number in frames:
-        code = frame.f_code
-        source = linecache.getline(code.co_filename, number or 0, frame.f_globals).strip()
-        lines.append(Line(locations.line_in(code.co_filename, number, code.co_name), source))
+def to_lines(entries: Iterable[tuple[FrameType, int]]) -> list[Line]:
+    """Return the lines for frames with their line numbers.
+
+    Of many frames of libraries in a row, only the number is shown, and the innermost one if it ends
+    the chain. Of many lines, the middle is left out.
+    """
+    lines: list[Line] = []
+    for is_users, group in itertools.groupby(entries, lambda entry: locations.of_user(entry[0])):
+        run = list(group)
+        found = [_line(frame, number) for frame, number in run]
+        if not is_users and len(run) > _MAX_LIBRARY_LINES:
+            packages = dict.fromkeys(locations.package_of(frame) for frame, _ in run)
+            found = [Line(f"... {len(run) - 1} frames of {', '.join(packages)} ...", ""), found[-1]]
+        lines += found
     if len(lines) > _MAX_LINES:
         half = _MAX_LINES // 2
         left_out = Line(f"... {len(lines) - _MAX_LINES} more lines ...", "")
@@ -172,71 +124,16 @@ def to_lines(frames: Iterable[tuple[FrameType, int]]) -> list[Line]:
     return lines
 
 
-def _listed(names: list[str]) -> str:
-    if len(names) > _MAX_TASKS:
-        return f"{', '.join(names[:_MAX_TASKS])} and {len(names) - _MAX_TASKS} more tasks"
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+def _line(frame: FrameType, number: int) -> Line:
+    code = frame.f_code
+    source = linecache.getline(code.co_filename, number or 0, frame.f_globals).strip()
+    return Line(locations.line_in(code.co_filename, number, code.co_name), source)
 
 
-def _short(value: object) -> str:
-    text = " ".join(locations.text_of(value).split())
-    return text if len(text) <= _MAX_REPR else f"{text[: _MAX_REPR - 3]}..."
+def _cut(source: str) -> str:
+    return source if len(source) <= _MAX_SOURCE else f"{source[: _MAX_SOURCE - 4]} ..."
 
 
-def _describe_sleep(names: _Names) -> str:
-    if "h" not in names:  # ``sleep(0)`` sets no timer
-        return "is about to run"
-    left = max(0.0, names["h"].when() - names["loop"].time())
-    return f"sleeps, {left:.4g} s to go"
-
-
-def _describe_reader(names: _Names) -> str:
-    transport = getattr(names["self"], "_transport", None)
-    peer = None if transport is None else transport.get_extra_info("peername")
-    return f"waits for data{f' from {peer}' if peer else ''}"
-
-
-def _describing(words: str, variable: str = "self") -> Callable[[_Names], str]:
-    """Return a function that returns ``words`` and the `repr` of a local variable."""
-    return lambda names: f"{words} {_short(names[variable])}"
-
-
-_WAIT = code_of(asyncio.tasks, "_wait")
-_WAIT_FOR = code_of(asyncio.tasks, "wait_for")
-_GROUP = {code_of(asyncio.TaskGroup, name) for name in ("__aexit__", "_aexit")} - {None}
-_TASKS_IN: dict[CodeType | None, Callable[[_Names], Iterable[Any]]] = {
-    _WAIT: lambda names: names["fs"],
-    _WAIT_FOR: lambda names: [names["fut"]],  # Python 3.11
-    **dict.fromkeys(_GROUP, lambda names: names["self"]._tasks),
-}
-"""By function: return the futures that it waits for, from its local variables."""
-_WORDS: dict[CodeType | None, Callable[[_Names], str]] = {
-    code_of(asyncio.tasks, "sleep"): _describe_sleep,
-    code_of(asyncio.Event, "wait"): _describing("waits for the event"),
-    code_of(asyncio.Lock, "acquire"): _describing("waits for the lock"),
-    code_of(asyncio.Semaphore, "acquire"): _describing("waits for the semaphore"),
-    code_of(asyncio.Condition, "wait"): _describing("waits for the condition"),
-    code_of(asyncio.Barrier, "wait"): _describing("waits for the barrier"),
-    code_of(asyncio.Queue, "get"): _describing("waits for an item of"),
-    code_of(asyncio.Queue, "put"): _describing("waits for room in"),
-    code_of(asyncio.Queue, "join"): _describing("waits until all is done of"),
-    code_of(asyncio.StreamReader, "_wait_for_data"): _describe_reader,
-    code_of(asyncio.SelectorEventLoop, "sock_recv"): _describing("waits to receive from", "sock"),
-    code_of(asyncio.SelectorEventLoop, "sock_accept"): _describing("waits to accept on", "sock"),
-    code_of(asyncio.SelectorEventLoop, "sock_connect"): _describing("waits to connect", "sock"),
-    code_of(asyncio.SelectorEventLoop, "sock_sendall"): _describing("waits to send to", "sock"),
-}
-"""By function: return what a task in it waits for, in words, from its local variables."""
-_CHAIN = code_of(asyncio.futures, "_chain_future")
-_CHAINED = frozenset(
-    constant
-    for constant in (_CHAIN.co_consts if _CHAIN is not None else ())
-    if isinstance(constant, CodeType)
-)
-"""The functions inside of ``_chain_future``.
-
-asyncio makes a future for the job of an executor with it, and adds one of them as a callback.
-"""
 _WRAPPERS = frozenset(
     ("builtins", name)
     for name in (

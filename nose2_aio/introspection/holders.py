@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from nose2_aio.introspection import locations, monitoring
+from nose2_aio.introspection import await_chains, locations, monitoring
 from nose2_aio.introspection.locations import code_of
 
-__all__ = ["describe"]
+__all__ = ["describe", "holding"]
 
 _MAX_NOTED = 50
 """How many uses of one object are noted."""
@@ -37,17 +37,19 @@ class _Use(NamedTuple):
     code: CodeType
     line: int
 
-    def describe(self, name: Callable[[Task[Any]], str], waiting: Task[Any], since: str) -> str:
-        """Return ``by Task-1 (poll) since file:line in function``; or with another ``since``."""
-        place = locations.line_in(self.code.co_filename, self.line, self.code.co_name)
-        if self.task is None:
-            return f"{since} {place}"
-        task = self.task()
+    @property
+    def place(self) -> str:
+        """``file:line in function``."""
+        return locations.line_in(self.code.co_filename, self.line, self.code.co_name)
+
+    def user(self, name: Callable[[Task[Any]], str], waiting: Task[Any]) -> str:
+        """Return who it was, in words; "" if it was no task."""
+        task = None if self.task is None else self.task()
         if task is waiting:
-            return f"by this task itself {since} {place}"
-        if task is None:
-            return f"by a task that has ended, {since} {place}"
-        return f"by {name(task)}{', which has ended,' if task.done() else ''} {since} {place}"
+            return "this task itself"
+        if task is not None:
+            return f"{name(task)}{', which has ended,' if task.done() else ''}"
+        return "" if self.task is None else "a task that has ended,"
 
 
 class _Uses:
@@ -78,7 +80,34 @@ def describe(frame: FrameType, name: Callable[[Task[Any]], str], waiting: Task[A
         return ""
     thing = frame.f_locals["self"]
     uses = _find(thing) or _Uses(weakref.ref(thing))
-    return answer(thing, uses, lambda use, since: use.describe(name, waiting, since))
+
+    def by(used: Iterable[_Use], since: str) -> str:
+        return _by(used, since, lambda use: use.user(name, waiting))
+
+    return answer(thing, uses, by)
+
+
+def holding(frame: FrameType) -> list[Task[Any]]:
+    """Return the tasks that hold the lock, slots or items that a task waits for.
+
+    ``frame`` is that of the method of asyncio in which the task waits.
+    """
+    uses = _find(frame.f_locals["self"]) if frame.f_code in _HELD else None
+    if uses is None or not monitoring.is_on():
+        return []
+    held = [uses.last[_ACQUIRE]] if _ACQUIRE in uses.last else list(uses.held)
+    tasks = [use.task() for use in held if use.task is not None]
+    pending = [one for one in dict.fromkeys(tasks) if one is not None and not one.done()]
+    thing = frame.f_locals["self"]
+    return [one for one in pending if not _is_waiting_for(one, thing)]
+
+
+def _is_waiting_for(task: Task[Any], thing: object) -> bool:
+    """Return True if a task waits for an object, such as for the next item of a queue."""
+    return any(
+        frame.f_code in _ANSWERS and frame.f_locals["self"] is thing
+        for frame in await_chains.frames(task)
+    )
 
 
 def _find(thing: object) -> _Uses | None:
@@ -94,17 +123,10 @@ def _note(frame: FrameType) -> tuple[_Uses, _Use]:
     if uses is None:
         uses = _noted[key] = _Uses(weakref.ref(thing, lambda _: _noted.pop(key, None)))
     user = monitoring.caller(frame)
-    use = _Use(_current_task(), user.f_code, user.f_lineno)
+    task = monitoring.current_task()
+    use = _Use(None if task is None else weakref.ref(task), user.f_code, user.f_lineno)
     uses.last[frame.f_code] = use
     return uses, use
-
-
-def _current_task() -> weakref.ref[Task[Any]] | None:
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # no loop runs
-        return None
-    return None if task is None else weakref.ref(task)
 
 
 def _note_use(frame: FrameType, _: Any) -> None:
@@ -125,47 +147,58 @@ def _note_given_back(frame: FrameType, _: Any) -> None:
         uses.held.remove(first)
 
 
-_By = Callable[[_Use, str], str]
-"""Returns by whom an object was used, given the word before the line."""
+_By = Callable[[Iterable[_Use], str], str]
+"""Returns by whom an object was used, given the word before each line."""
 
 
-def _listed(uses: Iterable[_Use], by: _By, since: str) -> str:
-    texts = collections.Counter(by(use, since) for use in uses)
-    counted = [text if count == 1 else f"{count} times {text}" for text, count in texts.items()]
-    left = len(counted) - _MAX_SHOWN
-    return "; ".join([*counted[:_MAX_SHOWN], *([f"and {left} more"] if left > 0 else [])])
+def _by(used: Iterable[_Use], since: str, user: Callable[[_Use], str]) -> str:
+    places: dict[str, collections.Counter[str]] = {}
+    for use in used:
+        places.setdefault(use.place, collections.Counter())[user(use)] += 1
+    texts = []
+    for place, users in places.items():
+        names = [f"{name} ({count} times)" if count > 1 else name for name, count in users.items()]
+        if len(names) > _MAX_SHOWN:
+            names[_MAX_SHOWN - 1 :] = [f"{len(names) - _MAX_SHOWN + 1} more"]
+        listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        texts.append(f"{f'by {listed} ' if listed else ''}{since} {place}")
+    if len(texts) > _MAX_SHOWN:
+        texts[_MAX_SHOWN - 1 :] = [f"at {len(texts) - _MAX_SHOWN + 1} other lines"]
+    return "; ".join(texts)
 
 
 def _who_holds(_: Any, uses: _Uses, by: _By) -> str:
     use = uses.last.get(_ACQUIRE)
-    return "" if use is None else f", held {by(use, 'since')}"
+    return "" if use is None else f", held {by([use], 'since')}"
 
 
 def _who_has_slots(_: Any, uses: _Uses, by: _By) -> str:
-    return f", held {_listed(uses.held, by, 'since')}" if uses.held else ""
+    return f", held {by(uses.held, 'since')}" if uses.held else ""
 
 
 def _who_cleared(_: Any, uses: _Uses, by: _By) -> str:
     use = uses.last.get(_CLEAR)
-    return "" if use is None else f"; it was cleared {by(use, 'at')}"
+    return "" if use is None else f"; it was cleared {by([use], 'at')}"
 
 
 def _who_puts(_: Any, uses: _Uses, by: _By) -> str:
     use = uses.last.get(_PUT)
-    text = "nobody has put one into it" if use is None else f"the last one was put {by(use, 'at')}"
+    text = (
+        "nobody has put one into it" if use is None else f"the last one was put {by([use], 'at')}"
+    )
     return f"; {text}"
 
 
 def _who_gets(_: Any, uses: _Uses, by: _By) -> str:
     use = uses.last.get(_GET)
-    text = "nobody has taken one" if use is None else f"the last one was taken {by(use, 'at')}"
+    text = "nobody has taken one" if use is None else f"the last one was taken {by([use], 'at')}"
     return f"; {text}"
 
 
 def _who_owes(_: Any, uses: _Uses, by: _By) -> str:
     if not uses.held:
         return "; nobody has taken one that is not done"
-    return f"; {len(uses.held)} taken and not marked as done: {_listed(uses.held, by, 'at')}"
+    return f"; {len(uses.held)} taken and not marked as done: {by(uses.held, 'at')}"
 
 
 _ACQUIRE, _CLEAR, _GET, _PUT = (
@@ -184,6 +217,8 @@ _ANSWERS: dict[CodeType | None, Callable[[Any, _Uses, _By], str]] = {
     code_of(asyncio.Queue, "join"): _who_owes,
 }
 """By the method in which a task waits: what a report says of other tasks' uses of the object."""
+_HELD = (_ACQUIRE, _SLOT, code_of(asyncio.Queue, "join"))
+"""The methods in which a task waits for what others hold."""
 
 for _code in (_ACQUIRE, _CLEAR, _PUT):
     monitoring.at_return(_code, _note_use)

@@ -8,6 +8,7 @@ import inspect
 import os
 import sys
 import sysconfig
+import unittest
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, FrameType
@@ -16,14 +17,18 @@ from typing import Any
 __all__ = [
     "CALLBACK_CODE",
     "Origin",
+    "callback_of",
     "capture_origin",
     "code_of",
     "describe",
+    "describe_callback",
+    "format_callers",
     "format_origin",
     "is_users",
     "line_in",
     "of_caller",
     "of_frame",
+    "of_user",
     "package_of",
     "text_of",
     "unwrap",
@@ -34,6 +39,9 @@ _LIBRARIES = tuple(
     sorted({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, reverse=True)
 )
 """The directories of libraries. A directory inside another one comes before it."""
+_FOLDER = f"{Path(__file__).parent.parent}{os.sep}"
+"""The directory of this package."""
+_UNITTEST = f"{Path(unittest.__file__).parent}{os.sep}"
 _ORIGIN_DEPTH = 3
 """How many lines an origin has, at most."""
 
@@ -62,15 +70,33 @@ def of_caller() -> str:
 def describe(function: Any) -> str:
     """Return ``name, file:line`` of a function.
 
-    For a builtin function it is ``module.name``, for any other object without code its `repr`.
+    For a builtin function or a class it is ``module.name``. For any other object without code it is
+    its `repr`.
     """
     inner = unwrap(function)
     code = getattr(inner, "__code__", None)
     if code is None:
-        if inspect.isbuiltin(inner) and isinstance(inner.__module__, str):
+        is_named = inspect.isbuiltin(inner) or isinstance(inner, type)
+        if is_named and isinstance(inner.__module__, str):
             return f"{inner.__module__}.{inner.__qualname__}"
         return text_of(function)
     return f"{inner.__name__}, {_place(code.co_filename, code.co_firstlineno)}"
+
+
+def callback_of(handle: object) -> Any:
+    """Return the function that a handle of the loop calls; None if it is no handle."""
+    # no public attribute has it
+    return unwrap(getattr(handle, "_callback", None))
+
+
+def describe_callback(handle: asyncio.Handle) -> str:
+    """Return ``name, file:line`` of the function of a handle, with the name of its class."""
+    function = callback_of(handle)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return describe(function)
+    name = function.__qualname__.rpartition("<locals>.")[2]
+    return f"{name}, {_place(code.co_filename, code.co_firstlineno)}"
 
 
 def unwrap(function: Any) -> Any:
@@ -98,9 +124,6 @@ def line_in(filename: str, line: int | None, name: str) -> str:
 
     The path of a library's file is relative to the library's root.
     """
-    for library in _LIBRARIES:
-        if filename.startswith(f"{library}{os.sep}"):
-            return f"{filename[len(library) + 1 :]}:{line or 0} in {name}"
     return f"{_place(filename, line or 0)} in {name}"
 
 
@@ -113,6 +136,11 @@ def package_of(frame: FrameType) -> str:
 def is_users(filename: str) -> bool:
     """Return True if a file is the user's, and not a library's."""
     return not filename.startswith(_LIBRARIES) and filename[:1] != "<"
+
+
+def of_user(frame: FrameType) -> bool:
+    """Return True if a frame is of the user's code, and not of a library."""
+    return is_users(frame.f_code.co_filename)
 
 
 def text_of(value: object, convert: Callable[[object], str] = repr) -> str:
@@ -141,18 +169,36 @@ def capture_origin(frame: FrameType | None) -> Origin:
 def format_origin(origin: Origin) -> str:
     """Return ``file:line in function`` of the innermost line that is the user's.
 
-    If no line is the user's, it is the innermost line. If there is no line, it is "".
+    If no line is the user's, it is the innermost line. If there is no line, or if that is where
+    unittest has started the loop, it is "".
     """
     for code, line in origin:
         if is_users(code.co_filename):
             return line_in(code.co_filename, line, code.co_name)
-    if not origin:
+    if not origin or origin[0][0].co_filename.startswith(_UNITTEST):
         return ""
     code, line = origin[0]
     return line_in(code.co_filename, line, code.co_name)
 
 
+def format_callers(origin: Origin) -> str:
+    """Return the user's lines of an origin, the innermost first: ``a.py:3 in f, called at …``.
+
+    If no line is the user's, it is the innermost line. If there is no line, it is "".
+    """
+    users = [
+        entry
+        for entry in origin
+        if is_users(entry[0].co_filename) and not entry[0].co_filename.startswith(_FOLDER)
+    ]
+    places = [line_in(code.co_filename, line, code.co_name) for code, line in users]
+    return ", called at ".join(places) or format_origin(origin)
+
+
 def _place(filename: str, line: int) -> str:
+    for library in _LIBRARIES:
+        if filename.startswith(f"{library}{os.sep}"):
+            return f"{filename[len(library) + 1 :]}:{line}"
     path = Path(filename)
     try:
         relative = os.path.relpath(path)

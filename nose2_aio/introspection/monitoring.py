@@ -1,7 +1,7 @@
 """Call functions of ours where a function of asyncio starts or returns, with ``sys.monitoring``.
 
 Nothing is replaced, and nothing else becomes slower: Python calls us at single functions only. It
-has this since version 3.12. Before that, or if other tools have taken all identifiers, nothing is
+has this since version 3.12. Before that, or if another tool has taken our identifier, nothing is
 called.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from asyncio import Task
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
@@ -17,14 +18,24 @@ from typing import Any
 
 from nose2_aio.introspection import locations
 
-__all__ = ["at_return", "at_start", "caller", "is_on", "on"]
+__all__ = [
+    "ASYNCIO",
+    "at_return",
+    "at_start",
+    "caller",
+    "current_task",
+    "is_on",
+    "noting_handlers",
+    "on",
+]
 
 _API: Any = getattr(sys, "monitoring", None)
-_TOOLS = (3, 4)
-"""Identifiers that Python gives to no kind of tool. The others are those of debuggers and so on."""
+_TOOL = 4
+"""Our identifier. Python names tools that have 0 to 2 and 5, and Hypothesis has 3."""
 _NAME = "nose2_aio"
 _OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 -- compared with texts
-_ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep  # noqa: PTH120
+ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep  # noqa: PTH120
+"""The beginning of the names of asyncio's files."""
 
 Handler = Callable[[FrameType, Any], None]
 """Gets the frame of the function, and what it returns. It must not raise anything."""
@@ -47,16 +58,16 @@ def at_start(code: CodeType | None, handler: Handler) -> None:
 
 def is_on() -> bool:
     """Return True if functions are monitored."""
-    return _API is not None and any(_API.get_tool(tool) == _NAME for tool in _TOOLS)
+    return _API is not None and _API.get_tool(_TOOL) == _NAME
 
 
 @contextmanager
 def on() -> Iterator[None]:
     """Monitor the functions that have a handler, inside the block."""
-    tool = None if _API is None or is_on() else next(filter(_is_free, _TOOLS), None)
-    if tool is None:
+    if _API is None or _API.get_tool(_TOOL) is not None:
         yield
         return
+    tool = _TOOL
     _API.use_tool_id(tool, _NAME)
     kinds = ((_API.events.PY_START, _note_start), (_API.events.PY_RETURN, _note_return))
     wanted: dict[CodeType, int] = {}
@@ -76,26 +87,51 @@ def on() -> Iterator[None]:
         _API.free_tool_id(tool)
 
 
+@contextmanager
+def noting_handlers(note: Callable[[CodeType, int, BaseException], None]) -> Iterator[None]:
+    """Inside the block, call a function where an exception reaches a handler, in any code.
+
+    It gets the code, the offset of the handler's first instruction, and the exception.
+    """
+    if not is_on():
+        yield
+        return
+    event = _API.events.EXCEPTION_HANDLED
+    _API.register_callback(_TOOL, event, note)
+    _API.set_events(_TOOL, event)
+    try:
+        yield
+    finally:
+        _API.set_events(_TOOL, 0)
+        _API.register_callback(_TOOL, event, None)
+
+
+def current_task() -> Task[Any] | None:
+    """Return the task that runs in this thread; None if none does."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        return None
+
+
 def caller(frame: FrameType) -> FrameType:
     """Return the nearest frame of the user's that has called a function of a library.
 
-    If none has, it is the nearest one outside of asyncio, or else the frame itself.
+    If none has, it is the nearest one outside of asyncio, or else the frame itself. Frames of this
+    package that have called a library are the end: they run the event loop.
     """
     nearest, one = frame, frame.f_back
     while one is not None and one.f_code is not locations.CALLBACK_CODE:
         filename = one.f_code.co_filename
         if filename.startswith(_OWN):
-            break
-        if locations.is_users(filename):
+            if nearest is not frame:
+                break
+        elif locations.is_users(filename):
             return one
-        if nearest is frame and not filename.startswith(_ASYNCIO):
+        elif nearest is frame and not filename.startswith(ASYNCIO):
             nearest = one
         one = one.f_back
     return nearest
-
-
-def _is_free(tool: int) -> bool:
-    return _API.get_tool(tool) is None
 
 
 def _note_return(code: CodeType, _: int, value: Any) -> None:

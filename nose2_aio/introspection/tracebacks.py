@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TypeVar
 
 from nose2_aio.errors import AioError
 from nose2_aio.introspection import await_chains, locations
 from nose2_aio.introspection.await_chains import Line
 
-__all__ = ["innermost_place", "trim", "users_lines", "users_traceback"]
+__all__ = [
+    "innermost_line",
+    "innermost_place",
+    "of_stack",
+    "reported_with",
+    "trim",
+    "users_lines",
+    "users_traceback",
+]
 
 _PACKAGE = __name__.partition(".")[0]
 _RUNNERS = ("asyncio", "contextlib", "unittest")
@@ -25,9 +33,16 @@ def trim(error: _Error, *, head: bool = True) -> _Error:
     2. With ``head``, the first frames are removed, up to the first one that is not of asyncio,
        contextlib or unittest. If that would leave none, they stay.
     3. From an `AioError`, these first frames are removed in any case.
-    4. The same is done to all errors that are reported with it: causes, contexts, and the members
-       of exception groups.
+    4. The same is done to all errors that are reported with it, see `reported_with`.
     """
+    for one in reported_with(error):
+        # called on the base class: an exception class of the user's may forbid to set attributes
+        BaseException.with_traceback(one, _relinked(_kept(one, head=head)))
+    return error
+
+
+def reported_with(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all that are reported with it: causes, contexts, members of groups."""
     seen: set[int] = set()
     pending: list[BaseException] = [error]
     while pending:
@@ -35,12 +50,22 @@ def trim(error: _Error, *, head: bool = True) -> _Error:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        # called on the base class: an exception class of the user's may forbid to set attributes
-        BaseException.with_traceback(one, _relinked(_kept(one, head=head)))
+        yield one
         pending += [other for other in (one.__cause__, one.__context__) if other is not None]
         if isinstance(one, BaseExceptionGroup):
             pending += one.exceptions
-    return error
+
+
+def of_stack(frame: FrameType | None) -> TracebackType | None:
+    """Return the traceback of an error that the innermost frame of a running stack would raise.
+
+    It begins where the event loop, unittest or this package calls the user's code.
+    """
+    found = None
+    while frame is not None and locations.package_of(frame) not in (_PACKAGE, *_RUNNERS):
+        found = TracebackType(found, frame, frame.f_lasti, frame.f_lineno)
+        frame = frame.f_back
+    return found
 
 
 def innermost_place(error: BaseException) -> str:
@@ -51,6 +76,17 @@ def innermost_place(error: BaseException) -> str:
         if locations.is_users(entry.tb_frame.f_code.co_filename)
     ]
     return locations.of_frame(users[-1].tb_frame, users[-1].tb_lineno) if users else ""
+
+
+def innermost_line(error: BaseException) -> str:
+    """Return ``file:line in function`` of the innermost line, the user's if there is one."""
+    kept = [entry for entry in _entries(error.__traceback__) if _package(entry) != _PACKAGE]
+    users = [one for one in kept if locations.is_users(one.tb_frame.f_code.co_filename)]
+    if not kept:
+        return ""
+    last = (users or kept)[-1]
+    code = last.tb_frame.f_code
+    return locations.line_in(code.co_filename, last.tb_lineno, code.co_name)
 
 
 def users_traceback(error: BaseException) -> TracebackType | None:

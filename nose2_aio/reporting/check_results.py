@@ -1,12 +1,15 @@
-"""Decides what a finding leads to: the test fails, or the summary of the run lists the finding.
+"""Decides what a finding leads to.
 
-A test that has already failed does not fail once more: the summary lists all its findings.
+- The test fails. Then its error has all findings of the test.
+- If the test has already failed, the findings are added to its report.
+- Otherwise the summary of the run lists the finding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from nose2_aio.config import baseline_file
 from nose2_aio.config.checks import CHECKS
@@ -20,15 +23,22 @@ __all__ = ["CheckResults", "SummaryEntry"]
 
 
 _HEAD = "this was found at the end of the {what}:\n"
+_ALSO = "also found:"
 _MAX_FINDINGS = 20
 """How many findings of one test are shown."""
+_MAX_NAMES = 3
+"""How many tasks are named that are like one that is shown."""
+_SECONDS = re.compile(r"\b[\d.e+-]+ s\b")
+_TASK = re.compile(r"\btask (.*?) \(")
 
 
 class SummaryEntry(NamedTuple):
-    """The findings of one test that the summary of the run lists."""
+    """The findings of one test that are in no error."""
 
     name: str
     findings: tuple[Finding, ...]
+    has_passed: bool
+    """True if the test has passed. Otherwise its report may have the findings."""
 
 
 class CheckResults:
@@ -54,7 +64,7 @@ class CheckResults:
 
         ``tagged`` maps names of checks to the modes that a tag gives them.
         ``what`` says what ``name`` is, if it isn't a test.
-        Without ``can_fail`` there is no error, and all findings go to the summary.
+        Without ``can_fail`` there is no error: it has failed already, or it can't.
 
         The problems are removed from ``problems``.
         """
@@ -68,12 +78,15 @@ class CheckResults:
         noted = tuple(one for one in new if one not in failing)
         if abandon_reason and not can_fail:
             noted = (Finding("leaked-tasks", "", abandon_reason), *noted)
-        if noted:
-            self.entries.append(SummaryEntry(name, noted))
-        if abandon_reason and can_fail:
-            return AbandonedLoopError("\n\n".join([abandon_reason, *_texts(failing)]))
-        head = _HEAD.format(what=what)
-        return CheckError("\n".join([head, *_texts(failing)])) if failing else None
+        is_abandoned = bool(abandon_reason) and can_fail
+        if not (failing or is_abandoned):
+            if noted:
+                self.entries.append(SummaryEntry(name, noted, has_passed=can_fail))
+            return None
+        texts = [*_texts(failing), *(["", _ALSO, "", *_texts(noted)] if noted else [])]
+        if is_abandoned:
+            return AbandonedLoopError("\n\n".join([abandon_reason, "\n".join(texts)]).rstrip())
+        return CheckError("\n".join([_HEAD.format(what=what), *texts]))
 
     def ignores(self, *names: str) -> bool:
         """Return True if the settings ignore all these checks. A tag may still override that."""
@@ -84,8 +97,17 @@ class CheckResults:
         entries, self.entries = self.entries, []
         return entries
 
-    def report(self, entries: Sequence[SummaryEntry]) -> list[str]:
-        """Return the lines of the summary; write the baseline file if it doesn't exist yet."""
+    @staticmethod
+    def details(entries: Iterable[SummaryEntry]) -> list[str]:
+        """Return the lines to add to the report of a test that has failed."""
+        findings = [finding for one in entries for finding in one.findings]
+        return ["also found in this test, perhaps the cause:\n", *_texts(findings), ""]
+
+    def report(self, entries: Sequence[SummaryEntry], told: Container[str]) -> list[str]:
+        """Return the lines of the summary; write the baseline file if it doesn't exist yet.
+
+        ``told`` has the names of failed tests whose reports have the findings.
+        """
         if self._baseline.is_to_be_written:
             lines = [line_of(one.name, each) for one in entries for each in one.findings]
             self._baseline.write(lines)
@@ -93,22 +115,35 @@ class CheckResults:
                 f"baseline: wrote {len(lines)} finding{'s' * (len(lines) != 1)} to {self._shown}",
                 "",
             ]
+        entries = [one for one in entries if one.has_passed or one.name not in told]
         if not entries:
             return []
         count = sum(len(one.findings) for one in entries)
         things = f"{count} thing{'s' * (count > 1)}"
         lines = [f"The checks found {things} that failed no test:", ""]
-        for name, findings in entries:
+        for name, findings, _ in entries:
             texts = "\n".join(_texts(findings))
             lines += [name, *(f"  {line}" for line in texts.splitlines()), ""]
         return lines
 
 
 def _texts(findings: Iterable[Finding]) -> list[str]:
-    found = tuple(findings)
-    texts = [
-        "\n".join([f"{f'{place}: ' if place else ''}{what} ({check})", *details])
-        for check, place, what, details, _ in found[:_MAX_FINDINGS]
-    ]
-    left = len(found) - _MAX_FINDINGS
-    return [*texts, *([f"... and {left} more"] if left > 0 else [])]
+    """Return the text of each finding. Those that differ only in names are shown once."""
+    alike: dict[Any, list[Finding]] = {}
+    for one in findings:
+        details = _SECONDS.sub("", "\n".join(one.details))
+        alike.setdefault((one.check, one.place, one.key or one.what, details), []).append(one)
+    groups = list(alike.values())
+    texts = [_text(*group) for group in groups[:_MAX_FINDINGS]]
+    left = sum(map(len, groups[_MAX_FINDINGS:]))
+    return [*texts, *([f"... and {left} more"] if left else [])]
+
+
+def _text(first: Finding, *others: Finding) -> str:
+    check, place, what, details, _ = first
+    lines = [f"{f'{place}: ' if place else ''}{what} ({check})", *details]
+    if others:
+        names = [found[1] for one in others if (found := _TASK.search(one.what))]
+        shown = f": {', '.join(names[:_MAX_NAMES])}" if names else ""
+        lines.append(f"  the same for {len(others)} more{shown}{', …' * (len(names) > _MAX_NAMES)}")
+    return "\n".join(lines)

@@ -1,25 +1,45 @@
-"""The report on a loop that hangs: where each of its tasks waits, and what its threads run.
+"""The report on a loop that hangs: what is stuck, what has ended before, and where each task waits.
 
-The test's own task comes first. Make the report before anything is cancelled: a cancelled task
-no longer shows where it waited.
+1. One line says what is stuck, and what could still wake it (`verdicts`).
+2. Then comes what has ended before, those that failed first.
+3. Then come the lines of the test's own task, those that it waits for, and the other tasks.
+
+Make the report before anything is cancelled: a cancelled task no longer shows where it waited.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import re
+import sys
 from asyncio import AbstractEventLoop, Task
 from types import FrameType
 from typing import Any
 
 from nose2_aio.eventloop import instrumented, wakeup_sources
 from nose2_aio.eventloop.executors import Executor
-from nose2_aio.eventloop.host_task import HostTask
-from nose2_aio.introspection import await_chains, locations
+from nose2_aio.introspection import await_chains, locations, swallowing, waits
+from nose2_aio.introspection.await_chains import Line
+from nose2_aio.introspection.waits import Kind
+from nose2_aio.reporting import verdicts
+from nose2_aio.reporting.loop_tasks import LoopTasks, is_idle_host, name_of, own_task
 
-__all__ = ["MAX_TASKS", "describe_loop", "describe_task", "name_of", "task_lines"]
+__all__ = [
+    "MAX_TASKS",
+    "describe_loop",
+    "describe_task",
+    "name_of",
+    "swallowed_lines",
+    "task_lines",
+    "without_lines",
+]
 
 MAX_TASKS = 20
 """How many tasks a report shows, besides the test's own."""
+_MAX_ENDED = 10
+"""How many lines a report has on what has ended before."""
+_WAITS = "It waits here:"
 
 
 def describe_loop(
@@ -33,87 +53,123 @@ def describe_loop(
     ``stack`` is the innermost frame of the code that the loop's thread runs at this moment. None
     if it runs the loop itself.
     """
-    paragraphs = []
     lines = await_chains.of_frame(stack)
-    if lines:
-        paragraphs.append(["It runs here:", *await_chains.format_lines(lines)])
-    if loop is not None and not loop.is_closed():
-        own = own or next(filter(_is_host, asyncio.all_tasks(loop)), None)
-        tasks = _ordered(loop, own)
-        if own is not None and not own.done() and not lines:
-            paragraphs.append(["It waits here:", *task_lines(own)])
-        current = asyncio.current_task(loop)
-        others = [task for task in tasks if task is not own and task is not current]
-        paragraphs += [describe_task(task).splitlines() for task in others[:MAX_TASKS]]
-        if len(others) > MAX_TASKS:
-            paragraphs.append([f"... and {len(others) - MAX_TASKS} tasks more."])
-        paragraphs += [[f"They wait for each other: {cycle}."] for cycle in _cycles(tasks)]
+    running = ["It runs here:", *await_chains.format_lines(lines)] if lines else []
+    if loop is None or loop.is_closed():
+        return "\n".join(running)
+    if own is None or is_idle_host(own):
+        own = own_task(loop)
+    tasks = LoopTasks(loop, own)
+    paragraphs = [] if lines else [verdicts.verdict(tasks)]
+    paragraphs += [_ended(loop), running]
+    if own is not None and not own.done() and not lines:
+        paragraphs.append([_WAITS, *_task_lines(tasks, own)])
+    paragraphs += _paragraphs(tasks, [task for task in tasks.ordered if task is not own])
     loop_state = instrumented.state_of(loop)
     if loop_state is not None and loop_state.executor is not None:
         paragraphs += _threads(loop_state.executor)
     paragraphs += _clock(loop)
-    return "\n\n".join("\n".join(lines) for lines in paragraphs)
+    return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
+
+
+def without_lines(report: str, lines: list[Line]) -> str:
+    """Return a report without the lines of the test's own task, if a traceback shows ``lines``."""
+    paragraphs = report.split("\n\n")
+    for number, text in enumerate(paragraphs):
+        head, *rest = text.split("\n")
+        shown = await_chains.format_lines(lines[: len(rest) - 1])
+        if head == _WAITS and rest[:-1] == shown:
+            words = rest[-1].strip()
+            is_told = any(words in one for one in paragraphs[:number])
+            paragraphs[number : number + 1] = [] if is_told else [f"The test {words}."]
+            return "\n\n".join(paragraphs)
+    return report
 
 
 def task_lines(task: Task[Any]) -> list[str]:
     """Return the await chain of a task as indented lines. The last line says what it waits for."""
-    return [
-        *await_chains.format_lines(await_chains.of_task(task)),
-        f"  {await_chains.describe_wait(task, name_of)}",
-    ]
-
-
-def name_of(task: Task[Any]) -> str:
-    """Return the name of a task in a report: the task's own, and that of its coroutine.
-
-    A task that tests run in is called "the test".
-    """
-    if _is_host(task):
-        return "the test"
-    coroutine = task.get_coro()
-    name = getattr(coroutine, "__qualname__", None) or repr(coroutine)
-    return f"{task.get_name()} ({name.rpartition('<locals>.')[2]})"
-
-
-def _is_host(task: Task[Any]) -> bool:
-    """Return True if a task is one that tests run in."""
-    return isinstance(task, HostTask)
-
-
-def _ordered(loop: AbstractEventLoop, own: Task[Any] | None) -> list[Task[Any]]:
-    """Return the tasks of a loop that aren't done: the test's own, then the others by name."""
-    found = sorted(asyncio.all_tasks(loop), key=lambda task: _natural(task.get_name()))
-    return [*([own] if own is not None else []), *(task for task in found if task is not own)]
-
-
-def _natural(name: str) -> tuple[str, int]:
-    """Return a sort key that puts Task-2 before Task-10."""
-    head, _, tail = name.rpartition("-")
-    return (head, int(tail)) if tail.isdecimal() else (name, 0)
+    return _task_lines(LoopTasks(task.get_loop(), None), task)
 
 
 def describe_task(task: Task[Any]) -> str:
     """Return the paragraph on a task that isn't the test's own."""
-    place = locations.format_origin(instrumented.origin_of(task))
+    return "\n".join(_paragraph(LoopTasks(task.get_loop(), None), task))
+
+
+def swallowed_lines(loop: AbstractEventLoop, own: Task[Any] | None) -> list[str]:
+    """Return a line for each task that was cancelled and went on, without waiting for others.
+
+    ``own`` is the task that the test runs in.
+    """
+    tasks = [task for task in asyncio.all_tasks(loop) if task.cancelling()]
+    ends = [task for task in tasks if not waits.awaited_tasks(task)]
+    return [
+        f"stuck: {'the test' if task is own else name_of(task)} {swallowing.describe(task)}"
+        for task in itertools.islice(sorted(ends, key=waits.by_name), MAX_TASKS)
+    ]
+
+
+def _task_lines(tasks: LoopTasks, task: Task[Any]) -> list[str]:
+    lines = await_chains.format_lines(await_chains.of_task(task))
+    wait = tasks.wait_of(task)
+    # one that is about to run may be about to end
+    is_swallowed = task.cancelling() and wait.kind is not Kind.NOTHING
+    return [
+        *lines,
+        f"  {wait.full_words}",
+        *([f"  It {swallowing.describe(task)}."] if is_swallowed else []),
+    ]
+
+
+def _paragraph(tasks: LoopTasks, task: Task[Any]) -> list[str]:
+    place = locations.format_callers(instrumented.origin_of(task))
     made = f", made at {place}" if place else ""
-    return "\n".join([f"{name_of(task)}{made}:", *task_lines(task)])
+    return [f"{name_of(task)}{made}:", *_task_lines(tasks, task)]
 
 
-def _cycles(tasks: list[Task[Any]]) -> list[str]:
-    """Return a text for each circle of tasks that wait for each other."""
-    seen: set[Task[Any]] = set()
-    found = []
-    for start in tasks:
-        path: list[Task[Any]] = []
-        one: Task[Any] | None = start
-        while one is not None and one not in path and one not in seen:
-            path.append(one)
-            one = next(iter(await_chains.awaited_tasks(one)), None)
-        if one in path:
-            circle = path[path.index(one) :]
-            found.append(" for ".join(name_of(each) for each in [*circle, circle[0]]))
-        seen.update(path)
-    return found
+def _paragraphs(tasks: LoopTasks, others: list[Task[Any]]) -> list[list[str]]:
+    """Return the paragraphs on tasks. Those that wait at the same place share one."""
+    found: dict[str, list[Task[Any]]] = {}
+    for task in others:
+        text = "\n".join(_paragraph(tasks, task)[1:])
+        found.setdefault(re.sub(r"\d[\d.]* s to go|\w+:\d+$", "", text), []).append(task)
+    paragraphs = []
+    for first, *same in itertools.islice(found.values(), MAX_TASKS):
+        lines = _paragraph(tasks, first)
+        if same:
+            names = tasks.listed(same)
+            lines.append(f"  The same for {len(same)} more: {names}")
+        paragraphs.append(lines)
+    if len(found) > MAX_TASKS:
+        left = sum(map(len, itertools.islice(found.values(), MAX_TASKS, None)))
+        paragraphs.append([f"... and {left} tasks more."])
+    return paragraphs
+
+
+def _ended(loop: AbstractEventLoop) -> list[str]:
+    """Return the paragraph on what has ended before."""
+    loop_state = instrumented.state_of(loop)
+    if loop_state is None:
+        return []
+    found: dict[tuple[str, str | None], tuple[str, int]] = {}
+    for one in loop_state.endings or ():
+        text = one.describe(loop_state.now)
+        if one.error is None and _is_asyncios(one.name):
+            continue
+        _, count = found.get((one.name or text, one.error), ("", 0))
+        found[one.name or text, one.error] = text, count + one.times
+    lines = [
+        f"  {text}{f' (and {count - 1} more like it)' if count > 1 else ''}"
+        for text, count in itertools.islice(found.values(), _MAX_ENDED)
+    ]
+    return ["Ended before:", *lines] if lines else []
+
+
+def _is_asyncios(name: str) -> bool:
+    """Return True if this is the name of a method in asyncio."""
+    head, dot, _ = name.partition(".")
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith("asyncio.")]
+    return bool(dot) and any(hasattr(module, head) for module in modules)
 
 
 def _threads(executor: Executor) -> list[list[str]]:
@@ -126,10 +182,10 @@ def _threads(executor: Executor) -> list[list[str]]:
     return found
 
 
-def _clock(loop: AbstractEventLoop | None) -> list[list[str]]:
+def _clock(loop: AbstractEventLoop) -> list[list[str]]:
     """Return a paragraph on the time of a loop, if it is virtual, and what holds it."""
     clock = instrumented.clock_of(loop)
-    if loop is None or clock is None or loop.is_closed():
+    if clock is None:
         return []
     holders = instrumented.describe_wakeup_sources(loop)
     held = ", held by:" if holders else ""

@@ -23,7 +23,7 @@ from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.problems import Finding, Problems
 from nose2_aio.eventloop.state import CreatedObject
-from nose2_aio.introspection import await_chains, locations, tracebacks
+from nose2_aio.introspection import await_chains, locations, tracebacks, waits
 from nose2_aio.reporting import hang_report
 
 __all__ = [
@@ -167,16 +167,19 @@ def _unawaited(evidence: Evidence, check: str, *, are_mocks: bool) -> Iterator[F
 
 @_check("lost-exceptions", Stage.AFTER_TEST)
 def _lost_exceptions(evidence: Evidence) -> Iterator[Finding]:
-    for error, place, what, key in (*_lost_in_tasks(evidence), *_lost_in_reports(evidence)):
+    found = (*_lost_in_tasks(evidence), *_lost_in_reports(evidence))
+    for error, place, what, key, check in found:
+        if id(error) in evidence.problems.reported:
+            continue  # the test has failed with it
         if error is None:
-            yield Finding("lost-exceptions", place, what, key=key)
+            yield Finding(check, place, what, key=key)
             continue
         kind = type(error).__name__
         lines = (
             *await_chains.format_lines(tracebacks.users_lines(error)),
             f"  {kind}: {locations.text_of(error, str)}",
         )
-        yield Finding("lost-exceptions", place, what, lines, f"{key} {kind}")
+        yield Finding(check, place, what, lines, f"{key} {kind}")
 
 
 class _LostError(NamedTuple):
@@ -188,6 +191,7 @@ class _LostError(NamedTuple):
     what: str
     key: str
     """See `Finding`."""
+    check: str = "lost-exceptions"
 
 
 def _lost_in_tasks(evidence: Evidence) -> Iterator[_LostError]:
@@ -212,6 +216,12 @@ def _lost_in_reports(evidence: Evidence, *, with_captured: bool = False) -> Iter
         if future is not None and error is not None:
             yield _LostError(error, place, *_failed(future, name))
             continue
+        generator = context.get("asyncgen")
+        if generator is not None:  # it was left open: that is the fault
+            key = generator.__qualname__
+            what = f"the async generator {key} failed when it was closed at the end"
+            yield _LostError(error, place, what, key, "open-asyncgens")
+            continue
         message = str(context.get("message") or "unhandled exception")
         # no public attribute has the callback of a handle
         callback = getattr(context.get("handle"), "_callback", None)
@@ -232,8 +242,13 @@ def _failed(future: asyncio.Future[Any], name: str) -> tuple[str, str]:
 @_check("leaked-tasks", Stage.BEFORE_CANCEL)
 def _leaked_tasks(evidence: Evidence) -> Iterator[Finding]:
     created = {task: (place, name) for task, place, name in evidence.objects(asyncio.Task)}
-    awaited = {one for task in evidence.pending for one in await_chains.awaited_tasks(task)}
-    for task in sorted(evidence.pending - awaited, key=lambda task: str(task.get_name())):
+    awaited = {one for task in evidence.pending for one in waits.awaited_tasks(task)}
+    number = {task: index for index, task in enumerate(created)}
+    order = sorted(
+        evidence.pending - awaited,
+        key=lambda task: (number.get(task, len(number)), str(task.get_name())),
+    )
+    for task in order:
         if task.cancelling() or type(task.get_coro()).__name__ == "async_generator_athrow":
             continue  # it is ending: a task group's, or that of an async generator being closed
         place, name = created.get(task, ("", ""))
@@ -247,8 +262,7 @@ def _leaked_timers(evidence: Evidence) -> Iterator[Finding]:
     for timer, place, _ in evidence.objects(TimerHandle):
         left = timer.when() - evidence.now
         if not timer.cancelled() and left > 0:
-            # no public attribute has the callback of a timer
-            name = locations.describe(timer._callback)
+            name = locations.describe_callback(timer)
             text = f"a timer was still set, to call {name} in {left:.4g} s"
             yield Finding("leaked-timers", place, text, key=name.partition(",")[0])
 

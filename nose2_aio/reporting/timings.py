@@ -180,8 +180,9 @@ class Timings:
         tests = f"{count} coroutine test{'s' * (count != 1)}"
         but = f" (not known for {unknown} of them)" if unknown else ""
         saved = f", {_long(skipped)} s were saved by virtual time" if skipped else ""
+        known = f"{waiting:.2f} s of it waiting{but}" if unknown < count else "waiting not known"
         return [
-            f"{tests}: {total:.2f} s in all, {waiting:.2f} s of it waiting{but}{saved}",
+            f"{tests}: {total:.2f} s in all, {known}{saved}",
             *(f"{name} {what}" for name, what in self._callback_waits),
         ]
 

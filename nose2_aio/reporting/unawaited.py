@@ -11,29 +11,26 @@ from __future__ import annotations
 
 import functools
 import gc
-import inspect
 import operator
-import re
 import sys
 import traceback
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import CoroutineType
 from typing import Any, TypeAlias
-from unittest import TestCase, mock
+from unittest import mock
 
 from nose2_aio.eventloop.problems import Unawaited
-from nose2_aio.introspection import locations
+from nose2_aio.introspection import attributes, locations
+from nose2_aio.reporting import mock_calls
 
 __all__ = [
-    "PLAIN_ATTRIBUTE_COUNT",
     "active_filters",
     "describe",
-    "has_coroutines",
+    "describe_handed",
     "intercept_drops",
-    "unstarted_coroutines",
+    "take_kept",
 ]
 
 Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
@@ -41,13 +38,10 @@ Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
 _HOOK = "_warn_unawaited_coroutine"
 _ORIGIN_DEPTH = 1
 """How many frames Python records where a coroutine is created. Each frame costs time."""
-PLAIN_ATTRIBUTE_COUNT = len(vars(TestCase()))
-"""How many attributes a test case has if the user adds none."""
 # no public attribute tells a call of an AsyncMock from a function that mock.patch decorates
 _MOCK_CALL = getattr(getattr(mock.AsyncMock, "_execute_mock_call", None), "__code__", None)
 _TEXT = "coroutine 'x' was never awaited"
 """A warning as Python words it, to try the filters of warnings on."""
-_CONTAINERS = frozenset({list, tuple, set, deque, dict})
 
 active_filters: Callable[[], Any] = getattr(
     warnings, "_get_filters", functools.partial(operator.attrgetter("filters"), warnings)
@@ -131,12 +125,12 @@ def describe(coroutine: Coroutine, *, is_dropped: bool) -> Unawaited:
     """
     if coroutine.cr_code is _MOCK_CALL:
         called = None if coroutine.cr_frame is None else coroutine.cr_frame.f_locals.get("self")
-        found = re.search(r"name='(.*?)'", locations.text_of(called))
-        name = f"of the AsyncMock {found[1]}" if found else "of an AsyncMock"
+        mock_name = mock_calls.name_of(called)
+        name = f"of the AsyncMock {mock_name}" if mock_name else "of an AsyncMock"
         return Unawaited(
             name, locations.format_origin(locations.capture_origin(sys._getframe(1))), is_mock=True
         )
-    name = coroutine.__qualname__.rpartition("<locals>.")[2]
+    name = _name_of(coroutine)
     return Unawaited(name, _place(coroutine, is_dropped=is_dropped), is_mock=False)
 
 
@@ -151,25 +145,22 @@ def _place(coroutine: Coroutine, *, is_dropped: bool) -> str:
     return f"{place}, its definition"
 
 
-def has_coroutines(thing: object) -> bool:
-    """Return True if an attribute of an object is a coroutine, or a container with one."""
-    for value in thing.__dict__.values():
-        kind = type(value)
-        if kind is CoroutineType:
-            return True
-        if kind in _CONTAINERS and value:
-            values = value.values() if kind is dict else value
-            if any(type(one) is CoroutineType for one in values):
-                return True
-    return False
+def describe_handed(coroutine: Coroutine, mock_name: str) -> Unawaited:
+    """Return the name of a coroutine that a mock was called with, and where it was created."""
+    name = (
+        f"{_name_of(coroutine)}, which the mock{f' {mock_name}' * bool(mock_name)} was called with,"
+    )
+    return Unawaited(name, _place(coroutine, is_dropped=False), is_mock=True)
 
 
-def unstarted_coroutines(thing: object) -> Iterator[Coroutine]:
-    """Yield the coroutines in the attributes of an object that have not been started."""
-    for value in list(getattr(thing, "__dict__", {}).values()):
-        kind = type(value)
-        values = value.values() if kind is dict else value if kind in _CONTAINERS else (value,)
-        for one in list(values):
-            is_coroutine = type(one) is CoroutineType
-            if is_coroutine and inspect.getcoroutinestate(one) == inspect.CORO_CREATED:
-                yield one
+def _name_of(coroutine: Coroutine) -> str:
+    return coroutine.__qualname__.rpartition("<locals>.")[2]
+
+
+def take_kept(values: Iterable[object]) -> tuple[Unawaited, ...]:
+    """Close the coroutines in these values that have not been started; describe them."""
+    kept = tuple(attributes.unstarted(values))
+    found = tuple(describe(one, is_dropped=False) for one in kept)
+    for one in kept:
+        one.close()
+    return found

@@ -119,6 +119,7 @@ def _leaving(manager: object, leave: Callable[..., Any]) -> Callable[[], Awaitab
             if cancellation is None or not _is_reported(error, cancellation):
                 raise
 
+    leave_context.__qualname__ = f"{type(manager).__qualname__}.{leave.__name__}"
     return leave_context
 
 

@@ -14,9 +14,9 @@ from asyncio import AbstractEventLoop, Task
 from typing import Any
 
 from nose2_aio.config.seconds import monotonic
-from nose2_aio.errors import DeadlockError
+from nose2_aio.errors import AioError, DeadlockError
 from nose2_aio.eventloop import instrumented
-from nose2_aio.introspection import tracebacks
+from nose2_aio.introspection import swallowing, tracebacks
 from nose2_aio.introspection.debuggers import is_debugged
 from nose2_aio.reporting import hang_report
 from nose2_aio.running.deadlines import Deadline, Limit
@@ -42,6 +42,9 @@ class Canceller:
     interruption: BaseException | None = None
     """The error to raise for the job: the loop was stopped in order to cancel it."""
 
+    _reason: BaseException | None = None
+    """The last one of these."""
+
     def __init__(self, loop: AbstractEventLoop, host: Host, options: RunnerOptions) -> None:
         self._loop = loop
         self._host = host
@@ -54,10 +57,10 @@ class Canceller:
 
     def find_deadlock(self) -> None:
         """Cancel the job, which can never finish. Without a job, raise the `DeadlockError` here."""
-        error = DeadlockError(f"{DEADLOCK}\n\n{self.report()}")
+        error = DeadlockError(f"{DEADLOCK}\n\n{self.report()}".rstrip())
         if not self._host.is_busy:
             raise error
-        self.interruption = error
+        self.interruption = self._reason = error
         self._loop.stop()
 
     def note_interrupt(self, error: KeyboardInterrupt) -> None:
@@ -66,7 +69,9 @@ class Canceller:
 
     def cancel(self) -> bool:
         """Cancel the job until it ends; return True if it has ended."""
-        for _ in range(_TIMES):
+        times = _TIMES - self._host.is_being_cancelled
+        self._host.is_being_cancelled = True
+        for _ in range(times):
             task = self._host.task
             if task is None or not self._host.is_busy:
                 return True
@@ -75,19 +80,31 @@ class Canceller:
             except RecursionError:  # tasks that wait for each other
                 return False
             task.add_done_callback(self._stop)  # it may not have started
-            self._run()
+            try:
+                with swallowing.noting():
+                    self._run()
+            except KeyboardInterrupt as error:
+                if self._reason is not None:
+                    error.add_note(f"\nIt was being cancelled: {self._reason}")
+                raise
         return not self._host.is_busy
 
     def explain(self, error: BaseException, ended: BaseException | None) -> None:
         """Give the error the traceback of the job, and as its cause the error of the job."""
         if ended is None:
             return
+        report, lines = str(error), tracebacks.users_lines(ended)
+        error.args = (hang_report.without_lines(report, lines),)
         error.__traceback__ = tracebacks.users_traceback(ended)
         if not isinstance(ended, asyncio.CancelledError):
             error.__cause__ = ended
 
     def note_abandoned(self, error: BaseException) -> None:
-        """Add to an error that the loop was abandoned."""
+        """Add to an error that the loop was abandoned, and say first which tasks went on."""
+        lines = "\n".join(hang_report.swallowed_lines(self._loop, self._host.task))
+        if lines and isinstance(error, AioError):
+            head, gap, rest = str(error).partition("\n\n")
+            error.args = (f"{head}\n\n{lines}{gap}{rest}",)
         error.add_note(_ABANDONED)
 
     def _expire(self) -> None:
@@ -101,7 +118,7 @@ class Canceller:
             deadline.set_alarm(self._expire)
             return
         deadline.report = deadline.report or self.report()
-        self.interruption = deadline.error()
+        self.interruption = self._reason = deadline.error()
         self._loop.stop()
 
     def report(self) -> str:

@@ -24,6 +24,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains
 from nose2_aio.introspection.await_chains import Line
@@ -63,6 +64,8 @@ class Host:
     """The time limit of the job."""
     is_late = False
     """True if the last job has ended after its deadline."""
+    is_being_cancelled = False
+    """True if the job was cancelled for a time limit, a deadlock or Ctrl-C."""
     value: Any = None
     """The value of the last job."""
     error: BaseException | None = None
@@ -109,7 +112,7 @@ class Host:
     def begin(self, job: Coroutine[Any, Any, Any], is_last: Callable[[], bool]) -> None:
         """Run a job as soon as the loop runs; ``is_last`` is called at its end."""
         self.state = State.OPEN
-        self._is_attending = self.is_late = False
+        self._is_attending = self.is_late = self.is_being_cancelled = False
         self.value = self.error = None
         self.job = job
         self._is_last = is_last
@@ -234,6 +237,11 @@ class TaskHost(Host):
         self.job = job
         self.task = self.loop.create_task(job, context=self._context)
         self.task.add_done_callback(self._note_end)
+        loop_state = instrumented.state_of(self.loop)
+        if loop_state is not None:
+            loop_state.own_task = self.task
+            # the steps of a test are not told as what has ended before
+            self.task.remove_done_callback(loop_state.note_end)
 
     def cancel(self) -> None:
         """Cancel the job; raises `RecursionError` for tasks that wait for each other."""
@@ -260,6 +268,9 @@ class TaskHost(Host):
             return
         self.job = None
         self.state = State.CLOSED
+        loop_state = instrumented.state_of(self.loop)
+        if loop_state is not None:
+            loop_state.own_task = None
         self.is_late = self.deadline is not None and self.deadline.is_over
         try:
             self.value = task.result()

@@ -22,6 +22,7 @@ from typing import Any
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import InterruptedRunError
+from nose2_aio.eventloop import alarms
 from nose2_aio.introspection import tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.running.host import Host
@@ -131,24 +132,30 @@ def interrupting(interrupts: Interrupts, interrupt: Callable[[int], None]) -> It
 
 
 @contextmanager
-def cancelling(host: Host) -> Iterator[None]:
+def cancelling(host: Host, grace: float) -> Iterator[None]:
     """Inside the block, cancel the job of a host at Ctrl-C; then raise KeyboardInterrupt.
 
-    That is what `asyncio.Runner` does: a job can handle the cancellation. A second Ctrl-C raises
-    KeyboardInterrupt at once.
+    That is what `asyncio.Runner` does: a job can handle the cancellation. KeyboardInterrupt is
+    raised at once by a second Ctrl-C, if the job is being cancelled already, and after ``grace``
+    seconds.
     """
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
     places: list[str] = []
+    timers: list[asyncio.TimerHandle] = []
 
     def on_signal(_: int, __: FrameType | None) -> None:
         places.append("" if places else hang_report.describe_loop(host.loop, host.task))
-        if len(places) > 1 or not host.is_busy:
+        if host.is_being_cancelled or not host.is_busy:
             raise KeyboardInterrupt
         host.cancel()
-        host.loop.call_soon_threadsafe(lambda: None)  # wake it
+        host.is_being_cancelled = True
+        host.loop.call_soon_threadsafe(wait)
+
+    def wait() -> None:
+        timers.append(host.loop.call_later(grace, _raise_if_busy, host))
 
     signal.signal(signal.SIGINT, on_signal)
     try:
@@ -160,8 +167,15 @@ def cancelling(host: Host) -> Iterator[None]:
         interrupt.add_note(f"\n{places[0]}")
         raise interrupt from error
     finally:
+        for timer in timers:
+            timer.cancel()
         if signal.getsignal(signal.SIGINT) is on_signal:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _raise_if_busy(host: Host) -> None:
+    if host.is_busy:
+        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -175,7 +189,7 @@ def call_around_suspension(
     """
 
     def on_signal(_: int, __: FrameType | None) -> None:
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {alarms.SIGNAL})
         began = monotonic()
         try:
             before()

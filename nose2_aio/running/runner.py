@@ -232,8 +232,8 @@ class Runner:
                 self._at_end.close()
             if state is not None:
                 state.on_deadlock = state.waits = None
-                if self._restore is not None and state.objects:
-                    state.forget()
+                if (state.objects or state.endings is not None) and not self.is_given:
+                    state.forget(self.problems if self._restore is None else None)
             if self._restore is not None:
                 self._restore()
                 self.loop.close()

@@ -3,7 +3,8 @@
 1. The loop goes round a few times, so that tasks that are about to end can end.
 2. Each task that is left is cancelled. If it does not end within a grace, it is cancelled again. If
    it still does not end, it is *stubborn*, and the loop must be abandoned.
-3. Async generators are closed, and the jobs of the default executor are awaited, a grace for each.
+3. Async generators are closed (`async_generators`), and the jobs of the default executor are
+   awaited, a grace for each.
 4. The loop is closed. Stubborn tasks are never deleted: their ``finally`` blocks might hang.
 """
 
@@ -23,12 +24,14 @@ from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.eventloop import executors, instrumented
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.eventloop.state import LoopState
+from nose2_aio.introspection import swallowing
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.inspections import (
     inspect_before_cancel,
     inspect_before_close,
     pending_tasks,
 )
+from nose2_aio.running import async_generators
 
 __all__ = [
     "Leftovers",
@@ -92,7 +95,7 @@ async def shut_down(
     on_pending(_others(loop))
     stubborn = await _cancel_all(lambda: _others(loop), grace)
     on_cancelled()
-    await _bounded(loop.shutdown_asyncgens(), grace)
+    await _close_generators(loop, grace)
     stubborn |= _others(loop)  # tasks that the closing of an async generator has left
     loop_state = instrumented.state_of(loop)
     if loop_state is None:
@@ -172,12 +175,13 @@ async def _cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[T
             break
         if monotonic() > end:
             return stubborn | tasks
-        for _ in range(2):
+        for number in range(2):
             stubborn |= {task for task in tasks if not _cancel(task)}
             tasks -= stubborn
             if not tasks:
                 break
-            done, tasks = await wait(tasks, timeout=grace)
+            with swallowing.noting() if number else contextlib.nullcontext():
+                done, tasks = await wait(tasks, timeout=grace)
             for task in done:
                 _report(task)
         stubborn |= tasks
@@ -218,6 +222,18 @@ def _cancel(task: Task[Any]) -> bool:
     except RecursionError:  # tasks that wait for each other
         return False
     return True
+
+
+async def _close_generators(loop: AbstractEventLoop, grace: float) -> None:
+    """Close the async generators that are open. After a few graces, none gets time to wait."""
+    end = monotonic() + _GRACES * grace
+    are_closed = True
+    for generator in async_generators.in_order(loop):
+        time_left = grace if monotonic() < end else 0
+        await _bounded(async_generators.closing(loop, generator), time_left)
+        are_closed = are_closed and generator.ag_frame is None
+    if are_closed:  # or asyncio would close them again
+        await _bounded(loop.shutdown_asyncgens(), grace)
 
 
 async def _bounded(ending: Any, grace: float) -> None:

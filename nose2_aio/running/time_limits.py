@@ -4,7 +4,9 @@
    a class, module or layer. On a loop, the `runner` cancels the coroutine when it passes.
 2. Code that doesn't await is interrupted by an alarm (`alarms`), a bit later. The alarm raises an
    `Overrun` if user code is at the end of the stack. If the code goes on, it does so again.
-3. When the limit of a test has passed, ``tearDown`` and the cleanups get the same time again. If
+3. Code that catches whatever is raised in it is stuck. Then the run ends, with all its reports
+   (`TimeLimits.on_stuck`). In a worker, the main process kills it instead.
+4. When the limit of a test has passed, ``tearDown`` and the cleanups get the same time again. If
    that passes too, the rest gets it again.
 
 In virtual time, the limit of a tag counts by the virtual clock, and that of the setting counts real
@@ -32,6 +34,7 @@ from nose2_aio.introspection.debuggers import is_debugged, is_in_debugger
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.notes import Notes
 from nose2_aio.running.deadlines import Deadline, Limit, VirtualTime
+from nose2_aio.running.slow_tests import Running, SlowTests
 
 __all__ = ["TimeLimits", "call_users_code"]
 
@@ -43,6 +46,8 @@ _PATIENCE = 1.0
 """Seconds until the next alarm, if code was interrupted and goes on."""
 _PATIENT_TIMES = 4
 """After how many alarms they come every `_RETRY` seconds."""
+_MAX_TIMES = 50
+"""After how many alarms the code is stuck: it catches whatever is raised in it."""
 _RUNNERS = ("nose2", "nose2_aio")
 _CALLBACK = locations.code_of(asyncio.Handle, "_run")
 _LIBRARY = (sysconfig.get_path("stdlib"), "<frozen ")
@@ -60,12 +65,22 @@ class TimeLimits:
     """Returns True if nothing is limited."""
     on_change: Callable[[float], None] | None = None
     """Called with the time of the deadline when it changes; infinity for none."""
+    on_stuck: Callable[[BaseException, FrameType | None], None] | None = None
+    """Called with the error, and the frame, if nothing can interrupt the code: it ends the run."""
+    slow: SlowTests | None = None
+    """Prints lines on what runs for long; None if there are to be none."""
     _is_set = False
     """True if the alarm is set."""
 
     def __init__(self, notes: Notes | None = None) -> None:
         self._alarm = Alarm()
         self.notes = Notes() if notes is None else notes
+
+    def report_slow(self, seconds: float, running: Callable[[], Running | None]) -> SlowTests:
+        """Print a line on what runs for so many seconds: ``running`` returns what that is."""
+        slow = SlowTests(seconds, running)
+        self.slow = slow if slow.can_print else None
+        return slow
 
     def begin(self, limit: Limit, virtual: VirtualTime | None = None) -> None:
         """Begin the time of a test or fixture."""
@@ -106,6 +121,8 @@ class TimeLimits:
     def close(self) -> None:
         """End all time limits, at the end of the run."""
         self.end()
+        if self.slow is not None:
+            self.slow.stop()
         self._alarm.close()
 
     def restart_if_over(self) -> None:
@@ -115,6 +132,8 @@ class TimeLimits:
 
     def postpone(self, seconds: float) -> None:
         """Add seconds to the real-time limit, since the run was suspended."""
+        if self.slow is not None:
+            self.slow.resume()
         if self.deadline is not None:
             self.deadline.when += seconds
             self._set_alarm()
@@ -201,6 +220,10 @@ class TimeLimits:
             self._alarm.set((now + _RETRY, self._interrupt))
             return None
         deadline.interrupted += 1
+        if deadline.interrupted >= _MAX_TIMES and self.on_stuck is not None:
+            deadline.report = hang_report.describe_loop(loop, stack=frame)
+            self._alarm.set(None)
+            self.on_stuck(deadline.error(), frame)
         patience = _PATIENCE if deadline.interrupted < _PATIENT_TIMES else _RETRY
         self._alarm.set((now + patience, self._interrupt))
         deadline.report = hang_report.describe_loop(loop, stack=frame)

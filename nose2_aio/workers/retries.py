@@ -65,6 +65,13 @@ class Failures:
     def __iter__(self) -> Iterator[Failure]:
         return iter(self._found.values())
 
+    def name_of(self, event: Any) -> str:
+        """Return the name of the test that the event reports first; "" if it reports none."""
+        for failure in self:
+            if failure.events[0] is event:
+                return str(failure.test.id())
+        return ""
+
     def note(self, event: Any) -> None:
         """Note a test if it has failed, given the event of nose2's hook ``testOutcome``."""
         if event.exc_info is None or event.expected:

@@ -61,6 +61,12 @@ class WorkerHooks(RecordingHooks, Protocol):
     def signals(self, terminal: int) -> AbstractContextManager[None]:
         """Handle signals inside the block. ``terminal`` is the file descriptor to print to."""
 
+    def watch_exit(self, terminal: int) -> None:
+        """Let nothing that tests have left hold up the end of this worker, from now on.
+
+        ``terminal`` is the file descriptor to print to.
+        """
+
     def on_stop(self, stop: Callable[[], Any]) -> None:
         """Call ``stop`` after Ctrl-C."""
 
@@ -127,6 +133,7 @@ class WorkerProcess:
         with hooks.signals(self._terminal), _without_debugger(recorder):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, BLOCKED_SIGNALS)
             _serve(channel, units, hooks, recorder)
+        hooks.watch_exit(self._terminal)
 
     def end(self) -> None:
         """End this worker. Call the functions that tests have registered with `atexit`."""

@@ -210,7 +210,8 @@ async def test_process(self):
             (
                 "test_timer",
                 (
-                    r"test_it.py:10 in test_timer: a timer was still set, to call fail, .* in 30 s "
+                    r"test_it.py:10 in test_timer: a timer was still set, to call TestCase.fail, "
+                    r"unittest/.* in 30 s "
                     r"\(leaked-timers\)"
                 ),
             ),
@@ -321,17 +322,106 @@ async def test_skips(self):
         self.assertNotIn("destroyed", run.output)
 
     def test_failed_already(self) -> None:
-        """If the test has already failed, the findings are added to the end of the run."""
-        run = self.run_tests("""
+        """If the test or the fixture has already failed, the findings are added to its report."""
+        project = self.project("""
 async def test_failed(self):
     fetch()
     self.fail("mine")
+async def test_subtests(self):
+    self.task = asyncio.create_task(poll())
+    for number in 1, 2:
+        with self.subTest(number=number):
+            self.fail("mine")
 async def test_skipped(self):
     self.skipTest("now")
 """)
+        project.write(
+            "test_fixture.py",
+            """
+import unittest
+from helpers import fetch
+class Fixture(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        fetch()
+        raise ValueError("mine")
+    async def test(self): pass
+""",
+        )
+        for arguments in (), ("--aio-workers=2",), ("--plugin", "nose2.plugins.mp", "-N", "2"):
+            with self.subTest(arguments):
+                run = project.nose2(*arguments)
+                self.assertEqual(len(run.reports), 4, run.output)
+                self.assertNotIn("failed no test", run.output)
+                head = "\nalso found in this test, perhaps the cause:\n\ntest_it.py:"
+                for test, text in (
+                    ("FAIL: test_failed ", f"{head}7 in test_failed: the coroutine fetch"),
+                    ("(number=1)", f"{head}10 in test_subtests: the task"),
+                    ("setUpClass", "\n\ntest_fixture.py:6 in setUpClass: the coroutine fetch"),
+                ):
+                    report = next(one for one in run.reports if test in one)
+                    self.assertIn("mine", report.partition(text)[0])
+                    self.assertIn(text, report)
+                self.assertEqual(run.output.count(" in test_subtests: the task"), 1, run.output)
+
+    def test_told_once(self) -> None:
+        """The error of the test is no finding, too. asyncio's log has nothing that is reported."""
+        body = """
+async def test_lost(self):
+    asyncio.create_task(fails())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+async def test_callback(self):
+    asyncio.get_running_loop().call_soon(int, "no")
+    await asyncio.sleep(0)
+async def test_raised(self):
+    error = ValueError("no")
+    asyncio.get_running_loop().call_exception_handler({"message": "m", "exception": error})
+    raise RuntimeError("mine") from error
+async def test_run(self):
+    self.ran = []
+    @aio.run_until_complete
+    async def inner():
+        asyncio.get_running_loop().call_soon(int, "inner")
+        await asyncio.sleep(0)
+    await asyncio.to_thread(inner)
+"""
+        project = self.project(body)
+        run = project.nose2()
+        self.assertEqual(len(run.reports), 3, run.output)
+        raised = next(one for one in run.reports if "test_raised" in one)
+        self.assertNotIn("lost-exceptions", raised)
+        logged = [line for line in run.output.splitlines() if "ERROR:asyncio" in line]
+        self.assertEqual(len(logged), 1, run.output)  # nobody looks at what ``inner`` leaves
+        self.assertIn("base 10: 'inner'", run.output)
+        run = project.nose2("--aio-lost-exceptions=ignore")
+        self.assertEqual(run.output.count("ERROR:asyncio"), 4, run.output)
         self.assertEqual(len(run.reports), 1, run.output)
-        self.assertIn("AssertionError: mine", run.output)
-        self.assertIn("test_it.Case.test_failed\n  test_it.py:7 in test_failed: the", run.output)
+
+    def test_asyncgen_fails(self) -> None:
+        """An error in an async generator that we close belongs to ``open-asyncgens``."""
+        body = """
+async def broken(self):
+    try:
+        yield
+    finally:
+        raise ValueError("no")
+async def test_open(self):
+    self.generator = self.broken()
+    await anext(self.generator)
+"""
+        run = self.run_tests(body)
+        self.assertEqual(run.returncode, 0, run.output)
+        self.assertEqual(
+            found(run, "test_open"),
+            "  test_it.py:13 in test_open: the async generator Case.broken was started, and "
+            "neither finished nor closed (open-asyncgens)\n"
+            "  test_it.py:13 in test_open: the async generator Case.broken failed when it was "
+            "closed at the end (open-asyncgens)\n"
+            '    test_it.py:10 in broken  raise ValueError("no")\n'
+            "    ValueError: no\n",
+        )
+        self.assertNotIn("ERROR:asyncio", run.output)
 
     def test_innocent(self) -> None:
         """A coroutine lost in a reference cycle by other code fails no later coroutine test."""
@@ -688,10 +778,13 @@ class Case(unittest.TestCase):
 
     def test_isolated(self) -> None:
         """A setting turns the checks on for IsolatedAsyncioTestCase."""
-        names, findings = self.failing("--aio-isolated-checks")
-        self.assertEqual(names, {"test_plain", "test_task", "test_isolated"})
-        self.assertIn("test_it.py:29 in test_isolated: the task", findings)
-        self.assertIn("test_it.py:30 in test_isolated: a timer", findings)
+        run = self.project.nose2("--aio-isolated-checks")
+        self.assertEqual(len(run.reports), 3, run.output)
+        report = next(one for one in run.reports if "test_isolated" in one)
+        mistake, _, also = report.partition("also found:")
+        self.assertIn("test_it.py:28 in test_isolated: the coroutine", mistake)
+        self.assertIn("test_it.py:29 in test_isolated: the task", also)
+        self.assertIn("test_it.py:30 in test_isolated: a timer", also)
 
     def test_strict(self) -> None:
         """All checks fail tests, also IsolatedAsyncioTestCase, unless a tag says otherwise."""

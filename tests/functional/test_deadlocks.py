@@ -116,17 +116,16 @@ class OwnRun(unittest.TestCase):
         self.assertEqual(run.output.count(MESSAGE), 16, run.output)
         self.assertFalse([one for one in reports if "test_it.Shared.test_next" in one], reports)
         for line in (
-            "They wait for each other: Task-",
+            "stuck in a circle: Task-",
+            "stuck at test_it.py:19 in test_event: waits for an event to be set; nothing here",
+            "stuck: getter (Queue.get): waits for an item of the queue queue; ",
             (
-                "  test_it.py:19 in test_event  await asyncio.Event().wait()\n"
-                "  waits for the event <asyncio.locks.Event object at "
-            ),
-            (
-                "  waits for getter (Queue.get)\n\n"
+                "\n\nThe test waits for getter (Queue.get).\n\n"
                 "getter (Queue.get), made at test_it.py:32 in test_queue:\n"
-                "  waits for an item of <Queue at "
+                "  waits for an item of the queue queue"
             ),
-            "  waits for a future that nobody has completed: <Future pending ",
+            "in test_limited: waits for a future, made at test_it.py:28 in test_limited; nothing",
+            " (Event.wait): waits for an event to be set; nothing here could still wake it\n\nT",
         ):
             self.assertIn(line, run.output)
 

@@ -544,6 +544,31 @@ class Mistakes(TestCase):
             "Name it asyncTearDown.",
         )
 
+    def test_closed(self) -> None:
+        """A test of IsolatedAsyncioTestCase that closes its loop fails. The run goes on."""
+        self.assert_said(
+            """
+            import asyncio, unittest
+
+            class Case(unittest.IsolatedAsyncioTestCase):
+                async def test(self): ...
+
+                def tearDown(self):
+                    asyncio.get_event_loop().close()
+
+            class Late(unittest.IsolatedAsyncioTestCase):
+                async def test(self):
+                    self.addCleanup(asyncio.get_running_loop().close)
+
+            class Next(unittest.IsolatedAsyncioTestCase):
+                async def test(self): ...
+            """,
+            "test (test_it.Case.test) ... ERROR",
+            "test (test_it.Late.test) ... ERROR",
+            "test (test_it.Next.test) ... ok",
+            "LoopError: the test has closed its event loop. IsolatedAsyncioTestCase closes",
+        )
+
     def test_stopped(self) -> None:
         """A fixture that stops its loop fails."""
         self.assert_said(
@@ -556,9 +581,16 @@ class Mistakes(TestCase):
                     await asyncio.sleep(30)
 
                 async def test(self): ...
+
+            class Isolated(unittest.IsolatedAsyncioTestCase):
+                async def test(self):
+                    asyncio.get_running_loop().stop()
+                    await asyncio.sleep(30)
             """,
             "setUp, test_it.py:4: the loop was stopped before the fixture was done\n\n"
-            "It waits here:\n  test_it.py:6 in setUp ",
+            "slow at test_it.py:6 in setUp: sleeps, ",
+            "RuntimeError: Event loop stopped before Future completed.\n\n"
+            "slow at test_it.py:13 in test: sleeps, ",
         )
 
     def test_exits(self) -> None:

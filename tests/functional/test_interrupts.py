@@ -71,6 +71,7 @@ class Signals(TestCase):
         lines = [line for line in lines if line in {"finally", *TORN_DOWN}]
         self.assertEqual(lines, ["finally", *TORN_DOWN], run.output)
         self.assertIn("InterruptedRunError: interrupted by Ctrl-C\n", run.output)
+        self.assertIn("\nthe run was interrupted by Ctrl-C: 1 test did not run\n", run.output)
         self.assertIn("It waits here:\n  test_it.py:26 in test_1  await asyncio.sl", run.output)
         self.assertNotIn("nose2_aio/", run.output)
 
@@ -151,6 +152,59 @@ class Case(unittest.IsolatedAsyncioTestCase):
         )
         self.assertEqual((run.returncode, run.ran), (1, 1), run.output)
 
+    def test_in_grace(self) -> None:
+        """A test that is being cancelled already shows its limit, and where it waited."""
+        for base, args in (("TestCase", ""), ("IsolatedAsyncioTestCase", ""), ("TestCase", "dead")):
+            run = self.run_tests(
+                f"""
+class Case(unittest.{base}):
+    async def test(self):
+        try:
+            await asyncio.sleep({60 if not args else "float('inf')"})
+        finally:
+            say("waiting")
+            await asyncio.sleep(60)
+    async def test_next(self): pass
+""",
+                signal.SIGINT,
+                arguments=("--aio-time-limit=0.1", "--aio-grace=9", "-v"),
+            )
+            self.assertEqual((run.returncode, run.ran), (1, 1), run.output)
+            why = "it can never finish" if args else "not done within its time limit of 0.1 s"
+            self.assertIn("InterruptedRunError: interrupted by Ctrl-C\n\nIt was being", run.output)
+            self.assertIn(f"\nIt was being cancelled: {why}", run.output)
+            self.assertIn("It waits here:\n  test_it.py:10 in test  await", run.output)
+            self.assertRegex(run.output, r"0\.\d[1-9] s of it waiting")
+
+    def test_ignored(self) -> None:
+        """A test of IsolatedAsyncioTestCase that ignores its cancellation doesn't hold up the end.
+
+        One that catches it and ends goes on, as with asyncio.
+        """
+        run = self.run_tests(
+            """
+class Case(unittest.IsolatedAsyncioTestCase):
+    async def test_1(self):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+    async def test_2(self):
+        say("waiting")
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                pass
+    async def test_3(self): pass
+""",
+            signal.SIGINT,
+            arguments=("--aio-grace=0.1", "-v"),
+        )
+        self.assertEqual((run.returncode, run.ran, len(run.reports)), (1, 2, 1), run.output)
+        self.assertIn("It waits here:\n  test_it.py:18 in test_2  await", run.reports[0])
+
     def test_twice(self) -> None:
         """A second Ctrl-C stops the run at once."""
         run = self.run_tests(
@@ -201,7 +255,7 @@ class Case(unittest.TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
         for report in (
             (
-                r"\ntest_it\.Case\.test runs for 0\.\d\d s\n\nIt waits here:\n"
+                r"\ntest_it\.Case\.test runs for 0\.\d\d s\n\nslow at .*\n\nIt waits here:\n"
                 r"  test_it\.py:10 in test  await asyncio\.sleep\(0\.5\)\n  sleeps, "
                 r"0\.\d+ s to go\n"
             ),

@@ -33,7 +33,7 @@ HANGS = {
     # name of the hang: its class body, the lines of its report, how often it has to be cancelled
     "sleeps": (
         "async def test(self):\n    await asyncio.sleep(300)",
-        ["  test_it.py:14 in test  await asyncio.sleep(300)\n  sleeps, "],
+        ["slow at test_it.py:14 in test: sleeps, "],
     ),
     "swallows": (
         "async def test(self):\n    await stubborn()",
@@ -68,7 +68,7 @@ HANGS = {
     ),
     "spins_in_sleep": (
         "async def test(self):\n    while True:\n        await asyncio.sleep(0)",
-        ["It waits here:\n  test_it.py:15 in test  await asyncio.sleep(0)\n  is about to run\n"],
+        ["busy at test_it.py:15 in test: is about to run\n"],
     ),
     "background": (
         (
@@ -91,8 +91,8 @@ HANGS = {
         "async def test(self):\n    await asyncio.to_thread(time.sleep, 300)",
         [
             (
-                "  test_it.py:14 in test  await asyncio.to_thread(time.sleep, 300)\n"
-                "  waits for a job of an executor\n"
+                "slow at test_it.py:14 in test: waits for the executor job time.sleep, "
+                "handed over at test_it.py:14 in test\n"
             ),
             "A thread of the executor runs time.sleep, handed over at test_it.py:14 in test\n",
         ],
@@ -102,7 +102,7 @@ HANGS = {
             "async def setUp(self):\n    if self._testMethodName == 'test':\n"
             "        await asyncio.sleep(300)\nasync def test(self): pass"
         ),
-        ["  test_it.py:15 in setUp  await asyncio.sleep(300)\n"],
+        ["slow at test_it.py:15 in setUp: sleeps, "],
     ),
     "set_up_swallows": (
         (
@@ -116,7 +116,7 @@ HANGS = {
             "@aio.timeout(0.01)\nasync def setUp(self):\n    if self._testMethodName == 'test':\n"
             "        await asyncio.sleep(300)\nasync def test(self): pass"
         ),
-        ["time limit of 0.01 s (@timeout)", "  test_it.py:16 in setUp  await asyncio.sleep(300)"],
+        ["time limit of 0.01 s (@timeout)", "slow at test_it.py:16 in setUp: sleeps, "],
     ),
     "late": (
         "async def test(self):\n    time.sleep(0.15)",
@@ -137,21 +137,21 @@ HANGS = {
             "async def tearDown(self):\n    if self._testMethodName == 'test':\n"
             "        await asyncio.sleep(300)\nasync def test(self): pass"
         ),
-        ["  test_it.py:15 in tearDown  await asyncio.sleep(300)\n"],
+        ["slow at test_it.py:15 in tearDown: sleeps, "],
     ),
     "cleanup": (
         (
             "async def clean(self):\n    await asyncio.sleep(300)\n"
             "async def test(self):\n    self.addCleanup(self.clean)"
         ),
-        ["  test_it.py:14 in clean  await asyncio.sleep(300)\n"],
+        ["slow at test_it.py:14 in clean: sleeps, "],
     ),
     "callback": (
         (
             "async def callback(self):\n    await asyncio.sleep(300)\n"
             "@aio.run_forever(timeout=0.01)\nasync def test(self):\n    return self.callback"
         ),
-        ["  test_it.py:14 in callback  await asyncio.sleep(300)\n"],
+        ["slow at test_it.py:14 in callback: sleeps, "],
     ),
     "sync": (
         "def test(self):\n    time.sleep(300)",
@@ -308,9 +308,9 @@ class Tagged(unittest.TestCase):
         self.assertEqual(run.outcomes["test_it.TearDown.test"], "ok", run.output)
         self.assertEqual(run.outcomes["test_it.Tagged.test"], "ok", run.output)
         for line in (
-            "test_it.py:18 in setUpClass  await asyncio.sleep(300)",
+            "slow at test_it.py:18 in setUpClass: sleeps, ",
             "test_it.py:24 in setUpClass  time.sleep(300)",
-            "test_it.py:42 in tearDownClass  await asyncio.sleep(300)",
+            "slow at test_it.py:42 in tearDownClass: sleeps, ",
         ):
             self.assertIn(line, run.output)
 
@@ -374,8 +374,8 @@ class Case(unittest.TestCase):
 """,
         ).nose2("-v", "--aio-time-limit=0.1")
         self.assertEqual(len(run.reports), 2, run.output)
-        self.assertIn("test_it.py:21 in test  await asyncio.sleep(300)", run.reports[0])
-        self.assertIn("test_it.py:16 in tearDown  await asyncio.sleep(0.06)", run.reports[1])
+        self.assertIn("slow at test_it.py:21 in test: sleeps, ", run.reports[0])
+        self.assertIn("slow at test_it.py:16 in tearDown: sleeps, ", run.reports[1])
         printed = [
             line for line in run.output.splitlines() if line.endswith(("ed up", "ly", "own"))
         ]
@@ -434,7 +434,7 @@ class Case(unittest.TestCase):
         self.assertEqual(len(run.reports), 1, run.output)
 
     def test_own_alarm(self) -> None:
-        """A test may use SIGALRM for itself. If it awaits, its limit still applies."""
+        """A test may use SIGALRM and its timer for itself. Its limit still applies."""
         run = project(
             self,
             """
@@ -450,9 +450,18 @@ class Case(unittest.TestCase):
         self.assertEqual(self.rung, [1])
     async def test_awaits(self):
         await asyncio.sleep(300)
+    async def test_blocks(self):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        time.sleep(300)
+class All(unittest.TestCase):
+    async def test_1(self):
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+    def test_2(self):
+        time.sleep(300)
 """,
         ).nose2("-v", "--aio-time-limit=0.2")
-        self.assertEqual(list(run.outcomes.values()), ["ok", "ERROR"], run.output)
+        self.assertEqual(list(run.outcomes.values()), [*["ok", "ERROR"] * 2, "ERROR"], run.output)
 
     def test_debugger(self) -> None:
         """Under a debugger there are no limits."""
@@ -514,6 +523,9 @@ class Leaves(unittest.IsolatedAsyncioTestCase):
     async def test(self):
         self.task = asyncio.create_task(stubborn())
         await asyncio.sleep(0)
+    async def test_fails(self):
+        await self.test()
+        self.fail()
     async def test_next(self): pass
 class Blocks(unittest.IsolatedAsyncioTestCase):
     async def blocks(self):
@@ -526,11 +538,12 @@ class Blocks(unittest.IsolatedAsyncioTestCase):
         await asyncio.sleep(0)
 """,
         ).nose2("-v", "--aio-time-limit=0.1", "--aio-grace=0.1")
-        self.assertIn(run.ran, (15, 16), run.output)  # some don't start what is skipped
+        self.assertIn(run.ran, (16, 17), run.output)  # some don't start what is skipped
         self.assertNotIn("Task exception was never retrieved", run.output)
         self.assertEqual(
             [report.partition(" ")[2].partition(" ")[0] for report in run.reports],
             [
+                "test",  # of Blocks
                 "test_blocks",
                 "test_catches",
                 "test_catches_sync",
@@ -540,10 +553,13 @@ class Blocks(unittest.IsolatedAsyncioTestCase):
                 "test_sleeps",
                 "test_swallows",
                 "test_tear_down",
+                "test",  # of Leaves
+                "test_fails",
             ],
             run.output,
         )
-        self.assertIn("test_it.Leaves.test\n  the event loop was abandoned: a task", run.output)
+        self.assertIn("AbandonedLoopError: the event loop was abandoned: a task", run.reports[-2])
+        self.assertIn("the event loop was abandoned: a task", run.reports[-1])
 
     def test_workers(self) -> None:
         """Limits apply in worker processes too, and all reports come back."""

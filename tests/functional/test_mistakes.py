@@ -290,6 +290,7 @@ class Tests(TestCase):
                 """
             ),
             "nose2_aio.errors.LoopStoppedError: the loop was stopped before the test was done\n\n"
+            "busy at test_it.py:5 in test_it: is about to run\n\n"
             "It waits here:\n  test_it.py:5 in test_it  await asyncio.sleep(0)\n  is about to run",
         )
 

@@ -16,6 +16,10 @@ class Covered(TestCase):
         """Run a module."""
         return Project(self, test_it=text).nose2("-v", *arguments)
 
+    def loops(self) -> list[str]:
+        """Return the names of asyncio's loop, and of uvloop's if it is installed."""
+        return ["asyncio", "uvloop"] if importlib.util.find_spec("uvloop") else ["asyncio"]
+
     def assert_ok(self, text: str, *arguments: str) -> Run:
         """Run a module that passes, and prints nothing to stderr except nose2's lines."""
         run = self.run_it(text, *arguments)
@@ -108,9 +112,8 @@ class Task(Covered):
                     self.assertEqual(self.used, [1])
                     self.configuration.append(1)
             """
-        self.assert_ok(text)
-        if importlib.util.find_spec("uvloop") is not None:
-            self.assert_ok(text, "--aio-loop=uvloop")
+        for loop in self.loops():
+            self.assert_ok(text, f"--aio-loop={loop}")
 
     def test_gathered(self) -> None:
         """A test on a class's loop can wait for all other tasks. Ours are not among them."""
@@ -655,8 +658,7 @@ class Bounded(Covered):
                 time.sleep(0.02)
         """
         crash = ["Anyio.test_crash", "ByHand.test_crash", "Group.test_crash"]
-        loops = ["asyncio", *(["uvloop"] if importlib.util.find_spec("uvloop") else [])]
-        for loop in loops:
+        for loop in self.loops():
             run = self.run_it(self.CRASH + text, f"--aio-loop={loop}")
             failed = [name for name, outcome in run.outcomes.items() if outcome != "ok"]
             self.assertEqual(sorted(failed), [f"test_it.{name}" for name in crash], run.output)
@@ -664,6 +666,61 @@ class Bounded(Covered):
             self.assertEqual(len(run.reports), 3)
             self.assertEqual(run.output.count(" LookupError: in the background"), 3, run.output)
             self.assertNotIn("CancelledError", run.output)
+
+    def test_whenever(self) -> None:
+        """Whenever a task crashes, between two fixtures too, each report has its error."""
+        text = """
+        import anyio
+
+        def case(kind, is_of_class, count):
+            async def crash():
+                for _ in range(count):
+                    await asyncio.sleep(0)
+                raise LookupError("in the background")
+
+            async def enter(enter_context):
+                if kind == "anyio":
+                    group = await enter_context(anyio.create_task_group())
+                    group.start_soon(crash)
+                else:
+                    group = await enter_context(asyncio.TaskGroup())
+                    group.create_task(crash())
+
+            class Case(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls):
+                    if is_of_class:
+                        await enter(lambda group: aio.enter_class_async_context(cls, group))
+
+                async def setUp(self):
+                    self.addCleanup(asyncio.sleep, 0)
+                    if not is_of_class:
+                        await enter(lambda group: aio.enter_async_context(self, group))
+
+                async def test_1(self):
+                    await asyncio.sleep(0)
+
+                async def test_2(self):
+                    await asyncio.sleep(0)
+
+                async def tearDown(self):
+                    await asyncio.sleep(0)
+
+            Case.__name__ = Case.__qualname__ = f"{kind}_{is_of_class:d}_{count}"
+            globals()[Case.__name__] = Case
+
+        for kind in ("anyio", "asyncio"):
+            for is_of_class in (False, True):
+                for count in range(15):
+                    case(kind, is_of_class, count)
+        """
+        for loop in self.loops():
+            run = self.run_it(self.CRASH + text, f"--aio-loop={loop}")
+            self.assertEqual(run.ran, 120, run.output)
+            self.assertGreater(len(run.reports), 100)
+            for report in run.reports:
+                self.assertIn("LookupError: in the background", report)
+                self.assertNotIn("CancelledError", report)
 
     def test_eager(self) -> None:
         """A task that is started eagerly, and crashes at once, ends the test with its own error."""

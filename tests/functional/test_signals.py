@@ -169,6 +169,7 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(run.returncode, 1, run.output)
         self.assertEqual(self.notes(project), ["waiting"] * 3 + ["torn down"] * 3)
         self.assertEqual((run.ran, len(run.reports)), (4, 4), run.output)
+        self.assertIn("\nthe run was interrupted by Ctrl-C: 1 test did not run\n", run.output)
         self.assertIn("told", run.output)
         self.assertEqual(run.output.count("InterruptedRunError: interrupted by Ctrl-C"), 3)
         for line in (r"await asyncio.sleep\(60\)", r"time.sleep\(60\)"):
@@ -258,7 +259,10 @@ class Case(unittest.TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
         self.assertIn("\nThese tests run in worker processes:\n", run.output)
         for name, line in (
-            ("test_it.Case.test_1", r"It waits here:\n  test_it.py:\d+ in test_1  await"),
+            (
+                "test_it.Case.test_1",
+                r"slow at .*\n\nIt waits here:\n  test_it.py:\d+ in test_1",
+            ),
             ("test_it.Case.test_2", r"It runs here:\n  test_it.py:\d+ in test_2  time.sleep"),
         ):
             self.assertRegex(run.output, rf"\n{name} has run for 0\.\d\d s\n")

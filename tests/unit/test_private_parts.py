@@ -226,7 +226,7 @@ class Behaviours(TestCase):
         task = asyncio.create_task(coroutine)
         for _ in range(3):
             await asyncio.sleep(0)
-        *_, frame = await_chains._frames(task)
+        *_, frame = await_chains.frames(task)
         names = dict(frame.f_locals)
         task.cancel()
         await asyncio.wait([task])

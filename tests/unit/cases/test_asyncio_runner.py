@@ -10,8 +10,8 @@ from typing import Any
 from unittest import TestCase, mock
 
 from nose2_aio.cases.asyncio_runner import AsyncioRunner
-from nose2_aio.errors import DeadlockError
-from nose2_aio.eventloop import instrumented
+from nose2_aio.errors import DeadlockError, LoopError
+from nose2_aio.eventloop import event_loops, instrumented
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.running import shutdown
 from nose2_aio.running.runner_options import RunnerOptions
@@ -121,13 +121,14 @@ class Runners(TestCase):
         self.assertEqual(vars(self.problems), {})
 
     def test_closed_by_the_test(self) -> None:
-        """A loop that the test has closed is not looked at, and asyncio's runner is closed."""
+        """The test fails that has closed its loop. asyncio's runner could not be closed then."""
         runner = self.runner()
-        runner.get_loop().close()
-        runner.inspect()
-        with mock.patch.object(self.inner, "close") as close:
-            runner.close()
-        close.assert_called_once_with()
+        loop = runner.get_loop()
+        loop.close()
+        with self.assertRaisesRegex(LoopError, "^the test has closed its event loop. Iso"):
+            runner.inspect()
+        runner.close()
+        self.assertIsNot(event_loops.current(), loop)
         self.assertEqual(vars(self.problems), {})
 
     def test_unused(self) -> None:

@@ -57,7 +57,7 @@ class Executors(TestCase):
         self.assertRegex(
             str(job), r"^wait, .*handed over at tests/unit/eventloop/test_executors.py:\d+ in t"
         )
-        self.assertEqual(str(job._replace(origin=(), function=int)), "<class 'int'>")
+        self.assertEqual(str(job._replace(origin=(), function=int)), "builtins.int")
         submitted = functools.partial(contextvars.copy_context().run, job_function, 5)
         self.assertRegex(str(job._replace(function=submitted)), r"^job_function, ")
         job_function.__qualname__ = "Context.run"  # the user's own function of this name

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
+import sys
 import threading
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import TestCase, mock
@@ -53,6 +56,52 @@ class Instrumenting(TestCase):
         self.assertNotIn("__nose2_aio__", vars(self.loop))
         self.assertIsNone(instrumented.state_of(self.loop))
         instrumented.set_alarm(self.loop, 5, self.fail)
+
+    def test_other_tasks(self) -> None:
+        """The task factory of the user may return something else than a task."""
+
+        class Named(asyncio.Future[Any]):
+            def set_name(self, _: object) -> None: ...
+
+        self.loop.set_task_factory(lambda loop, coro, **_: coro.close() or Named(loop=loop))
+        with instrumented.instrument(self.loop):
+            made = self.loop.create_task(asyncio.sleep(0))
+        self.assertIs(type(made), Named)
+
+    def test_eager(self) -> None:
+        """A task that has ended at its first step is recorded as any other."""
+        if sys.version_info >= (3, 12):
+            self.loop.set_task_factory(asyncio.eager_task_factory)
+
+        async def fails() -> None:
+            raise LookupError("gone")
+
+        async def main() -> None:
+            await asyncio.gather(asyncio.create_task(fails()), return_exceptions=True)
+            await asyncio.sleep(0)
+
+        with instrumented.instrument(self.loop):
+            loop_state = instrumented.state_of(self.loop)
+            assert loop_state is not None
+            loop_state.problems = Problems()
+            self.loop.run_until_complete(main())
+            (text,) = [one.describe(one.when) for one in loop_state.endings or () if one.error]
+        self.assertRegex(
+            text,
+            r"^.* \(.*fails\) failed 0\.00 s before: LookupError: gone, .* in fails$",
+        )
+
+    def test_futures(self) -> None:
+        """It is known where a future was created, as long as it exists."""
+        with instrumented.instrument(self.loop):
+            loop_state = instrumented.state_of(self.loop)
+            assert loop_state is not None
+            first = self.loop.create_future()
+            for _ in range(3 * state._MAX_FUTURES):
+                self.loop.create_future()
+            self.assertEqual(loop_state.find_future(first)[0][0].co_name, "test_futures")
+            self.assertLess(len(loop_state.futures or ()), 2 * state._MAX_FUTURES)
+            self.assertEqual(loop_state.find_future(asyncio.Future(loop=self.loop)), ())
 
     def test_timer_at_infinity(self) -> None:
         """It is never due, and the loop does not wait for it. It can be cancelled as any other."""
@@ -163,6 +212,62 @@ class Instrumenting(TestCase):
         """asyncio does not log an error of code that we interrupted."""
         with instrumented.instrument(self.loop), self.assertNoLogs("asyncio"):
             self.loop.call_exception_handler({"message": "ours", "exception": Overrun()})
+
+    def test_dropped_generator(self) -> None:
+        """The task that closes an async generator that was dropped has the generator's name."""
+
+        async def numbers() -> AsyncIterator[int]:
+            try:
+                yield 1
+            finally:
+                raise LookupError("no such table")
+
+        async def main() -> None:
+            generator = numbers()
+            await anext(generator)
+            del generator
+            await asyncio.sleep(0.001)
+
+        with (
+            instrumented.instrument(self.loop),
+            self.assertLogs("asyncio"),
+            mock.patch.object(state, "_is_log_captured", lambda: False),
+        ):
+            loop_state = instrumented.state_of(self.loop)
+            assert loop_state is not None
+            loop_state.problems = problems = Problems()
+            self.loop.run_until_complete(main())
+            self.assertTrue(loop_state.has_dropped_generator)
+            gc.collect()
+        inspect_after_test(problems)
+        (finding,) = problems.findings
+        self.assertRegex(finding.what, r"^the task Task-\d+ \(numbers\.aclose\) failed, ")
+
+    def test_cancelled_handler(self) -> None:
+        """asyncio does not log that we have cancelled the handler of a server."""
+
+        async def main() -> None:
+            server = await asyncio.start_server(handle, "127.0.0.1", 0)
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            task = await started
+            task.cancel()
+            await asyncio.wait([task])
+            await asyncio.sleep(0)
+            writer.close()
+            server.close()
+
+        async def handle(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+            started.set_result(asyncio.current_task())
+            await reader.read()
+
+        started: asyncio.Future[Any] = self.loop.create_future()
+        cancelled = asyncio.CancelledError()
+        message = "Exception in callback StreamReaderProtocol.connection_made.<locals>.callback()"
+        with instrumented.instrument(self.loop), self.assertNoLogs("asyncio"):
+            self.loop.run_until_complete(main())
+            self.loop.call_exception_handler({"message": message, "exception": cancelled})
+        with instrumented.instrument(self.loop), self.assertLogs("asyncio"):
+            self.loop.call_exception_handler({"message": "other", "exception": cancelled})
 
     def test_report_without_error(self) -> None:
         """A call of the exception handler is recorded, also without an exception."""

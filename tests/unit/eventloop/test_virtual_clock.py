@@ -17,7 +17,7 @@ import time_machine
 
 import nose2_aio as aio
 from nose2_aio.errors import InvalidTypeError, InvalidValueError, LoopError
-from nose2_aio.eventloop import alarms, instrumented, wakeup_sources
+from nose2_aio.eventloop import instrumented, wakeup_sources
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wall_clock import WallClock
 
@@ -467,9 +467,9 @@ class Loops(TestCase):
 
         found = "\n".join(run(main))
         for part in (
-            r"the socket \d+ at \('127.0.0.1', \d+\), for .*_accept_connection$",
-            r"the file \d+, for print$",
-            "the job of an executor$",
+            r"the listening socket at 127\.0\.0\.1:\d+$",
+            r"the file \d+, for builtins\.print$",
+            "the executor job time.sleep$",
             r"the thread asyncio_\d+_0",
             r"the child process \d+ \(sleep\)",
         ):
@@ -488,8 +488,6 @@ class Loops(TestCase):
             signal.setitimer(signal.ITIMER_REAL, 100)
             self.assertTrue(wakeup_sources.alarm_can_wake())
             self.assertIn("the alarm of signal.setitimer", wakeup_sources.describe())
-            with mock.patch.object(alarms.process_alarms, "is_ours", lambda: True):
-                self.assertFalse(wakeup_sources.alarm_can_wake())
             with mock.patch.object(signal, "getitimer", side_effect=AttributeError):
                 self.assertFalse(wakeup_sources.alarm_can_wake())
         finally:

@@ -19,7 +19,7 @@ from typing import Any
 from unittest import TestCase, mock
 
 from nose2_aio.eventloop import executors, wakeup_sources
-from nose2_aio.eventloop.alarms import Alarm
+from nose2_aio.eventloop.alarms import process_alarms
 from nose2_aio.reporting import hang_report
 
 
@@ -229,7 +229,7 @@ class WakeupSources(TestCase):
             asyncios = functools.partial(runner._on_sigint, main_task=None)  # type: ignore[attr-defined]
         for handler, expected in (
             (asyncios, False),
-            (Alarm()._on_signal, False),
+            (process_alarms.handler, False),
             (signal.default_int_handler, False),
             (_on_sigint, True),
             (functools.partial(_on_sigint), True),

@@ -1,4 +1,4 @@
-"""nose2_aio.introspection.holders, nose2_aio.introspection.monitoring"""
+"""nose2_aio.introspection.holders"""
 
 from __future__ import annotations
 
@@ -11,41 +11,22 @@ from typing import Any
 from unittest import TestCase, mock, skipUnless
 
 import nose2_aio as aio
-from nose2_aio.introspection import await_chains, holders, monitoring
+from nose2_aio.introspection import holders, monitoring, waits
 
 HAS_MONITORING = sys.version_info >= (3, 12)
 
 
 def words_of(task: asyncio.Task[Any]) -> str:
     """Return what a task waits for, with the names of tasks, and this file's name as HERE."""
-    text = await_chains.describe_wait(task, lambda one: one.get_name())
+    text = waits.of_task(task, waits.Names(lambda one: one.get_name())).full_words
     return re.sub(r"tests/unit/introspection/test_holders.py:\d+", "HERE", text)
 
 
-class Named:
-    """Gives an object a short `repr`."""
-
-    def __repr__(self) -> str:
-        return "X"
-
-
-class Lock(Named, asyncio.Lock):
+class Lock(asyncio.Lock):
     """A lock whose methods are overridden."""
 
     async def acquire(self) -> Any:
         return await super().acquire()
-
-
-class Semaphore(Named, asyncio.Semaphore):
-    """A semaphore."""
-
-
-class Queue(Named, asyncio.Queue[int]):
-    """A queue."""
-
-
-class Event(Named, asyncio.Event):
-    """An event."""
 
 
 async def hold(thing: Any) -> None:
@@ -90,11 +71,11 @@ class Holders(TestCase):
             (kept, ", held by keeping, which has ended, since HERE in keep"),
             (gone, ", held by a task that has ended, since HERE in keep"),
         ):
-            self.assertEqual((await self.waiting(one.acquire)).rpartition("]>")[2], expected)
+            self.assertEqual(await self.waiting(one.acquire), f"waits for a lock{expected}")
         with mock.patch.dict(holders._noted, clear=True):
-            self.assertTrue((await self.waiting(lock.acquire)).endswith("]>"))
+            self.assertEqual(await self.waiting(lock.acquire), "waits for a lock")
         with mock.patch.object(monitoring, "is_on", return_value=False):
-            self.assertTrue((await self.waiting(lock.acquire)).endswith("]>"))
+            self.assertEqual(await self.waiting(lock.acquire), "waits for a lock")
         self.assertTrue(keeping.done() and not holding.done())
 
     @aio.checks(leaked_tasks="ignore")
@@ -106,13 +87,13 @@ class Holders(TestCase):
             async with lock:
                 await lock.acquire()
 
-        expected = "waits for the lock X, held by this task itself since HERE in acquire"
+        expected = "waits for the lock lock, held by this task itself since HERE in acquire"
         self.assertEqual(await self.waiting(twice), expected)
 
     @aio.checks(leaked_tasks="ignore")
     async def test_semaphore(self) -> None:
         """Each slot has its holder; who releases gives back his own."""
-        semaphore = Semaphore(3)
+        semaphore = asyncio.Semaphore(3)
         tasks = [asyncio.create_task(hold(semaphore), name="first") for _ in range(2)]
         await semaphore.acquire()
         semaphore.release()
@@ -121,45 +102,49 @@ class Holders(TestCase):
         await asyncio.sleep(0)
         self.assertEqual(
             await self.waiting(semaphore.acquire),
-            "waits for the semaphore X, held 2 times by first since HERE in hold; "
+            "waits for a semaphore, held by first (2 times) since HERE in hold; "
             "by last, which has ended, since HERE in keep",
         )
         semaphore.release()  # for one of the others
         found = [use.code.co_name for use in holders._noted[id(semaphore)].held]
         self.assertEqual(found, ["hold", "keep"])
-        closed = Semaphore(0)
-        self.assertEqual(await self.waiting(closed.acquire), "waits for the semaphore X")
+        closed = asyncio.Semaphore(0)
+        self.assertEqual(await self.waiting(closed.acquire), "waits for a semaphore")
         closed.release()
 
     @aio.checks(leaked_tasks="ignore")
     async def test_queue(self) -> None:
         """Who has put and taken items is known."""
-        queue, full = Queue(), Queue(1)
-        nobody = "waits for an item of X; nobody has put one into it"
+        queue, full = asyncio.Queue[int](), asyncio.Queue[int](1)
+        nobody = "waits for an item of a queue; nobody has put one into it"
         self.assertEqual(await self.waiting(queue.get), nobody)
         self.from_outside(queue)
         self.assertEqual(
             await self.waiting(queue.join),
-            "waits until all is done of X; nobody has taken one that is not done",
+            "waits until all items of a queue are done, with 1 left; "
+            "nobody has taken one that is not done",
         )
         await queue.get()
         self.assertRegex(
             await self.waiting(queue.join),
-            "^waits until all is done of X; 1 taken and not marked as done: by Task-.* at HERE in ",
+            "^waits until all items of .*; 1 taken and not marked as done: by Task-.* at HERE in ",
         )
         self.assertRegex(
             await self.waiting(queue.get),
-            "^waits for an item of X; the last one was put at HERE in from_outside$",
+            "^waits for an item of a queue; the last one was put at HERE in from_outside$",
         )
         queue.task_done()
         full.put_nowait(1)
         wait = lambda: full.put(2)
-        self.assertEqual(await self.waiting(wait), "waits for room in X; nobody has taken one")
+        self.assertEqual(
+            await self.waiting(wait),
+            "waits for room in a queue, with 1 of 1 in it; nobody has taken one",
+        )
         await full.get()
         full.put_nowait(1)
         self.assertRegex(
             await self.waiting(wait),
-            "^waits for room in X; the last one was taken by Task-.* at HERE in test_queue$",
+            "^waits for room in .*; the last one was taken by Task-.* at HERE in test_queue$",
         )
 
     def from_outside(self, queue: asyncio.Queue[int]) -> None:
@@ -169,26 +154,57 @@ class Holders(TestCase):
 
     async def test_event(self) -> None:
         """Who has cleared an event is known."""
-        event = Event()
-        self.assertEqual(await self.waiting(event.wait), "waits for the event X")
+        event = asyncio.Event()
+        self.assertEqual(await self.waiting(event.wait), "waits for an event to be set")
         event.set()
         event.clear()
         self.assertRegex(
             await self.waiting(event.wait),
-            "^waits for the event X; it was cleared by Task-.* at HERE in test_event$",
+            "^waits for an event to be set; it was cleared by Task-.* at HERE in test_event$",
         )
 
     async def test_many(self) -> None:
         """Of many holders, only some are shown; the last uses are noted."""
-        semaphore = Semaphore(100)
+        semaphore = asyncio.Semaphore(100)
         for number in range(60):
             text = f"async def f{number}(one): await one.acquire()"
             exec(compile(text, "elsewhere.py", "exec"), found := {})
             await found[f"f{number}"](semaphore)
+        tasks = [asyncio.create_task(semaphore.acquire(), name=f"task {one}") for one in range(7)]
+        await asyncio.wait(tasks)
         uses = holders._noted[id(semaphore)]
         self.assertEqual(len(uses.held), holders._MAX_NOTED)
-        by = lambda use, since: f"{since} {use.code.co_name}"
-        self.assertRegex(holders._listed(uses.held, by, "at"), "^at .*; at .*; and 46 more$")
+        text = holders._by(uses.held, "at", lambda use: "somebody")
+        self.assertRegex(text, r"^by somebody at elsewhere.py:1 in f17; .*; .*; at 41 other lines$")
+        names = iter("abcdefg")
+        text = holders._by(list(uses.held)[-7:], "at", lambda use: next(names))
+        self.assertRegex(text, r"^by a, b, c and 4 more at .*locks.py:\d+ in acquire$")
+
+    @aio.checks(leaked_tasks="ignore")
+    async def test_tasks(self) -> None:
+        """A task waits for those that hold what it needs, unless these wait for it too."""
+        lock, queue = asyncio.Lock(), asyncio.Queue[int]()
+
+        async def takes(*, is_busy: bool) -> None:
+            await queue.get()
+            await (asyncio.sleep(60) if is_busy else queue.get())
+
+        holding = asyncio.create_task(hold(lock))
+        for number in range(2):
+            queue.put_nowait(number)
+        busy, idle = [asyncio.create_task(takes(is_busy=one)) for one in (True, False)]
+        await asyncio.sleep(0)
+        for wait, expected in (
+            (lock.acquire, (holding,)),
+            (queue.join, (busy,)),
+            (queue.get, ()),
+            (asyncio.Lock().acquire, ()),
+        ):
+            task = asyncio.create_task(wait())
+            await asyncio.sleep(0)
+            names = waits.Names(lambda one: one.get_name())
+            self.assertEqual(waits.of_task(task, names).holders, expected)
+        self.assertFalse(idle.done())
 
     async def test_no_trace(self) -> None:
         """The notes end with the object."""
@@ -198,38 +214,3 @@ class Holders(TestCase):
             self.assertIn(key, holders._noted)
         del lock
         self.assertNotIn(key, holders._noted)
-
-
-class Monitoring(TestCase):
-    """When functions are monitored."""
-
-    def function(self) -> None:
-        """Call a handler."""
-
-    def test_on(self) -> None:
-        """It is on inside the block, unless no identifier is free, or Python has none."""
-        calls: list[str] = []
-        code = self.function.__func__.__code__  # type: ignore[attr-defined]
-        note = lambda kind: lambda frame, _: calls.append(f"{kind} {frame.f_code.co_name}")
-        with (
-            mock.patch.object(monitoring, "_NAME", "inner"),
-            mock.patch.dict(monitoring._starts, {code: note("start")}),
-            mock.patch.dict(monitoring._returns, {code: note("return")}),
-        ):
-            self.assertFalse(monitoring.is_on())
-            self.function()
-            with monitoring.on():
-                self.assertEqual(monitoring.is_on(), HAS_MONITORING)
-                self.function()
-                with monitoring.on():  # it is on already
-                    self.function()
-                with mock.patch.object(monitoring, "_NAME", "innermost"), monitoring.on():
-                    is_full = not monitoring.is_on()
-                    self.function()
-            self.function()
-            self.assertFalse(monitoring.is_on())
-        with mock.patch.object(monitoring, "_API", None), monitoring.on():
-            self.assertFalse(monitoring.is_on())
-        expected = ["start function", "return function"] * 3
-        self.assertEqual(calls, expected if HAS_MONITORING else [])
-        self.assertTrue(is_full or not HAS_MONITORING)

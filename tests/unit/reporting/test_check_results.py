@@ -25,3 +25,18 @@ class Texts(TestCase):
             )
             error = CheckResults(Settings()).error_for("test", problems, {"leaked-tasks": "fail"})
             self.assertEqual(str(error).splitlines()[-1], last)
+
+    def test_alike(self) -> None:
+        """Findings that differ only in names and seconds are shown once, and counted."""
+        for whats, last in (
+            ("the task {} (poll) was", "  the same for 4 more: 1, 2, 3, …"),
+            ("the timer {} was", "  the same for 4 more"),
+        ):
+            problems = Problems()
+            problems.findings = tuple(
+                Finding("leaked-tasks", "a.py:1 in a", whats.format(one), (f"{one}.5 s",), "poll")
+                for one in range(5)
+            )
+            error = CheckResults(Settings()).error_for("test", problems, {"leaked-tasks": "fail"})
+            first = f"a.py:1 in a: {whats.format(0)} (leaked-tasks)"
+            self.assertEqual(str(error).splitlines()[2:], [first, "0.5 s", last])

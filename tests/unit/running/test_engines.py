@@ -111,8 +111,9 @@ class UntilComplete(TestCase):
         for plan in (COMPLETE, Plan()):
             with self.assertRaisesRegex(
                 LoopStoppedError,
-                r"^the loop was stopped before the test was done\n\nIt waits here:\n"
-                r"  tests/unit/running/test_engines\.py:\d+ in stops ",
+                r"^the loop was stopped before the test was done\n\n"
+                r"slow at tests/unit/running/test_engines\.py:\d+ in stops: sleeps, .*\n\n"
+                r"It waits here:\n  tests/unit/running/test_engines\.py:\d+ in stops ",
             ):
                 execute(stops(), plan)
 

@@ -14,6 +14,7 @@ from typing import Any
 from unittest import TestCase, mock, skipIf
 
 from nose2_aio.errors import InterruptedRunError
+from nose2_aio.eventloop import alarms
 from nose2_aio.running import interrupts
 from nose2_aio.running.host import TaskHost
 from nose2_aio.running.interrupts import Interrupts
@@ -149,7 +150,7 @@ class Handlers(TestCase):
 
         def kill(pid: int, number: int) -> None:
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-            calls.append((number, signal.SIGALRM in blocked))
+            calls.append((number, alarms.SIGNAL in blocked))
 
         with (
             default(signal.SIGTSTP),
@@ -162,7 +163,7 @@ class Handlers(TestCase):
                 with mock.patch.object(interrupts, "monotonic", side_effect=[10.0, 13.5]):
                     handler(signal.SIGTSTP, None)  # type: ignore[operator, misc]
         self.assertEqual(calls, ["before", (signal.SIGSTOP, True), 3.5])
-        self.assertNotIn(signal.SIGALRM, signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        self.assertNotIn(alarms.SIGNAL, signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
     def test_taken(self) -> None:
         """A foreign handler is kept, and so is one that a test sets inside the block."""
@@ -238,7 +239,7 @@ class Cancelling(TestCase):
 
     def run_it(self, coroutine: Any) -> Any:
         """Run a coroutine, cancelled at Ctrl-C."""
-        with Runner(self.loop, host=TaskHost) as runner, interrupts.cancelling(runner.host):
+        with Runner(self.loop, host=TaskHost) as runner, interrupts.cancelling(runner.host, 1.0):
             return runner.run(coroutine, lambda: None)
 
     async def interrupted(self, times: int = 1) -> None:

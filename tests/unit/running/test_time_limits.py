@@ -26,10 +26,8 @@ SOON = Limit(0.01, "here")
 
 def free_alarm(case: TestCase) -> None:
     """Release the alarm signal for a test. This run may use it for its own limits."""
-    before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    left = signal.setitimer(signal.ITIMER_REAL, 0)
-    case.addCleanup(signal.setitimer, signal.ITIMER_REAL, *left)
-    case.addCleanup(signal.signal, signal.SIGALRM, before)
+    case.addCleanup(signal.signal, alarms.SIGNAL, signal.signal(alarms.SIGNAL, signal.SIG_DFL))
+    case.enterContext(mock.patch.object(alarms, "process_alarms", alarms.ProcessAlarms()))
 
 
 class Limits(TestCase):
@@ -145,37 +143,65 @@ class Alarms(TestCase):
         """Release the signal."""
         free_alarm(self)
 
-    def test_restored(self) -> None:
-        """Closing restores the signal's handler, unless somebody has set another one."""
-        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_DFL)
+    def test_reset(self) -> None:
+        """The next alarm sets the handler again if the tested code has reset it."""
         alarm = Alarm()
+        for handler in (signal.SIG_DFL, signal.SIG_IGN, lambda *_: None):
+            alarm.set((time.monotonic() + 5, self.fail))
+            signal.signal(alarms.SIGNAL, handler)
+            alarm.set(None)
+            self.assertIs(signal.getsignal(alarms.SIGNAL), handler)
+            alarm.set((time.monotonic() + 5, self.fail))
+            self.assertIs(signal.getsignal(alarms.SIGNAL), alarms.process_alarms.handler)
         alarm.close()
-        alarm.set((time.monotonic() + 5, lambda _: None))
+        self.assertIs(signal.getsignal(alarms.SIGNAL), signal.SIG_DFL)
         alarm.close()
-        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_DFL)
-        alarm.set((time.monotonic() + 5, lambda _: None))
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)
-        alarm.close()
-        self.assertIs(signal.getsignal(signal.SIGALRM), signal.SIG_IGN)
-        alarm.set((time.monotonic() + 0.01, self.fail))
-        self.assertEqual(signal.getitimer(signal.ITIMER_REAL), (0.0, 0.0))
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
-    def test_ours(self) -> None:
-        """Our timer is recognized on a machine that is so busy that each step takes long."""
+    def test_several(self) -> None:
+        """Several alarms share the timer: each rings at its time. One may raise an error."""
+        rings: list[float] = []
+        first, second, third = Alarm(), Alarm(), Alarm()
 
-        def slow() -> float:
-            time.sleep(0.005)
-            return time.monotonic()
+        def ring(_: object) -> None:
+            rings.append(time.monotonic())
 
+        def fail(_: object) -> Exception:
+            return ValueError("rings")
+
+        begin = time.monotonic()
+        second.set((begin + 0.04, fail))
+        first.set((begin + 0.02, ring))
+        third.set((begin + 0.04, ring))
+        with self.assertRaisesRegex(ValueError, "rings"):
+            time.sleep(5)
+        self.assertEqual(len(rings), 2)
+        self.assertGreaterEqual(rings[0], begin + 0.02)
+        self.assertGreaterEqual(rings[1], begin + 0.04)
+        first.set((time.monotonic() + 5, ring))
+        second.close()
+        self.assertIs(signal.getsignal(alarms.SIGNAL), alarms.process_alarms.handler)
+        first.close()
+        self.assertIs(signal.getsignal(alarms.SIGNAL), signal.SIG_DFL)
+
+    def test_fork(self) -> None:
+        """A child process that is forked has neither the handler nor the alarms."""
         alarm = Alarm()
-        self.addCleanup(alarm.close)
-        with mock.patch.object(alarms, "monotonic", slow):
-            alarm.set((time.monotonic() + 5, lambda _: None))
-            self.assertTrue(alarms.process_alarms.is_ours())
-            signal.setitimer(signal.ITIMER_REAL, 4)
-            self.assertFalse(alarms.process_alarms.is_ours())
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        alarm.set((time.monotonic() + 5, self.fail))
+        alarms.process_alarms.forget()
+        self.assertIs(signal.getsignal(alarms.SIGNAL), signal.SIG_DFL)
+        alarm.set((time.monotonic() + 5, self.fail))
+        self.assertIs(signal.getsignal(alarms.SIGNAL), alarms.process_alarms.handler)
+        alarm.close()
+
+    def test_no_timer(self) -> None:
+        """Where the system has no timer of our own, a thread sends the signal."""
+        with mock.patch.object(alarms, "_LIBRARY", object()):
+            alarm = Alarm()
+            self.addCleanup(alarm.close)
+            alarm.set((time.monotonic() + 5, self.fail))
+            alarm.set((time.monotonic() + 0.01, lambda _: Overrun("now")))
+            with self.assertRaisesRegex(Overrun, "now"):
+                time.sleep(5)
 
     def test_nothing_to_raise(self) -> None:
         """The alarm's callback may return no error. The alarm rings once."""
@@ -185,7 +211,7 @@ class Alarms(TestCase):
         alarm.set((time.monotonic() + 0.01, lambda frame: rings.append(frame)))  # type: ignore[func-returns-value]
         time.sleep(0.03)
         self.assertEqual(len(rings), 1)
-        self.assertIsNone(alarm._call(None))
+        self.assertIsNone(alarm.call(None))
 
     def test_in_thread(self) -> None:
         """In another thread, a thread of ours waits instead."""

@@ -1,0 +1,59 @@
+"""The names of sockets and transports in reports: ``the socket to 127.0.0.1:46417``."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+__all__ = ["address", "ends_of_file", "name_of_file", "name_of_socket", "name_of_transport"]
+
+
+def address(value: Any) -> str:
+    """Return the address of a socket as text: ``127.0.0.1:80``, ``[::1]:80``, or a path."""
+    if isinstance(value, tuple) and len(value) > 1:
+        host = f"[{value[0]}]" if ":" in str(value[0]) else value[0]
+        return f"{host}:{value[1]}"
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return text.lstrip("\0")
+
+
+def ends_of_file(descriptor: int) -> tuple[Any, Any] | None:
+    """Return the addresses of both ends of a connected socket; None for other files."""
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as one:
+            return one.getsockname(), one.getpeername()
+    except OSError:
+        return None
+
+
+def name_of_transport(transport: Any) -> str:
+    """Return the name of what a transport is connected to."""
+    peer = None if transport is None else transport.get_extra_info("peername")
+    if peer:
+        return f"the socket to {address(peer)}"
+    own = None if transport is None else transport.get_extra_info("socket")
+    return "a pipe" if own is None else name_of_socket(own)
+
+
+def name_of_socket(one: Any) -> str:
+    """Return the name of a socket: what it is connected to, or its own address."""
+    try:
+        return f"the socket to {address(one.getpeername())}".removesuffix(" to ")
+    except OSError:
+        pass
+    try:
+        is_listening = one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        kind = "listening socket" if is_listening else "socket"
+        return f"the {kind} at {address(one.getsockname())}".removesuffix(" at ")
+    except OSError:
+        return "a closed socket"
+
+
+def name_of_file(descriptor: int) -> str:
+    """Return the name of the file or socket with a file descriptor."""
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as one:
+            return name_of_socket(one)
+    except OSError:
+        return f"the file {descriptor}"

@@ -1,0 +1,348 @@
+"""What a suspended task waits for in the end, in words.
+
+1. The frames of asyncio at the end of an await chain say what kind of wait it is, as ``Queue.get``.
+2. The frames of the user before them say what the object is called: ``Uploader.jobs``.
+3. A future may stand for others: that of ``gather`` for its members, that of ``shield`` for a task.
+   If a task completes the future in a done callback, the wait is for that task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.base_subprocess
+import concurrent.futures
+import enum
+import functools
+import itertools
+import re
+from asyncio import Future, Task
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+from nose2_aio.introspection import await_chains, holders, locations, object_names, sockets
+from nose2_aio.introspection.locations import code_of
+
+__all__ = ["Kind", "Names", "Wait", "awaited_tasks", "by_name", "listed", "of_task"]
+
+_MAX_NAMES = 4
+"""How many tasks are named that a task waits for, at most."""
+_MAX_STEPS = 4
+"""How far futures are followed that stand for others."""
+
+_Locals = dict[str, Any]
+"""The local variables of a frame."""
+_Called = Callable[[object, str], str]
+"""Given an object and a noun, returns ``the noun name``; ``a noun`` if the object has no name."""
+
+
+class Kind(enum.IntEnum):
+    """What has to happen so that a wait ends. The first ones tell most about a hang."""
+
+    ACTION = enum.auto()
+    """Some code has to act: set an event, complete a future, put an item into a queue."""
+    RELEASE = enum.auto()
+    """A lock or a semaphore has to be released."""
+    DATA = enum.auto()
+    """A socket or a pipe has to be ready."""
+    WORK = enum.auto()
+    """A job of an executor, or a child process, has to end."""
+    TIMER = enum.auto()
+    """Time has to pass."""
+    NOTHING = enum.auto()
+    """Nothing: it is about to run."""
+
+
+class Wait(NamedTuple):
+    """What a task waits for."""
+
+    kind: Kind
+    words: str
+    """``waits for the lock Uploader.lock``."""
+    details: str = ""
+    """``, held by worker-1 (work) since uploader.py:12 in work``; "" if that is not known."""
+    tasks: tuple[Task[Any], ...] = ()
+    """The tasks that it waits for."""
+    stream: asyncio.StreamReader | None = None
+    """The stream whose data it waits for."""
+    holders: tuple[Task[Any], ...] = ()
+    """The tasks that hold what it waits for."""
+
+    @property
+    def full_words(self) -> str:
+        """The words with the details."""
+        return f"{self.words}{self.details}"
+
+
+class Names(NamedTuple):
+    """What a report knows of tasks and futures."""
+
+    task: Callable[[Task[Any]], str]
+    """Returns the name of a task."""
+    future: Callable[[Future[Any], str], Wait | None] = lambda *_: None
+    """Returns the wait for a future that is called so; None if nothing is known of it."""
+    job: Callable[[Future[Any]], Wait | None] = lambda _: None
+    """Returns the wait for a future of an executor job; None if it is not one."""
+    frames: Sequence[FrameType] = ()
+    """Where else names of objects are looked for."""
+
+
+def awaited_tasks(task: Task[Any]) -> list[Task[Any]]:
+    """Return the tasks that a task awaits: directly, in a group, or through futures."""
+    return [one for one in _awaited(task)[0] if isinstance(one, Task)]
+
+
+def of_task(task: Task[Any], names: Names) -> Wait:
+    """Return what a suspended task waits for in the end: ``sleeps, 9.5 s to go``."""
+    pending, done = _awaited(task)
+    tasks = tuple(sorted((one for one in pending if isinstance(one, Task)), key=by_name))
+    if tasks:
+        count = f" ({done} of {done + len(pending)} done)" if done else ""
+        words = f"waits for {listed([names.task(one) for one in tasks])}{count}"
+        return Wait(Kind.ACTION, words, tasks=tasks)
+    frames = list(await_chains.frames(task))
+    end = list(itertools.takewhile(await_chains.is_hidden, reversed(frames)))
+    users = frames[: len(frames) - len(end)]
+
+    def called(value: object, noun: str) -> str:
+        name = object_names.name_in([*names.frames, *users], value)
+        return f"the {noun} {name}" if name else f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+    # outermost first: a barrier waits for a condition, and is what the user has called
+    for frame in reversed(end):
+        if frame.f_code in _WORDS:
+            own = frame.f_locals
+            kind, describe = _WORDS[frame.f_code]
+            stream = own["self"] if frame.f_code is _READ else None
+            words = describe(own, called)
+            if words == _ABOUT_TO_RUN:
+                return Wait(Kind.NOTHING, words)
+            held = tuple(holders.holding(frame))
+            details = holders.describe(frame, names.task, task)
+            library = _library(users)
+            words += f", in {library}" if library else ""
+            return Wait(kind, words, details, stream=stream, holders=held)
+    if not pending:
+        return Wait(Kind.NOTHING, _ABOUT_TO_RUN)
+    future = pending[0]
+    name = called(future, "future")
+    library = _library(users)
+    if library:
+        return names.job(future) or Wait(Kind.DATA, f"waits in {library}")
+    return names.future(future, name) or _of_future(future, name)
+
+
+def by_name(task: Task[Any]) -> tuple[str, int]:
+    """Return a sort key that puts Task-2 before Task-10."""
+    name = task.get_name()
+    head, _, tail = name.rpartition("-")
+    return (head, int(tail)) if tail.isdecimal() else (name, 0)
+
+
+def listed(names: list[str]) -> str:
+    """Return names as a list in words: ``a, b and 3 more tasks``."""
+    if len(names) > _MAX_NAMES:
+        return f"{', '.join(names[:_MAX_NAMES])} and {len(names) - _MAX_NAMES} more tasks"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+
+
+def _library(frames: list[FrameType]) -> str:
+    """Return what the user's code has called of a library, ``read of package``, if it is in one."""
+    called = list(itertools.takewhile(lambda one: not locations.of_user(one), reversed(frames)))
+    named = [one for one in called if not one.f_code.co_name.startswith("__")]
+    for one in reversed(named or called):
+        return f"{one.f_code.co_qualname} of {locations.package_of(one)}"
+    return ""
+
+
+def _of_future(future: Future[Any], name: str) -> Wait:
+    """Return the wait for a future that nobody knows more of."""
+    if any(_code(callback) in _CHAINED for callback in _registered(future)):
+        return Wait(Kind.WORK, "waits for a job of an executor or thread")
+    return Wait(Kind.ACTION, f"waits for {name} that nobody has completed")
+
+
+def _awaited(task: Task[Any]) -> tuple[list[Future[Any]], int]:
+    """Return the tasks and futures that a task waits for, and how many others are done."""
+    *_, last = [None, *await_chains.frames(task)]
+    find = None if last is None else _FUTURES_IN.get(last.f_code)
+    found: list[Any] = [] if find is None or last is None else list(find(last.f_locals))
+    if not found:
+        waiter = _waiter(task)
+        found = [] if waiter is None else _members(waiter)
+    pending = [one for one in found if not one.done() and one is not task]
+    if len(pending) == 1 and not isinstance(pending[0], Task):
+        pending = list(_completing(task, pending[0])) or pending
+    return pending, len(found) - len(pending)
+
+
+def _members(future: Any, steps: int = _MAX_STEPS) -> list[Any]:
+    """Return the tasks and futures that a future stands for; by default itself."""
+    inner = list(getattr(future, "_children", ()))
+    for callback in _registered(future):
+        if _code(callback) in _SHIELDS:
+            inner += [one for one in _held_by(callback) if one is not future]
+    if not inner or not steps:
+        return [future]
+    return [member for one in inner for member in _members(one, steps - 1)]
+
+
+def _completing(task: Task[Any], future: Future[Any]) -> Iterator[Task[Any]]:
+    """Yield the tasks that complete a future in a done callback."""
+    for other in asyncio.all_tasks(task.get_loop()):
+        if other is not task and _leads_to(other, future, _MAX_STEPS):
+            yield other
+
+
+def _leads_to(one: Any, future: Future[Any], steps: int) -> bool:
+    """Return True if done callbacks lead from one future or task to another one."""
+    held = [each for callback in _registered(one) for each in _held_by(callback)]
+    return any(each is future for each in held) or (
+        steps > 0
+        and any(_leads_to(each, future, steps - 1) for each in held if not isinstance(each, Task))
+    )
+
+
+def _registered(future: Any) -> list[Any]:
+    """Return the done callbacks of a future of asyncio, or of concurrent.futures."""
+    if isinstance(future, concurrent.futures.Future):
+        return list(future._done_callbacks)  # type: ignore[attr-defined]  # nothing public has them
+    return [callback for callback, _ in getattr(future, "_callbacks", None) or ()]
+
+
+def _held_by(callback: Any) -> list[Any]:
+    """Return the futures that a callback has in its closure, or as arguments."""
+    held: list[Any] = []
+    if isinstance(callback, functools.partial):
+        held += [*callback.args, *callback.keywords.values()]
+        callback = callback.func
+    for cell in getattr(callback, "__closure__", None) or ():
+        try:
+            held.append(cell.cell_contents)
+        except ValueError:  # it is empty
+            continue
+    return [one for one in held if isinstance(one, Future | concurrent.futures.Future)]
+
+
+def _code(callback: Any) -> CodeType | None:
+    return getattr(callback, "__code__", None)
+
+
+def _waiter(task: Task[Any]) -> Future[Any] | None:
+    # no public function returns the future that a task waits for
+    waiter: Future[Any] | None = getattr(task, "_fut_waiter", None)
+    return waiter
+
+
+_ABOUT_TO_RUN = "is about to run"
+
+
+def _sleep(own: _Locals, _: _Called) -> str:
+    if "h" not in own:  # ``sleep(0)`` sets no timer
+        return _ABOUT_TO_RUN
+    left = max(0.0, own["h"].when() - own["loop"].time())
+    return f"sleeps, {left:.4g} s to go"
+
+
+def _join(own: _Locals, called: _Called) -> str:
+    queue = own["self"]
+    count = queue._unfinished_tasks
+    return f"waits until all items of {called(queue, 'queue')} are done, with {count} left"
+
+
+def _read(own: _Locals, _: _Called) -> str:
+    name = sockets.name_of_transport(getattr(own["self"], "_transport", None))
+    return f"waits for data from {name}"
+
+
+def _drain(own: _Locals, _: _Called) -> str:
+    name = sockets.name_of_transport(getattr(own["self"], "_transport", None))
+    return f"waits until {name} takes more data"
+
+
+def _closed(own: _Locals, _: _Called) -> str:
+    return f"waits until {sockets.name_of_transport(own['self'].transport)} is closed"
+
+
+def _process(own: _Locals, _: _Called) -> str:
+    process = getattr(own["self"], "_proc", None)
+    args = getattr(process, "args", "")
+    program = args if isinstance(args, str) else args[0]
+    return f"waits for the end of the process {own['self'].get_pid()} ({program})"
+
+
+def _to_socket(words: str) -> Callable[[_Locals, _Called], str]:
+    return lambda own, _: f"{words} {sockets.name_of_socket(own['sock'])}"
+
+
+def _named(words: str) -> Callable[[_Locals, _Called], str]:
+    """Return a function that returns words, with the name of ``self`` in place of the braces."""
+    before, noun, after = re.split(r"[{}]", words)
+    return lambda own, called: f"{before}{called(own['self'], noun)}{after}"
+
+
+def _inner_codes(owner: object, name: str, ending: str = "") -> frozenset[CodeType]:
+    """Return the codes of the functions inside of a function, whose names have this ending."""
+    code = code_of(owner, name)
+    constants = () if code is None else code.co_consts
+    return frozenset(
+        one for one in constants if isinstance(one, CodeType) and one.co_name.endswith(ending)
+    )
+
+
+_GROUP = {code_of(asyncio.TaskGroup, name) for name in ("__aexit__", "_aexit")} - {None}
+_FUTURES_IN: dict[CodeType | None, Callable[[_Locals], Iterable[Any]]] = {
+    code_of(asyncio.tasks, "_wait"): lambda own: own["fs"],
+    code_of(asyncio.tasks, "wait_for"): lambda own: _members(own["fut"]),  # Python 3.11
+    **dict.fromkeys(_GROUP, lambda own: own["self"]._tasks),
+}
+"""By function: return the tasks and futures that it waits for, from its local variables."""
+_READ = code_of(asyncio.StreamReader, "_wait_for_data")
+_WORDS: dict[CodeType | None, tuple[Kind, Callable[[_Locals, _Called], str]]] = {
+    code_of(asyncio.tasks, "sleep"): (Kind.TIMER, _sleep),
+    code_of(asyncio.Event, "wait"): (Kind.ACTION, _named("waits for {event} to be set")),
+    code_of(asyncio.Lock, "acquire"): (Kind.RELEASE, _named("waits for {lock}")),
+    code_of(asyncio.Semaphore, "acquire"): (Kind.RELEASE, _named("waits for {semaphore}")),
+    code_of(asyncio.Condition, "wait"): (
+        Kind.ACTION,
+        _named("waits for {condition} to be notified"),
+    ),
+    code_of(asyncio.Barrier, "wait"): (
+        Kind.ACTION,
+        lambda own, called: (
+            f"waits at {called(own['self'], 'barrier')}, "
+            f"with {own['self'].n_waiting} of {own['self'].parties} there"
+        ),
+    ),
+    code_of(asyncio.Queue, "get"): (Kind.ACTION, _named("waits for an item of {queue}")),
+    code_of(asyncio.Queue, "put"): (
+        Kind.ACTION,
+        lambda own, called: (
+            f"waits for room in {called(own['self'], 'queue')}, "
+            f"with {own['self'].qsize()} of {own['self'].maxsize} in it"
+        ),
+    ),
+    code_of(asyncio.Queue, "join"): (Kind.ACTION, _join),
+    _READ: (Kind.DATA, _read),
+    code_of(asyncio.streams.FlowControlMixin, "_drain_helper"): (Kind.DATA, _drain),
+    code_of(asyncio.StreamWriter, "wait_closed"): (Kind.DATA, _closed),
+    code_of(asyncio.base_subprocess.BaseSubprocessTransport, "_wait"): (Kind.WORK, _process),
+    code_of(asyncio.SelectorEventLoop, "sock_recv"): (
+        Kind.DATA,
+        _to_socket("waits to receive from"),
+    ),
+    code_of(asyncio.SelectorEventLoop, "sock_accept"): (
+        Kind.DATA,
+        _to_socket("waits to accept on"),
+    ),
+    code_of(asyncio.SelectorEventLoop, "sock_connect"): (Kind.DATA, _to_socket("waits to connect")),
+    code_of(asyncio.SelectorEventLoop, "sock_sendall"): (Kind.DATA, _to_socket("waits to send to")),
+}
+"""By function: the kind of the wait of a task in it, and its words, from its local variables."""
+_CHAINED = _inner_codes(asyncio.futures, "_chain_future")
+"""The functions inside of ``_chain_future``.
+
+asyncio makes a future for the job of an executor with it, and adds one of them as a callback.
+"""
+_SHIELDS = _inner_codes(asyncio, "shield", "_outer_done_callback")
+"""The callback of the future that ``shield`` returns. It has the future or task inside."""

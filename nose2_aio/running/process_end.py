@@ -1,0 +1,124 @@
+"""The end of the process: threads and child processes that tests have left can't hold it up.
+
+At its end, Python waits for every thread that isn't a daemon, such as those of a thread pool, and
+for child processes of multiprocessing. A blocked one would hold up the exit for ever.
+
+1. `guard` is called after the summary of a run that is to end the process. It notes the threads
+   that are left.
+2. When Python begins to end the process, a thread of ours begins to wait (`watch`).
+3. If something of that is still there after ``exit-grace`` seconds, it is told with its line. The
+   functions that are registered with `atexit` are called, and the process ends with the same exit
+   status.
+
+Worker processes begin with step 2 after their last test.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import multiprocessing
+import os
+import sys
+import threading
+import unittest
+from collections.abc import Iterable
+from threading import Thread
+from types import FrameType
+from typing import Any
+
+from nose2_aio.introspection import await_chains
+
+__all__ = ["guard", "leave", "watch", "will_exit"]
+
+_STDERR = 2
+_INTERRUPTED = 130
+"""The exit status of a process that Ctrl-C has ended, as shells show it."""
+_LAST = 10.0
+"""Seconds that the functions registered with `atexit` get, if something holds up the exit."""
+
+
+def guard(result: Any, grace: float) -> None:
+    """Let nothing hold up the end of this process, if the runner is about to end it.
+
+    That is so if its program was called with ``exit=True``, the default.
+    """
+    if will_exit():
+        is_interrupted = isinstance(sys.exception(), KeyboardInterrupt)
+        status = _INTERRUPTED if is_interrupted else int(not result.wasSuccessful())
+        # called before the threads are joined
+        threading._register_atexit(functools.partial(watch, grace, status, left=_threads()))  # type: ignore[attr-defined]
+
+
+def watch(
+    grace: float, status: int, descriptor: int = _STDERR, *, left: Iterable[Thread] | None = None
+) -> None:
+    """End the process after ``grace`` seconds, if one of the threads or a child process is left.
+
+    Without ``left``, these are the threads that there are now. What held up the end is written to a
+    file descriptor.
+    """
+    threads = _threads() if left is None else list(left)
+    if _lines(threads):
+        args = (threads, grace, status, descriptor)
+        Thread(target=_leave, args=args, name="nose2_aio-exit", daemon=True).start()
+
+
+def _leave(threads: Iterable[Thread], grace: float, status: int, descriptor: int) -> None:
+    threading.Event().wait(grace)  # a test may have replaced `time.sleep`
+    lines = _lines(threads)
+    if not lines:
+        return
+    _flush()
+    head = f"The process ends without what tests have left running (exit-grace: {grace:g} s):"
+    with contextlib.suppress(OSError):
+        os.write(descriptor, "\n".join(["", head, *lines, ""]).encode())
+    leave(status)
+
+
+def leave(status: int) -> None:
+    """End the process at once, but call the functions that are registered with `atexit`."""
+    for child in multiprocessing.active_children():
+        child.kill()
+    last = Thread(target=atexit._run_exitfuncs, daemon=True)
+    last.start()
+    last.join(_LAST)
+    _flush()
+    os._exit(status)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # it is closed, or a test has replaced it
+            stream.flush()
+
+
+def will_exit() -> bool:
+    """Return True if a unittest program has called this that ends the process after its run."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        program = frame.f_locals.get("self")
+        if isinstance(program, unittest.TestProgram):
+            return bool(getattr(program, "exit", False))
+        frame = frame.f_back
+    return False
+
+
+def _threads() -> list[Thread]:
+    """Return the threads that Python joins at its end."""
+    main = threading.main_thread()
+    return [one for one in threading.enumerate() if not one.daemon and one is not main]
+
+
+def _lines(threads: Iterable[Thread]) -> list[str]:
+    """Return a line for each of the threads that runs, and for each child process."""
+    frames = sys._current_frames()
+    found = []
+    for thread in threads:
+        if thread.is_alive():
+            lines = await_chains.of_frame(frames.get(thread.ident or 0))
+            place = f": {lines[-1].place}  {lines[-1].source}" if lines else ""
+            found.append(f"  thread {thread.name}{place}")
+    children = multiprocessing.active_children()
+    return [*found, *(f"  child process {child.name} (pid {child.pid})" for child in children)]

@@ -1,0 +1,226 @@
+"""nose2_aio.introspection.monitoring, and the functions that it calls
+
+Nothing is traced while Python calls such a function, also not by coverage. So it is called here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import unittest
+from types import FrameType, SimpleNamespace
+from typing import Any
+from unittest import TestCase, mock
+
+import nose2_aio
+from nose2_aio.cases import phases
+from nose2_aio.introspection import holders, monitoring, swallowing
+
+HAS_MONITORING = sys.version_info >= (3, 12)
+
+
+def frame_of(method: Any, **variables: object) -> Any:
+    """Return what stands for the frame of a method that the caller of this calls."""
+    code = getattr(method, "__code__")  # noqa: B009 -- of a bound method
+    back = sys._getframe(1)
+    return SimpleNamespace(f_code=code, f_locals=variables, f_back=back, f_lineno=1)
+
+
+def called_through(*filenames: str) -> FrameType:
+    """Return the caller of a function, called by code of these files, outermost first."""
+    call = lambda: monitoring.caller(sys._getframe(1))
+    for name in reversed(filenames):
+        code = compile("def f(): return call()", name, "exec")
+        exec(code, found := {"call": call})
+        call = found["f"]
+    return call()
+
+
+class Monitoring(TestCase):
+    """When functions are monitored."""
+
+    def function(self) -> None:
+        """Call a handler."""
+
+    def test_on(self) -> None:
+        """It is on inside the block, unless another tool has the identifier, or Python has none."""
+        calls: list[str] = []
+        code = self.function.__func__.__code__  # type: ignore[attr-defined]
+        note = lambda kind: lambda frame, _: calls.append(f"{kind} {frame.f_code.co_name}")
+        with (
+            mock.patch.multiple(monitoring, _TOOL=3, _NAME="inner"),
+            mock.patch.dict(monitoring._starts, {code: note("start")}),
+            mock.patch.dict(monitoring._returns, {code: note("return")}),
+        ):
+            self.assertFalse(monitoring.is_on())
+            self.function()
+            with monitoring.on():
+                self.assertEqual(monitoring.is_on(), HAS_MONITORING)
+                self.function()
+                with monitoring.on():  # it is on already
+                    self.function()
+                with mock.patch.object(monitoring, "_NAME", "other"), monitoring.on():
+                    self.assertFalse(monitoring.is_on())
+                    self.function()
+            self.function()
+            self.assertFalse(monitoring.is_on())
+        with mock.patch.object(monitoring, "_API", None), monitoring.on():
+            self.assertFalse(monitoring.is_on())
+            with monitoring.noting_handlers(lambda *_: calls.append("never")):
+                self.raises()
+        expected = ["start function", "return function"] * 3
+        self.assertEqual(calls, expected if HAS_MONITORING else [])
+
+    def test_handlers(self) -> None:
+        """Handlers that an exception reaches are noted inside the block."""
+        found: list[Any] = []
+        with monitoring.noting_handlers(lambda *noted: found.append(noted)):
+            self.raises()
+        self.raises()
+        names = [(code.co_name, repr(error)) for code, _, error in found]
+        self.assertEqual(names.count(("raises", "ValueError(1)")), int(HAS_MONITORING))
+
+    def raises(self) -> None:
+        """Catch an exception."""
+        try:
+            raise ValueError(1)
+        except ValueError:
+            pass
+
+    def test_calls(self) -> None:
+        """A handler gets the frame of its function, and the value."""
+        calls: list[Any] = []
+        note = lambda frame, value: calls.append((frame, value))
+        code = self.test_calls.__func__.__code__  # type: ignore[attr-defined]
+        monitoring.at_return(None, note)
+        monitoring.at_start(None, note)
+        with (
+            mock.patch.dict(monitoring._returns),
+            mock.patch.dict(monitoring._starts),
+        ):
+            monitoring.at_return(code, note)
+            monitoring.at_start(code, note)
+            monitoring._note_return(code, 0, 7)
+            monitoring._note_start(code, 0)
+        self.assertEqual(calls, [(sys._getframe(), 7), (sys._getframe(), None)])
+
+    def test_caller(self) -> None:
+        """The user's frame is looked for through asyncio, libraries and our own functions."""
+        here = sys._getframe()
+        theirs = os.path.join(os.path.dirname(os.__file__), "some.py")  # noqa: PTH118, PTH120
+        asyncios = os.path.join(monitoring.ASYNCIO, "locks.py")  # noqa: PTH118
+        ours = nose2_aio.__file__
+        for filenames, expected in (
+            ((asyncios,), here),
+            ((theirs, asyncios), here),
+            ((ours, asyncios), here),
+            ((ours, theirs, asyncios), theirs),
+            ((ours, theirs, theirs, asyncios), theirs),
+        ):
+            with self.subTest(filenames):
+                found = called_through(*filenames)
+                if expected is here:
+                    self.assertEqual(found.f_code.co_filename, __file__)
+                else:
+                    self.assertEqual(found.f_code.co_filename, expected)
+        alone = SimpleNamespace(f_back=None)
+        self.assertIs(monitoring.caller(alone), alone)  # type: ignore[arg-type]
+
+    def test_no_loop(self) -> None:
+        """Outside of a loop there is no task."""
+        self.assertIsNone(monitoring.current_task())
+
+
+class Handlers(TestCase):
+    """What is noted when a function of asyncio or unittest returns."""
+
+    async def test_holders(self) -> None:
+        """Who has acquired and released, put and taken is noted."""
+        lock, semaphore, queue = asyncio.Lock(), asyncio.Semaphore(), asyncio.Queue[int]()
+        for thing, method, count in (
+            (lock, lock.acquire, 0),
+            (lock, lock.acquire, 0),
+            (semaphore, semaphore.acquire, 1),
+            (semaphore, semaphore.release, 0),
+            (semaphore, semaphore.release, 0),
+            (queue, queue.put_nowait, 0),
+            (queue, queue.get_nowait, 1),
+            (queue, queue.get_nowait, 2),
+            (queue, queue.task_done, 1),
+        ):
+            frame = frame_of(method, self=thing)
+            monitoring._returns[frame.f_code](frame, None)
+            uses = holders._noted[id(thing)]
+            self.assertEqual(uses.last[frame.f_code].code.co_name, "test_holders")
+            self.assertEqual(len(uses.held), count)
+
+    def test_holders_outside(self) -> None:
+        """It may be outside of a task. The note ends with the object."""
+        lock = asyncio.Lock()
+        frame = frame_of(lock.acquire, self=lock)
+        monitoring._returns[frame.f_code](frame, None)
+        key = id(lock)
+        self.assertIsNone(holders._noted[key].last[frame.f_code].task)
+        del lock, frame
+        self.assertNotIn(key, holders._noted)
+
+    def test_cleanups(self) -> None:
+        """The line that has registered a cleanup is noted, for each test, class and module."""
+
+        class Case(TestCase):
+            def test(self) -> None:
+                pass
+
+        tests = [Case("test"), Case("test")]
+        for owner, method, variables in (
+            (tests[0], tests[0].addCleanup, {"self": tests[0]}),
+            (tests[0], tests[0].addCleanup, {"self": tests[0]}),
+            (tests[1], tests[1].addCleanup, {"self": tests[1]}),
+            (Case, Case.addClassCleanup, {"cls": Case}),
+            ("module", unittest.addModuleCleanup, {}),
+        ):
+            phases.unittest_internals.cleanups_of(owner).append((int, (), {}))
+            frame = frame_of(method, **variables)
+            monitoring._returns[frame.f_code](frame, None)
+            number = len(phases.unittest_internals.cleanups_of(owner)) - 1
+            phase = phases.Phase(phases.CLEANUP, owner, self.test_cleanups, number)
+            self.assertRegex(str(phase), r"^the cleanup .*, registered at .* in test_cleanups$")
+            unknown = phases.Phase(phases.CLEANUP, owner, int, number + 1)
+            self.assertRegex(str(unknown), "^the cleanup.*: builtins.int$")
+        unittest.case._module_cleanups.pop()
+        gone = phases.Phase(phases.CLEANUP, tests[0], int, 0)
+        self.assertEqual(str(gone), "the cleanup: builtins.int")
+
+    async def test_swallowing(self) -> None:
+        """Only a CancelledError is noted that reaches a handler of a task, outside of asyncio."""
+        code = swallowing._place.__code__
+        cancelled = asyncio.CancelledError()
+        handler = next(one for one in range(0, 9999, 2) if code.co_code[one] != swallowing._HANDLER)
+        here = self.raises.__func__.__code__  # type: ignore[attr-defined]
+        own = next(one for one in range(0, 9999, 2) if here.co_code[one] == swallowing._HANDLER)
+        theirs = here.replace(co_filename=os.path.join(monitoring.ASYNCIO, "tasks.py"))  # noqa: PTH118
+        task = asyncio.current_task()
+        assert task is not None
+        for noted in (
+            (here, own, ValueError()),
+            (code, handler, cancelled),
+            (theirs, own, cancelled),
+        ):
+            swallowing._note(*noted)
+            self.assertNotIn(task, swallowing._reached)
+        with mock.patch.object(monitoring, "current_task", return_value=None):
+            swallowing._note(here, own, cancelled)
+        self.assertNotIn(task, swallowing._reached)
+        swallowing._note(here, own, cancelled)
+        text = swallowing.describe(task)
+        self.assertRegex(text, r"^was cancelled 0 times, and went on at .* in raises$")
+
+    def raises(self) -> None:
+        """Catch an exception."""
+        try:
+            raise asyncio.CancelledError
+        except ValueError:
+            pass
+        except asyncio.CancelledError:
+            pass
