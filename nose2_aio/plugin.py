@@ -260,11 +260,9 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def beforeErrorList(self, event: Any) -> None:
         """Report flaky tests in a category of their own, and fixtures by their names."""
-        nose2_cases.name_fixtures(event.reportCategories)
-        is_failure = self.settings.flaky == "fail"
-        retries.move_to_category(
-            self._test_run.flaky, event.reportCategories, is_failure=is_failure
-        )
+        categories, is_failure = event.reportCategories, self.settings.flaky == "fail"
+        nose2_cases.name_fixtures(categories)
+        retries.move_to_category(self._test_run.flaky, categories, is_failure=is_failure)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Print findings that have failed no test."""

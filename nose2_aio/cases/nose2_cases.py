@@ -38,32 +38,6 @@ __all__ = [
     "user_object",
 ]
 
-
-class _Fixture(TestCase):
-    """Stands for a fixture in a report, or for a layer: nose2 shows the name of a test case."""
-
-    def __init__(self, reported: object) -> None:
-        super().__init__("run")
-        self._name = fixture_name(reported)
-
-    def id(self) -> str:
-        """Return the name of the fixture, such as "setUpClass (module.Class)"."""
-        return self._name
-
-    def __str__(self) -> str:
-        return self._name
-
-    def shortDescription(self) -> None:  # noqa: N802 -- unittest's name
-        """Return None: there is nothing else to say."""
-
-
-def name_fixtures(categories: dict[str, list[Any]]) -> None:
-    """Give fixtures their names in the categories of nose2's report, which are lists of events."""
-    for one in itertools.chain(*categories.values()):
-        if not isinstance(one.test, TestCase):
-            one.test = _Fixture(one.test)
-
-
 CallFixture = Callable[..., Any]
 """Calls one of the user's functions, with its arguments, and runs the awaitable it returns."""
 
@@ -153,6 +127,13 @@ def fixture_name(reported: Any) -> str:
     if is_layer_suite(reported):
         return f"layer {reported.layer.__module__}.{reported.layer.__qualname__}"
     return getattr(reported, "description", None) or str(reported)
+
+
+def name_fixtures(categories: dict[str, list[Any]]) -> None:
+    """Let nose2's reports show the names of fixtures. ``categories`` has the events to report."""
+    for event in itertools.chain(*categories.values()):
+        if not isinstance(event.test, TestCase):
+            event.test = _Fixture(event.test)
 
 
 def has_fixture(test: Any, name: str) -> bool:
@@ -285,6 +266,24 @@ def _closure_variable(method: Any, name: str) -> Any:
 def _lookup(kinds: dict[str, tuple[str, Any]], method: Any) -> Any:
     kind = kinds.get(getattr(method, "__qualname__", ""))
     return None if kind is None or kind[0] != method.__module__ else kind[1]
+
+
+class _Fixture(TestCase):
+    """Stands for a fixture in a report, or for a layer: nose2 shows the name of a test case."""
+
+    def __init__(self, reported: object) -> None:
+        super().__init__("run")
+        self._name = fixture_name(reported)
+
+    def id(self) -> str:
+        """Return the name of the fixture, such as "setUpClass (module.Class)"."""
+        return self._name
+
+    def __str__(self) -> str:
+        return self._name
+
+    def shortDescription(self) -> None:  # noqa: N802 -- unittest's name
+        """Return None: there is nothing else to say."""
 
 
 _SCENARIO_LISTS = {"setUp": "setups", "tearDown": "teardowns"}
