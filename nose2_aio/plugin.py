@@ -31,22 +31,25 @@ Once loaded, the plugin is on. ``always-on = false`` in ``[aio]`` or ``--no-aio`
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import sys
 import time
 from configparser import InterpolationError
 from types import FrameType, ModuleType
 from typing import Any
+from unittest import TestCase
 
 from nose2 import util
 from nose2.events import OutcomeDetailEvent, Plugin, StopTestRunEvent, TestOutcomeEvent
 from nose2.result import FAIL
 
-from nose2_aio.cases import generator_tests, unittest_internals
+from nose2_aio.cases import generator_tests, nose2_cases, unittest_internals
 from nose2_aio.config import config_files, switches
 from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
+from nose2_aio.introspection import tracebacks
 from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.run import Execute, Run
 from nose2_aio.running import process_end
@@ -232,6 +235,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     def testOutcome(self, event: Any) -> None:
         """Note which tests fail, and which pass."""
         if event.exc_info is not None:
+            tracebacks.trim(event.exc_info[1], head=False)  # a hook of the user's may call ours
             self._test_run.failures.note(event)
         if self._pass_counts is not None:
             self._pass_counts.note(event)
@@ -257,7 +261,10 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         event.extraDetail += self._test_run.details(event.outcomeEvent)
 
     def beforeErrorList(self, event: Any) -> None:
-        """Report flaky tests in a category of their own."""
+        """Report flaky tests in a category of their own, and fixtures by their names."""
+        for one in itertools.chain(*event.reportCategories.values()):
+            if not isinstance(one.test, TestCase):
+                one.test = nose2_cases.Fixture(one.test)
         is_failure = self.settings.flaky == "fail"
         retries.move_to_category(
             self._test_run.flaky, event.reportCategories, is_failure=is_failure
@@ -340,6 +347,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def _describe_error(self, test: Any, error: Any) -> str:
         """Return what nose2 prints for an error, with its plugin ``prettyassert``."""
+        tracebacks.trim(error[1], head=False)
         event = OutcomeDetailEvent(TestOutcomeEvent(test, None, FAIL, error))
         for plugin in self._plugins(_PRETTY):
             if plugin.registered:

@@ -19,9 +19,11 @@ from nose2_aio.introspection import locations
 
 __all__ = [
     "TESTS",
+    "Fixture",
     "UserCall",
     "call_class_fixture",
     "class_fixtures",
+    "fixture_name",
     "function_and_owner",
     "has_fixture",
     "inner_fixture_call",
@@ -34,6 +36,25 @@ __all__ = [
     "user_class_of_test",
     "user_object",
 ]
+
+
+class Fixture(TestCase):
+    """Stands for a fixture in a report, or for a layer: nose2 shows the name of a test case."""
+
+    def __init__(self, reported: object) -> None:
+        super().__init__("run")
+        self._name = fixture_name(reported)
+
+    def id(self) -> str:
+        """Return the name of the fixture, such as "setUpClass (module.Class)"."""
+        return self._name
+
+    def __str__(self) -> str:
+        return self._name
+
+    def shortDescription(self) -> None:  # noqa: N802 -- unittest's name
+        """Return None: there is nothing else to say."""
+
 
 CallFixture = Callable[..., Any]
 """Calls one of the user's functions, with its arguments, and runs the awaitable it returns."""
@@ -114,6 +135,16 @@ def class_fixtures(case: Any, function: Any) -> list[Any]:
     if _lookup(_CLASS_FIXTURES, function) is _call_layer_fixture_of_scenario:
         return list(_layer_functions(case, function))
     return [function]
+
+
+def fixture_name(reported: Any) -> str:
+    """Return the name of what is reported in place of a test: a fixture, or the suite of a layer.
+
+    For a fixture it is "setUpClass (module.Class)".
+    """
+    if is_layer_suite(reported):
+        return f"layer {reported.layer.__module__}.{reported.layer.__qualname__}"
+    return getattr(reported, "description", None) or str(reported)
 
 
 def has_fixture(test: Any, name: str) -> bool:
