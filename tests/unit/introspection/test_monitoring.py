@@ -118,6 +118,7 @@ class Monitoring(TestCase):
         ours = nose2_aio.__file__
         for filenames, expected in (
             ((asyncios,), here),
+            ((asyncios, asyncios), here),
             ((theirs, asyncios), here),
             ((ours, asyncios), here),
             ((ours, theirs, asyncios), theirs),
