@@ -111,12 +111,14 @@ class Monitoring(TestCase):
 
     def test_caller(self) -> None:
         """The user's frame is looked for through asyncio, libraries and our own functions."""
+        monitoring._kind_of.cache_clear()
         here = sys._getframe()
         theirs = os.path.join(os.path.dirname(os.__file__), "some.py")  # noqa: PTH118, PTH120
         asyncios = os.path.join(monitoring.ASYNCIO, "locks.py")  # noqa: PTH118
         ours = nose2_aio.__file__
         for filenames, expected in (
             ((asyncios,), here),
+            ((asyncios, asyncios), here),
             ((theirs, asyncios), here),
             ((ours, asyncios), here),
             ((ours, theirs, asyncios), theirs),
@@ -159,6 +161,21 @@ class Handlers(TestCase):
             self.assertEqual(len(uses.held), count)
             if method.__name__ not in ("release", "task_done"):
                 self.assertEqual(uses.last[method.__name__][1].co_name, "test_holders")
+
+    async def test_given_back(self) -> None:
+        """Who gives back what others have taken gives back what was taken first."""
+        semaphore = asyncio.Semaphore(2)
+        acquire, release = (
+            frame_of(one, self=semaphore) for one in (semaphore.acquire, semaphore.release)
+        )
+        for task in (None, asyncio.current_task(), None):
+            with mock.patch.object(monitoring, "current_task", return_value=task):
+                monitoring._returns[id(acquire.f_code)](acquire, None)
+        held = holders._noted[id(semaphore)].held
+        monitoring._returns[id(release.f_code)](release, None)
+        self.assertEqual([task for task, _, _ in held], [None, None])
+        monitoring._returns[id(release.f_code)](release, None)
+        self.assertEqual(len(held), 1)
 
     def test_holders_outside(self) -> None:
         """It may be outside of a task. The note ends with the object."""
