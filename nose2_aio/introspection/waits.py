@@ -216,7 +216,10 @@ def _held_by(callback: Any) -> list[Any]:
     if isinstance(callback, functools.partial):
         held += [*callback.args, *callback.keywords.values()]
         callback = callback.func
-    for cell in getattr(callback, "__closure__", None) or ():
+    names = getattr(_code(callback), "co_freevars", ())
+    cells = dict(zip(names, getattr(callback, "__closure__", None) or (), strict=True))
+    cells.pop("cur_task", None)  # the task that waits, in asyncio's callbacks from Python 3.14 on
+    for cell in cells.values():
         try:
             held.append(cell.cell_contents)
         except ValueError:  # it is empty
