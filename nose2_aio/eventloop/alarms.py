@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
-import math
 import os
 import signal
 import sys
@@ -77,6 +76,8 @@ class ProcessAlarms:
         """The process that has created the timer: one that it forks has no timer."""
         self._timer: ctypes.c_void_p | None = None
         """None if the system has no timer that sends a signal of our choice, as macOS."""
+        self._spec = _TimerSpec()
+        self._spec_reference = ctypes.byref(self._spec)
         self._stacks = -1
         """The file descriptor that C code writes the stack to when the signal comes."""
         self._thread: threading.Timer | None = None
@@ -119,9 +120,9 @@ class ProcessAlarms:
         if self._timer is None:
             self._set_thread(seconds)
             return
-        fraction, whole = math.modf(seconds)
-        spec = _TimerSpec(0, 0, int(whole), int(fraction * 1e9))
-        _LIBRARY.timer_settime(self._timer, 0, ctypes.byref(spec), None)
+        self._spec.seconds = whole = int(seconds)
+        self._spec.nanoseconds = int((seconds - whole) * 1e9)
+        _LIBRARY.timer_settime(self._timer, 0, self._spec_reference, None)
 
     def _set_thread(self, seconds: float) -> None:
         if self._thread is not None:

@@ -155,7 +155,7 @@ def cancelling(host: Host, grace: float) -> Iterator[None]:
         host.loop.call_soon_threadsafe(wait)
 
     def wait() -> None:
-        timers.append(host.loop.call_later(grace, _raise_if_busy, host))
+        timers.append(host.loop.call_later(grace, _interrupt))
 
     signal.signal(signal.SIGINT, on_signal)
     try:
@@ -173,9 +173,8 @@ def cancelling(host: Host, grace: float) -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _raise_if_busy(host: Host) -> None:
-    if host.is_busy:
-        raise KeyboardInterrupt
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 @contextmanager

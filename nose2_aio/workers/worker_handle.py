@@ -23,7 +23,7 @@ __all__ = ["WorkerHandle"]
 _DUMP_TIME = 0.15
 """Seconds that a worker gets to write its stacks, before it is killed."""
 _EXIT_TIME = 2.0
-"""Seconds that a worker gets to end by itself when it has no more work."""
+"""Seconds that a worker gets to end by itself, unless another time is set."""
 
 
 class WorkerHandle:
@@ -46,6 +46,8 @@ class WorkerHandle:
         """True if it has sent a report."""
         self.is_stuck = False
         """True if it is killed because a time limit has passed."""
+        self.exit_time = _EXIT_TIME
+        """Seconds that it gets to end by itself when it has no more work."""
         self.is_being_killed = False
         self._kill_at = 0.0
         self._sent = 0
@@ -128,7 +130,7 @@ class WorkerHandle:
 
     def wait(self) -> int:
         """Wait until it has ended; return its exit code. Kill it if that takes too long."""
-        self.process.join(_EXIT_TIME)
+        self.process.join(self.exit_time)
         if self.process.is_alive():
             self.kill_now()
             self.process.join()

@@ -32,6 +32,9 @@ from nose2_aio.workers.worker_process import WorkerProcess, memory_handlers
 
 __all__ = ["WorkerRun"]
 
+_EXIT_TIME = 1.0
+"""Seconds beyond ``exit-grace`` that a worker gets to end by itself."""
+
 
 class WorkerRun:
     """Runs units in workers, and replays their events on nose2's result."""
@@ -145,6 +148,11 @@ class WorkerRun:
                 self.is_running = False
 
     def _start(self) -> WorkerHandle:
+        worker = self._started()
+        worker.exit_time = self._settings.exit_grace + _EXIT_TIME
+        return worker
+
+    def _started(self) -> WorkerHandle:
         self._started_count += 1
         folder = self._folder / f"worker-{self._started_count}"
         if self._method == "fork":

@@ -14,7 +14,7 @@ from typing import Any
 from unittest import TestCase, mock, skipIf
 
 from nose2_aio.introspection import locations
-from nose2_aio.workers import stack_dumps, worker_handle
+from nose2_aio.workers import stack_dumps
 from nose2_aio.workers.messages import Assignment, Channel, OutputText, Report
 from nose2_aio.workers.worker_handle import WorkerHandle
 
@@ -144,5 +144,5 @@ class Handles(TestCase):
         """A worker that doesn't end is killed after a while."""
         worker = self.start(blocks)
         worker.receive()
-        with mock.patch.object(worker_handle, "_EXIT_TIME", 0.02):
-            self.assertEqual(worker.wait(), -signal.SIGKILL)
+        worker.exit_time = 0.02
+        self.assertEqual(worker.wait(), -signal.SIGKILL)
