@@ -478,6 +478,25 @@ class Left(TestCase):
         )
         self.assertIn("same True False", project.nose2().output)
 
+    def test_inner_test(self) -> None:
+        """The cleanups of a test case that a test runs by itself are left to unittest."""
+        project = Project(
+            self,
+            test_it="""
+            import unittest
+
+            class Case(unittest.TestCase):
+                async def test(self):
+                    class Inner(unittest.TestCase):
+                        def test(self): self.addCleanup(int, "no number")
+                    result = unittest.TestResult()
+                    Inner("test").run(result)
+                    self.assertIn("no number", result.errors[0][1])
+            """,
+        )
+        run = project.nose2()
+        self.assertEqual((run.ran, run.returncode), (1, 0), run.output)
+
 
 class Mistakes(TestCase):
     """Fixtures that can't run, and their error messages."""

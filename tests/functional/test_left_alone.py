@@ -17,7 +17,7 @@ def comparable(run: Run) -> str:
     output = re.sub(r"\d+ coroutine tests: .* waiting\n\Z", "", run.output)
     frame = r'  File "[^"]*/asyncio/(?:runners|base_events)\.py", .*\n(?:    .*\n)+'
     output = re.sub(frame, "", output)
-    output = re.sub(r"(?m)^ERROR: \w+ \(\S+\)$", "ERROR: _ErrorHolder", output)
+    output = re.sub(r"(?m)^ERROR: (?:setUp|tearDown)\w+ \(\S+\)$", "ERROR: _ErrorHolder", output)
     output = re.sub(r"(?m)^ERROR: layer \S+$", "ERROR: LayerSuite", output)
     output = re.sub(r"(?m)^\d+ tests? did not run\.\n", "", output)
     return re.sub(r"0x[0-9a-f]+|in \d+\.\d+s", "", output)
