@@ -367,14 +367,9 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def _check_mp(self) -> None:
         """End the run if a setting doesn't work with nose2's plugin ``mp``."""
-        for name in ("workers", "retries", "repeat") if self._is_on(_MP) else ():
-            place = self.settings.places.get(name)
-            if place and getattr(self.settings, name) != getattr(Settings(), name):
-                self.session.argparse.exit(
-                    2,
-                    f"nose2: error: {place} can't be used with nose2's plugin mp (-N): leave out "
-                    "-N, and use --aio-workers=N\n",
-                )
+        conflict = self.settings.conflict_with_mp() if self._is_on(_MP) else ""
+        if conflict:
+            self.session.argparse.exit(2, f"nose2: error: {conflict}\n")
 
     def _is_on(self, module: str) -> bool:
         """True if a plugin of this nose2 module is registered."""
