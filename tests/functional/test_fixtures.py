@@ -74,8 +74,9 @@ def outcomes(run: Run) -> list[str]:
 
 
 def reasons(run: Run) -> list[str]:
-    """Return the last lines of all reports."""
-    return sorted(report.strip().splitlines()[-1] for report in run.reports)
+    """Return the last lines of all reports, without the one on tests that did not run."""
+    texts = [re.sub(r"\d+ tests? did not run\.\s*$", "", report) for report in run.reports]
+    return sorted(text.strip().splitlines()[-1] for text in texts)
 
 
 class Tasks(TestCase):
@@ -476,6 +477,25 @@ class Left(TestCase):
             """,
         )
         self.assertIn("same True False", project.nose2().output)
+
+    def test_inner_test(self) -> None:
+        """The cleanups of a test case that a test runs by itself are left to unittest."""
+        project = Project(
+            self,
+            test_it="""
+            import unittest
+
+            class Case(unittest.TestCase):
+                async def test(self):
+                    class Inner(unittest.TestCase):
+                        def test(self): self.addCleanup(int, "no number")
+                    result = unittest.TestResult()
+                    Inner("test").run(result)
+                    self.assertIn("no number", result.errors[0][1])
+            """,
+        )
+        run = project.nose2()
+        self.assertEqual((run.ran, run.returncode), (1, 0), run.output)
 
 
 class Mistakes(TestCase):

@@ -11,11 +11,15 @@ from tests.runs import SCENARIOS, Project, Run, nose2, python
 def comparable(run: Run) -> str:
     """Return what a run printed, without times, addresses, our last line, and asyncio's frames.
 
-    Tests of IsolatedAsyncioTestCase have no such frames with the plugin.
+    Tests of IsolatedAsyncioTestCase have no such frames with the plugin. A report of a fixture has
+    its name with the plugin, and how many tests did not run.
     """
     output = re.sub(r"\d+ coroutine tests: .* waiting\n\Z", "", run.output)
     frame = r'  File "[^"]*/asyncio/(?:runners|base_events)\.py", .*\n(?:    .*\n)+'
     output = re.sub(frame, "", output)
+    output = re.sub(r"(?m)^ERROR: (?:setUp|tearDown)\w+ \(\S+\)$", "ERROR: _ErrorHolder", output)
+    output = re.sub(r"(?m)^ERROR: layer \S+$", "ERROR: LayerSuite", output)
+    output = re.sub(r"(?m)^\d+ tests? did not run\.\n", "", output)
     return re.sub(r"0x[0-9a-f]+|in \d+\.\d+s", "", output)
 
 
