@@ -31,14 +31,12 @@ Once loaded, the plugin is on. ``always-on = false`` in ``[aio]`` or ``--no-aio`
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 import sys
 import time
 from configparser import InterpolationError
 from types import FrameType, ModuleType
 from typing import Any
-from unittest import TestCase
 
 from nose2 import util
 from nose2.events import OutcomeDetailEvent, Plugin, StopTestRunEvent, TestOutcomeEvent
@@ -262,13 +260,9 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def beforeErrorList(self, event: Any) -> None:
         """Report flaky tests in a category of their own, and fixtures by their names."""
-        for one in itertools.chain(*event.reportCategories.values()):
-            if not isinstance(one.test, TestCase):
-                one.test = nose2_cases.Fixture(one.test)
-        is_failure = self.settings.flaky == "fail"
-        retries.move_to_category(
-            self._test_run.flaky, event.reportCategories, is_failure=is_failure
-        )
+        categories, is_failure = event.reportCategories, self.settings.flaky == "fail"
+        nose2_cases.name_fixtures(categories)
+        retries.move_to_category(self._test_run.flaky, categories, is_failure=is_failure)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Print findings that have failed no test."""
@@ -373,14 +367,9 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def _check_mp(self) -> None:
         """End the run if a setting doesn't work with nose2's plugin ``mp``."""
-        for name in ("workers", "retries", "repeat") if self._is_on(_MP) else ():
-            place = self.settings.places.get(name)
-            if place and getattr(self.settings, name) != getattr(Settings(), name):
-                self.session.argparse.exit(
-                    2,
-                    f"nose2: error: {place} can't be used with nose2's plugin mp (-N): leave out "
-                    "-N, and use --aio-workers=N\n",
-                )
+        conflict = self.settings.conflict_with_mp() if self._is_on(_MP) else ""
+        if conflict:
+            self.session.argparse.exit(2, f"nose2: error: {conflict}\n")
 
     def _is_on(self, module: str) -> bool:
         """True if a plugin of this nose2 module is registered."""
