@@ -149,7 +149,7 @@ def _note_given_back(frame: FrameType, _: Any) -> None:
         return
     task = monitoring.current_task()
     own = None if task is None else weakref.ref(task)
-    for number, one in enumerate(uses.held):
+    for number, one in enumerate(tuple(uses.held)):  # another thread may add one
         if one[0] is own:
             del uses.held[number]
             return
