@@ -69,11 +69,6 @@ def function_to_thread(function: Any) -> Any:
     return function
 
 
-def describe_job(function: object) -> str:
-    """Return what a job is, given its function; None: not known."""
-    return f"the executor job {locations.describe(function)}" if function else "an executor job"
-
-
 class Executor(ThreadPoolExecutor):
     """A pool of daemon threads, with as many threads as asyncio's own default executor."""
 

@@ -23,8 +23,9 @@ from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.problems import Finding, Problems
 from nose2_aio.eventloop.state import CreatedObject
-from nose2_aio.introspection import await_chains, locations, tracebacks, waits
+from nose2_aio.introspection import await_chains, locations, tracebacks
 from nose2_aio.reporting import hang_report
+from nose2_aio.reporting.loop_tasks import LoopTasks
 
 __all__ = [
     "inspect_after_test",
@@ -242,7 +243,10 @@ def _failed(future: asyncio.Future[Any], name: str) -> tuple[str, str]:
 @_check("leaked-tasks", Stage.BEFORE_CANCEL)
 def _leaked_tasks(evidence: Evidence) -> Iterator[Finding]:
     created = {task: (place, name) for task, place, name in evidence.objects(asyncio.Task)}
-    awaited = {one for task in evidence.pending for one in waits.awaited_tasks(task)}
+    if not evidence.pending:
+        return
+    tasks = LoopTasks(next(iter(evidence.pending)).get_loop(), None)
+    awaited = {one for task in evidence.pending for one in tasks.wait_of(task).tasks}
     number = {task: index for index, task in enumerate(created)}
     order = sorted(
         evidence.pending - awaited,
@@ -253,7 +257,7 @@ def _leaked_tasks(evidence: Evidence) -> Iterator[Finding]:
             continue  # it is ending: a task group's, or that of an async generator being closed
         place, name = created.get(task, ("", ""))
         text = f"the task {hang_report.name_of(task)} was still pending"
-        lines = tuple(hang_report.task_lines(task))
+        lines = tuple(hang_report.task_lines(tasks, task))
         yield Finding("leaked-tasks", place, text, lines, name or hang_report.name_of(task))
 
 
