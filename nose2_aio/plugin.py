@@ -42,11 +42,12 @@ from nose2 import util
 from nose2.events import OutcomeDetailEvent, Plugin, StopTestRunEvent, TestOutcomeEvent
 from nose2.result import FAIL
 
-from nose2_aio.cases import generator_tests, unittest_internals
+from nose2_aio.cases import generator_tests, nose2_cases, unittest_internals
 from nose2_aio.config import config_files, switches
 from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
+from nose2_aio.introspection import tracebacks
 from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.run import Execute, Run
 from nose2_aio.running import process_end
@@ -232,6 +233,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     def testOutcome(self, event: Any) -> None:
         """Note which tests fail, and which pass."""
         if event.exc_info is not None:
+            tracebacks.trim(event.exc_info[1], head=False)  # a hook of the user's may call ours
             self._test_run.failures.note(event)
         if self._pass_counts is not None:
             self._pass_counts.note(event)
@@ -257,11 +259,10 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         event.extraDetail += self._test_run.details(event.outcomeEvent)
 
     def beforeErrorList(self, event: Any) -> None:
-        """Report flaky tests in a category of their own."""
-        is_failure = self.settings.flaky == "fail"
-        retries.move_to_category(
-            self._test_run.flaky, event.reportCategories, is_failure=is_failure
-        )
+        """Report flaky tests in a category of their own, and fixtures by their names."""
+        categories, is_failure = event.reportCategories, self.settings.flaky == "fail"
+        nose2_cases.name_fixtures(categories)
+        retries.move_to_category(self._test_run.flaky, categories, is_failure=is_failure)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Print findings that have failed no test."""
@@ -340,6 +341,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def _describe_error(self, test: Any, error: Any) -> str:
         """Return what nose2 prints for an error, with its plugin ``prettyassert``."""
+        tracebacks.trim(error[1], head=False)
         event = OutcomeDetailEvent(TestOutcomeEvent(test, None, FAIL, error))
         for plugin in self._plugins(_PRETTY):
             if plugin.registered:
@@ -365,14 +367,9 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def _check_mp(self) -> None:
         """End the run if a setting doesn't work with nose2's plugin ``mp``."""
-        for name in ("workers", "retries", "repeat") if self._is_on(_MP) else ():
-            place = self.settings.places.get(name)
-            if place and getattr(self.settings, name) != getattr(Settings(), name):
-                self.session.argparse.exit(
-                    2,
-                    f"nose2: error: {place} can't be used with nose2's plugin mp (-N): leave out "
-                    "-N, and use --aio-workers=N\n",
-                )
+        conflict = self.settings.conflict_with_mp() if self._is_on(_MP) else ""
+        if conflict:
+            self.session.argparse.exit(2, f"nose2: error: {conflict}\n")
 
     def _is_on(self, module: str) -> bool:
         """True if a plugin of this nose2 module is registered."""

@@ -79,6 +79,7 @@ class Run:
         self.time_limits.is_off = is_debugging
         self.check_results = CheckResults(settings)
         self.interrupts = Interrupts()
+        self.scopes.explain = self._explain
         self.timings = Timings(settings, is_recorded=is_kept)
         self.fixtures = FixtureCaller(settings, self.scopes, self.interrupts)
         self.attribution = Attribution(settings, self.check_results)
@@ -297,6 +298,10 @@ class Run:
         ):
             yield
 
+    def _explain(self, interrupt: BaseException) -> BaseException:
+        self.is_cut = True
+        return self.interrupts.explained(interrupt)
+
     def _suspend(self) -> None:
         if self._workers is not None:
             self._workers.suspend()
@@ -349,9 +354,6 @@ class Run:
             details += self.check_results.details(entries)
         return details
 
-    def _running(self) -> Running | None:
-        return None if self.time_limits.is_off() else self.adapter.running()
-
     def final_notes(self, ran: int) -> list[str]:
         """Return the lines for the end of the run; ``ran`` is the number of tests that ran."""
         if not (self.interrupts.count or self.is_cut):
@@ -359,6 +361,9 @@ class Run:
         left = self._planned - ran
         tests = f": {left} test{'s' * (left != 1)} did not run" if left > 0 else ""
         return [*self.notes.lines, f"the run was interrupted by {self.interrupts.cause}{tests}"]
+
+    def _running(self) -> Running | None:
+        return None if self.time_limits.is_off() else self.adapter.running()
 
     def going_on(self, frame: FrameType | None) -> str:
         """Describe what is running, while the main thread runs ``frame``."""

@@ -66,7 +66,7 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
     adapter.do_cleanups = do_plain_cleanups
 
     def call_cleanup(test: TestCase, function: Any, /, *args: Any, **kwargs: Any) -> None:
-        if test is adapter.test and type(function) is not _Raise:
+        if test is adapter.test:
             adapter.call_cleanup(test, function, *args, **kwargs)
         else:
             unittest_internals.call_cleanup(test, function, *args, **kwargs)
@@ -164,7 +164,7 @@ class Adapter:
             test.__dict__[unittest_internals.TEST_HOOK] = partial(self._invocation.call, test)
             if case.setUp is not _NO_SET_UP or case.tearDown is not _NO_TEAR_DOWN:
                 self._replace_fixture_hooks(test, case)
-        elif hook is unittest_internals.call_isolated_test_method:
+        elif unittest_internals.is_isolated(case):
             self._isolated.attach(test, self.attribution.problems)
         else:
             _check_fixtures(test)
@@ -336,19 +336,23 @@ class Adapter:
         try:
             end()
         except BaseException as error:
-            test.addCleanup(_Raise(self._fixtures.error_to_report(error)))
-            return self.do_cleanups(test)
+            fail = partial(_raise, self._fixtures.error_to_report(error))
+            own = test.__dict__
+            before = own.get(unittest_internals.CLEANUP_HOOK)
+            own[unittest_internals.CLEANUP_HOOK] = fail  # or the report would show its frames
+            test.addCleanup(fail)
+            try:
+                return self.do_cleanups(test)
+            finally:
+                del own[unittest_internals.CLEANUP_HOOK]
+                if before is not None:
+                    own[unittest_internals.CLEANUP_HOOK] = before
         return is_passed
 
 
-class _Raise:
-    """A cleanup that raises an error, so that unittest reports it for the test."""
-
-    def __init__(self, error: BaseException) -> None:
-        self._error = error
-
-    def __call__(self) -> None:
-        raise self._error
+def _raise(error: BaseException, *_: Any) -> None:
+    """Raise an error, as a cleanup, so that unittest reports it for the test."""
+    raise error
 
 
 def _check_fixtures(test: TestCase) -> None:

@@ -24,7 +24,7 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.eventloop import event_loops
-from nose2_aio.eventloop.problems import Problems, current_problems
+from nose2_aio.eventloop.problems import CheckedProblems, current_problems
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.reporting import expired_timeouts
 from nose2_aio.running import coroutines, plans
@@ -123,13 +123,14 @@ class FixtureCaller:
         if scope_key.test is not None:
             yield
             return
-        problems = Problems()
+        problems = CheckedProblems()
         token = current_problems.set(problems)
         before, self.running = self.running, self._begin(scope_key, function)
         try:
             yield
         except BaseException as error:
             also = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
+            problems.is_checked = False
             if also is not None:
                 BaseException.add_note(error, f"\n{also}")
             raise
@@ -137,6 +138,7 @@ class FixtureCaller:
             self.running = before
             current_problems.reset(token)
         found = self._scopes.error_for(scope_key.level, scope_key.owner, problems)
+        problems.is_checked = False
         if found is not None:
             raise found
 

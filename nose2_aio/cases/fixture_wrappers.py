@@ -15,11 +15,12 @@ import functools
 import inspect
 import sys
 import unittest
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
-from unittest import TestCase
+from unittest import SkipTest, TestCase
 
 from nose2_aio.cases import nose2_cases, scope_keys, unittest_internals
 from nose2_aio.cases.definitions import Definitions
@@ -58,6 +59,8 @@ class FixtureWrappers:
         self._fixtures = fixtures
         self._definitions = definitions
         self._undo = ExitStack()
+        self._test_counts: Counter[object] = Counter()
+        """The number of tests of each class, module (by its name) and layer."""
 
     @contextmanager
     def wrapping(self, suite: Iterable[Any]) -> Iterator[None]:
@@ -73,16 +76,20 @@ class FixtureWrappers:
             replace(unittest.case, "doModuleCleanups", self._do_module_cleanups)
             replace(unittest, "doModuleCleanups", self._do_module_cleanups)
             tests: dict[type, TestCase] = {}
-            layers: dict[type, None] = {}
+            layers: set[type] = set()
+            counts = self._test_counts = Counter()
             for one in _flattened(suite):
                 if isinstance(one, TestCase):
-                    tests.setdefault(type(one), one)
+                    tests[type(one)] = one
+                    counts[type(one)] += 1
                 elif isinstance(layer := getattr(one, "layer", None), type):
-                    layers[layer] = None
+                    layers.add(layer)
+                    counts[layer] += one.countTestCases()
             for test in tests.values():
                 self._definitions.inspect(test)
             for case in tests:
                 self._wrap_class(replace, case)
+                counts[case.__module__] += counts[case]
             for name in {case.__module__ for case in tests}:
                 self._wrap_module(replace, name)
             for layer in layers:
@@ -122,7 +129,11 @@ class FixtureWrappers:
         if event_loops.is_running():
             return function()
         self._scopes.close_outside(scope_key)
-        return self._call(scope_key, function)
+        try:
+            return self._call(scope_key, function)
+        except Exception as error:
+            self._note_tests(error, function, scope_key.module)
+            raise
 
     def _wrap_class(self, replace: _Call, case: type[TestCase]) -> None:
         for name in ("setUpClass", "tearDownClass"):
@@ -146,7 +157,21 @@ class FixtureWrappers:
             return method()
         scope_key = scope_keys.of_class(case, self._settings)
         self._scopes.close_outside(scope_key)
-        return nose2_cases.call_class_fixture(partial(self._call, scope_key), case, method)
+        try:
+            return nose2_cases.call_class_fixture(partial(self._call, scope_key), case, method)
+        except Exception as error:
+            self._note_tests(error, found, case)
+            raise
+
+    def _note_tests(self, error: BaseException, fixture: Any, owner: object) -> None:
+        """Add to the error of a fixture how many tests don't run because of it."""
+        count = self._test_counts[owner]
+        is_set_up = fixture.__name__.startswith("setUp")
+        note = f"{count} test{'s' * (count > 1)} did not run."
+        if is_set_up and count and not isinstance(error, SkipTest):
+            notes = getattr(error, "__notes__", ())
+            if note not in notes:  # else the fixture of a base class has it from the same error
+                error.add_note(note)
 
     def _wrap_layer(self, replace: _Call, layer: type) -> None:
         for name, call in (
@@ -168,7 +193,8 @@ class FixtureWrappers:
     def _set_up_layer(self, found: Any, layer: type) -> Any:
         try:
             return self._call_in_layer(found, layer)
-        except BaseException:
+        except BaseException as error:
+            self._note_tests(error, found, layer)
             self.end_layer(layer)
             raise
 

@@ -36,6 +36,7 @@ __all__ = ["IsolatedCases"]
 
 _STEPS = (
     unittest_internals.SET_UP_HOOK,
+    unittest_internals.TEST_HOOK,
     unittest_internals.TEAR_DOWN_HOOK,
     unittest_internals.CLEANUP_HOOK,
 )
@@ -43,7 +44,8 @@ _FIXTURES = {
     unittest_internals.SET_UP_HOOK: ("setUp", "asyncSetUp"),
     unittest_internals.TEAR_DOWN_HOOK: ("tearDown", "asyncTearDown"),
 }
-_HOOKS = (*_STEPS, unittest_internals.TEST_HOOK, unittest_internals.CLOSE_RUNNER_HOOK)
+_HOOKS = (*_STEPS, unittest_internals.CLOSE_RUNNER_HOOK)
+_CALL_TEST = unittest_internals.call_isolated_test_method
 
 
 class IsolatedCases:
@@ -70,11 +72,13 @@ class IsolatedCases:
         """Prepare a test case that is about to run. Its loop may not exist yet."""
         self.test = test
         own, case = test.__dict__, type(test)
-        own[unittest_internals.TEST_HOOK] = partial(
-            self._call, unittest_internals.TEST_HOOK, partial(self._call_test, test)
-        )
         for hook in _STEPS:
             own[hook] = partial(self._call, hook, partial(getattr(case, hook), test))
+        if getattr(case, unittest_internals.TEST_HOOK) is _CALL_TEST:
+            call = partial(self._call_test, test)
+            own[unittest_internals.TEST_HOOK] = partial(
+                self._call, unittest_internals.TEST_HOOK, call
+            )
         for name in ("setUp", "tearDown"):
             fixture = getattr(test, name)
             if coroutines.is_declared(fixture):
@@ -145,9 +149,8 @@ class IsolatedCases:
         runner.close()
 
     def _call_test(self, test: TestCase, method: Callable[[], Any]) -> None:
-        del test.__dict__[unittest_internals.TEST_HOOK]
         if inspect.iscoroutinefunction(method):
-            unittest_internals.call_isolated_test_method(test, method)
+            _CALL_TEST(test, method)
             return
         if hypothesis_examples.has_examples(method, test):
             run = partial(_run_body, test)
@@ -155,7 +158,7 @@ class IsolatedCases:
                 method()
             return
         call = _Call(method, self._settings)
-        unittest_internals.call_isolated_test_method(test, call)
+        _CALL_TEST(test, call)
         if call.awaitable is not None:
             awaitable = call.awaitable
             _run_body(test, lambda: awaitable)
@@ -177,7 +180,7 @@ def _run_body(test: TestCase, body: Callable[[], Awaitable[Any]]) -> Any:
     async def run() -> Any:
         return await body()
 
-    return unittest_internals.call_isolated_test_method(test, run)
+    return _CALL_TEST(test, run)
 
 
 class _Call:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,10 +23,12 @@ __all__ = [
     "UserCall",
     "call_class_fixture",
     "class_fixtures",
+    "fixture_name",
     "function_and_owner",
     "has_fixture",
     "inner_fixture_call",
     "is_layer_suite",
+    "name_fixtures",
     "renew_user_object",
     "set_function_name",
     "unwrap_nose2",
@@ -114,6 +117,23 @@ def class_fixtures(case: Any, function: Any) -> list[Any]:
     if _lookup(_CLASS_FIXTURES, function) is _call_layer_fixture_of_scenario:
         return list(_layer_functions(case, function))
     return [function]
+
+
+def fixture_name(reported: Any) -> str:
+    """Return the name of what is reported in place of a test: a fixture, or the suite of a layer.
+
+    For a fixture it is "setUpClass (module.Class)".
+    """
+    if is_layer_suite(reported):
+        return f"layer {reported.layer.__module__}.{reported.layer.__qualname__}"
+    return getattr(reported, "description", None) or str(reported)
+
+
+def name_fixtures(categories: dict[str, list[Any]]) -> None:
+    """Let nose2's reports show the names of fixtures. ``categories`` has the events to report."""
+    for event in itertools.chain(*categories.values()):
+        if not isinstance(event.test, TestCase):
+            event.test = _Fixture(event.test)
 
 
 def has_fixture(test: Any, name: str) -> bool:
@@ -246,6 +266,24 @@ def _closure_variable(method: Any, name: str) -> Any:
 def _lookup(kinds: dict[str, tuple[str, Any]], method: Any) -> Any:
     kind = kinds.get(getattr(method, "__qualname__", ""))
     return None if kind is None or kind[0] != method.__module__ else kind[1]
+
+
+class _Fixture(TestCase):
+    """Stands for a fixture in a report, or for a layer: nose2 shows the name of a test case."""
+
+    def __init__(self, reported: object) -> None:
+        super().__init__("run")
+        self._name = fixture_name(reported)
+
+    def id(self) -> str:
+        """Return the name of the fixture, such as "setUpClass (module.Class)"."""
+        return self._name
+
+    def __str__(self) -> str:
+        return self._name
+
+    def shortDescription(self) -> None:  # noqa: N802 -- unittest's name
+        """Return None: there is nothing else to say."""
 
 
 _SCENARIO_LISTS = {"setUp": "setups", "tearDown": "teardowns"}

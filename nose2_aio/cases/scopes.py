@@ -35,6 +35,7 @@ from nose2_aio.errors import AioError, DefinitionError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.eventloop.problems import CheckedProblems, Problems, current_problems
 from nose2_aio.introspection import locations, tracebacks
+from nose2_aio.running import shutdown
 from nose2_aio.running.runner import Runner
 from nose2_aio.running.runner_options import RunnerOptions
 from nose2_aio.running.time_limits import TimeLimits
@@ -81,6 +82,8 @@ class Scopes:
     """The module of the last test, or of the last fixture of a class or a module."""
     layered_test: TestCase | None = None
     """The test that layers have fixtures for. Its layers end its scope."""
+    explain: Callable[[BaseException], BaseException] = staticmethod(lambda error: error)
+    """Returns the error to report for Ctrl-C that has interrupted the end of a scope."""
     loop_before_test: object = NOT_RECORDED
     """The loop that was current when the test began, or `NOT_RECORDED`."""
     _repetition = 0
@@ -339,7 +342,17 @@ class Scopes:
         scope = self.open.pop()
         if scope.runner.is_abandoned:
             self.abandoned_owners.add(scope.owner)
-        scope.runner.close()
+        try:
+            scope.runner.close()
+        except KeyboardInterrupt as interrupt:
+            shutdown.abandon(scope.runner.loop, is_closed=False)
+            interrupt.add_note("\nWhat was left on its event loop was being shut down.")
+            if scope.level is ScopeLevel.TEST:
+                raise
+            found = self.explain(interrupt)
+            if not isinstance(found, AioError):
+                raise
+            return found if scope.level in (ScopeLevel.CLASS, ScopeLevel.MODULE) else None
         if scope.level is ScopeLevel.TEST:
             return None
         error = self.error_for(scope.level, scope.owner, scope.runner.problems)

@@ -88,6 +88,16 @@ class Settings:
         """True if the tests of IsolatedAsyncioTestCase are checked."""
         return self.strict or self.isolated_checks
 
+    def conflict_with_mp(self) -> str:
+        """Return what is wrong if nose2's plugin ``mp`` runs the tests; "" if nothing is."""
+        for name in ("workers", "retries", "repeat"):
+            if name in self.places and getattr(self, name) != getattr(Settings(), name):
+                return (
+                    f"{self.places[name]} can't be used with nose2's plugin mp (-N): leave out -N, "
+                    "and use --aio-workers=N"
+                )
+        return ""
+
 
 def resolve(
     file: Mapping[str, str],

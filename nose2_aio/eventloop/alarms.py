@@ -13,6 +13,7 @@ share this timer, which rings for the earliest of them.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import math
 import os
 import signal
@@ -31,6 +32,9 @@ SIGNAL: int = (
     signal.SIGRTMIN + 6 if hasattr(signal, "SIGRTMIN") else getattr(signal, "SIGVTALRM", 0)
 )
 """The signal of alarms. Tests are unlikely to use it."""
+
+_MAX_STACK = 20_000
+"""How many bytes of a stack are read."""
 
 OnAlarm = Callable[[FrameType | None], BaseException | None]
 """Called with the innermost frame of the thread; returns the exception to raise there, or None."""
@@ -73,6 +77,8 @@ class ProcessAlarms:
         """The process that has created the timer: one that it forks has no timer."""
         self._timer: ctypes.c_void_p | None = None
         """None if the system has no timer that sends a signal of our choice, as macOS."""
+        self._stacks = -1
+        """The file descriptor that C code writes the stack to when the signal comes."""
         self._thread: threading.Timer | None = None
         """The thread that waits and sends the signal, if there is no such timer."""
 
@@ -87,6 +93,7 @@ class ProcessAlarms:
     def release(self) -> None:
         """Restore the default handler of the signal, if no alarm is set."""
         if not self._alarms and signal.getsignal(SIGNAL) is self.handler:
+            faulthandler.unregister(SIGNAL)
             signal.signal(SIGNAL, signal.SIG_DFL)
 
     def forget(self) -> None:
@@ -99,11 +106,16 @@ class ProcessAlarms:
 
         Install the handler again, since the tested code may have reset it.
         """
-        if self._alarms and signal.getsignal(SIGNAL) is not self.handler:
-            signal.signal(SIGNAL, self.handler)
-        seconds = _left(min(self._alarms.values())) if self._alarms else 0.0
-        if self._owner != os.getpid():
+        is_new = self._owner != os.getpid()
+        if is_new:
             self._owner, self._timer = os.getpid(), _new_timer()
+            self._stacks = os.memfd_create("stacks") if hasattr(os, "memfd_create") else -1
+        if self._alarms and (is_new or signal.getsignal(SIGNAL) is not self.handler):
+            faulthandler.unregister(SIGNAL)
+            signal.signal(SIGNAL, self.handler)
+            if self._stacks >= 0:
+                faulthandler.register(SIGNAL, self._stacks, all_threads=False, chain=True)
+        seconds = _left(min(self._alarms.values())) if self._alarms else 0.0
         if self._timer is None:
             self._set_thread(seconds)
             return
@@ -123,13 +135,23 @@ class ProcessAlarms:
     def _on_signal(self, _: int, frame: FrameType | None) -> None:
         now = monotonic()
         due = [alarm for alarm, when in self._alarms.items() if when <= now]
+        stack = self._take_stack()
         for alarm in due:
-            del self._alarms[alarm]
+            alarm.stack, alarm.delay = stack, now - self._alarms.pop(alarm)
         errors = [alarm.call(frame) for alarm in due]
         self._set_signal()
         for error in errors:
             if error is not None:
                 raise error
+
+    def _take_stack(self) -> str:
+        """Return the text of the last stack, and forget it; "" if none was written."""
+        if self._stacks < 0:
+            return ""
+        text = os.pread(self._stacks, _MAX_STACK, 0).decode(errors="replace")
+        os.ftruncate(self._stacks, 0)
+        os.lseek(self._stacks, 0, os.SEEK_SET)
+        return text
 
 
 def _new_timer() -> ctypes.c_void_p | None:
@@ -166,6 +188,10 @@ class Alarm:
 
     _due: tuple[float, OnAlarm] | None = None
     """The time and the function to call; None if the alarm is off."""
+    delay = 0.0
+    """By how many seconds the last one came too late: C code has run meanwhile."""
+    stack = ""
+    """The stack when it should have come, as `faulthandler` writes it; "" if that is not known."""
     _timer: threading.Timer | None = None
     """The thread that waits, if the alarm is not a signal."""
 

@@ -16,28 +16,23 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gc
-import inspect
 import math
 import os
 import selectors
 import sys
 from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import AsyncGenerator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from types import AsyncGeneratorType, FrameType
+from types import FrameType
 from typing import Any, cast
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import LoopError
-from nose2_aio.eventloop import asyncio_log, executors, wakeup_sources
+from nose2_aio.eventloop import asyncio_log, executors, jobs, wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
-from nose2_aio.eventloop.jobs import JobFunction
-from nose2_aio.eventloop.problems import current_problems
 from nose2_aio.eventloop.selector import InstrumentedSelector
-from nose2_aio.eventloop.state import LoopState
+from nose2_aio.eventloop.state import LoopState, name_of_coroutine
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitTimes
 from nose2_aio.introspection import locations
@@ -95,8 +90,7 @@ class InstrumentedMixin:
         task: Task[Any] = super().create_task(coro, **options)  # type: ignore[misc]
         _hide_our_frame(task)
         loop_state = self.__nose2_aio__
-        name = getattr(coro, "__qualname__", None) or _name_of_closing(coro)
-        loop_state.record(task, sys._getframe(1), name)
+        loop_state.record(task, sys._getframe(1), name_of_coroutine(coro))
         if isinstance(task, Task):  # a task factory may return something else
             if task.done():
                 loop_state.note_end(task)
@@ -144,10 +138,8 @@ class InstrumentedMixin:
             loop_state.executor = Executor()
             self.set_default_executor(loop_state.executor)
         pool = loop_state.default_executor if executor is None else executor
-        # asyncio refuses coroutine functions
-        if isinstance(pool, ThreadPoolExecutor) and not inspect.iscoroutinefunction(func):
-            func = JobFunction(func, current_problems.get() or loop_state.problems)
-        future = super().run_in_executor(executor, func, *args)  # type: ignore[misc]
+        job = jobs.as_part_of_test(func, pool, loop_state.problems)
+        future = super().run_in_executor(executor, job, *args)  # type: ignore[misc]
         loop_state.record(future, sys._getframe(1))
         if isinstance(future, asyncio.Future):
             function = executors.function_to_thread(func)
@@ -189,12 +181,6 @@ class InstrumentedMixin:
         # called when an async generator that was not closed is deleted: a task will close it
         super()._asyncgen_finalizer_hook(agen)  # type: ignore[misc]
         self.__nose2_aio__.has_dropped_generator = True
-
-
-def _name_of_closing(coroutine: Any) -> str:
-    """Return a name for the ``aclose`` of an async generator, which has none; "" for others."""
-    closed = (one for one in gc.get_referents(coroutine) if type(one) is AsyncGeneratorType)
-    return next((f"{one.__qualname__}.aclose" for one in closed), "")
 
 
 def _recording(name: str) -> Any:
@@ -281,10 +267,10 @@ def class_name(loop: AbstractEventLoop) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def origin_of(task: Task[Any]) -> Origin:
-    """Return where a task was created; empty if that is not known."""
-    loop_state = state_of(task.get_loop())
-    created = None if loop_state is None else loop_state.find(task)
+def origin_of(future: asyncio.Future[Any]) -> Origin:
+    """Return where a task or a future was created; empty if that is not known."""
+    loop_state = state_of(future.get_loop())
+    created = None if loop_state is None else loop_state.find(future)
     return () if created is None else created.origin
 
 

@@ -9,14 +9,16 @@ So each job is wrapped in a `JobFunction`, which does two things in the thread:
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from nose2_aio.eventloop.problems import Problems, current_problems
 
-__all__ = ["JobFunction", "problems_in_thread"]
+__all__ = ["JobFunction", "as_part_of_test", "problems_in_thread"]
 
 
 class _Running(threading.local):
@@ -46,6 +48,17 @@ class JobFunction:
         finally:
             sys.set_coroutine_origin_tracking_depth(depth)
             _running.problems = before
+
+
+def as_part_of_test(function: Any, pool: object, problems: Problems | None) -> Any:
+    """Return a function to hand to a pool in place of the user's.
+
+    It runs as a part of the test of the context, or else as a part of the owner of ``problems``.
+    Only functions for threads are replaced. asyncio has to see a coroutine function: it refuses it.
+    """
+    if isinstance(pool, ThreadPoolExecutor) and not inspect.iscoroutinefunction(function):
+        return JobFunction(function, current_problems.get() or problems)
+    return function
 
 
 def problems_in_thread() -> Problems | None:

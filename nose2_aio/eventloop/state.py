@@ -6,6 +6,7 @@ It is all in one `LoopState`, so that our names can't collide with attributes of
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import weakref
 from asyncio import TimerHandle
@@ -24,7 +25,7 @@ from nose2_aio.eventloop.wait_times import WaitTimes
 from nose2_aio.introspection import locations
 from nose2_aio.introspection.locations import Origin
 
-__all__ = ["CreatedObject", "LoopState", "silence_interrupted"]
+__all__ = ["CreatedObject", "LoopState", "name_of_coroutine", "silence_interrupted"]
 
 _MAX_FUTURES = 100
 """How many futures are recorded until we look which of them still exist."""
@@ -225,6 +226,15 @@ def _failed_call(context: dict[str, Any]) -> str:
     """Return what has failed, given the argument of an exception handler."""
     name = getattr(locations.callback_of(context.get("handle")), "__qualname__", "")
     return f"the callback {name}" if name else "a callback"
+
+
+def name_of_coroutine(coroutine: Any) -> str:
+    """Return the name of a coroutine; that of its generator for an ``aclose``, which has none."""
+    name: str | None = getattr(coroutine, "__qualname__", None)
+    if name is not None:
+        return name
+    closed = (one for one in gc.get_referents(coroutine) if type(one) is AsyncGeneratorType)
+    return next((f"{one.__qualname__}.aclose" for one in closed), "")
 
 
 def silence_interrupted(things: Iterable[Any]) -> None:

@@ -52,6 +52,10 @@ class _Use(NamedTuple):
         return "" if self.task is None else "a task that has ended,"
 
 
+_Noted = tuple[weakref.ref[Task[Any]] | None, CodeType, int]
+"""The fields of a `_Use`: to make one takes longer than the rest."""
+
+
 class _Uses:
     """The last uses of a lock, a semaphore, an event or a queue."""
 
@@ -59,10 +63,10 @@ class _Uses:
 
     def __init__(self, reference: weakref.ref[Any]) -> None:
         self.reference = reference
-        self.held: deque[_Use] = deque(maxlen=_MAX_NOTED)
+        self.held: deque[_Noted] = deque(maxlen=_MAX_NOTED)
         """What was acquired, or taken out of a queue, and was not given back."""
-        self.last: dict[CodeType | None, _Use] = {}
-        """The last use of each function."""
+        self.last: dict[str, _Noted] = {}
+        """The last use of each method, by its name."""
 
 
 _noted: dict[int, _Uses] = {}
@@ -81,7 +85,7 @@ def describe(frame: FrameType, name: Callable[[Task[Any]], str], waiting: Task[A
     thing = frame.f_locals["self"]
     uses = _find(thing) or _Uses(weakref.ref(thing))
 
-    def by(used: Iterable[_Use], since: str) -> str:
+    def by(used: Iterable[_Noted], since: str) -> str:
         return _by(used, since, lambda use: use.user(name, waiting))
 
     return answer(thing, uses, by)
@@ -95,8 +99,8 @@ def holding(frame: FrameType) -> list[Task[Any]]:
     uses = _find(frame.f_locals["self"]) if frame.f_code in _HELD else None
     if uses is None or not monitoring.is_on():
         return []
-    held = [uses.last[_ACQUIRE]] if _ACQUIRE in uses.last else list(uses.held)
-    tasks = [use.task() for use in held if use.task is not None]
+    held = [uses.last["acquire"]] if frame.f_code is _ACQUIRE else list(uses.held)
+    tasks = [reference() for reference, _, _ in held if reference is not None]
     pending = [one for one in dict.fromkeys(tasks) if one is not None and not one.done()]
     thing = frame.f_locals["self"]
     return [one for one in pending if not _is_waiting_for(one, thing)]
@@ -115,17 +119,17 @@ def _find(thing: object) -> _Uses | None:
     return uses if uses is not None and uses.reference() is thing else None
 
 
-def _note(frame: FrameType) -> tuple[_Uses, _Use]:
+def _note(frame: FrameType) -> tuple[_Uses, _Noted]:
     """Note the use of an object by one of its methods, given the frame of that."""
     thing = frame.f_locals["self"]
     key = id(thing)
-    uses = _find(thing)
-    if uses is None:
+    uses = _noted.get(key)
+    if uses is None or uses.reference() is not thing:
         uses = _noted[key] = _Uses(weakref.ref(thing, lambda _: _noted.pop(key, None)))
     user = monitoring.caller(frame)
     task = monitoring.current_task()
-    use = _Use(None if task is None else weakref.ref(task), user.f_code, user.f_lineno)
-    uses.last[frame.f_code] = use
+    use = (None if task is None else weakref.ref(task), user.f_code, user.f_lineno)
+    uses.last[frame.f_code.co_name] = use
     return uses, use
 
 
@@ -140,20 +144,25 @@ def _note_taken(frame: FrameType, _: Any) -> None:
 
 def _note_given_back(frame: FrameType, _: Any) -> None:
     """Forget what this task has taken, or else what was taken first."""
-    uses, use = _note(frame)
-    own = (one for one in uses.held if one.task is use.task)
-    first = next(itertools.chain(own, uses.held), None)
-    if first is not None:
-        uses.held.remove(first)
+    uses = _find(frame.f_locals["self"])
+    if uses is None or not uses.held:
+        return
+    task = monitoring.current_task()
+    own = None if task is None else weakref.ref(task)
+    for number, one in enumerate(uses.held):
+        if one[0] is own:
+            del uses.held[number]
+            return
+    uses.held.popleft()
 
 
-_By = Callable[[Iterable[_Use], str], str]
+_By = Callable[[Iterable[_Noted], str], str]
 """Returns by whom an object was used, given the word before each line."""
 
 
-def _by(used: Iterable[_Use], since: str, user: Callable[[_Use], str]) -> str:
+def _by(used: Iterable[_Noted], since: str, user: Callable[[_Use], str]) -> str:
     places: dict[str, collections.Counter[str]] = {}
-    for use in used:
+    for use in itertools.starmap(_Use, used):
         places.setdefault(use.place, collections.Counter())[user(use)] += 1
     texts = []
     for place, users in places.items():
@@ -168,7 +177,7 @@ def _by(used: Iterable[_Use], since: str, user: Callable[[_Use], str]) -> str:
 
 
 def _who_holds(_: Any, uses: _Uses, by: _By) -> str:
-    use = uses.last.get(_ACQUIRE)
+    use = uses.last.get("acquire")
     return "" if use is None else f", held {by([use], 'since')}"
 
 
@@ -177,12 +186,12 @@ def _who_has_slots(_: Any, uses: _Uses, by: _By) -> str:
 
 
 def _who_cleared(_: Any, uses: _Uses, by: _By) -> str:
-    use = uses.last.get(_CLEAR)
+    use = uses.last.get("clear")
     return "" if use is None else f"; it was cleared {by([use], 'at')}"
 
 
 def _who_puts(_: Any, uses: _Uses, by: _By) -> str:
-    use = uses.last.get(_PUT)
+    use = uses.last.get("put_nowait")
     text = (
         "nobody has put one into it" if use is None else f"the last one was put {by([use], 'at')}"
     )
@@ -190,7 +199,7 @@ def _who_puts(_: Any, uses: _Uses, by: _By) -> str:
 
 
 def _who_gets(_: Any, uses: _Uses, by: _By) -> str:
-    use = uses.last.get(_GET)
+    use = uses.last.get("get_nowait")
     text = "nobody has taken one" if use is None else f"the last one was taken {by([use], 'at')}"
     return f"; {text}"
 

@@ -24,6 +24,7 @@ __all__ = [
     "describe_callback",
     "format_callers",
     "format_origin",
+    "is_of_library",
     "is_users",
     "line_in",
     "of_caller",
@@ -193,6 +194,11 @@ def format_callers(origin: Origin) -> str:
     ]
     places = [line_in(code.co_filename, line, code.co_name) for code, line in users]
     return ", called at ".join(places) or format_origin(origin)
+
+
+def is_of_library(origin: Origin) -> bool:
+    """Return True if an object was created in libraries only. False if that is not known."""
+    return bool(origin) and not any(is_users(code.co_filename) for code, _ in origin)
 
 
 def _place(filename: str, line: int) -> str:

@@ -8,6 +8,8 @@ called.
 from __future__ import annotations
 
 import asyncio
+import enum
+import functools
 import os
 import sys
 from asyncio import Task
@@ -40,20 +42,26 @@ ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep  # noqa: PTH120
 Handler = Callable[[FrameType, Any], None]
 """Gets the frame of the function, and what it returns. It must not raise anything."""
 
-_returns: dict[CodeType, Handler] = {}
-_starts: dict[CodeType, Handler] = {}
+_codes: dict[int, CodeType] = {}
+_returns: dict[int, Handler] = {}
+_starts: dict[int, Handler] = {}
+"""By ``id()`` of the code in `_codes`: it takes microseconds to hash a code object."""
 
 
 def at_return(code: CodeType | None, handler: Handler) -> None:
     """Call a handler when a function returns, while monitoring is on."""
-    if code is not None:
-        _returns[code] = handler
+    _add(_returns, code, handler)
 
 
 def at_start(code: CodeType | None, handler: Handler) -> None:
     """Call a handler when a function starts, while monitoring is on."""
+    _add(_starts, code, handler)
+
+
+def _add(handlers: dict[int, Handler], code: CodeType | None, handler: Handler) -> None:
     if code is not None:
-        _starts[code] = handler
+        _codes[id(code)] = code
+        handlers[id(code)] = handler
 
 
 def is_on() -> bool:
@@ -70,18 +78,18 @@ def on() -> Iterator[None]:
     tool = _TOOL
     _API.use_tool_id(tool, _NAME)
     kinds = ((_API.events.PY_START, _note_start), (_API.events.PY_RETURN, _note_return))
-    wanted: dict[CodeType, int] = {}
+    wanted: dict[int, int] = {}
     for (event, note), handlers in zip(kinds, (_starts, _returns), strict=True):
         _API.register_callback(tool, event, note)
-        for code in handlers:
-            wanted[code] = wanted.get(code, 0) | event
-    for code, event in wanted.items():
-        _API.set_local_events(tool, code, event)
+        for key in handlers:
+            wanted[key] = wanted.get(key, 0) | event
+    for key, event in wanted.items():
+        _API.set_local_events(tool, _codes[key], event)
     try:
         yield
     finally:
-        for code in wanted:
-            _API.set_local_events(tool, code, 0)
+        for key in wanted:
+            _API.set_local_events(tool, _codes[key], 0)
         for event, _ in kinds:
             _API.register_callback(tool, event, None)
         _API.free_tool_id(tool)
@@ -122,21 +130,39 @@ def caller(frame: FrameType) -> FrameType:
     """
     nearest, one = frame, frame.f_back
     while one is not None and one.f_code is not locations.CALLBACK_CODE:
-        filename = one.f_code.co_filename
-        if filename.startswith(_OWN):
-            if nearest is not frame:
-                break
-        elif locations.is_users(filename):
+        kind = _kind_of(one.f_code.co_filename)
+        if kind is _Kind.USER:
             return one
-        elif nearest is frame and not filename.startswith(ASYNCIO):
+        if kind is _Kind.OWN and nearest is not frame:
+            break
+        if kind is _Kind.LIBRARY and nearest is frame:
             nearest = one
         one = one.f_back
     return nearest
 
 
+class _Kind(enum.Enum):
+    """Whose a file is."""
+
+    USER = enum.auto()
+    OWN = enum.auto()
+    """This package."""
+    ASYNCIO = enum.auto()
+    LIBRARY = enum.auto()
+
+
+@functools.cache
+def _kind_of(filename: str) -> _Kind:
+    if filename.startswith(_OWN):
+        return _Kind.OWN
+    if filename.startswith(ASYNCIO):
+        return _Kind.ASYNCIO
+    return _Kind.USER if locations.is_users(filename) else _Kind.LIBRARY
+
+
 def _note_return(code: CodeType, _: int, value: Any) -> None:
-    _returns[code](sys._getframe(1), value)
+    _returns[id(code)](sys._getframe(1), value)
 
 
 def _note_start(code: CodeType, _: int) -> None:
-    _starts[code](sys._getframe(1), None)
+    _starts[id(code)](sys._getframe(1), None)

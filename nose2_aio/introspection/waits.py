@@ -78,14 +78,14 @@ class Links:
     """Which tasks complete which futures in done callbacks. The futures must not end meanwhile."""
 
     def __init__(self, tasks: Iterable[Task[Any]]) -> None:
-        self._tasks: dict[int, dict[Task[Any], None]] = {}
+        self._by_future: dict[int, dict[Task[Any], None]] = {}
         for task in tasks:
             for future in _reached(task):
-                self._tasks.setdefault(id(future), {})[task] = None
+                self._by_future.setdefault(id(future), {})[task] = None
 
     def completing(self, future: Future[Any]) -> list[Task[Any]]:
         """Return the tasks that complete a future."""
-        return list(self._tasks.get(id(future), ()))
+        return list(self._by_future.get(id(future), ()))
 
 
 class Names(NamedTuple):

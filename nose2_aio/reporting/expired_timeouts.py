@@ -31,7 +31,7 @@ _made: weakref.WeakKeyDictionary[asyncio.Timeout, tuple[float, CodeType, int]] =
     weakref.WeakKeyDictionary()
 )
 """How many seconds each timeout has, and the line where it was made."""
-_waits: weakref.WeakKeyDictionary[asyncio.Timeout, list[str]] = weakref.WeakKeyDictionary()
+_waits = weakref.WeakKeyDictionary[asyncio.Timeout, list[str]]()
 """What the tasks of each timeout that has expired waited for then."""
 
 

@@ -23,7 +23,8 @@ from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.problems import Finding, Problems
 from nose2_aio.eventloop.state import CreatedObject
-from nose2_aio.introspection import await_chains, locations, tracebacks
+from nose2_aio.introspection import await_chains, locations, sockets, tracebacks
+from nose2_aio.introspection.locations import Origin
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.loop_tasks import LoopTasks
 
@@ -169,18 +170,19 @@ def _unawaited(evidence: Evidence, check: str, *, are_mocks: bool) -> Iterator[F
 @_check("lost-exceptions", Stage.AFTER_TEST)
 def _lost_exceptions(evidence: Evidence) -> Iterator[Finding]:
     found = (*_lost_in_tasks(evidence), *_lost_in_reports(evidence))
-    for error, place, what, key, check in found:
+    for error, origin, place, what, key, check in found:
         if id(error) in evidence.problems.reported:
             continue  # the test has failed with it
         if error is None:
             yield Finding(check, place, what, key=key)
             continue
         kind = type(error).__name__
-        lines = (
-            *await_chains.format_lines(tracebacks.users_lines(error)),
-            f"  {kind}: {locations.text_of(error, str)}",
-        )
-        yield Finding(check, place, what, lines, f"{key} {kind}")
+        text = f"{kind}: {locations.text_of(error, str)}"
+        lines = (*await_chains.format_lines(tracebacks.users_lines(error)), f"  {text}")
+        if locations.is_of_library(origin) and not tracebacks.innermost_place(error):
+            yield Finding(check, place, f"{what}: {text}", key=f"{key} {kind}")
+        else:
+            yield Finding(check, place, what, lines, f"{key} {kind}")
 
 
 class _LostError(NamedTuple):
@@ -188,6 +190,8 @@ class _LostError(NamedTuple):
 
     error: BaseException | None
     """None if asyncio has reported a problem without an exception."""
+    origin: Origin
+    """Where the task, the future or the async generator was created."""
     place: str
     what: str
     key: str
@@ -200,7 +204,8 @@ def _lost_in_tasks(evidence: Evidence) -> Iterator[_LostError]:
         # no public attribute says whether the exception was retrieved
         is_lost = future.done() and not future.cancelled() and future._log_traceback
         if is_lost and not isinstance(future.exception(), Overrun):
-            yield _LostError(future.exception(), place, *_failed(future, name))
+            origin = instrumented.origin_of(future)
+            yield _LostError(future.exception(), origin, place, *_failed(future, name))
 
 
 def _lost_in_reports(evidence: Evidence, *, with_captured: bool = False) -> Iterator[_LostError]:
@@ -215,20 +220,20 @@ def _lost_in_reports(evidence: Evidence, *, with_captured: bool = False) -> Iter
         place = locations.format_origin(origin) or (lines[-1].place if lines else "")
         future = context.get("task") or context.get("future")
         if future is not None and error is not None:
-            yield _LostError(error, place, *_failed(future, name))
+            yield _LostError(error, origin, place, *_failed(future, name))
             continue
         generator = context.get("asyncgen")
         if generator is not None:  # it was left open: that is the fault
             key = generator.__qualname__
             what = f"the async generator {key} failed when it was closed at the end"
-            yield _LostError(error, place, what, key, "open-asyncgens")
+            yield _LostError(error, origin, place, what, key, "open-asyncgens")
             continue
         message = str(context.get("message") or "unhandled exception")
         # no public attribute has the callback of a handle
         callback = getattr(context.get("handle"), "_callback", None)
         inner = locations.unwrap(callback)
         key = getattr(inner, "__qualname__", message.partition(" at ")[0])
-        yield _LostError(error, place, message, key)
+        yield _LostError(error, origin, place, message, key)
 
 
 def _failed(future: asyncio.Future[Any], name: str) -> tuple[str, str]:
@@ -257,7 +262,11 @@ def _leaked_tasks(evidence: Evidence) -> Iterator[Finding]:
             continue  # it is ending: a task group's, or that of an async generator being closed
         place, name = created.get(task, ("", ""))
         text = f"the task {hang_report.name_of(task)} was still pending"
-        lines = tuple(hang_report.task_lines(tasks, task))
+        is_users = any(
+            locations.is_users(frame.f_code.co_filename) for frame in await_chains.frames(task)
+        )
+        is_foreign = locations.is_of_library(instrumented.origin_of(task)) and not is_users
+        lines = () if is_foreign else tuple(hang_report.task_lines(tasks, task))
         yield Finding("leaked-tasks", place, text, lines, name or hang_report.name_of(task))
 
 
@@ -296,9 +305,11 @@ def _is_open(thing: Any) -> bool:
 
 def _transport_name(thing: Any) -> str:
     if isinstance(thing, asyncio.AbstractServer):
-        names = [str(one.getsockname()) for one in getattr(thing, "sockets", ())]
+        names = [sockets.address(one.getsockname()) for one in getattr(thing, "sockets", ())]
         return f"a server on {' and '.join(names)}"
     if isinstance(thing, asyncio.SubprocessTransport):
         return f"the transport of the subprocess {thing.get_pid()}"
     peer = thing.get_extra_info("peername")
-    return f"a transport to {peer}" if peer else f"a transport ({type(thing).__name__.strip('_')})"
+    if peer:
+        return f"a transport to {sockets.address(peer)}"
+    return f"a transport ({type(thing).__name__.strip('_')})"

@@ -114,8 +114,9 @@ class Deadline:
         self.when = self._virtual_left = self._virtual_end = math.inf
 
     def extend(self, seconds: float) -> None:
-        """Add seconds to the limit."""
-        self.when += seconds
+        """Add seconds by the clock of the loop to the limit: in virtual time, they cost nothing."""
+        if self._virtual is None:
+            self.when += seconds
         self._virtual_left += seconds
         self._virtual_end += seconds
 

@@ -29,7 +29,7 @@ from nose2_aio.errors import LoopError
 from nose2_aio.eventloop import event_loops, instrumented, selector
 from nose2_aio.eventloop.alarms import Alarm, Overrun
 from nose2_aio.eventloop.wait_times import WaitTimes
-from nose2_aio.introspection import locations, tracebacks
+from nose2_aio.introspection import await_chains, dumps, locations, tracebacks
 from nose2_aio.introspection.debuggers import is_debugged, is_in_debugger
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.notes import Notes
@@ -48,6 +48,8 @@ _PATIENT_TIMES = 4
 """After how many alarms they come every `_RETRY` seconds."""
 _MAX_TIMES = 50
 """After how many alarms the code is stuck: it catches whatever is raised in it."""
+_BLOCKED = 1.0
+"""Seconds by which an alarm comes too late if C code has run that can't be interrupted."""
 _RUNNERS = ("nose2", "nose2_aio")
 _CALLBACK = locations.code_of(asyncio.Handle, "_run")
 _LIBRARY = (sysconfig.get_path("stdlib"), "<frozen ")
@@ -170,7 +172,8 @@ class TimeLimits:
         if not isinstance(error, Overrun) or deadline is None:
             return error
         found = deadline.error().with_traceback(tracebacks.users_traceback(error))
-        found.__suppress_context__ = True
+        # what the code was about to raise, or to handle
+        found.__cause__ = error.__context__ if isinstance(error.__context__, Exception) else None
         self.restart_if_over()
         return found
 
@@ -213,6 +216,8 @@ class TimeLimits:
         if now < deadline.when:  # it was extended
             self._set_alarm()
             return None
+        if self._alarm.stack and self._alarm.delay > _BLOCKED and not deadline.report:
+            deadline.report = _blocked(self._alarm)
         loop = event_loops.running()
         if loop is None and deadline.loop is not None and deadline.loop.is_running():
             loop = deadline.loop  # the alarm rings in another thread than the loop's
@@ -226,8 +231,16 @@ class TimeLimits:
             self.on_stuck(deadline.error(), frame)
         patience = _PATIENCE if deadline.interrupted < _PATIENT_TIMES else _RETRY
         self._alarm.set((now + patience, self._interrupt))
-        deadline.report = hang_report.describe_loop(loop, stack=frame)
+        deadline.report = deadline.report or hang_report.describe_loop(loop, stack=frame)
         return Overrun(str(deadline.error()))
+
+
+def _blocked(alarm: Alarm) -> str:
+    """Return the report on code that could not be interrupted when the alarm was due."""
+    lines = await_chains.format_lines(dumps.users_lines(alarm.stack))
+    return "\n".join(
+        [f"It ran C code, which can't be interrupted, for {alarm.delay:.1f} s:", *lines]
+    )
 
 
 def call_users_code(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

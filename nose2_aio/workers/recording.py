@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from unittest import TestCase
 
+from nose2_aio.cases import nose2_cases
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.workers.messages import (
     Call,
@@ -288,8 +289,7 @@ class RecordingResult:
         if position is not None:
             return position
         if not isinstance(test, TestCase):
-            description = getattr(test, "description", None) or str(test)
-            return ErrorHolder(type(test).__name__, description)
+            return ErrorHolder(type(test).__name__, nose2_cases.fixture_name(test))
         return UnknownTest(test.id(), str(test), test.shortDescription())
 
     def _error(self, test: Any, error: Any) -> Error:

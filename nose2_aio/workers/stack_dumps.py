@@ -16,7 +16,7 @@ from pathlib import Path
 from traceback import FrameSummary
 from typing import IO, NoReturn
 
-from nose2_aio.introspection import locations
+from nose2_aio.introspection import dumps
 
 __all__ = ["DUMP_SIGNAL", "frames_of_thread", "write_at_exit", "write_at_signals"]
 
@@ -25,9 +25,7 @@ DUMP_SIGNAL: int = (
 )
 """The signal that makes a worker write its stacks. Tests are unlikely to use it."""
 _FILE = "stacks"
-_FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
 _THREAD = re.compile(r"^(?:Current thread|Thread) 0x([0-9a-f]+)")
-_OURS = str(Path(__file__).parent.parent)
 
 
 def write_at_signals(folder: Path) -> IO[str]:
@@ -71,16 +69,12 @@ def _threads(folder: Path) -> Iterator[tuple[int, list[FrameSummary]]]:
     identity: int | None = None
     frames: list[FrameSummary] = []
     for line in text.splitlines():
-        head, frame = _THREAD.match(line), _FRAME.match(line)
+        head, frame = _THREAD.match(line), dumps.users_frame(line)
         if head:
             if identity is not None:
                 yield identity, frames
             identity, frames = int(head[1], 16), []
-        elif frame and _is_users(frame[1]):
-            frames.insert(0, FrameSummary(frame[1], int(frame[2]), frame[3]))
+        elif frame:
+            frames.insert(0, frame)
     if identity is not None:
         yield identity, frames
-
-
-def _is_users(filename: str) -> bool:
-    return locations.is_users(filename) and not filename.startswith(_OURS)

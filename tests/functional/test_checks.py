@@ -225,12 +225,12 @@ async def test_process(self):
             (
                 "test_server",
                 (
-                    r"test_it.py:15 in test_server: a server on \('127.0.0.1', \d+\) was "
+                    r"test_it.py:15 in test_server: a server on 127\.0\.0\.1:\d+ was "
                     r"still open "
                     r"\(open-transports\)"
                 ),
                 (
-                    r"test_it.py:17 in test_server: a transport to \('127.0.0.1', \d+\) was "
+                    r"test_it.py:17 in test_server: a transport to 127\.0\.0\.1:\d+ was "
                     r"still open "
                     r"\(open-transports\)"
                 ),
@@ -422,6 +422,60 @@ async def test_open(self):
             "    ValueError: no\n",
         )
         self.assertNotIn("ERROR:asyncio", run.output)
+
+    def test_libraries(self) -> None:
+        """A finding takes one line if it is wholly in a library."""
+        project = self.project("""
+async def test_it(self):
+    import library
+    library.start()
+    await asyncio.sleep(0)
+    self.fail("mine")
+""")
+        project.write(
+            "lib/library.py",
+            """
+import asyncio
+def start():
+    first()
+def first():
+    second()
+def second():
+    third()
+def third():
+    tasks.append(asyncio.create_task(waits(), name="W"))
+    tasks.append(asyncio.create_task(fails(), name="F"))
+async def waits():
+    await asyncio.sleep(9)
+async def fails():
+    raise ValueError("no")
+tasks = []
+""",
+        )
+        project.write(
+            "run.py",
+            f"""
+import sys, sysconfig
+packages, get_path = {str(project.folder / "lib")!r}, sysconfig.get_path
+sysconfig.get_path = lambda name: packages if name == "platlib" else get_path(name)
+sys.path.insert(0, packages)
+import nose2
+nose2.main(module=None)
+""",
+        )
+        run = project.python("run.py", "--no-user-config", "--plugin", "nose2_aio")
+        told = run.output.partition("perhaps the cause:\n\n")[2].partition("\n\n")[0]
+        self.assertEqual(
+            told.splitlines(),
+            [
+                "library.py:9 in third: the task W (waits) was still pending (leaked-tasks)",
+                (
+                    "library.py:10 in third: the task F (fails) failed, and nobody asked for it: "
+                    "ValueError: no (lost-exceptions)"
+                ),
+            ],
+            run.output,
+        )
 
     def test_innocent(self) -> None:
         """A coroutine lost in a reference cycle by other code fails no later coroutine test."""

@@ -205,6 +205,46 @@ class Case(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((run.returncode, run.ran, len(run.reports)), (1, 2, 1), run.output)
         self.assertIn("It waits here:\n  test_it.py:18 in test_2  await", run.reports[0])
 
+    def test_shutdown(self) -> None:
+        """Ctrl-C while leftovers of any scope are shut down is reported as everywhere."""
+        stubborn = """
+async def stubborn():
+    try:
+        await asyncio.sleep(60)
+    finally:
+        say("waiting")
+        await asyncio.sleep(60)
+"""
+        in_class = """
+class Case(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        cls.task = asyncio.create_task(stubborn())
+    async def test(self): pass
+"""
+        in_test = """
+class Case(unittest.TestCase):
+    async def setUp(self):
+        self.task = asyncio.create_task(stubborn())
+    async def test(self): pass
+"""
+        in_module = """
+async def setUpModule():
+    globals()["task"] = asyncio.create_task(stubborn())
+async def test(): pass
+"""
+        for code, arguments in (
+            (in_class, ()),
+            (in_test, ()),
+            (in_test, ("--aio-loop-scope=class",)),
+            (in_module, ()),
+        ):
+            run = self.run_tests(stubborn + code, signal.SIGINT, arguments=arguments)
+            self.assertEqual((run.returncode, run.ran, len(run.reports)), (1, 1, 1), run.output)
+            self.assertIn("InterruptedRunError: interrupted by Ctrl-C\n", run.reports[0])
+            self.assertNotIn("KeyboardInterrupt", run.output)
+            self.assertNotIn("destroyed", run.output)
+
     def test_twice(self) -> None:
         """A second Ctrl-C stops the run at once."""
         run = self.run_tests(

@@ -463,6 +463,41 @@ class All(unittest.TestCase):
         ).nose2("-v", "--aio-time-limit=0.2")
         self.assertEqual(list(run.outcomes.values()), [*["ok", "ERROR"] * 2, "ERROR"], run.output)
 
+    def test_c_code(self) -> None:
+        """Of C code that can't be interrupted, the report shows the line that called it."""
+        run = project(
+            self,
+            """
+from nose2_aio.running import time_limits
+time_limits._BLOCKED = 0.02
+def compute():
+    return sum(range(10_000_000))
+def later():
+    for _ in range(3): pass
+class Case(unittest.TestCase):
+    def test(self):
+        compute()
+        later()
+    async def test_error(self):
+        try:
+            raise LookupError("own")
+        except LookupError:
+            compute()
+            later()
+    async def test_last(self):
+        await asyncio.sleep(0)
+        return compute() and None
+""",
+        ).nose2("-v", "--aio-time-limit=0.05")
+        self.assertEqual(list(run.outcomes.values()), ["ERROR"] * 3, run.output)
+        for report in run.reports:
+            self.assertRegex(
+                report, r"\nIt ran C code, which can't be interrupted, for \d\.\d s:\n"
+            )
+            self.assertIn("test_it.py:15 in compute", report)
+            self.assertNotIn("in later", report.partition("nose2_aio.errors.")[2])
+        self.assertIn("LookupError: own\n\nThe above exception was the direct", run.reports[1])
+
     def test_debugger(self) -> None:
         """Under a debugger there are no limits."""
         code = """

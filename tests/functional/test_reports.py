@@ -232,3 +232,138 @@ class Frames(TestCase):
             self.assertIn(
                 "TimeLimitError: not done within its time limit of 0.2 s (@timeout)", report
             )
+
+    def test_hooks_overridden(self) -> None:
+        """A class that overrides hooks of unittest has reports without frames of ours, too."""
+        source = """
+            import asyncio, unittest
+            import nose2_aio as aio
+
+            class Seams:
+                def _callSetUp(self): return super()._callSetUp()
+                def _callTearDown(self): return super()._callTearDown()
+                def _callCleanup(self, *args, **kwargs):
+                    return super()._callCleanup(*args, **kwargs)
+                def run(self, result=None): return super().run(result)
+                def doCleanups(self): return super().doCleanups()
+
+            class TestSeam:
+                def _callTestMethod(self, method): return super()._callTestMethod(method)
+
+            def fails(): raise LookupError
+            """
+        for number, bases in enumerate(
+            (
+                "Seams, unittest.TestCase",
+                "TestSeam, unittest.TestCase",
+                "Seams, unittest.IsolatedAsyncioTestCase",
+                "TestSeam, unittest.IsolatedAsyncioTestCase",
+            )
+        ):
+            source += f"""
+            class Case{number}({bases}):
+                def setUp(self):
+                    if "set_up" in self.id(): fails()
+                def tearDown(self):
+                    if "tear_down" in self.id(): fails()
+                def test_set_up(self): ...
+                def test_sync(self): fails()
+                async def test(self): fails()
+                def test_tear_down(self): ...
+                def test_cleanup(self): self.addCleanup(fails)
+                async def test_forgotten(self): asyncio.sleep(0)
+                def test_forgotten_sync(self): asyncio.sleep(0)
+            """
+        source += """
+            class Isolated(TestSeam, unittest.IsolatedAsyncioTestCase):
+                @aio.timeout(0.01)
+                async def test_limit(self): await asyncio.sleep(5)
+                async def test_deadlock(self): await asyncio.Event().wait()
+            """
+        project = Project(self, test_it=source)
+        for workers in ("0", "2"):
+            run = project.nose2("-v", "--aio-strict", "--aio-workers", workers)
+            self.assertEqual(run.ran, 30, run.output)
+            self.assertNotIn("ok", run.outcomes.values(), run.output)
+            for error, count in (("CheckError", 9), ("TimeLimitError", 1), ("DeadlockError", 1)):
+                self.assertEqual(run.output.count(f"nose2_aio.errors.{error}"), count, error)
+            self.assertNotIn("nose2_aio/", run.output)
+
+    def test_fixtures(self) -> None:
+        """A report of a fixture has its name, and says how many tests did not run."""
+        project = Project(
+            self,
+            test_classes="""
+            import unittest
+
+            class Base(unittest.TestCase):
+                @classmethod
+                def setUpClass(cls): raise LookupError
+
+            class Inherits(Base):
+                @classmethod
+                async def setUpClass(cls): await cls.helper()
+                @classmethod
+                async def helper(cls): super().setUpClass()
+                async def test_1(self): ...
+                def test_2(self): ...
+
+            class Plain(Base):
+                @classmethod
+                def setUpClass(cls): super().setUpClass()
+                def test(self): ...
+
+            class Skips(Base):
+                @classmethod
+                def setUpClass(cls): raise unittest.SkipTest
+                def test(self): ...
+
+            class TearsDown(unittest.TestCase):
+                @classmethod
+                async def tearDownClass(cls): raise LookupError
+                async def test(self): ...
+            """,
+            test_module="""
+            import unittest
+
+            async def setUpModule(): raise LookupError
+
+            class Case(unittest.TestCase):
+                async def test_1(self): ...
+                async def test_2(self): ...
+
+            class Other(unittest.TestCase):
+                async def test(self): ...
+            """,
+            test_layers="""
+            import unittest
+
+            class Layer:
+                @classmethod
+                async def setUp(cls): raise LookupError
+
+            class Case(unittest.TestCase):
+                layer = Layer
+                async def test_1(self): ...
+                async def test_2(self): ...
+            """,
+        )
+        for workers in ("0", "2"):
+            layers = ("--plugin", "nose2.plugins.layers")
+            run = project.nose2(*layers, "--aio-workers", workers)
+            heads = {}
+            for report in run.reports:
+                head, *_, end = report.strip().splitlines()
+                heads[head] = end
+            self.assertEqual(
+                heads,
+                {
+                    "ERROR: layer test_layers.Layer": "2 tests did not run.",
+                    "ERROR: setUpClass (test_classes.Inherits)": "2 tests did not run.",
+                    "ERROR: setUpClass (test_classes.Plain)": "1 test did not run.",
+                    "ERROR: setUpModule (test_module)": "3 tests did not run.",
+                    "ERROR: tearDownClass (test_classes.TearsDown)": "LookupError",
+                },
+                run.output,
+            )
+            self.assertEqual(run.output.count("did not run"), 4, run.output)

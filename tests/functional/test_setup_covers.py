@@ -512,7 +512,7 @@ class Bounded(Covered):
         """
         )
         self.assertIn("test (test_it.Passing.test) ... ok", run.output)
-        tests = [report for report in run.reports if "_ErrorHolder" not in report]
+        tests = [report for report in run.reports if "Class (test_it" not in report]
         self.assertEqual(len(tests), 3, run.output)
         for report in tests:
             self.assertIn("LookupError: in the background", report)
@@ -756,7 +756,7 @@ class Bounded(Covered):
                 await asyncio.sleep(30)
         """
         )
-        self.assertEqual(len(run.reports), 2 + run.output.count("_ErrorHolder"), run.output)
+        self.assertEqual(len(run.reports), 2 + run.output.count("Class (test_it"), run.output)
         for report in run.reports:
             self.assertIn("LookupError: in the background", report)
         self.assertNotIn("CancelledError", run.output)

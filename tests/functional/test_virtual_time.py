@@ -387,8 +387,6 @@ pool = ThreadPoolExecutor(1)
 class Outside(unittest.TestCase):
     def setUp(self):
         self.began = time.monotonic()
-    async def asyncTearDown(self):
-        pass
     def tearDown(self):
         self.assertGreaterEqual(time.monotonic() - self.began, REAL * 0.9)
         self.assertLess(aio.clock().time(), 20)

@@ -100,9 +100,8 @@ class Case(Base, unittest.TestCase):
     async def test_complete(self): pass
     @aio.run_forever
     async def test_forever(self): pass
-    @aio.timeout(0.01)
-    async def test_own(self):
-        return lambda: None
+    @aio.run_forever(timeout=0.01)
+    async def test_own(self): pass
     @aio.virtual_time
     async def test_virtual(self):
         return lambda: None

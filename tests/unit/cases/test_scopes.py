@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from unittest import TestCase
+from unittest import TestCase, mock
 
 from nose2_aio.cases.scope_keys import ScopeKey, ScopeLevel
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config.settings import Settings
+from nose2_aio.errors import InterruptedRunError
 
 MODULE = ScopeKey(ScopeLevel.MODULE, module="module")
 CLASS = ScopeKey(ScopeLevel.CLASS, module="module", case=TestCase)
@@ -54,6 +55,27 @@ class Opening(TestCase):
         self.scopes.close_outside(CLASS)
         loop = self.scopes.open[0].runner.loop
         self.assertIsNot(self.scopes.runner_for(TEST).loop, loop)
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C at the end of a scope is an error of a class or module, and only noted of others.
+
+        The second one ends the run.
+        """
+        for key, is_error in ((CLASS, True), (CLASS._replace(level=ScopeLevel.LAYER), False)):
+            runner = self.scopes.runner_for(key)
+            error = InterruptedRunError("now")
+            self.scopes.explain = lambda _, error=error: error  # type: ignore[misc]
+            with mock.patch.object(runner, "close", side_effect=KeyboardInterrupt):
+                self.assertIs(self.scopes._close_last(), error if is_error else None)
+            runner.close()
+        self.scopes.explain = lambda error: error
+        runner = self.scopes.runner_for(CLASS)
+        with (
+            mock.patch.object(runner, "close", side_effect=KeyboardInterrupt),
+            self.assertRaises(KeyboardInterrupt),
+        ):
+            self.scopes._close_last()
+        runner.close()
 
     def test_close_outside(self) -> None:
         """Before a test runs, the scopes that don't contain it are closed."""

@@ -106,7 +106,7 @@ class Holders(TestCase):
             "by last, which has ended, since HERE in keep",
         )
         semaphore.release()  # for one of the others
-        found = [use.code.co_name for use in holders._noted[id(semaphore)].held]
+        found = [code.co_name for _, code, _ in holders._noted[id(semaphore)].held]
         self.assertEqual(found, ["hold", "keep"])
         closed = asyncio.Semaphore(0)
         self.assertEqual(await self.waiting(closed.acquire), "waits for a semaphore")

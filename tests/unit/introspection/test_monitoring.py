@@ -50,9 +50,12 @@ class Monitoring(TestCase):
         note = lambda kind: lambda frame, _: calls.append(f"{kind} {frame.f_code.co_name}")
         with (
             mock.patch.multiple(monitoring, _TOOL=3, _NAME="inner"),
-            mock.patch.dict(monitoring._starts, {code: note("start")}),
-            mock.patch.dict(monitoring._returns, {code: note("return")}),
+            mock.patch.dict(monitoring._codes),
+            mock.patch.dict(monitoring._starts),
+            mock.patch.dict(monitoring._returns),
         ):
+            monitoring.at_start(code, note("start"))
+            monitoring.at_return(code, note("return"))
             self.assertFalse(monitoring.is_on())
             self.function()
             with monitoring.on():
@@ -96,6 +99,7 @@ class Monitoring(TestCase):
         monitoring.at_return(None, note)
         monitoring.at_start(None, note)
         with (
+            mock.patch.dict(monitoring._codes),
             mock.patch.dict(monitoring._returns),
             mock.patch.dict(monitoring._starts),
         ):
@@ -107,12 +111,14 @@ class Monitoring(TestCase):
 
     def test_caller(self) -> None:
         """The user's frame is looked for through asyncio, libraries and our own functions."""
+        monitoring._kind_of.cache_clear()
         here = sys._getframe()
         theirs = os.path.join(os.path.dirname(os.__file__), "some.py")  # noqa: PTH118, PTH120
         asyncios = os.path.join(monitoring.ASYNCIO, "locks.py")  # noqa: PTH118
         ours = nose2_aio.__file__
         for filenames, expected in (
             ((asyncios,), here),
+            ((asyncios, asyncios), here),
             ((theirs, asyncios), here),
             ((ours, asyncios), here),
             ((ours, theirs, asyncios), theirs),
@@ -150,18 +156,34 @@ class Handlers(TestCase):
             (queue, queue.task_done, 1),
         ):
             frame = frame_of(method, self=thing)
-            monitoring._returns[frame.f_code](frame, None)
+            monitoring._returns[id(frame.f_code)](frame, None)
             uses = holders._noted[id(thing)]
-            self.assertEqual(uses.last[frame.f_code].code.co_name, "test_holders")
             self.assertEqual(len(uses.held), count)
+            if method.__name__ not in ("release", "task_done"):
+                self.assertEqual(uses.last[method.__name__][1].co_name, "test_holders")
+
+    async def test_given_back(self) -> None:
+        """Who gives back what others have taken gives back what was taken first."""
+        semaphore = asyncio.Semaphore(2)
+        acquire, release = (
+            frame_of(one, self=semaphore) for one in (semaphore.acquire, semaphore.release)
+        )
+        for task in (None, asyncio.current_task(), None):
+            with mock.patch.object(monitoring, "current_task", return_value=task):
+                monitoring._returns[id(acquire.f_code)](acquire, None)
+        held = holders._noted[id(semaphore)].held
+        monitoring._returns[id(release.f_code)](release, None)
+        self.assertEqual([task for task, _, _ in held], [None, None])
+        monitoring._returns[id(release.f_code)](release, None)
+        self.assertEqual(len(held), 1)
 
     def test_holders_outside(self) -> None:
         """It may be outside of a task. The note ends with the object."""
         lock = asyncio.Lock()
         frame = frame_of(lock.acquire, self=lock)
-        monitoring._returns[frame.f_code](frame, None)
+        monitoring._returns[id(frame.f_code)](frame, None)
         key = id(lock)
-        self.assertIsNone(holders._noted[key].last[frame.f_code].task)
+        self.assertIsNone(holders._noted[key].last["acquire"][0])
         del lock, frame
         self.assertNotIn(key, holders._noted)
 
@@ -182,7 +204,7 @@ class Handlers(TestCase):
         ):
             phases.unittest_internals.cleanups_of(owner).append((int, (), {}))
             frame = frame_of(method, **variables)
-            monitoring._returns[frame.f_code](frame, None)
+            monitoring._returns[id(frame.f_code)](frame, None)
             number = len(phases.unittest_internals.cleanups_of(owner)) - 1
             phase = phases.Phase(phases.CLEANUP, owner, self.test_cleanups, number)
             self.assertRegex(str(phase), r"^the cleanup .*, registered at .* in test_cleanups$")

@@ -20,7 +20,7 @@ class Expired(TestCase):
         code: Any = locations.code_of(owner, name)
         back = sys._getframe(1)
         frame: Any = SimpleNamespace(f_code=code, f_locals=variables, f_back=back, f_lineno=1)
-        handlers = [one.get(code) for one in (monitoring._starts, monitoring._returns)]
+        handlers = [one.get(id(code)) for one in (monitoring._starts, monitoring._returns)]
         for handler in filter(None, handlers):
             handler(frame, value)
 

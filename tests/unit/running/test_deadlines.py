@@ -51,6 +51,10 @@ class Deadlines(TestCase):
             deadline = Deadline(limit, virtual)
             self.assertEqual((deadline.real_limit, deadline.virtual_left), (real, left))
         self.assertEqual(Deadline(none, virtual).when, math.inf)
+        deadline = Deadline(tag, virtual)
+        before = deadline.when
+        deadline.extend(3600)
+        self.assertEqual((deadline.when, deadline.virtual_left), (before, 3605))
 
     def test_debugger(self) -> None:
         """Under a debugger it never passes. A profiler or coverage tool is no debugger."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -14,7 +15,7 @@ from unittest import TestCase, mock
 from nose2_aio.errors import TimeLimitError
 from nose2_aio.eventloop import alarms, selector
 from nose2_aio.eventloop.alarms import Alarm, Overrun
-from nose2_aio.introspection import debuggers
+from nose2_aio.introspection import debuggers, dumps
 from nose2_aio.running import time_limits
 from nose2_aio.running.deadlines import Limit
 from nose2_aio.running.time_limits import TimeLimits
@@ -22,6 +23,11 @@ from nose2_aio.running.time_limits import TimeLimits
 OWN = (selector.__name__,)
 """Modules that are told by their identity."""
 SOON = Limit(0.01, "here")
+
+
+def compute() -> int:
+    """Run C code that a signal can't interrupt."""
+    return sum(range(5_000_000))
 
 
 def free_alarm(case: TestCase) -> None:
@@ -195,13 +201,30 @@ class Alarms(TestCase):
 
     def test_no_timer(self) -> None:
         """Where the system has no timer of our own, a thread sends the signal."""
-        with mock.patch.object(alarms, "_LIBRARY", object()):
+        with (
+            mock.patch.object(alarms, "_LIBRARY", object()),
+            mock.patch.object(os, "memfd_create", create=True),
+        ):
+            del os.memfd_create  # type: ignore[attr-defined]
             alarm = Alarm()
             self.addCleanup(alarm.close)
             alarm.set((time.monotonic() + 5, self.fail))
-            alarm.set((time.monotonic() + 0.01, lambda _: Overrun("now")))
             with self.assertRaisesRegex(Overrun, "now"):
+                alarm.set((time.monotonic() + 0.01, lambda _: Overrun("now")))
                 time.sleep(5)
+        self.assertEqual(alarm.stack, "")
+
+    def test_stack(self) -> None:
+        """The stack is taken when the alarm is due, though C code can't be interrupted."""
+        alarm = Alarm()
+        self.addCleanup(alarm.close)
+        alarm.set((time.monotonic() + 0.01, lambda _: Overrun("now")))
+        with self.assertRaisesRegex(Overrun, "now"):
+            compute()
+        self.assertGreater(alarm.delay, 0.02)
+        *_, line = dumps.users_lines(alarm.stack)
+        self.assertRegex(line.place, r"test_time_limits.py:\d+ in compute$")
+        self.assertEqual(line.source, "return sum(range(5_000_000))")
 
     def test_nothing_to_raise(self) -> None:
         """The alarm's callback may return no error. The alarm rings once."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import TestCase, mock, skipIf
 
+from nose2_aio.introspection import locations
 from nose2_aio.workers import stack_dumps, worker_handle
 from nose2_aio.workers.messages import Assignment, Channel, OutputText, Report
 from nose2_aio.workers.worker_handle import WorkerHandle
@@ -136,7 +137,7 @@ class Handles(TestCase):
             worker.finish_kill()
             time.sleep(0.005)
         self.assertEqual(worker.wait(), -signal.SIGKILL)
-        with mock.patch.object(stack_dumps, "_is_users", lambda name: name == __file__):
+        with mock.patch.object(locations, "is_users", lambda name: name == __file__):
             self.assertEqual(worker.stack()[-1].name, "dumps")
 
     def test_end(self) -> None:
