@@ -153,9 +153,10 @@ class LoopState:
             self.futures = [entry for entry in self.futures if entry[0]() is not None]
             self._max_futures = 2 * len(self.futures) + _MAX_FUTURES
 
-    def find_future(self, future: asyncio.Future[Any]) -> Origin:
-        """Return where a future was created; empty if that is not known."""
-        return next((origin for one, origin in self.futures or () if one() is future), ())
+    @property
+    def future_origins(self) -> dict[int, Origin]:
+        """Where the futures were created that still exist, by ``id()``."""
+        return {id(one()): origin for one, origin in self.futures or () if one() is not None}
 
     def note_end(self, future: asyncio.Future[Any], what: Any = None) -> None:
         """Record that a task or a job has ended. ``what`` returns the name of a job."""

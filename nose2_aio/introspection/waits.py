@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from nose2_aio.introspection import await_chains, holders, locations, object_names, sockets
 from nose2_aio.introspection.locations import code_of
 
-__all__ = ["Kind", "Names", "Wait", "awaited_tasks", "by_name", "listed", "of_task"]
+__all__ = ["Kind", "Links", "Names", "Wait", "awaited_tasks", "by_name", "listed", "of_task"]
 
 _MAX_NAMES = 4
 """How many tasks are named that a task waits for, at most."""
@@ -74,6 +74,20 @@ class Wait(NamedTuple):
         return f"{self.words}{self.details}"
 
 
+class Links:
+    """Which tasks complete which futures in done callbacks. The futures must not end meanwhile."""
+
+    def __init__(self, tasks: Iterable[Task[Any]]) -> None:
+        self._by_future: dict[int, dict[Task[Any], None]] = {}
+        for task in tasks:
+            for future in _reached(task):
+                self._by_future.setdefault(id(future), {})[task] = None
+
+    def completing(self, future: Future[Any]) -> list[Task[Any]]:
+        """Return the tasks that complete a future."""
+        return list(self._by_future.get(id(future), ()))
+
+
 class Names(NamedTuple):
     """What a report knows of tasks and futures."""
 
@@ -83,18 +97,20 @@ class Names(NamedTuple):
     """Returns the wait for a future that is called so; None if nothing is known of it."""
     job: Callable[[Future[Any]], Wait | None] = lambda _: None
     """Returns the wait for a future of an executor job; None if it is not one."""
+    links: Callable[[], Links] = lambda: Links(())
+    """Returns which tasks complete which futures."""
     frames: Sequence[FrameType] = ()
     """Where else names of objects are looked for."""
 
 
-def awaited_tasks(task: Task[Any]) -> list[Task[Any]]:
+def awaited_tasks(task: Task[Any], links: Callable[[], Links]) -> list[Task[Any]]:
     """Return the tasks that a task awaits: directly, in a group, or through futures."""
-    return [one for one in _awaited(task)[0] if isinstance(one, Task)]
+    return [one for one in _awaited(task, links)[0] if isinstance(one, Task)]
 
 
 def of_task(task: Task[Any], names: Names) -> Wait:
     """Return what a suspended task waits for in the end: ``sleeps, 9.5 s to go``."""
-    pending, done = _awaited(task)
+    pending, done = _awaited(task, names.links)
     tasks = tuple(sorted((one for one in pending if isinstance(one, Task)), key=by_name))
     if tasks:
         count = f" ({done} of {done + len(pending)} done)" if done else ""
@@ -162,7 +178,7 @@ def _of_future(future: Future[Any], name: str) -> Wait:
     return Wait(Kind.ACTION, f"waits for {name} that nobody has completed")
 
 
-def _awaited(task: Task[Any]) -> tuple[list[Future[Any]], int]:
+def _awaited(task: Task[Any], links: Callable[[], Links]) -> tuple[list[Future[Any]], int]:
     """Return the tasks and futures that a task waits for, and how many others are done."""
     *_, last = [None, *await_chains.frames(task)]
     find = None if last is None else _FUTURES_IN.get(last.f_code)
@@ -171,9 +187,10 @@ def _awaited(task: Task[Any]) -> tuple[list[Future[Any]], int]:
         waiter = _waiter(task)
         found = [] if waiter is None else _members(waiter)
     pending = [one for one in found if not one.done() and one is not task]
+    done = len(found) - len(pending)
     if len(pending) == 1 and not isinstance(pending[0], Task):
-        pending = list(_completing(task, pending[0])) or pending
-    return pending, len(found) - len(pending)
+        pending = [one for one in links().completing(pending[0]) if one is not task] or pending
+    return pending, done
 
 
 def _members(future: Any, steps: int = _MAX_STEPS) -> list[Any]:
@@ -187,20 +204,15 @@ def _members(future: Any, steps: int = _MAX_STEPS) -> list[Any]:
     return [member for one in inner for member in _members(one, steps - 1)]
 
 
-def _completing(task: Task[Any], future: Future[Any]) -> Iterator[Task[Any]]:
-    """Yield the tasks that complete a future in a done callback."""
-    for other in asyncio.all_tasks(task.get_loop()):
-        if other is not task and _leads_to(other, future, _MAX_STEPS):
-            yield other
-
-
-def _leads_to(one: Any, future: Future[Any], steps: int) -> bool:
-    """Return True if done callbacks lead from one future or task to another one."""
-    held = [each for callback in _registered(one) for each in _held_by(callback)]
-    return any(each is future for each in held) or (
-        steps > 0
-        and any(_leads_to(each, future, steps - 1) for each in held if not isinstance(each, Task))
-    )
+def _reached(task: Task[Any]) -> Iterator[Any]:
+    """Yield the futures that done callbacks lead to, from a task and from one future to another."""
+    outer: list[Any] = [task]
+    for _ in range(_MAX_STEPS):
+        held = [
+            each for one in outer for callback in _registered(one) for each in _held_by(callback)
+        ]
+        yield from held
+        outer = [each for each in held if not isinstance(each, Task)]
 
 
 def _registered(future: Any) -> list[Any]:

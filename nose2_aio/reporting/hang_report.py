@@ -10,6 +10,7 @@ Make the report before anything is cancelled: a cancelled task no longer shows w
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import re
 import sys
@@ -21,7 +22,7 @@ from nose2_aio.eventloop import instrumented, wakeup_sources
 from nose2_aio.eventloop.executors import Executor
 from nose2_aio.introspection import await_chains, locations, swallowing, waits
 from nose2_aio.introspection.await_chains import Line
-from nose2_aio.introspection.waits import Kind
+from nose2_aio.introspection.waits import Kind, Links
 from nose2_aio.reporting import verdicts
 from nose2_aio.reporting.loop_tasks import LoopTasks, is_idle_host, name_of, own_task
 
@@ -63,7 +64,7 @@ def describe_loop(
     paragraphs = [] if lines else [verdicts.verdict(tasks)]
     paragraphs += [_ended(loop), running]
     if own is not None and not own.done() and not lines:
-        paragraphs.append([_WAITS, *_task_lines(tasks, own)])
+        paragraphs.append([_WAITS, *task_lines(tasks, own)])
     paragraphs += _paragraphs(tasks, [task for task in tasks.ordered if task is not own])
     loop_state = instrumented.state_of(loop)
     if loop_state is not None and loop_state.executor is not None:
@@ -86,11 +87,6 @@ def without_lines(report: str, lines: list[Line]) -> str:
     return report
 
 
-def task_lines(task: Task[Any]) -> list[str]:
-    """Return the await chain of a task as indented lines. The last line says what it waits for."""
-    return _task_lines(LoopTasks(task.get_loop(), None), task)
-
-
 def describe_task(task: Task[Any]) -> str:
     """Return the paragraph on a task that isn't the test's own."""
     return "\n".join(_paragraph(LoopTasks(task.get_loop(), None), task))
@@ -102,14 +98,16 @@ def swallowed_lines(loop: AbstractEventLoop, own: Task[Any] | None) -> list[str]
     ``own`` is the task that the test runs in.
     """
     tasks = [task for task in asyncio.all_tasks(loop) if task.cancelling()]
-    ends = [task for task in tasks if not waits.awaited_tasks(task)]
+    links = functools.cache(lambda: Links(asyncio.all_tasks(loop)))
+    ends = [task for task in tasks if not waits.awaited_tasks(task, links)]
     return [
         f"stuck: {'the test' if task is own else name_of(task)} {swallowing.describe(task)}"
         for task in itertools.islice(sorted(ends, key=waits.by_name), MAX_TASKS)
     ]
 
 
-def _task_lines(tasks: LoopTasks, task: Task[Any]) -> list[str]:
+def task_lines(tasks: LoopTasks, task: Task[Any]) -> list[str]:
+    """Return the await chain of a task as indented lines. The last line says what it waits for."""
     lines = await_chains.format_lines(await_chains.of_task(task))
     wait = tasks.wait_of(task)
     # one that is about to run may be about to end
@@ -124,7 +122,7 @@ def _task_lines(tasks: LoopTasks, task: Task[Any]) -> list[str]:
 def _paragraph(tasks: LoopTasks, task: Task[Any]) -> list[str]:
     place = locations.format_callers(instrumented.origin_of(task))
     made = f", made at {place}" if place else ""
-    return [f"{name_of(task)}{made}:", *_task_lines(tasks, task)]
+    return [f"{name_of(task)}{made}:", *task_lines(tasks, task)]
 
 
 def _paragraphs(tasks: LoopTasks, others: list[Task[Any]]) -> list[list[str]]:
@@ -140,8 +138,8 @@ def _paragraphs(tasks: LoopTasks, others: list[Task[Any]]) -> list[list[str]]:
             names = tasks.listed(same)
             lines.append(f"  The same for {len(same)} more: {names}")
         paragraphs.append(lines)
-    if len(found) > MAX_TASKS:
-        left = sum(map(len, itertools.islice(found.values(), MAX_TASKS, None)))
+    left = sum(map(len, itertools.islice(found.values(), MAX_TASKS, None))) + tasks.left_out
+    if left:
         paragraphs.append([f"... and {left} tasks more."])
     return paragraphs
 

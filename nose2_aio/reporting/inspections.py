@@ -23,9 +23,10 @@ from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.problems import Finding, Problems
 from nose2_aio.eventloop.state import CreatedObject
-from nose2_aio.introspection import await_chains, locations, tracebacks, waits
+from nose2_aio.introspection import await_chains, locations, sockets, tracebacks
 from nose2_aio.introspection.locations import Origin
 from nose2_aio.reporting import hang_report
+from nose2_aio.reporting.loop_tasks import LoopTasks
 
 __all__ = [
     "inspect_after_test",
@@ -247,7 +248,10 @@ def _failed(future: asyncio.Future[Any], name: str) -> tuple[str, str]:
 @_check("leaked-tasks", Stage.BEFORE_CANCEL)
 def _leaked_tasks(evidence: Evidence) -> Iterator[Finding]:
     created = {task: (place, name) for task, place, name in evidence.objects(asyncio.Task)}
-    awaited = {one for task in evidence.pending for one in waits.awaited_tasks(task)}
+    if not evidence.pending:
+        return
+    tasks = LoopTasks(next(iter(evidence.pending)).get_loop(), None)
+    awaited = {one for task in evidence.pending for one in tasks.wait_of(task).tasks}
     number = {task: index for index, task in enumerate(created)}
     order = sorted(
         evidence.pending - awaited,
@@ -262,7 +266,7 @@ def _leaked_tasks(evidence: Evidence) -> Iterator[Finding]:
             locations.is_users(frame.f_code.co_filename) for frame in await_chains.frames(task)
         )
         is_foreign = locations.is_of_library(instrumented.origin_of(task)) and not is_users
-        lines = () if is_foreign else tuple(hang_report.task_lines(task))
+        lines = () if is_foreign else tuple(hang_report.task_lines(tasks, task))
         yield Finding("leaked-tasks", place, text, lines, name or hang_report.name_of(task))
 
 
@@ -301,9 +305,11 @@ def _is_open(thing: Any) -> bool:
 
 def _transport_name(thing: Any) -> str:
     if isinstance(thing, asyncio.AbstractServer):
-        names = [str(one.getsockname()) for one in getattr(thing, "sockets", ())]
+        names = [sockets.address(one.getsockname()) for one in getattr(thing, "sockets", ())]
         return f"a server on {' and '.join(names)}"
     if isinstance(thing, asyncio.SubprocessTransport):
         return f"the transport of the subprocess {thing.get_pid()}"
     peer = thing.get_extra_info("peername")
-    return f"a transport to {peer}" if peer else f"a transport ({type(thing).__name__.strip('_')})"
+    if peer:
+        return f"a transport to {sockets.address(peer)}"
+    return f"a transport ({type(thing).__name__.strip('_')})"

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import functools
 from asyncio import AbstractEventLoop, Future, StreamReader, Task
+from collections import deque
 from typing import Any
 
 from nose2_aio.eventloop import executors, instrumented
 from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains, locations, waits
-from nose2_aio.introspection.waits import Kind, Names, Wait
+from nose2_aio.introspection.locations import Origin
+from nose2_aio.introspection.waits import Kind, Links, Names, Wait
 
 __all__ = ["LoopTasks", "is_host", "is_idle_host", "name_of", "own_task"]
 
+_MAX_EXAMINED = 200
+"""How many tasks of a loop are looked at, at most."""
 _MAX_NAMES = 8
 """How many names of tasks a line has, at most."""
 
@@ -60,8 +64,20 @@ class LoopTasks:
         self.own = own
         outer = [] if own is None else await_chains.frames(own)
         shown = [frame for frame in outer if not await_chains.is_hidden(frame)]
-        self._names = Names(self.name_of, self._describe_future, self._describe_job, shown)
+        self._names = Names(
+            self.name_of, self._describe_future, self._describe_job, lambda: self.links, shown
+        )
         self._waits: dict[Task[Any], Wait] = {}
+
+    @functools.cached_property
+    def links(self) -> Links:
+        """Which tasks complete which futures."""
+        return Links(asyncio.all_tasks(self.loop))
+
+    @functools.cached_property
+    def _future_origins(self) -> dict[int, Origin]:
+        loop_state = instrumented.state_of(self.loop)
+        return {} if loop_state is None else loop_state.future_origins
 
     def name_of(self, task: Task[Any]) -> str:
         """Return the name of a task; that of the test's own is "the test"."""
@@ -92,16 +108,31 @@ class LoopTasks:
     @functools.cached_property
     def ordered(self) -> list[Task[Any]]:
         """The test's own task, those that it waits for, then the others, the most telling first."""
-        found = [] if self.own is None or self.own.done() else [self.own]
-        for task in found:  # it grows meanwhile
-            found += [one for one in self.awaited(task) if one not in found]
-        current = asyncio.current_task(self.loop)
+        found = [] if self.own is None or self.own.done() else self.chain(self.own)
+        shown = {*found, asyncio.current_task(self.loop)}
         others = [
             one
             for one in asyncio.all_tasks(self.loop)
-            if one not in found and one is not current and not is_idle_host(one)
+            if one not in shown and not is_idle_host(one)
         ]
-        return found + sorted(others, key=lambda one: (self.wait_of(one).kind, waits.by_name(one)))
+        others = sorted(others, key=waits.by_name)[: _MAX_EXAMINED - len(found)]
+        return found + sorted(others, key=lambda one: self.wait_of(one).kind)
+
+    @property
+    def left_out(self) -> int:
+        """How many tasks `ordered` does not have, since there are too many."""
+        every = asyncio.all_tasks(self.loop) - {asyncio.current_task(self.loop)}
+        return sum(not is_idle_host(one) for one in every - {*self.ordered})
+
+    def chain(self, task: Task[Any]) -> list[Task[Any]]:
+        """Return a task and those that it waits for, and so on."""
+        found = {task: None}
+        pending = deque([task])
+        while pending and len(found) < _MAX_EXAMINED:
+            new = [one for one in self.awaited(pending.popleft()) if one not in found]
+            found.update(dict.fromkeys(new[: _MAX_EXAMINED - len(found)]))
+            pending += new
+        return list(found)
 
     def _servers_of(self, stream: StreamReader) -> tuple[Task[Any], ...]:
         """Return the task that serves the other end of a stream, if that is on the same loop."""
@@ -130,8 +161,7 @@ class LoopTasks:
     def _describe_future(self, future: Future[Any], name: str) -> Wait | None:
         """Return what a future is for, if the loop has recorded it."""
         job = self._describe_job(future)
-        loop_state = instrumented.state_of(self.loop)
-        origin = () if loop_state is None else loop_state.find_future(future)
+        origin = self._future_origins.get(id(future), ())
         if job is not None or not origin:
             return job
         place = locations.format_origin(origin)

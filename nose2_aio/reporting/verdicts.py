@@ -72,11 +72,8 @@ def _also(tasks: LoopTasks, ends: list[Task[Any]]) -> list[str]:
 
 def _ends(tasks: LoopTasks, own: Task[Any]) -> tuple[list[Task[Any]], list[Task[Any]]]:
     """Return the tasks that the test waits for in the end; or else those that form a circle."""
-    found, path = [own], []
-    for task in found:  # it grows meanwhile
-        found += [one for one in tasks.awaited(task) if one not in found]
-    ends = [task for task in found if not tasks.awaited(task)]
-    one = own
+    ends = [task for task in tasks.chain(own) if not tasks.awaited(task)]
+    one, path = own, []
     while not ends and one not in path:
         path.append(one)
         one = tasks.awaited(one)[0]

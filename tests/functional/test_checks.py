@@ -225,12 +225,12 @@ async def test_process(self):
             (
                 "test_server",
                 (
-                    r"test_it.py:15 in test_server: a server on \('127.0.0.1', \d+\) was "
+                    r"test_it.py:15 in test_server: a server on 127\.0\.0\.1:\d+ was "
                     r"still open "
                     r"\(open-transports\)"
                 ),
                 (
-                    r"test_it.py:17 in test_server: a transport to \('127.0.0.1', \d+\) was "
+                    r"test_it.py:17 in test_server: a transport to 127\.0\.0\.1:\d+ was "
                     r"still open "
                     r"\(open-transports\)"
                 ),

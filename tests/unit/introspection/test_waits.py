@@ -14,10 +14,10 @@ from unittest import TestCase
 
 import nose2_aio as aio
 from nose2_aio.introspection import waits
-from nose2_aio.introspection.waits import Kind, Names, Wait
+from nose2_aio.introspection.waits import Kind, Links, Names, Wait
 from nose2_aio.reporting.loop_tasks import name_of
 
-NAMES = Names(name_of)
+NAMES = Names(name_of, links=lambda: Links(asyncio.all_tasks()))
 
 
 class Unprintable:

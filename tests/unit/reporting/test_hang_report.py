@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+import time
 from typing import Any
 from unittest import TestCase, mock
 
@@ -51,6 +52,31 @@ class Reports(TestCase):
             rf"  sleeps, .*\n  The same for 24 more: {names}\.\.\.$",
         )
         self.assertEqual(len(tasks), 25)
+
+    async def test_very_many(self) -> None:
+        """Of very many tasks, only some are looked at. The others are counted."""
+        loop = asyncio.get_running_loop()
+        futures = [loop.create_future() for _ in range(300)]
+
+        async def waits_for(one: asyncio.Future[None]) -> None:
+            await one
+
+        tasks = [asyncio.create_task(waits_for(one)) for one in futures]
+        gathering = asyncio.gather(*tasks)
+        own = asyncio.create_task(self.waits(gathering), name="own")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        began = time.perf_counter()
+        report = hang_report.describe_loop(loop, own)
+        self.assertLess(time.perf_counter() - began, 5)
+        self.assertRegex(report, r"\n\n\.\.\. and 10\d tasks more\.$")
+        for future in futures:
+            future.set_result(None)
+        await own
+
+    async def waits(self, future: Any) -> None:
+        """Await a future."""
+        await future
 
     def test_without_lines(self) -> None:
         """The lines of the test's own task are left out if its traceback has them."""
