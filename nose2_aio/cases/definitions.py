@@ -69,7 +69,7 @@ class Definitions:
                 found.mistake = _never_runs(function)
                 own = unittest_internals.own_method(case, name)
                 self._replacements[_base(case, name), name] = own
-        if not unittest_internals.is_isolated(case):
+        if getattr(case, unittest_internals.TEST_HOOK) is unittest_internals.call_test_method:
             uncalled = {n: getattr(owner, n) for n in _FIXTURES_OF_ISOLATED if hasattr(owner, n)}
             if uncalled:
                 found.uncalled = uncalled
@@ -93,8 +93,8 @@ class Definitions:
         self._called.clear()
         if found.mistake is not None:
             test.__dict__[unittest_internals.SET_UP_HOOK] = partial(_fail, test, found.mistake)
-        call = test.__dict__.get(unittest_internals.TEST_HOOK)
-        if found.async_fixture is not None and call is not None and _is_hidden(test):
+        if found.async_fixture is not None and _is_hidden(test):
+            call = test.__dict__[unittest_internals.TEST_HOOK]
             test.__dict__[unittest_internals.TEST_HOOK] = partial(
                 self._call_elsewhere, call, found.async_fixture
             )
