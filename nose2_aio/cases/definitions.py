@@ -158,7 +158,8 @@ def _is_hidden(test: TestCase) -> bool:
     """Return True if a test is a coroutine function inside a plain function."""
     name = unittest_internals.method_name(test)
     declared = getattr(type(test), name, None)
-    if name not in test.__dict__ and inspect.iscoroutinefunction(declared):
+    flags = getattr(getattr(declared, "__code__", None), "co_flags", 0)
+    if flags & inspect.CO_COROUTINE and name not in test.__dict__:
         return False  # as most are
     function, _ = nose2_cases.function_and_owner(test)
     return not coroutines.is_declared(function) and (
