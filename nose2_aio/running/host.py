@@ -222,7 +222,7 @@ class Host:
         task.is_idle = True
         task.hide()
         while self.job is None and self.state is State.OPEN:
-            self._wake = asyncio.Future(loop=self.loop)  # not the loop's: it would be recorded
+            self._wake = asyncio.Future(loop=self.loop)  # the loop would record where it was made
             try:
                 await self._wake
             except asyncio.CancelledError as error:  # of the last step of the job before
