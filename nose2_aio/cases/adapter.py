@@ -233,7 +233,7 @@ class Adapter:
             problems = self.attribution.problems
             end = partial(self._isolated.end, test, problems, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, end)
-        if type(test) in self.definitions.suspicions:
+        if type(test) in self.definitions.uncalled:
             check = partial(self.definitions.check, test, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, check)
         # its layers may need its attributes

@@ -17,6 +17,7 @@ to do after that.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -42,8 +43,6 @@ class _Suspicion:
 
     mistake: DefinitionError | None = None
     """The error of each of them."""
-    uncalled: dict[str, Any]
-    """The fixtures that only IsolatedAsyncioTestCase calls, by name."""
     async_fixture: Any = None
     """A fixture that is a coroutine function."""
 
@@ -54,6 +53,8 @@ class Definitions:
     def __init__(self, attribution: Attribution) -> None:
         self.suspicions: dict[type, _Suspicion] = {}
         """What may be wrong, by the class of test cases."""
+        self.uncalled: dict[type, dict[str, Any]] = {}
+        """The fixtures that only IsolatedAsyncioTestCase calls, by that class and by name."""
         self._attribution = attribution
         self._replacements: dict[tuple[type, str], Any] = {}
         self._called: set[str] = set()
@@ -69,16 +70,16 @@ class Definitions:
                 found.mistake = _never_runs(function)
                 own = unittest_internals.own_method(case, name)
                 self._replacements[_base(case, name), name] = own
-        if not unittest_internals.is_isolated(case):
+        if getattr(case, unittest_internals.TEST_HOOK) is unittest_internals.call_test_method:
             uncalled = {n: getattr(owner, n) for n in _FIXTURES_OF_ISOLATED if hasattr(owner, n)}
             if uncalled:
-                found.uncalled = uncalled
+                self.uncalled.setdefault(case, uncalled)
             for name, function in uncalled.items():
                 self._replacements[_base(owner, name), name] = self._recorded(name, function)
             for fixture in (getattr(owner, name, None) for name in _FIXTURES):
                 if coroutines.is_declared(fixture):
                     found.async_fixture = fixture
-        if vars(found):
+        if vars(found) or case in self.uncalled:
             self.suspicions.setdefault(case, found)
 
     def replace(self, replace: Callable[[type, str, Any], None]) -> None:
@@ -93,8 +94,8 @@ class Definitions:
         self._called.clear()
         if found.mistake is not None:
             test.__dict__[unittest_internals.SET_UP_HOOK] = partial(_fail, test, found.mistake)
-        call = test.__dict__.get(unittest_internals.TEST_HOOK)
-        if found.async_fixture is not None and call is not None and _is_hidden(test):
+        if found.async_fixture is not None and _is_hidden(test):
+            call = test.__dict__[unittest_internals.TEST_HOOK]
             test.__dict__[unittest_internals.TEST_HOOK] = partial(
                 self._call_elsewhere, call, found.async_fixture
             )
@@ -103,7 +104,7 @@ class Definitions:
         """Raise an error if a fixture was not called in a test that has ended."""
         if unittest_internals.TEST_HOOK in test.__dict__:
             return  # its setUp has failed
-        for name, function in getattr(self.suspicions[type(test)], "uncalled", {}).items():
+        for name, function in self.uncalled[type(test)].items():
             if name not in self._called and (is_passed or name == _SET_UP_OF_ISOLATED):
                 raise DefinitionError(
                     f"{locations.describe(function)}: nobody has called it, since "
@@ -155,8 +156,11 @@ def _base(case: type, name: str) -> type:
 
 def _is_hidden(test: TestCase) -> bool:
     """Return True if a test is a coroutine function inside a plain function."""
+    name = unittest_internals.method_name(test)
+    declared = getattr(type(test), name, None)
+    if name not in test.__dict__ and inspect.iscoroutinefunction(declared):
+        return False  # as most are
     function, _ = nose2_cases.function_and_owner(test)
-    declared = getattr(type(test), unittest_internals.method_name(test), None)
     return not coroutines.is_declared(function) and (
         coroutines.is_declared(locations.unwrap(function)) or coroutines.is_declared(declared)
     )

@@ -2,9 +2,9 @@
 
 1. `Host.begin` hands the host a *job*, a coroutine. The first job starts the task; a later one
    wakes it. So all jobs share one task and one `contextvars.Context`.
-2. When a job is done, the loop goes round once more: a task that the job has just started runs its
-   first step. Then the host stops the loop, and waits for the next job. If ``is_last`` says that
-   no other job follows, the task ends instead.
+2. When a job is done, the loop goes round once more if anything is scheduled: a task that the job
+   has just started runs its first step. Then the host stops the loop, and waits for the next job.
+   If ``is_last`` says that no other job follows, the task ends instead.
 3. Hosts nest: the job of the outer host is to await the inner one (`Host.attend`). So whatever
    cancels the outer host, such as a task group of ``setUpClass`` whose task has failed, cancels the
    job of the inner one.
@@ -181,6 +181,13 @@ class Host:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
+    def _stop(self) -> None:
+        """Stop the loop, after what the job has scheduled last, as without us."""
+        if getattr(self.loop, "_ready", True):
+            self.loop.call_soon(self._stop_if_idle)
+        else:
+            self.loop.stop()  # nothing is scheduled: this saves one round of the loop
+
     def _stop_if_idle(self) -> None:
         if self.job is None:  # or the test has stopped the loop before, and another job has begun
             self.loop.stop()
@@ -202,8 +209,7 @@ class Host:
                 if self._is_last():
                     self.state = State.CLOSING
                 else:
-                    # what the job has scheduled last runs before that, as without us
-                    self.loop.call_soon(self._stop_if_idle)
+                    self._stop()
                     await self._next()
         finally:
             if self.on_end is not None and self._outer is None and not self.loop.is_closed():
@@ -216,7 +222,7 @@ class Host:
         task.is_idle = True
         task.hide()
         while self.job is None and self.state is State.OPEN:
-            self._wake = self.loop.create_future()
+            self._wake = asyncio.Future(loop=self.loop)  # not the loop's: it would be recorded
             try:
                 await self._wake
             except asyncio.CancelledError as error:  # of the last step of the job before
