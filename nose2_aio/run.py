@@ -115,6 +115,7 @@ class Run:
         """Close the loop of the run."""
         self.scopes.close_all()
         self._signals.close()
+        self.notes.add(*process_end.abandoned_jobs())
         self._entries += self.check_results.take()
 
     def execute(self, execute: Execute, suite: Any, result: Any, *, is_sent: bool = False) -> Any:
@@ -252,6 +253,7 @@ class Run:
     def end_work(self) -> None:
         """Decide on the problems of the last test, in a worker."""
         self.adapter.close()
+        self.notes.add(*process_end.abandoned_jobs())
 
     def watch_exit(self, terminal: int) -> None:
         """Let nothing hold up the end of this process, a worker, from now on."""

@@ -28,15 +28,22 @@ from threading import Thread
 from types import FrameType
 from typing import Any
 
+from nose2_aio.eventloop import executors
 from nose2_aio.introspection import await_chains
 
-__all__ = ["guard", "leave", "watch", "will_exit"]
+__all__ = ["abandoned_jobs", "guard", "leave", "watch", "will_exit"]
 
 _STDERR = 2
 _INTERRUPTED = 130
 """The exit status of a process that Ctrl-C has ended, as shells show it."""
 _LAST = 10.0
 """Seconds that the functions registered with `atexit` get, if something holds up the exit."""
+
+
+def abandoned_jobs() -> list[str]:
+    """Return a line for each job of a default executor that runs though its loop is closed."""
+    threads = [one for one in threading.enumerate() if one.ident in executors.abandoned_threads]
+    return [f"still running: {line.strip()}" for line in _thread_lines(threads)]
 
 
 def guard(result: Any, grace: float) -> None:
@@ -113,6 +120,14 @@ def _threads() -> list[Thread]:
 
 def _lines(threads: Iterable[Thread]) -> list[str]:
     """Return a line for each of the threads that runs, and for each child process."""
+    children = multiprocessing.active_children()
+    return [
+        *_thread_lines(threads),
+        *(f"  child process {child.name} (pid {child.pid})" for child in children),
+    ]
+
+
+def _thread_lines(threads: Iterable[Thread]) -> list[str]:
     frames = sys._current_frames()
     found = []
     for thread in threads:
@@ -120,5 +135,4 @@ def _lines(threads: Iterable[Thread]) -> list[str]:
             lines = await_chains.of_frame(frames.get(thread.ident or 0))
             place = f": {lines[-1].place}  {lines[-1].source}" if lines else ""
             found.append(f"  thread {thread.name}{place}")
-    children = multiprocessing.active_children()
-    return [*found, *(f"  child process {child.name} (pid {child.pid})" for child in children)]
+    return found

@@ -79,6 +79,24 @@ class Exit(TestCase):
         self.assertRegex(told, r"\n  child process child \(pid \d+\)\n")
         self.assertIn("\nOK\n", summary)
 
+    def test_default_executor(self) -> None:
+        """A job of the default executor that runs on is told. It holds up nothing."""
+        project = Project(self)
+        head = LEAVES.partition("class Leaves")[0]
+        for base in ("TestCase", "IsolatedAsyncioTestCase"):
+            project.write(
+                f"test_{base}.py",
+                f"{head}class Case(unittest.{base}):\n    async def test(self):\n"
+                "        asyncio.get_running_loop().run_in_executor(None, block)\n",
+            )
+        for workers in ("--aio-workers=0", "--aio-workers=1"):
+            run = project.nose2(workers, "--aio-grace=0.05")
+            self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
+            for base in ("TestCase", "IsolatedAsyncioTestCase"):
+                line = rf"\nstill running: thread asyncio_\d_0: test_{base}.py:7 in block  lock.acq"
+                self.assertRegex(run.output, line)
+            self.assertNotIn("The process ends", run.output)
+
     def test_workers(self) -> None:
         """Worker processes don't hold up the run either."""
         project = Project(self)
