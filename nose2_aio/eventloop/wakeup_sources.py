@@ -106,8 +106,8 @@ def describe() -> list[str]:
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     found = []
     for identity in _busy_threads(frames):
-        lines = await_chains.of_frame(frames[identity])
-        place = f", at {lines[-1].place}" if lines else ""
+        line = await_chains.innermost(frames[identity])
+        place = "" if line is None else f", at {line.place}"
         found.append(f"the thread {names.get(identity, identity)}{place}")
     if _has_foreign_thread(frames):
         found.append(

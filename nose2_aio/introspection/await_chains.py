@@ -23,7 +23,16 @@ from typing import Any, NamedTuple
 
 from nose2_aio.introspection import locations
 
-__all__ = ["Line", "format_lines", "frames", "is_hidden", "of_frame", "of_task", "to_lines"]
+__all__ = [
+    "Line",
+    "format_lines",
+    "frames",
+    "innermost",
+    "is_hidden",
+    "of_frame",
+    "of_task",
+    "to_lines",
+]
 
 _HIDDEN_PACKAGES = ("asyncio", "concurrent", "nose2_aio", "selectors", "threading", "uvloop")
 """Packages whose frames are not shown."""
@@ -57,6 +66,18 @@ def of_frame(frame: FrameType | None) -> list[Line]:
 
     They begin where the event loop, unittest or nose2 calls the user's code.
     """
+    return to_lines(reversed(_entries(frame)))
+
+
+def innermost(frame: FrameType | None) -> Line | None:
+    """Return the innermost of these lines that is the user's; of a library, if there is none."""
+    entries = _entries(frame)
+    users = [entry for entry in entries if locations.of_user(entry[0])]
+    return next((_line(*entry) for entry in users or entries), None)
+
+
+def _entries(frame: FrameType | None) -> list[tuple[FrameType, int]]:
+    """Return the frames of a running stack that are shown, with their lines; innermost first."""
     found: list[tuple[FrameType, int]] = []
     while frame is not None and locations.package_of(frame) not in _RUNNERS:
         if found and locations.package_of(frame) == "asyncio":
@@ -64,7 +85,7 @@ def of_frame(frame: FrameType | None) -> list[Line]:
         if not is_hidden(frame):
             found.append((frame, frame.f_lineno))
         frame = frame.f_back
-    return to_lines(reversed(found))
+    return found
 
 
 def format_lines(lines: list[Line], indent: str = "  ") -> list[str]:

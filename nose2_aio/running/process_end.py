@@ -132,7 +132,7 @@ def _thread_lines(threads: Iterable[Thread]) -> list[str]:
     found = []
     for thread in threads:
         if thread.is_alive():
-            lines = await_chains.of_frame(frames.get(thread.ident or 0))
-            place = f": {lines[-1].place}  {lines[-1].source}" if lines else ""
+            line = await_chains.innermost(frames.get(thread.ident or 0))
+            place = "" if line is None else f": {line.place}  {line.source}"
             found.append(f"  thread {thread.name}{place}")
     return found

@@ -106,9 +106,9 @@ class SlowTests:
 
 def _describe(frame: FrameType | None) -> str:
     """Return what the thread with this innermost frame does, and at which line, in one line."""
-    lines = await_chains.of_frame(frame)
-    if lines:
-        return f"is at {lines[-1].place}  {lines[-1].source}"
+    line = await_chains.innermost(frame)
+    if line is not None:
+        return f"is at {line.place}  {line.source}"
     loop = event_loops.running()
     found = [] if loop is None else verdicts.verdict(LoopTasks(loop, own_task(loop)))
     return found[0] if found else "is not in the test's own code"

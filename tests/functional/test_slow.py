@@ -28,6 +28,8 @@ class Case(unittest.TestCase):
     async def test_cleanup(self):
         self.addCleanup(time.sleep, LONG)
     async def test_quick(self): pass
+    def test_library(self):
+        subprocess.run([sys.executable, "-c", f"import time; time.sleep({LONG})"])
     async def test_thread(self):
         await asyncio.to_thread(time.sleep, LONG)
 
@@ -55,6 +57,10 @@ LINES = {
     "test_it.Case.test_awaits": (SLEEPS, "test_awaits"),
     "test_it.Case.test_blocks": (BLOCKS, "test_blocks"),
     "test_it.Case.test_cleanup": ("is not in the test's own code$", ""),
+    "test_it.Case.test_library": (
+        r"is at test_it\.py:\d+ in {}  subprocess\.run\(.*$",
+        "test_library",
+    ),
     "test_it.Case.test_thread": (r"slow at .* in {}: waits for the executor job", "test_thread"),
     "test_it.Isolated.test": (SLEEPS, "test"),
     "tearDownClass (test_it.Late)": (SLEEPS, "tearDownClass"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import types
 from collections.abc import AsyncIterator
 from types import FrameType
 from typing import Any
@@ -18,6 +19,11 @@ async def numbers() -> AsyncIterator[int]:
     """Wait before the first number."""
     await asyncio.Event().wait()
     yield 1
+
+
+def in_library() -> Line | None:
+    """Return the innermost line of this stack."""
+    return await_chains.innermost(sys._getframe())
 
 
 async def iterates() -> None:
@@ -68,6 +74,14 @@ class Chains(TestCase):
         lines = await_chains.of_frame(sys._getframe())
         self.assertEqual(lines[-1].source, "lines = await_chains.of_frame(sys._getframe())")
         self.assertNotIn("unittest", lines[0].place)
+
+    def test_innermost(self) -> None:
+        """The innermost line of a running stack is the user's, if there is one."""
+        code = in_library.__code__.replace(co_filename=asyncio.__file__)
+        line = types.FunctionType(code, globals())()
+        assert line is not None
+        self.assertIn("in test_innermost", line.place)
+        self.assertIsNone(await_chains.innermost(None))
 
     def test_no_line(self) -> None:
         """A frame may have no line number, while an async generator is closed."""
