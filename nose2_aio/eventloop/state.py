@@ -22,7 +22,7 @@ from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.problems import HandlerCall, Problems, current_problems
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitTimes
-from nose2_aio.introspection import locations
+from nose2_aio.introspection import locations, returns
 from nose2_aio.introspection.locations import Origin
 
 __all__ = ["CreatedObject", "LoopState", "name_of_coroutine", "silence_interrupted"]
@@ -171,7 +171,8 @@ class LoopState:
             self._noted.add_failed(self.now, problems, what, name, error)
         else:
             cancelled = "" if future.cancelled() else None
-            self._noted.others.append((self.now, problems, what, name, cancelled))
+            line = returns.take(future)
+            self._noted.others.append((self.now, problems, what, name, cancelled, line))
 
     @property
     def _noted(self) -> Endings:

@@ -48,9 +48,13 @@ _starts: dict[int, Handler] = {}
 """By ``id()`` of the code in `_codes`: it takes microseconds to hash a code object."""
 
 
-def at_return(code: CodeType | None, handler: Handler) -> None:
-    """Call a handler when a function returns, while monitoring is on."""
-    _add(_returns, code, handler)
+def at_return(code: CodeType | None, handler: Handler, *, is_first: bool = False) -> None:
+    """Call a handler when a function returns, while monitoring is on.
+
+    With ``is_first``, do nothing if the function has a handler already.
+    """
+    if not (is_first and id(code) in _returns):
+        _add(_returns, code, handler)
 
 
 def at_start(code: CodeType | None, handler: Handler) -> None:
@@ -62,6 +66,15 @@ def _add(handlers: dict[int, Handler], code: CodeType | None, handler: Handler) 
     if code is not None:
         _codes[id(code)] = code
         handlers[id(code)] = handler
+        if is_on():
+            _monitor(id(code))
+
+
+def _monitor(key: int) -> None:
+    """Tell Python the events of a code object."""
+    start, end = _API.events.PY_START, _API.events.PY_RETURN
+    events = (key in _starts and start) | (key in _returns and end)
+    _API.set_local_events(_TOOL, _codes[key], events)
 
 
 def is_on() -> bool:
@@ -78,18 +91,15 @@ def on() -> Iterator[None]:
     tool = _TOOL
     _API.use_tool_id(tool, _NAME)
     kinds = ((_API.events.PY_START, _note_start), (_API.events.PY_RETURN, _note_return))
-    wanted: dict[int, int] = {}
-    for (event, note), handlers in zip(kinds, (_starts, _returns), strict=True):
+    for event, note in kinds:
         _API.register_callback(tool, event, note)
-        for key in handlers:
-            wanted[key] = wanted.get(key, 0) | event
-    for key, event in wanted.items():
-        _API.set_local_events(tool, _codes[key], event)
+    for key in _codes:
+        _monitor(key)
     try:
         yield
     finally:
-        for key in wanted:
-            _API.set_local_events(tool, _codes[key], 0)
+        for code in _codes.values():
+            _API.set_local_events(tool, code, 0)
         for event, _ in kinds:
             _API.register_callback(tool, event, None)
         _API.free_tool_id(tool)

@@ -149,13 +149,14 @@ def _ended(loop: AbstractEventLoop) -> list[str]:
     loop_state = instrumented.state_of(loop)
     if loop_state is None:
         return []
-    found: dict[tuple[str, str | None], tuple[str, int]] = {}
+    found: dict[tuple[Any, ...], tuple[str, int]] = {}
     for one in loop_state.endings or ():
         text = one.describe(loop_state.now)
         if one.error is None and _is_asyncios(one.name):
             continue
-        _, count = found.get((one.name or text, one.error), ("", 0))
-        found[one.name or text, one.error] = text, count + one.times
+        key = one.name or text, one.error, one.line
+        _, count = found.get(key, ("", 0))
+        found[key] = text, count + one.times
     lines = [
         f"  {text}{f' (and {count - 1} more like it)' if count > 1 else ''}"
         for text, count in itertools.islice(found.values(), _MAX_ENDED)
