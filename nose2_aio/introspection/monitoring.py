@@ -1,6 +1,6 @@
 """Call functions of ours where a function of asyncio starts or returns, with ``sys.monitoring``.
 
-Nothing is replaced, and nothing else becomes slower: Python calls us at single functions only. It
+Nothing is replaced. Python calls us at single functions only, and where code handles an exception. It
 has this since version 3.12. Before that, or if another tool has taken our identifier, nothing is
 called.
 """
