@@ -22,12 +22,12 @@ from nose2_aio.introspection import locations
 
 __all__ = [
     "ASYNCIO",
+    "at_handler",
     "at_return",
     "at_start",
     "caller",
     "current_task",
     "is_on",
-    "noting_handlers",
     "on",
 ]
 
@@ -42,6 +42,8 @@ ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep  # noqa: PTH120
 Handler = Callable[[FrameType, Any], None]
 """Gets the frame of the function, and what it returns. It must not raise anything."""
 
+_callbacks: dict[str, Callable[..., None]] = {}
+"""By the name of an event that is monitored in all code."""
 _codes: dict[int, CodeType] = {}
 _returns: dict[int, Handler] = {}
 _starts: dict[int, Handler] = {}
@@ -60,6 +62,16 @@ def at_return(code: CodeType | None, handler: Handler, *, is_first: bool = False
 def at_start(code: CodeType | None, handler: Handler) -> None:
     """Call a handler when a function starts, while monitoring is on."""
     _add(_starts, code, handler)
+
+
+def at_handler(handler: Callable[[CodeType, int, BaseException], None]) -> None:
+    """Call a function where an exception reaches a handler in any code, while monitoring is on.
+
+    It gets the code, the offset of the handler's first instruction, and the exception. Handling an
+    exception takes 0.05 µs longer then. All other code is as fast as before. Only the last function
+    that was given is called.
+    """
+    _callbacks["EXCEPTION_HANDLED"] = handler
 
 
 def _add(handlers: dict[int, Handler], code: CodeType | None, handler: Handler) -> None:
@@ -90,38 +102,22 @@ def on() -> Iterator[None]:
         return
     tool = _TOOL
     _API.use_tool_id(tool, _NAME)
-    kinds = ((_API.events.PY_START, _note_start), (_API.events.PY_RETURN, _note_return))
-    for event, note in kinds:
+    everywhere = {getattr(_API.events, name): function for name, function in _callbacks.items()}
+    kinds = {_API.events.PY_START: _note_start, _API.events.PY_RETURN: _note_return, **everywhere}
+    for event, note in kinds.items():
         _API.register_callback(tool, event, note)
     for key in _codes:
         _monitor(key)
+    _API.set_events(tool, sum(everywhere))
     try:
         yield
     finally:
+        _API.set_events(tool, 0)
         for code in _codes.values():
             _API.set_local_events(tool, code, 0)
-        for event, _ in kinds:
+        for event in kinds:
             _API.register_callback(tool, event, None)
         _API.free_tool_id(tool)
-
-
-@contextmanager
-def noting_handlers(note: Callable[[CodeType, int, BaseException], None]) -> Iterator[None]:
-    """Inside the block, call a function where an exception reaches a handler, in any code.
-
-    It gets the code, the offset of the handler's first instruction, and the exception.
-    """
-    if not is_on():
-        yield
-        return
-    event = _API.events.EXCEPTION_HANDLED
-    _API.register_callback(_TOOL, event, note)
-    _API.set_events(_TOOL, event)
-    try:
-        yield
-    finally:
-        _API.set_events(_TOOL, 0)
-        _API.register_callback(_TOOL, event, None)
 
 
 def current_task() -> Task[Any] | None:

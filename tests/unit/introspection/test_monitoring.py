@@ -75,18 +75,21 @@ class Monitoring(TestCase):
             self.assertFalse(monitoring.is_on())
         with mock.patch.object(monitoring, "_API", None), monitoring.on():
             self.assertFalse(monitoring.is_on())
-            with monitoring.noting_handlers(lambda *_: calls.append("never")):
-                self.raises()
         expected = ["start function", "return function", "return other"]
         expected += ["start function", "return function"] * 2
         self.assertEqual(calls, expected if HAS_MONITORING else [])
 
     def test_handlers(self) -> None:
-        """Handlers that an exception reaches are noted inside the block."""
+        """Handlers that an exception reaches are noted while it is on."""
         found: list[Any] = []
-        with monitoring.noting_handlers(lambda *noted: found.append(noted)):
+        with (
+            mock.patch.multiple(monitoring, _TOOL=3, _NAME="inner"),
+            mock.patch.dict(monitoring._callbacks),
+        ):
+            monitoring.at_handler(lambda *noted: found.append(noted))
+            with monitoring.on():
+                self.raises()
             self.raises()
-        self.raises()
         names = [(code.co_name, repr(error)) for code, _, error in found]
         self.assertEqual(names.count(("raises", "ValueError(1)")), int(HAS_MONITORING))
 
