@@ -112,12 +112,13 @@ def on() -> Iterator[None]:
     try:
         yield
     finally:
-        _API.set_events(tool, 0)
-        for code in _codes.values():
-            _API.set_local_events(tool, code, 0)
-        for event in kinds:
-            _API.register_callback(tool, event, None)
-        _API.free_tool_id(tool)
+        if is_on():  # or a test has freed the identifier
+            _API.set_events(tool, 0)
+            for code in _codes.values():
+                _API.set_local_events(tool, code, 0)
+            for event in kinds:
+                _API.register_callback(tool, event, None)
+            _API.free_tool_id(tool)
 
 
 def current_task() -> Task[Any] | None:
