@@ -22,7 +22,7 @@ from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.problems import HandlerCall, Problems, current_problems
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitTimes
-from nose2_aio.introspection import locations
+from nose2_aio.introspection import holders, locations
 from nose2_aio.introspection.locations import Origin
 
 __all__ = ["CreatedObject", "LoopState", "name_of_coroutine", "silence_interrupted"]
@@ -168,10 +168,13 @@ class LoopState:
         # ``exception()`` would mark the exception as retrieved
         error = future._exception
         if error is not None:
-            self._noted.add_failed(self.now, problems, what, name, error)
+            text: str | None = self._noted.add_failed(self.now, problems, what, name, error)
         else:
-            cancelled = "" if future.cancelled() else None
-            self._noted.others.append((self.now, problems, what, name, cancelled))
+            text = "" if future.cancelled() else None
+            self._noted.others.append((self.now, problems, what, name, text))
+        user = holders.user_of(future)
+        if user is not None and text is not None:
+            user.end = f"failed ({text})" if text else "was cancelled"
 
     @property
     def _noted(self) -> Endings:
