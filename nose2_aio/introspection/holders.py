@@ -184,6 +184,13 @@ def _noting(most: int, *, is_taken: bool = False) -> Handler:
     return note
 
 
+def _note_cleared(frame: FrameType, value: Any) -> None:
+    """Note who clears an event, unless it is that of a queue."""
+    back = frame.f_back
+    if back is None or back.f_code is not _PUT:
+        _note(frame, value)
+
+
 def _note_given_back(frame: FrameType, _: Any) -> None:
     """Forget what this task has taken, or else what was taken first."""
     uses = _find(frame.f_locals["self"])
@@ -272,8 +279,9 @@ _ANSWERS: dict[CodeType | None, Callable[[Any, _Uses, _By], str]] = {
 _HELD = (_ACQUIRE, _SLOT, code_of(asyncio.Queue, "join"))
 """The methods in which a task waits for what others hold."""
 
-for _code in (_ACQUIRE, _CLEAR):
-    monitoring.at_return(_code, _noting(_MAX_CALLERS))
+_note = _noting(_MAX_CALLERS)
+monitoring.at_return(_ACQUIRE, _note)
+monitoring.at_return(_CLEAR, _note_cleared)
 monitoring.at_return(_SLOT, _noting(_MAX_CALLERS, is_taken=True))
 monitoring.at_return(_PUT, _noting(1))
 monitoring.at_return(_GET, _noting(1, is_taken=True))

@@ -196,6 +196,16 @@ class Handlers(TestCase):
         del lock, frame
         self.assertNotIn(key, holders._noted)
 
+    async def test_cleared(self) -> None:
+        """Who clears an event is noted, but not of that which each queue has."""
+        put = SimpleNamespace(f_code=holders._PUT, f_back=None, f_lasti=0)
+        for back, is_noted in ((put, False), (None, True), (sys._getframe(), True)):
+            event = asyncio.Event()
+            frame = frame_of(event.clear, self=event)
+            frame.f_back = back
+            monitoring._returns[id(frame.f_code)](frame, None)
+            self.assertEqual(id(event) in holders._noted, is_noted)
+
     def test_cleanups(self) -> None:
         """The line that has registered a cleanup is noted, for each test, class and module."""
 
