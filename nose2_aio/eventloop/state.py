@@ -165,16 +165,20 @@ class LoopState:
             return
         _, problems, _, name = found
         what = what or future.get_name()  # type: ignore[attr-defined]  # a task's
+        noted, now = self.endings or self._noted, self.now
         # ``exception()`` would mark the exception as retrieved
         error = future._exception
         if error is not None:
-            text: str | None = self._noted.add_failed(self.now, problems, what, name, error)
+            how = f"failed ({noted.add_failed(now, problems, what, name, error)})"
+        elif future.cancelled():
+            how = "was cancelled"
+            noted.others.append((now, problems, what, name, ""))
         else:
-            text = "" if future.cancelled() else None
-            self._noted.others.append((self.now, problems, what, name, text))
+            noted.others.append((now, problems, what, name))
+            return
         user = holders.user_of(future)
-        if user is not None and text is not None:
-            user.end = f"failed ({text})" if text else "was cancelled"
+        if user is not None:
+            user.end = how
 
     @property
     def _noted(self) -> Endings:
