@@ -1,8 +1,7 @@
 """Call functions of ours where a function of asyncio starts or returns, with ``sys.monitoring``.
 
-Nothing is replaced. Python calls us at single functions only, and where code handles an exception.
-It has this since version 3.12. Before that, or if another tool has taken our identifier, nothing is
-called.
+Nothing is replaced. Python calls us for single functions, and where code handles an exception. This
+needs Python 3.12. On older ones, or if another tool has taken our identifier, nothing is called.
 """
 
 from __future__ import annotations

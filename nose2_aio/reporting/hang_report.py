@@ -138,7 +138,7 @@ def _paragraphs(tasks: LoopTasks, others: list[Task[Any]]) -> list[list[str]]:
         paragraphs.append(lines)
     left = sum(map(len, itertools.islice(found.values(), MAX_TASKS, None))) + tasks.left_out
     if left:
-        paragraphs.append([f"... and {left} tasks more."])
+        paragraphs.append([f"... and {left} more tasks."])
     return paragraphs
 
 

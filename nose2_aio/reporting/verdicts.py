@@ -30,7 +30,7 @@ _HEADS = {
 def verdict(tasks: LoopTasks) -> list[str]:
     """Return the line on what the test waits for in the end; none if there is no task.
 
-    If no test waits, it is about the task whose wait tells most.
+    If no test waits, it is about the task whose wait says most.
     """
     if not tasks.ordered:
         return []
