@@ -16,7 +16,7 @@ from typing import Any
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import AioError, DeadlockError
 from nose2_aio.eventloop import instrumented
-from nose2_aio.introspection import swallowing, tracebacks
+from nose2_aio.introspection import tracebacks
 from nose2_aio.introspection.debuggers import is_debugged
 from nose2_aio.reporting import hang_report
 from nose2_aio.running.deadlines import Deadline, Limit
@@ -80,8 +80,7 @@ class Canceller:
                 return False
             task.add_done_callback(self._stop)  # it may not have started
             try:
-                with swallowing.noting():
-                    self._run()
+                self._run()
             except KeyboardInterrupt as error:
                 if self._reason is not None:
                     error.add_note(f"\nIt was being cancelled: {self._reason}")
