@@ -15,6 +15,7 @@ import itertools
 import re
 import sys
 from asyncio import AbstractEventLoop, Task
+from collections import Counter
 from types import FrameType
 from typing import Any
 
@@ -170,13 +171,19 @@ def _is_asyncios(name: str) -> bool:
 
 
 def _threads(executor: Executor) -> list[list[str]]:
-    """Return a paragraph for each job that an executor runs."""
+    """Return a paragraph for each job that an executor runs. Those at the same lines share one."""
     frames = wakeup_sources.other_frames()
-    found = []
+    found: Counter[tuple[str, ...]] = Counter()
     for identity, job in list(executor.running.items()):
         lines = await_chains.format_lines(await_chains.of_frame(frames.get(identity)))
-        found.append([f"A thread of the executor runs {job}{':' if lines else ''}", *lines])
-    return found
+        found[f"{job}{':' if lines else ''}", *lines] += 1
+    return [
+        [
+            f"{'A thread' if n == 1 else f'{n} threads'} of the executor run{'s' * (n == 1)} {job}",
+            *lines,
+        ]
+        for (job, *lines), n in found.items()
+    ]
 
 
 def _clock(loop: AbstractEventLoop) -> list[list[str]]:

@@ -142,8 +142,8 @@ class Verdicts(TestCase):
         with mock.patch.object(instrumented, "describe_wakeup_sources", return_value=[]):
             self.assertRegex(
                 await self.report(),
-                r"; only the timer for builtins\.print in 50 s or "
-                r"the timer for builtins\.print in 60 s or 3 other things could wake it$",
+                r"; only the timer for builtins\.print in \S+ s or "
+                r"the timer for builtins\.print in \S+ s or 3 other things could wake it$",
             )
         for each in (*timers, *others, waiting):
             each.cancel()
@@ -188,3 +188,18 @@ class Verdicts(TestCase):
     async def awaits(self, one: asyncio.Future[None]) -> None:
         """Await."""
         await one
+
+
+class Threads(TestCase):
+    """The jobs that an executor runs."""
+
+    def test_same(self) -> None:
+        """Jobs at the same lines share one paragraph."""
+        executor = mock.Mock(running={-1: "time.sleep", -2: "int", -3: "time.sleep"})
+        self.assertEqual(
+            hang_report._threads(executor),
+            [
+                ["2 threads of the executor run time.sleep"],
+                ["A thread of the executor runs int"],
+            ],
+        )
