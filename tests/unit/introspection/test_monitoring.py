@@ -113,7 +113,7 @@ class Monitoring(TestCase):
         """The user's functions are looked for through asyncio, libraries and our own functions."""
         theirs = os.path.join(os.path.dirname(os.__file__), "some.py")  # noqa: PTH118, PTH120
         asyncios = os.path.join(monitoring.ASYNCIO, "locks.py")  # noqa: PTH118
-        ours, here = nose2_aio.__file__, __file__
+        ours, here, runner = nose2_aio.__file__, __file__, unittest.case.__file__
         for filenames, expected in (
             ((asyncios,), [here, here]),
             ((asyncios, asyncios), [here, here]),
@@ -122,7 +122,9 @@ class Monitoring(TestCase):
             ((ours, theirs, asyncios), [theirs]),
             ((ours, theirs, theirs, asyncios), [theirs]),
             ((ours, "a.py", theirs, "b.py", asyncios), ["b.py", "a.py"]),
-            ((unittest.case.__file__, "a.py", "b.py", asyncios), ["b.py", "a.py"]),
+            ((runner, "a.py", "b.py", asyncios), ["b.py", "a.py"]),
+            (("a.py", runner, asyncios), ["a.py", here, here]),
+            (("a.py", runner, ours, asyncios), [asyncios]),
             (("a.py", "b.py", "c.py", "d.py", asyncios), ["d.py", "c.py", "b.py"]),
             (("a.py", *[theirs] * 99), [theirs]),
         ):
