@@ -198,6 +198,20 @@ class Handlers(TestCase):
         del lock, frame
         self.assertNotIn(key, holders._noted)
 
+    async def test_user(self) -> None:
+        """A task that has used something keeps its name. The task of a test has none."""
+        current = asyncio.current_task()
+        assert current is not None
+        task = asyncio.create_task(asyncio.sleep(0), name="Task")
+        user = holders.User(task)
+        name = lambda one: one.get_name().lower()
+        self.assertEqual(user.describe(name, task), "this task itself")
+        self.assertEqual(user.describe(name, current), "task")
+        await task
+        self.assertEqual(user.describe(name, current), "Task (sleep), which has ended,")
+        self.assertEqual(holders.User(current).name, "")
+        self.assertIsNone(holders.user_of(self))
+
     async def test_cleared(self) -> None:
         """Who clears an event is noted, but not of that which each queue has."""
         put = SimpleNamespace(f_code=holders._PUT, f_back=None, f_lasti=0)
