@@ -103,18 +103,20 @@ class Attribution:
         """Delete attributes whose finalizers may report something, such as an unclosed session.
 
         Otherwise the finalizers would run with the test case's, after the test was reported. Only
-        attributes that the test has set, and that nothing else refers to, are deleted.
+        attributes that the test has set, and that nothing else refers to, are deleted. A class or a
+        cleanup that keeps the test case may still need them.
         """
         is_async = self.has_run_coroutine or unittest_internals.is_isolated(type(test))
         if not (is_async and self._is_checked(test)):
             return
         owner = nose2_cases.user_object(test)
         new = [name for name in owner.__dict__ if name not in self._attributes_before]
+        keepers = unittest_internals.cleanups_of(None)  # those of its module
         token = current_problems.set(self.problems)
         calls = self.problems.handler_calls
         try:
             with asyncio_log.captured() as logged:
-                for name in attributes.release(owner, new):
+                for name in attributes.release(owner, new, keepers):
                     found = (
                         *self.problems.handler_calls[len(calls) :],
                         *map(HandlerCall.of_log, logged),

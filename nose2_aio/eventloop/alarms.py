@@ -27,10 +27,11 @@ from nose2_aio.config.seconds import monotonic
 
 __all__ = ["SIGNAL", "Alarm", "OnAlarm", "Overrun", "ProcessAlarms", "process_alarms"]
 
-SIGNAL: int = (
-    signal.SIGRTMIN + 6 if hasattr(signal, "SIGRTMIN") else getattr(signal, "SIGVTALRM", 0)
-)
-"""The signal of alarms. Tests are unlikely to use it."""
+SIGNAL: int = getattr(signal, "SIGURG", 0)
+"""The signal of alarms. Without a handler it is ignored: a test may reset all handlers.
+
+Tests are unlikely to use it.
+"""
 
 _MAX_STACK = 20_000
 """How many bytes of a stack are read."""
@@ -78,8 +79,11 @@ class ProcessAlarms:
         """None if the system has no timer that sends a signal of our choice, as macOS."""
         self._spec = _TimerSpec()
         self._spec_reference = ctypes.byref(self._spec)
-        self._stacks = -1
-        """The file descriptor that C code writes the stack to when the signal comes."""
+        self._stacks = _new_file()
+        """The file descriptor that C code writes the stack to when the signal comes.
+
+        It is open before any test: tests count what they leave open.
+        """
         self._thread: threading.Timer | None = None
         """The thread that waits and sends the signal, if there is no such timer."""
 
@@ -98,9 +102,16 @@ class ProcessAlarms:
             signal.signal(SIGNAL, signal.SIG_DFL)
 
     def forget(self) -> None:
-        """Turn all alarms off. Called in a child process that was forked: it has no timer."""
+        """Turn all alarms off. Called in a child process that was forked: it has no timer.
+
+        It gets a file of its own, in place of its parent's.
+        """
         self._alarms.clear()
         self.release()
+        if self._stacks >= 0:
+            own = _new_file()
+            os.dup2(own, self._stacks, inheritable=False)
+            os.close(own)
 
     def _set_signal(self) -> None:
         """Set the timer for the earliest alarm.
@@ -110,7 +121,6 @@ class ProcessAlarms:
         is_new = self._owner != os.getpid()
         if is_new:
             self._owner, self._timer = os.getpid(), _new_timer()
-            self._stacks = os.memfd_create("stacks") if hasattr(os, "memfd_create") else -1
         if self._alarms and (is_new or signal.getsignal(SIGNAL) is not self.handler):
             faulthandler.unregister(SIGNAL)
             signal.signal(SIGNAL, self.handler)
@@ -153,6 +163,11 @@ class ProcessAlarms:
         os.ftruncate(self._stacks, 0)
         os.lseek(self._stacks, 0, os.SEEK_SET)
         return text
+
+
+def _new_file() -> int:
+    """Return the file descriptor of a new file in memory; -1 if the system has none."""
+    return os.memfd_create("stacks") if hasattr(os, "memfd_create") else -1
 
 
 def _new_timer() -> ctypes.c_void_p | None:

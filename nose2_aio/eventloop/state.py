@@ -22,7 +22,7 @@ from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.problems import HandlerCall, Problems, current_problems
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitTimes
-from nose2_aio.introspection import holders, locations
+from nose2_aio.introspection import holders, locations, returns
 from nose2_aio.introspection.locations import Origin
 
 __all__ = ["CreatedObject", "LoopState", "name_of_coroutine", "silence_interrupted"]
@@ -174,7 +174,7 @@ class LoopState:
             how = "was cancelled"
             noted.others.append((now, problems, what, name, ""))
         else:
-            noted.others.append((now, problems, what, name))
+            noted.others.append((now, problems, what, name, None, returns.take(future)))
             return
         user = holders.user_of(future)
         if user is not None:

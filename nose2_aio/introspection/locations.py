@@ -41,6 +41,8 @@ _LIBRARIES = tuple(
     sorted({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, reverse=True)
 )
 """The directories of libraries. A directory inside another one comes before it."""
+_NOT_USERS = tuple(f"{one}{os.sep}" for one in (*_LIBRARIES, sysconfig.get_path("scripts")))
+"""The directories that no file of the user's is in. One is that of the script ``nose2``."""
 _FOLDER = f"{Path(__file__).parent.parent}{os.sep}"
 """The directory of this package."""
 _UNITTEST = f"{Path(unittest.__file__).parent}{os.sep}"
@@ -143,7 +145,7 @@ def package_of(frame: FrameType) -> str:
 
 def is_users(filename: str) -> bool:
     """Return True if a file is the user's, and not a library's."""
-    return not filename.startswith(_LIBRARIES) and filename[:1] != "<"
+    return not filename.startswith(_NOT_USERS) and filename[:1] != "<"
 
 
 def of_user(frame: FrameType) -> bool:

@@ -1,8 +1,7 @@
 """Call functions of ours where a function of asyncio starts or returns, with ``sys.monitoring``.
 
-Nothing is replaced, and nothing else becomes slower: Python calls us at single functions only. It
-has this since version 3.12. Before that, or if another tool has taken our identifier, nothing is
-called.
+Nothing is replaced. Python calls us for single functions, and where code handles an exception. This
+needs Python 3.12. On older ones, or if another tool has taken our identifier, nothing is called.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from nose2_aio.introspection import locations
 __all__ = [
     "ASYNCIO",
     "Callers",
+    "at_handler",
     "at_return",
     "at_start",
     "callers",
     "current_task",
     "is_on",
     "is_own",
-    "noting_handlers",
     "on",
 ]
 
@@ -43,6 +42,8 @@ ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep  # noqa: PTH120
 Handler = Callable[[FrameType, Any], None]
 """Gets the frame of the function, and what it returns. It must not raise anything."""
 
+_callbacks: dict[str, Callable[..., None]] = {}
+"""By the name of an event that is monitored in all code."""
 Callers = tuple[tuple[CodeType, int], ...]
 """Functions, and the offsets of the instructions that they were at."""
 
@@ -52,9 +53,13 @@ _starts: dict[int, Handler] = {}
 """By ``id()`` of the code in `_codes`: it takes microseconds to hash a code object."""
 
 
-def at_return(code: CodeType | None, handler: Handler) -> None:
-    """Call a handler when a function returns, while monitoring is on."""
-    _add(_returns, code, handler)
+def at_return(code: CodeType | None, handler: Handler, *, is_first: bool = False) -> None:
+    """Call a handler when a function returns, while monitoring is on.
+
+    With ``is_first``, do nothing if the function has a handler already.
+    """
+    if not (is_first and id(code) in _returns):
+        _add(_returns, code, handler)
 
 
 def at_start(code: CodeType | None, handler: Handler) -> None:
@@ -62,10 +67,29 @@ def at_start(code: CodeType | None, handler: Handler) -> None:
     _add(_starts, code, handler)
 
 
+def at_handler(handler: Callable[[CodeType, int, BaseException], None]) -> None:
+    """Call a function where an exception reaches a handler in any code, while monitoring is on.
+
+    It gets the code, the offset of the handler's first instruction, and the exception. Handling an
+    exception takes 0.05 µs longer then. All other code is as fast as before. Only the last function
+    that was given is called.
+    """
+    _callbacks["EXCEPTION_HANDLED"] = handler
+
+
 def _add(handlers: dict[int, Handler], code: CodeType | None, handler: Handler) -> None:
     if code is not None:
         _codes[id(code)] = code
         handlers[id(code)] = handler
+        if is_on():
+            _monitor(id(code))
+
+
+def _monitor(key: int) -> None:
+    """Tell Python the events of a code object."""
+    start, end = _API.events.PY_START, _API.events.PY_RETURN
+    events = (key in _starts and start) | (key in _returns and end)
+    _API.set_local_events(_TOOL, _codes[key], events)
 
 
 def is_on() -> bool:
@@ -81,41 +105,23 @@ def on() -> Iterator[None]:
         return
     tool = _TOOL
     _API.use_tool_id(tool, _NAME)
-    kinds = ((_API.events.PY_START, _note_start), (_API.events.PY_RETURN, _note_return))
-    wanted: dict[int, int] = {}
-    for (event, note), handlers in zip(kinds, (_starts, _returns), strict=True):
+    everywhere = {getattr(_API.events, name): function for name, function in _callbacks.items()}
+    kinds = {_API.events.PY_START: _note_start, _API.events.PY_RETURN: _note_return, **everywhere}
+    for event, note in kinds.items():
         _API.register_callback(tool, event, note)
-        for key in handlers:
-            wanted[key] = wanted.get(key, 0) | event
-    for key, event in wanted.items():
-        _API.set_local_events(tool, _codes[key], event)
+    for key in _codes:
+        _monitor(key)
+    _API.set_events(tool, sum(everywhere))
     try:
         yield
     finally:
-        for key in wanted:
-            _API.set_local_events(tool, _codes[key], 0)
-        for event, _ in kinds:
-            _API.register_callback(tool, event, None)
-        _API.free_tool_id(tool)
-
-
-@contextmanager
-def noting_handlers(note: Callable[[CodeType, int, BaseException], None]) -> Iterator[None]:
-    """Inside the block, call a function where an exception reaches a handler, in any code.
-
-    It gets the code, the offset of the handler's first instruction, and the exception.
-    """
-    if not is_on():
-        yield
-        return
-    event = _API.events.EXCEPTION_HANDLED
-    _API.register_callback(_TOOL, event, note)
-    _API.set_events(_TOOL, event)
-    try:
-        yield
-    finally:
-        _API.set_events(_TOOL, 0)
-        _API.register_callback(_TOOL, event, None)
+        if is_on():  # or a test has freed the identifier
+            _API.set_events(tool, 0)
+            for code in _codes.values():
+                _API.set_local_events(tool, code, 0)
+            for event in kinds:
+                _API.register_callback(tool, event, None)
+            _API.free_tool_id(tool)
 
 
 def current_task() -> Task[Any] | None:

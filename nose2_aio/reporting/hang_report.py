@@ -22,7 +22,7 @@ from nose2_aio.eventloop import instrumented, wakeup_sources
 from nose2_aio.eventloop.executors import Executor
 from nose2_aio.introspection import await_chains, locations, swallowing, waits
 from nose2_aio.introspection.await_chains import Line
-from nose2_aio.introspection.waits import Kind, Links
+from nose2_aio.introspection.waits import Links
 from nose2_aio.reporting import verdicts
 from nose2_aio.reporting.loop_tasks import LoopTasks, is_idle_host, name_of, own_task
 
@@ -109,13 +109,11 @@ def swallowed_lines(loop: AbstractEventLoop, own: Task[Any] | None) -> list[str]
 def task_lines(tasks: LoopTasks, task: Task[Any]) -> list[str]:
     """Return the await chain of a task as indented lines. The last line says what it waits for."""
     lines = await_chains.format_lines(await_chains.of_task(task))
-    wait = tasks.wait_of(task)
-    # one that is about to run may be about to end
-    is_swallowed = task.cancelling() and wait.kind is not Kind.NOTHING
+    swallowed = verdicts.is_swallowed(tasks, task)
     return [
         *lines,
-        f"  {wait.full_words}",
-        *([f"  It {swallowing.describe(task)}."] if is_swallowed else []),
+        f"  {tasks.wait_of(task).full_words}",
+        *([f"  It {swallowing.describe(task)}."] if swallowed else []),
     ]
 
 
@@ -140,7 +138,7 @@ def _paragraphs(tasks: LoopTasks, others: list[Task[Any]]) -> list[list[str]]:
         paragraphs.append(lines)
     left = sum(map(len, itertools.islice(found.values(), MAX_TASKS, None))) + tasks.left_out
     if left:
-        paragraphs.append([f"... and {left} tasks more."])
+        paragraphs.append([f"... and {left} more tasks."])
     return paragraphs
 
 
@@ -149,13 +147,14 @@ def _ended(loop: AbstractEventLoop) -> list[str]:
     loop_state = instrumented.state_of(loop)
     if loop_state is None:
         return []
-    found: dict[tuple[str, str | None], tuple[str, int]] = {}
+    found: dict[tuple[Any, ...], tuple[str, int]] = {}
     for one in loop_state.endings or ():
         text = one.describe(loop_state.now)
         if one.error is None and _is_asyncios(one.name):
             continue
-        _, count = found.get((one.name or text, one.error), ("", 0))
-        found[one.name or text, one.error] = text, count + one.times
+        key = one.name or text, one.error, one.line
+        _, count = found.get(key, ("", 0))
+        found[key] = text, count + one.times
     lines = [
         f"  {text}{f' (and {count - 1} more like it)' if count > 1 else ''}"
         for text, count in itertools.islice(found.values(), _MAX_ENDED)

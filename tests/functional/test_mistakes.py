@@ -185,6 +185,20 @@ class Tests(TestCase):
                 async def test_1(self): self.asyncTearDown()
                 async def test_2(self): self.asyncTearDown()
                 async def test_3(self): raise unittest.SkipTest
+
+            class Mixin:
+                async def asyncSetUp(self): pass
+
+            class Both(Mixin, unittest.TestCase):
+                def test_both(self): pass
+                async def test_meant(self): pass
+
+            class NoFunctions(unittest.TestCase):
+                asyncSetUp = None
+                @classmethod
+                async def asyncTearDown(cls): cls.is_called = True
+                async def tearDown(self): await self.asyncTearDown()
+                async def test_none(self): pass
             """,
         )
         for workers in ("0", "2"):
@@ -198,7 +212,8 @@ class Tests(TestCase):
                 2,
                 run.output,
             )
-            self.assertEqual(run.output.count("nobody has called it"), 3, run.output)
+            self.assertEqual(run.output.count("nobody has called it"), 4, run.output)
+            self.assertIn("since Both is no Isolated", run.output)
             self.assertIn("since TestClass is no Isolated", run.output)
             self.assertIn("Name it tearDown, or", run.output)
             self.assertIn(
@@ -210,7 +225,7 @@ class Tests(TestCase):
             self.assertEqual(run.output.count("Only Isolated"), 2)
             self.assertEqual(
                 sorted(run.outcomes.values()),
-                sorted(["ERROR"] * 6 + ["FAIL"] + ["ok"] * 3 + ["skipped"] * 3),
+                sorted(["ERROR"] * 7 + ["FAIL"] + ["ok"] * 5 + ["skipped"] * 3),
                 run.output,
             )
             self.assertNotIn("nose2_aio/", run.output)

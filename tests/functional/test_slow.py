@@ -90,6 +90,12 @@ class Case(unittest.TestCase):
         time.sleep(0.2)
     def test_g_slow(self):
         time.sleep(0.2)
+    def test_h_resets(self):
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+        time.sleep(0.2)
+    def test_i_slow(self):
+        time.sleep(0.2)
 """
 
 
@@ -142,6 +148,6 @@ class Slow(TestCase):
     def test_alarms(self) -> None:
         """Tests may use SIGALRM. If one resets our signal, a later test gets its line again."""
         run = Project(self, test_it=ALARMS).nose2("--aio-slow=0.1")
-        self.assertEqual((run.returncode, run.ran), (0, 7), run.output)
+        self.assertEqual((run.returncode, run.ran), (0, 9), run.output)
         told = re.findall(r"test_(\w)_slow has run for 0\.1 s: ", run.output)
-        self.assertEqual(told, ["b", "d", "g"], run.output)
+        self.assertEqual(told, ["b", "d", "g", "i"], run.output)

@@ -52,7 +52,7 @@ class Case(unittest.TestCase):
     def test_08(self): pass
 
     def test_09_sleep(self):
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN + 6])
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGURG])
         time.sleep(60)
 
     def test_10(self): pass
@@ -173,7 +173,7 @@ class TearDown(unittest.TestCase):
 class Stuck(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN + 6])
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGURG])
         time.sleep(60)
     def test_1(self): pass
 
@@ -259,7 +259,7 @@ class Case(unittest.TestCase):
         ctypes.string_at(0)
     def test_2(self):
         subprocess.Popen(["sleep", "60"], start_new_session=True)
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN + 6])
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGURG])
         time.sleep(60)
     def test_3(self): pass
 """,

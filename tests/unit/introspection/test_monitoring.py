@@ -43,6 +43,9 @@ class Monitoring(TestCase):
     def function(self) -> None:
         """Call a handler."""
 
+    def other(self) -> None:
+        """Call a handler that is added while it is on."""
+
     def test_on(self) -> None:
         """It is on inside the block, unless another tool has the identifier, or Python has none."""
         calls: list[str] = []
@@ -61,6 +64,8 @@ class Monitoring(TestCase):
             with monitoring.on():
                 self.assertEqual(monitoring.is_on(), HAS_MONITORING)
                 self.function()
+                monitoring.at_return(self.other.__func__.__code__, note("return"))  # type: ignore[attr-defined]
+                self.other()
                 with monitoring.on():  # it is on already
                     self.function()
                 with mock.patch.object(monitoring, "_NAME", "other"), monitoring.on():
@@ -68,19 +73,26 @@ class Monitoring(TestCase):
                     self.function()
             self.function()
             self.assertFalse(monitoring.is_on())
+            with monitoring.on():
+                if HAS_MONITORING:  # a test may free what isn't its own
+                    sys.monitoring.free_tool_id(3)
         with mock.patch.object(monitoring, "_API", None), monitoring.on():
             self.assertFalse(monitoring.is_on())
-            with monitoring.noting_handlers(lambda *_: calls.append("never")):
-                self.raises()
-        expected = ["start function", "return function"] * 3
+        expected = ["start function", "return function", "return other"]
+        expected += ["start function", "return function"] * 2
         self.assertEqual(calls, expected if HAS_MONITORING else [])
 
     def test_handlers(self) -> None:
-        """Handlers that an exception reaches are noted inside the block."""
+        """Handlers that an exception reaches are noted while it is on."""
         found: list[Any] = []
-        with monitoring.noting_handlers(lambda *noted: found.append(noted)):
+        with (
+            mock.patch.multiple(monitoring, _TOOL=3, _NAME="inner"),
+            mock.patch.dict(monitoring._callbacks),
+        ):
+            monitoring.at_handler(lambda *noted: found.append(noted))
+            with monitoring.on():
+                self.raises()
             self.raises()
-        self.raises()
         names = [(code.co_name, repr(error)) for code, _, error in found]
         self.assertEqual(names.count(("raises", "ValueError(1)")), int(HAS_MONITORING))
 
@@ -99,12 +111,14 @@ class Monitoring(TestCase):
         monitoring.at_return(None, note)
         monitoring.at_start(None, note)
         with (
+            mock.patch.object(monitoring, "_API", None),  # or this test's code would be monitored
             mock.patch.dict(monitoring._codes),
             mock.patch.dict(monitoring._returns),
             mock.patch.dict(monitoring._starts),
         ):
             monitoring.at_return(code, note)
             monitoring.at_start(code, note)
+            monitoring.at_return(code, lambda *_: self.fail(), is_first=True)
             monitoring._note_return(code, 0, 7)
             monitoring._note_start(code, 0)
         self.assertEqual(calls, [(sys._getframe(), 7), (sys._getframe(), None)])

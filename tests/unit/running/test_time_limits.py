@@ -193,7 +193,9 @@ class Alarms(TestCase):
         """A child process that is forked has neither the handler nor the alarms."""
         alarm = Alarm()
         alarm.set((time.monotonic() + 5, self.fail))
+        file = os.fstat(alarms.process_alarms._stacks)
         alarms.process_alarms.forget()
+        self.assertFalse(os.path.samestat(file, os.fstat(alarms.process_alarms._stacks)))
         self.assertIs(signal.getsignal(alarms.SIGNAL), signal.SIG_DFL)
         alarm.set((time.monotonic() + 5, self.fail))
         self.assertIs(signal.getsignal(alarms.SIGNAL), alarms.process_alarms.handler)
@@ -206,6 +208,10 @@ class Alarms(TestCase):
             mock.patch.object(os, "memfd_create", create=True),
         ):
             del os.memfd_create  # type: ignore[attr-defined]
+            self.enterContext(
+                mock.patch.object(alarms.process_alarms, "_stacks", alarms._new_file())
+            )
+            alarms.process_alarms.forget()
             alarm = Alarm()
             self.addCleanup(alarm.close)
             alarm.set((time.monotonic() + 5, self.fail))
