@@ -354,7 +354,8 @@ class Run:
         entries = [one for one in self._entries if one.name == name and not one.has_passed]
         if entries:
             self._told.add(name)
-            details += self.check_results.details(entries)
+            error = outcome.exc_info[1] if outcome.exc_info else None
+            details += self.check_results.details(entries, error)
         return details
 
     def final_notes(self, ran: int) -> list[str]:

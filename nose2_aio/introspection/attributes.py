@@ -73,7 +73,7 @@ def release(owner: object, names: Iterable[str], keepers: Iterable[object]) -> I
     object that has it. Values that something else refers to are left alone. So are all if the
     object itself is in ``keepers`` or in an attribute of its class: they may need them.
     """
-    own = owner.__dict__
+    own = getattr(owner, "__dict__", {})  # none with __slots__
     found = [
         name
         for name in names

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import unittest
 from asyncio import Task
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
@@ -35,7 +35,7 @@ _API: Any = getattr(sys, "monitoring", None)
 _TOOL = 4
 """Our identifier. Python names tools that have 0 to 2 and 5, and Hypothesis has 3."""
 _NAME = "nose2_aio"
-_OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 -- compared with texts
+_FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 -- compared with texts
 ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep  # noqa: PTH120
 """The beginning of the names of asyncio's files."""
 
@@ -134,7 +134,7 @@ def current_task() -> Task[Any] | None:
 
 def is_own(code: CodeType) -> bool:
     """Return True if code is in this package."""
-    return code.co_filename.startswith(_OWN)
+    return code.co_filename.startswith(_FOLDER)
 
 
 def callers(frame: FrameType, most: int) -> Callers:
@@ -144,7 +144,7 @@ def callers(frame: FrameType, most: int) -> Callers:
     or else the library's function itself.
     """
     found: Callers = ()
-    one, library = frame.f_back, frame
+    one, library, is_ours = frame.f_back, frame, False
     for _ in _STEPS:
         if one is None or (code := one.f_code) is _CALLBACK:
             break
@@ -155,11 +155,14 @@ def callers(frame: FrameType, most: int) -> Callers:
             found += ((code, one.f_lasti),)
             if len(found) == most:
                 return found
-        elif kind != _ASYNCIO:
-            if kind == _LIBRARY:
-                library = one if library is frame else library
-            elif found or library is not frame:
+        elif kind == _LIBRARY:
+            library = one if library is frame else library
+        elif kind == _OWN:
+            if found or library is not frame:
                 break
+            is_ours = True
+        elif kind == _RUNNER and (found or is_ours):
+            break
         one = one.f_back
     return found or ((library.f_code, library.f_lasti),)
 
@@ -167,19 +170,22 @@ def callers(frame: FrameType, most: int) -> Callers:
 _CALLBACK = locations.CALLBACK_CODE
 _STEPS = range(50)
 """How far callers are looked for."""
-_USER, _RUNNER, _ASYNCIO, _LIBRARY = range(4)
-"""Whose a file is. A runner is this package, or unittest: it calls tests."""
+_USER, _OWN, _RUNNER, _ASYNCIO, _LIBRARY = range(5)
+"""Whose a file is. A runner calls tests: unittest or nose2."""
+_RUNNERS = {"unittest", "nose2"}
 _kinds: dict[str, int] = {}
 """By the name of the file."""
 
 
 def _kind_of(filename: str) -> int:
-    if filename.startswith(_OWN) or filename == unittest.case.__file__:
-        kind = _RUNNER
+    if filename.startswith(_FOLDER):
+        kind = _OWN
     elif filename.startswith(ASYNCIO):
         kind = _ASYNCIO
+    elif locations.is_users(filename):
+        kind = _USER
     else:
-        kind = _USER if locations.is_users(filename) else _LIBRARY
+        kind = _LIBRARY if _RUNNERS.isdisjoint(Path(filename).parts) else _RUNNER
     _kinds[filename] = kind
     return kind
 

@@ -170,7 +170,7 @@ class KeptResources(TestCase):
         self.assertNotIn("Unclosed", run.output)
 
     def test_hostile_classes(self) -> None:
-        """No code of a metaclass is called."""
+        """No code of a metaclass is called, and a test class may have no ``__dict__``."""
         project = Project(
             self,
             hostile="""
@@ -187,7 +187,11 @@ class KeptResources(TestCase):
                 async def test(self):
                     self.one = hostile.Hostile()
                     self.two = [self.one]
+            class TestSlots:
+                __slots__ = ("one",)
+                async def test(self):
+                    self.one = hostile.Hostile()
             """,
         )
         run = project.nose2()
-        self.assertEqual(run.returncode, 0, run.output)
+        self.assertEqual((run.ran, run.returncode), (2, 0), run.output)

@@ -127,7 +127,7 @@ class Monitoring(TestCase):
         """The user's functions are looked for through asyncio, libraries and our own functions."""
         theirs = os.path.join(os.path.dirname(os.__file__), "some.py")  # noqa: PTH118, PTH120
         asyncios = os.path.join(monitoring.ASYNCIO, "locks.py")  # noqa: PTH118
-        ours, here = nose2_aio.__file__, __file__
+        ours, here, runner = nose2_aio.__file__, __file__, unittest.case.__file__
         for filenames, expected in (
             ((asyncios,), [here, here]),
             ((asyncios, asyncios), [here, here]),
@@ -136,7 +136,9 @@ class Monitoring(TestCase):
             ((ours, theirs, asyncios), [theirs]),
             ((ours, theirs, theirs, asyncios), [theirs]),
             ((ours, "a.py", theirs, "b.py", asyncios), ["b.py", "a.py"]),
-            ((unittest.case.__file__, "a.py", "b.py", asyncios), ["b.py", "a.py"]),
+            ((runner, "a.py", "b.py", asyncios), ["b.py", "a.py"]),
+            (("a.py", runner, asyncios), ["a.py", here, here]),
+            (("a.py", runner, ours, asyncios), [asyncios]),
             (("a.py", "b.py", "c.py", "d.py", asyncios), ["d.py", "c.py", "b.py"]),
             (("a.py", *[theirs] * 99), [theirs]),
         ):
@@ -209,6 +211,20 @@ class Handlers(TestCase):
         self.assertIsNone(holders._noted[key].last["acquire"][0])
         del lock, frame
         self.assertNotIn(key, holders._noted)
+
+    async def test_user(self) -> None:
+        """A task that has used something keeps its name. The task of a test has none."""
+        current = asyncio.current_task()
+        assert current is not None
+        task = asyncio.create_task(asyncio.sleep(0), name="Task")
+        user = holders.User(task)
+        name = lambda one: one.get_name().lower()
+        self.assertEqual(user.describe(name, task), "this task itself")
+        self.assertEqual(user.describe(name, current), "task")
+        await task
+        self.assertEqual(user.describe(name, current), "Task (sleep), which has ended,")
+        self.assertEqual(holders.User(current).name, "")
+        self.assertIsNone(holders.user_of(self))
 
     async def test_cleared(self) -> None:
         """Who clears an event is noted, but not of that which each queue has."""
