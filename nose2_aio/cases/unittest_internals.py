@@ -119,7 +119,7 @@ def called_by_unittest(case: type[TestCase]) -> Iterator[str]:
 def overrides_run(case: type[TestCase]) -> bool:
     """Return True if a class overrides a method that goes on after the cleanups of a test."""
     return any(
-        getattr(case, name) is not getattr(TestCase, name)
+        getattr(case, name) is not own_method(case, name)
         for name in ("__call__", "run", "doCleanups")
     )
 

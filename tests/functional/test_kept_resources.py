@@ -155,6 +155,12 @@ class KeptResources(TestCase):
                 def tearDownClass(cls):
                     for one in cls.kept:
                         one["self"].close()
+            class RunsMore(unittest.TestCase):
+                def run(self, result=None):
+                    super().run(result)
+                    self.session.close()
+                async def test_more(self):
+                    self.session = Session()
             class TestPlain:
                 kept = []
                 async def test_plain(self):
@@ -166,7 +172,7 @@ class KeptResources(TestCase):
             """,
         )
         run = project.nose2()
-        self.assertEqual((run.ran, run.returncode), (4, 0), run.output)
+        self.assertEqual((run.ran, run.returncode), (5, 0), run.output)
         self.assertNotIn("Unclosed", run.output)
 
     def test_hostile_classes(self) -> None:
