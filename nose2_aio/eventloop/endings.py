@@ -68,16 +68,17 @@ class Endings:
 
     def add_failed(
         self, when: float, owner: object, what: Any, name: str, error: BaseException
-    ) -> None:
-        """Add what has ended with an error."""
+    ) -> str:
+        """Add what has ended with an error. Return the text of the error."""
         text = _text(error)
         before = self._failed.get(text)
         if before is not None and before.owner is owner:
             self._failed[text] = before._replace(times=before.times + 1)
-            return
+            return text
         self._failed[text] = Ending(when, owner, what, name, text)
         if len(self._failed) > _MAX:
             del self._failed[next(iter(self._failed))]
+        return text
 
     def forget(self, owner: object) -> None:
         """Forget what a test or scope has created, which is over."""

@@ -17,6 +17,7 @@ from typing import Any
 __all__ = [
     "CALLBACK_CODE",
     "Origin",
+    "at_instruction",
     "callback_of",
     "capture_origin",
     "code_of",
@@ -128,6 +129,12 @@ def line_in(filename: str, line: int | None, name: str) -> str:
     The path of a library's file is relative to the library's root.
     """
     return f"{_place(filename, line or 0)} in {name}"
+
+
+def at_instruction(code: CodeType, offset: int) -> tuple[CodeType, int]:
+    """Return the code with the line of the instruction at an offset; 0 if it has no line."""
+    lines = (line for start, end, line in code.co_lines() if start <= offset < end)
+    return code, next(lines, None) or 0
 
 
 def package_of(frame: FrameType) -> str:

@@ -1,20 +1,18 @@
 """Call functions of ours where a function of asyncio starts or returns, with ``sys.monitoring``.
 
-Nothing is replaced, and nothing else becomes slower: Python calls us at single functions only. It
-has this since version 3.12. Before that, or if another tool has taken our identifier, nothing is
-called.
+Nothing is replaced. Python calls us for single functions, and where code handles an exception. This
+needs Python 3.12. On older ones, or if another tool has taken our identifier, nothing is called.
 """
 
 from __future__ import annotations
 
 import asyncio
-import enum
-import functools
 import os
 import sys
 from asyncio import Task
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
@@ -22,12 +20,14 @@ from nose2_aio.introspection import locations
 
 __all__ = [
     "ASYNCIO",
+    "Callers",
     "at_handler",
     "at_return",
     "at_start",
-    "caller",
+    "callers",
     "current_task",
     "is_on",
+    "is_own",
     "on",
 ]
 
@@ -35,7 +35,7 @@ _API: Any = getattr(sys, "monitoring", None)
 _TOOL = 4
 """Our identifier. Python names tools that have 0 to 2 and 5, and Hypothesis has 3."""
 _NAME = "nose2_aio"
-_OWN = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 -- compared with texts
+_FOLDER = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 -- compared with texts
 ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep  # noqa: PTH120
 """The beginning of the names of asyncio's files."""
 
@@ -44,6 +44,9 @@ Handler = Callable[[FrameType, Any], None]
 
 _callbacks: dict[str, Callable[..., None]] = {}
 """By the name of an event that is monitored in all code."""
+Callers = tuple[tuple[CodeType, int], ...]
+"""Functions, and the offsets of the instructions that they were at."""
+
 _codes: dict[int, CodeType] = {}
 _returns: dict[int, Handler] = {}
 _starts: dict[int, Handler] = {}
@@ -129,42 +132,62 @@ def current_task() -> Task[Any] | None:
         return None
 
 
-def caller(frame: FrameType) -> FrameType:
-    """Return the nearest frame of the user's that has called a function of a library.
+def is_own(code: CodeType) -> bool:
+    """Return True if code is in this package."""
+    return code.co_filename.startswith(_FOLDER)
 
-    If none has, it is the nearest one outside of asyncio, or else the frame itself. Frames of this
-    package that have called a library are the end: they run the event loop.
+
+def callers(frame: FrameType, most: int) -> Callers:
+    """Return the user's functions that have called a function of a library, ``most`` at most.
+
+    The innermost one is the first. If there is none, it is the nearest function outside of asyncio,
+    or else the library's function itself.
     """
-    nearest, one = frame, frame.f_back
-    while one is not None and one.f_code is not locations.CALLBACK_CODE:
-        kind = _kind_of(one.f_code.co_filename)
-        if kind is _Kind.USER:
-            return one
-        if kind is _Kind.OWN and nearest is not frame:
+    found: Callers = ()
+    one, library, is_ours = frame.f_back, frame, False
+    for _ in _STEPS:
+        if one is None or (code := one.f_code) is _CALLBACK:
             break
-        if kind is _Kind.LIBRARY and nearest is frame:
-            nearest = one
+        kind = _kinds.get(code.co_filename)
+        if kind is None:
+            kind = _kind_of(code.co_filename)
+        if not kind:
+            found += ((code, one.f_lasti),)
+            if len(found) == most:
+                return found
+        elif kind == _LIBRARY:
+            library = one if library is frame else library
+        elif kind == _OWN:
+            if found or library is not frame:
+                break
+            is_ours = True
+        elif kind == _RUNNER and (found or is_ours):
+            break
         one = one.f_back
-    return nearest
+    return found or ((library.f_code, library.f_lasti),)
 
 
-class _Kind(enum.Enum):
-    """Whose a file is."""
+_CALLBACK = locations.CALLBACK_CODE
+_STEPS = range(50)
+"""How far callers are looked for."""
+_USER, _OWN, _RUNNER, _ASYNCIO, _LIBRARY = range(5)
+"""Whose a file is. A runner calls tests: unittest or nose2."""
+_RUNNERS = {"unittest", "nose2"}
+_kinds: dict[str, int] = {}
+"""By the name of the file."""
 
-    USER = enum.auto()
-    OWN = enum.auto()
-    """This package."""
-    ASYNCIO = enum.auto()
-    LIBRARY = enum.auto()
 
-
-@functools.cache
-def _kind_of(filename: str) -> _Kind:
-    if filename.startswith(_OWN):
-        return _Kind.OWN
-    if filename.startswith(ASYNCIO):
-        return _Kind.ASYNCIO
-    return _Kind.USER if locations.is_users(filename) else _Kind.LIBRARY
+def _kind_of(filename: str) -> int:
+    if filename.startswith(_FOLDER):
+        kind = _OWN
+    elif filename.startswith(ASYNCIO):
+        kind = _ASYNCIO
+    elif locations.is_users(filename):
+        kind = _USER
+    else:
+        kind = _LIBRARY if _RUNNERS.isdisjoint(Path(filename).parts) else _RUNNER
+    _kinds[filename] = kind
+    return kind
 
 
 def _note_return(code: CodeType, _: int, value: Any) -> None:

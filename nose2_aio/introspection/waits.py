@@ -47,7 +47,7 @@ _Called = Callable[[object, str], str]
 
 
 class Kind(enum.IntEnum):
-    """What has to happen so that a wait ends. The first ones tell most about a hang."""
+    """What has to happen so that a wait ends. The first ones say most about a hang."""
 
     ACTION = enum.auto()
     """Some code has to act: set an event, complete a future, put an item into a queue."""

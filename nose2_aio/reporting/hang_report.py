@@ -61,11 +61,12 @@ def describe_loop(
     if own is None or is_idle_host(own):
         own = own_task(loop)
     tasks = LoopTasks(loop, own)
-    paragraphs = [] if lines else [verdicts.verdict(tasks)]
+    paragraphs = [verdicts.blocked(stack) if lines else verdicts.verdict(tasks)]
     paragraphs += [_ended(loop), running]
     if own is not None and not own.done() and not lines:
         paragraphs.append([_WAITS, *task_lines(tasks, own)])
-    paragraphs += _paragraphs(tasks, [task for task in tasks.ordered if task is not own])
+    told = own, asyncio.current_task(loop) if lines else None
+    paragraphs += _paragraphs(tasks, [task for task in tasks.ordered if task not in told])
     loop_state = instrumented.state_of(loop)
     if loop_state is not None and loop_state.executor is not None:
         paragraphs += _threads(loop_state.executor)
@@ -138,7 +139,7 @@ def _paragraphs(tasks: LoopTasks, others: list[Task[Any]]) -> list[list[str]]:
         paragraphs.append(lines)
     left = sum(map(len, itertools.islice(found.values(), MAX_TASKS, None))) + tasks.left_out
     if left:
-        paragraphs.append([f"... and {left} tasks more."])
+        paragraphs.append([f"... and {left} more tasks."])
     return paragraphs
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from asyncio import Task, TimerHandle
+from types import FrameType
 from typing import Any
 
 from nose2_aio.eventloop import instrumented
@@ -11,7 +12,7 @@ from nose2_aio.introspection import await_chains, locations, swallowing
 from nose2_aio.introspection.waits import Kind
 from nose2_aio.reporting.loop_tasks import LoopTasks, is_host
 
-__all__ = ["is_swallowed", "place_of", "verdict"]
+__all__ = ["blocked", "is_swallowed", "place_of", "verdict"]
 
 _MAX_SOURCES = 3
 """How many things are named that could wake a loop."""
@@ -30,7 +31,7 @@ _HEADS = {
 def verdict(tasks: LoopTasks) -> list[str]:
     """Return the line on what the test waits for in the end; none if there is no task.
 
-    If no test waits, it is about the task whose wait tells most.
+    If no test waits, it is about the task whose wait says most.
     """
     if not tasks.ordered:
         return []
@@ -53,6 +54,16 @@ def verdict(tasks: LoopTasks) -> list[str]:
     if len(sources) > _MAX_SOURCES:
         sources[_MAX_SOURCES - 1 :] = [f"{len(sources) - _MAX_SOURCES + 1} other things"]
     return [f"{head}{text}; only {' or '.join(sources)} could wake it", *_also(tasks, ends)]
+
+
+def blocked(frame: FrameType | None) -> list[str]:
+    """Return the line on code that runs all the time, given the innermost frame of its thread."""
+    while frame is not None and (await_chains.is_hidden(frame) or not locations.of_user(frame)):
+        frame = frame.f_back
+    if frame is None:
+        return []
+    place = locations.line_in(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+    return [f"blocked at {place}: the event loop runs nothing else until this awaits or returns"]
 
 
 def is_swallowed(tasks: LoopTasks, task: Task[Any]) -> bool:

@@ -27,8 +27,7 @@ __all__ = ["DEADLOCK", "Canceller"]
 
 DEADLOCK = "it can never finish: nothing is left that could wake its event loop"
 _ABANDONED = (
-    "\nIt was cancelled twice and did not end: its event loop was abandoned, with what else there "
-    "is to await on it."
+    "\nIt was cancelled twice and did not end: its event loop was abandoned, with all tasks on it."
 )
 _TIMES = 2
 """How often a job is cancelled."""

@@ -69,7 +69,7 @@ def message(stubborn: set[Task[Any]]) -> str:
     ordered = sorted(stubborn, key=lambda task: str(task.get_name()))
     reports = [hang_report.describe_task(task) for task in ordered[: hang_report.MAX_TASKS]]
     if len(ordered) > hang_report.MAX_TASKS:
-        reports.append(f"... and {len(ordered) - hang_report.MAX_TASKS} tasks more.")
+        reports.append(f"... and {len(ordered) - hang_report.MAX_TASKS} more tasks.")
     return "\n\n".join(
         ["the event loop was abandoned: a task was cancelled twice and did not end", *reports]
     )

@@ -353,10 +353,11 @@ class Fixture(unittest.TestCase):
                 run = project.nose2(*arguments)
                 self.assertEqual(len(run.reports), 4, run.output)
                 self.assertNotIn("failed no test", run.output)
-                head = "\nalso found in this test, perhaps the cause:\n\ntest_it.py:"
+                head = "\nalso found in this test"
+                cause = f"{head}, perhaps the cause:\n\ntest_it.py:7 in test_failed: "
                 for test, text in (
-                    ("FAIL: test_failed ", f"{head}7 in test_failed: the coroutine fetch"),
-                    ("(number=1)", f"{head}10 in test_subtests: the task"),
+                    ("FAIL: test_failed ", f"{cause}the coroutine fetch"),
+                    ("(number=1)", f"{head}:\n\ntest_it.py:10 in test_subtests: the task"),
                     ("setUpClass", "\n\ntest_fixture.py:6 in setUpClass: the coroutine fetch"),
                 ):
                     report = next(one for one in run.reports if test in one)

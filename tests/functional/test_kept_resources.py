@@ -140,6 +140,7 @@ class KeptResources(TestCase):
             from resources import Session
             class Case(unittest.TestCase):
                 kept = []
+                kept.append(kept)
                 async def test_class(self):
                     self.session = Session()
                     self.kept.append({"self": self})
@@ -153,7 +154,7 @@ class KeptResources(TestCase):
                     self.session.close()
                 @classmethod
                 def tearDownClass(cls):
-                    for one in cls.kept:
+                    for one in cls.kept[1:]:
                         one["self"].close()
             class RunsMore(unittest.TestCase):
                 def run(self, result=None):

@@ -33,7 +33,7 @@ class Reports(TestCase):
             await asyncio.gather(*tasks)
             return text
 
-        for left, expected in ((0, ""), (3, "... and 3 tasks more.")):
+        for left, expected in ((0, ""), (3, "... and 3 more tasks.")):
             text = asyncio.run(report(hang_report.MAX_TASKS + left))
             names = re.findall(r"^T-(\d+) ", text, re.MULTILINE)
             self.assertEqual(names, [str(n) for n in range(hang_report.MAX_TASKS)], text)
@@ -69,7 +69,7 @@ class Reports(TestCase):
         began = time.perf_counter()
         report = hang_report.describe_loop(loop, own)
         self.assertLess(time.perf_counter() - began, 5)
-        self.assertRegex(report, r"\n\n\.\.\. and 10\d tasks more\.$")
+        self.assertRegex(report, r"\n\n\.\.\. and 10\d more tasks\.$")
         for future in futures:
             future.set_result(None)
         await own
