@@ -104,10 +104,11 @@ class Attribution:
 
         Otherwise the finalizers would run with the test case's, after the test was reported. Only
         attributes that the test has set, and that nothing else refers to, are deleted. A class or a
-        cleanup that keeps the test case may still need them.
+        cleanup that keeps the test case may still need them, as may a class that overrides ``run``.
         """
-        is_async = self.has_run_coroutine or unittest_internals.is_isolated(type(test))
-        if not (is_async and self._is_checked(test)):
+        case = type(test)
+        is_async = self.has_run_coroutine or unittest_internals.is_isolated(case)
+        if not (is_async and self._is_checked(test)) or unittest_internals.overrides_run(case):
             return
         owner = nose2_cases.user_object(test)
         new = [name for name in _attributes(test) if name not in self._attributes_before]

@@ -57,8 +57,11 @@ class Definitions:
         """The fixtures that only IsolatedAsyncioTestCase calls, by that class and by name."""
         self._attribution = attribution
         self._replacements: dict[tuple[type, str], Any] = {}
-        self._called: set[str] = set()
-        """The names of the fixtures of IsolatedAsyncioTestCase that the test has called."""
+        self._called: set[tuple[object, ...]] = set()
+        """Calls of such fixtures since the last test: the name, and ``id()`` of the object.
+
+        A class may call them before its test begins.
+        """
 
     def inspect(self, test: TestCase) -> None:
         """Inspect the class of a test."""
@@ -91,7 +94,6 @@ class Definitions:
     def attach(self, test: TestCase) -> None:
         """Prepare a test that is about to run. Its class is one of `suspicions`."""
         found = self.suspicions[type(test)]
-        self._called.clear()
         if found.mistake is not None:
             test.__dict__[unittest_internals.SET_UP_HOOK] = partial(_fail, test, found.mistake)
         hidden = None if found.async_fixture is None else _hidden(test)
@@ -103,15 +105,18 @@ class Definitions:
 
     def check(self, test: TestCase, *, is_passed: bool) -> None:
         """Raise an error if a fixture was not called in a test that has ended."""
+        called, self._called = self._called, set()
         if unittest_internals.TEST_HOOK in test.__dict__:
             return  # its setUp has failed
-        owner = nose2_cases.user_class_of_test(test)
+        owner, identity = nose2_cases.user_class_of_test(test), id(nose2_cases.user_object(test))
+        is_over = is_passed and not unittest_internals.overrides_run(type(test))
         for name, function in self.uncalled[type(test)].items():
-            base = _base(owner, name)
             # a mixin may be for classes of both kinds
-            is_meant = self._attribution.has_run_coroutine or issubclass(base, (owner, TestCase))
-            is_due = is_passed or name == _SET_UP_OF_ISOLATED
-            if is_meant and is_due and name not in self._called:
+            is_meant = self._attribution.has_run_coroutine or issubclass(
+                _base(owner, name), (owner, TestCase)
+            )
+            is_due = is_over or name == _SET_UP_OF_ISOLATED
+            if is_meant and is_due and (name, identity) not in called:
                 raise DefinitionError(
                     f"{locations.describe(function)}: nobody has called it, since "
                     f"{owner.__name__} is no IsolatedAsyncioTestCase.\n"
@@ -124,12 +129,12 @@ class Definitions:
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            self._called.add(name)
+            self._called.add((name, *map(id, args[:1])))
             return function(*args, **kwargs)
 
         @functools.wraps(function)
         async def run(*args: Any, **kwargs: Any) -> Any:
-            self._called.add(name)
+            self._called.add((name, *map(id, args[:1])))
             return await function(*args, **kwargs)
 
         return run if coroutines.is_declared(function) else call

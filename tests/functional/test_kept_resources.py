@@ -140,6 +140,7 @@ class KeptResources(TestCase):
             from resources import Session
             class Case(unittest.TestCase):
                 kept = []
+                kept.append(kept)
                 async def test_class(self):
                     self.session = Session()
                     self.kept.append({"self": self})
@@ -153,8 +154,14 @@ class KeptResources(TestCase):
                     self.session.close()
                 @classmethod
                 def tearDownClass(cls):
-                    for one in cls.kept:
+                    for one in cls.kept[1:]:
                         one["self"].close()
+            class RunsMore(unittest.TestCase):
+                def run(self, result=None):
+                    super().run(result)
+                    self.session.close()
+                async def test_more(self):
+                    self.session = Session()
             class TestPlain:
                 kept = []
                 async def test_plain(self):
@@ -166,7 +173,7 @@ class KeptResources(TestCase):
             """,
         )
         run = project.nose2()
-        self.assertEqual((run.ran, run.returncode), (4, 0), run.output)
+        self.assertEqual((run.ran, run.returncode), (5, 0), run.output)
         self.assertNotIn("Unclosed", run.output)
 
     def test_hostile_classes(self) -> None:

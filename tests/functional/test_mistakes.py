@@ -140,7 +140,7 @@ class Tests(TestCase):
         project = Project(
             self,
             test_it="""
-            import inspect, unittest
+            import asyncio, inspect, unittest
 
             class Base(unittest.TestCase):
                 async def asyncSetUp(self): self.client = 1
@@ -193,6 +193,15 @@ class Tests(TestCase):
                 def test_both(self): pass
                 async def test_meant(self): pass
 
+            class BeforeAndAfter(unittest.TestCase):
+                def run(self, result=None):
+                    asyncio.run(self.asyncSetUp())
+                    super().run(result)
+                    asyncio.run(self.asyncTearDown())
+                async def asyncSetUp(self): pass
+                async def asyncTearDown(self): pass
+                def test(self): pass
+
             class NoFunctions(unittest.TestCase):
                 asyncSetUp = None
                 @classmethod
@@ -225,7 +234,7 @@ class Tests(TestCase):
             self.assertEqual(run.output.count("Only Isolated"), 2)
             self.assertEqual(
                 sorted(run.outcomes.values()),
-                sorted(["ERROR"] * 7 + ["FAIL"] + ["ok"] * 5 + ["skipped"] * 3),
+                sorted(["ERROR"] * 7 + ["FAIL"] + ["ok"] * 6 + ["skipped"] * 3),
                 run.output,
             )
             self.assertNotIn("nose2_aio/", run.output)
