@@ -23,6 +23,7 @@ from typing import Any
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import InterruptedRunError
 from nose2_aio.eventloop import alarms
+from nose2_aio.eventloop.alarms import Alarm
 from nose2_aio.introspection import tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.running.host import Host
@@ -137,14 +138,14 @@ def cancelling(host: Host, grace: float) -> Iterator[None]:
 
     That is what `asyncio.Runner` does: a job can handle the cancellation. KeyboardInterrupt is
     raised at once by a second Ctrl-C, if the job is being cancelled already, and after ``grace``
-    seconds.
+    seconds, also in code that does not await.
     """
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
     places: list[str] = []
-    timers: list[asyncio.TimerHandle] = []
+    alarm = Alarm()
 
     def on_signal(_: int, __: FrameType | None) -> None:
         places.append("" if places else hang_report.describe_loop(host.loop, host.task))
@@ -152,10 +153,8 @@ def cancelling(host: Host, grace: float) -> Iterator[None]:
             raise KeyboardInterrupt
         host.cancel()
         host.is_being_cancelled = True
-        host.loop.call_soon_threadsafe(wait)
-
-    def wait() -> None:
-        timers.append(host.loop.call_later(grace, _interrupt))
+        host.loop.call_soon_threadsafe(_wake)
+        alarm.set((monotonic() + grace, lambda _: KeyboardInterrupt()))
 
     signal.signal(signal.SIGINT, on_signal)
     try:
@@ -167,14 +166,14 @@ def cancelling(host: Host, grace: float) -> Iterator[None]:
         interrupt.add_note(f"\n{places[0]}")
         raise interrupt from error
     finally:
-        for timer in timers:
-            timer.cancel()
+        if places:
+            alarm.close()
         if signal.getsignal(signal.SIGINT) is on_signal:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _interrupt() -> None:
-    raise KeyboardInterrupt
+def _wake() -> None:
+    """Let the loop look for what to run next."""
 
 
 @contextmanager

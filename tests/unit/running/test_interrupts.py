@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 from unittest import TestCase, mock, skipIf
@@ -239,7 +240,7 @@ class Cancelling(TestCase):
 
     def run_it(self, coroutine: Any) -> Any:
         """Run a coroutine, cancelled at Ctrl-C."""
-        with Runner(self.loop, host=TaskHost) as runner, interrupts.cancelling(runner.host, 1.0):
+        with Runner(self.loop, host=TaskHost) as runner, interrupts.cancelling(runner.host, 0.5):
             return runner.run(coroutine, lambda: None)
 
     async def interrupted(self, times: int = 1) -> None:
@@ -271,6 +272,19 @@ class Cancelling(TestCase):
         """The second Ctrl-C raises KeyboardInterrupt at once."""
         with self.assertRaises(KeyboardInterrupt):
             self.run_it(self.interrupted(times=2))
+
+    def test_blocks(self) -> None:
+        """Code that does not await is interrupted after the grace period."""
+
+        async def blocks() -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            began.append(time.monotonic())
+            time.sleep(10)
+
+        began: list[float] = []
+        with self.assertRaises(KeyboardInterrupt):
+            self.run_it(blocks())
+        self.assertLess(time.monotonic() - began[0], 5)
 
     def test_other_cancellation(self) -> None:
         """A cancellation that Ctrl-C has not caused is raised as it is."""
