@@ -1,6 +1,7 @@
 """A run: a suite on each of its loops, and its findings.
 
-nose2 says what to execute it with, and on which result; all that is needed for it is made here.
+nose2 gives the function that executes the suite, and the result. All other objects of a run are
+made here.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ _PATIENCE = 0.4
 
 
 _STUCK = """
-It catches whatever is raised in it, so nothing can end it: the run ends here. No teardown was run.
+It catches every exception, so nothing can end it. The run ends here, and no teardown was run.
 With workers = 1 (--aio-workers=1) the process of the test would be killed, and the run would go on.
 """
 
@@ -216,7 +217,7 @@ class Run:
     def fail_running(self, result: Any, error: BaseException, frame: FrameType | None) -> None:
         """Fail the test or fixture that runs in a stack with an error, and end it.
 
-        It catches whatever is raised in it, so nothing else can end it.
+        It catches every exception, so nothing else can end it.
         """
         test = unittest_internals.test_in(frame)
         if test is None:
@@ -353,7 +354,8 @@ class Run:
         entries = [one for one in self._entries if one.name == name and not one.has_passed]
         if entries:
             self._told.add(name)
-            details += self.check_results.details(entries)
+            error = outcome.exc_info[1] if outcome.exc_info else None
+            details += self.check_results.details(entries, error)
         return details
 
     def final_notes(self, ran: int) -> list[str]:

@@ -116,7 +116,14 @@ def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=_reset_signals,  # noqa: PLW1509 -- it takes no lock
     )
+
+
+def _reset_signals() -> None:
+    """Let no signal be ignored: a shell ignores some in what it starts in the background."""
+    for one in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(one, signal.SIG_DFL)
 
 
 class Project:

@@ -81,7 +81,7 @@ class Attribution:
         self._is_running = True
         self._attributes_before = _PLAIN_ATTRIBUTES
         if len(getattr(test, "__dict__", ())) > len(_PLAIN_ATTRIBUTES):
-            self._attributes_before |= nose2_cases.user_object(test).__dict__.keys()
+            self._attributes_before |= _attributes(test).keys()
         self.warnings_filters = unawaited.active_filters()
         self.problems = CheckedProblems()
         self.has_run_coroutine = False
@@ -103,18 +103,21 @@ class Attribution:
         """Delete attributes whose finalizers may report something, such as an unclosed session.
 
         Otherwise the finalizers would run with the test case's, after the test was reported. Only
-        attributes that the test has set, and that nothing else refers to, are deleted.
+        attributes that the test has set, and that nothing else refers to, are deleted. A class or a
+        cleanup that keeps the test case may still need them, as may a class that overrides ``run``.
         """
-        is_async = self.has_run_coroutine or unittest_internals.is_isolated(type(test))
-        if not (is_async and self._is_checked(test)):
+        case = type(test)
+        is_async = self.has_run_coroutine or unittest_internals.is_isolated(case)
+        if not (is_async and self._is_checked(test)) or unittest_internals.overrides_run(case):
             return
         owner = nose2_cases.user_object(test)
-        new = [name for name in owner.__dict__ if name not in self._attributes_before]
+        new = [name for name in _attributes(test) if name not in self._attributes_before]
+        keepers = unittest_internals.cleanups_of(None)  # those of its module
         token = current_problems.set(self.problems)
         calls = self.problems.handler_calls
         try:
             with asyncio_log.captured() as logged:
-                for name in attributes.release(owner, new):
+                for name in attributes.release(owner, new, keepers):
                     found = (
                         *self.problems.handler_calls[len(calls) :],
                         *map(HandlerCall.of_log, logged),
@@ -155,7 +158,7 @@ class Attribution:
         if has_attributes and not keeps_attributes:
             self._release_attributes(test)
         return bool(vars(self.problems)) or (
-            has_attributes and any(attributes.unstarted(_attributes(test)))
+            has_attributes and any(attributes.unstarted(_attributes(test).values()))
         )
 
     def check(self, test: TestCase, *, is_passed: bool) -> None:
@@ -165,7 +168,7 @@ class Attribution:
         """
         if not self._is_checked(test):
             return
-        self.problems.unawaited += unawaited.take_kept(_attributes(test))
+        self.problems.unawaited += unawaited.take_kept(_attributes(test).values())
         modes = tag_lookup.read_checks(*nose2_cases.function_and_owner(test))
         error = self._check_results.error_for(test.id(), self.problems, modes, can_fail=is_passed)
         if error is not None:
@@ -217,5 +220,6 @@ class Attribution:
         return True
 
 
-def _attributes(test: TestCase) -> list[object]:
-    return list(nose2_cases.user_object(test).__dict__.values())
+def _attributes(test: TestCase) -> dict[str, object]:
+    """Return the attributes of a test case, or of the object of a test class."""
+    return dict(getattr(nose2_cases.user_object(test), "__dict__", {}))  # none with __slots__

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 from unittest import SkipTest, TestCase
@@ -57,8 +57,11 @@ class Definitions:
         """The fixtures that only IsolatedAsyncioTestCase calls, by that class and by name."""
         self._attribution = attribution
         self._replacements: dict[tuple[type, str], Any] = {}
-        self._called: set[str] = set()
-        """The names of the fixtures of IsolatedAsyncioTestCase that the test has called."""
+        self._called: set[tuple[object, ...]] = set()
+        """Calls of such fixtures since the last test: the name, and ``id()`` of the object.
+
+        A class may call them before its test begins.
+        """
 
     def inspect(self, test: TestCase) -> None:
         """Inspect the class of a test."""
@@ -71,7 +74,7 @@ class Definitions:
                 own = unittest_internals.own_method(case, name)
                 self._replacements[_base(case, name), name] = own
         if getattr(case, unittest_internals.TEST_HOOK) is unittest_internals.call_test_method:
-            uncalled = {n: getattr(owner, n) for n in _FIXTURES_OF_ISOLATED if hasattr(owner, n)}
+            uncalled = _plain_functions(owner, _FIXTURES_OF_ISOLATED)
             if uncalled:
                 self.uncalled.setdefault(case, uncalled)
             for name, function in uncalled.items():
@@ -91,25 +94,32 @@ class Definitions:
     def attach(self, test: TestCase) -> None:
         """Prepare a test that is about to run. Its class is one of `suspicions`."""
         found = self.suspicions[type(test)]
-        self._called.clear()
         if found.mistake is not None:
             test.__dict__[unittest_internals.SET_UP_HOOK] = partial(_fail, test, found.mistake)
-        if found.async_fixture is not None and _is_hidden(test):
+        hidden = None if found.async_fixture is None else _hidden(test)
+        if hidden is not None:
             call = test.__dict__[unittest_internals.TEST_HOOK]
             test.__dict__[unittest_internals.TEST_HOOK] = partial(
-                self._call_elsewhere, call, found.async_fixture
+                self._call_elsewhere, call, hidden, found.async_fixture
             )
 
     def check(self, test: TestCase, *, is_passed: bool) -> None:
         """Raise an error if a fixture was not called in a test that has ended."""
+        called, self._called = self._called, set()
         if unittest_internals.TEST_HOOK in test.__dict__:
             return  # its setUp has failed
+        owner, identity = nose2_cases.user_class_of_test(test), id(nose2_cases.user_object(test))
+        is_over = is_passed and not unittest_internals.overrides_run(type(test))
         for name, function in self.uncalled[type(test)].items():
-            if name not in self._called and (is_passed or name == _SET_UP_OF_ISOLATED):
+            # a mixin may be for classes of both kinds
+            is_meant = self._attribution.has_run_coroutine or issubclass(
+                _base(owner, name), (owner, TestCase)
+            )
+            is_due = is_over or name == _SET_UP_OF_ISOLATED
+            if is_meant and is_due and (name, identity) not in called:
                 raise DefinitionError(
                     f"{locations.describe(function)}: nobody has called it, since "
-                    f"{nose2_cases.user_class_of_test(test).__name__} is no "
-                    "IsolatedAsyncioTestCase.\n"
+                    f"{owner.__name__} is no IsolatedAsyncioTestCase.\n"
                     f"Name it {name[5].lower()}{name[6:]}, or derive the class from "
                     "IsolatedAsyncioTestCase."
                 )
@@ -119,18 +129,23 @@ class Definitions:
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            self._called.add(name)
+            self._called.add((name, *map(id, args[:1])))
             return function(*args, **kwargs)
 
         @functools.wraps(function)
         async def run(*args: Any, **kwargs: Any) -> Any:
-            self._called.add(name)
+            self._called.add((name, *map(id, args[:1])))
             return await function(*args, **kwargs)
 
         return run if coroutines.is_declared(function) else call
 
-    def _call_elsewhere(self, call: Callable[..., Any], fixture: Any, method: Any) -> None:
-        """Call a test in place of ``_callTestMethod``; raise an error if we don't run it."""
+    def _call_elsewhere(
+        self, call: Callable[..., Any], function: Any, fixture: Any, method: Any
+    ) -> None:
+        """Call a test in place of ``_callTestMethod``; raise an error if we don't run it.
+
+        ``function`` is the coroutine function. An error that has no line of it was raised before.
+        """
         error = None
         try:
             call(method)
@@ -138,9 +153,10 @@ class Definitions:
             raise
         except Exception as failure:
             error = tracebacks.trim(failure, head=False)
-        if self._attribution.has_run_coroutine:
-            if error is not None:
-                raise error
+        is_ours = self._attribution.has_run_coroutine
+        if error is not None and (is_ours or not tracebacks.has_line_of(error, function)):
+            raise error
+        if is_ours:
             return
         raise DefinitionError(
             f"{locations.describe(fixture)}: the test ran on another event loop than this "
@@ -149,22 +165,29 @@ class Definitions:
         ) from error
 
 
+def _plain_functions(case: type, names: Iterable[str]) -> dict[str, Any]:
+    """Return the functions of these names in a class; without properties, class methods or None."""
+    found = {name: inspect.getattr_static(case, name, None) for name in names}
+    return {name: value for name, value in found.items() if inspect.isfunction(value)}
+
+
 def _base(case: type, name: str) -> type:
     """Return the class that defines an attribute of a class."""
     return next(base for base in case.__mro__ if name in vars(base))
 
 
-def _is_hidden(test: TestCase) -> bool:
-    """Return True if a test is a coroutine function inside a plain function."""
+def _hidden(test: TestCase) -> Any:
+    """Return the coroutine function inside a test that is a plain function; None if none is."""
     name = unittest_internals.method_name(test)
     declared = getattr(type(test), name, None)
     flags = getattr(getattr(declared, "__code__", None), "co_flags", 0)
     if flags & inspect.CO_COROUTINE and name not in test.__dict__:
-        return False  # as most are
+        return None  # as most are
     function, _ = nose2_cases.function_and_owner(test)
-    return not coroutines.is_declared(function) and (
-        coroutines.is_declared(locations.unwrap(function)) or coroutines.is_declared(declared)
-    )
+    if coroutines.is_declared(function):
+        return None
+    inner = (locations.unwrap(function), locations.unwrap(declared))
+    return next(filter(coroutines.is_declared, inner), None)
 
 
 def _never_runs(function: Any) -> DefinitionError:

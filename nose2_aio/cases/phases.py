@@ -87,16 +87,14 @@ class _Registrations:
         """Note the last registration, given the frame of ``addCleanup``."""
         if self._owner is None or self._owner() is not owner:
             self._owner, self._places = weakref.ref(owner), {}
-        user = monitoring.caller(frame)
         number = len(unittest_internals.cleanups_of(owner)) - 1
-        self._places[number] = user.f_code, user.f_lineno
+        self._places[number] = monitoring.callers(frame, 1)[0]
 
     def place(self, owner: object, number: int) -> str:
         """Return ``file:line in function`` of one registration; "" if it is not known."""
         if self._owner is None or self._owner() is not owner or number not in self._places:
             return ""
-        code, line = self._places[number]
-        return locations.line_in(code.co_filename, line, code.co_name)
+        return locations.format_origin((locations.at_instruction(*self._places[number]),))
 
 
 _of_tests, _of_classes, _of_modules = _Registrations(), _Registrations(), _Registrations()

@@ -55,6 +55,7 @@ __all__ = [
     "is_set_up_by_unittest",
     "method_name",
     "overrides",
+    "overrides_run",
     "own_method",
     "pop_class_cleanups",
     "pop_module_cleanups",
@@ -113,6 +114,14 @@ def called_by_unittest(case: type[TestCase]) -> Iterator[str]:
         if is_own and not inspect.iscoroutinefunction(method):
             return
     yield from ("run", "doCleanups", SET_UP_HOOK, TEST_HOOK, TEAR_DOWN_HOOK, CLEANUP_HOOK)
+
+
+def overrides_run(case: type[TestCase]) -> bool:
+    """Return True if a class overrides a method that goes on after the cleanups of a test."""
+    return any(
+        getattr(case, name) is not own_method(case, name)
+        for name in ("__call__", "run", "doCleanups")
+    )
 
 
 def own_method(case: type[TestCase], name: str) -> Any:

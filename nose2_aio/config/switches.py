@@ -17,7 +17,7 @@ _OURS = re.compile(rf"(--(?:no-)?{SECTION}-)([^\s=]*)")
 def define(session: Any) -> None:
     """Add the switches to the parser of a nose2 session, ``--aio`` and one for each setting.
 
-    A switch that looks like one of ours, and is none, ends the run with the nearest that there is.
+    An unknown switch that begins like ours ends the run. The message has the most similar switch.
     """
     _add(session.pluginargs, SECTION, "Run coroutine tests (default: on)", None, None)
     for option in OPTIONS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from types import CodeType
 from typing import Any, NamedTuple
 
 from nose2_aio.introspection import locations, tracebacks
@@ -33,6 +34,8 @@ class Ending(NamedTuple):
     """The name of the coroutine of a task; "" if it was no task."""
     error: str | None = None
     """Type, message and innermost line of the error; "" if it was cancelled; None: no error."""
+    line: tuple[CodeType, int] | None = None
+    """The code and the line where a task has returned, if that is known."""
     times: int = 1
     """How many have failed with this error."""
 
@@ -41,8 +44,11 @@ class Ending(NamedTuple):
         what = self.what() if callable(self.what) else self.what
         name = f" ({self.name.rpartition('<locals>.')[2]})" if self.name else ""
         how = "failed" if self.error else "ended" if self.error is None else "was cancelled"
-        error = f": {self.error}" if self.error else ""
-        return f"{what}{name} {how} {max(0.0, now - self.when):.2f} s before{error}"
+        end = f": {self.error}" if self.error else ""
+        if self.line is not None and self.error is None:
+            code, line = self.line
+            end = f", at {locations.line_in(code.co_filename, line, code.co_name)}"
+        return f"{what}{name} {how} {max(0.0, now - self.when):.2f} s before{end}"
 
 
 class Endings:
@@ -62,16 +68,17 @@ class Endings:
 
     def add_failed(
         self, when: float, owner: object, what: Any, name: str, error: BaseException
-    ) -> None:
-        """Add what has ended with an error."""
+    ) -> str:
+        """Add what has ended with an error. Return the text of the error."""
         text = _text(error)
         before = self._failed.get(text)
         if before is not None and before.owner is owner:
             self._failed[text] = before._replace(times=before.times + 1)
-            return
+            return text
         self._failed[text] = Ending(when, owner, what, name, text)
         if len(self._failed) > _MAX:
             del self._failed[next(iter(self._failed))]
+        return text
 
     def forget(self, owner: object) -> None:
         """Forget what a test or scope has created, which is over."""

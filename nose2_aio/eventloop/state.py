@@ -22,7 +22,7 @@ from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.problems import HandlerCall, Problems, current_problems
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitTimes
-from nose2_aio.introspection import locations
+from nose2_aio.introspection import holders, locations, returns
 from nose2_aio.introspection.locations import Origin
 
 __all__ = ["CreatedObject", "LoopState", "name_of_coroutine", "silence_interrupted"]
@@ -165,13 +165,20 @@ class LoopState:
             return
         _, problems, _, name = found
         what = what or future.get_name()  # type: ignore[attr-defined]  # a task's
+        noted, now = self.endings or self._noted, self.now
         # ``exception()`` would mark the exception as retrieved
         error = future._exception
         if error is not None:
-            self._noted.add_failed(self.now, problems, what, name, error)
+            how = f"failed ({noted.add_failed(now, problems, what, name, error)})"
+        elif future.cancelled():
+            how = "was cancelled"
+            noted.others.append((now, problems, what, name, ""))
         else:
-            cancelled = "" if future.cancelled() else None
-            self._noted.others.append((self.now, problems, what, name, cancelled))
+            noted.others.append((now, problems, what, name, None, returns.take(future)))
+            return
+        user = holders.user_of(future)
+        if user is not None:
+            user.end = how
 
     @property
     def _noted(self) -> Endings:

@@ -38,7 +38,7 @@ class WaitTimes:
     skipped = 0.0
     """Seconds that virtual time has saved."""
     for_callback = ""
-    """What to tell of the wait of run forever, if the tag of a class has made it long."""
+    """A text on the wait of run forever, if the tag of a class has made it long; or else empty."""
     is_known = True
     """True if the selector of the loop records waits."""
     where: Callable[[], Line | None] | None = None

@@ -13,8 +13,10 @@ import itertools
 import sys
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from types import (
     AsyncGeneratorType,
+    CellType,
     CoroutineType,
     FunctionType,
     GeneratorType,
@@ -27,16 +29,23 @@ from unittest import TestCase
 
 __all__ = ["release", "unstarted"]
 
-_MAPPINGS = frozenset({dict, defaultdict, OrderedDict})
-_CONTAINERS = frozenset({list, tuple, set, frozenset, deque}) | _MAPPINGS
-_LEAVES = frozenset(
-    {str, bytes, int, float, bool, type, NoneType, FunctionType, MethodType, ModuleType}
-)
+
+def _ids(*kinds: type) -> frozenset[int]:
+    """Return the ``id()`` of classes: a metaclass of the user may have no hash."""
+    return frozenset(map(id, kinds))
+
+
+_MAPPINGS = _ids(dict, defaultdict, OrderedDict)
+_CONTAINERS = _ids(list, tuple, set, frozenset, deque) | _MAPPINGS
+_LEAVES = _ids(str, bytes, int, float, bool, type, NoneType, FunctionType, MethodType, ModuleType)
+_REFERRING = _CONTAINERS | _ids(MethodType, CellType, partial)
+_attribute: Any = type.__getattribute__
+"""Returns an attribute of a class. ``getattr`` would call code of a metaclass."""
 _NOT_ENTERED = (type, TestCase, asyncio.Future, asyncio.AbstractEventLoop)
 _IS_HEAP_TYPE = 1 << 9
 """A flag of types: it is set for all classes that are defined in Python."""
 _MOCK = "unittest.mock"
-_NEVER_RELEASED = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
+_NEVER_RELEASED = _ids(CoroutineType, GeneratorType, AsyncGeneratorType)
 _ONE = {"": object()}
 _UNSHARED = sys.getrefcount(_ONE[""])
 """What `sys.getrefcount` returns for a value that only one dictionary refers to."""
@@ -57,21 +66,46 @@ def unstarted(
             yield value
 
 
-def release(owner: object, names: Iterable[str]) -> Iterator[str]:
+def release(owner: object, names: Iterable[str], keepers: Iterable[object]) -> Iterator[str]:
     """Delete attributes of an object whose finalizers may report something; yield their names.
 
     These are the attributes among ``names`` whose value has the method ``__del__``, or keeps an
-    object that has it. Values that something else refers to are left alone.
+    object that has it. Values that something else refers to are left alone. So are all if the
+    object itself is in ``keepers`` or in an attribute of its class: they may need them.
     """
-    own = owner.__dict__
-    for name in names:
-        if (
-            sys.getrefcount(own[name]) <= _UNSHARED
-            and type(own[name]) not in _NEVER_RELEASED
-            and any(hasattr(type(one), "__del__") for one in _kept([own[name]]))
-        ):
-            del own[name]
-            yield name
+    own = getattr(owner, "__dict__", {})  # none with __slots__
+    found = [
+        name
+        for name in names
+        if sys.getrefcount(own[name]) <= _UNSHARED
+        and id(type(own[name])) not in _NEVER_RELEASED
+        and any(_has(type(one), "__del__") for one in _kept([own[name]]))
+    ]
+    if not found:
+        return
+    of_class = (value for kind in type(owner).__mro__ for value in vars(kind).values())
+    if _reaches([*keepers, *of_class], owner):
+        return
+    for name in found:
+        del own[name]
+        yield name
+
+
+def _reaches(values: Iterable[object], wanted: object) -> bool:
+    """Return True if these values have an object in them: in containers, methods or closures."""
+    waiting = list(values)
+    seen: set[int] = set()
+    for value in waiting:  # it grows
+        if value is wanted:
+            return True
+        if id(value) in seen:
+            continue
+        if type(value) is FunctionType:
+            waiting += value.__closure__ or ()
+        elif id(type(value)) in _REFERRING:
+            waiting += _first(gc.get_referents(value), len(waiting))
+            seen.add(id(value))
+    return False
 
 
 def _kept(values: Iterable[object], *, with_objects: bool = True) -> Iterator[Any]:
@@ -80,11 +114,11 @@ def _kept(values: Iterable[object], *, with_objects: bool = True) -> Iterator[An
     seen: set[int] = set()
     for value, is_entered in waiting:  # it grows
         kind = type(value)
-        if kind in _LEAVES or id(value) in seen:
+        if id(kind) in _LEAVES or id(value) in seen:
             continue
         yield value
-        if kind in _CONTAINERS:
-            inner = value.values() if kind in _MAPPINGS else value
+        if id(kind) in _CONTAINERS:
+            inner = value.values() if id(kind) in _MAPPINGS else value
             waiting += [(one, is_entered) for one in _first(inner, len(waiting))]
             seen.add(id(value))
         elif is_entered and _is_entered(kind):
@@ -99,7 +133,15 @@ def _first(values: Iterable[object], count: int) -> Iterable[object]:
 def _is_entered(kind: type) -> bool:
     """Return True for plain objects. A task has a coroutine to run; a mock records calls."""
     return bool(
-        kind.__flags__ & _IS_HEAP_TYPE
-        and kind.__module__ != _MOCK
+        _attribute(kind, "__flags__") & _IS_HEAP_TYPE
+        and _attribute(kind, "__module__") != _MOCK
         and not issubclass(kind, _NOT_ENTERED)
     )
+
+
+def _has(kind: type, name: str) -> bool:
+    try:
+        _attribute(kind, name)
+    except AttributeError:
+        return False
+    return True

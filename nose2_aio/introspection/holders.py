@@ -12,7 +12,7 @@ import asyncio
 import collections
 import itertools
 import weakref
-from asyncio import Task
+from asyncio import Task, current_task
 from collections import deque
 from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
@@ -20,39 +20,66 @@ from typing import Any, NamedTuple
 
 from nose2_aio.introspection import await_chains, locations, monitoring
 from nose2_aio.introspection.locations import code_of
+from nose2_aio.introspection.monitoring import Callers, Handler
 
-__all__ = ["describe", "holding"]
+__all__ = ["User", "describe", "holding", "user_of"]
 
 _MAX_NOTED = 50
 """How many uses of one object are noted."""
+_MAX_CALLERS = 3
+"""How many functions are noted where something is acquired; for a queue, it is one."""
 _MAX_SHOWN = 4
 """How many of them are shown, at most."""
 
 
-class _Use(NamedTuple):
-    """The use of an object by a task, and the line of it."""
+class User:
+    """A task that has used something. It is not kept alive."""
 
-    task: weakref.ref[Task[Any]] | None
+    __slots__ = ("end", "name", "reference")
+
+    def __init__(self, task: Task[Any]) -> None:
+        key = id(task)
+        self.reference = weakref.ref(task, lambda _: _users.pop(key, None))
+        self.name = ""
+        """The names of the task and its coroutine; "" if it is one of ours, which runs a test."""
+        self.end = "has ended"
+        """How it has ended: ``failed (KeyError: 12, shop.py:12 in get)``."""
+        code = getattr(coroutine := task.get_coro(), "cr_code", None)
+        if code is None or not monitoring.is_own(code):
+            name = getattr(coroutine, "__qualname__", "").rpartition("<locals>.")[2]
+            self.name = f"{task.get_name()} ({name})"
+
+    def describe(self, name: Callable[[Task[Any]], str], waiting: Task[Any]) -> str:
+        """Return who it is, in words, and how it has ended."""
+        task = self.reference()
+        if task is waiting:
+            return "this task itself"
+        if task is not None and not task.done():
+            return name(task)
+        return f"{self.name or 'a test or fixture'}, which {self.end},"
+
+
+_users: dict[int, User] = {}
+"""The tasks that have used something and still exist, by ``id()``."""
+
+
+class _Use(NamedTuple):
+    """The use of an object, and where."""
+
+    user: User | None
     """None: it was used outside of a task."""
-    code: CodeType
-    line: int
+    callers: Callers
+    """The user's functions, the innermost first."""
 
     @property
     def place(self) -> str:
-        """``file:line in function``."""
-        return locations.line_in(self.code.co_filename, self.line, self.code.co_name)
-
-    def user(self, name: Callable[[Task[Any]], str], waiting: Task[Any]) -> str:
-        """Return who it was, in words; "" if it was no task."""
-        task = None if self.task is None else self.task()
-        if task is waiting:
-            return "this task itself"
-        if task is not None:
-            return f"{name(task)}{', which has ended,' if task.done() else ''}"
-        return "" if self.task is None else "a task that has ended,"
+        """``file:line in function, called at …``."""
+        return locations.format_callers(
+            tuple(itertools.starmap(locations.at_instruction, self.callers))
+        )
 
 
-_Noted = tuple[weakref.ref[Task[Any]] | None, CodeType, int]
+_Noted = tuple[User | None, Callers]
 """The fields of a `_Use`: to make one takes longer than the rest."""
 
 
@@ -86,7 +113,7 @@ def describe(frame: FrameType, name: Callable[[Task[Any]], str], waiting: Task[A
     uses = _find(thing) or _Uses(weakref.ref(thing))
 
     def by(used: Iterable[_Noted], since: str) -> str:
-        return _by(used, since, lambda use: use.user(name, waiting))
+        return _by(used, since, lambda user: user.describe(name, waiting))
 
     return answer(thing, uses, by)
 
@@ -100,7 +127,7 @@ def holding(frame: FrameType) -> list[Task[Any]]:
     if uses is None or not monitoring.is_on():
         return []
     held = [uses.last["acquire"]] if frame.f_code is _ACQUIRE else list(uses.held)
-    tasks = [reference() for reference, _, _ in held if reference is not None]
+    tasks = [user.reference() for user, _ in held if user is not None]
     pending = [one for one in dict.fromkeys(tasks) if one is not None and not one.done()]
     thing = frame.f_locals["self"]
     return [one for one in pending if not _is_waiting_for(one, thing)]
@@ -119,27 +146,49 @@ def _find(thing: object) -> _Uses | None:
     return uses if uses is not None and uses.reference() is thing else None
 
 
-def _note(frame: FrameType) -> tuple[_Uses, _Noted]:
-    """Note the use of an object by one of its methods, given the frame of that."""
-    thing = frame.f_locals["self"]
-    key = id(thing)
-    uses = _noted.get(key)
-    if uses is None or uses.reference() is not thing:
-        uses = _noted[key] = _Uses(weakref.ref(thing, lambda _: _noted.pop(key, None)))
-    user = monitoring.caller(frame)
-    task = monitoring.current_task()
-    use = (None if task is None else weakref.ref(task), user.f_code, user.f_lineno)
-    uses.last[frame.f_code.co_name] = use
-    return uses, use
+def user_of(task: object) -> User | None:
+    """Return what is known of a task that has used something; None if it has not."""
+    user = _users.get(id(task))
+    return user if user is not None and user.reference() is task else None
 
 
-def _note_use(frame: FrameType, _: Any) -> None:
-    _note(frame)
+def _current_user() -> User | None:
+    try:
+        task = current_task()
+    except RuntimeError:  # no loop runs
+        return None
+    if task is None:
+        return None
+    user = _users.get(id(task))
+    if user is None or user.reference() is not task:
+        user = _users[id(task)] = User(task)
+    return user
 
 
-def _note_taken(frame: FrameType, _: Any) -> None:
-    uses, use = _note(frame)
-    uses.held.append(use)
+def _noting(most: int, *, is_taken: bool = False) -> Handler:
+    """Return a function that notes the use of an object, given the frame of its method.
+
+    It notes ``most`` callers. With ``is_taken``, the task holds something then.
+    """
+
+    def note(frame: FrameType, _: Any) -> None:
+        thing = frame.f_locals["self"]
+        uses = _noted.get(id(thing))
+        if uses is None or uses.reference() is not thing:
+            key = id(thing)
+            uses = _noted[key] = _Uses(weakref.ref(thing, lambda _: _noted.pop(key, None)))
+        use = uses.last[frame.f_code.co_name] = _current_user(), monitoring.callers(frame, most)
+        if is_taken:
+            uses.held.append(use)
+
+    return note
+
+
+def _note_cleared(frame: FrameType, value: Any) -> None:
+    """Note who clears an event, unless it is that of a queue."""
+    back = frame.f_back
+    if back is None or back.f_code is not _PUT:
+        _note(frame, value)
 
 
 def _note_given_back(frame: FrameType, _: Any) -> None:
@@ -147,8 +196,7 @@ def _note_given_back(frame: FrameType, _: Any) -> None:
     uses = _find(frame.f_locals["self"])
     if uses is None or not uses.held:
         return
-    task = monitoring.current_task()
-    own = None if task is None else weakref.ref(task)
+    own = _current_user()
     for number, one in enumerate(tuple(uses.held)):  # another thread may add one
         if one[0] is own:
             del uses.held[number]
@@ -160,10 +208,12 @@ _By = Callable[[Iterable[_Noted], str], str]
 """Returns by whom an object was used, given the word before each line."""
 
 
-def _by(used: Iterable[_Noted], since: str, user: Callable[[_Use], str]) -> str:
+def _by(used: Iterable[_Noted], since: str, describe: Callable[[User], str]) -> str:
     places: dict[str, collections.Counter[str]] = {}
     for use in itertools.starmap(_Use, used):
-        places.setdefault(use.place, collections.Counter())[user(use)] += 1
+        places.setdefault(use.place, collections.Counter())[
+            describe(use.user) if use.user else ""
+        ] += 1
     texts = []
     for place, users in places.items():
         names = [f"{name} ({count} times)" if count > 1 else name for name, count in users.items()]
@@ -229,9 +279,11 @@ _ANSWERS: dict[CodeType | None, Callable[[Any, _Uses, _By], str]] = {
 _HELD = (_ACQUIRE, _SLOT, code_of(asyncio.Queue, "join"))
 """The methods in which a task waits for what others hold."""
 
-for _code in (_ACQUIRE, _CLEAR, _PUT):
-    monitoring.at_return(_code, _note_use)
-for _code in (_SLOT, _GET):
-    monitoring.at_return(_code, _note_taken)
+_note = _noting(_MAX_CALLERS)
+monitoring.at_return(_ACQUIRE, _note)
+monitoring.at_return(_CLEAR, _note_cleared)
+monitoring.at_return(_SLOT, _noting(_MAX_CALLERS, is_taken=True))
+monitoring.at_return(_PUT, _noting(1))
+monitoring.at_return(_GET, _noting(1, is_taken=True))
 for _code in (code_of(asyncio.Semaphore, "release"), code_of(asyncio.Queue, "task_done")):
     monitoring.at_return(_code, _note_given_back)

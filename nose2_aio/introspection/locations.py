@@ -17,6 +17,7 @@ from typing import Any
 __all__ = [
     "CALLBACK_CODE",
     "Origin",
+    "at_instruction",
     "callback_of",
     "capture_origin",
     "code_of",
@@ -40,6 +41,8 @@ _LIBRARIES = tuple(
     sorted({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, reverse=True)
 )
 """The directories of libraries. A directory inside another one comes before it."""
+_NOT_USERS = tuple(f"{one}{os.sep}" for one in (*_LIBRARIES, sysconfig.get_path("scripts")))
+"""The directories that no file of the user's is in. One is that of the script ``nose2``."""
 _FOLDER = f"{Path(__file__).parent.parent}{os.sep}"
 """The directory of this package."""
 _UNITTEST = f"{Path(unittest.__file__).parent}{os.sep}"
@@ -128,6 +131,12 @@ def line_in(filename: str, line: int | None, name: str) -> str:
     return f"{_place(filename, line or 0)} in {name}"
 
 
+def at_instruction(code: CodeType, offset: int) -> tuple[CodeType, int]:
+    """Return the code with the line of the instruction at an offset; 0 if it has no line."""
+    lines = (line for start, end, line in code.co_lines() if start <= offset < end)
+    return code, next(lines, None) or 0
+
+
 def package_of(frame: FrameType) -> str:
     """Return the name of the top-level package that the code of a frame is in."""
     name: str = frame.f_globals.get("__name__") or ""
@@ -136,7 +145,7 @@ def package_of(frame: FrameType) -> str:
 
 def is_users(filename: str) -> bool:
     """Return True if a file is the user's, and not a library's."""
-    return not filename.startswith(_LIBRARIES) and filename[:1] != "<"
+    return not filename.startswith(_NOT_USERS) and filename[:1] != "<"
 
 
 def of_user(frame: FrameType) -> bool:

@@ -14,6 +14,8 @@ __all__ = ["name_in"]
 
 _MAX_ITEMS = 1000
 """In how large a container an object is looked for."""
+_MAX_KEY = 40
+"""How many characters of a key are shown, at most."""
 _CONTAINERS = (list, tuple, set, frozenset, deque)
 
 
@@ -51,7 +53,13 @@ def _names_of(value: object, namespace: Mapping[str, Any]) -> Iterator[str]:
     items = list(namespace.items())
     yield from (name for name, one in items if one is value)
     for name, one in items:
-        inside = one.values() if type(one) is dict else one
         is_container = type(one) is dict or type(one) in _CONTAINERS
-        if is_container and len(one) <= _MAX_ITEMS and any(each is value for each in inside):
-            yield f"{name}[...]"
+        if is_container and len(one) <= _MAX_ITEMS:
+            pairs = one.items() if type(one) is dict else ((None, each) for each in one)
+            yield from (f"{name}[{_shown(key)}]" for key, each in pairs if each is value)
+
+
+def _shown(key: object) -> str:
+    """Return a key as code shows it, if it is a short text or a number."""
+    text = repr(key) if type(key) in (str, int) else ""
+    return text if 0 < len(text) <= _MAX_KEY else "..."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import stat
 from typing import Any
 
 __all__ = ["address", "ends_of_file", "name_of_file", "name_of_socket", "name_of_transport"]
@@ -51,9 +53,12 @@ def name_of_socket(one: Any) -> str:
 
 
 def name_of_file(descriptor: int) -> str:
-    """Return the name of the file or socket with a file descriptor."""
+    """Return the name of the file, pipe or socket with a file descriptor."""
     try:
         with socket.socket(fileno=os.dup(descriptor)) as one:
             return name_of_socket(one)
     except OSError:
+        with contextlib.suppress(OSError):
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                return f"the pipe {descriptor}"
         return f"the file {descriptor}"

@@ -12,14 +12,13 @@ import linecache
 import re
 import weakref
 from asyncio import Task
-from contextlib import AbstractContextManager
 from types import CodeType
 from typing import Any
 
 from nose2_aio.introspection import await_chains, locations, monitoring
 from nose2_aio.introspection.await_chains import Line
 
-__all__ = ["describe", "noting"]
+__all__ = ["describe"]
 
 _HANDLER = dis.opmap.get("PUSH_EXC_INFO")
 """The first instruction of a handler that code of a module has. Others only clean up."""
@@ -27,11 +26,6 @@ _CATCHES = re.compile(r"except\s*(:|.*(CancelledError|BaseException))")
 
 _reached: weakref.WeakKeyDictionary[Task[Any], tuple[CodeType, int]] = weakref.WeakKeyDictionary()
 """The handler that a CancelledError has reached last, by task."""
-
-
-def noting() -> AbstractContextManager[None]:
-    """Note inside the block which handlers are reached. All code is slower then."""
-    return monitoring.noting_handlers(_note)
 
 
 def describe(task: Task[Any]) -> str:
@@ -70,3 +64,6 @@ def _place(code: CodeType, offset: int) -> str:
     if texts[found].startswith("except"):
         found = next((line for line in lines if _CATCHES.match(texts[line])), found)
     return locations.line_in(code.co_filename, found, code.co_name)
+
+
+monitoring.at_handler(_note)

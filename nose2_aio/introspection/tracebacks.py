@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from types import FrameType, TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nose2_aio.errors import AioError
 from nose2_aio.introspection import await_chains, locations
 from nose2_aio.introspection.await_chains import Line
 
 __all__ = [
+    "has_line_of",
     "innermost_line",
     "innermost_place",
     "of_stack",
@@ -87,6 +88,12 @@ def innermost_line(error: BaseException) -> str:
     last = (users or kept)[-1]
     code = last.tb_frame.f_code
     return locations.line_in(code.co_filename, last.tb_lineno, code.co_name)
+
+
+def has_line_of(error: BaseException, function: Any) -> bool:
+    """Return True if the traceback of an error has a line of a function."""
+    code = getattr(function, "__code__", None)
+    return any(entry.tb_frame.f_code is code for entry in _entries(error.__traceback__))
 
 
 def users_traceback(error: BaseException) -> TracebackType | None:

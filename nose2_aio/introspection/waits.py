@@ -23,7 +23,17 @@ from typing import Any, NamedTuple
 from nose2_aio.introspection import await_chains, holders, locations, object_names, sockets
 from nose2_aio.introspection.locations import code_of
 
-__all__ = ["Kind", "Links", "Names", "Wait", "awaited_tasks", "by_name", "listed", "of_task"]
+__all__ = [
+    "Kind",
+    "Links",
+    "Names",
+    "Wait",
+    "awaited_tasks",
+    "by_name",
+    "describe_timer",
+    "listed",
+    "of_task",
+]
 
 _MAX_NAMES = 4
 """How many tasks are named that a task waits for, at most."""
@@ -37,7 +47,7 @@ _Called = Callable[[object, str], str]
 
 
 class Kind(enum.IntEnum):
-    """What has to happen so that a wait ends. The first ones tell most about a hang."""
+    """What has to happen so that a wait ends. The first ones say most about a hang."""
 
     ACTION = enum.auto()
     """Some code has to act: set an event, complete a future, put an item into a queue."""
@@ -148,6 +158,14 @@ def of_task(task: Task[Any], names: Names) -> Wait:
     return names.future(future, name) or _of_future(future, name)
 
 
+def describe_timer(function: Callable[..., Any], describe: Callable[[float], str]) -> None:
+    """Let a function describe the waits in another one that has local variables as ``sleep``.
+
+    They are ``loop``, and ``h`` for the timer. ``describe`` gets the seconds to go.
+    """
+    _WORDS[function.__code__] = (Kind.TIMER, lambda own, _: describe(_seconds_left(own)))
+
+
 def by_name(task: Task[Any]) -> tuple[str, int]:
     """Return a sort key that puts Task-2 before Task-10."""
     name = task.get_name()
@@ -255,8 +273,12 @@ _ABOUT_TO_RUN = "is about to run"
 def _sleep(own: _Locals, _: _Called) -> str:
     if "h" not in own:  # ``sleep(0)`` sets no timer
         return _ABOUT_TO_RUN
-    left = max(0.0, own["h"].when() - own["loop"].time())
-    return f"sleeps, {left:.4g} s to go"
+    return f"sleeps, {_seconds_left(own):.4g} s to go"
+
+
+def _seconds_left(own: _Locals) -> float:
+    left: float = own["h"].when() - own["loop"].time()
+    return max(0.0, left)
 
 
 def _join(own: _Locals, called: _Called) -> str:

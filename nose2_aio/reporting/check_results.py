@@ -14,7 +14,13 @@ from typing import Any, NamedTuple
 from nose2_aio.config import baseline_file
 from nose2_aio.config.checks import CHECKS
 from nose2_aio.config.settings import Settings
-from nose2_aio.errors import AbandonedLoopError, AioError, CheckError
+from nose2_aio.errors import (
+    AbandonedLoopError,
+    AioError,
+    CheckError,
+    DeadlockError,
+    TimeLimitError,
+)
 from nose2_aio.eventloop.problems import Finding, Problems
 from nose2_aio.reporting.baselines import Baseline, line_of
 from nose2_aio.reporting.inspections import inspect_after_test
@@ -24,6 +30,8 @@ __all__ = ["CheckResults", "SummaryEntry"]
 
 _HEAD = "this was found at the end of the {what}:\n"
 _ALSO = "also found:"
+_CAUSES = ("never-awaited", "lost-exceptions")
+"""The checks whose findings may be the cause of a failure. Others may be due to it."""
 _MAX_FINDINGS = 20
 """How many findings of one test are shown."""
 _MAX_NAMES = 3
@@ -98,10 +106,16 @@ class CheckResults:
         return entries
 
     @staticmethod
-    def details(entries: Iterable[SummaryEntry]) -> list[str]:
-        """Return the lines to add to the report of a test that has failed."""
+    def details(entries: Iterable[SummaryEntry], error: BaseException | None) -> list[str]:
+        """Return the lines to add to the report of a test that has failed with ``error``."""
         findings = [finding for one in entries for finding in one.findings]
-        return ["also found in this test, perhaps the cause:\n", *_texts(findings), ""]
+        if isinstance(error, DeadlockError | TimeLimitError):  # it shows all tasks
+            findings = [
+                one._replace(details=()) if one.check == "leaked-tasks" else one for one in findings
+            ]
+        is_cause = any(one.check in _CAUSES for one in findings)
+        head = f"also found in this test{', perhaps the cause' * is_cause}:\n"
+        return [head, *_texts(findings), ""]
 
     def report(self, entries: Sequence[SummaryEntry], told: Container[str]) -> list[str]:
         """Return the lines of the summary; write the baseline file if it doesn't exist yet.

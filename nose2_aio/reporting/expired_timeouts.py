@@ -47,10 +47,11 @@ def explain(error: BaseException) -> None:
 def _origin_of(timeout: asyncio.Timeout) -> str:
     if timeout not in _made:
         return ""
-    delay, code, line = _made[timeout]
+    delay, code, offset = _made[timeout]
     if code.co_filename.startswith(monitoring.ASYNCIO):
         return f" of {delay:g} s"
-    return f" of {delay:g} s, made at {locations.line_in(code.co_filename, line, code.co_name)},"
+    place = locations.format_origin((locations.at_instruction(code, offset),))
+    return f" of {delay:g} s, made at {place},"
 
 
 def _timeouts(error: BaseException) -> Iterator[asyncio.Timeout]:
@@ -78,8 +79,7 @@ def _in_traceback(traceback: TracebackType | None) -> Iterator[asyncio.Timeout]:
 def _note_made(frame: FrameType, timeout: Any) -> None:
     delay = frame.f_locals["delay"]
     if delay is not None:
-        user = monitoring.caller(frame)
-        _made[timeout] = delay, user.f_code, user.f_lineno
+        _made[timeout] = delay, *monitoring.callers(frame, 1)[0]
 
 
 def _note_expired(frame: FrameType, _: Any) -> None:

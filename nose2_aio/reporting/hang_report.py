@@ -15,6 +15,7 @@ import itertools
 import re
 import sys
 from asyncio import AbstractEventLoop, Task
+from collections import Counter
 from types import FrameType
 from typing import Any
 
@@ -22,7 +23,7 @@ from nose2_aio.eventloop import instrumented, wakeup_sources
 from nose2_aio.eventloop.executors import Executor
 from nose2_aio.introspection import await_chains, locations, swallowing, waits
 from nose2_aio.introspection.await_chains import Line
-from nose2_aio.introspection.waits import Kind, Links
+from nose2_aio.introspection.waits import Links
 from nose2_aio.reporting import verdicts
 from nose2_aio.reporting.loop_tasks import LoopTasks, is_idle_host, name_of, own_task
 
@@ -61,11 +62,12 @@ def describe_loop(
     if own is None or is_idle_host(own):
         own = own_task(loop)
     tasks = LoopTasks(loop, own)
-    paragraphs = [] if lines else [verdicts.verdict(tasks)]
+    paragraphs = [verdicts.blocked(stack) if lines else verdicts.verdict(tasks)]
     paragraphs += [_ended(loop), running]
     if own is not None and not own.done() and not lines:
         paragraphs.append([_WAITS, *task_lines(tasks, own)])
-    paragraphs += _paragraphs(tasks, [task for task in tasks.ordered if task is not own])
+    told = own, asyncio.current_task(loop) if lines else None
+    paragraphs += _paragraphs(tasks, [task for task in tasks.ordered if task not in told])
     loop_state = instrumented.state_of(loop)
     if loop_state is not None and loop_state.executor is not None:
         paragraphs += _threads(loop_state.executor)
@@ -109,13 +111,11 @@ def swallowed_lines(loop: AbstractEventLoop, own: Task[Any] | None) -> list[str]
 def task_lines(tasks: LoopTasks, task: Task[Any]) -> list[str]:
     """Return the await chain of a task as indented lines. The last line says what it waits for."""
     lines = await_chains.format_lines(await_chains.of_task(task))
-    wait = tasks.wait_of(task)
-    # one that is about to run may be about to end
-    is_swallowed = task.cancelling() and wait.kind is not Kind.NOTHING
+    swallowed = verdicts.is_swallowed(tasks, task)
     return [
         *lines,
-        f"  {wait.full_words}",
-        *([f"  It {swallowing.describe(task)}."] if is_swallowed else []),
+        f"  {tasks.wait_of(task).full_words}",
+        *([f"  It {swallowing.describe(task)}."] if swallowed else []),
     ]
 
 
@@ -140,7 +140,7 @@ def _paragraphs(tasks: LoopTasks, others: list[Task[Any]]) -> list[list[str]]:
         paragraphs.append(lines)
     left = sum(map(len, itertools.islice(found.values(), MAX_TASKS, None))) + tasks.left_out
     if left:
-        paragraphs.append([f"... and {left} tasks more."])
+        paragraphs.append([f"... and {left} more tasks."])
     return paragraphs
 
 
@@ -149,13 +149,14 @@ def _ended(loop: AbstractEventLoop) -> list[str]:
     loop_state = instrumented.state_of(loop)
     if loop_state is None:
         return []
-    found: dict[tuple[str, str | None], tuple[str, int]] = {}
+    found: dict[tuple[Any, ...], tuple[str, int]] = {}
     for one in loop_state.endings or ():
         text = one.describe(loop_state.now)
         if one.error is None and _is_asyncios(one.name):
             continue
-        _, count = found.get((one.name or text, one.error), ("", 0))
-        found[one.name or text, one.error] = text, count + one.times
+        key = one.name or text, one.error, one.line
+        _, count = found.get(key, ("", 0))
+        found[key] = text, count + one.times
     lines = [
         f"  {text}{f' (and {count - 1} more like it)' if count > 1 else ''}"
         for text, count in itertools.islice(found.values(), _MAX_ENDED)
@@ -171,13 +172,19 @@ def _is_asyncios(name: str) -> bool:
 
 
 def _threads(executor: Executor) -> list[list[str]]:
-    """Return a paragraph for each job that an executor runs."""
+    """Return a paragraph for each job that an executor runs. Those at the same lines share one."""
     frames = wakeup_sources.other_frames()
-    found = []
+    found: Counter[tuple[str, ...]] = Counter()
     for identity, job in list(executor.running.items()):
         lines = await_chains.format_lines(await_chains.of_frame(frames.get(identity)))
-        found.append([f"A thread of the executor runs {job}{':' if lines else ''}", *lines])
-    return found
+        found[f"{job}{':' if lines else ''}", *lines] += 1
+    return [
+        [
+            f"{'A thread' if n == 1 else f'{n} threads'} of the executor run{'s' * (n == 1)} {job}",
+            *lines,
+        ]
+        for (job, *lines), n in found.items()
+    ]
 
 
 def _clock(loop: AbstractEventLoop) -> list[list[str]]:

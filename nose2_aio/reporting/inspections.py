@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import inspect
 import types
 from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections.abc import Callable, Iterator
@@ -22,11 +23,11 @@ from typing import Any, NamedTuple
 from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.problems import Finding, Problems
-from nose2_aio.eventloop.state import CreatedObject
+from nose2_aio.eventloop.state import CreatedObject, name_of_coroutine
 from nose2_aio.introspection import await_chains, locations, sockets, tracebacks
 from nose2_aio.introspection.locations import Origin
-from nose2_aio.reporting import hang_report
-from nose2_aio.reporting.loop_tasks import LoopTasks
+from nose2_aio.reporting import hang_report, unawaited
+from nose2_aio.reporting.loop_tasks import LoopTasks, name_of
 
 __all__ = [
     "inspect_after_test",
@@ -222,6 +223,9 @@ def _lost_in_reports(evidence: Evidence, *, with_captured: bool = False) -> Iter
         if future is not None and error is not None:
             yield _LostError(error, origin, place, *_failed(future, name))
             continue
+        if isinstance(future, asyncio.Task):
+            yield _deleted(future, origin, place)
+            continue
         generator = context.get("asyncgen")
         if generator is not None:  # it was left open: that is the fault
             key = generator.__qualname__
@@ -234,6 +238,16 @@ def _lost_in_reports(evidence: Evidence, *, with_captured: bool = False) -> Iter
         inner = locations.unwrap(callback)
         key = getattr(inner, "__qualname__", message.partition(" at ")[0])
         yield _LostError(error, origin, place, message, key)
+
+
+def _deleted(task: asyncio.Task[Any], origin: Origin, place: str) -> _LostError:
+    """Return the problem of a task that was deleted while it was pending."""
+    coroutine: Any = task.get_coro()
+    # a garbage collection forgets the record of the task first
+    is_known = place or not inspect.iscoroutine(coroutine)
+    place = place if is_known else unawaited.place_of(coroutine)
+    what = f"the task {name_of(task)} was deleted while it was pending: nothing else referred to it"
+    return _LostError(None, origin, place, what, name_of_coroutine(coroutine))
 
 
 def _failed(future: asyncio.Future[Any], name: str) -> tuple[str, str]:

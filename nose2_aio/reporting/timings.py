@@ -94,7 +94,7 @@ class PartialTimings(NamedTuple):
     totals: Totals
     tests: tuple[TimedTest, ...]
     callback_waits: tuple[tuple[str, str], ...] = ()
-    """Names of tests that waited long before their callback, and what to tell of that."""
+    """Names of tests that waited long before their callback, and the text for the summary."""
 
 
 class Timings:

@@ -30,6 +30,7 @@ __all__ = [
     "describe",
     "describe_handed",
     "intercept_drops",
+    "place_of",
     "take_kept",
 ]
 
@@ -131,10 +132,11 @@ def describe(coroutine: Coroutine, *, is_dropped: bool) -> Unawaited:
             name, locations.format_origin(locations.capture_origin(sys._getframe(1))), is_mock=True
         )
     name = _name_of(coroutine)
-    return Unawaited(name, _place(coroutine, is_dropped=is_dropped), is_mock=False)
+    return Unawaited(name, place_of(coroutine, is_dropped=is_dropped), is_mock=False)
 
 
-def _place(coroutine: Coroutine, *, is_dropped: bool) -> str:
+def place_of(coroutine: Coroutine, *, is_dropped: bool = False) -> str:
+    """Return where a coroutine was created, or what is next best: see `describe`."""
     if coroutine.cr_origin:
         return locations.line_in(*coroutine.cr_origin[0])
     dropping = locations.capture_origin(sys._getframe(1)) if is_dropped else ()
@@ -150,7 +152,7 @@ def describe_handed(coroutine: Coroutine, mock_name: str) -> Unawaited:
     name = (
         f"{_name_of(coroutine)}, which the mock{f' {mock_name}' * bool(mock_name)} was called with,"
     )
-    return Unawaited(name, _place(coroutine, is_dropped=False), is_mock=True)
+    return Unawaited(name, place_of(coroutine), is_mock=True)
 
 
 def _name_of(coroutine: Coroutine) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from asyncio import Task, TimerHandle
+from types import FrameType
 from typing import Any
 
 from nose2_aio.eventloop import instrumented
-from nose2_aio.introspection import await_chains, locations
+from nose2_aio.introspection import await_chains, locations, swallowing
 from nose2_aio.introspection.waits import Kind
 from nose2_aio.reporting.loop_tasks import LoopTasks, is_host
 
-__all__ = ["place_of", "verdict"]
+__all__ = ["blocked", "is_swallowed", "place_of", "verdict"]
 
 _MAX_SOURCES = 3
 """How many things are named that could wake a loop."""
@@ -30,7 +31,7 @@ _HEADS = {
 def verdict(tasks: LoopTasks) -> list[str]:
     """Return the line on what the test waits for in the end; none if there is no task.
 
-    If no test waits, it is about the task whose wait tells most.
+    If no test waits, it is about the task whose wait says most.
     """
     if not tasks.ordered:
         return []
@@ -44,6 +45,8 @@ def verdict(tasks: LoopTasks) -> list[str]:
     head = _HEADS[wait.kind]
     words = wait.full_words if wait.kind is Kind.RELEASE else wait.words
     text = f"{_named(tasks, task)}: {words}"
+    if is_swallowed(tasks, task):
+        text += f"; it {swallowing.describe(task)}"
     if wait.kind > Kind.DATA or not instrumented.has_selector(tasks.loop):
         return [f"{head}{text}", *_also(tasks, ends)]
     if not sources:
@@ -51,6 +54,22 @@ def verdict(tasks: LoopTasks) -> list[str]:
     if len(sources) > _MAX_SOURCES:
         sources[_MAX_SOURCES - 1 :] = [f"{len(sources) - _MAX_SOURCES + 1} other things"]
     return [f"{head}{text}; only {' or '.join(sources)} could wake it", *_also(tasks, ends)]
+
+
+def blocked(frame: FrameType | None) -> list[str]:
+    """Return the line on code that runs all the time, given the innermost frame of its thread."""
+    while frame is not None and (await_chains.is_hidden(frame) or not locations.of_user(frame)):
+        frame = frame.f_back
+    if frame is None:
+        return []
+    place = locations.line_in(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+    return [f"blocked at {place}: the event loop runs nothing else until this awaits or returns"]
+
+
+def is_swallowed(tasks: LoopTasks, task: Task[Any]) -> bool:
+    """Return True if a task was cancelled, and waits again."""
+    # one that is about to run may be about to end
+    return task.cancelling() > 0 and tasks.wait_of(task).kind is not Kind.NOTHING
 
 
 def _also(tasks: LoopTasks, ends: list[Task[Any]]) -> list[str]:

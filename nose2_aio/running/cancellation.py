@@ -16,7 +16,7 @@ from typing import Any
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import AioError, DeadlockError
 from nose2_aio.eventloop import instrumented
-from nose2_aio.introspection import swallowing, tracebacks
+from nose2_aio.introspection import tracebacks
 from nose2_aio.introspection.debuggers import is_debugged
 from nose2_aio.reporting import hang_report
 from nose2_aio.running.deadlines import Deadline, Limit
@@ -27,8 +27,7 @@ __all__ = ["DEADLOCK", "Canceller"]
 
 DEADLOCK = "it can never finish: nothing is left that could wake its event loop"
 _ABANDONED = (
-    "\nIt was cancelled twice and did not end: its event loop was abandoned, with what else there "
-    "is to await on it."
+    "\nIt was cancelled twice and did not end: its event loop was abandoned, with all tasks on it."
 )
 _TIMES = 2
 """How often a job is cancelled."""
@@ -81,8 +80,7 @@ class Canceller:
                 return False
             task.add_done_callback(self._stop)  # it may not have started
             try:
-                with swallowing.noting():
-                    self._run()
+                self._run()
             except KeyboardInterrupt as error:
                 if self._reason is not None:
                     error.add_note(f"\nIt was being cancelled: {self._reason}")

@@ -30,6 +30,7 @@ from unittest import SkipTest
 from nose2_aio.errors import DefinitionError, LoopStoppedError
 from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.problems import current_problems
+from nose2_aio.introspection import waits
 from nose2_aio.reporting.inspections import take_lost_errors
 from nose2_aio.running.coroutines import called, close_unstarted
 from nose2_aio.running.deadlines import Deadline
@@ -173,11 +174,12 @@ class Execution:
             return
         loop = asyncio.get_running_loop()
         self._pause = loop.create_future()
-        timer = loop.call_later(seconds, _finish, self._pause)
+        # reports read ``loop`` and ``h``
+        h = loop.call_later(seconds, _finish, self._pause)
         try:
             await self._pause
         finally:
-            timer.cancel()
+            h.cancel()
 
     def _fail(self, errors: list[BaseException]) -> None:
         """Raise the errors of the time in which the loop ran forever, each once."""
@@ -187,6 +189,11 @@ class Execution:
             raise BaseExceptionGroup(message, failures) from None
         if failures:
             raise failures[0]
+
+
+waits.describe_timer(
+    Execution._run_on, lambda left: f"is in a wait of run_forever, {left:.4g} s to go"
+)
 
 
 def _refuse_unawaited(value: Any) -> None:

@@ -246,7 +246,7 @@ class TaskHost(Host):
         loop_state = instrumented.state_of(self.loop)
         if loop_state is not None:
             loop_state.own_task = self.task
-            # the steps of a test are not told as what has ended before
+            # a report does not list the steps of a test as tasks that have ended
             self.task.remove_done_callback(loop_state.note_end)
 
     def cancel(self) -> None:

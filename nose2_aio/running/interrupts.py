@@ -1,9 +1,9 @@
-"""Ctrl-C, SIGTERM, SIGQUIT and Ctrl-Z: the run ends in good order, tells where it is, or pauses.
+"""Ctrl-C, SIGTERM, SIGQUIT and Ctrl-Z: the run ends in good order, reports where it is, or pauses.
 
-Ctrl-C: Python raises KeyboardInterrupt where the test is. unittest lets that end the run on the
-spot, without ``tearDown`` and fixtures. So the first one that comes out of a test or a fixture
-becomes an error of that, and the run is told to stop after it; a second one stops it at once. A
-test that expects a KeyboardInterrupt and catches it is none of our business. SIGTERM does the same.
+Ctrl-C: Python raises KeyboardInterrupt where the test is. With unittest, that ends the run at once,
+without ``tearDown`` and fixtures. So the first one that comes out of a test or a fixture becomes an
+error of the test or fixture, and the run stops after it. A second one stops the run at once. If a
+test catches a KeyboardInterrupt, nothing of this happens. SIGTERM does the same.
 
 Child processes that tests fork get none of these handlers.
 """

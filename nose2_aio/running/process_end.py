@@ -6,9 +6,9 @@ for child processes of multiprocessing. A blocked one would hold up the exit for
 1. `guard` is called after the summary of a run that is to end the process. It notes the threads
    that are left.
 2. When Python begins to end the process, a thread of ours begins to wait (`watch`).
-3. If something of that is still there after ``exit-grace`` seconds, it is told with its line. The
-   functions that are registered with `atexit` are called, and the process ends with the same exit
-   status.
+3. If one of the threads or a child process is still there after ``exit-grace`` seconds, it is
+   printed with its line. The functions that are registered with `atexit` are called, and the
+   process ends with the same exit status.
 
 Worker processes begin with step 2 after their last test.
 """

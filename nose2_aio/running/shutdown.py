@@ -24,7 +24,6 @@ from nose2_aio.errors import AbandonedLoopError
 from nose2_aio.eventloop import executors, instrumented
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.eventloop.state import LoopState
-from nose2_aio.introspection import swallowing
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.inspections import (
     inspect_before_cancel,
@@ -70,7 +69,7 @@ def message(stubborn: set[Task[Any]]) -> str:
     ordered = sorted(stubborn, key=lambda task: str(task.get_name()))
     reports = [hang_report.describe_task(task) for task in ordered[: hang_report.MAX_TASKS]]
     if len(ordered) > hang_report.MAX_TASKS:
-        reports.append(f"... and {len(ordered) - hang_report.MAX_TASKS} tasks more.")
+        reports.append(f"... and {len(ordered) - hang_report.MAX_TASKS} more tasks.")
     return "\n\n".join(
         ["the event loop was abandoned: a task was cancelled twice and did not end", *reports]
     )
@@ -175,13 +174,12 @@ async def _cancel_all(find: Callable[[], set[Task[Any]]], grace: float) -> set[T
             break
         if monotonic() > end:
             return stubborn | tasks
-        for number in range(2):
+        for _ in range(2):
             stubborn |= {task for task in tasks if not _cancel(task)}
             tasks -= stubborn
             if not tasks:
                 break
-            with swallowing.noting() if number else contextlib.nullcontext():
-                done, tasks = await wait(tasks, timeout=grace)
+            done, tasks = await wait(tasks, timeout=grace)
             for task in done:
                 _report(task)
         stubborn |= tasks

@@ -4,7 +4,7 @@
    a class, module or layer. On a loop, the `runner` cancels the coroutine when it passes.
 2. Code that doesn't await is interrupted by an alarm (`alarms`), a bit later. The alarm raises an
    `Overrun` if user code is at the end of the stack. If the code goes on, it does so again.
-3. Code that catches whatever is raised in it is stuck. Then the run ends, with all its reports
+3. Code that catches every exception is stuck. Then the run ends, with all its reports
    (`TimeLimits.on_stuck`). In a worker, the main process kills it instead.
 4. When the limit of a test has passed, ``tearDown`` and the cleanups get the same time again. If
    that passes too, the rest gets it again.
@@ -47,7 +47,7 @@ _PATIENCE = 1.0
 _PATIENT_TIMES = 4
 """After how many alarms they come every `_RETRY` seconds."""
 _MAX_TIMES = 50
-"""After how many alarms the code is stuck: it catches whatever is raised in it."""
+"""After how many alarms the code is stuck: it catches every exception."""
 _BLOCKED = 1.0
 """Seconds by which an alarm comes too late if C code has run that can't be interrupted."""
 _RUNNERS = ("nose2", "nose2_aio")

@@ -20,7 +20,7 @@ _Validate = Callable[[Any, Any], bool]
 
 
 def with_class_tags(validate: _Validate) -> _Validate:
-    """Return the function, so changed that it also finds the tags of a test's class."""
+    """Return a function that does the same, and also finds the tags of a test's class."""
 
     def validate_tagged(test: TestCase, attributes: Any) -> bool:
         function, owner = nose2_cases.function_and_owner(test)

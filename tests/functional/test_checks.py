@@ -162,6 +162,22 @@ def callback(self):
         )
         self.assertIn("test_it.py:20 in callback: Exception in", found(run, "test_callback"))
 
+    def test_deleted_task(self) -> None:
+        """A task that is deleted before it ends fails the test, with its name and line."""
+        run = self.run_tests("""
+async def test_deleted(self):
+    asyncio.create_task(self.waits())
+    await asyncio.sleep(0)
+    __import__("gc").collect()
+async def waits(self):
+    await asyncio.Future()
+""")
+        self.assertRegex(
+            found(run, "test_deleted"),
+            r"\n\ntest_it.py:7 in test_deleted: the task Task-\d+ \(Case.waits\) was deleted while "
+            r"it was pending: nothing else referred to it \(lost-exceptions\)\n$",
+        )
+
     def test_handled_exceptions(self) -> None:
         """A test with its own exception handler, or assertLogs, handles the exception."""
         run = self.run_tests("""
@@ -353,10 +369,11 @@ class Fixture(unittest.TestCase):
                 run = project.nose2(*arguments)
                 self.assertEqual(len(run.reports), 4, run.output)
                 self.assertNotIn("failed no test", run.output)
-                head = "\nalso found in this test, perhaps the cause:\n\ntest_it.py:"
+                head = "\nalso found in this test"
+                cause = f"{head}, perhaps the cause:\n\ntest_it.py:7 in test_failed: "
                 for test, text in (
-                    ("FAIL: test_failed ", f"{head}7 in test_failed: the coroutine fetch"),
-                    ("(number=1)", f"{head}10 in test_subtests: the task"),
+                    ("FAIL: test_failed ", f"{cause}the coroutine fetch"),
+                    ("(number=1)", f"{head}:\n\ntest_it.py:10 in test_subtests: the task"),
                     ("setUpClass", "\n\ntest_fixture.py:6 in setUpClass: the coroutine fetch"),
                 ):
                     report = next(one for one in run.reports if test in one)

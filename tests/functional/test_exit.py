@@ -175,7 +175,7 @@ STUCK_IN = {
 
 
 class Stuck(TestCase):
-    """Code that catches whatever is raised in it."""
+    """Code that catches every exception."""
 
     def test_each(self) -> None:
         """The run ends with its reports. They say what would go on."""

@@ -132,6 +132,7 @@ class Hangs(unittest.TestCase):
         await done.wait()
 """
 
+RETURNED = r", at test_it\.py:42 in run" if sys.version_info >= (3, 12) else ""
 EXPECTED = {
     "test_queue": [
         (
@@ -170,7 +171,7 @@ EXPECTED = {
             r"test_it.py:36 in pump\n"
         ),
         r"\n  the callback TestCase.fail failed 0\.\d\d s before: AssertionError: so, unittest/",
-        r"\n  run \(run\) ended 0\.\d\d s before\n",
+        r"\n  run \(run\) ended 0\.\d\d s before" + RETURNED + "\n",
         r"\n  sleeper \(sleep\) was cancelled 0\.\d\d s before\n",
     ],
     "test_gather": [

@@ -68,6 +68,34 @@ class Case(unittest.TestCase):
         await asyncio.gather(move(one, other), move(other, one))
 """
 
+ENDED = """
+import asyncio, unittest
+
+class Limiter:
+    def __init__(self):
+        self.slot = asyncio.Semaphore(1)
+    async def enter(self):
+        await self.slot.acquire()
+
+async def fetch(limiter):
+    await limiter.enter()
+    raise KeyError("bell")
+
+class Case(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        cls.event = asyncio.Event()
+    async def test_1_clears(self):
+        self.event.set()
+        self.event.clear()
+    async def test_2_waits(self):
+        await self.event.wait()
+    async def test_failed(self):
+        limiter = Limiter()
+        await asyncio.gather(asyncio.create_task(fetch(limiter)), return_exceptions=True)
+        await limiter.enter()
+"""
+
 
 @skipUnless(sys.version_info >= (3, 12), "Python 3.12 has sys.monitoring")
 class Holders(TestCase):
@@ -81,7 +109,10 @@ class Holders(TestCase):
             run = made.nose2(*arguments, plugin="-c" not in arguments)
             self.assertEqual(len(run.reports), 5, run.output)
             for report in run.reports:
-                self.assertIn("held by a task that has ended, since test_it.py:7 in keep", report)
+                self.assertRegex(
+                    report,
+                    r"held by Task-\d+ \(keep\), which has ended, since test_it.py:7 in keep(;|\n)",
+                )
 
     def test_circle(self) -> None:
         """Two tasks that wait for each other's locks are a circle."""
@@ -95,4 +126,19 @@ class Holders(TestCase):
         self.assertRegex(
             run.output,
             r"waits for the lock target.lock, held by Task-\d \(move\) since test_it.py:8 in move",
+        )
+
+    def test_ended(self) -> None:
+        """The report says how the holder has ended, and who has called it, though it is gone."""
+        made = Project(self, test_it=ENDED)
+        run = made.nose2()
+        self.assertIn(
+            "it was cleared by a test or fixture, which has ended, at test_it.py:19 in "
+            "test_1_clears",
+            run.output,
+        )
+        self.assertRegex(
+            run.output,
+            r"held by Task-\d+ \(fetch\), which failed \(KeyError: 'bell', test_it.py:11 in "
+            r"fetch\), since test_it.py:7 in enter, called at test_it.py:10 in fetch",
         )

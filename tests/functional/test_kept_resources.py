@@ -129,3 +129,76 @@ class KeptResources(TestCase):
         run = project.nose2("--plugin", "nose2.plugins.layers")
         self.assertEqual(run.returncode, 0, run.output)
         self.assertNotIn("Unclosed", run.output)
+
+    def test_kept_test_cases(self) -> None:
+        """A class or a cleanup that keeps the test case may still need its attributes."""
+        project = Project(
+            self,
+            resources=RESOURCES,
+            test_it="""
+            import unittest
+            from resources import Session
+            class Case(unittest.TestCase):
+                kept = []
+                kept.append(kept)
+                async def test_class(self):
+                    self.session = Session()
+                    self.kept.append({"self": self})
+                async def test_class_cleanup(self):
+                    self.session = Session()
+                    self.addClassCleanup(lambda: self.session.close())
+                async def test_module_cleanup(self):
+                    self.session = Session()
+                    unittest.addModuleCleanup(self.close)
+                def close(self):
+                    self.session.close()
+                @classmethod
+                def tearDownClass(cls):
+                    for one in cls.kept[1:]:
+                        one["self"].close()
+            class RunsMore(unittest.TestCase):
+                def run(self, result=None):
+                    super().run(result)
+                    self.session.close()
+                async def test_more(self):
+                    self.session = Session()
+            class TestPlain:
+                kept = []
+                async def test_plain(self):
+                    self.session = Session()
+                    self.kept.append(self)
+                @classmethod
+                def tearDownClass(cls):
+                    cls.kept[0].session.close()
+            """,
+        )
+        run = project.nose2()
+        self.assertEqual((run.ran, run.returncode), (5, 0), run.output)
+        self.assertNotIn("Unclosed", run.output)
+
+    def test_hostile_classes(self) -> None:
+        """No code of a metaclass is called, and a test class may have no ``__dict__``."""
+        project = Project(
+            self,
+            hostile="""
+            class Meta(type):
+                __hash__ = None
+                def __getattribute__(cls, name):
+                    raise ZeroDivisionError
+            class Hostile(metaclass=Meta):
+                pass
+            """,
+            test_it="""
+            import hostile, unittest
+            class Case(unittest.TestCase):
+                async def test(self):
+                    self.one = hostile.Hostile()
+                    self.two = [self.one]
+            class TestSlots:
+                __slots__ = ("one",)
+                async def test(self):
+                    self.one = hostile.Hostile()
+            """,
+        )
+        run = project.nose2()
+        self.assertEqual((run.ran, run.returncode), (2, 0), run.output)

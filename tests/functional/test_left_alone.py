@@ -102,6 +102,12 @@ class SelfRunning(TestCase):
                     return asyncio.run(function(*args))
                 return run
 
+            def checks_before(function):
+                @functools.wraps(function)
+                def run(*args):
+                    raise AssertionError("before the test")
+                return run
+
             class OfInstance(unittest.TestCase):
                 '''Wraps its tests as Django does: without a trace on the wrapper.'''
 
@@ -143,6 +149,8 @@ class SelfRunning(TestCase):
                 async def test_skipped(self): self.skipTest("it")
                 @aio.run_until_complete
                 async def test_fails(self): raise ValueError("as usual")
+                @checks_before
+                async def test_checked(self): pass
                 def test_sync(self): pass
                 def check(self): assert asyncio.get_running_loop() is self.loop
 
@@ -162,11 +170,11 @@ class SelfRunning(TestCase):
                 self.assertEqual(run.outcomes[f"test_it.{name}.test"], "ERROR", name)
             self.assertRegex(
                 run.output,
-                r"DefinitionError: setUp, test_it.py:20: the test ran on another event loop than "
+                r"DefinitionError: setUp, test_it.py:26: the test ran on another event loop than "
                 r"this fixture. A decorator or a base class has run the test's coroutine.\n"
                 r"Make the fixture a plain function, or leave the test to the plugin.",
             )
             self.assertIn("LookupError: its own", run.output)
             self.assertEqual(run.output.count("DefinitionError"), 5)
-            self.assertIn("errors=6, skipped=1)", run.output)
+            self.assertIn("FAILED (failures=1, errors=6, skipped=1)", run.output)
             self.assertNotIn("nose2_aio/", run.output)

@@ -140,7 +140,7 @@ class Tests(TestCase):
         project = Project(
             self,
             test_it="""
-            import inspect, unittest
+            import asyncio, inspect, unittest
 
             class Base(unittest.TestCase):
                 async def asyncSetUp(self): self.client = 1
@@ -185,6 +185,29 @@ class Tests(TestCase):
                 async def test_1(self): self.asyncTearDown()
                 async def test_2(self): self.asyncTearDown()
                 async def test_3(self): raise unittest.SkipTest
+
+            class Mixin:
+                async def asyncSetUp(self): pass
+
+            class Both(Mixin, unittest.TestCase):
+                def test_both(self): pass
+                async def test_meant(self): pass
+
+            class BeforeAndAfter(unittest.TestCase):
+                def run(self, result=None):
+                    asyncio.run(self.asyncSetUp())
+                    super().run(result)
+                    asyncio.run(self.asyncTearDown())
+                async def asyncSetUp(self): pass
+                async def asyncTearDown(self): pass
+                def test(self): pass
+
+            class NoFunctions(unittest.TestCase):
+                asyncSetUp = None
+                @classmethod
+                async def asyncTearDown(cls): cls.is_called = True
+                async def tearDown(self): await self.asyncTearDown()
+                async def test_none(self): pass
             """,
         )
         for workers in ("0", "2"):
@@ -198,7 +221,8 @@ class Tests(TestCase):
                 2,
                 run.output,
             )
-            self.assertEqual(run.output.count("nobody has called it"), 3, run.output)
+            self.assertEqual(run.output.count("nobody has called it"), 4, run.output)
+            self.assertIn("since Both is no Isolated", run.output)
             self.assertIn("since TestClass is no Isolated", run.output)
             self.assertIn("Name it tearDown, or", run.output)
             self.assertIn(
@@ -210,7 +234,7 @@ class Tests(TestCase):
             self.assertEqual(run.output.count("Only Isolated"), 2)
             self.assertEqual(
                 sorted(run.outcomes.values()),
-                sorted(["ERROR"] * 6 + ["FAIL"] + ["ok"] * 3 + ["skipped"] * 3),
+                sorted(["ERROR"] * 7 + ["FAIL"] + ["ok"] * 6 + ["skipped"] * 3),
                 run.output,
             )
             self.assertNotIn("nose2_aio/", run.output)

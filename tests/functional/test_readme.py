@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import doctest
 import re
+import sys
 import textwrap
-from unittest import TestCase
+from unittest import TestCase, skipIf
 
 from nose2_aio.config.checks import CHECKS
 from tests.runs import TOP, Project, nose2, python
@@ -109,9 +110,10 @@ class Reports(TestCase):
 
     maxDiff = None
 
-    def shown(self, name: str, module: str) -> tuple[str, str]:
-        """Return what the first example of a page prints, and what the page shows."""
+    def shown(self, name: str, module: str, after: str = "") -> tuple[str, str]:
+        """Return what the first example of a page prints, after a heading, and what it shows."""
         text = (TOP / "docs" / name).read_text()
+        text = text[text.index(after) :]
         blocks = {
             language: textwrap.dedent(
                 re.search(rf"code-block:: {language}\n\n((?:    .*\n|\n)+)", text)[1]
@@ -126,6 +128,7 @@ class Reports(TestCase):
         text = comparable(text)
         text = re.sub(r"Task-\d+", "Task-2", re.sub(r"0x[0-9a-f]+", "0x", text))
         text = re.sub("; the last one was put .*", "", text)  # only Python 3.12 and later say it
+        text = re.sub(r"failed \d\.\d\d s before", "failed before", text)
         return re.sub(r"sleeps, .* s to go", "sleeps", text)
 
     def test_checks(self) -> None:
@@ -138,6 +141,12 @@ class Reports(TestCase):
         printed, shown = self.shown("timeouts.rst", "test_chat")
         self.assertIn(shown, printed)
         self.assertIn(shown, self.same(textwrap.dedent(TEXT.replace("\n    ", "\n"))))
+
+    @skipIf(sys.version_info < (3, 12), "the report says less")
+    def test_whole_report(self) -> None:
+        """The page shows what is printed, from the first line to the last one."""
+        printed, shown = self.shown("timeouts.rst", "test_upload", after="How to read the report\n")
+        self.assertIn(f"{'=' * 70}\n{shown}\n\n{'-' * 70}\nRan 1 test", printed)
 
     def test_virtual_time(self) -> None:
         """The first and last examples pass. The second passes without the plugin."""

@@ -75,7 +75,7 @@ LINES = {
         "stuck: a.bin (Uploader.send) was cancelled, and went on at 10 in send",
     ],
     "Plain.test_before": [
-        "It was cancelled, and went on; it waits at 7 in send.",
+        "It was cancelled, and went on at 10 in send.",
         "stuck: mine (Uploader.send) was cancelled 3 times, and went on at 10 in send",
     ],
     "Plain.test_left": ["It was cancelled twice, and went on at 10 in send."],

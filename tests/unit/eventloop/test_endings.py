@@ -28,7 +28,10 @@ class Kept(TestCase):
         kept.add_failed(11, None, lambda: "the job", "", SilentError())
         kept.add_failed(11, None, "Task-2", "f", KeyError("x" * 300))
         kept.others += [(11.5, None, "Task-3", "f", None), (11.5, None, "Task-4", "f", "")]
-        first, second, third, *others = [one.describe(12) for one in kept]
+        line = self.test_text.__code__, 25
+        kept.others.append((11.5, None, "Task-5", "f", None, line))
+        first, second, third, *others, last = [one.describe(12) for one in kept]
+        self.assertRegex(last, r"^Task-5 \(f\) ended 0\.50 s before, at .*:25 in test_text$")
         self.assertRegex(
             first,
             r"^Task-1 \(g\) failed 2\.00 s before: LookupError: first second, .* in test_text$",

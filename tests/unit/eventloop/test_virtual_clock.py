@@ -468,7 +468,7 @@ class Loops(TestCase):
         found = "\n".join(run(main))
         for part in (
             r"the listening socket at 127\.0\.0\.1:\d+$",
-            r"the file \d+, for builtins\.print$",
+            r"the pipe \d+, for builtins\.print$",
             "the executor job time.sleep$",
             r"the thread asyncio_\d+_0",
             r"the child process \d+ \(sleep\)",

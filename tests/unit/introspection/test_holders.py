@@ -40,6 +40,13 @@ async def keep(thing: Any) -> None:
     await thing.acquire()
 
 
+async def fail(thing: Any) -> None:
+    """Acquire it, and fail."""
+    await keep(thing)
+    await asyncio.sleep(0)
+    raise ValueError("no")
+
+
 @skipUnless(HAS_MONITORING, "Python 3.12 has sys.monitoring")
 class Holders(TestCase):
     """What a report says of who holds something."""
@@ -60,18 +67,29 @@ class Holders(TestCase):
     @aio.checks(leaked_tasks="ignore")
     async def test_lock(self) -> None:
         """A lock is held by a task, by one that has ended, or by nobody that is known."""
-        lock, kept, gone = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
+        lock, kept, gone, failed, dropped = [asyncio.Lock() for _ in range(5)]
         holding = asyncio.create_task(hold(lock), name="holding")
         keeping = asyncio.create_task(keep(kept), name="keeping")
-        await asyncio.create_task(keep(gone))
+        await asyncio.create_task(keep(gone), name="gone")
+        with self.assertRaises(ValueError):
+            await asyncio.create_task(fail(failed), name="failing")
+        cancelled = asyncio.create_task(fail(dropped), name="cancelled")
         await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        del cancelled
         gc.collect()
+        how = "failed (ValueError: no, HERE in fail)"
+        by_fail = "since HERE in keep, called at HERE in fail"
         for one, expected in (
-            (lock, ", held by holding since HERE in hold"),
-            (kept, ", held by keeping, which has ended, since HERE in keep"),
-            (gone, ", held by a task that has ended, since HERE in keep"),
+            (lock, "holding since HERE in hold"),
+            (kept, "keeping (keep), which has ended, since HERE in keep"),
+            (gone, "gone (keep), which has ended, since HERE in keep"),
+            (failed, f"failing (fail), which {how}, {by_fail}"),
+            (dropped, f"cancelled (fail), which was cancelled, {by_fail}"),
         ):
-            self.assertEqual(await self.waiting(one.acquire), f"waits for a lock{expected}")
+            text = await self.waiting(one.acquire)
+            self.assertEqual(text, f"waits for a lock, held by {expected}")
         with mock.patch.dict(holders._noted, clear=True):
             self.assertEqual(await self.waiting(lock.acquire), "waits for a lock")
         with mock.patch.object(monitoring, "is_on", return_value=False):
@@ -87,7 +105,10 @@ class Holders(TestCase):
             async with lock:
                 await lock.acquire()
 
-        expected = "waits for the lock lock, held by this task itself since HERE in acquire"
+        expected = (
+            "waits for the lock lock, held by this task itself since HERE in acquire, "
+            "called at HERE in twice, called at HERE in waits"
+        )
         self.assertEqual(await self.waiting(twice), expected)
 
     @aio.checks(leaked_tasks="ignore")
@@ -103,10 +124,10 @@ class Holders(TestCase):
         self.assertEqual(
             await self.waiting(semaphore.acquire),
             "waits for a semaphore, held by first (2 times) since HERE in hold; "
-            "by last, which has ended, since HERE in keep",
+            "by last (keep), which has ended, since HERE in keep",
         )
         semaphore.release()  # for one of the others
-        found = [code.co_name for _, code, _ in holders._noted[id(semaphore)].held]
+        found = [code.co_name for _, ((code, _), *_) in holders._noted[id(semaphore)].held]
         self.assertEqual(found, ["hold", "keep"])
         closed = asyncio.Semaphore(0)
         self.assertEqual(await self.waiting(closed.acquire), "waits for a semaphore")
@@ -149,7 +170,7 @@ class Holders(TestCase):
 
     def from_outside(self, queue: asyncio.Queue[int]) -> None:
         """Put an item into a queue, where no loop runs."""
-        with mock.patch.object(asyncio, "current_task", side_effect=RuntimeError):
+        with mock.patch.object(holders, "current_task", side_effect=RuntimeError):
             queue.put_nowait(1)
 
     async def test_event(self) -> None:
@@ -174,10 +195,12 @@ class Holders(TestCase):
         await asyncio.wait(tasks)
         uses = holders._noted[id(semaphore)]
         self.assertEqual(len(uses.held), holders._MAX_NOTED)
-        text = holders._by(uses.held, "at", lambda use: "somebody")
-        self.assertRegex(text, r"^by somebody at elsewhere.py:1 in f17; .*; .*; at 41 other lines$")
+        text = holders._by(uses.held, "at", lambda user: "somebody")
+        self.assertRegex(
+            text, r"^by somebody at elsewhere.py:1 in f17, called at .*; .*; .*; at 41 other lines$"
+        )
         names = iter("abcdefg")
-        text = holders._by(list(uses.held)[-7:], "at", lambda use: next(names))
+        text = holders._by(list(uses.held)[-7:], "at", lambda user: next(names))
         self.assertRegex(text, r"^by a, b, c and 4 more at .*locks.py:\d+ in acquire$")
 
     @aio.checks(leaked_tasks="ignore")

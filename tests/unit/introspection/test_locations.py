@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sysconfig
 import types
 from pathlib import Path
 from unittest import TestCase, mock
@@ -14,7 +15,7 @@ HERE = Path(__file__)
 
 
 def function() -> None:
-    """Is on line 16."""
+    """Is on line 17."""
 
 
 class Describe(TestCase):
@@ -23,14 +24,14 @@ class Describe(TestCase):
     def test_function(self) -> None:
         """A function below the current folder has a relative path."""
         with contextlib.chdir(HERE.parent):
-            self.assertEqual(locations.describe(function), "function, test_locations.py:16")
+            self.assertEqual(locations.describe(function), "function, test_locations.py:17")
 
     def test_elsewhere(self) -> None:
         """A function in another folder has its whole path."""
         with contextlib.chdir("/"):
-            self.assertEqual(locations.describe(function), f"function, {str(HERE).lstrip('/')}:16")
+            self.assertEqual(locations.describe(function), f"function, {str(HERE).lstrip('/')}:17")
         with contextlib.chdir(HERE.parents[2] / "functional"):
-            self.assertEqual(locations.describe(function), f"function, {HERE}:16")
+            self.assertEqual(locations.describe(function), f"function, {HERE}:17")
 
     def test_wrapped(self) -> None:
         """It is the place of the user's function, not of a decorator."""
@@ -90,6 +91,11 @@ class Lines(TestCase):
         file = contextlib.__file__
         self.assertEqual(locations.line_in(file, 5, "f"), "contextlib.py:5 in f")
         self.assertEqual(locations.line_in("/x/y.py", None, "f"), "/x/y.py:0 in f")
+
+    def test_script(self) -> None:
+        """The script that starts nose2 is not the user's."""
+        self.assertFalse(locations.is_users(str(Path(sysconfig.get_path("scripts"), "nose2"))))
+        self.assertTrue(locations.is_users(__file__))
 
     def test_origin(self) -> None:
         """It is the user's innermost line, or else the innermost line."""

@@ -32,7 +32,7 @@ class Names(TestCase):
             return [*map(functools.partial(object_names.name_in, [outer, sys._getframe()]), ids)]
 
         found = inner(kept)
-        self.assertEqual(found, ["one", "mine", "things[...]", "table[...]"])
+        self.assertEqual(found, ["one", "mine", "things[...]", "table[1]"])
         self.assertEqual(object_names.name_in([outer], kept), "owner.kept")
         self.assertEqual(object_names.name_in([], unknown), "")
         self.assertTrue(owner and things and table)

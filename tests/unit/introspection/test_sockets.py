@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import Any
 from unittest import TestCase, mock
 
@@ -42,7 +43,9 @@ class Names(TestCase):
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
         self.addCleanup(os.close, writer)
-        self.assertEqual(sockets.name_of_file(reader), f"the file {reader}")
+        self.assertEqual(sockets.name_of_file(reader), f"the pipe {reader}")
+        with Path(__file__).open() as file:
+            self.assertEqual(sockets.name_of_file(file.fileno()), f"the file {file.fileno()}")
 
     def test_transports(self) -> None:
         """A transport is named after its peer or its socket."""

@@ -49,12 +49,10 @@ class Expired(TestCase):
         """The seconds are noted where it is made, with a line if that is the user's."""
         for value, expected in ((None, " of 2 s, made at .* in test_seconds,"), ("outside", " of")):
             timeout = asyncio.timeout(None)
-            with mock.patch.object(monitoring, "caller", wraps=monitoring.caller) as caller:
+            with mock.patch.object(monitoring, "callers", wraps=monitoring.callers) as callers:
                 if value == "outside":
                     code = locations.code_of(asyncio, "timeout")
-                    caller.side_effect = lambda _, code=code: SimpleNamespace(
-                        f_code=code, f_lineno=1
-                    )
+                    callers.side_effect = lambda *_, code=code: ((code, 0),)
                 self.handle(asyncio, "timeout", timeout, {"delay": 2})
             self.assertRegex(expired_timeouts._origin_of(timeout), f"^{expected}( 2 s)?$")
 

@@ -33,7 +33,7 @@ class Reports(TestCase):
             await asyncio.gather(*tasks)
             return text
 
-        for left, expected in ((0, ""), (3, "... and 3 tasks more.")):
+        for left, expected in ((0, ""), (3, "... and 3 more tasks.")):
             text = asyncio.run(report(hang_report.MAX_TASKS + left))
             names = re.findall(r"^T-(\d+) ", text, re.MULTILINE)
             self.assertEqual(names, [str(n) for n in range(hang_report.MAX_TASKS)], text)
@@ -69,7 +69,7 @@ class Reports(TestCase):
         began = time.perf_counter()
         report = hang_report.describe_loop(loop, own)
         self.assertLess(time.perf_counter() - began, 5)
-        self.assertRegex(report, r"\n\n\.\.\. and 10\d tasks more\.$")
+        self.assertRegex(report, r"\n\n\.\.\. and 10\d more tasks\.$")
         for future in futures:
             future.set_result(None)
         await own
@@ -142,8 +142,8 @@ class Verdicts(TestCase):
         with mock.patch.object(instrumented, "describe_wakeup_sources", return_value=[]):
             self.assertRegex(
                 await self.report(),
-                r"; only the timer for builtins\.print in 50 s or "
-                r"the timer for builtins\.print in 60 s or 3 other things could wake it$",
+                r"; only the timer for builtins\.print in \S+ s or "
+                r"the timer for builtins\.print in \S+ s or 3 other things could wake it$",
             )
         for each in (*timers, *others, waiting):
             each.cancel()
@@ -188,3 +188,18 @@ class Verdicts(TestCase):
     async def awaits(self, one: asyncio.Future[None]) -> None:
         """Await."""
         await one
+
+
+class Threads(TestCase):
+    """The jobs that an executor runs."""
+
+    def test_same(self) -> None:
+        """Jobs at the same lines share one paragraph."""
+        executor = mock.Mock(running={-1: "time.sleep", -2: "int", -3: "time.sleep"})
+        self.assertEqual(
+            hang_report._threads(executor),
+            [
+                ["2 threads of the executor run time.sleep"],
+                ["A thread of the executor runs int"],
+            ],
+        )

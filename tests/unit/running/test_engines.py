@@ -328,9 +328,13 @@ class ForeverStopped(TestCase):
         return callback
 
     def test_before_the_callback(self) -> None:
-        """A stop before the callback fails the test."""
+        """A stop before the callback fails the test. The report says that it was the wait."""
         plan = Plan(Engine.FOREVER, 5, 0)
-        with self.assertRaisesRegex(LoopStoppedError, "^the loop was stopped before the test was "):
+        with self.assertRaisesRegex(
+            LoopStoppedError,
+            r"^the loop was stopped before the test was [^$]*"
+            r"\nslow: the test: is in a wait of run_forever, [45]\S* s to go\n",
+        ):
             execute(self.body(lambda: None), plan)
 
     def test_no_callback(self) -> None:

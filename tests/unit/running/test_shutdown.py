@@ -51,7 +51,7 @@ class ShutDown(TestCase):
         """The message describes twenty tasks at most."""
         loop = asyncio.new_event_loop()
         tasks = {loop.create_task(poll()) for _ in range(25)}
-        self.assertTrue(shutdown.message(tasks).endswith("\n\n... and 5 tasks more."))
+        self.assertTrue(shutdown.message(tasks).endswith("\n\n... and 5 more tasks."))
         for task in tasks:
             task.cancel()
         loop.run_until_complete(asyncio.wait(tasks))
