@@ -322,7 +322,7 @@ async def test():
         run = project.nose2("--plugin", "nose2.plugins.mp", "-N", "1")
         self.assertEqual((run.returncode, run.ran), (0, 1), run.output)
         self.assertIn("the tests run in worker processes", run.output)
-        self.assertRegex(run.output, r"test_it\S* runs for 0\.\d\d s\n\nIt runs here:\n")
+        self.assertRegex(run.output, r"test_it\S* runs for 0\.\d\d s\n\n.*\n\nIt runs here:\n")
 
     def test_own_handler(self) -> None:
         """A SIGQUIT handler of the user's is kept."""
