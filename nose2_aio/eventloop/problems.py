@@ -18,7 +18,15 @@ from typing import Any, NamedTuple
 
 from nose2_aio.introspection.locations import Origin
 
-__all__ = ["CheckedProblems", "Finding", "HandlerCall", "Problems", "Unawaited", "current_problems"]
+__all__ = [
+    "CheckedProblems",
+    "DeletedTask",
+    "Finding",
+    "HandlerCall",
+    "Problems",
+    "Unawaited",
+    "current_problems",
+]
 
 
 class Finding(NamedTuple):
@@ -36,11 +44,22 @@ class Finding(NamedTuple):
     """Identifies the finding: it has nothing that changes from run to run."""
 
 
+class DeletedTask(NamedTuple):
+    """What is left of a task that was deleted while it was pending.
+
+    The task itself would live on, and be cancelled as a leftover: asyncio lists it again from
+    Python 3.14 on.
+    """
+
+    name: str
+    coroutine: Any
+
+
 class HandlerCall(NamedTuple):
     """A call of the event loop's exception handler."""
 
     context: dict[str, Any]
-    """The handler's argument."""
+    """The handler's argument. A task that is being deleted is replaced by a `DeletedTask`."""
     is_captured: bool
     """True if the test captured asyncio's log at that time, and so expects the error."""
     origin: Origin

@@ -19,7 +19,7 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.endings import Endings
 from nose2_aio.eventloop.executors import Executor
-from nose2_aio.eventloop.problems import HandlerCall, Problems, current_problems
+from nose2_aio.eventloop.problems import DeletedTask, HandlerCall, Problems, current_problems
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitTimes
 from nose2_aio.introspection import holders, locations, returns
@@ -211,6 +211,9 @@ class LoopState:
             self._noted.add_failed(self.now, problems, _failed_call(context), "", error)
         if problems is None or handler is not self.initial_handler:
             return False
+        task = context.get("task")
+        if error is None and isinstance(task, asyncio.Task):  # only a deleted one has no error
+            context = {**context, "task": DeletedTask(task.get_name(), task.get_coro())}
         call = HandlerCall(context, _is_log_captured(), origin, name)
         problems.handler_calls += (call,)
         return problems.is_checked and not call.is_captured

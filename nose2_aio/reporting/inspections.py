@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 
 from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.alarms import Overrun
-from nose2_aio.eventloop.problems import Finding, Problems
+from nose2_aio.eventloop.problems import DeletedTask, Finding, Problems
 from nose2_aio.eventloop.state import CreatedObject, name_of_coroutine
 from nose2_aio.introspection import await_chains, locations, sockets, tracebacks
 from nose2_aio.introspection.locations import Origin
 from nose2_aio.reporting import hang_report, unawaited
-from nose2_aio.reporting.loop_tasks import LoopTasks, name_of
+from nose2_aio.reporting.loop_tasks import LoopTasks
 
 __all__ = [
     "inspect_after_test",
@@ -223,7 +223,7 @@ def _lost_in_reports(evidence: Evidence, *, with_captured: bool = False) -> Iter
         if future is not None and error is not None:
             yield _LostError(error, origin, place, *_failed(future, name))
             continue
-        if isinstance(future, asyncio.Task):
+        if isinstance(future, DeletedTask):
             yield _deleted(future, origin, place)
             continue
         generator = context.get("asyncgen")
@@ -240,14 +240,16 @@ def _lost_in_reports(evidence: Evidence, *, with_captured: bool = False) -> Iter
         yield _LostError(error, origin, place, message, key)
 
 
-def _deleted(task: asyncio.Task[Any], origin: Origin, place: str) -> _LostError:
+def _deleted(task: DeletedTask, origin: Origin, place: str) -> _LostError:
     """Return the problem of a task that was deleted while it was pending."""
-    coroutine: Any = task.get_coro()
+    name, coroutine = task
     # a garbage collection forgets the record of the task first
     is_known = place or not inspect.iscoroutine(coroutine)
     place = place if is_known else unawaited.place_of(coroutine)
-    what = f"the task {name_of(task)} was deleted while it was pending: nothing else referred to it"
-    return _LostError(None, origin, place, what, name_of_coroutine(coroutine))
+    key = name_of_coroutine(coroutine)
+    called = f"{name} ({key.rpartition('<locals>.')[2]})"
+    what = f"the task {called} was deleted while it was pending: nothing else referred to it"
+    return _LostError(None, origin, place, what, key)
 
 
 def _failed(future: asyncio.Future[Any], name: str) -> tuple[str, str]:
@@ -305,8 +307,11 @@ def _open_asyncgens(evidence: Evidence) -> Iterator[Finding]:
 
 @_check("open-transports", Stage.BEFORE_CLOSE)
 def _open_transports(evidence: Evidence) -> Iterator[Finding]:
-    for thing, place, _ in evidence.objects((asyncio.BaseTransport, asyncio.AbstractServer)):
-        if _is_open(thing):
+    found = list(evidence.objects((asyncio.BaseTransport, asyncio.AbstractServer)))
+    processes = [one for one, *_ in found if isinstance(one, asyncio.SubprocessTransport)]
+    pipes = [process.get_pipe_transport(number) for process in processes for number in range(3)]
+    for thing, place, _ in found:
+        if thing not in pipes and _is_open(thing):
             text = f"{_transport_name(thing)} was still open"
             yield Finding("open-transports", place, text, key=type(thing).__name__)
 

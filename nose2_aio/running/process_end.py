@@ -4,9 +4,10 @@ At its end, Python waits for every thread that isn't a daemon, such as those of 
 for child processes of multiprocessing. A blocked one would hold up the exit for ever.
 
 1. `guard` is called after the summary of a run that is to end the process. It notes the threads
-   that are left.
-2. When Python begins to end the process, a thread of ours begins to wait (`watch`).
-3. If one of the threads or a child process is still there after ``exit-grace`` seconds, it is
+   that are left. If there are any, it starts threads of ours that do nothing yet: while it ends,
+   Python 3.12 starts none.
+2. When Python begins to end the process, one of ours waits for ``exit-grace`` seconds (`watch`).
+3. If one of the threads or a child process is still there then, it is
    printed with its line. The functions that are registered with `atexit` are called, and the
    process ends with the same exit status.
 
@@ -17,13 +18,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import multiprocessing
 import os
 import sys
 import threading
 import unittest
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from threading import Thread
 from types import FrameType
 from typing import Any
@@ -51,28 +51,55 @@ def guard(result: Any, grace: float) -> None:
 
     That is so if its program was called with ``exit=True``, the default.
     """
-    if will_exit():
+    threads = _threads()
+    if will_exit() and _lines(threads):
         is_interrupted = isinstance(sys.exception(), KeyboardInterrupt)
         status = _INTERRUPTED if is_interrupted else int(not result.wasSuccessful())
         # called before the threads are joined
-        threading._register_atexit(functools.partial(watch, grace, status, left=_threads()))  # type: ignore[attr-defined]
+        threading._register_atexit(_ending(threads, grace, status, _STDERR).begin)  # type: ignore[attr-defined]
 
 
-def watch(
-    grace: float, status: int, descriptor: int = _STDERR, *, left: Iterable[Thread] | None = None
-) -> None:
-    """End the process after ``grace`` seconds, if one of the threads or a child process is left.
+def watch(grace: float, status: int, descriptor: int = _STDERR) -> None:
+    """End the process after ``grace`` seconds, if a thread or a child process of now is left then.
 
-    Without ``left``, these are the threads that there are now. What held up the end is written to a
-    file descriptor.
+    What held up the end is written to a file descriptor.
     """
-    threads = _threads() if left is None else list(left)
+    threads = _threads()
     if _lines(threads):
-        args = (threads, grace, status, descriptor)
-        Thread(target=_leave, args=args, name="nose2_aio-exit", daemon=True).start()
+        _ending(threads, grace, status, descriptor).begin()
 
 
-def _leave(threads: Iterable[Thread], grace: float, status: int, descriptor: int) -> None:
+class _Waiting(Thread):
+    """A daemon thread that exists, and calls a function as soon as `begin` is called."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        super().__init__(name="nose2_aio-exit", daemon=True)
+        self._function = function
+        self._begun = threading.Event()
+        self.start()
+
+    def begin(self) -> None:
+        """Let the thread call its function."""
+        self._begun.set()
+
+    def run(self) -> None:
+        """Wait, and call the function."""
+        self._begun.wait()
+        self._function()
+
+
+def _ending(threads: list[Thread], grace: float, status: int, descriptor: int) -> _Waiting:
+    last = _Waiting(atexit._run_exitfuncs)
+    return _Waiting(lambda: _leave(threads, grace, status, descriptor, last))
+
+
+def _leave(
+    threads: list[Thread],
+    grace: float,
+    status: int,
+    descriptor: int,
+    last: _Waiting | None = None,
+) -> None:
     threading.Event().wait(grace)  # a test may have replaced `time.sleep`
     lines = _lines(threads)
     if not lines:
@@ -81,15 +108,18 @@ def _leave(threads: Iterable[Thread], grace: float, status: int, descriptor: int
     head = f"The process ends without what tests have left running (exit-grace: {grace:g} s):"
     with contextlib.suppress(OSError):
         os.write(descriptor, "\n".join(["", head, *lines, ""]).encode())
-    leave(status)
+    leave(status, last)
 
 
-def leave(status: int) -> None:
-    """End the process at once, but call the functions that are registered with `atexit`."""
+def leave(status: int, last: _Waiting | None = None) -> None:
+    """End the process at once, but call the functions that are registered with `atexit`.
+
+    ``last`` is the thread for that; None while Python still starts threads.
+    """
     for child in multiprocessing.active_children():
         child.kill()
-    last = Thread(target=atexit._run_exitfuncs, daemon=True)
-    last.start()
+    last = last or _Waiting(atexit._run_exitfuncs)
+    last.begin()
     last.join(_LAST)
     _flush()
     os._exit(status)

@@ -471,7 +471,7 @@ class All(unittest.TestCase):
 from nose2_aio.running import time_limits
 time_limits._BLOCKED = 0.02
 def compute():
-    return sum(range(10_000_000))
+    return sum(range(25_000_000))
 def later():
     for _ in range(3): pass
 class Case(unittest.TestCase):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 from unittest import TestCase, mock
 
 from nose2_aio.config.checks import CHECKS
@@ -21,6 +24,32 @@ class Checks(TestCase):
 
 class Inspect(TestCase):
     """What a check finds."""
+
+    def test_transports(self) -> None:
+        """An open child process is found, and not its pipes. Others are found by their type."""
+        process, pipe, other, closed = (
+            mock.Mock(spec=kind)
+            for kind in (
+                asyncio.SubprocessTransport,
+                asyncio.ReadTransport,
+                asyncio.WriteTransport,
+                asyncio.WriteTransport,
+            )
+        )
+        process.get_pid.return_value = 7
+        process.get_pipe_transport.side_effect = {1: pipe}.get
+        other.get_extra_info.return_value = None
+        for one in process, pipe, other:
+            one.is_closing.return_value = False
+        objects = [(one, "a.py:1", "") for one in (process, pipe, other, closed)]
+        evidence: Any = SimpleNamespace(objects=lambda _: objects)
+        self.assertEqual(
+            [one.what for one in inspections._open_transports(evidence)],
+            [
+                "the transport of the subprocess 7 was still open",
+                "a transport (Mock) was still open",
+            ],
+        )
 
     def test_failing_check(self) -> None:
         """A check that raises is a finding itself, and the next one runs."""

@@ -45,6 +45,15 @@ class Limits(TestCase):
         self.time_limits = TimeLimits()
         self.addCleanup(self.time_limits.close)
 
+    def test_postpone(self) -> None:
+        """A suspension moves the deadline, also where no slow tests are told."""
+        self.time_limits.postpone(1)
+        self.time_limits.begin(Limit(5, "outer"))
+        assert self.time_limits.deadline is not None
+        before = self.time_limits.deadline.when
+        self.time_limits.postpone(1)
+        self.assertEqual(self.time_limits.deadline.when, before + 1)
+
     def test_within(self) -> None:
         """After an inner limit, the outer one applies again."""
         self.time_limits.begin(Limit(5, "outer"))
