@@ -209,7 +209,7 @@ class Case(unittest.TestCase):
 class Case(unittest.TestCase):
     def test_1(self):
         note(time.time())
-        time.sleep(0.05)
+        time.sleep(0.6)
     def test_2(self):
         note(time.time())
 """
@@ -218,14 +218,14 @@ class Case(unittest.TestCase):
         self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
         tree = ET.parse(project.folder / "nose2-junit.xml")
         first, second = tree.iter("testcase")
-        self.assertGreaterEqual(float(first.get("time", "")), 0.05)
-        self.assertLess(float(second.get("time", "")), 0.05)
+        self.assertGreaterEqual(float(first.get("time", "")), 0.6)
+        self.assertLess(float(second.get("time", "")), 0.3)
         began = [
             dt.datetime.fromisoformat(one.get("timestamp", "")).timestamp()
             for one in (first, second)
         ]
         for said, noted in zip(sorted(began), sorted(self.notes(project)), strict=True):
-            self.assertAlmostEqual(said, float(noted), delta=0.03)
+            self.assertAlmostEqual(said, float(noted), delta=0.3)
 
     def test_coverage(self) -> None:
         """With its multiprocessing settings, coverage measures code in workers."""

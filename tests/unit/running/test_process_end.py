@@ -38,6 +38,19 @@ class ProcessEnd(TestCase):
         self.assertEqual(self.calls.mock_calls, [mock.call._run_exitfuncs(), mock.call._exit(3)])
         self.assertIn("(exit-grace: 0 s):\n  thread blocked\n", self.printed())
 
+    def test_watch(self) -> None:
+        """The threads that there are now are watched by threads of our own."""
+        event, exited = threading.Event(), threading.Event()
+        self.calls._exit.side_effect = lambda _: exited.set()
+        thread = threading.Thread(target=event.wait, name="blocked")
+        thread.start()
+        process_end.watch(0.0, 3, self.writing)
+        self.assertTrue(exited.wait(10))
+        event.set()
+        thread.join()
+        self.assertEqual(self.calls.mock_calls, [mock.call._run_exitfuncs(), mock.call._exit(3)])
+        self.assertIn("\n  thread blocked", self.printed())
+
     def test_ended(self) -> None:
         """If everything has ended in time, the process ends by itself."""
         thread = threading.Thread()
