@@ -18,7 +18,7 @@ import inspect
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
-from unittest import TestCase
+from unittest import IsolatedAsyncioTestCase, TestCase
 
 from nose2_aio.cases import nose2_cases, unittest_internals
 from nose2_aio.config import tag_lookup
@@ -35,6 +35,19 @@ __all__ = ["Attribution"]
 
 _PLAIN_ATTRIBUTES = frozenset(vars(TestCase()))
 """The attributes that a test case has if the user adds none."""
+_NONE: frozenset[str] = frozenset()
+_NOT_USERS = (
+    _PLAIN_ATTRIBUTES
+    | frozenset(vars(IsolatedAsyncioTestCase()))
+    | {
+        unittest_internals.SET_UP_HOOK,
+        unittest_internals.TEST_HOOK,
+        unittest_internals.TEAR_DOWN_HOOK,
+        unittest_internals.CLEANUP_HOOK,
+        unittest_internals.CLOSE_RUNNER_HOOK,
+    }
+)
+"""The attributes that unittest and this package set."""
 
 
 class Attribution:
@@ -48,7 +61,7 @@ class Attribution:
     """The test that runs, or that ran last."""
     _is_collecting = False
     """True while we collect this test's garbage."""
-    _attributes_before = _PLAIN_ATTRIBUTES
+    _attributes_before = _NONE
     """The names of the attributes that the test case had when it began."""
     _is_running = False
     """True while a test runs."""
@@ -74,14 +87,14 @@ class Attribution:
         """Begin a test, and report problems of the one before that were found after its end."""
         if vars(self.problems):
             self._report_late()
-        self.problems.is_checked = False
+        self.problems.__class__ = Problems  # nobody looks at them any more
         if not self.has_run_coroutine or type(self._test) is not type(test):
             self._is_clean = False
         self._test = test
         self._is_running = True
-        self._attributes_before = _PLAIN_ATTRIBUTES
+        self._attributes_before = _NONE
         if len(getattr(test, "__dict__", ())) > len(_PLAIN_ATTRIBUTES):
-            self._attributes_before |= _attributes(test).keys()
+            self._attributes_before = frozenset(_attributes(test))
         self.warnings_filters = unawaited.active_filters()
         self.problems = CheckedProblems()
         self.has_run_coroutine = False
@@ -95,7 +108,8 @@ class Attribution:
     def end(self) -> None:
         """Find what the test has dropped: collect its garbage, if it has run a coroutine."""
         self._is_running = False
-        self._take_handed()
+        if self._handed:
+            self._take_handed()
         if self.has_run_coroutine:
             self._collect_garbage(is_of_test=True)
 
@@ -112,6 +126,8 @@ class Attribution:
             return
         owner = nose2_cases.user_object(test)
         new = [name for name in _attributes(test) if name not in self._attributes_before]
+        if not new:
+            return
         keepers = unittest_internals.cleanups_of(None)  # those of its module
         token = current_problems.set(self.problems)
         calls = self.problems.handler_calls
@@ -221,5 +237,6 @@ class Attribution:
 
 
 def _attributes(test: TestCase) -> dict[str, object]:
-    """Return the attributes of a test case, or of the object of a test class."""
-    return dict(getattr(nose2_cases.user_object(test), "__dict__", {}))  # none with __slots__
+    """Return the attributes that the user has given a test case, or the object of a test class."""
+    found = getattr(nose2_cases.user_object(test), "__dict__", {})  # none with __slots__
+    return {name: value for name, value in found.items() if name not in _NOT_USERS}
