@@ -590,13 +590,13 @@ class Hypothesis(TestCase):
                     await asyncio.Event().wait()
 
                 @quick
-                @aio.timeout(0.05)
+                @aio.timeout(0.5)
                 @given(st.integers())
                 async def test_slow(self, number):
-                    await asyncio.sleep(0.03)
+                    await asyncio.sleep(0.4)
 
                 @quick
-                @aio.timeout(0.05)
+                @aio.timeout(0.5)
                 @given(st.integers())
                 async def test_swallows(self, number):
                     while True:

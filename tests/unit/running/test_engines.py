@@ -305,16 +305,16 @@ class Forever(TestCase):
 
     def test_limits(self) -> None:
         """A limit covers body and callback, but not the waits."""
-        plan = Plan(Engine.FOREVER, 0.03, 0.03)
+        plan = Plan(Engine.FOREVER, 0.15, 0.15)
         self.limited(gives(gives), plan)
         for body in (gives(lambda: asyncio.sleep(5)), asyncio.sleep(5)):
             with self.assertRaises(TimeLimitError):
                 self.limited(body, plan)
 
     def limited(self, body: Awaitable[Any], plan: Plan) -> None:
-        """Run a test under a limit of 0.02 s."""
+        """Run a test under a limit of 0.1 s."""
         execution = Execution(lambda: body, plan)
-        with Runner() as runner, runner.options.time_limits.within(Limit(0.02, "here")) as deadline:
+        with Runner() as runner, runner.options.time_limits.within(Limit(0.1, "here")) as deadline:
             execution.deadline = deadline
             runner.run(execution.main(), execution.stopped)
 
