@@ -75,14 +75,13 @@ class FixtureWrappers:
             replace(TestCase, "doClassCleanups", classmethod(do_class_cleanups))
             replace(unittest.case, "doModuleCleanups", self._do_module_cleanups)
             replace(unittest, "doModuleCleanups", self._do_module_cleanups)
-            tests: dict[type, TestCase] = {}
+            found = list(_flattened(suite))
+            cases = [one for one in found if isinstance(one, TestCase)]
+            tests = {type(one): one for one in cases}
+            counts = self._test_counts = Counter(map(type, cases))
             layers: set[type] = set()
-            counts = self._test_counts = Counter()
-            for one in _flattened(suite):
-                if isinstance(one, TestCase):
-                    tests[type(one)] = one
-                    counts[type(one)] += 1
-                elif isinstance(layer := getattr(one, "layer", None), type):
+            for one in (one for one in found if not isinstance(one, TestCase)):
+                if isinstance(layer := getattr(one, "layer", None), type):
                     layers.add(layer)
                     counts[layer] += one.countTestCases()
             for test in tests.values():

@@ -1,7 +1,7 @@
 """What nose2's configuration files say about ``[aio]``.
 
 nose2 merges all files into one configuration. So the files are read once more here, to find in
-which of them a path is written, and whether one has a section that nobody reads.
+which of them a path is written, and whether one has a section that is never read.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _MISTAKEN = ("nose2_aio", "nose2-aio")
 def read(session: Any) -> dict[str, str]:
     """Return the keys and texts of ``[aio]`` in the files of a nose2 session.
 
-    A relative path is that of a file beside the configuration file, so it is made absolute.
+    A relative path begins at the folder of the configuration file. It is made absolute.
 
-    Raises `InvalidValueError` if a section has the name of the plugin: nobody reads it.
+    Raises `InvalidValueError` if a section has the name of the plugin: it is never read.
     """
     files = _files()
     _refuse_mistaken(session, files)
@@ -78,7 +78,7 @@ def _refuse_mistaken(session: Any, files: list[Path]) -> None:
     for name in _MISTAKEN:
         if session.config.has_section(name):
             raise InvalidValueError(
-                f"nobody reads the section [{name}]: its name is [{SECTION}], and "
+                f"the section [{name}] is never read: its name is [{SECTION}], and "
                 f"[tool.nose2.{SECTION}] in pyproject.toml"
             )
         for path in files:
@@ -86,6 +86,6 @@ def _refuse_mistaken(session: Any, files: list[Path]) -> None:
                 tools = tomllib.loads(path.read_text("utf-8")).get("tool", {})
                 if name in tools:
                     raise InvalidValueError(
-                        f"nobody reads the table [tool.{name}] in pyproject.toml: its name is "
+                        f"the table [tool.{name}] in pyproject.toml is never read: its name is "
                         f"[tool.nose2.{SECTION}]"
                     )

@@ -31,8 +31,8 @@ def take(task: Any) -> tuple[CodeType, int] | None:
 
 
 def _note(frame: FrameType, _: Any) -> None:
-    task: Task[Any] | None = monitoring.current_task()
-    if task is not None and getattr(task.get_coro(), "cr_frame", None) is frame:
+    task = monitoring.current_task()
+    if isinstance(task, Task) and getattr(task.get_coro(), "cr_frame", None) is frame:
         if len(_returned) >= _MAX:
             _returned.clear()
         _returned[id(task)] = frame.f_code, frame.f_lineno

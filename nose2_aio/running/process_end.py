@@ -7,9 +7,9 @@ for child processes of multiprocessing. A blocked one would hold up the exit for
    that are left. If there are any, it starts threads of ours that do nothing yet: while it ends,
    Python 3.12 starts none.
 2. When Python begins to end the process, one of ours waits for ``exit-grace`` seconds (`watch`).
-3. If one of the threads or a child process is still there then, it is
-   printed with its line. The functions that are registered with `atexit` are called, and the
-   process ends with the same exit status.
+3. If one of the threads or a child process is still there then, it is printed with its line. The
+   functions that are registered with `atexit` are called, and the process ends with the same exit
+   status.
 
 Worker processes begin with step 2 after their last test.
 """
@@ -60,7 +60,7 @@ def guard(result: Any, grace: float) -> None:
 
 
 def watch(grace: float, status: int, descriptor: int = _STDERR) -> None:
-    """End the process after ``grace`` seconds, if a thread or a child process of now is left then.
+    """End the process after ``grace`` seconds, if a thread or child process that exists now is left.
 
     What held up the end is written to a file descriptor.
     """

@@ -98,18 +98,18 @@ class Settings(TestCase):
             self.assertTrue(run.output.endswith(message), run.output)
 
     def test_section(self) -> None:
-        """A section with the name of the plugin, which nobody reads."""
+        """A section with the name of the plugin, which is never read."""
         where = "its name is [aio], and [tool.nose2.aio] in pyproject.toml"
         for name in ("nose2_aio", "nose2-aio"):
             project = self.project(f"[{name}]", "time-limit = 5")
-            self.assert_refused(project.nose2(), f"nobody reads the section [{name}]: {where}")
+            self.assert_refused(project.nose2(), f"the section [{name}] is never read: {where}")
             project = Project(self, test_it="print('imported')\ndef test_it(): pass")
             for table, message in {
                 f"tool.{name}": (
-                    f"nobody reads the table [tool.{name}] in pyproject.toml: its name is "
+                    f"the table [tool.{name}] in pyproject.toml is never read: its name is "
                     "[tool.nose2.aio]"
                 ),
-                f"tool.nose2.{name}": f"nobody reads the section [{name}]: {where}",
+                f"tool.nose2.{name}": f"the section [{name}] is never read: {where}",
             }.items():
                 project.write("pyproject.toml", f"[{table}]\ntime-limit = 5\n")
                 self.assert_refused(project.nose2(), message)
