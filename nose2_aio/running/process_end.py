@@ -60,7 +60,7 @@ def guard(result: Any, grace: float) -> None:
 
 
 def watch(grace: float, status: int, descriptor: int = _STDERR) -> None:
-    """End the process after ``grace`` seconds, if a thread or child process that exists now is left.
+    """End the process after ``grace`` seconds if a thread or process that exists now is left.
 
     What held up the end is written to a file descriptor.
     """
