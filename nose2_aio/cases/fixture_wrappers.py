@@ -75,24 +75,7 @@ class FixtureWrappers:
             replace(TestCase, "doClassCleanups", classmethod(do_class_cleanups))
             replace(unittest.case, "doModuleCleanups", self._do_module_cleanups)
             replace(unittest, "doModuleCleanups", self._do_module_cleanups)
-            found = list(_flattened(suite))
-            cases = [one for one in found if isinstance(one, TestCase)]
-            tests = {type(one): one for one in cases}
-            counts = self._test_counts = Counter(map(type, cases))
-            layers: set[type] = set()
-            for one in (one for one in found if not isinstance(one, TestCase)):
-                if isinstance(layer := getattr(one, "layer", None), type):
-                    layers.add(layer)
-                    counts[layer] += one.countTestCases()
-            for test in tests.values():
-                self._definitions.inspect(test)
-            for case in tests:
-                self._wrap_class(replace, case)
-                counts[case.__module__] += counts[case]
-            for name in {case.__module__ for case in tests}:
-                self._wrap_module(replace, name)
-            for layer in layers:
-                self._wrap_layer(replace, layer)
+            self._wrap_suite(replace, suite)
             self._definitions.replace(replace)
             yield
 
@@ -133,6 +116,30 @@ class FixtureWrappers:
         except Exception as error:
             self._note_tests(error, function, scope_key.module)
             raise
+
+    def _wrap_suite(self, replace: _Call, suite: Iterable[Any]) -> None:
+        """Replace the fixtures of the classes, modules and layers of a suite, and count its tests.
+
+        Nothing here outlives the call, so that finished tests can be freed.
+        """
+        found = list(_flattened(suite))
+        cases = [one for one in found if isinstance(one, TestCase)]
+        tests = {type(one): one for one in cases}
+        counts = self._test_counts = Counter(map(type, cases))
+        layers: set[type] = set()
+        for one in (one for one in found if not isinstance(one, TestCase)):
+            if isinstance(layer := getattr(one, "layer", None), type):
+                layers.add(layer)
+                counts[layer] += one.countTestCases()
+        for test in tests.values():
+            self._definitions.inspect(test)
+        for case in tests:
+            self._wrap_class(replace, case)
+            counts[case.__module__] += counts[case]
+        for name in {case.__module__ for case in tests}:
+            self._wrap_module(replace, name)
+        for layer in layers:
+            self._wrap_layer(replace, layer)
 
     def _wrap_class(self, replace: _Call, case: type[TestCase]) -> None:
         for name in ("setUpClass", "tearDownClass"):
