@@ -11,7 +11,7 @@ from nose2_aio.config.tags import (
     timeout,
     virtual_time,
 )
-from nose2_aio.errors import AioError
+from nose2_aio.errors import AioError, AioWarning
 from nose2_aio.plugin import AioPlugin
 from nose2_aio.running.async_contexts import (
     enter_async_context,
@@ -20,10 +20,14 @@ from nose2_aio.running.async_contexts import (
 )
 from nose2_aio.running.decorators import run_forever, run_until_complete
 from nose2_aio.running.loop_contexts import child_loop, clock, current_loop, virtual_clock
+from nose2_aio.testcase import TestCase, TestCaseMixin
 
 __all__ = [
     "AioError",
     "AioPlugin",
+    "AioWarning",
+    "TestCase",
+    "TestCaseMixin",
     "checks",
     "child_loop",
     "clock",
