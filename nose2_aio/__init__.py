@@ -1,5 +1,6 @@
 """Run coroutine tests for real: a nose2 plugin, and two engines for any runner."""
 
+from nose2_aio.cases.guarding import guard
 from nose2_aio.config.tags import (
     checks,
     exclusive,
@@ -36,6 +37,7 @@ __all__ = [
     "enter_class_async_context",
     "enter_module_async_context",
     "exclusive",
+    "guard",
     "loop",
     "loop_scope",
     "retries",

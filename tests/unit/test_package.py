@@ -175,6 +175,7 @@ class Modules(TestCase):
                 "cases.adapter",
                 "cases.definitions",
                 "cases.fixture_wrappers",
+                "cases.guarding",
                 "cases.isolated",
                 "cases.invocation",
                 "running.decorators",
