@@ -48,7 +48,6 @@ from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
 from nose2_aio.introspection import tracebacks
-from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.run import Execute, Run
 from nose2_aio.running import process_end
 from nose2_aio.suites import loop_variants, selection, units
@@ -93,8 +92,6 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         """The event of the last test that ended."""
         self._is_replaying = False
         """True if the events of this process report what happened in worker processes."""
-        self._pass_counts: PassCounts | None = None
-        """How often each test passes, if each runs several times."""
         self._is_worker = False
         """True if this process is a worker."""
 
@@ -187,9 +184,9 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         if is_worker:
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
                 self.session.hooks.hooks.pop(hook, None)
+        else:
+            self._test_run.outcomes.register(self.session.hooks)
         self._check_mp()
-        if self.settings.repeat > 1:
-            self._pass_counts = PassCounts()
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if process_end.will_exit() and not self.settings.workers:
@@ -231,12 +228,10 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             event.exc_info = pickling.portable(event.exc_info)
 
     def testOutcome(self, event: Any) -> None:
-        """Note which tests fail, and which pass."""
+        """Note which tests fail."""
         if event.exc_info is not None:
             tracebacks.trim(event.exc_info[1], head=False)  # a hook of the user's may call ours
             self._test_run.failures.note(event)
-        if self._pass_counts is not None:
-            self._pass_counts.note(event)
 
     def stopTest(self, event: Any) -> None:
         """End a test, or take the findings on one that ran in a worker process."""
@@ -267,8 +262,6 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     def beforeSummaryReport(self, event: Any) -> None:
         """Print findings that have failed no test."""
         lines = self._test_run.report()
-        if self._pass_counts is not None:
-            lines += self._pass_counts.lines()
         ran = sum(plugin.testsRun for plugin in self._plugins(_REPORTER))
         notes = self._test_run.final_notes(ran)
         order = units.order_note(self.settings)

@@ -18,6 +18,7 @@ from nose2_aio.cases.adapter import Adapter, stepping_in
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.fixture_wrappers import FixtureWrappers
+from nose2_aio.cases.outcome_recorder import OutcomeRecorder
 from nose2_aio.cases.scope_keys import ScopeLevel
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
@@ -29,6 +30,7 @@ from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import await_chains, monitoring, tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
+from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.reporting.timings import PartialTimings, Timings
 from nose2_aio.running import decorators, interrupts, plans, process_end
 from nose2_aio.running.deadlines import Deadline
@@ -94,6 +96,10 @@ class Run:
         self.is_replaying = False
         """True while nose2 is told what has happened in a worker process."""
         self.failures = Failures()
+        self.outcomes = OutcomeRecorder()
+        self._pass_counts = PassCounts()
+        if settings.repeat > 1:
+            self.outcomes.listeners.append(self._pass_counts)
         self.flaky: list[Flaky] = []
         """The tests that have failed, and have passed when they were run again."""
         self._planned = 0
@@ -342,7 +348,11 @@ class Run:
 
     def report(self) -> list[str]:
         """Return lines on findings that have failed no test, and on the slowest tests."""
-        return [*self.check_results.report(self._entries, self._told), *self.timings.report()]
+        return [
+            *self.check_results.report(self._entries, self._told),
+            *self.timings.report(),
+            *self._pass_counts.lines(),
+        ]
 
     def details(self, outcome: Any) -> list[str]:
         """Return what to add to the report of a failure, given nose2's event for it.

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from nose2_aio.reporting.outcomes import Outcome
+
 __all__ = ["PassCounts"]
 
 
 class PassCounts:
-    """How often each test ran, and how often it passed."""
+    """How often each test ran, and how often it passed. A skip counts as a pass."""
 
     def __init__(self) -> None:
         self._counts: dict[str, list[int]] = {}
         """The number of runs and of passes, by the id of the test."""
 
-    def note(self, event: Any) -> None:
-        """Count one outcome, given the event of nose2's hook ``testOutcome``.
+    def begin(self, test: Any) -> None:
+        """Do nothing: only the outcome counts."""
 
-        A skip and an expected failure count as passes. A test with failed subtests has an outcome
-        for each of them.
-        """
-        test = event.test
-        name = str(test.id() if hasattr(test, "id") else test).partition("\n")[0]
-        counts = self._counts.setdefault(name, [0, 0])
+    def end(self, outcome: Outcome) -> None:
+        """Count one run of a test, or a fixture that failed."""
+        counts = self._counts.setdefault(outcome.name, [0, 0])
         counts[0] += 1
-        counts[1] += event.outcome == "skipped" or event.exc_info is None or bool(event.expected)
+        counts[1] += not outcome.has_failed
 
     def lines(self) -> list[str]:
         """Return a line for each test that did not always pass."""

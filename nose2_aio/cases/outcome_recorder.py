@@ -1,0 +1,117 @@
+"""Makes one outcome of nose2's events for a test, and tells the listeners of it.
+
+nose2 has an event for the start of a test, one or more for what becomes of it, and one for its end.
+There are several if it has subtests, or if a fixture fails after it. Then the first failure counts.
+Only the last two kinds of events come for a test that is skipped on some Pythons, and only the
+second for a fixture of a class, a module or a layer.
+"""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from typing import Any
+from unittest import TestCase
+
+from nose2_aio.cases import nose2_cases
+from nose2_aio.introspection import locations
+from nose2_aio.reporting.outcomes import FAILED, Listener, Outcome, Place, place_in
+
+__all__ = ["OutcomeRecorder"]
+
+_HOOKS = ("startTest", "testOutcome", "stopTest")
+
+
+class OutcomeRecorder:
+    """Makes the outcomes of a run. It needs no events while it has no listeners."""
+
+    def __init__(self) -> None:
+        self.listeners: list[Listener] = []
+        self._start: Any = None
+        """The event of the test that runs; None between two tests."""
+        self._events: list[Any] = []
+        """What became of that test so far."""
+
+    def register(self, hooks: Any) -> None:
+        """Register at the hooks of a nose2 session, if there are listeners."""
+        for hook in _HOOKS if self.listeners else ():
+            hooks.register(hook, self)
+
+    def startTest(self, start: Any) -> None:  # noqa: N802 -- nose2's name
+        """Take nose2's event for the start of a test."""
+        self._start, self._events = start, []
+        for listener in self.listeners:
+            listener.begin(start.test)
+
+    def testOutcome(self, event: Any) -> None:  # noqa: N802 -- nose2's name
+        """Take nose2's event for what has become of a test or a fixture."""
+        if self._start is None:
+            self._tell(event.test, [event], 0.0)
+        else:
+            self._events.append(event)
+
+    def stopTest(self, stop: Any) -> None:  # noqa: N802 -- nose2's name
+        """Take nose2's event for the end of a test."""
+        if self._start is not None:
+            start, self._start = self._start, None
+            self._tell(start.test, self._events, max(0.0, stop.stopTime - start.startTime))
+
+    def _tell(self, test: Any, events: list[Any], seconds: float) -> None:
+        statuses = [_status(event) for event in events]
+        failures = [event for event in events if _status(event) in FAILED]
+        event = (failures or events or [None])[0]
+        status = _status(event) if failures else (statuses or ["passed"])[-1]
+        outcome = Outcome(
+            test, _name(test), status, seconds, _message(event), _place(test, event), tuple(events)
+        )
+        for listener in self.listeners:
+            listener.end(outcome)
+
+
+def _name(test: Any) -> str:
+    """Return the id of a test, or the name of a fixture."""
+    if isinstance(test, TestCase):
+        return str(test.id()).partition("\n")[0]
+    return nose2_cases.fixture_name(test)
+
+
+def _status(event: Any) -> str:
+    """Return the status that one event of nose2 stands for."""
+    if event.outcome == "skipped":
+        return "skipped"
+    if event.exc_info is None:
+        return "passed" if event.expected or event.outcome == "subtest" else "unexpected success"
+    if event.expected:
+        return "expected failure"
+    if event.outcome != "subtest":
+        return "failed" if event.outcome == "failed" else "error"
+    return "failed" if issubclass(event.exc_info[0], event.test.failureException) else "error"
+
+
+def _message(event: Any) -> str:
+    """Return the first line of an error, or the reason of a skip."""
+    if event is None or event.exc_info is None:
+        return str(getattr(event, "reason", None) or "")
+    kind, error, _ = event.exc_info
+    text = "".join(traceback.format_exception_only(kind, error))
+    return text.strip().partition("\n")[0]
+
+
+def _place(test: Any, event: Any) -> Place | None:
+    """Return where a test failed, or else where it is defined."""
+    found = None
+    if event is not None and event.exc_info is not None:
+        kind, error, frames = event.exc_info
+        is_text = isinstance(frames, str)
+        text = frames if is_text else "".join(traceback.format_exception(kind, error, frames))
+        found = place_in(text)
+    return found or _definition(test)
+
+
+def _definition(test: Any) -> Place | None:
+    """Return where the function of a test is defined; None if that is not known."""
+    if not isinstance(test, TestCase):
+        return None
+    function = locations.unwrap(nose2_cases.function_and_owner(test)[0])
+    code = getattr(function, "__code__", None)
+    return Place(code.co_filename, code.co_firstlineno) if inspect.iscode(code) else None

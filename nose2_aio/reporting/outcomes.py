@@ -1,0 +1,79 @@
+"""What became of each test and each fixture that failed: one `Outcome`, for reports of all kinds.
+
+`nose2_aio.cases.outcome_recorder` makes the outcomes from nose2's events.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from nose2_aio.introspection import locations
+
+__all__ = ["FAILED", "Listener", "Outcome", "Place", "place_in"]
+
+FAILED = ("failed", "error", "unexpected success")
+"""The statuses that fail a run."""
+_LINE = re.compile(r'^[ |]*File "(?P<file>.+)", line (?P<line>\d+)', re.MULTILINE)
+"""A line of a traceback; inside the report of an exception group, there are bars before it."""
+
+
+class Place(NamedTuple):
+    """A line of the user's code."""
+
+    file: str
+    """The absolute path."""
+    line: int
+
+    def __str__(self) -> str:
+        """Return ``file:line``, with the path as seen from the current directory."""
+        below = os.path.relpath(self.file)
+        return f"{self.file if below.startswith(os.pardir) else below}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What became of a test, or of a fixture that failed."""
+
+    test: Any
+    """The test case; for a fixture, the object that unittest reports in its place."""
+    name: str
+    """The id of the test, such as ``test_account.Account.test_withdraw``."""
+    status: str
+    """``passed``, ``skipped``, ``expected failure`` or one of `FAILED`."""
+    seconds: float
+    """How long it took, with the fixtures of the test; 0 for a fixture of a class or a module."""
+    message: str
+    """The first line of the error, or the reason of a skip; "" for none."""
+    place: Place | None
+    """Where the test failed, or else where it is defined; None if neither is known."""
+    events: tuple[Any, ...] = ()
+    """nose2's events of the hook ``testOutcome``; a test with subtests has several."""
+
+    @property
+    def has_failed(self) -> bool:
+        """True if this outcome fails the run."""
+        return self.status in FAILED
+
+
+class Listener(Protocol):
+    """Is told of each test of a run, in the order of the reports."""
+
+    def begin(self, test: Any) -> None:
+        """Take a test that begins. A skipped test may end without that."""
+
+    def end(self, outcome: Outcome) -> None:
+        """Take what became of a test, or of a fixture that failed."""
+
+
+def place_in(traceback: str) -> Place | None:
+    """Return the innermost line of the user's code in the text of a traceback; None for none.
+
+    Libraries are no code of the user's, unless the traceback has no other line.
+    """
+    found = [Place(one["file"], int(one["line"])) for one in _LINE.finditer(traceback)]
+    users = [one for one in found if locations.is_users(one.file)] or found
+    return users[-1]._replace(file=str(Path(users[-1].file).absolute())) if users else None

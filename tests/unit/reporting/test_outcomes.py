@@ -1,0 +1,42 @@
+"""nose2_aio.reporting.outcomes"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from pathlib import Path
+from unittest import TestCase
+
+from nose2_aio.reporting.outcomes import Place, place_in
+
+
+class Places(TestCase):
+    """Lines of the user's code."""
+
+    def test_users(self) -> None:
+        """The innermost line of the user's counts, and not that of a library below it."""
+        try:
+            json.loads("{")
+        except ValueError:
+            found = place_in(traceback.format_exc())
+        assert found is not None
+        self.assertEqual(found.file, __file__)
+
+    def test_library(self) -> None:
+        """A library's line counts where there is no other."""
+        file = json.__file__
+        self.assertEqual(place_in(f'  File "{file}", line 3, in loads'), Place(file, 3))
+
+    def test_group(self) -> None:
+        """The lines of an exception inside a group are found too."""
+        text = '  | File "/a/outer.py", line 1, in f\n    | File "/a/inner.py", line 2, in g\n'
+        self.assertEqual(place_in(text), Place("/a/inner.py", 2))
+
+    def test_none(self) -> None:
+        """A text without a line has no place."""
+        self.assertIsNone(place_in("AssertionError"))
+
+    def test_text(self) -> None:
+        """A path below the current directory is shown as seen from there."""
+        self.assertEqual(str(Place(str(Path("a/b.py").absolute()), 3)), "a/b.py:3")
+        self.assertEqual(str(Place("/elsewhere/b.py", 3)), "/elsewhere/b.py:3")
