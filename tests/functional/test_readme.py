@@ -42,8 +42,8 @@ class Readme(TestCase):
             self.assertRegex(printed, r"^TestResults\(failed=0, attempted=\d\d\)")
 
     def test_decorators(self) -> None:
-        """The doctests of docs/decorators.rst pass."""
-        text = (TOP / "docs" / "decorators.rst").read_text()
+        """The doctests of docs/reference/decorators.rst pass."""
+        text = (TOP / "docs/reference/decorators.rst").read_text()
         examples = doctest.DocTestParser().get_doctest(text, {}, "decorators.rst", None, 0)
         self.assertGreater(len(examples.examples), 10)
         self.assertEqual(doctest.DocTestRunner().run(examples).failed, 0)
@@ -72,17 +72,17 @@ class Readme(TestCase):
             self.assertEqual(project.nose2(plugin=False).returncode, 1)
 
     def test_settings(self) -> None:
-        """docs/settings.rst names every switch that there is."""
+        """docs/reference/settings.rst names every switch that there is."""
         switches = set(re.findall(r"--aio(?:-[a-z]+)*", Project(self).nose2("--help").output))
-        text = (TOP / "docs" / "settings.rst").read_text()
+        text = (TOP / "docs/reference/settings.rst").read_text()
         named = set(re.findall(r"``(--aio[a-z-]*)``", text))
         self.assertEqual(named, {one for one in switches if not one.startswith("--no-")})
 
 
 class Fixtures(TestCase):
-    """docs/fixtures.rst"""
+    """docs/reference/fixtures.rst"""
 
-    TEXT = (TOP / "docs" / "fixtures.rst").read_text()
+    TEXT = (TOP / "docs/reference/fixtures.rst").read_text()
 
     def blocks(self) -> list[str]:
         """Return the page's examples."""
@@ -133,24 +133,26 @@ class Reports(TestCase):
 
     def test_checks(self) -> None:
         """The page shows what is printed."""
-        printed, shown = self.shown("checks.rst", "test_shop")
+        printed, shown = self.shown("reference/checks.rst", "test_shop")
         self.assertIn(shown.removesuffix("-" * 70).strip(), printed)
 
     def test_timeouts(self) -> None:
         """The page, and README.rst, show what is printed."""
-        printed, shown = self.shown("timeouts.rst", "test_chat")
+        printed, shown = self.shown("reference/timeouts.rst", "test_chat")
         self.assertIn(shown, printed)
         self.assertIn(shown, self.same(textwrap.dedent(TEXT.replace("\n    ", "\n"))))
 
     @skipIf(sys.version_info < (3, 12), "the report says less")
     def test_whole_report(self) -> None:
         """The page shows what is printed, from the first line to the last one."""
-        printed, shown = self.shown("timeouts.rst", "test_upload", after="How to read the report\n")
+        printed, shown = self.shown(
+            "reference/timeouts.rst", "test_upload", after="How to read the report\n"
+        )
         self.assertIn(f"{'=' * 70}\n{shown}\n\n{'-' * 70}\nRan 1 test", printed)
 
     def test_virtual_time(self) -> None:
         """The first and last examples pass. The second passes without the plugin."""
-        text = (TOP / "docs/virtual_time.rst").read_text()
+        text = (TOP / "docs/why/virtual_time.rst").read_text()
         first, second, third = (
             textwrap.dedent(one)
             for one in re.findall(r"code-block:: python\n\n((?:    .*\n|\n)+)", text)
@@ -176,7 +178,7 @@ async def handle(reader, writer):
 
     def test_waiting(self) -> None:
         """The page shows what is printed, except for hundredths of a second."""
-        text = (TOP / "docs/waiting.rst").read_text()
+        text = (TOP / "docs/reference/waiting.rst").read_text()
         code, shown = (
             textwrap.dedent(re.search(rf"code-block:: {language}\n\n((?:    .*\n|\n)+)", text)[1])
             for language in ("python", "console")
@@ -187,7 +189,7 @@ async def handle(reader, writer):
 
     def test_workers(self) -> None:
         """What it shows of crashed and of flaky tests is what is printed, but for the times."""
-        text = (TOP / "docs/workers.rst").read_text()
+        text = (TOP / "docs/reference/workers.rst").read_text()
         for module, switches in (
             ("test_parser", ("--aio-workers", "2", "--aio-grace", "0.1")),
             ("test_stock", ("--aio-workers", "4", "--aio-retries", "2")),
@@ -207,7 +209,9 @@ async def handle(reader, writer):
     def test_tables(self) -> None:
         """The page's table of checks equals the one in the code."""
         rows = re.findall(
-            r"^``([a-z-]+)`` +(fail|warn) ", (TOP / "docs/checks.rst").read_text(), re.MULTILINE
+            r"^``([a-z-]+)`` +(fail|warn) ",
+            (TOP / "docs/reference/checks.rst").read_text(),
+            re.MULTILINE,
         )
         self.assertEqual(rows, [(check.name, check.default) for check in CHECKS])
 
