@@ -100,7 +100,7 @@ def run_nose2(
         errors="surrogateescape",
         timeout=PATIENCE,
         check=False,
-        preexec_fn=reset_signals,  # noqa: PLW1509 -- it takes no lock
+        preexec_fn=reset_signals,
     )
 
 
