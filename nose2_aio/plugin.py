@@ -88,6 +88,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             self.config.as_str(option.key)
         switches.define(self.session)
         self.command_line: dict[str, str] = {}
+        self._has_names = False
+        """True if the command line names tests."""
         self._last_stop: Any = None
         """The event of the last test that ended."""
         self._is_replaying = False
@@ -125,6 +127,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     def handleArgs(self, event: Any) -> None:
         """End the run before any test if the value of a setting is not valid."""
         self.command_line = switches.given(event.args)
+        self._has_names = bool(event.args.testNames)
         for plugin in self._plugins(_ATTRIB):
             plugin.validateAttrib = selection.with_class_tags(plugin.validateAttrib)
         try:
@@ -186,6 +189,9 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
                 self.session.hooks.hooks.pop(hook, None)
         else:
             self._test_run.outcomes.register(self.session.hooks)
+        if self._has_names or self._is_on(_ATTRIB):
+            by = "name" if self._has_names else "-A or -E"
+            self._test_run.part = f"its tests were selected by {by}"
         self._check_mp()
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)

@@ -188,6 +188,13 @@ OPTIONS = (
         is_path=True,
     ),
     Option(
+        "baseline-update",
+        parse_switch,
+        None,
+        "Add new findings to the file of the baseline, and remove those of tests that pass without "
+        "them (default: off)",
+    ),
+    Option(
         "grace",
         seconds.parse,
         "SECONDS",

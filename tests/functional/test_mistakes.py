@@ -46,6 +46,16 @@ class Settings(TestCase):
             "workers must be a whole number >= 0 or auto, got 'many' (--aio-workers)",
         )
 
+    def test_baseline_update(self) -> None:
+        """Only the file of a baseline can be updated."""
+        hint = "needs the file to update: --aio-baseline FILE"
+        self.assert_refused(
+            self.project().nose2("--aio-baseline-update"), f"--aio-baseline-update {hint}"
+        )
+        self.assert_refused(
+            self.project("baseline-update = on").nose2(), f"[aio] baseline-update {hint}"
+        )
+
     def test_mp(self) -> None:
         """Settings that nose2's own worker processes don't support."""
         hint = "can't be used with nose2's plugin mp (-N): leave out -N, and use --aio-workers=N"
