@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+os.environ.pop("GITHUB_ACTIONS", None)  # there, each run of nose2 would print annotations
 TOP = Path(__file__).parent.parent
 SCENARIOS = Path(__file__).parent / "support" / "scenario"
 
@@ -25,6 +26,8 @@ _ENTRY = re.compile(
 )
 _REPORT = "\n" + "=" * 70 + "\n"
 """What is above each report of a failure."""
+_LINES = re.compile(r"^(?=(?:ERROR|FAIL|FLAKY) )", re.MULTILINE)
+"""What is before the lines on failures, below their reports."""
 
 
 class Run(NamedTuple):
@@ -53,7 +56,8 @@ class Run(NamedTuple):
     @property
     def reports(self) -> list[str]:
         """The text of each failure, with its traceback."""
-        return self.output.partition("\n" + "-" * 70 + "\nRan ")[0].split(_REPORT)[1:]
+        printed = self.output.partition("\n" + "-" * 70 + "\nRan ")[0]
+        return _LINES.split(printed)[0].split(_REPORT)[1:]
 
     @property
     def ran(self) -> int:

@@ -73,10 +73,13 @@ class Outcomes(TestCase):
         failed = became("failed", raised(AssertionError("no")))
         error = became("error", raised(ValueError("bad\nworse")))
         expected = became("failed", raised(KeyError(1)), expected=True)
+        cause = "Traceback (most recent call last):\n  File 'x'\nNameError: y"
+        load = became("error", raised(ImportError(f"no test module\n{cause}")))
         failed_part = became("subtest", raised(AssertionError()), test=subtest)
         for events, (status, message) in (
             ([passed], ("passed", "")),
             ([failed], ("failed", "AssertionError: no")),
+            ([load], ("error", "NameError: y")),
             ([failed, error], ("failed", "AssertionError: no")),
             ([error], ("error", "ValueError: bad")),
             ([became("skipped", reason="later")], ("skipped", "later")),
