@@ -26,7 +26,7 @@ _ENTRY = re.compile(
 )
 _REPORT = "\n" + "=" * 70 + "\n"
 """What is above each report of a failure."""
-_LINES = re.compile(r"^(?=(?:ERROR|FAIL|FLAKY) )", re.MULTILINE)
+_LINES = re.compile(r"\n(?=(?:ERROR|FAIL|FLAKY) )")
 """What is before the lines on failures, below their reports."""
 
 

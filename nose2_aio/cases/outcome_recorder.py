@@ -15,12 +15,14 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases
+from nose2_aio.errors import AioError, UnsentError
 from nose2_aio.introspection import locations
 from nose2_aio.reporting.outcomes import FAILED, Listener, Outcome, Place, place_in
 
 __all__ = ["OutcomeRecorder", "outcome_of"]
 
 _TRACEBACK = "Traceback (most recent call last):"
+_OURS = f"{AioError.__module__}."
 _HOOKS = ("startTest", "testOutcome", "stopTest")
 
 
@@ -96,15 +98,21 @@ def _status(event: Any) -> str:
 
 
 def _message(event: Any) -> str:
-    """Return the first line of an error, or the reason of a skip.
+    """Return the first line of an error that says something, or the reason of a skip.
 
     If a module could not be loaded, it is the last line: the text has the traceback of the cause.
     """
     if event is None or event.exc_info is None:
         return str(getattr(event, "reason", None) or "")
     kind, error, _ = event.exc_info
-    lines = "".join(traceback.format_exception_only(kind, error)).strip().splitlines()
-    return lines[-1 if _TRACEBACK in lines else 0]
+    is_sent = isinstance(error, UnsentError)  # the text of another error
+    text = str(error) if is_sent else "".join(traceback.format_exception_only(kind, error))
+    lines = [line for line in text.removeprefix(_OURS).splitlines() if line.strip()]
+    if _TRACEBACK in lines:
+        return lines[-1]
+    if lines[0].endswith(":") and lines[1:]:  # such as that of a `CheckError`
+        return f"{kind.__name__}: {lines[1].strip()}"
+    return lines[0]
 
 
 def _place(test: Any, event: Any) -> Place | None:
