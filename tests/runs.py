@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from tests.fork_server import PATIENCE, ForkServer, reset_signals
 
+os.environ.pop("GITHUB_ACTIONS", None)  # there, each run of nose2 would print annotations
 TOP = Path(__file__).parent.parent
 SCENARIOS = Path(__file__).parent / "support" / "scenario"
 
@@ -28,6 +29,8 @@ _ENTRY = re.compile(
 )
 _REPORT = "\n" + "=" * 70 + "\n"
 """What is above each report of a failure."""
+_LINES = re.compile(r"\n(?=(?:ERROR|FAIL|FLAKY) )")
+"""What is before the lines on failures, below their reports."""
 
 
 CAN_FORK = sys.platform == "linux" and os.environ.get("TESTS_FORK") != "0"
@@ -61,7 +64,8 @@ class Run(NamedTuple):
     @property
     def reports(self) -> list[str]:
         """The text of each failure, with its traceback."""
-        return self.output.partition("\n" + "-" * 70 + "\nRan ")[0].split(_REPORT)[1:]
+        printed = self.output.partition("\n" + "-" * 70 + "\nRan ")[0]
+        return _LINES.split(printed)[0].split(_REPORT)[1:]
 
     @property
     def ran(self) -> int:
