@@ -101,16 +101,12 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     @functools.cached_property
     def settings(self) -> Settings:
         """The settings; in a worker process of nose2, the file has all of them."""
-        everywhere = self.session.config.defaults()
-        return resolve(self._file, self.command_line, everywhere, self._environment)
+        given = {} if self._is_worker else environment.read(os.environ)
+        return resolve(self._file, self.command_line, self.session.config.defaults(), given)
 
     @functools.cached_property
     def _file(self) -> dict[str, str]:
         return config_files.read(self.session, config_files.read_by_nose2())
-
-    @property
-    def _environment(self) -> dict[str, str]:
-        return {} if self._is_worker else environment.read(os.environ)
 
     @functools.cached_property
     def _test_run(self) -> Run:
@@ -163,7 +159,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         config = self.session.config
         if not config.has_section(SECTION):
             config.add_section(SECTION)
-        given = {**self._file, **self._environment, **self.command_line}
+        given = {**self._file, **environment.read(os.environ), **self.command_line}
         for key, text in given.items():
             config.set(SECTION, key, text.replace("%", "%%"))
         config.set(SECTION, "shuffle", "false")  # the shares are in order already
