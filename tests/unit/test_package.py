@@ -30,7 +30,7 @@ SUB_PACKAGES = (
     "workers",
 )
 """Each may import those before it, and ``errors``."""
-TOP = ("__init__", "__main__", "errors", "plugin", "run")
+TOP = ("__init__", "__main__", "errors", "feedback", "plugin", "run")
 
 
 def imported(path: Path) -> set[str]:
