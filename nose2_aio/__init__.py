@@ -22,11 +22,14 @@ from nose2_aio.running.async_contexts import (
 )
 from nose2_aio.running.decorators import run_forever, run_until_complete
 from nose2_aio.running.loop_contexts import child_loop, clock, current_loop, virtual_clock
+from nose2_aio.testcase import TestCase, TestCaseMixin
 
 __version__ = "0.1.0"
 __all__ = [
     "AioPlugin",
     "Clock",
+    "TestCase",
+    "TestCaseMixin",
     "checks",
     "child_loop",
     "clock",

@@ -31,7 +31,7 @@ from nose2_aio.running import coroutines
 
 __unittest = True
 
-__all__ = ["Definitions"]
+__all__ = ["Definitions", "never_runs"]
 
 _SET_UP_OF_ISOLATED = "asyncSetUp"
 _FIXTURES_OF_ISOLATED = (_SET_UP_OF_ISOLATED, "asyncTearDown")
@@ -70,7 +70,7 @@ class Definitions:
         for name in unittest_internals.called_by_unittest(case):
             function = getattr(case, name)
             if coroutines.is_declared(function):
-                found.mistake = _never_runs(function)
+                found.mistake = never_runs(function)
                 own = unittest_internals.own_method(case, name)
                 self._replacements[_base(case, name), name] = own
         if getattr(case, unittest_internals.TEST_HOOK) is unittest_internals.call_test_method:
@@ -190,7 +190,8 @@ def _hidden(test: TestCase) -> Any:
     return next(filter(coroutines.is_declared, inner), None)
 
 
-def _never_runs(function: Any) -> DefinitionError:
+def never_runs(function: Any) -> DefinitionError:
+    """Return the error for a method by which unittest runs a test, and which is async."""
     name = function.__name__
     return DefinitionError(
         f"{locations.describe(function)}: 'async def {name}' would never run: unittest calls "

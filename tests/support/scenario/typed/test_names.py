@@ -23,6 +23,7 @@ ERRORS: tuple[type[aio.AioError], ...] = (
     aio.WorkerDiedError,
     aio.WorkerStartError,
 )
+WARNING: type[Warning] = aio.AioWarning
 
 
 def new_loop() -> asyncio.AbstractEventLoop:

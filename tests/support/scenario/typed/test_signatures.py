@@ -109,11 +109,6 @@ class Calls(unittest.TestCase):
     def test_method(self) -> None:
         self.assertEqual(assert_type(self.method(2), int), 2)
 
-    async def test_contexts(self) -> None:
-        assert_type(await aio.enter_async_context(self, opened("a")), bytes)
-        assert_type(await aio.enter_class_async_context(type(self), opened("b")), bytes)
-        assert_type(await aio.enter_module_async_context(opened("c")), bytes)
-
     @aio.virtual_time(wall=False)
     async def test_clock(self) -> None:
         clock = assert_type(aio.clock(), aio.Clock)
