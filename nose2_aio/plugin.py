@@ -163,8 +163,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         config = self.session.config
         if not config.has_section(SECTION):
             config.add_section(SECTION)
-        given = {**self._file, **self._environment, **self.command_line}
-        for key, text in given.items():
+        for key, text in {**self._file, **self._environment, **self.command_line}.items():
             config.set(SECTION, key, text.replace("%", "%%"))
         config.set(SECTION, "shuffle", "false")  # the shares are in order already
 
@@ -200,7 +199,9 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         if self._has_names or self._is_on(_ATTRIB):
             by = "name" if self._has_names else "-A or -E"
             self._test_run.part = f"its tests were selected by {by}"
-        self._check_mp()
+        conflict = self.settings.conflict_with_mp() if self._is_on(_MP) else ""
+        if conflict:
+            self.session.argparse.exit(2, f"nose2: error: {conflict}\n")
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if process_end.will_exit() and not self.settings.workers:
@@ -371,12 +372,6 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             unittest_internals.forget_previous_class(result)
             if self._last_stop is not None:  # nose2 sends it after this
                 self._last_stop.metadata[_FOUND] = self._test_run.take()
-
-    def _check_mp(self) -> None:
-        """End the run if a setting doesn't work with nose2's plugin ``mp``."""
-        conflict = self.settings.conflict_with_mp() if self._is_on(_MP) else ""
-        if conflict:
-            self.session.argparse.exit(2, f"nose2: error: {conflict}\n")
 
     def _is_on(self, module: str) -> bool:
         """True if a plugin of this nose2 module is registered."""
