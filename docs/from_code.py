@@ -44,6 +44,12 @@ def default(option: Option) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value or "none")
 
 
+def without_default(text: str) -> str:
+    """Return a help text without its default, which has a line of its own."""
+    text = re.sub(r" \(default:? [^():;]*\)", "", text)
+    return re.sub(r"\(default:? [^():;]*; ", "(", text)
+
+
 class SettingDirective(SphinxDirective):
     """Describe a setting."""
 
@@ -72,12 +78,12 @@ class SettingDirective(SphinxDirective):
         variable = f"NOSE2_AIO_{option.name.upper()}={example}"
         lines = [
             f".. confval:: {option.key}",
-            f"   :type: {kind}",
-            f"   :default: ``{usual}``",
             "",
-            f"   {option.help}.",
+            f"   {without_default(option.help)}.",
             "",
-            f"   Example: ``{option.key} = {example}``, {switch} or ``{variable}``",
+            f"   | Value: {kind}",
+            f"   | Default: ``{usual}``",
+            f"   | Example: ``{option.key} = {example}``, {switch} or ``{variable}``",
             "",
             *(f"   {line}" for line in self.content),
         ]
