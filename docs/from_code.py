@@ -54,7 +54,11 @@ class SettingDirective(SphinxDirective):
     """Describe a setting."""
 
     required_arguments = 1
-    option_spec: ClassVar = {"default": directives.unchanged, "example": directives.unchanged}
+    option_spec: ClassVar = {
+        "default": directives.unchanged,
+        "value": directives.unchanged,
+        "example": directives.unchanged,
+    }
     has_content = True
 
     def run(self) -> list[nodes.Node]:
@@ -68,6 +72,7 @@ class SettingDirective(SphinxDirective):
         else:
             kind = TYPES[option.metavar]
             example = EXAMPLES.get(option.metavar, "")
+        kind = self.options.get("value", kind)
         example = self.options.get("example", example)
         option.parse(example, name=option.key, place="docs")
         switch = f"``--aio-{option.key}``"

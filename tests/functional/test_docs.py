@@ -186,10 +186,13 @@ class Pages(TestCase):
         self.assertLessEqual(set(nose2_aio.__all__), set(named))
 
     def test_links(self) -> None:
-        """The files that README.rst and CONTRIBUTING.rst link to exist."""
+        """The files that README.rst and CONTRIBUTING.rst link to exist. The site links to pages."""
         for page in ("README.rst", "CONTRIBUTING.rst"):
             for target in re.findall(r"<([^>:]+\.rst)>`_", (TOP / page).read_text()):
                 self.assertTrue((TOP / target).exists(), target)
+        for page in PAGES:
+            if page.startswith("docs/"):  # Sphinx checks ``:doc:`` only
+                self.assertNotIn(".rst>`_", (TOP / page).read_text(), page)
 
 
 class Readme(TestCase):
