@@ -7,6 +7,7 @@ made here.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
@@ -50,7 +51,6 @@ Execute = Callable[[Any, Any], Any]
 _PATIENCE = 0.4
 """Seconds beyond its limit and its graces after which a worker is stuck."""
 
-
 _STUCK = """
 It catches every exception, so nothing can end it. The run ends here, and no teardown was run.
 With workers = 1 (--aio-workers=1) the process of the test would be killed, and the run would go on.
@@ -63,6 +63,8 @@ class Found(NamedTuple):
     entries: list[SummaryEntry]
     timings: PartialTimings
     notes: list[str]
+    known: Counter[str]
+    """The lines of these findings for the baseline, if there is one."""
 
 
 class Run:
@@ -100,6 +102,10 @@ class Run:
         self._pass_counts = PassCounts()
         if settings.repeat > 1:
             self.outcomes.listeners.append(self._pass_counts)
+        if settings.baseline:
+            self.outcomes.listeners.append(self.check_results.baseline)
+        self.part = ""
+        """Which part of the suite was chosen to run; "" for all of it."""
         self.flaky: list[Flaky] = []
         """The tests that have failed, and have passed when they were run again."""
         self._planned = 0
@@ -337,19 +343,22 @@ class Run:
         self._entries += found.entries
         self.timings.add(found.timings)
         self.notes.add(*found.notes)
+        self.check_results.baseline.found |= found.known
 
     def take(self) -> Found | None:
         """Return the findings of this process, and forget them; None if there are none."""
         entries = [*self._entries, *self.check_results.take()]
-        if not (entries or self.notes or self.timings.has_any):
+        known = self.check_results.baseline.take()
+        if not (entries or known or self.notes or self.timings.has_any):
             return None
         self._entries = []
-        return Found(entries, self.timings.take(), self.notes.take())
+        return Found(entries, self.timings.take(), self.notes.take(), known)
 
     def report(self) -> list[str]:
         """Return lines on findings that have failed no test, and on the slowest tests."""
         return [
             *self.check_results.report(self._entries, self._told),
+            *self.check_results.baseline.report(self.part, self._planned),
             *self.timings.report(),
             *self._pass_counts.lines(),
         ]

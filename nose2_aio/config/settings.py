@@ -52,6 +52,8 @@ class Settings:
     """True if the tests of IsolatedAsyncioTestCase are checked too."""
     baseline: str = ""
     """The path of the file with the known findings; "" for none."""
+    baseline_update: bool = False
+    """True if this run writes the file with the known findings again."""
     grace: float = GRACE
     """Seconds that a cancelled test gets to finish, each of two times: see `GRACE`."""
     exit_grace: float = 2.0
@@ -76,6 +78,8 @@ class Settings:
     """How often each test is run."""
     shuffle: int | None = None
     """The seed of the random order that units run in; None: in the order of the suite."""
+    ci_annotations: str = "auto"
+    """Whether GitHub Actions gets annotations: one of ``FEEDBACK`` in `options`."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Where each given value is from, by the name of its field, as messages show it."""
 
@@ -127,6 +131,9 @@ def resolve(
     modes = {
         check.name: values.pop(name) for name, check in _CHECKS_BY_FIELD.items() if name in values
     }
+    if values.get("baseline_update") and "baseline" not in values:
+        place = where["baseline_update"]
+        raise InvalidValueError(f"{place} needs the file to update: --{SECTION}-baseline FILE")
     return Settings(**values, modes=modes, places=where)
 
 
