@@ -7,7 +7,7 @@ made here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 from typing import Any, NamedTuple
@@ -30,6 +30,7 @@ from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import await_chains, monitoring, tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
+from nose2_aio.reporting.durations import Durations
 from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.reporting.timings import PartialTimings, Timings
 from nose2_aio.running import decorators, interrupts, plans, process_end
@@ -63,6 +64,8 @@ class Found(NamedTuple):
     entries: list[SummaryEntry]
     timings: PartialTimings
     notes: list[str]
+    fixtures: Mapping[str, float]
+    """How long fixtures took, see `nose2_aio.reporting.durations`."""
 
 
 class Run:
@@ -84,11 +87,12 @@ class Run:
         self.interrupts = Interrupts()
         self.scopes.explain = self._explain
         self.timings = Timings(settings, is_recorded=is_kept)
+        self.durations = Durations(settings)
         self.fixtures = FixtureCaller(settings, self.scopes, self.interrupts)
         self.attribution = Attribution(settings, self.check_results)
         self.adapter = Adapter(settings, self.scopes, self.fixtures, self.attribution, self.timings)
         self.fixture_wrappers = FixtureWrappers(
-            settings, self.scopes, self.fixtures, self.adapter.definitions
+            settings, self.scopes, self.fixtures, self.adapter.definitions, self.durations
         )
         self._slow = self.time_limits.report_slow(settings.slow, self._running)
         self.is_cut = False
@@ -98,6 +102,8 @@ class Run:
         self.failures = Failures()
         self.outcomes = OutcomeRecorder()
         self._pass_counts = PassCounts()
+        if settings.durations_file:
+            self.outcomes.listeners.append(self.durations)
         if settings.repeat > 1:
             self.outcomes.listeners.append(self._pass_counts)
         self.flaky: list[Flaky] = []
@@ -213,12 +219,12 @@ class Run:
     def _execute_rounds(self, execute: Execute, suite: Any, result: Any) -> Any:
         """Execute a suite as often as ``repeat`` says."""
         for _ in range(self.settings.repeat - 1):
-            execute(units.shuffled_suite(units.copied_suite(suite), self.settings), result)
+            execute(units.copied_suite(suite), result)
             if result.shouldStop:
                 return None
             unittest_internals.forget_previous_class(result)
             self.scopes.close_all(keep_run=True)
-        return execute(units.shuffled_suite(suite, self.settings), result)
+        return execute(suite, result)
 
     def fail_running(self, result: Any, error: BaseException, frame: FrameType | None) -> None:
         """Fail the test or fixture that runs in a stack with an error, and end it.
@@ -337,20 +343,23 @@ class Run:
         self._entries += found.entries
         self.timings.add(found.timings)
         self.notes.add(*found.notes)
+        self.durations.add_fixtures(found.fixtures)
 
     def take(self) -> Found | None:
         """Return the findings of this process, and forget them; None if there are none."""
         entries = [*self._entries, *self.check_results.take()]
-        if not (entries or self.notes or self.timings.has_any):
+        fixtures = self.durations.take_fixtures()
+        if not (entries or self.notes or self.timings.has_any or fixtures):
             return None
         self._entries = []
-        return Found(entries, self.timings.take(), self.notes.take())
+        return Found(entries, self.timings.take(), self.notes.take(), fixtures)
 
     def report(self) -> list[str]:
         """Return lines on findings that have failed no test, and on the slowest tests."""
         return [
             *self.check_results.report(self._entries, self._told),
             *self.timings.report(),
+            *self.durations.write(),
             *self._pass_counts.lines(),
         ]
 
