@@ -47,6 +47,7 @@ from nose2_aio.config import config_files, switches
 from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
+from nose2_aio.feedback import Feedback
 from nose2_aio.introspection import tracebacks
 from nose2_aio.run import Execute, Run
 from nose2_aio.running import process_end
@@ -88,6 +89,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             self.config.as_str(option.key)
         switches.define(self.session)
         self.command_line: dict[str, str] = {}
+        self._has_names = False
+        """True if the command line names tests."""
         self._last_stop: Any = None
         """The event of the last test that ended."""
         self._is_replaying = False
@@ -125,6 +128,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     def handleArgs(self, event: Any) -> None:
         """End the run before any test if the value of a setting is not valid."""
         self.command_line = switches.given(event.args)
+        self._has_names = bool(event.args.testNames)
         for plugin in self._plugins(_ATTRIB):
             plugin.validateAttrib = selection.with_class_tags(plugin.validateAttrib)
         try:
@@ -185,7 +189,11 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
                 self.session.hooks.hooks.pop(hook, None)
         else:
+            Feedback(self._test_run).begin(self.session.hooks, self._plugins(_REPORTER))
             self._test_run.outcomes.register(self.session.hooks)
+        if self._has_names or self._is_on(_ATTRIB):
+            by = "name" if self._has_names else "-A or -E"
+            self._test_run.part = f"its tests were selected by {by}"
         self._check_mp()
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)

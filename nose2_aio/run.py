@@ -7,13 +7,14 @@ made here.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 from typing import Any, NamedTuple
 from unittest import TestCase
 
-from nose2_aio.cases import nose2_cases, unittest_internals
+from nose2_aio.cases import limits, unittest_internals
 from nose2_aio.cases.adapter import Adapter, stepping_in
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
@@ -33,9 +34,7 @@ from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
 from nose2_aio.reporting.durations import Durations
 from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.reporting.timings import PartialTimings, Timings
-from nose2_aio.running import decorators, interrupts, plans, process_end
-from nose2_aio.running.deadlines import Deadline
-from nose2_aio.running.engines import Engine
+from nose2_aio.running import interrupts, process_end
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.running.slow_tests import Running
 from nose2_aio.suites import loop_variants, units
@@ -51,7 +50,6 @@ Execute = Callable[[Any, Any], Any]
 _PATIENCE = 0.4
 """Seconds beyond its limit and its graces after which a worker is stuck."""
 
-
 _STUCK = """
 It catches every exception, so nothing can end it. The run ends here, and no teardown was run.
 With workers = 1 (--aio-workers=1) the process of the test would be killed, and the run would go on.
@@ -66,6 +64,8 @@ class Found(NamedTuple):
     notes: list[str]
     fixtures: Mapping[str, float]
     """How long fixtures took, see `nose2_aio.reporting.durations`."""
+    known: Counter[str]
+    """The lines of these findings for the baseline, if there is one."""
 
 
 class Run:
@@ -102,10 +102,13 @@ class Run:
         self.failures = Failures()
         self.outcomes = OutcomeRecorder()
         self._pass_counts = PassCounts()
-        if settings.durations_file:
-            self.outcomes.listeners.append(self.durations)
-        if settings.repeat > 1:
-            self.outcomes.listeners.append(self._pass_counts)
+        self.outcomes.listeners += [
+            *[self._pass_counts] * (settings.repeat > 1),
+            *[self.check_results.baseline] * bool(settings.baseline),
+            *[self.durations] * bool(settings.durations_file),
+        ]
+        self.part = ""
+        """Which part of the suite was chosen to run; "" for all of it."""
         self.flaky: list[Flaky] = []
         """The tests that have failed, and have passed when they were run again."""
         self._planned = 0
@@ -283,16 +286,7 @@ class Run:
 
     def limit_of(self, test: TestCase | None) -> str:
         """Return the limit in real time of a test, in words; of a fixture, for None."""
-        limit = plans.overall(self.settings)
-        if test is not None:
-            function, owner = nose2_cases.function_and_owner(test)
-            mark = decorators.decoration(function)
-            engine = Engine.BY_RESULT if mark is None else mark.engine
-            limit = plans.limit(engine, function, owner, self.settings)
-            is_virtual = mark is not None and mark.is_virtual
-            virtual = plans.virtual(function, owner, self.settings, is_virtual=is_virtual)
-            limit = Deadline(limit, virtual).real_limit
-        return f"its time limit of {limit.seconds:g} s ({limit.place})" if limit.seconds else ""
+        return limits.in_words(test, self.settings)
 
     def interrupting(self, interrupt: Callable[[int], None]) -> AbstractContextManager[None]:
         """Call ``interrupt`` with the number of the signal for Ctrl-C and SIGTERM in the block."""
@@ -344,20 +338,22 @@ class Run:
         self.timings.add(found.timings)
         self.notes.add(*found.notes)
         self.durations.add_fixtures(found.fixtures)
+        self.check_results.baseline.found |= found.known
 
     def take(self) -> Found | None:
         """Return the findings of this process, and forget them; None if there are none."""
         entries = [*self._entries, *self.check_results.take()]
-        fixtures = self.durations.take_fixtures()
-        if not (entries or self.notes or self.timings.has_any or fixtures):
+        known, fixtures = self.check_results.baseline.take(), self.durations.take_fixtures()
+        if not (entries or known or fixtures or self.notes or self.timings.has_any):
             return None
         self._entries = []
-        return Found(entries, self.timings.take(), self.notes.take(), fixtures)
+        return Found(entries, self.timings.take(), self.notes.take(), fixtures, known)
 
     def report(self) -> list[str]:
         """Return lines on findings that have failed no test, and on the slowest tests."""
         return [
             *self.check_results.report(self._entries, self._told),
+            *self.check_results.baseline.report(self.part, self._planned),
             *self.timings.report(),
             *self.durations.write(),
             *self._pass_counts.lines(),

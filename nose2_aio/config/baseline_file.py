@@ -12,7 +12,16 @@ from pathlib import Path
 
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["check_new_path", "check_path", "format_line", "read", "shown", "write"]
+__all__ = [
+    "check_new_path",
+    "check_path",
+    "format_field",
+    "format_line",
+    "read",
+    "shown",
+    "split_line",
+    "write",
+]
 
 _HEADER = "# Known findings of the checks: see --aio-baseline of nose2_aio.\n"
 _SEPARATOR = "\t"
@@ -21,7 +30,17 @@ _FIELDS = 3
 
 def format_line(test: str, check: str, key: str) -> str:
     """Return the line for a finding of a check in a test."""
-    return _SEPARATOR.join(" ".join(text.split()) for text in (test, check, key))
+    return _SEPARATOR.join(map(format_field, (test, check, key)))
+
+
+def format_field(text: str) -> str:
+    """Return a text, such as the name of a test, as it stands in a line."""
+    return " ".join(text.split())
+
+
+def split_line(line: str) -> list[str]:
+    """Return the test, the check and the key of a line."""
+    return line.split(_SEPARATOR)
 
 
 def read(path: Path) -> list[str]:

@@ -26,6 +26,7 @@ DEADLOCKS = ("fail", "ignore")
 WORKER_STARTS = ("auto", "fork", "spawn")
 FLAKY = ("fail", "pass")
 SHARDS = ("auto", "off")
+FEEDBACK = ("auto", "off")
 _SEEDS = 2**32
 """The number of seeds that a random one is drawn from."""
 _TRUE = ("1", "t", "true", "on", "yes", "y")
@@ -189,6 +190,13 @@ OPTIONS = (
         is_path=True,
     ),
     Option(
+        "baseline-update",
+        parse_switch,
+        None,
+        "Add new findings to the file of the baseline, and remove those of tests that pass without "
+        "them (default: off)",
+    ),
+    Option(
         "grace",
         seconds.parse,
         "SECONDS",
@@ -290,5 +298,12 @@ OPTIONS = (
         "FILE",
         "Record in this file how long tests take, and use it to balance shards and workers",
         is_path=True,
+    ),
+    Option(
+        "ci-annotations",
+        _choice_parser(FEEDBACK),
+        "|".join(FEEDBACK),
+        "In GitHub Actions, show failures at their lines of code and in the summary of the job "
+        "(default auto; off: don't)",
     ),
 )

@@ -54,6 +54,8 @@ class Settings:
     """True if the tests of IsolatedAsyncioTestCase are checked too."""
     baseline: str = ""
     """The path of the file with the known findings; "" for none."""
+    baseline_update: bool = False
+    """True if this run writes the file with the known findings again."""
     grace: float = GRACE
     """Seconds that a cancelled test gets to finish, each of two times: see `GRACE`."""
     exit_grace: float = 2.0
@@ -84,6 +86,8 @@ class Settings:
     """Whether a CI system names the shard: one of ``SHARDS`` in `options`."""
     durations_file: str = ""
     """The path of the file that records how long tests take; "" for none."""
+    ci_annotations: str = "auto"
+    """Whether GitHub Actions gets annotations: one of ``FEEDBACK`` in `options`."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Where each given value is from, by the name of its field, as messages show it."""
 
@@ -137,6 +141,9 @@ def resolve(
     modes = {
         check.name: values.pop(name) for name, check in _CHECKS_BY_FIELD.items() if name in values
     }
+    if values.get("baseline_update") and "baseline" not in values:
+        place = where["baseline_update"]
+        raise InvalidValueError(f"{place} needs the file to update: --{SECTION}-baseline FILE")
     return Settings(**values, modes=modes, places=where)
 
 

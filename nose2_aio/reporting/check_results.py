@@ -11,7 +11,6 @@ import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from nose2_aio.config import baseline_file
 from nose2_aio.config.checks import CHECKS
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import (
@@ -22,7 +21,7 @@ from nose2_aio.errors import (
     TimeLimitError,
 )
 from nose2_aio.eventloop.problems import Finding, Problems
-from nose2_aio.reporting.baselines import Baseline, line_of
+from nose2_aio.reporting.baselines import Baseline
 from nose2_aio.reporting.inspections import inspect_after_test
 
 __all__ = ["CheckResults", "SummaryEntry"]
@@ -54,8 +53,7 @@ class CheckResults:
 
     def __init__(self, settings: Settings) -> None:
         self._modes = {check.name: settings.mode(check) for check in CHECKS}
-        self._baseline = Baseline(settings.baseline)
-        self._shown = baseline_file.shown(settings.baseline)
+        self.baseline = Baseline(settings)
         self.entries: list[SummaryEntry] = []
         """The entries for the summary that `take` has not returned yet."""
 
@@ -80,8 +78,8 @@ class CheckResults:
         findings, abandon_reason = problems.findings, problems.abandon_reason
         vars(problems).clear()
         modes = {**self._modes, **tagged}
-        new = self._baseline.new(name, [one for one in findings if modes[one.check] != "ignore"])
-        fails = can_fail and not self._baseline.is_to_be_written
+        new = self.baseline.new(name, [one for one in findings if modes[one.check] != "ignore"])
+        fails = can_fail and not self.baseline.is_to_be_written
         failing = [one for one in new if modes[one.check] == "fail" and fails]
         noted = tuple(one for one in new if one not in failing)
         if abandon_reason and not can_fail:
@@ -118,19 +116,12 @@ class CheckResults:
         return [head, *_texts(findings), ""]
 
     def report(self, entries: Sequence[SummaryEntry], told: Container[str]) -> list[str]:
-        """Return the lines of the summary; write the baseline file if it doesn't exist yet.
+        """Return the lines of the summary.
 
         ``told`` has the names of failed tests whose reports have the findings.
         """
-        if self._baseline.is_to_be_written:
-            lines = [line_of(one.name, each) for one in entries for each in one.findings]
-            self._baseline.write(lines)
-            return [
-                f"baseline: wrote {len(lines)} finding{'s' * (len(lines) != 1)} to {self._shown}",
-                "",
-            ]
         entries = [one for one in entries if one.has_passed or one.name not in told]
-        if not entries:
+        if not entries or self.baseline.is_to_be_written:
             return []
         count = sum(len(one.findings) for one in entries)
         things = f"{count} thing{'s' * (count > 1)}"

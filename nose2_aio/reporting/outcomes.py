@@ -70,10 +70,6 @@ class Listener(Protocol):
 
 
 def place_in(traceback: str) -> Place | None:
-    """Return the innermost line of the user's code in the text of a traceback; None for none.
-
-    Libraries are no code of the user's, unless the traceback has no other line.
-    """
-    found = [Place(one["file"], int(one["line"])) for one in _LINE.finditer(traceback)]
-    users = [one for one in found if locations.is_users(one.file)] or found
-    return users[-1]._replace(file=str(Path(users[-1].file).absolute())) if users else None
+    """Return the innermost line of the user's code in the text of a traceback; None for none."""
+    users = [one for one in _LINE.finditer(traceback) if locations.is_users(one["file"])]
+    return Place(str(Path(users[-1]["file"]).absolute()), int(users[-1]["line"])) if users else None

@@ -1,7 +1,7 @@
 """How long the coroutine tests of a run took, and how long of that they waited.
 
 There are three forms: one line with ``-v``, a table with ``--aio-durations``, and a JSON file with
-``--aio-report``. ``docs/waiting.rst`` describes the format of the file.
+``--aio-report``. ``docs/reference/waiting.rst`` describes the format of the file.
 """
 
 from __future__ import annotations

@@ -801,7 +801,7 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
         """Return the names of the tests that fail, and the findings at the end of the run."""
         run = self.project.nose2("-v", *arguments)
         names = set(re.findall(r"^FAIL: (\w+)", run.output, re.MULTILINE))
-        return names, run.output.partition("The checks found")[2]
+        return names, run.output.partition("The checks found")[2].partition("\nFAIL ")[0]
 
     def test_tags(self) -> None:
         """A tag wins over the settings, a function's over its class's, that over its base's."""
@@ -914,6 +914,58 @@ class Baselines(TestCase):
             run = self.project.nose2(*arguments)
             self.assertEqual(run.returncode, 1, run.output)
             self.assertEqual(run.output.count("was never awaited"), 1, run.output)
+
+    def test_update(self) -> None:
+        """What became of the known findings is told. An update removes those that are stale."""
+        self.project.write(
+            "test_it.py",
+            """
+            import asyncio, unittest
+            from helpers import *
+            class Case(unittest.TestCase):
+                async def test_a(self):
+                    fetch(), fetch()
+                async def test_b(self):
+                    fetch()
+            class Fixture(unittest.TestCase):
+                @classmethod
+                async def setUpClass(cls):
+                    cls.task = asyncio.create_task(asyncio.sleep(60))
+                async def test(self): pass
+            """,
+        )
+        lines = [
+            *["test_it.Case.test_a\tnever-awaited\tfetch"] * 2,
+            "test_it.Case.test_b\tnever-awaited\tfetch",
+            "test_it.Fixture\tleaked-tasks\tsleep",
+        ]
+        stale = ["test_gone.test\tnever-awaited\tfetch", lines[0]]
+        file = self.project.folder / "known.txt"
+        partial = "baseline: this run was partial: its tests were selected by"
+        kept = "since their tests did not run or did not pass"
+        attrib = ("--plugin", "nose2.plugins.attrib", "-A", "none")
+        mp = ("--plugin", "nose2.plugins.mp", "-N", "2")
+        file.write_text("".join(f"{line}\n" for line in [*lines, *stale]))
+        for arguments, told in (
+            ((), ["4 found again and not reported, 2 stale", "--aio-baseline-update removes them"]),
+            (("--aio-workers=2",), ["4 found again and not reported, 2 stale"]),
+            (mp, ["4 found again and not reported, 2 stale"]),
+            (("test_it.Case.test_a",), [f"3 findings not checked, {kept}", f"{partial} name"]),
+            (attrib, [f"6 findings not checked, {kept}", f"{partial} -A or -E"]),
+            (
+                ("test_it.Case.test_a", "--aio-baseline-update"),
+                ["has 5 findings now: 0 added, 1 removed", f"baseline: 3 findings kept, {kept}"],
+            ),
+            (
+                ("--aio-baseline-update", "--aio-workers=2"),
+                ["baseline: known.txt has 4 findings now: 0 added, 1 removed"],
+            ),
+        ):
+            run = self.project.nose2("--aio-strict", "--aio-baseline=known.txt", *arguments)
+            self.assertEqual(run.returncode, 0, run.output)
+            for text in told:
+                self.assertIn(text, run.output, arguments)
+        self.assertEqual(file.read_text().splitlines()[1:], lines)
 
     def test_mistakes(self) -> None:
         """A bad baseline file ends the run before any test."""

@@ -47,6 +47,16 @@ class Settings(TestCase):
             "workers must be a whole number >= 0 or auto, got 'many' (--aio-workers)",
         )
 
+    def test_baseline_update(self) -> None:
+        """Only the file of a baseline can be updated."""
+        hint = "needs the file to update: --aio-baseline FILE"
+        self.assert_refused(
+            self.project().nose2("--aio-baseline-update"), f"--aio-baseline-update {hint}"
+        )
+        self.assert_refused(
+            self.project("baseline-update = on").nose2(), f"[aio] baseline-update {hint}"
+        )
+
     def test_mp(self) -> None:
         """Settings that nose2's own worker processes don't support."""
         hint = "can't be used with nose2's plugin mp (-N): leave out -N, and use --aio-workers=N"
@@ -250,7 +260,8 @@ class Tests(TestCase):
                 2,
                 run.output,
             )
-            self.assertEqual(run.output.count("nobody has called it"), 4, run.output)
+            reports = "".join(run.reports)
+            self.assertEqual(reports.count("nobody has called it"), 4, run.output)
             self.assertIn("since Both is no Isolated", run.output)
             self.assertIn("since TestClass is no Isolated", run.output)
             self.assertIn("Name it tearDown, or", run.output)

@@ -1,0 +1,234 @@
+"""What README.rst and docs/ say is true: every Python block runs, every console block is printed.
+
+``CONTRIBUTING.rst`` has the rules for the blocks of a page. README.rst gives the names of files as
+``:name:``, since plain docutils doesn't know ``:caption:``.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import doctest
+import os
+import re
+import shlex
+import sys
+import textwrap
+from typing import NamedTuple
+from unittest import TestCase, mock, skipIf
+
+from nose2.tools import params
+
+import nose2_aio
+from nose2_aio import errors
+from nose2_aio.config.options import OPTIONS, SECTION
+from tests.runs import TOP, Project, Run, nose2, python
+
+PAGES = [
+    "README.rst",
+    *sorted(
+        path.relative_to(TOP).as_posix()
+        for path in (TOP / "docs").rglob("*.rst")
+        if "_build" not in path.parts
+    ),
+]
+OPTION = {option.key: option for option in OPTIONS}
+IMPORTS = "import asyncio\nimport unittest\nimport nose2_aio as aio\n"
+"""What a Python block without a file name need not say."""
+_BLOCK = re.compile(
+    r"^(?P<indent> *)\.\. code-block:: (?P<language>\w+)\n"
+    r"(?P<options>(?:(?P=indent) +:.*\n)*)\n"
+    r"(?P<code>(?:(?P=indent) +\S.*\n|\n)+)",
+    re.MULTILINE,
+)
+
+
+class Block(NamedTuple):
+    """A code block of a page."""
+
+    language: str
+    name: str
+    """The name of its file, or an empty string."""
+    code: str
+
+    @property
+    def commands(self) -> list[tuple[str, str]]:
+        """The commands of a console block, each with what it prints."""
+        before, *commands = re.split(r"^\$ ", self.code, flags=re.MULTILINE)
+        assert not before, f"a console block must begin with a command: {before}"
+        pairs = (one.replace("\\\n", "").partition("\n") for one in commands)
+        return [(command, printed) for command, _, printed in pairs]
+
+
+def blocks(page: str) -> list[Block]:
+    """Return the code blocks of a page."""
+    found = []
+    for one in _BLOCK.finditer((TOP / page).read_text()):
+        name = re.search(r":(?:caption|name): (.+)", one["options"])
+        code = textwrap.dedent(one["code"]).strip("\n") + "\n"
+        found.append(Block(one["language"], name[1] if name else "", code))
+    return found
+
+
+def comparable(printed: str) -> str:
+    """Return a report without the parts that depend on the machine, the time and the Python."""
+    printed = re.sub(r'File ".*/', 'File "', printed)
+    printed = re.sub(r"^ +[~^]+\n", "", printed, flags=re.MULTILINE)
+    printed = re.sub(r"0x[0-9a-f]+", "0x", printed)
+    printed = re.sub(r"Task-\d+", "Task-0", printed)
+    printed = re.sub(r"(127\.0\.0\.1\D{1,3})\d+", r"\1PORT", printed)
+    printed = re.sub(r"\d+\.\d+", "0.0", printed)
+    return re.sub(r"\d+(\.\d+)? s\b", "0 s", printed).strip()
+
+
+def run(project: Project, command: str) -> Run:
+    """Run a command of a page."""
+    words = shlex.split(command)
+    environment = {}
+    while "=" in words[0]:
+        name, _, environment[name] = words.pop(0).partition("=")
+    program, *arguments = words
+    start = {
+        "nose2": ("-m", "nose2", "--no-user-config"),
+        "pytest": ("-m", "pytest", "-p", "no:cacheprovider"),
+        "python": (),
+    }[program]
+    with mock.patch.dict(os.environ, environment):
+        return project.python(*start, *arguments)
+
+
+class Pages(TestCase):
+    """The pages."""
+
+    maxDiff = None
+
+    @skipIf(sys.version_info < (3, 13), "older Pythons print less")
+    @params(*(page for page in PAGES if any(one.language == "console" for one in blocks(page))))
+    def test_console(self, page: str) -> None:
+        """Each console block is what its command prints."""
+        project = Project(self)
+        unused = set()
+        for block in blocks(page):
+            if block.language == "console":
+                for command, shown in filter(all, block.commands):
+                    unused.clear()
+                    self.compare(run(project, command).output, shown)
+            elif block.name:
+                project.write(block.name, block.code)
+                unused.add(block.name)
+        self.assertEqual(unused, set(), "no command of the page uses these files")
+
+    def compare(self, printed: str, shown: str) -> None:
+        """Fail if something else was printed. ``...`` stands for any lines."""
+        start, end = "(start)\n", "\n(end)\n"
+        printed, shown = (f"{start}{comparable(one)}{end}" for one in (printed, shown))
+        parts = re.split(r"^\.\.\.\n", shown, flags=re.MULTILINE)
+        if len(parts) == 1:
+            self.assertEqual(printed, shown)
+        for part in parts:
+            self.assertIn(part, printed)
+            printed = printed.partition(part)[2]
+
+    def test_fragments(self) -> None:
+        """The Python blocks without a file name run, and their tests pass."""
+        project = Project(self)
+        for page in PAGES:
+            code = [
+                block.code
+                for block in blocks(page)
+                if block.language == "python" and not block.name
+            ]
+            if code:
+                names = [one.name for one in ast.parse("".join(code)).body if hasattr(one, "name")]
+                self.assertCountEqual(names, set(names), page)
+                name = re.sub(r"\W", "_", page.removesuffix(".rst"))
+                project.write(f"test_{name}.py", "\n".join([IMPORTS, *code]))
+        result = project.nose2()
+        self.assertEqual(result.returncode, 0, result.output)
+
+    def test_doctests(self) -> None:
+        """The doctests pass."""
+        for page in PAGES:
+            examples = doctest.DocTestParser().get_doctest(
+                (TOP / page).read_text(), {}, page, page, 0
+            )
+            with self.subTest(page):
+                self.assertEqual(doctest.DocTestRunner().run(examples).failed, 0)
+
+    def test_settings(self) -> None:
+        """The keys and values in ``[aio]`` are valid, in all examples."""
+        for page in PAGES:
+            for block in blocks(page):
+                if block.language == "ini":
+                    parser = configparser.ConfigParser(allow_no_value=True)
+                    parser.read_string(block.code)
+                    for key, text in parser.items(SECTION) if SECTION in parser else ():
+                        if key != "always-on":
+                            OPTION[key].parse(text, name=key, place=page)
+
+    def test_names(self) -> None:
+        """Every switch and every environment variable that a page names exists."""
+        keys = {"", *OPTION}
+        switches = {f"--aio-{key}".removesuffix("-") for key in keys}
+        switches |= {switch.replace("--", "--no-", 1) for switch in switches}
+        for page in PAGES:
+            text = re.sub(r".*unknown.*", "", (TOP / page).read_text())
+            named = set(re.findall(r"--(?:no-)?aio(?:-[a-z]+)*\b(?!-)", text))
+            self.assertLessEqual(named, switches, page)
+
+    def test_reference(self) -> None:
+        """Each setting and each public name has its place in the reference."""
+        text = "".join((TOP / page).read_text() for page in PAGES)
+        settings = re.findall(r"^\.\. setting:: (\S+)$", text, re.MULTILINE)
+        self.assertCountEqual(settings, OPTION)
+        named = re.findall(r"^\.\. auto(?:decorator|function|class):: (\w+)$", text, re.MULTILINE)
+        named += [*errors.__all__, "AioPlugin"]
+        self.assertLessEqual(set(nose2_aio.__all__), set(named))
+
+    def test_links(self) -> None:
+        """The files that README.rst and CONTRIBUTING.rst link to exist."""
+        for page in ("README.rst", "CONTRIBUTING.rst"):
+            for target in re.findall(r"<([^>:]+\.rst)>`_", (TOP / page).read_text()):
+                self.assertTrue((TOP / target).exists(), target)
+
+
+class Readme(TestCase):
+    """README.rst, beyond what holds for all pages."""
+
+    def test_doctest(self) -> None:
+        """The doctests pass with no loop, with a current loop, and where none was ever current."""
+        run = "import doctest; print(doctest.testfile('README.rst', module_relative=False))"
+        for before in ("None", "asyncio.new_event_loop()", ""):
+            prepare = f"import asyncio; asyncio.set_event_loop({before});" if before else ""
+            printed = python("-c", prepare + run, folder=TOP).output
+            self.assertRegex(printed, r"^TestResults\(failed=0, attempted=\d\d?\)")
+
+    def test_first_example(self) -> None:
+        """The failing suite passes with nose2 alone, and fails with the configuration files."""
+        first = next(one for one in blocks("README.rst") if one.language == "python")
+        for name, language in (("unittest.cfg", "ini"), ("pyproject.toml", "toml")):
+            project = Project(self)
+            project.write("test_account.py", first.code)
+            alone = project.nose2(plugin=False)
+            self.assertEqual((alone.returncode, alone.ran), (0, 2))
+            (shown,) = (one for one in blocks("README.rst") if one.language == language)
+            project.write(name, shown.code)
+            self.assertEqual(project.nose2(plugin=False).returncode, 1)
+
+
+class Examples(TestCase):
+    """The example suites, run as README.rst says."""
+
+    def test_green(self) -> None:
+        """The main suite passes."""
+        run = nose2("-v", "-s", "examples", folder=TOP, plugin=False)
+        self.assertEqual((run.returncode, run.ran), (0, 11), run.output)
+
+    def test_silent(self) -> None:
+        """All tests of the other suite fail with the plugin, and pass without it."""
+        run = nose2("-v", "-s", "examples/silent", folder=TOP, plugin=False)
+        self.assertEqual(set(run.outcomes.values()), {"FAIL", "ERROR"}, run.output)
+        alone = nose2(
+            "-v", "-s", "examples/silent", "--exclude-plugin", "nose2_aio", folder=TOP, plugin=False
+        )
+        self.assertEqual((alone.ran, set(alone.outcomes.values())), (3, {"ok"}))
