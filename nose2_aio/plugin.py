@@ -199,7 +199,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if process_end.will_exit() and not self.settings.workers:
             self._test_run.time_limits.on_stuck = functools.partial(self._end_stuck, event)
-        event.suite, lines = arrangement.arranged(event.suite, self.settings)
+        event.suite, lines, part = arrangement.arranged(event.suite, self.settings)
+        self._test_run.part = self._test_run.part or part
         if self.session.verbosity > 0:
             lines += arrangement.order_note(self.settings)
         for plugin in () if is_worker else self._plugins(_REPORTER):

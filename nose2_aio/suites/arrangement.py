@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import TestSuite
 
 from nose2_aio.cases import nose2_cases, unittest_internals
@@ -21,24 +21,36 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.config.shards import Shard
 from nose2_aio.suites import shards, units
 
-__all__ = ["arranged", "order_note"]
+__all__ = ["Arrangement", "arranged", "order_note"]
 
 _FEW = 10
 """Fewer seconds than this are shown with a decimal."""
 
 
-def arranged(suite: Any, settings: Settings) -> tuple[Any, list[str]]:
-    """Return the suite to run, and lines that say what was done. Its tests may move there."""
+class Arrangement(NamedTuple):
+    """A suite that was arranged."""
+
+    suite: Any
+    lines: list[str]
+    """What was done, to be printed before the tests run."""
+    part: str
+    """Which part of the suite is left, in words; "" for all of it."""
+
+
+def arranged(suite: Any, settings: Settings) -> Arrangement:
+    """Return the suite to run. Its tests may move there."""
     lines: list[str] = []
+    part = ""
     if settings.shard is not None:
-        part, lines = _part(suite, settings.shard, settings)
-        suite = _with(suite, part)
+        tests, lines = _part(suite, settings.shard, settings)
+        suite = _with(suite, tests)
+        part = f"it was {settings.shard}" * (settings.shard.count > 1)
     elif settings.shards == "auto":
         lines.append("shards = auto, but no CI system has set its variables: all tests run")
     if settings.shuffle is not None:
         numbers = random.Random(settings.shuffle)  # noqa: S311 -- random() is the same everywhere
         suite = units.reordered(suite, settings, lambda _: numbers.random())
-    return suite, lines
+    return Arrangement(suite, lines, part)
 
 
 def order_note(settings: Settings) -> list[str]:

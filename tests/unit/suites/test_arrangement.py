@@ -41,8 +41,8 @@ def names(suite: Any) -> list[str]:
 def arranged(suite: Any, **given: str) -> tuple[list[str], list[str]]:
     """The names of the tests that are left, and the lines."""
     texts = {name.replace("_", "-"): text for name, text in given.items()}
-    found, lines = arrangement.arranged(suite, settings.resolve({}, texts))
-    return names(found), lines
+    found = arrangement.arranged(suite, settings.resolve({}, texts))
+    return names(found.suite), found.lines
 
 
 class Shards(TestCase):
@@ -70,6 +70,12 @@ class Shards(TestCase):
             ran += found
         self.assertEqual(sorted(ran), ["Fixtures.a", "Fixtures.b", "Plain.a", "Plain.b"])
         self.assertEqual(len(marks), 1)
+
+    def test_partial(self) -> None:
+        """A shard is a part of the suite, unless it is the only one."""
+        for shard, part in (("2/3", "it was shard 2 of 3"), ("1/1", "")):
+            given = settings.resolve({}, {"shard": shard})
+            self.assertEqual(arrangement.arranged(TestSuite(), given).part, part)
 
     def test_empty(self) -> None:
         """A shard can be empty, and so can a suite."""
