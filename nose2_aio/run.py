@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 from unittest import TestCase
 
-from nose2_aio.cases import nose2_cases, unittest_internals
+from nose2_aio.cases import limits, unittest_internals
 from nose2_aio.cases.adapter import Adapter, stepping_in
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
@@ -32,10 +32,9 @@ from nose2_aio.introspection import await_chains, monitoring, tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
 from nose2_aio.reporting.repeats import PassCounts
+from nose2_aio.reporting.report_file import ReportFile
 from nose2_aio.reporting.timings import PartialTimings, Timings
-from nose2_aio.running import decorators, interrupts, plans, process_end
-from nose2_aio.running.deadlines import Deadline
-from nose2_aio.running.engines import Engine
+from nose2_aio.running import interrupts, process_end
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.running.slow_tests import Running
 from nose2_aio.suites import loop_variants, units
@@ -100,10 +99,12 @@ class Run:
         self.failures = Failures()
         self.outcomes = OutcomeRecorder()
         self._pass_counts = PassCounts()
-        if settings.repeat > 1:
-            self.outcomes.listeners.append(self._pass_counts)
-        if settings.baseline:
-            self.outcomes.listeners.append(self.check_results.baseline)
+        self._report_file = ReportFile(settings.report)
+        self.outcomes.listeners += [
+            *[self._pass_counts] * (settings.repeat > 1),
+            *[self.check_results.baseline] * bool(settings.baseline),
+            *[self._report_file] * bool(settings.report),
+        ]
         self.part = ""
         """Which part of the suite was chosen to run; "" for all of it."""
         self.flaky: list[Flaky] = []
@@ -283,16 +284,7 @@ class Run:
 
     def limit_of(self, test: TestCase | None) -> str:
         """Return the limit in real time of a test, in words; of a fixture, for None."""
-        limit = plans.overall(self.settings)
-        if test is not None:
-            function, owner = nose2_cases.function_and_owner(test)
-            mark = decorators.decoration(function)
-            engine = Engine.BY_RESULT if mark is None else mark.engine
-            limit = plans.limit(engine, function, owner, self.settings)
-            is_virtual = mark is not None and mark.is_virtual
-            virtual = plans.virtual(function, owner, self.settings, is_virtual=is_virtual)
-            limit = Deadline(limit, virtual).real_limit
-        return f"its time limit of {limit.seconds:g} s ({limit.place})" if limit.seconds else ""
+        return limits.in_words(test, self.settings)
 
     def interrupting(self, interrupt: Callable[[int], None]) -> AbstractContextManager[None]:
         """Call ``interrupt`` with the number of the signal for Ctrl-C and SIGTERM in the block."""
@@ -357,6 +349,7 @@ class Run:
     def report(self) -> list[str]:
         """Return lines on findings that have failed no test, and on the slowest tests."""
         return [
+            *self._report_file.write(self.timings, self.failures.tries()),
             *self.check_results.report(self._entries, self._told),
             *self.check_results.baseline.report(self.part, self._planned),
             *self.timings.report(),

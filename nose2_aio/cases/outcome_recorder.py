@@ -61,8 +61,18 @@ class OutcomeRecorder:
         failures = [event for event in events if _status(event) in FAILED]
         event = (failures or events or [None])[0]
         status = _status(event) if failures else (statuses or ["passed"])[-1]
+        is_test = isinstance(test, TestCase)
+        function, owner = nose2_cases.function_and_owner(test) if is_test else (None, object)
         outcome = Outcome(
-            test, _name(test), status, seconds, _message(event), _place(test, event), tuple(events)
+            test,
+            _name(test),
+            status,
+            seconds,
+            _message(event),
+            _place_of_failure(event) or _definition(function),
+            function,
+            owner,
+            tuple(events),
         )
         for listener in self.listeners:
             listener.end(outcome)
@@ -89,29 +99,28 @@ def _status(event: Any) -> str:
 
 
 def _message(event: Any) -> str:
-    """Return the first line of an error, or the reason of a skip."""
+    """Return the first line of an error, or the reason of a skip.
+
+    If the line ends with a colon, as that of an error of the checks, the next one is added.
+    """
     if event is None or event.exc_info is None:
         return str(getattr(event, "reason", None) or "")
     kind, error, _ = event.exc_info
-    text = "".join(traceback.format_exception_only(kind, error))
-    return text.strip().partition("\n")[0]
+    text = "".join(traceback.format_exception_only(kind, error)).strip()
+    lines = [line for line in text.splitlines() if line] or [""]
+    return " ".join(lines[: 1 + lines[0].endswith(":")])
 
 
-def _place(test: Any, event: Any) -> Place | None:
-    """Return where a test failed, or else where it is defined."""
-    found = None
-    if event is not None and event.exc_info is not None:
-        kind, error, frames = event.exc_info
-        is_text = isinstance(frames, str)
-        text = frames if is_text else "".join(traceback.format_exception(kind, error, frames))
-        found = place_in(text)
-    return found or _definition(test)
-
-
-def _definition(test: Any) -> Place | None:
-    """Return where the function of a test is defined; None if that is not known."""
-    if not isinstance(test, TestCase):
+def _place_of_failure(event: Any) -> Place | None:
+    """Return where a test failed; None if that is not known, or if it has not failed."""
+    if event is None or event.exc_info is None:
         return None
-    function = locations.unwrap(nose2_cases.function_and_owner(test)[0])
-    code = getattr(function, "__code__", None)
+    kind, error, frames = event.exc_info
+    is_text = isinstance(frames, str)
+    return place_in(frames if is_text else "".join(traceback.format_exception(kind, error, frames)))
+
+
+def _definition(function: Any) -> Place | None:
+    """Return where a function is defined; None if that is not known."""
+    code = getattr(locations.unwrap(function), "__code__", None)
     return Place(code.co_filename, code.co_firstlineno) if inspect.iscode(code) else None

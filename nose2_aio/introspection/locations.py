@@ -26,6 +26,7 @@ __all__ = [
     "format_callers",
     "format_origin",
     "is_of_library",
+    "is_ours",
     "is_users",
     "line_in",
     "of_caller",
@@ -41,10 +42,13 @@ _LIBRARIES = tuple(
     sorted({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, reverse=True)
 )
 """The directories of libraries. A directory inside another one comes before it."""
-_NOT_USERS = tuple(f"{one}{os.sep}" for one in (*_LIBRARIES, sysconfig.get_path("scripts")))
-"""The directories that no file of the user's is in. One is that of the script ``nose2``."""
 _FOLDER = f"{Path(__file__).parent.parent}{os.sep}"
 """The directory of this package."""
+_NOT_USERS = (
+    *(f"{one}{os.sep}" for one in (*_LIBRARIES, sysconfig.get_path("scripts"))),
+    _FOLDER,
+)
+"""The directories that no file of the user's is in. One is that of the script ``nose2``."""
 _UNITTEST = f"{Path(unittest.__file__).parent}{os.sep}"
 _ORIGIN_DEPTH = 3
 """How many lines an origin has, at most."""
@@ -148,6 +152,11 @@ def is_users(filename: str) -> bool:
     return not filename.startswith(_NOT_USERS) and filename[:1] != "<"
 
 
+def is_ours(filename: str) -> bool:
+    """Return True if a file is part of this package."""
+    return filename.startswith(_FOLDER)
+
+
 def of_user(frame: FrameType) -> bool:
     """Return True if a frame is of the user's code, and not of a library."""
     return is_users(frame.f_code.co_filename)
@@ -196,11 +205,7 @@ def format_callers(origin: Origin) -> str:
 
     If no line is the user's, it is the innermost line. If there is no line, it is "".
     """
-    users = [
-        entry
-        for entry in origin
-        if is_users(entry[0].co_filename) and not entry[0].co_filename.startswith(_FOLDER)
-    ]
+    users = [entry for entry in origin if is_users(entry[0].co_filename)]
     places = [line_in(code.co_filename, line, code.co_name) for code, line in users]
     return ", called at ".join(places) or format_origin(origin)
 

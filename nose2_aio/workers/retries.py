@@ -32,20 +32,23 @@ class Failure:
     test: Any
     events: list[Any] = field(default_factory=list)
     """nose2's outcome events that report the failure: several if subtests have failed."""
+    tries: int = 1
+    """How often it ran."""
+    is_flaky: bool = False
+    """True if it has passed at last."""
 
 
 class Flaky:
     """A test that has failed, and has passed when it ran again."""
 
-    def __init__(self, failure: Failure, tries: int, concurrent: Sequence[str] | None) -> None:
-        """``tries`` is how often it ran, the first time included.
+    def __init__(self, failure: Failure, concurrent: Sequence[str] | None) -> None:
+        """``concurrent`` has the ids of the tests that ran at the same time when it failed.
 
-        ``concurrent`` has the ids of the tests that ran at the same time when it failed. None if
-        tests ran in the main process, one at a time.
+        None if tests ran in the main process, one at a time.
         """
         self.test = failure.test
         self.events = failure.events
-        lines = [f"flaky: it passed on try {tries}, alone in a fresh worker process"]
+        lines = [f"flaky: it passed on try {failure.tries}, alone in a fresh worker process"]
         if concurrent:
             shown = [f"  {name}" for name in concurrent[:_MOST]]
             left = len(concurrent) - _MOST
@@ -71,6 +74,10 @@ class Failures:
             if failure.events[0] is event:
                 return str(failure.test.id())
         return ""
+
+    def tries(self) -> dict[str, tuple[int, bool]]:
+        """Return how often each failed test ran, and if it is flaky, by its id."""
+        return {one.test.id().partition("\n")[0]: (one.tries, one.is_flaky) for one in self}
 
     def note(self, event: Any) -> None:
         """Note a test if it has failed, given the event of nose2's hook ``testOutcome``."""
@@ -107,13 +114,14 @@ def retry(
     for failure in failures:
         most = max_retries(failure.test, settings)
         count += most > 0
-        for number in range(most):
+        while failure.tries <= most and not failure.is_flaky:
             is_passed = run_alone(failure.test)
             if is_passed is None:
                 return found, "retries: interrupted"
-            if is_passed:
-                found.append(Flaky(failure, number + 2, concurrent_tests(failure.test)))
-                break
+            failure.tries += 1
+            failure.is_flaky = is_passed
+        if failure.is_flaky:
+            found.append(Flaky(failure, concurrent_tests(failure.test)))
     tests = f"{count} failed test{'s' * (count != 1)}"
     line = f"retries: {tests} run again in {monotonic() - began:.1f} s, {len(found)} flaky"
     return found, line if count else ""

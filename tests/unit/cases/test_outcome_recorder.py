@@ -78,6 +78,7 @@ class Outcomes(TestCase):
             ([passed], ("passed", "")),
             ([failed], ("failed", "AssertionError: no")),
             ([failed, error], ("failed", "AssertionError: no")),
+            ([became("failed", raised(OSError("this:\n\nis\n")))], ("failed", "OSError: this: is")),
             ([error], ("error", "ValueError: bad")),
             ([became("skipped", reason="later")], ("skipped", "later")),
             ([expected], ("expected failure", "KeyError: 1")),

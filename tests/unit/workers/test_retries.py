@@ -117,24 +117,30 @@ class Again(TestCase):
 
     def test_several(self) -> None:
         """The line counts the tests."""
-        failures = [Failure(Case(name)) for name in ("plain", "never", "tagged")]
+        failures = Failures()
+        for name in ("plain", "never", "tagged"):
+            failures.note(event(Case(name)))
         found, line = retries.retry(failures, SETTINGS, lambda _: True, lambda _: None)
-        self.assertEqual([one.test for one in found], [failures[0].test, failures[2].test])
+        names = (f"{__name__}.Case.{name}" for name in ("plain", "never", "tagged"))
+        tries = [(2, True), (1, False), (2, True)]
+        self.assertEqual(failures.tries(), dict(zip(names, tries, strict=True)))
+        first, _, third = failures
+        self.assertEqual([one.test for one in found], [first.test, third.test])
         self.assertRegex(line, r"^retries: 2 failed tests run again in \d+\.\d s, 2 flaky$")
 
     def test_notes(self) -> None:
         """At most 20 of the tests that ran at the same time are named."""
-        failure = Failure(Case("plain"))
+        failure = Failure(Case("plain"), tries=2)
         first = "flaky: it passed on try 2, alone in a fresh worker process"
-        self.assertEqual(Flaky(failure, 2, None).note, first)
+        self.assertEqual(Flaky(failure, None).note, first)
         self.assertEqual(
-            Flaky(failure, 2, []).note,
+            Flaky(failure, []).note,
             f"{first}\nWhen it failed, no other test ran at the same time.",
         )
         names = [f"n{number}" for number in range(23)]
-        lines = Flaky(failure, 2, names).note.splitlines()
+        lines = Flaky(failure, names).note.splitlines()
         self.assertEqual(lines[-2:], ["  n19", "  and 3 more"])
-        self.assertEqual(Flaky(failure, 2, names[:20]).note.splitlines()[-1], "  n19")
+        self.assertEqual(Flaky(failure, names[:20]).note.splitlines()[-1], "  n19")
 
 
 class Reports(TestCase):
@@ -146,7 +152,7 @@ class Reports(TestCase):
             flaky, other = event(Case("plain")), event(Case("plain"))
             error = event(Case("plain"), outcome="error")
             categories = {"failures": [other, flaky], "errors": [error], "skipped": [other]}
-            found = [Flaky(Failure(None, [flaky, error]), 2, None)]
+            found = [Flaky(Failure(None, [flaky, error]), None)]
             retries.move_to_category(found, categories, is_failure=is_failure)
             self.assertEqual(categories["failures"], [other])
             self.assertEqual(categories["errors"], [])
@@ -176,7 +182,7 @@ class Reports(TestCase):
             ET.SubElement(case, tag).text = "text"
             ET.SubElement(case, "system-out").text = "out"
         reporter = SimpleNamespace(tree=tree, errors=1, failed=3)
-        flaky = Flaky(Failure(test), 2, None)
+        flaky = Flaky(Failure(test), None)
         retries.mark_in_junit(reporter, [flaky])
         self.assertEqual(
             [case[0].tag for case in tree], ["flakyFailure", "flakyError", "failure", "failure"]
