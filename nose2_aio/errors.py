@@ -66,7 +66,7 @@ class InterruptedRunError(AioError):
 
 
 class CheckError(AioError, AssertionError):
-    """The checks have findings in a test: see `nose2_aio.reporting.inspections`."""
+    """The checks at the end of a test have found something, such as a missing ``await``."""
 
 
 class UnsentError(AioError):

@@ -47,6 +47,7 @@ from nose2_aio.config import config_files, switches
 from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
+from nose2_aio.feedback import Feedback
 from nose2_aio.introspection import tracebacks
 from nose2_aio.run import Execute, Run
 from nose2_aio.running import process_end
@@ -188,6 +189,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
                 self.session.hooks.hooks.pop(hook, None)
         else:
+            Feedback(self._test_run).begin(self.session.hooks, self._plugins(_REPORTER))
             self._test_run.outcomes.register(self.session.hooks)
         if self._has_names or self._is_on(_ATTRIB):
             by = "name" if self._has_names else "-A or -E"

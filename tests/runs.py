@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -15,6 +16,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.fork_server import PATIENCE, ForkServer, reset_signals
+
+os.environ.pop("GITHUB_ACTIONS", None)  # there, each run of nose2 would print annotations
 TOP = Path(__file__).parent.parent
 SCENARIOS = Path(__file__).parent / "support" / "scenario"
 
@@ -25,6 +29,13 @@ _ENTRY = re.compile(
 )
 _REPORT = "\n" + "=" * 70 + "\n"
 """What is above each report of a failure."""
+_LINES = re.compile(r"\n(?=(?:ERROR|FAIL|FLAKY) )")
+"""What is before the lines on failures, below their reports."""
+
+
+CAN_FORK = sys.platform == "linux" and os.environ.get("TESTS_FORK") != "0"
+LOAD = ("--no-user-config", "--plugin", "nose2_aio")
+"""Arguments of nose2 that load the plugin."""
 
 
 class Run(NamedTuple):
@@ -53,7 +64,8 @@ class Run(NamedTuple):
     @property
     def reports(self) -> list[str]:
         """The text of each failure, with its traceback."""
-        return self.output.partition("\n" + "-" * 70 + "\nRan ")[0].split(_REPORT)[1:]
+        printed = self.output.partition("\n" + "-" * 70 + "\nRan ")[0]
+        return _LINES.split(printed)[0].split(_REPORT)[1:]
 
     @property
     def ran(self) -> int:
@@ -64,17 +76,49 @@ class Run(NamedTuple):
 
 def nose2(*arguments: str, folder: Path, plugin: bool = True) -> Run:
     """Run nose2 in a folder, with the plugin unless that is configured there."""
-    load = ["--plugin", "nose2_aio"] if plugin else []
-    # what nose2 drops without the plugin is nobody's surprise here
-    quiet = [] if plugin else ["-W", "ignore::RuntimeWarning"]
-    return python(*quiet, "-m", "nose2", "--no-user-config", *load, *arguments, folder=folder)
+    if not plugin:  # what nose2 drops without the plugin is nobody's surprise here
+        command = ("-W", "ignore::RuntimeWarning", "-m", "nose2", "--no-user-config", *arguments)
+        return python(*command, folder=folder)
+    run = run_nose2(*LOAD, *arguments, folder=folder)
+    return Run(run.returncode, run.stdout)
+
+
+def run_nose2(
+    *arguments: str, folder: Path, stderr: int = subprocess.STDOUT
+) -> subprocess.CompletedProcess[str]:
+    """Run nose2 in a folder; ``stderr`` is where its stderr goes, as in ``subprocess.run``.
+
+    The process is forked by a `ForkServer`. A new one is started if ``TESTS_FORK=0`` is in the
+    environment, or if the test has changed the environment.
+    """
+    environment = _environment()
+    if CAN_FORK and environment == _ENVIRONMENT:
+        return _fork_server(os.getpid()).run(*arguments, folder=folder, stderr=stderr)
+    return subprocess.run(
+        [sys.executable, "-m", "nose2", *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        errors="surrogateescape",
+        timeout=PATIENCE,
+        check=False,
+        preexec_fn=reset_signals,
+    )
+
+
+@functools.cache
+def _fork_server(_: int) -> ForkServer:
+    """Return the server of a process."""
+    return ForkServer(_ENVIRONMENT)
 
 
 def python(*arguments: str, folder: Path) -> Run:
     """Run Python in a folder."""
     process = start(*arguments, folder=folder)
     try:
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     return Run(process.returncode, printed)
@@ -82,8 +126,7 @@ def python(*arguments: str, folder: Path) -> Run:
 
 def signalled(*arguments: str, signals: Iterable[signal.Signals], folder: Path) -> Run:
     """Run nose2 in a folder, with the plugin; send each signal when a test says that it waits."""
-    load = ("-m", "nose2", "--no-user-config", "--plugin", "nose2_aio")
-    process = start(*load, *arguments, folder=folder)
+    process = start("-m", "nose2", *LOAD, *arguments, folder=folder)
     assert process.stdout is not None
     printed = ""
     watchdog = threading.Timer(120, process.kill)
@@ -108,22 +151,23 @@ def signalled(*arguments: str, signals: Iterable[signal.Signals], folder: Path) 
 
 def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
     """Start Python in a folder; its stderr goes to its stdout."""
-    path = os.pathsep.join(filter(None, [str(TOP), os.environ.get("PYTHONPATH", "")]))
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path, "NO_COLOR": "1"},
+        env=_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=_reset_signals,  # noqa: PLW1509 -- it takes no lock
+        preexec_fn=reset_signals,  # noqa: PLW1509 -- it takes no lock
     )
 
 
-def _reset_signals() -> None:
-    """Let no signal be ignored: a shell ignores some in what it starts in the background."""
-    for one in (signal.SIGINT, signal.SIGQUIT):
-        signal.signal(one, signal.SIG_DFL)
+def _environment() -> dict[str, str]:
+    path = os.pathsep.join(filter(None, [str(TOP), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path, "NO_COLOR": "1"}
+
+
+_ENVIRONMENT = _environment()
 
 
 class Project:

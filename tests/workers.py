@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 from unittest import TestCase
 
-from tests.runs import TOP, Project
+from tests.runs import LOAD, Project, run_nose2
 
 TIMES = re.compile(r"\d+\.\d+ ?s\b|0x[0-9a-f]+|(?<= time=\")[^\"]*|(?<= timestamp=\")[^\"]*")
 """Parts of the output that differ between two runs: times, addresses, attributes of JUnit."""
@@ -50,16 +48,7 @@ def separately(project: Project, *arguments: str) -> Streams:
 
     Workers keep the order within each of the two only.
     """
-    found = subprocess.run(
-        [sys.executable, "-m", "nose2", "--no-user-config", "--plugin", "nose2_aio", *arguments],
-        cwd=project.folder,
-        env={**os.environ, "PYTHONPATH": str(TOP), "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        errors="surrogateescape",
-        check=False,
-        timeout=60,
-    )
+    found = run_nose2(*LOAD, *arguments, folder=project.folder, stderr=subprocess.PIPE)
     return Streams(found.returncode, without_times(found.stdout), without_times(found.stderr))
 
 

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import inspect
 import traceback
+from collections.abc import Sequence
 from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases
+from nose2_aio.errors import AioError, UnsentError
 from nose2_aio.introspection import locations
-from nose2_aio.reporting.outcomes import FAILED, Listener, Outcome, Place, place_in
+from nose2_aio.reporting.outcomes import FAILED, FINDING, Listener, Outcome, Place, place_in
 
-__all__ = ["OutcomeRecorder"]
+__all__ = ["OutcomeRecorder", "outcome_of"]
 
+_TRACEBACK = "Traceback (most recent call last):"
+_OURS = f"{AioError.__module__}."
 _HOOKS = ("startTest", "testOutcome", "stopTest")
 
 
@@ -46,7 +50,7 @@ class OutcomeRecorder:
     def testOutcome(self, event: Any) -> None:  # noqa: N802 -- nose2's name
         """Take nose2's event for what has become of a test or a fixture."""
         if self._start is None:
-            self._tell(event.test, [event], 0.0)
+            self._tell(outcome_of(event.test, [event]))
         else:
             self._events.append(event)
 
@@ -54,28 +58,33 @@ class OutcomeRecorder:
         """Take nose2's event for the end of a test."""
         if self._start is not None:
             start, self._start = self._start, None
-            self._tell(start.test, self._events, max(0.0, stop.stopTime - start.startTime))
+            seconds = max(0.0, stop.stopTime - start.startTime)
+            self._tell(outcome_of(start.test, self._events, seconds))
 
-    def _tell(self, test: Any, events: list[Any], seconds: float) -> None:
-        statuses = [_status(event) for event in events]
-        failures = [event for event in events if _status(event) in FAILED]
-        event = (failures or events or [None])[0]
-        status = _status(event) if failures else (statuses or ["passed"])[-1]
-        is_test = isinstance(test, TestCase)
-        function, owner = nose2_cases.function_and_owner(test) if is_test else (None, object)
-        outcome = Outcome(
-            test,
-            _name(test),
-            status,
-            seconds,
-            _message(event),
-            _place_of_failure(event) or _definition(function),
-            function,
-            owner,
-            tuple(events),
-        )
+    def _tell(self, outcome: Outcome) -> None:
         for listener in self.listeners:
             listener.end(outcome)
+
+
+def outcome_of(test: Any, events: Sequence[Any], seconds: float = 0.0) -> Outcome:
+    """Return what became of a test, or of a fixture, given nose2's events of ``testOutcome``."""
+    statuses = [_status(event) for event in events]
+    failures = [event for event in events if _status(event) in FAILED]
+    event = (failures or events or [None])[0]
+    status = _status(event) if failures else (statuses or ["passed"])[-1]
+    is_test = isinstance(test, TestCase)
+    function, owner = nose2_cases.function_and_owner(test) if is_test else (None, object)
+    return Outcome(
+        test,
+        _name(test),
+        status,
+        seconds,
+        _message(event),
+        _place_of_failure(event) or _definition(function),
+        function,
+        owner,
+        tuple(events),
+    )
 
 
 def _name(test: Any) -> str:
@@ -99,16 +108,21 @@ def _status(event: Any) -> str:
 
 
 def _message(event: Any) -> str:
-    """Return the first line of an error, or the reason of a skip.
+    """Return the first line of an error that says something, or the reason of a skip.
 
-    If the line ends with a colon, as that of an error of the checks, the next one is added.
+    If a module could not be loaded, it is the last line: the text has the traceback of the cause.
     """
     if event is None or event.exc_info is None:
         return str(getattr(event, "reason", None) or "")
     kind, error, _ = event.exc_info
-    text = "".join(traceback.format_exception_only(kind, error)).strip()
-    lines = [line for line in text.splitlines() if line] or [""]
-    return " ".join(lines[: 1 + lines[0].endswith(":")])
+    is_sent = isinstance(error, UnsentError)  # the text of another error
+    text = str(error) if is_sent else "".join(traceback.format_exception_only(kind, error))
+    lines = [line for line in text.removeprefix(_OURS).splitlines() if line.strip()]
+    if _TRACEBACK in lines:
+        return lines[-1]
+    if lines[0].endswith(":") and lines[1:]:  # such as that of a `CheckError`
+        return f"{kind.__name__}: {FINDING.sub('', lines[1].strip())}"
+    return lines[0]
 
 
 def _place_of_failure(event: Any) -> Place | None:

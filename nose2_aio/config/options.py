@@ -25,6 +25,7 @@ LOOP_SCOPES = ("test", "class", "module", "run")
 DEADLOCKS = ("fail", "ignore")
 WORKER_STARTS = ("auto", "fork", "spawn")
 FLAKY = ("fail", "pass")
+FEEDBACK = ("auto", "off")
 _SEEDS = 2**32
 """The number of seeds that a random one is drawn from."""
 _TRUE = ("1", "t", "true", "on", "yes", "y")
@@ -275,5 +276,12 @@ OPTIONS = (
         "Run tests in a random order, and print its seed; with a seed, in the order of that seed "
         "(write '=' before the seed)",
         const="true",
+    ),
+    Option(
+        "ci-annotations",
+        _choice_parser(FEEDBACK),
+        "|".join(FEEDBACK),
+        "In GitHub Actions, show failures at their lines of code and in the summary of the job "
+        "(default auto; off: don't)",
     ),
 )

@@ -78,6 +78,8 @@ class Settings:
     """How often each test is run."""
     shuffle: int | None = None
     """The seed of the random order that units run in; None: in the order of the suite."""
+    ci_annotations: str = "auto"
+    """Whether GitHub Actions gets annotations: one of ``FEEDBACK`` in `options`."""
     places: Mapping[str, str] = field(default_factory=dict)
     """Where each given value is from, by the name of its field, as messages show it."""
 

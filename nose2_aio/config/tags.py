@@ -135,9 +135,8 @@ def virtual_time(
 def virtual_time(what: Any = True, /, *, wall: bool = False) -> Any:  # noqa: FBT002 -- as above
     """Tag a test function, or all tests and fixtures of a class: its time is virtual.
 
-    In virtual time, to wait for a timer takes no time: see `nose2_aio.eventloop.virtual_clock`. The
-    tag `timeout` of such a test counts virtual seconds. The setting ``time-limit`` counts real
-    seconds.
+    In virtual time, to wait for a timer takes no time. The tag `timeout` of such a test counts
+    virtual seconds. The setting ``time-limit`` counts real seconds.
 
     It is used as ``@virtual_time`` or ``@virtual_time(…)``. ``@virtual_time(False)``: time is real,
     whatever the class or the setting says. With ``wall=True``, ``time.time()`` and

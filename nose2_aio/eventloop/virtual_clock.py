@@ -62,7 +62,7 @@ class WaitingSelector(Protocol):
 
 
 class Clock:
-    """The clock of one event loop: see `nose2_aio.eventloop.virtual_clock`.
+    """The virtual clock of an event loop.
 
     It can be switched to real time. Then it goes on from the time that it shows.
     """

@@ -26,7 +26,6 @@ __all__ = [
     "format_callers",
     "format_origin",
     "is_of_library",
-    "is_ours",
     "is_users",
     "line_in",
     "of_caller",
@@ -42,13 +41,14 @@ _LIBRARIES = tuple(
     sorted({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, reverse=True)
 )
 """The directories of libraries. A directory inside another one comes before it."""
-_FOLDER = f"{Path(__file__).parent.parent}{os.sep}"
-"""The directory of this package."""
-_NOT_USERS = (
-    *(f"{one}{os.sep}" for one in (*_LIBRARIES, sysconfig.get_path("scripts"))),
-    _FOLDER,
+_NOT_USERS = tuple(
+    f"{one}{os.sep}"
+    for one in (*_LIBRARIES, sysconfig.get_path("scripts"), Path(__file__).parent.parent)
 )
-"""The directories that no file of the user's is in. One is that of the script ``nose2``."""
+"""The directories that no file of the user's is in.
+
+One is that of the script ``nose2``, one is that of this package.
+"""
 _UNITTEST = f"{Path(unittest.__file__).parent}{os.sep}"
 _ORIGIN_DEPTH = 3
 """How many lines an origin has, at most."""
@@ -150,11 +150,6 @@ def package_of(frame: FrameType) -> str:
 def is_users(filename: str) -> bool:
     """Return True if a file is the user's, and not a library's."""
     return not filename.startswith(_NOT_USERS) and filename[:1] != "<"
-
-
-def is_ours(filename: str) -> bool:
-    """Return True if a file is part of this package."""
-    return filename.startswith(_FOLDER)
 
 
 def of_user(frame: FrameType) -> bool:

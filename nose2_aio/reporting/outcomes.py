@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, Protocol
 
 from nose2_aio.introspection import locations
 
-__all__ = ["FAILED", "Listener", "Outcome", "Place", "place_in"]
+__all__ = ["FAILED", "FINDING", "Listener", "Outcome", "Place", "place_in"]
 
 FAILED = ("failed", "error", "unexpected success")
 """The statuses that fail a run."""
 _LINE = re.compile(r'^[ |]*File "(?P<file>.+)", line (?P<line>\d+)', re.MULTILINE)
 """A line of a traceback; inside the report of an exception group, there are bars before it."""
-_FINDING = re.compile(r"^(?P<file>\S.*?):(?P<line>\d+) in ", re.MULTILINE)
+FINDING = re.compile(r"^(?P<file>\S.*?):(?P<line>\d+) in .*?: ", re.MULTILINE)
 """The place of a finding of the checks."""
 
 
@@ -83,11 +83,8 @@ class Listener(Protocol):
 def place_in(traceback: str) -> Place | None:
     """Return the innermost line of the user's code in the text of a traceback; None for none.
 
-    An error of the checks has no such line: then it is the line of its first finding. Otherwise a
-    library's line counts if there is no other.
+    An error of the checks has no traceback: it is the line of its first finding.
     """
-    found = [one for one in _LINE.finditer(traceback) if not locations.is_ours(one["file"])]
-    users = [one for one in found if locations.is_users(one["file"])]
-    places = [*found, _FINDING.search(traceback), *users]
-    one = next(filter(None, reversed(places)), None)
+    found = [one for one in _LINE.finditer(traceback) if locations.is_users(one["file"])]
+    one = found[-1] if found else FINDING.search(traceback)
     return None if one is None else Place(str(Path(one["file"]).absolute()), int(one["line"]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from unittest import TestCase
 
+from nose2.tools import params
+
 from tests.runs import Project
 
 FAILING = """
@@ -81,6 +83,48 @@ class Loading(TestCase):
         """The plugin can be named both on the command line and in the file."""
         self.project.write("unittest.cfg", "[unittest]\nplugins = nose2_aio\n")
         self.assert_runs(True, "--plugin", "nose2_aio")
+
+
+class Main(TestCase):
+    """``python -m nose2_aio``."""
+
+    def setUp(self) -> None:
+        """Create a project with a test that fails, and no configuration."""
+        self.project = Project(self, test_it=FAILING)
+
+    @params(
+        "",
+        "--plugin nose2_aio",
+        "--aio-workers 2 --aio-worker-start fork",
+        "--aio-workers 2 --aio-worker-start spawn",
+        "--plugin nose2.plugins.mp -N 2",
+        "test_it.test_fails",
+    )
+    def test_runs(self, arguments: str) -> None:
+        """It loads the plugin, and takes all of nose2's arguments."""
+        run = self.project.python("-m", "nose2_aio", "-v", *arguments.split())
+        self.assertEqual(run.outcomes, {"test_it.test_fails": "FAIL"}, run.output)
+        self.assertEqual((run.ran, run.returncode), (1, 1))
+
+    def test_configured(self) -> None:
+        """The plugin may be named in the configuration, and turned off there."""
+        config = "[unittest]\nplugins = nose2_aio\n[aio]\nalways-on = {}\n"
+        for is_on, outcome in (("true", "FAIL"), ("false", "ok")):
+            self.project.write("unittest.cfg", config.format(is_on))
+            run = self.project.python("-W", "ignore", "-m", "nose2_aio", "-v")
+            self.assertEqual(run.outcomes, {"test_it.test_fails": outcome}, run.output)
+
+    def test_excluded(self) -> None:
+        """``--exclude-plugin`` wins, as it does over a configuration that names the plugin."""
+        arguments = ("-m", "nose2_aio", "-v", "--exclude-plugin", "nose2_aio")
+        run = self.project.python("-W", "ignore", *arguments)
+        self.assertEqual(run.outcomes, {"test_it.test_fails": "ok"}, run.output)
+
+    def test_help(self) -> None:
+        """``--help`` shows the arguments of nose2 and the switches of the plugin."""
+        run = self.project.python("-m", "nose2_aio", "--help")
+        self.assertIn("--start-dir", run.output)
+        self.assertIn("--aio-time-limit SECONDS", run.output)
 
 
 class Switches(TestCase):

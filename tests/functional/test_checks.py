@@ -801,7 +801,7 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
         """Return the names of the tests that fail, and the findings at the end of the run."""
         run = self.project.nose2("-v", *arguments)
         names = set(re.findall(r"^FAIL: (\w+)", run.output, re.MULTILINE))
-        return names, run.output.partition("The checks found")[2]
+        return names, run.output.partition("The checks found")[2].partition("\nFAIL ")[0]
 
     def test_tags(self) -> None:
         """A tag wins over the settings, a function's over its class's, that over its base's."""

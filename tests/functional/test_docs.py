@@ -19,6 +19,8 @@ from unittest import TestCase, mock, skipIf
 
 from nose2.tools import params
 
+import nose2_aio
+from nose2_aio import errors
 from nose2_aio.config.options import OPTIONS, SECTION
 from tests.runs import TOP, Project, Run, nose2, python
 
@@ -173,6 +175,15 @@ class Pages(TestCase):
             text = re.sub(r".*unknown.*", "", (TOP / page).read_text())
             named = set(re.findall(r"--(?:no-)?aio(?:-[a-z]+)*\b(?!-)", text))
             self.assertLessEqual(named, switches, page)
+
+    def test_reference(self) -> None:
+        """Each setting and each public name has its place in the reference."""
+        text = "".join((TOP / page).read_text() for page in PAGES)
+        settings = re.findall(r"^\.\. setting:: (\S+)$", text, re.MULTILINE)
+        self.assertCountEqual(settings, OPTION)
+        named = re.findall(r"^\.\. auto(?:decorator|function|class):: (\w+)$", text, re.MULTILINE)
+        named += [*errors.__all__, "AioPlugin"]
+        self.assertLessEqual(set(nose2_aio.__all__), set(named))
 
     def test_links(self) -> None:
         """The files that README.rst and CONTRIBUTING.rst link to exist."""

@@ -231,7 +231,8 @@ class Tests(TestCase):
                 2,
                 run.output,
             )
-            self.assertEqual(run.output.count("nobody has called it"), 4, run.output)
+            reports = "".join(run.reports)
+            self.assertEqual(reports.count("nobody has called it"), 4, run.output)
             self.assertIn("since Both is no Isolated", run.output)
             self.assertIn("since TestClass is no Isolated", run.output)
             self.assertIn("Name it tearDown, or", run.output)

@@ -286,7 +286,8 @@ class Frames(TestCase):
             self.assertEqual(run.ran, 30, run.output)
             self.assertNotIn("ok", run.outcomes.values(), run.output)
             for error, count in (("CheckError", 9), ("TimeLimitError", 1), ("DeadlockError", 1)):
-                self.assertEqual(run.output.count(f"nose2_aio.errors.{error}"), count, error)
+                reports = "".join(run.reports)
+                self.assertEqual(reports.count(f"nose2_aio.errors.{error}"), count, error)
             self.assertNotIn("nose2_aio/", run.output)
 
     def test_fixtures(self) -> None:

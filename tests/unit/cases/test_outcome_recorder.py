@@ -12,6 +12,7 @@ from nose2.session import Session
 
 from nose2_aio.cases import unittest_internals
 from nose2_aio.cases.outcome_recorder import OutcomeRecorder
+from nose2_aio.errors import CheckError, LoopError, UnsentError
 from nose2_aio.reporting.outcomes import Outcome, Place
 
 
@@ -73,12 +74,20 @@ class Outcomes(TestCase):
         failed = became("failed", raised(AssertionError("no")))
         error = became("error", raised(ValueError("bad\nworse")))
         expected = became("failed", raised(KeyError(1)), expected=True)
+        cause = "Traceback (most recent call last):\n  File 'x'\nNameError: y"
+        load = became("error", raised(ImportError(f"no test module\n{cause}")))
         failed_part = became("subtest", raised(AssertionError()), test=subtest)
+        check = "CheckError: a task"
         for events, (status, message) in (
             ([passed], ("passed", "")),
             ([failed], ("failed", "AssertionError: no")),
+            ([load], ("error", "NameError: y")),
+            ([became("error", raised(LoopError("no")))], ("error", "LoopError: no")),
+            ([became("failed", raised(CheckError("found:\n\na task")))], ("failed", check)),
+            ([became("error", raised(CheckError(":")))], ("error", "CheckError: :")),
+            ([became("error", raised(UnsentError("MyError: 1\n\nwhy")))], ("error", "MyError: 1")),
             ([failed, error], ("failed", "AssertionError: no")),
-            ([became("failed", raised(OSError("this:\n\nis\n")))], ("failed", "OSError: this: is")),
+            ([became("failed", raised(OSError("this:\n\nis\n")))], ("failed", "OSError: is")),
             ([error], ("error", "ValueError: bad")),
             ([became("skipped", reason="later")], ("skipped", "later")),
             ([expected], ("expected failure", "KeyError: 1")),
