@@ -22,7 +22,7 @@ __all__ = ["VERSION", "ReportFile", "Tries"]
 VERSION = 2
 """The version of the format. It changes when a field changes its meaning, or is gone."""
 Tries = Mapping[str, tuple[int, bool]]
-"""How often each test ran that was run again, and if it passed at last, by its id."""
+"""How often each failed test ran, and if it is flaky, by its id."""
 
 
 class ReportFile:
