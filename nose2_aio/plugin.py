@@ -43,7 +43,7 @@ from nose2.events import OutcomeDetailEvent, Plugin, StopTestRunEvent, TestOutco
 from nose2.result import FAIL
 
 from nose2_aio.cases import generator_tests, nose2_cases, unittest_internals
-from nose2_aio.config import config_files, switches
+from nose2_aio.config import config_files, environment, switches
 from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
@@ -100,12 +100,17 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     @functools.cached_property
     def settings(self) -> Settings:
-        """The settings of file and command line; in a worker process, those of the file."""
-        return resolve(self._file, self.command_line, everywhere=self.session.config.defaults())
+        """The settings; in a worker process of nose2, the file has all of them."""
+        everywhere = self.session.config.defaults()
+        return resolve(self._file, self.command_line, everywhere, self._environment)
 
     @functools.cached_property
     def _file(self) -> dict[str, str]:
-        return config_files.read(self.session)
+        return config_files.read(self.session, config_files.read_by_nose2())
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {} if self._is_worker else environment.read(os.environ)
 
     @functools.cached_property
     def _test_run(self) -> Run:
@@ -158,7 +163,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         config = self.session.config
         if not config.has_section(SECTION):
             config.add_section(SECTION)
-        for key, text in {**self._file, **self.command_line}.items():
+        given = {**self._file, **self._environment, **self.command_line}
+        for key, text in given.items():
             config.set(SECTION, key, text.replace("%", "%%"))
         config.set(SECTION, "shuffle", "false")  # the shares are in order already
 
