@@ -90,6 +90,34 @@ class Settings(TestCase):
             "tests",
         )
 
+    def test_shards(self) -> None:
+        """A shard that there isn't, and variables of a CI system that say nothing."""
+        rule = "shard must be I/N, two whole numbers with 1 <= I <= N, such as 2/4, got"
+        for text in ("0/4", "5/4", "x", "1/0"):
+            run = self.project().nose2(f"--aio-shard={text}")
+            self.assert_refused(run, f"{rule} {text!r} (--aio-shard)")
+        numbers = "must be whole numbers I and N with 0 <= I < N, got '4' and '4'"
+        for variables, message in (
+            (
+                {"CIRCLE_NODE_INDEX": "4", "CIRCLE_NODE_TOTAL": "4"},
+                f"CIRCLE_NODE_INDEX and CIRCLE_NODE_TOTAL of CircleCI {numbers}",
+            ),
+            (
+                {"CI_NODE_TOTAL": "4"},
+                "GitLab sets CI_NODE_TOTAL and CI_NODE_INDEX, but here CI_NODE_INDEX is not set",
+            ),
+        ):
+            with mock.patch.dict(os.environ, variables):
+                run = self.project("shards = auto").nose2()
+            self.assert_refused(run, f"shards: {message} ([aio] shards)")
+        project = self.project()
+        project.write("durations.txt", "a test")
+        self.assert_refused(
+            project.nose2("--aio-durations-file=durations.txt"),
+            "durations-file: durations.txt can't be read: 'a test' is not a line of a durations "
+            "file (--aio-durations-file)",
+        )
+
     def test_interpolation(self) -> None:
         """A value that is invalid in the syntax of the file."""
         for text in ("5%", "%(x)s", "%(report)s"):

@@ -110,7 +110,7 @@ class Imports(TestCase):
         self.assertEqual((run.returncode, run.output), (0, ""))
 
     def test_nose2(self) -> None:
-        """Only the plugin imports nose2, two modules that start it, one that reads its files."""
+        """Only the plugin, what starts nose2, and what reads its files import nose2."""
         knowing = {
             name
             for name, path in MODULES.items()
