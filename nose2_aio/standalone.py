@@ -19,6 +19,7 @@ import tomllib
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import TestCase
@@ -75,7 +76,7 @@ class Standalone:
     def run_test(self, test: TestCase, execute: Callable[[Any], Any], result: Any) -> Any:
         """Run a test: ``execute`` is unittest's ``run``."""
         case = type(test)
-        self._run.interrupts.stop = getattr(result, "stop", None)
+        self._run.interrupts.stop = _stop_of(result)
         with self._stepping_in():
             if case not in self._known:
                 self._run.adapter.definitions.inspect(test)
@@ -216,6 +217,14 @@ def _module_error(case: type[TestCase]) -> DefinitionError | None:
             "Make it a fixture of the class, or run 'nose2 --plugin nose2_aio'."
         )
     return None
+
+
+def _stop_of(result: Any) -> Callable[[], Any] | None:
+    """Return what ends the run of a result after the current test; None if nothing is known."""
+    session = getattr(result, "session", None)  # of pytest, whose results are its items
+    if session is not None:
+        return partial(setattr, session, "shouldstop", "interrupted")
+    return getattr(result, "stop", None)
 
 
 def _warn(text: str, place: str) -> None:
