@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 from unittest import TestCase
 
@@ -33,7 +34,7 @@ from nose2_aio.config import config_files, environment, tag_lookup
 from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import AioError, AioWarning, DefinitionError, InvalidValueError
 from nose2_aio.eventloop import wakeup_sources
-from nose2_aio.introspection import locations
+from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.reporting import check_results
 from nose2_aio.run import Run
 from nose2_aio.running import plans
@@ -64,6 +65,7 @@ class Standalone:
         self._told: set[str] = set()
         """The notes that were shown."""
         self._run.scopes.has_factories = True
+        self._run.fixtures.default_traceback = self._traceback
         self.adapter.tell = self._tell
         wakeup_sources.ignore_foreign_threads()
         self._run.begin(lambda: None, self._run.going_on)
@@ -85,7 +87,7 @@ class Standalone:
             self.adapter.attach(test)
             error = self._mistake or _module_error(case)
             if error is not None:
-                self.adapter.fail(test, error.with_traceback(None))
+                self.adapter.fail(test, error.with_traceback(self._traceback()))
             self._note_loops(test)
             try:
                 return execute(result)
@@ -152,6 +154,15 @@ class Standalone:
                     f"loop: without nose2, tests run on one loop only, {names[0]}, and not on "
                     f"{', '.join(names[1:])}"
                 )
+
+    def _traceback(self) -> TracebackType | None:
+        """Return a traceback with the definition of the test: pytest would show lines of ours."""
+        test = self.adapter.test
+        return (
+            None
+            if test is None
+            else tracebacks.at_definition(nose2_cases.function_and_owner(test)[0])
+        )
 
     def _tell(self) -> None:
         """Warn of findings that have failed no test, and of notes."""

@@ -12,6 +12,7 @@ from nose2_aio.introspection import await_chains, locations
 from nose2_aio.introspection.await_chains import Line
 
 __all__ = [
+    "at_definition",
     "has_line_of",
     "innermost_line",
     "innermost_place",
@@ -67,6 +68,21 @@ def of_stack(frame: FrameType | None) -> TracebackType | None:
         found = TracebackType(found, frame, frame.f_lasti, frame.f_lineno)
         frame = frame.f_back
     return found
+
+
+def at_definition(function: Any) -> TracebackType | None:
+    """Return a traceback with the line of a function's definition; None if it has no source.
+
+    It is for an error that no line of the user's has raised: IDEs and pytest show the line.
+    """
+    code = getattr(locations.unwrap(function), "__code__", None)
+    if code is None:
+        return None
+    line = code.co_firstlineno
+    there = compile("import sys; frame = sys._getframe()", code.co_filename, "exec")
+    found: dict[str, Any] = {}
+    exec(there.replace(co_name=code.co_name, co_firstlineno=line), found)  # noqa: S102 -- ours
+    return TracebackType(None, found["frame"], -1, line)
 
 
 def innermost_place(error: BaseException) -> str:

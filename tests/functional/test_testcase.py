@@ -147,7 +147,7 @@ class Runners(TestCase):
             self.assertIn("\nslow at test_it.py:11 in test_1: sleeps", run.output)
             self.assertRegex(
                 run.output,
-                r"InterruptedRunError: interrupted by Ctrl-C\n(E +)?\n(E   )?slow at test_it.py:13 ",
+                r"InterruptedRunError: interrupted by Ctrl-C\n(E +)?\n(E +)?slow at test_it.py:13 ",
             )
             self.assertNotEqual(run.returncode, 0)
 
