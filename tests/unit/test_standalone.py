@@ -131,7 +131,8 @@ class Mistakes(TestCase):
         self.assertRegex(
             text,
             r"in test\n +async def test.*\nnose2_aio.errors.DefinitionError: setUpModule, "
-            r"tests/unit/test_standalone.py:\d+: an async fixture of a module needs nose2 with the plugin: nobody has awaited it.\n"
+            r"tests/unit/test_standalone.py:\d+: an async fixture of a module needs nose2 with the "
+            "plugin: nobody has awaited it.\n"
             "Make it a fixture of the class, or run 'nose2 --plugin nose2_aio'.\n$",
         )
 
