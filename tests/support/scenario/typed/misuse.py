@@ -38,8 +38,10 @@ aio.timeout("5")  # type: ignore
 aio.timeout(seconds=5)  # type: ignore
 aio.timeout()  # type: ignore
 aio.retries(1.5)  # type: ignore
+aio.exclusive()  # type: ignore
 aio.exclusive(1)  # type: ignore
 aio.exclusive("database", at_most="2")  # type: ignore
+aio.loop()  # type: ignore
 aio.loop(7)  # type: ignore
 aio.loop(stop)  # type: ignore
 aio.loop_scope("suite")  # type: ignore
