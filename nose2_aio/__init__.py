@@ -1,6 +1,7 @@
 """Run coroutine tests for real: a nose2 plugin, and two engines for any runner."""
 
 from nose2_aio import errors
+from nose2_aio.cases.guarding import guard
 from nose2_aio.config.tags import (
     checks,
     exclusive,
@@ -38,6 +39,7 @@ __all__ = [
     "enter_class_async_context",
     "enter_module_async_context",
     "exclusive",
+    "guard",
     "loop",
     "loop_scope",
     "retries",

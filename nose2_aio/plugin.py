@@ -51,7 +51,7 @@ from nose2_aio.feedback import Feedback
 from nose2_aio.introspection import tracebacks
 from nose2_aio.run import Execute, Run
 from nose2_aio.running import process_end
-from nose2_aio.suites import loop_variants, selection, units
+from nose2_aio.suites import arrangement, loop_variants, selection
 from nose2_aio.workers import pickling, retries, spawned
 
 __all__ = ["AioPlugin"]
@@ -206,12 +206,13 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if process_end.will_exit() and not self.settings.workers:
             self._test_run.time_limits.on_stuck = functools.partial(self._end_stuck, event)
-        if self._is_on(_MP):  # it may replace our way to execute the suite
-            event.suite = units.shuffled_suite(event.suite, self.settings, is_flat=True)
-        if self.session.verbosity > 0 and not is_worker:
-            for plugin in self._plugins(_REPORTER):
-                for line in units.order_note(self.settings):
-                    plugin.stream.writeln(line)
+        event.suite, lines, part = arrangement.arranged(event.suite, self.settings)
+        self._test_run.part = self._test_run.part or part
+        if self.session.verbosity > 0:
+            lines += arrangement.order_note(self.settings)
+        for plugin in () if is_worker else self._plugins(_REPORTER):
+            for line in lines:
+                plugin.stream.writeln(line)
 
     def stopTestRun(self, _: Any) -> None:
         """Close the loop of the run."""
@@ -279,7 +280,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         lines = self._test_run.report()
         ran = sum(plugin.testsRun for plugin in self._plugins(_REPORTER))
         notes = self._test_run.final_notes(ran)
-        order = units.order_note(self.settings)
+        order = arrangement.order_note(self.settings)
         if order and not event.stopTestEvent.result.wasSuccessful():
             lines += order
         for line in [*lines, *notes, *([""] if notes else [])]:

@@ -26,7 +26,7 @@ from unittest import TestCase
 from nose2.main import PluggableTestProgram
 from nose2.session import Session
 
-from nose2_aio.cases import adapter, nose2_cases, scope_keys, unittest_internals
+from nose2_aio.cases import adapter, definitions, nose2_cases, scope_keys
 from nose2_aio.cases.adapter import Adapter
 from nose2_aio.config import config_files, environment, tag_lookup
 from nose2_aio.config.settings import Settings, resolve
@@ -35,7 +35,7 @@ from nose2_aio.eventloop import wakeup_sources
 from nose2_aio.introspection import locations
 from nose2_aio.reporting import check_results
 from nose2_aio.run import Run
-from nose2_aio.running import coroutines, plans
+from nose2_aio.running import plans
 
 __all__ = ["CLASS_FIXTURES", "Standalone", "current"]
 
@@ -209,10 +209,7 @@ def _settings() -> Settings:
 
 def _module_error(case: type[TestCase]) -> DefinitionError | None:
     """Return the error for a class whose module has an async fixture: nobody awaits that."""
-    module = sys.modules.get(case.__module__)
-    fixtures = [getattr(module, name, None) for name in ("setUpModule", "tearDownModule")]
-    fixtures += [function for function, *_ in unittest_internals.cleanups_of(None)]
-    for function in filter(coroutines.is_declared, fixtures):
+    for function in definitions.async_fixtures_of_module(case):
         return DefinitionError(
             f"{locations.describe(function)}: an async fixture of a module needs nose2 with the "
             "plugin: nobody has awaited it.\n"

@@ -110,12 +110,15 @@ def _recording_drops(attribution: Attribution) -> Iterator[None]:
     if not attribution.are_unawaited_checked:
         yield
         return
+    known = attribution.known_filters
+    if known is None:
+        known = attribution.known_filters = list(unawaited.active_filters())
 
     def note(coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
         return attribution.note_unawaited(coroutine, is_late=is_late)
 
     with (
-        unawaited.intercept_drops(note, lambda: attribution.warnings_filters),
+        unawaited.intercept_drops(note, lambda: attribution.warnings_filters, known),
         mock_calls.intercept_calls(attribution.note_handed),
     ):
         yield

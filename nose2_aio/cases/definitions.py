@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -31,7 +32,7 @@ from nose2_aio.running import coroutines
 
 __unittest = True
 
-__all__ = ["Definitions", "never_runs"]
+__all__ = ["Definitions", "async_fixtures_of_module", "never_runs"]
 
 _SET_UP_OF_ISOLATED = "asyncSetUp"
 _FIXTURES_OF_ISOLATED = (_SET_UP_OF_ISOLATED, "asyncTearDown")
@@ -198,6 +199,14 @@ def never_runs(function: Any) -> DefinitionError:
         f"{name} to run a test, and does not await it.\n"
         "Make it a plain function, or give it another name."
     )
+
+
+def async_fixtures_of_module(case: type) -> list[Any]:
+    """Return the coroutine functions among the fixtures and cleanups of the module of a class."""
+    module = sys.modules.get(case.__module__)
+    found = [getattr(module, name, None) for name in ("setUpModule", "tearDownModule")]
+    found += [function for function, *_ in unittest_internals.cleanups_of(None)]
+    return [*filter(coroutines.is_declared, found)]
 
 
 def _fail(test: TestCase, error: DefinitionError, *_: Any) -> None:

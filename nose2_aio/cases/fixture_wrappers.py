@@ -34,6 +34,7 @@ from nose2_aio.eventloop import event_loops
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.reporting import unawaited
+from nose2_aio.reporting.durations import Durations
 from nose2_aio.running.host import never
 
 __unittest = True
@@ -53,8 +54,10 @@ class FixtureWrappers:
         scopes: Scopes,
         fixtures: FixtureCaller,
         definitions: Definitions,
+        durations: Durations,
     ) -> None:
         self._settings = settings
+        self._durations = durations
         self._scopes = scopes
         self._fixtures = fixtures
         self._definitions = definitions
@@ -218,9 +221,10 @@ class FixtureWrappers:
             return method()
         scope_key = scope_keys.of_layer(layer, self._settings)
         self._scopes.close_outside(scope_key)
-        return nose2_cases.call_class_fixture(
-            partial(self._fixtures.call, scope_key, never), layer, method
-        )
+        with self._durations.fixture_of(layer):
+            return nose2_cases.call_class_fixture(
+                partial(self._fixtures.call, scope_key, never), layer, method
+            )
 
     def _call_for_test(self, found: Any, layer: type, *args: Any) -> Any:
         method = found.__get__(None, layer)
@@ -295,7 +299,8 @@ class FixtureWrappers:
         assert scope_key.module is not None
         self._scopes.module = scope_key.module
         try:
-            return self._fixtures.call(scope_key, never, function, *args, **kwargs)
+            with self._durations.fixture_of(scope_key.owner):
+                return self._fixtures.call(scope_key, never, function, *args, **kwargs)
         except (Exception, KeyboardInterrupt):
             raise
         except BaseException as error:

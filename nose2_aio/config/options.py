@@ -11,7 +11,7 @@ import random
 from collections.abc import Collection, Iterable
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
-from nose2_aio.config import baseline_file, loop_factories, seconds
+from nose2_aio.config import baseline_file, durations_file, loop_factories, seconds, shards
 from nose2_aio.config.checks import CHECKS, MODES
 from nose2_aio.errors import InvalidValueError
 
@@ -26,6 +26,7 @@ LOOP_SCOPES: tuple[LoopScope, ...] = get_args(LoopScope)
 DEADLOCKS = ("fail", "ignore")
 WORKER_STARTS = ("auto", "fork", "spawn")
 FLAKY = ("fail", "pass")
+SHARDS = ("auto", "off")
 FEEDBACK = ("auto", "off")
 _SEEDS = 2**32
 """The number of seeds that a random one is drawn from."""
@@ -277,6 +278,27 @@ OPTIONS = (
         "Run tests in a random order, and print its seed; with a seed, in the order of that seed "
         "(write '=' before the seed)",
         const="true",
+    ),
+    Option(
+        "shard",
+        shards.parse,
+        "I/N",
+        "Run only the tests of shard I of N, such as 2/4: each test is in exactly one shard "
+        "(default: all tests)",
+    ),
+    Option(
+        "shards",
+        _choice_parser(SHARDS),
+        "|".join(SHARDS),
+        "Run the shard that the CI system names, by its variables: Bazel, GitLab, CircleCI, "
+        "Buildkite, Semaphore or Azure Pipelines (auto); or all tests (off, the default)",
+    ),
+    Option(
+        "durations-file",
+        durations_file.check_path,
+        "FILE",
+        "Record in this file how long tests take, and use it to balance shards and workers",
+        is_path=True,
     ),
     Option(
         "ci-annotations",

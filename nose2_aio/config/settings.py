@@ -6,6 +6,7 @@ The command line wins over the environment, and that over the file.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from nose2_aio.config.checks import CHECKS, Check
 from nose2_aio.config.environment import PREFIX
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.options import OPTIONS, SECTION, parse_switch
+from nose2_aio.config.shards import Shard, from_environment
 from nose2_aio.errors import InvalidValueError
 
 __all__ = ["GRACE", "Settings", "resolve"]
@@ -80,6 +82,12 @@ class Settings:
     """How often each test is run."""
     shuffle: int | None = None
     """The seed of the random order that units run in; None: in the order of the suite."""
+    shard: Shard | None = None
+    """The shard of the suite that this run is; None: all tests run."""
+    shards: str = "off"
+    """Whether a CI system names the shard: one of ``SHARDS`` in `options`."""
+    durations_file: str = ""
+    """The path of the file that records how long tests take; "" for none."""
     ci_annotations: str = "auto"
     """Whether GitHub Actions gets annotations: one of ``FEEDBACK`` in `options`."""
     places: Mapping[str, str] = field(default_factory=dict)
@@ -133,6 +141,8 @@ def resolve(
             if option.key in texts:
                 values[option.name] = option.parse(texts[option.key], name=option.key, place=place)
                 where[option.name] = place
+    if values.get("shards") == "auto" and "shard" not in values:
+        values["shard"] = from_environment(os.environ, where["shards"])
     modes = {
         check.name: values.pop(name) for name, check in _CHECKS_BY_FIELD.items() if name in values
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from unittest import TestCase
 
 from tests.runs import Project, Run
@@ -143,7 +144,7 @@ def calls(run: Run) -> list[str]:
 def outcomes(run: Run) -> dict[str, str]:
     """Return the outcomes that unittest and nose2 print, by class and test."""
     text = re.sub(r"@ .*\n", "", run.output)
-    text = re.sub(r"\S+: AioWarning: .*\n(?:.*\n)*?(?=ok$)", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\S+: \w+Warning: .*\n(?:.*\n)*?(?=ok$)", "", text, flags=re.MULTILINE)
     found = Run(0, text).outcomes
     return {name.partition(".")[2]: outcome for name, outcome in found.items()}
 
@@ -164,3 +165,132 @@ def pytest_outcomes(run: Run) -> dict[str, str]:
         name = kind[1].rpartition(".")[2] if kind else word
         found[f"{case}.{test}"] = words.get(name, "ERROR")
     return found
+
+
+GUARDED = """
+import asyncio
+import unittest
+
+import nose2_aio as aio
+
+
+class Case(unittest.TestCase):
+    async def test_coroutine(self):
+        pass
+
+    def test_returned(self):
+        return asyncio.sleep(0)
+
+    def test_generator(self):
+        yield from asyncio.sleep(0).__await__()
+
+    async def test_async_generator(self):
+        yield
+
+    def test_cleanup(self):
+        self.addCleanup(asyncio.sleep, 0)
+
+    def test_passes(self):
+        for number in range(3):
+            with self.subTest(number):
+                pass
+
+    @unittest.expectedFailure
+    def test_fails(self):
+        self.fail()
+
+    def test_returns(self):
+        return 5
+
+
+class SetUp(unittest.TestCase):
+    async def setUp(self): pass
+    def test(self): pass
+
+
+class TearDown(unittest.TestCase):
+    async def tearDown(self): pass
+    def test(self): pass
+
+
+class SetUpClass(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls): pass
+    def test(self): pass
+
+
+class Isolated(unittest.IsolatedAsyncioTestCase):
+    async def test(self): pass
+
+
+class Aio(aio.TestCase):
+    async def setUp(self): pass
+    async def test(self): pass
+
+
+class Wrapping(unittest.TestCase):
+    def _callTestMethod(self, method):
+        asyncio.run(method())
+
+    async def test(self): pass
+
+
+class Decorated(unittest.TestCase):
+    @aio.run_until_complete
+    async def test(self): pass
+
+
+class Function(unittest.FunctionTestCase):
+    def __init__(self, _=None):
+        super().__init__(self.function)
+
+    def __str__(self):
+        return "test (test_it.Function)"
+
+    async def function(self): pass
+"""
+
+
+class Guard(TestCase):
+    """``aio.guard()`` in the package of the tests."""
+
+    def test_guard(self) -> None:
+        """Whatever nobody runs is an error; what anybody runs is not touched."""
+        project = Project(self)
+        project.write("tests/__init__.py", "import nose2_aio as aio\naio.guard()\naio.guard()\n")
+        project.write("tests/test_it.py", GUARDED)
+        self.check(project.python("-m", "unittest", "-v", "tests.test_it"), outcomes)
+        self.check(project.python("-m", "pytest", "-v", "-p", "no:cacheprovider"), pytest_outcomes)
+
+    def check(self, run: Run, outcomes: Callable[[Run], dict[str, str]]) -> None:
+        """Check the outcomes and the messages of a run without the plugin."""
+        found: dict[str, set[str]] = {}
+        for name, outcome in outcomes(run).items():
+            case, _, test = name.removeprefix("test_it.").partition(".")
+            found.setdefault(outcome, set()).add(
+                test.removeprefix("test_") if case == "Case" else case
+            )
+        wrong = {"coroutine", "returned", "generator", "async_generator", "cleanup"}
+        right = {"passes", "returns", "Isolated", "Aio", "Wrapping", "Decorated"}
+        expected = {
+            "ERROR": wrong | {"SetUp", "TearDown", "SetUpClass", "Function"},
+            "ok": right,
+            "expected failure": {"fails"},
+        }
+        self.assertEqual(found, expected, run.output)
+        self.assertIn(
+            "DefinitionError: test_coroutine, tests/test_it.py:8: it was called, and nobody has "
+            "run it.",
+            run.output,
+        )
+        self.assertIn("Derive Case from aio.TestCase, or run 'nose2 --plugin nose2_a", run.output)
+        self.assertRegex(run.output, "deprecated.* return a value that is not None.*test_returns")
+        self.assertEqual(run.output.count("was never awaited"), 1)  # that of setUpClass
+
+    def test_plugin(self) -> None:
+        """With the plugin, it does nothing."""
+        text = GUARDED.replace("as aio\n", "as aio\naio.guard()\n", 1)
+        found = outcomes(Project(self, test_it=text).nose2("-v"))
+        wrong = [name for name, outcome in found.items() if outcome == "ERROR"]
+        self.assertEqual(wrong, ["Case.test_async_generator"])
+        self.assertEqual(len(found), 16)

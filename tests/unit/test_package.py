@@ -30,7 +30,16 @@ SUB_PACKAGES = (
     "workers",
 )
 """Each may import those before it, and ``errors``."""
-TOP = ("__init__", "__main__", "errors", "feedback", "plugin", "run", "standalone", "testcase")
+TOP = (
+    "__init__",
+    "__main__",
+    "errors",
+    "feedback",
+    "plugin",
+    "run",
+    "standalone",
+    "testcase",
+)
 
 
 def imported(path: Path) -> set[str]:
@@ -101,11 +110,7 @@ class Imports(TestCase):
         self.assertEqual((run.returncode, run.output), (0, ""))
 
     def test_nose2(self) -> None:
-        """Only these import nose2.
-
-        ``__main__`` and ``workers.spawned`` start it, and ``standalone`` reads its configuration
-        files.
-        """
+        """Only the plugin, what starts nose2, and what reads its files import nose2."""
         knowing = {
             name
             for name, path in MODULES.items()
@@ -176,6 +181,7 @@ class Modules(TestCase):
                 "cases.adapter",
                 "cases.definitions",
                 "cases.fixture_wrappers",
+                "cases.guarding",
                 "cases.isolated",
                 "cases.invocation",
                 "running.decorators",
