@@ -64,3 +64,8 @@ class Case(unittest.TestCase):
         await aio.enter_async_context(self, open("file"))  # type: ignore
         await aio.enter_async_context(type(self), stop)  # type: ignore
         await aio.enter_class_async_context(self, stop)  # type: ignore
+
+
+class Typo(aio.TestCase):
+    def test_typo(self) -> None:
+        self.assertEqul(1, 1)  # pyright: ignore  # mypy takes a class like this for Any
