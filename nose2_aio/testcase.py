@@ -36,9 +36,9 @@ MYPY = False
 if MYPY:  # it compares a method with those of all base classes, and TestCase's return None
     _Base: Any = unittest.TestCase
     _MixinBase: Any = unittest.TestCase
-else:
-    _Base = unittest.TestCase
-    _MixinBase = unittest.TestCase if TYPE_CHECKING else object
+else:  # pyright and editors take the last annotation of a name: they know the methods of TestCase
+    _Base: type[unittest.TestCase] = unittest.TestCase
+    _MixinBase: type[unittest.TestCase] = unittest.TestCase if TYPE_CHECKING else object
 
 
 def _wrap(case: type[unittest.TestCase], name: str) -> None:

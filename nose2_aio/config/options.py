@@ -6,6 +6,7 @@ of the command line.
 
 from __future__ import annotations
 
+import difflib
 import os
 import random
 from collections.abc import Collection, Iterable
@@ -15,7 +16,16 @@ from nose2_aio.config import baseline_file, durations_file, loop_factories, seco
 from nose2_aio.config.checks import CHECKS, MODES
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["LOOP_SCOPES", "OPTIONS", "SECTION", "LoopScope", "Option", "either", "parse_switch"]
+__all__ = [
+    "LOOP_SCOPES",
+    "OPTIONS",
+    "SECTION",
+    "LoopScope",
+    "Option",
+    "either",
+    "parse_switch",
+    "suggestion",
+]
 
 SECTION = "aio"
 """The section of the configuration file, and the prefix of the command line switches."""
@@ -75,6 +85,14 @@ def either(words: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}"
 
 
+def suggestion(unknown: str, known: Collection[str], prefix: str = "") -> str:
+    """Return what a message says about an unknown word: the most similar known one, or all."""
+    nearest = difflib.get_close_matches(unknown, known, n=1)
+    if nearest:
+        return f"did you mean {prefix + nearest[0]!r}?"
+    return f"known: {', '.join(prefix + one for one in known)}"
+
+
 def _choice_parser(words: Collection[str]) -> _Parser:
     def parse(text: str, *, name: str, place: str) -> str:
         if text.strip() in words:
@@ -126,11 +144,18 @@ def _parse_seed(text: str, *, name: str, place: str) -> int | None:
     )
 
 
+def _choice(key: str, words: Collection[str], help_: str) -> Option:
+    return Option(key, _choice_parser(words), "|".join(words), help_)
+
+
+def _switch(key: str, help_: str) -> Option:
+    return Option(key, parse_switch, None, help_)
+
+
 OPTIONS = (
-    Option(
+    _choice(
         "generators",
-        _choice_parser(GENERATORS),
-        "|".join(GENERATORS),
+        GENERATORS,
         "Which generator functions are coroutine tests: those with 'yield from' and no plain "
         "'yield' (auto, the default), all (coroutine) or none (nose2)",
     ),
@@ -149,10 +174,9 @@ OPTIONS = (
         "Seconds after which a line on stderr says that a test or a fixture still runs, and what "
         "it waits for; again after twice as long, and so on (default 30; 0: never)",
     ),
-    Option(
+    _choice(
         "loop-scope",
-        _choice_parser(LOOP_SCOPES),
-        "|".join(LOOP_SCOPES),
+        LOOP_SCOPES,
         "Let all coroutine tests of a class, of a module or of the run share a loop (default "
         "test: each has its own loop, unless a wider scope has an async fixture)",
     ),
@@ -163,23 +187,14 @@ OPTIONS = (
         "Run coroutine tests on loops of this factory, a dotted name such as "
         "uvloop.new_event_loop; with several factories, once on each loop (default asyncio)",
     ),
-    Option("debug", parse_switch, None, "Run event loops in asyncio's debug mode (default: off)"),
+    _switch("debug", "Run event loops in asyncio's debug mode (default: off)"),
     *(
-        Option(
-            check.name,
-            _choice_parser(MODES),
-            "|".join(MODES),
-            f"What to do if {check.help} (default {check.default})",
-        )
+        _choice(check.name, MODES, f"What to do if {check.help} (default {check.default})")
         for check in CHECKS
     ),
-    Option(
-        "strict", parse_switch, None, "Fail a test for each finding of each check (default: off)"
-    ),
-    Option(
+    _switch("strict", "Fail a test for each finding of each check (default: off)"),
+    _switch(
         "isolated-checks",
-        parse_switch,
-        None,
         "Check the tests of IsolatedAsyncioTestCase as well (default: off)",
     ),
     Option(
@@ -190,10 +205,8 @@ OPTIONS = (
         "write it with all findings",
         is_path=True,
     ),
-    Option(
+    _switch(
         "baseline-update",
-        parse_switch,
-        None,
         "Add new findings to the file of the baseline, and remove those of tests that pass without "
         "them (default: off)",
     ),
@@ -211,10 +224,8 @@ OPTIONS = (
         "Seconds after the summary for which threads and child processes that tests have left can "
         "hold up the exit (default 2)",
     ),
-    Option(
+    _switch(
         "virtual-time",
-        parse_switch,
-        None,
         "Run coroutine tests and async fixtures in virtual time: to wait for a timer takes no real "
         "time, unless something outside may wake the loop (default: off; a tag wins)",
     ),
@@ -232,10 +243,9 @@ OPTIONS = (
         "Write the outcome, place and time of each test to this file, as JSON",
         is_path=True,
     ),
-    Option(
+    _choice(
         "deadlocks",
-        _choice_parser(DEADLOCKS),
-        "|".join(DEADLOCKS),
+        DEADLOCKS,
         "What to do if nothing can wake the loop of a test any more (default fail)",
     ),
     Option(
@@ -245,10 +255,9 @@ OPTIONS = (
         "Run tests in up to N worker processes at the same time (auto: one for each core; 1: one "
         "test after the other, in a process of its own; default 0: in nose2's own process)",
     ),
-    Option(
+    _choice(
         "worker-start",
-        _choice_parser(WORKER_STARTS),
-        "|".join(WORKER_STARTS),
+        WORKER_STARTS,
         "How a worker process is started: forked from nose2's process, or spawned, which loads "
         "the tests again (default auto: forked if that is safe)",
     ),
@@ -259,10 +268,9 @@ OPTIONS = (
         "Run a failed test again at the end, up to N times, alone in a fresh worker process "
         "(default 0)",
     ),
-    Option(
+    _choice(
         "flaky",
-        _choice_parser(FLAKY),
-        "|".join(FLAKY),
+        FLAKY,
         "What to do if a test fails, and passes when it is run again (default fail)",
     ),
     Option(
@@ -286,10 +294,9 @@ OPTIONS = (
         "Run only the tests of shard I of N, such as 2/4: each test is in exactly one shard "
         "(default: all tests)",
     ),
-    Option(
+    _choice(
         "shards",
-        _choice_parser(SHARDS),
-        "|".join(SHARDS),
+        SHARDS,
         "Run the shard that the CI system names, by its variables: Bazel, GitLab, CircleCI, "
         "Buildkite, Semaphore or Azure Pipelines (auto); or all tests (off, the default)",
     ),

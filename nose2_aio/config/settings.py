@@ -5,7 +5,6 @@ The command line wins over the environment, and that over the file.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any
 from nose2_aio.config.checks import CHECKS, Check
 from nose2_aio.config.environment import PREFIX
 from nose2_aio.config.loop_factories import Factory
-from nose2_aio.config.options import OPTIONS, SECTION, parse_switch
+from nose2_aio.config.options import OPTIONS, SECTION, parse_switch, suggestion
 from nose2_aio.config.shards import Shard, from_environment
 from nose2_aio.errors import InvalidValueError
 
@@ -156,8 +155,7 @@ def _check_keys(file: Mapping[str, str], everywhere: Collection[str]) -> None:
     known = ["always-on", *(option.key for option in OPTIONS)]
     for key in file:
         if key not in known and key not in everywhere:
-            nearest = difflib.get_close_matches(key.replace("_", "-"), known, n=1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
+            hint = suggestion(key.replace("_", "-"), known)
             raise InvalidValueError(f"unknown key {key!r} in [{SECTION}]: {hint}")
     if "always-on" in file:
         parse_switch(file["always-on"], name="always-on", place=f"[{SECTION}] always-on")

@@ -116,12 +116,15 @@ def run_until_complete(
 ) -> Any:
     """Decorate a test so that each call runs it on an event loop to its end.
 
-    Works with and without parentheses, on coroutine, generator and plain functions. A plain
-    function is called while the loop runs. The decorated function returns what the body returns::
+    ::
 
         @aio.run_until_complete
         async def test_connect():
             assert await connect()
+
+    Works with and without parentheses, on coroutine, generator and plain functions. A plain
+    function is called while the loop runs. The decorated function returns what the body returns. If
+    a loop runs already where it is called, it returns a coroutine.
 
     ``loop`` is a callable without arguments that returns a context manager. The context manager
     yields an event loop. `child_loop`, the default, makes a new loop for each call and closes it.
@@ -152,6 +155,13 @@ def run_forever(
 ) -> Any:
     """Decorate a test so that each call runs it on an event loop that goes on after it.
 
+    ::
+
+        @aio.run_forever(timeout=0.1)
+        async def test_server():
+            server = await start()
+            return server.stop
+
     1. The body runs.
     2. The loop goes on for ``timeout`` seconds (default: 1).
     3. If the body returned a callable, it is called and awaited. If it takes an argument, it gets
@@ -159,12 +169,7 @@ def run_forever(
     4. The loop goes on for ``sleep`` seconds (default: 0).
 
     ``timeout`` and ``sleep`` set the tags of these names. So here, a tag `timeout` of the test or
-    its class is a wait and no time limit. ``loop`` is as for `run_until_complete`::
-
-        @aio.run_forever(timeout=0.1)
-        async def test_server():
-            server = await start()
-            return server.stop
+    its class is a wait and no time limit. ``loop`` is as for `run_until_complete`.
 
     The call raises the error of the body, of the callable, or of anything else that fails on the
     loop meanwhile; several errors as one exception group. It raises `LoopStoppedError` if the loop
