@@ -25,6 +25,7 @@ TYPES = {
     None: "``true`` or ``false``",
     "FACTORY[,FACTORY]": "names of loop factories",
     "FILE": "a path",
+    "I/N": "two numbers",
     "N": "a whole number",
     "SECONDS": "seconds",
     "SEED": "``true``, ``false`` or a seed, a whole number",
