@@ -23,6 +23,7 @@ from nose2.tools import params
 
 import nose2_aio
 from nose2_aio import errors
+from nose2_aio.config import environment
 from nose2_aio.config.options import OPTIONS, SECTION
 from tests.runs import TOP, Project, Run, nose2, python
 
@@ -191,6 +192,9 @@ class Pages(TestCase):
             text = re.sub(r".*unknown.*", "", (TOP / page).read_text())
             named = set(re.findall(r"--(?:no-)?aio(?:-[a-z]+)*\b(?!-)", text))
             self.assertLessEqual(named, switches, page)
+            named = set(re.findall(rf"{environment.PREFIX}[A-Z_]*[A-Z]", text))
+            variables = {environment.PREFIX + option.name.upper() for option in OPTIONS}
+            self.assertLessEqual(named, variables, page)
 
     def test_reference(self) -> None:
         """Each setting and each public name has its place in the reference."""
