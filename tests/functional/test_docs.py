@@ -25,7 +25,7 @@ import nose2_aio
 from nose2_aio import errors
 from nose2_aio.config import environment
 from nose2_aio.config.options import OPTIONS, SECTION
-from tests.runs import TOP, Project, Run, nose2, python
+from tests.runs import TOP, Project, nose2, python, run_nose2
 
 PAGES = [
     "README.rst",
@@ -101,21 +101,18 @@ def comparable(printed: str) -> str:
     return re.sub(r"\d+(\.\d+)? s\b", "0 s", printed).strip()
 
 
-def run(project: Project, command: str) -> Run:
-    """Run a command of a page."""
+def run(project: Project, command: str) -> str:
+    """Run a command of a page. Return what it prints."""
     words = shlex.split(command)
     environment = {}
     while "=" in words[0]:
         name, _, environment[name] = words.pop(0).partition("=")
     program, *arguments = words
-    start = {
-        "nose2": ("-m", "nose2", "--no-user-config"),
-        "pytest": ("-m", "pytest", "-p", "no:cacheprovider"),
-        "python": (),
-    }[program]
-    # "CI": hypothesis then has no deadlines
-    with mock.patch.dict(os.environ, {"CI": "true", **environment}):
-        return project.python(*start, *arguments)
+    with mock.patch.dict(os.environ, environment):
+        if program == "nose2":
+            return run_nose2("--no-user-config", *arguments, folder=project.folder).stdout
+        start = {"pytest": ("-m", "pytest", "-p", "no:cacheprovider"), "python": ()}[program]
+        return project.python(*start, *arguments).output
 
 
 class Pages(TestCase):
@@ -132,7 +129,7 @@ class Pages(TestCase):
         for block in blocks(page):
             for command, shown in filter(all, block.commands):
                 unused.clear()
-                self.compare(run(project, command).output, shown)
+                self.compare(run(project, command), shown)
             if block.name:
                 project.write(block.name, block.code)
                 unused.add(block.name)
@@ -163,7 +160,7 @@ class Pages(TestCase):
                 self.assertCountEqual(names, set(names), page)
                 name = re.sub(r"\W", "_", page.removesuffix(".rst"))
                 project.write(f"test_{name}.py", "\n".join([IMPORTS, *code]))
-        result = run(project, "nose2 --plugin nose2_aio")
+        result = project.nose2()
         self.assertEqual(result.returncode, 0, result.output)
 
     def test_doctests(self) -> None:
