@@ -7,9 +7,7 @@ There are three forms: one line with ``-v``, a table with ``--aio-durations``, a
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from nose2_aio.config.settings import Settings
