@@ -23,6 +23,7 @@ from nose2.tools import params
 
 import nose2_aio
 from nose2_aio import errors
+from nose2_aio.config import environment
 from nose2_aio.config.options import OPTIONS, SECTION
 from tests.runs import TOP, Project, Run, nose2, python
 
@@ -55,7 +56,9 @@ class Block(NamedTuple):
 
     @property
     def commands(self) -> list[tuple[str, str]]:
-        """The commands of a console block, each with what it prints."""
+        """The commands of a console block, each with what it prints; none in other blocks."""
+        if self.language != "console":
+            return []
         before, *commands = re.split(r"^\$ ", self.code, flags=re.MULTILINE)
         assert not before, f"a console block must begin with a command: {before}"
         pairs = (one.replace("\\\n", "").partition("\n") for one in commands)
@@ -81,11 +84,10 @@ def given(block: Block) -> Iterator[tuple[str, str]]:
     if block.language == "toml":
         table = tomllib.loads(block.code)["tool"]["nose2"].get(SECTION, {})
         yield from ((key, str(value)) for key, value in table.items())
-    if block.language == "console":
-        for command, printed in block.commands:
-            switches = re.findall(r"--aio-([a-z-]+)(?:[= ]([^\s-]\S*))?", command)
-            for key, text in [] if printed else switches:
-                yield key, text or OPTION[key].const or "true"
+    for command, printed in block.commands:
+        switches = re.findall(r"--aio-([a-z-]+)(?:[= ]([^\s-]\S*))?", command)
+        for key, text in [] if printed else switches:
+            yield key, text or OPTION[key].const or "true"
 
 
 def comparable(printed: str) -> str:
@@ -111,7 +113,8 @@ def run(project: Project, command: str) -> Run:
         "pytest": ("-m", "pytest", "-p", "no:cacheprovider"),
         "python": (),
     }[program]
-    with mock.patch.dict(os.environ, environment):
+    # "CI": hypothesis then has no deadlines
+    with mock.patch.dict(os.environ, {"CI": "true", **environment}):
         return project.python(*start, *arguments)
 
 
@@ -121,17 +124,16 @@ class Pages(TestCase):
     maxDiff = None
 
     @skipIf(sys.version_info < (3, 13), "older Pythons print less")
-    @params(*(page for page in PAGES if any(one.language == "console" for one in blocks(page))))
+    @params(*(page for page in PAGES if any(one.commands or one.name for one in blocks(page))))
     def test_console(self, page: str) -> None:
         """Each console block is what its command prints."""
         project = Project(self)
         unused = set()
         for block in blocks(page):
-            if block.language == "console":
-                for command, shown in filter(all, block.commands):
-                    unused.clear()
-                    self.compare(run(project, command).output, shown)
-            elif block.name:
+            for command, shown in filter(all, block.commands):
+                unused.clear()
+                self.compare(run(project, command).output, shown)
+            if block.name:
                 project.write(block.name, block.code)
                 unused.add(block.name)
         self.assertEqual(unused, set(), "no command of the page uses these files")
@@ -161,7 +163,7 @@ class Pages(TestCase):
                 self.assertCountEqual(names, set(names), page)
                 name = re.sub(r"\W", "_", page.removesuffix(".rst"))
                 project.write(f"test_{name}.py", "\n".join([IMPORTS, *code]))
-        result = project.nose2()
+        result = run(project, "nose2 --plugin nose2_aio")
         self.assertEqual(result.returncode, 0, result.output)
 
     def test_doctests(self) -> None:
@@ -190,6 +192,9 @@ class Pages(TestCase):
             text = re.sub(r".*unknown.*", "", (TOP / page).read_text())
             named = set(re.findall(r"--(?:no-)?aio(?:-[a-z]+)*\b(?!-)", text))
             self.assertLessEqual(named, switches, page)
+            named = set(re.findall(rf"{environment.PREFIX}[A-Z_]*[A-Z]", text))
+            variables = {environment.PREFIX + option.name.upper() for option in OPTIONS}
+            self.assertLessEqual(named, variables, page)
 
     def test_reference(self) -> None:
         """Each setting and each public name has its place in the reference."""
