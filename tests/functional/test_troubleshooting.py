@@ -23,7 +23,7 @@ class Troubleshooting(TestCase):
         project = Project(self)
         shown = []
         for block, following in itertools.pairwise(blocks(PAGE)):
-            if block.name:
+            if block.name and following.language == "text":
                 project.write(block.name, block.code)
                 shown.append(following.code)
         self.assertGreater(len(shown), 10)
