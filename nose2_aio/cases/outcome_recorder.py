@@ -31,6 +31,8 @@ class OutcomeRecorder:
 
     def __init__(self) -> None:
         self.listeners: list[Listener] = []
+        self.early_listeners: list[Listener] = []
+        """Get the outcomes of tests in workers too, at once, and not in the order of the suite."""
         self._start: Any = None
         """The event of the test that runs; None between two tests."""
         self._events: list[Any] = []

@@ -78,6 +78,8 @@ class Settings:
     """How often each test is run."""
     shuffle: int | None = None
     """The seed of the random order that units run in; None: in the order of the suite."""
+    progress: str = "auto"
+    """Whether a terminal shows the progress: one of ``FEEDBACK`` in `options`."""
     ci_annotations: str = "auto"
     """Whether GitHub Actions gets annotations: one of ``FEEDBACK`` in `options`."""
     places: Mapping[str, str] = field(default_factory=dict)
