@@ -43,7 +43,7 @@ from nose2.events import OutcomeDetailEvent, Plugin, StopTestRunEvent, TestOutco
 from nose2.result import FAIL
 
 from nose2_aio.cases import generator_tests, nose2_cases, unittest_internals
-from nose2_aio.config import config_files, switches
+from nose2_aio.config import config_files, environment, switches
 from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
@@ -51,7 +51,7 @@ from nose2_aio.feedback import Feedback
 from nose2_aio.introspection import tracebacks
 from nose2_aio.run import Execute, Run
 from nose2_aio.running import process_end
-from nose2_aio.suites import loop_variants, selection, units
+from nose2_aio.suites import arrangement, loop_variants, selection
 from nose2_aio.workers import pickling, retries, spawned
 
 __all__ = ["AioPlugin"]
@@ -100,12 +100,17 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     @functools.cached_property
     def settings(self) -> Settings:
-        """The settings of file and command line; in a worker process, those of the file."""
-        return resolve(self._file, self.command_line, everywhere=self.session.config.defaults())
+        """The settings; in a worker process of nose2, the file has all of them."""
+        everywhere = self.session.config.defaults()
+        return resolve(self._file, self.command_line, everywhere, self._environment)
 
     @functools.cached_property
     def _file(self) -> dict[str, str]:
-        return config_files.read(self.session)
+        return config_files.read(self.session, config_files.read_by_nose2())
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {} if self._is_worker else environment.read(os.environ)
 
     @functools.cached_property
     def _test_run(self) -> Run:
@@ -158,7 +163,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         config = self.session.config
         if not config.has_section(SECTION):
             config.add_section(SECTION)
-        for key, text in {**self._file, **self.command_line}.items():
+        for key, text in {**self._file, **self._environment, **self.command_line}.items():
             config.set(SECTION, key, text.replace("%", "%%"))
         config.set(SECTION, "shuffle", "false")  # the shares are in order already
 
@@ -194,17 +199,20 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         if self._has_names or self._is_on(_ATTRIB):
             by = "name" if self._has_names else "-A or -E"
             self._test_run.part = f"its tests were selected by {by}"
-        self._check_mp()
+        conflict = self.settings.conflict_with_mp() if self._is_on(_MP) else ""
+        if conflict:
+            self.session.argparse.exit(2, f"nose2: error: {conflict}\n")
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if process_end.will_exit() and not self.settings.workers:
             self._test_run.time_limits.on_stuck = functools.partial(self._end_stuck, event)
-        if self._is_on(_MP):  # it may replace our way to execute the suite
-            event.suite = units.shuffled_suite(event.suite, self.settings, is_flat=True)
-        if self.session.verbosity > 0 and not is_worker:
-            for plugin in self._plugins(_REPORTER):
-                for line in units.order_note(self.settings):
-                    plugin.stream.writeln(line)
+        event.suite, lines, part = arrangement.arranged(event.suite, self.settings)
+        self._test_run.part = self._test_run.part or part
+        if self.session.verbosity > 0:
+            lines += arrangement.order_note(self.settings)
+        for plugin in () if is_worker else self._plugins(_REPORTER):
+            for line in lines:
+                plugin.stream.writeln(line)
 
     def stopTestRun(self, _: Any) -> None:
         """Close the loop of the run."""
@@ -272,7 +280,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         lines = self._test_run.report()
         ran = sum(plugin.testsRun for plugin in self._plugins(_REPORTER))
         notes = self._test_run.final_notes(ran)
-        order = units.order_note(self.settings)
+        order = arrangement.order_note(self.settings)
         if order and not event.stopTestEvent.result.wasSuccessful():
             lines += order
         for line in [*lines, *notes, *([""] if notes else [])]:
@@ -365,12 +373,6 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             unittest_internals.forget_previous_class(result)
             if self._last_stop is not None:  # nose2 sends it after this
                 self._last_stop.metadata[_FOUND] = self._test_run.take()
-
-    def _check_mp(self) -> None:
-        """End the run if a setting doesn't work with nose2's plugin ``mp``."""
-        conflict = self.settings.conflict_with_mp() if self._is_on(_MP) else ""
-        if conflict:
-            self.session.argparse.exit(2, f"nose2: error: {conflict}\n")
 
     def _is_on(self, module: str) -> bool:
         """True if a plugin of this nose2 module is registered."""

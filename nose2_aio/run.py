@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import FrameType
 from typing import Any, NamedTuple
 from unittest import TestCase
 
-from nose2_aio.cases import nose2_cases, unittest_internals
+from nose2_aio.cases import limits, unittest_internals
 from nose2_aio.cases.adapter import Adapter, stepping_in
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
@@ -31,11 +31,10 @@ from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import await_chains, monitoring, tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
+from nose2_aio.reporting.durations import Durations
 from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.reporting.timings import PartialTimings, Timings
-from nose2_aio.running import decorators, interrupts, plans, process_end
-from nose2_aio.running.deadlines import Deadline
-from nose2_aio.running.engines import Engine
+from nose2_aio.running import interrupts, process_end
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.running.slow_tests import Running
 from nose2_aio.suites import loop_variants, units
@@ -63,6 +62,8 @@ class Found(NamedTuple):
     entries: list[SummaryEntry]
     timings: PartialTimings
     notes: list[str]
+    fixtures: Mapping[str, float]
+    """How long fixtures took, see `nose2_aio.reporting.durations`."""
     known: Counter[str]
     """The lines of these findings for the baseline, if there is one."""
 
@@ -86,11 +87,12 @@ class Run:
         self.interrupts = Interrupts()
         self.scopes.explain = self._explain
         self.timings = Timings(settings, is_recorded=is_kept)
+        self.durations = Durations(settings)
         self.fixtures = FixtureCaller(settings, self.scopes, self.interrupts)
         self.attribution = Attribution(settings, self.check_results)
         self.adapter = Adapter(settings, self.scopes, self.fixtures, self.attribution, self.timings)
         self.fixture_wrappers = FixtureWrappers(
-            settings, self.scopes, self.fixtures, self.adapter.definitions
+            settings, self.scopes, self.fixtures, self.adapter.definitions, self.durations
         )
         self._slow = self.time_limits.report_slow(settings.slow, self._running)
         self.is_cut = False
@@ -100,10 +102,11 @@ class Run:
         self.failures = Failures()
         self.outcomes = OutcomeRecorder()
         self._pass_counts = PassCounts()
-        if settings.repeat > 1:
-            self.outcomes.listeners.append(self._pass_counts)
-        if settings.baseline:
-            self.outcomes.listeners.append(self.check_results.baseline)
+        self.outcomes.listeners += [
+            *[self._pass_counts] * (settings.repeat > 1),
+            *[self.check_results.baseline] * bool(settings.baseline),
+            *[self.durations] * bool(settings.durations_file),
+        ]
         self.part = ""
         """Which part of the suite was chosen to run; "" for all of it."""
         self.flaky: list[Flaky] = []
@@ -219,12 +222,12 @@ class Run:
     def _execute_rounds(self, execute: Execute, suite: Any, result: Any) -> Any:
         """Execute a suite as often as ``repeat`` says."""
         for _ in range(self.settings.repeat - 1):
-            execute(units.shuffled_suite(units.copied_suite(suite), self.settings), result)
+            execute(units.copied_suite(suite), result)
             if result.shouldStop:
                 return None
             unittest_internals.forget_previous_class(result)
             self.scopes.close_all(keep_run=True)
-        return execute(units.shuffled_suite(suite, self.settings), result)
+        return execute(suite, result)
 
     def fail_running(self, result: Any, error: BaseException, frame: FrameType | None) -> None:
         """Fail the test or fixture that runs in a stack with an error, and end it.
@@ -283,16 +286,7 @@ class Run:
 
     def limit_of(self, test: TestCase | None) -> str:
         """Return the limit in real time of a test, in words; of a fixture, for None."""
-        limit = plans.overall(self.settings)
-        if test is not None:
-            function, owner = nose2_cases.function_and_owner(test)
-            mark = decorators.decoration(function)
-            engine = Engine.BY_RESULT if mark is None else mark.engine
-            limit = plans.limit(engine, function, owner, self.settings)
-            is_virtual = mark is not None and mark.is_virtual
-            virtual = plans.virtual(function, owner, self.settings, is_virtual=is_virtual)
-            limit = Deadline(limit, virtual).real_limit
-        return f"its time limit of {limit.seconds:g} s ({limit.place})" if limit.seconds else ""
+        return limits.in_words(test, self.settings)
 
     def interrupting(self, interrupt: Callable[[int], None]) -> AbstractContextManager[None]:
         """Call ``interrupt`` with the number of the signal for Ctrl-C and SIGTERM in the block."""
@@ -343,16 +337,17 @@ class Run:
         self._entries += found.entries
         self.timings.add(found.timings)
         self.notes.add(*found.notes)
+        self.durations.add_fixtures(found.fixtures)
         self.check_results.baseline.found |= found.known
 
     def take(self) -> Found | None:
         """Return the findings of this process, and forget them; None if there are none."""
         entries = [*self._entries, *self.check_results.take()]
-        known = self.check_results.baseline.take()
-        if not (entries or known or self.notes or self.timings.has_any):
+        known, fixtures = self.check_results.baseline.take(), self.durations.take_fixtures()
+        if not (entries or known or fixtures or self.notes or self.timings.has_any):
             return None
         self._entries = []
-        return Found(entries, self.timings.take(), self.notes.take(), known)
+        return Found(entries, self.timings.take(), self.notes.take(), fixtures, known)
 
     def report(self) -> list[str]:
         """Return lines on findings that have failed no test, and on the slowest tests."""
@@ -360,6 +355,7 @@ class Run:
             *self.check_results.report(self._entries, self._told),
             *self.check_results.baseline.report(self.part, self.planned),
             *self.timings.report(),
+            *self.durations.write(),
             *self._pass_counts.lines(),
         ]
 

@@ -10,15 +10,42 @@ from nose2_aio.config import tag_lookup
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.running import decorators, plans
+from nose2_aio.running.deadlines import Deadline, Limit, VirtualTime
 from nose2_aio.running.engines import Engine
 from nose2_aio.running.time_limits import TimeLimits
 
-__all__ = ["Limits", "is_tagged"]
+__all__ = ["Limits", "in_words", "is_tagged"]
 
 
 def is_tagged(function: object, owner: type) -> bool:
     """Return True if a test function has attributes, which may be tags, or its class has tags."""
     return bool(getattr(function, "__dict__", None)) or hasattr(owner, tag_lookup.CLASS_ATTRIBUTE)
+
+
+def in_words(test: TestCase | None, settings: Settings) -> str:
+    """Return the limit in real time of a test, or of a fixture, for None; "" if it has none."""
+    limit = plans.overall(settings)
+    if test is not None:
+        function, owner = nose2_cases.function_and_owner(test)
+        limit = Deadline(*_time(_engine(function), function, owner, settings)).real_limit
+    return f"its time limit of {limit.seconds:g} s ({limit.place})" if limit.seconds else ""
+
+
+def _engine(function: Any) -> Engine:
+    mark = decorators.decoration(function)
+    return Engine.BY_RESULT if mark is None else mark.engine
+
+
+def _time(
+    engine: Engine, function: Any, owner: type, settings: Settings
+) -> tuple[Limit, VirtualTime | None]:
+    """Return the limit and the virtual time of a test."""
+    mark = decorators.decoration(function)
+    is_virtual = mark is not None and mark.is_virtual
+    return (
+        plans.limit(engine, function, owner, settings),
+        plans.virtual(function, owner, settings, is_virtual=is_virtual),
+    )
 
 
 class Limits:
@@ -36,14 +63,9 @@ class Limits:
 
     def begin(self, function: Any, owner: type) -> None:
         """Begin the time of a test, if it is limited or virtual."""
-        mark = decorators.decoration(function)
-        engine = Engine.BY_RESULT if mark is None else mark.engine
+        engine = _engine(function)
         try:
-            limit = plans.limit(engine, function, owner, self._settings)
-            virtual = plans.virtual(
-                function, owner, self._settings, is_virtual=mark is not None and mark.is_virtual
-            )
-            self._time_limits.begin(limit, virtual)
+            self._time_limits.begin(*_time(engine, function, owner, self._settings))
         except InvalidValueError as error:  # raised where the test is called
             self.mistake = error
             self._time_limits.begin(self._overall)

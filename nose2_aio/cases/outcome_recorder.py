@@ -106,10 +106,9 @@ def _message(event: Any) -> str:
     """
     if event is None or event.exc_info is None:
         return str(getattr(event, "reason", None) or "")
-    kind, error, _ = event.exc_info
-    is_sent = isinstance(error, UnsentError)  # the text of another error
-    text = str(error) if is_sent else "".join(traceback.format_exception_only(kind, error))
-    lines = [line for line in text.removeprefix(_OURS).splitlines() if line.strip()]
+    kind = event.exc_info[0]
+    text = _words(event.exc_info).removeprefix(_OURS)
+    lines = [line for line in text.splitlines() if line.strip()]
     if _TRACEBACK in lines:
         return lines[-1]
     if lines[0].endswith(":") and lines[1:]:  # such as that of a `CheckError`
@@ -117,15 +116,28 @@ def _message(event: Any) -> str:
     return lines[0]
 
 
+def _words(exc_info: Any) -> str:
+    """Return an error with its type, without its traceback."""
+    kind, error, _ = exc_info
+    if isinstance(error, UnsentError):  # the text of another error
+        return str(error)
+    return "".join(traceback.format_exception_only(kind, error)).strip()
+
+
 def _place(test: Any, event: Any) -> Place | None:
-    """Return where a test failed, or else where it is defined."""
-    found = None
-    if event is not None and event.exc_info is not None:
-        kind, error, frames = event.exc_info
-        is_text = isinstance(frames, str)
-        text = frames if is_text else "".join(traceback.format_exception(kind, error, frames))
-        found = place_in(text)
-    return found or _definition(test)
+    """Return where a test failed, or else where it is defined.
+
+    The words of an error may have a traceback too. That counts only if there is no other, as for a
+    module that could not be loaded, or if the words are those of a group.
+    """
+    if event is None or event.exc_info is None:
+        return _definition(test)
+    kind, error, frames = event.exc_info
+    is_text = isinstance(frames, str)
+    text = frames if is_text else "".join(traceback.format_exception(kind, error, frames))
+    is_group = isinstance(error, BaseExceptionGroup)
+    head = "" if is_group else text.rpartition(_words(event.exc_info))[0]
+    return place_in(head) or place_in(text) or _definition(test)
 
 
 def _definition(test: Any) -> Place | None:

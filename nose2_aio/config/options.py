@@ -9,22 +9,24 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
-from nose2_aio.config import baseline_file, loop_factories, seconds
+from nose2_aio.config import baseline_file, durations_file, loop_factories, seconds, shards
 from nose2_aio.config.checks import CHECKS, MODES
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["LOOP_SCOPES", "OPTIONS", "SECTION", "Option", "either", "parse_switch"]
+__all__ = ["LOOP_SCOPES", "OPTIONS", "SECTION", "LoopScope", "Option", "either", "parse_switch"]
 
 SECTION = "aio"
 """The section of the configuration file, and the prefix of the command line switches."""
 GENERATORS = ("auto", "coroutine", "nose2")
-LOOP_SCOPES = ("test", "class", "module", "run")
+LoopScope = Literal["test", "class", "module", "run"]
+LOOP_SCOPES: tuple[LoopScope, ...] = get_args(LoopScope)
 """Which tests may share a loop without an async fixture, the narrowest scope first."""
 DEADLOCKS = ("fail", "ignore")
 WORKER_STARTS = ("auto", "fork", "spawn")
 FLAKY = ("fail", "pass")
+SHARDS = ("auto", "off")
 FEEDBACK = ("auto", "off")
 _SEEDS = 2**32
 """The number of seeds that a random one is drawn from."""
@@ -283,6 +285,27 @@ OPTIONS = (
         "|".join(FEEDBACK),
         "On a terminal, show how far the run is, and each failure when it happens (default auto; "
         "off: nose2's dots)",
+    ),
+    Option(
+        "shard",
+        shards.parse,
+        "I/N",
+        "Run only the tests of shard I of N, such as 2/4: each test is in exactly one shard "
+        "(default: all tests)",
+    ),
+    Option(
+        "shards",
+        _choice_parser(SHARDS),
+        "|".join(SHARDS),
+        "Run the shard that the CI system names, by its variables: Bazel, GitLab, CircleCI, "
+        "Buildkite, Semaphore or Azure Pipelines (auto); or all tests (off, the default)",
+    ),
+    Option(
+        "durations-file",
+        durations_file.check_path,
+        "FILE",
+        "Record in this file how long tests take, and use it to balance shards and workers",
+        is_path=True,
     ),
     Option(
         "ci-annotations",

@@ -1,18 +1,22 @@
-"""The settings of a run: one frozen `Settings`, resolved once from file and command line.
+"""The settings of a run: one frozen `Settings`, resolved once.
 
-The command line wins over the file.
+The command line wins over the environment, and that over the file.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from nose2_aio.config.checks import CHECKS, Check
+from nose2_aio.config.environment import PREFIX
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.options import OPTIONS, SECTION, parse_switch
+from nose2_aio.config.shards import Shard, from_environment
 from nose2_aio.errors import InvalidValueError
 
 __all__ = ["GRACE", "Settings", "resolve"]
@@ -80,6 +84,12 @@ class Settings:
     """The seed of the random order that units run in; None: in the order of the suite."""
     progress: str = "auto"
     """Whether a terminal shows the progress: one of ``FEEDBACK`` in `options`."""
+    shard: Shard | None = None
+    """The shard of the suite that this run is; None: all tests run."""
+    shards: str = "off"
+    """Whether a CI system names the shard: one of ``SHARDS`` in `options`."""
+    durations_file: str = ""
+    """The path of the file that records how long tests take; "" for none."""
     ci_annotations: str = "auto"
     """Whether GitHub Actions gets annotations: one of ``FEEDBACK`` in `options`."""
     places: Mapping[str, str] = field(default_factory=dict)
@@ -109,11 +119,13 @@ def resolve(
     file: Mapping[str, str],
     command_line: Mapping[str, str],
     everywhere: Collection[str] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Settings:
     """Return the settings.
 
-    ``file`` has the keys (``time-limit``) and texts of the ``[aio]`` section, ``command_line``
-    those of the command line, which win. ``everywhere`` are the keys that all sections of the file
+    ``file`` has the keys (``time-limit``) and texts of the ``[aio]`` section. Those of
+    ``environment`` win over them, and those of ``command_line`` win over both. ``everywhere`` are
+    the keys that all sections of the file
     have from its ``[DEFAULT]``: an unknown one is no error here.
 
     Raises `InvalidValueError` for an unknown key, or else for the first invalid value. Its message
@@ -125,11 +137,14 @@ def resolve(
     for option in OPTIONS:
         for texts, place in (
             (file, f"[{SECTION}] {option.key}"),
+            (environment, f"{PREFIX}{option.name.upper()}"),
             (command_line, f"--{SECTION}-{option.key}"),
         ):
             if option.key in texts:
                 values[option.name] = option.parse(texts[option.key], name=option.key, place=place)
                 where[option.name] = place
+    if values.get("shards") == "auto" and "shard" not in values:
+        values["shard"] = from_environment(os.environ, where["shards"])
     modes = {
         check.name: values.pop(name) for name, check in _CHECKS_BY_FIELD.items() if name in values
     }

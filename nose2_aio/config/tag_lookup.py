@@ -12,7 +12,7 @@ they raise `InvalidTypeError` or `InvalidValueError`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from nose2_aio.config import loop_factories, seconds
@@ -225,7 +225,7 @@ def validate_keys(keys: Iterable[Any], place: str) -> None:
             raise InvalidValueError(message)
 
 
-def validate_modes(modes: dict[str, str], place: str) -> None:
+def validate_modes(modes: Mapping[str, object], place: str) -> None:
     """Raise `InvalidValueError` or `InvalidTypeError` for an unknown check or mode."""
     for name, mode in modes.items():
         if name not in CHECK_NAMES:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nose2_aio.config.settings import Settings
 from nose2_aio.eventloop.wait_times import WaitTimes
 
-__all__ = ["VERSION", "PartialTimings", "TimedTest", "Timings", "Totals", "read_durations"]
+__all__ = ["VERSION", "PartialTimings", "TimedTest", "Timings", "Totals"]
 
 VERSION = 1
 """The version of the file's format."""
@@ -197,18 +197,6 @@ class Timings:
             "virtual_time_saved": skipped,
             "tests": [test.as_json() for test in self._tests],
         }
-
-
-def read_durations(path: str) -> Mapping[str, float]:
-    """Return the seconds of tests by their ids, from the file of an earlier run.
-
-    Empty if there is no such file, or if it has another format.
-    """
-    try:
-        report = json.loads(Path(path).read_text(encoding="utf-8"))
-        return {str(test["id"]): float(test["seconds"]) for test in report["tests"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
 
 
 def _long(seconds: float) -> str:

@@ -14,8 +14,7 @@ Units can run in any order: the fixtures of each are set up and torn down for it
 
 from __future__ import annotations
 
-import random
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest import BaseTestSuite, TestCase, TestSuite
@@ -28,7 +27,7 @@ from nose2_aio.suites import loop_variants
 from nose2_aio.suites.copies import copied
 from nose2_aio.suites.sharing import OwnerFinder
 
-__all__ = ["Unit", "copied_suite", "order_note", "shuffled_suite", "split", "units_of_run"]
+__all__ = ["Unit", "copied_suite", "reordered", "split", "units_of_run"]
 
 
 @dataclass(slots=True, eq=False)
@@ -122,10 +121,8 @@ def units_of_run(suite: Any, settings: Settings) -> list[Unit]:
 
 
 def split(suite: Any, settings: Settings) -> list[Unit]:
-    """Return the units of a suite, in its order, or shuffled if the settings say so."""
+    """Return the units of a suite, in its order."""
     found = _split(suite, settings)
-    if settings.shuffle is not None:
-        found = _shuffled(found, settings.shuffle)
     return [_joined(found)] if settings.loop_scope == "run" and found else found
 
 
@@ -167,40 +164,18 @@ def _joined(units: Sequence[Unit]) -> Unit:
     )
 
 
-def _shuffled(units: Iterable[Unit], seed: int) -> list[Unit]:
-    """Return units in a random order. A seed gives the same order on every Python."""
-    numbers = random.Random(seed)  # noqa: S311 -- only random() gives the same on every Python
-    return sorted(units, key=lambda _: numbers.random())
-
-
-def shuffled_suite(suite: Any, settings: Settings, *, is_flat: bool = False) -> Any:
-    """Return a suite with shuffled units. If the setting ``shuffle`` is off, return ``suite``.
-
-    The tests move from ``suite`` to the new suite.
-
-    With ``is_flat`` the new suite has the tests themselves, not the suites of the units. This is
-    for a plugin that takes the tests out of the suite, to run them in other processes.
-    """
-    if settings.shuffle is None:
-        return suite
-    found = _shuffled(_split(suite, settings), settings.shuffle)
+def reordered(suite: Any, settings: Settings, rank: Callable[[Unit], Any]) -> Any:
+    """Return a suite with the same units, sorted by their ranks. Its tests move there."""
+    found = sorted(_split(suite, settings), key=rank)
     tests = unittest_internals.tests_in(suite)
     if tests and not unittest_internals.is_custom_suite(suite):
         tests.clear()  # or the old suite would keep tests alive that have run
-    if not is_flat:
-        return _JoinedSuite(found)
     flat: list[Any] = []
     for unit in found:
-        suite = unit.suite
-        is_ours = isinstance(suite, _UnitSuite) or not unittest_internals.is_custom_suite(suite)
-        flat += suite if is_ours else [suite]
+        own = unit.suite
+        is_ours = isinstance(own, _UnitSuite) or not unittest_internals.is_custom_suite(own)
+        flat += own if is_ours else [own]
     return TestSuite(flat)
-
-
-def order_note(settings: Settings) -> list[str]:
-    """Return the lines that say how to repeat the order of this run, if it is shuffled."""
-    seed = settings.shuffle
-    return [] if seed is None else [f"shuffled with --aio-shuffle={seed}"]
 
 
 def _whole(suite: Any) -> Unit:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 
+from nose2_aio.suites.durations import estimates
 from nose2_aio.suites.units import Unit
 
 __all__ = ["Schedule", "longest_first"]
@@ -128,15 +129,11 @@ class Schedule:
 
 
 def longest_first(units: Sequence[Unit], seconds: Mapping[str, float]) -> list[int]:
-    """Return the indexes of units, the longest first. Without durations the order stays.
+    """Return the indexes of units, the longest first. If nothing is known, the order stays.
 
-    ``seconds`` has the durations of tests by their ids. A test without one counts as the average.
+    ``seconds`` are those of a durations file.
     """
-    if not seconds:
+    lengths = estimates([unit.tests for unit in units], seconds)
+    if lengths is None:
         return list(range(len(units)))
-    average = sum(seconds.values()) / len(seconds)
-    lengths = [
-        sum(seconds.get(test.id(), average) if hasattr(test, "id") else 0 for test in unit.tests)
-        for unit in units
-    ]
     return sorted(range(len(units)), key=lambda index: -lengths[index])

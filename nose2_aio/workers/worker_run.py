@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from unittest import BaseTestSuite, TestCase
 
+from nose2_aio.config import durations_file
 from nose2_aio.config.settings import Settings
-from nose2_aio.reporting.timings import read_durations
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers.delivery import Receiver
 from nose2_aio.workers.intervals import RunIntervals
@@ -77,7 +77,8 @@ class WorkerRun:
     def __call__(self, result: Any) -> None:
         """Run all units, and replay on ``result`` what happens."""
         self._result = result
-        seconds = read_durations(self._settings.report) if self._settings.workers > 1 else {}
+        path = self._settings.durations_file
+        seconds = durations_file.read(path) if self._settings.workers > 1 else {}
         order = longest_first(self._units, seconds)
         with time_of_plugins() as clock:
             replay = Replay(result, self._units, clock, memory_handlers())

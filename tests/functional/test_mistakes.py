@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from unittest import TestCase
+import os
+from unittest import TestCase, mock
 
 from tests.runs import Project, Run
 
@@ -46,6 +47,17 @@ class Settings(TestCase):
             "workers must be a whole number >= 0 or auto, got 'many' (--aio-workers)",
         )
 
+    def test_environment(self) -> None:
+        """An unknown environment variable; a wrong value, even if the command line wins over it."""
+        with mock.patch.dict(os.environ, NOSE2_AIO_TIMELIMIT="5"):
+            message = "unknown environment variable 'NOSE2_AIO_TIMELIMIT': did you mean"
+            self.assert_refused(self.project().nose2(), f"{message} 'NOSE2_AIO_TIME_LIMIT'?")
+        with mock.patch.dict(os.environ, NOSE2_AIO_WORKERS="-1"):
+            self.assert_refused(
+                self.project("workers = 1").nose2("--aio-workers=2"),
+                "workers must be a whole number >= 0 or auto, got '-1' (NOSE2_AIO_WORKERS)",
+            )
+
     def test_baseline_update(self) -> None:
         """Only the file of a baseline can be updated."""
         hint = "needs the file to update: --aio-baseline FILE"
@@ -76,6 +88,34 @@ class Settings(TestCase):
             "shuffle must be true, false or a seed, a whole number >= 0, got 'test_it' "
             "(--aio-shuffle): write --aio-shuffle=SEED, or put --aio-shuffle after the names of "
             "tests",
+        )
+
+    def test_shards(self) -> None:
+        """A shard that there isn't, and variables of a CI system that say nothing."""
+        rule = "shard must be I/N, two whole numbers with 1 <= I <= N, such as 2/4, got"
+        for text in ("0/4", "5/4", "x", "1/0"):
+            run = self.project().nose2(f"--aio-shard={text}")
+            self.assert_refused(run, f"{rule} {text!r} (--aio-shard)")
+        numbers = "must be whole numbers I and N with 0 <= I < N, got '4' and '4'"
+        for variables, message in (
+            (
+                {"CIRCLE_NODE_INDEX": "4", "CIRCLE_NODE_TOTAL": "4"},
+                f"CIRCLE_NODE_INDEX and CIRCLE_NODE_TOTAL of CircleCI {numbers}",
+            ),
+            (
+                {"CI_NODE_TOTAL": "4"},
+                "GitLab sets CI_NODE_TOTAL and CI_NODE_INDEX, but here CI_NODE_INDEX is not set",
+            ),
+        ):
+            with mock.patch.dict(os.environ, variables):
+                run = self.project("shards = auto").nose2()
+            self.assert_refused(run, f"shards: {message} ([aio] shards)")
+        project = self.project()
+        project.write("durations.txt", "a test")
+        self.assert_refused(
+            project.nose2("--aio-durations-file=durations.txt"),
+            "durations-file: durations.txt can't be read: 'a test' is not a line of a durations "
+            "file (--aio-durations-file)",
         )
 
     def test_interpolation(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -94,7 +93,7 @@ class Placement(Workers):
                 self.assertEqual(others, [])
 
     def test_longest_first(self) -> None:
-        """Tests start by the durations of an earlier report. The output keeps its order."""
+        """Tests start by the durations of an earlier run. The output keeps its order."""
         names = [f"test_{number}" for number in range(5)]
         seconds = {"test_1": 1.0, "test_3": 2.0, "test_0": 0.5, "test_2": 0.1, "test_4": 0.2}
         project = self.project(
@@ -102,14 +101,13 @@ class Placement(Workers):
             "class Case(unittest.TestCase):\n"
             + "".join(f"    def {name}(self): note({name!r})\n" for name in names)
         )
-        report = {"tests": [{"id": f"test_it.Case.{n}", "seconds": s} for n, s in seconds.items()]}
-        project.write("report.json", json.dumps(report))
-        run = project.nose2("-v", "--aio-workers=2", "--aio-report=report.json")
+        lines = [f"test_it.Case.{name}\t{one}\n" for name, one in seconds.items()]
+        project.write("durations.txt", "".join(lines))
+        run = project.nose2("-v", "--aio-workers=2", "--aio-durations-file=durations.txt")
         longest = sorted(seconds, key=lambda name: -seconds[name])
         self.assertEqual(self.notes(project), longest)
         self.assertEqual([name.rpartition(".")[2] for name in run.outcomes], names)
-        project.write("report.json", "no report")
-        project.nose2("--aio-workers=2", "--aio-report=report.json")
+        project.nose2("--aio-workers=2", "--aio-durations-file=new.txt")
         self.assertEqual(self.notes(project), names)
 
     def test_several_at_once(self) -> None:

@@ -155,7 +155,9 @@ class WorkersOfOurs(TestCase):
         reporter = SimpleNamespace(afterTestRun=None)
         plugin.session.hooks.register("afterTestRun", reporter)
         event = SimpleNamespace(
-            executeTests=lambda suite, result: suite(result), result=SimpleNamespace(stop=None)
+            suite=None,
+            executeTests=lambda suite, result: suite(result),
+            result=SimpleNamespace(stop=None),
         )
         with mock.patch("nose2_aio.workers.spawned._process.worker", mock.Mock()):
             self.assertTrue(plugin._has_workers)

@@ -334,14 +334,6 @@ class OfTheRun(TestCase):
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
         self.assertEqual(result.testsRun, 4)
 
-    def test_shuffled(self) -> None:
-        """With ``shuffle`` the tests are shuffled all the same."""
-        what = [Plain("sync") for _ in range(10)]
-        given = settings.resolve({"loop-scope": "run", "shuffle": "0"}, {})
-        found = list(units.shuffled_suite(TestSuite(what), given, is_flat=True))
-        self.assertCountEqual(found, what)
-        self.assertNotEqual([id(one) for one in found], [id(one) for one in what])
-
 
 class Whole(TestCase):
     """Suites that run their tests themselves."""
@@ -521,36 +513,20 @@ class Parts(TestCase):
         self.assertEqual(unit.exclusive_keys["key"], 2)
 
 
-class Shuffled(TestCase):
-    """Random orders."""
-
-    def test_seed(self) -> None:
-        """A seed always gives the same order. Another seed gives another order."""
-        found = [Unit([number], None) for number in range(10)]
-
-        def order(seed: int) -> list[int]:
-            return [unit.tests[0] for unit in units._shuffled(found, seed)]
-
-        self.assertEqual(order(0), [3, 7, 5, 2, 8, 4, 9, 1, 6, 0])
-        self.assertEqual(order(0), order(0))
-        self.assertGreater(len({tuple(order(seed)) for seed in range(20)}), 15)
-        self.assertEqual(sorted(order(2**40)), list(range(10)))
+class Reordered(TestCase):
+    """Suites in another order."""
 
     def test_reordered(self) -> None:
         """The tests move to a new suite, and are deleted after they have run."""
         suite = TestSuite([TestSuite(tests(Fixtures)), TestSuite([Plain("sync")] * 2)])
         told.clear()
-        shuffle = settings.resolve({"shuffle": "1"}, {})
-        self.assertIs(units.shuffled_suite(suite, SETTINGS), suite)
-        self.assertEqual(suite.countTestCases(), 4)
-        found = units.shuffled_suite(suite, shuffle)
+        found = units.reordered(suite, SETTINGS, lambda unit: len(unit.tests))
         self.assertEqual((suite.countTestCases(), found.countTestCases()), (0, 4))
-        self.assertEqual(len(list(found)), 3)
         result = TestResult()
         found(result)
         self.assertEqual(told, ["set up Fixtures", "a", "a", "tear down Fixtures"])
         self.assertEqual(result.testsRun, 4)
-        self.assertEqual(list(found), [None] * 3)
+        self.assertEqual(list(found), [None] * 4)
 
     def test_cleanups(self) -> None:
         """Cleanups that a test adds to a class or module without fixtures are called once."""
@@ -561,39 +537,27 @@ class Shuffled(TestCase):
                 type(self).addClassCleanup(told.append, "class")
                 addModuleCleanup(told.append, "module")
 
-        suite = TestSuite([Adds("sync"), Fixtures("a")])
-        result = TestResult()
-        for seed in ("0", "1"):
-            units.shuffled_suite(suite, settings.resolve({"shuffle": seed}, {}))(result)
-            self.assertEqual(told.count("class"), 1)
-            self.assertEqual(told.count("module"), 1)
-            suite = TestSuite([Adds("sync"), Fixtures("a")])
+        for sign in (1, -1):
+            suite = TestSuite([Adds("sync"), Fixtures("a"), Fixtures("a")])
+            result = TestResult()
+            units.reordered(suite, SETTINGS, lambda unit, by=sign: by * len(unit.tests))(result)
+            self.assertEqual((told.count("class"), told.count("module")), (1, 1))
+            self.assertEqual((result.testsRun, result.errors), (3, []))
             told.clear()
-        self.assertEqual((result.testsRun, result.errors), (4, []))
 
-    def test_flat(self) -> None:
-        """A flat suite has the tests themselves. Suites of the user's stay whole."""
+    def test_whole(self) -> None:
+        """Layers and suites of the user's stay whole."""
 
         class Layer: ...
 
         session: Any = SimpleNamespace()
         layer, users = LayerSuite(session, tests(Other), layer=Layer), Own(tests(Plain))
         plain = tests(Plain)
-        shuffle = settings.resolve({"shuffle": "1"}, {})
         suite = TestSuite([TestSuite(plain), layer, users])
-        found = list(units.shuffled_suite(suite, shuffle, is_flat=True))
-        self.assertCountEqual(found, [*plain, layer, users])
-        self.assertIs(
-            next(iter(units.shuffled_suite(users, shuffle, is_flat=True))),
-            users,
-        )
+        found = list(units.reordered(suite, SETTINGS, lambda unit: -len(unit.tests)))
+        self.assertEqual(found, [layer, users, *plain])
+        self.assertIs(next(iter(units.reordered(users, SETTINGS, id))), users)
         self.assertEqual(users.countTestCases(), 2)
-
-    def test_order(self) -> None:
-        """A line says how to repeat a shuffled order."""
-        self.assertEqual(units.order_note(SETTINGS), [])
-        found = settings.resolve({"shuffle": "7"}, {})
-        self.assertEqual(units.order_note(found), ["shuffled with --aio-shuffle=7"])
 
 
 class Tests(TestCase):

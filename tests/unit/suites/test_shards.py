@@ -1,0 +1,186 @@
+"""nose2_aio.suites.shards"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter
+from types import ModuleType
+from typing import Any
+from unittest import TestCase, TestSuite, mock
+
+from nose2_aio.cases import unittest_internals
+from nose2_aio.config import settings
+from nose2_aio.config.shards import Shard
+from nose2_aio.suites import durations, shards
+
+SETTINGS = settings.resolve({}, {})
+_SUITES = 300
+"""How many random suites there are; benchmarks/shards.py has more of them."""
+
+
+def nothing(*_: Any) -> None:
+    """A test, or a fixture."""
+
+
+def random_suite(numbers: random.Random) -> tuple[list[ModuleType], list[TestCase]]:
+    """Modules with and without fixtures, and the tests of their classes, some of them twice."""
+    modules, tests = [], []
+    for module in range(numbers.randint(1, 4)):
+        name = f"test_{module}"
+        fixtures = {"setUpModule": nothing} if numbers.random() < 0.3 else {}
+        modules.append(ModuleType(name))
+        vars(modules[-1]).update(fixtures)
+        for case in range(numbers.randint(0, 4)):
+            body: dict[str, Any] = {
+                f"t{number}": nothing for number in range(numbers.randint(1, 6))
+            }
+            names = list(body)
+            if numbers.random() < 0.3:
+                body["setUpClass"] = classmethod(nothing)
+            own = type(f"Case{case}", (TestCase,), {"__module__": name, **body})
+            tests += [own(test) for test in names for _ in range(1 + (numbers.random() < 0.1))]
+    return modules, tests
+
+
+def suite_of(tests: list[TestCase], numbers: random.Random) -> TestSuite:
+    """The tests in a random order, in nested suites."""
+    order = sorted(tests, key=lambda _: numbers.random())
+    cut = numbers.randint(0, len(order))
+    return TestSuite([TestSuite(order[:cut]), *order[cut:]])
+
+
+def check(seed: int) -> None:
+    """Each test of a random suite is in exactly one shard, with all that it shares fixtures with.
+
+    Each shard discovers the tests in an order of its own.
+    """
+    numbers = random.Random(seed)
+    modules, tests = random_suite(numbers)
+    seconds = {test.id(): numbers.random() for test in tests if numbers.random() < seed % 3 / 2}
+    count = numbers.randint(1, 9)
+    with mock.patch.dict(sys.modules, {one.__name__: one for one in modules}):
+        parts = [
+            shards.part_of(suite_of(tests, numbers), Shard(number, count), SETTINGS, seconds)
+            for number in range(1, count + 1)
+        ]
+    found = Counter(id(test) for part in parts for test in part.tests)
+    assert found == Counter(map(id, tests)), seed
+    assert len({part.mark for part in parts}) == 1, seed
+    assert {part.total for part in parts} == {len(tests)}, seed
+    owners: dict[Any, set[int]] = {}
+    for number, part in enumerate(parts):
+        for test in part.tests:
+            case = type(test)
+            owner: Any = test.id()
+            if "setUpModule" in vars(modules[int(case.__module__[-1])]):
+                owner = case.__module__
+            elif "setUpClass" in vars(case):
+                owner = case
+            owners.setdefault(owner, set()).add(number)
+    assert all(len(parts_of) == 1 for parts_of in owners.values()), seed
+
+
+class Division(TestCase):
+    """Which tests are in which shard."""
+
+    def test_random(self) -> None:
+        """Each test of random suites is in exactly one shard."""
+        for seed in range(_SUITES):
+            check(seed)
+
+    def parts(self, tests: list[Any], count: int, seconds: dict[str, float]) -> list[list[str]]:
+        """The names of the tests of all shards."""
+        found = []
+        for number in range(1, count + 1):
+            part = shards.part_of(TestSuite(tests), Shard(number, count), SETTINGS, seconds)
+            found.append([test.id().rpartition(".")[2] for test in part.tests])
+        return found
+
+    def test_balanced(self) -> None:
+        """By durations the longest tests come first; without them, by their number."""
+
+        class Case(TestCase):
+            a = b = c = d = e = nothing
+
+        tests = [Case(name) for name in "abcde"]
+        prefix = tests[0].id()[:-1]
+        seconds = {"a": 3, "b": 1, "c": 1, "d": 0.5, "e": 0.5}
+        found = self.parts(tests, 2, {prefix + name: one for name, one in seconds.items()})
+        self.assertEqual(sorted(map(sorted, found)), [["a"], ["b", "c", "d", "e"]])
+        for count in range(1, 7):
+            sizes = [len(part) for part in self.parts(tests, count, {})]
+            self.assertLessEqual(max(sizes) - min(sizes), 1)
+
+    def test_not_loaded(self) -> None:
+        """What reports that something could not be loaded is in all shards."""
+        broken = type("_FailedTest", (TestCase,), {"__module__": "nose2.loader", "x": nothing})("x")
+        self.assertEqual(self.parts([broken], 3, {}), [["x"]] * 3)
+
+    def test_whole(self) -> None:
+        """A suite that runs itself stays together; one without tests counts for nothing."""
+
+        class Own(TestSuite):
+            def run(self, *_: Any) -> Any: ...
+
+        class Case(TestCase):
+            a = b = c = nothing
+
+        tests = [Own([Case("a"), Case("b")]), Case("c"), Own()]
+        self.assertEqual(sorted(map(sorted, self.parts(tests, 2, {}))), [["a", "b"], ["c"]])
+
+
+class Estimates(TestCase):
+    """How long tests will take."""
+
+    def test_unknown(self) -> None:
+        """A test that isn't known counts as the average of its module, or of all tests."""
+
+        class One(TestCase):
+            a = b = c = nothing
+
+        class Other(TestCase):
+            a = nothing
+
+        Other.__module__ = "other"
+        one = One("a").id()[:-2]
+        groups = [[One("a")], [One("b"), One("c")], [Other("a")]]
+        found = durations.estimates(groups, {f"{one}.a": 1, f"{one}.b": 3})
+        self.assertEqual(found, [1_000_000, 5_000_000, 2_000_000])
+        other = Other("a").id()
+        found = durations.estimates(groups, {f"{one}.a": 1, f"{one}.b": 3, other: 0})
+        self.assertEqual(found, [1_000_000, 5_000_000, 500])
+        self.assertIsNone(durations.estimates(groups, {"x": 1}))
+        self.assertIsNone(durations.estimates([], {}))
+
+    def test_owners(self) -> None:
+        """The fixtures of classes, modules and layers count once for a group."""
+
+        class Layer: ...
+
+        class Case(TestCase):
+            layer = Layer
+            a = b = nothing
+
+        tests = [Case("a"), Case("b")]
+        case = f"{__name__}.{Case.__qualname__}"
+        layer = f"{__name__}.{Layer.__qualname__}"
+        seconds = {f"{case}.a": 1, f"{case}.b": 1, case: 2, __name__: 4, layer: 8}
+        self.assertEqual(durations.estimates([tests], seconds), [16_000_000])
+
+    def test_loops(self) -> None:
+        """A test that ran on several loops counts with all of them."""
+
+        class Case(TestCase):
+            a = nothing
+
+        name = Case("a").id()
+        seconds = {f"{name}[asyncio]": 1, f"{name}[uvloop]": 2}
+        self.assertEqual(durations.estimates([[Case("a")]], seconds), [3_000_000])
+
+    def test_names(self) -> None:
+        """A name has one line. Something else than a test has the name of its class."""
+        test = mock.Mock(id=lambda: "test:1\n5, 6")
+        self.assertEqual(durations.name_of(test), "test:1")
+        self.assertEqual(durations.name_of(object()), "object")
+        self.assertEqual(list(unittest_internals.flattened(TestSuite([test]))), [test])
