@@ -135,7 +135,7 @@ def _place(test: Any, event: Any) -> Place | None:
     kind, error, frames = event.exc_info
     is_text = isinstance(frames, str)
     text = frames if is_text else "".join(traceback.format_exception(kind, error, frames))
-    is_group = isinstance(error, BaseExceptionGroup)
+    is_group = issubclass(kind, BaseExceptionGroup)
     head = "" if is_group else text.rpartition(_words(event.exc_info))[0]
     return place_in(head) or place_in(text) or _definition(test)
 
