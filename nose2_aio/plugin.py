@@ -273,7 +273,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         """Report flaky tests in a category of their own, and fixtures by their names."""
         categories, is_failure = event.reportCategories, self.settings.flaky == "fail"
         nose2_cases.name_fixtures(categories)
-        retries.move_to_category(self._test_run.flaky, categories, is_failure=is_failure)
+        retries.move_to_category(self._test_run.failures, categories, is_failure=is_failure)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Print findings that have failed no test."""
@@ -323,7 +323,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
         finally:
             for plugin in self._plugins(_JUNIT):
-                retries.mark_in_junit(plugin, run.flaky)
+                retries.complete_junit(plugin, run.failures, run.found_in)
 
     def _end_stuck(self, start: Any, error: BaseException, frame: FrameType | None) -> None:
         """Report a test that nothing can interrupt, write all reports, and end the process."""

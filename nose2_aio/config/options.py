@@ -229,7 +229,7 @@ OPTIONS = (
         "report",
         baseline_file.check_new_path,
         "FILE",
-        "Write the times and the waits of each coroutine test to this file, as JSON",
+        "Write the outcome, place and time of each test to this file, as JSON",
         is_path=True,
     ),
     Option(

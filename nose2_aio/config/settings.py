@@ -67,7 +67,7 @@ class Settings:
     durations: int | None = None
     """How many of the slowest tests are listed; 0: all; None: no list."""
     report: str = ""
-    """The path of the file for the report on the times and waits of tests; "" for none."""
+    """The path of the file for the report on all tests; "" for none."""
     deadlocks: str = "fail"
     """What to do if nothing can wake a loop: one of ``DEADLOCKS`` in `options`."""
     workers: int = 0

@@ -33,6 +33,7 @@ __all__ = [
     "is_coroutine_tagged",
     "own_keys",
     "own_tags",
+    "read_all",
     "read_checks",
     "read_durations",
     "read_exclusive",
@@ -195,6 +196,23 @@ def read_retries(function: object, owner: type) -> int | None:
     if value is None:
         return class_tags(owner).get("retries")
     return validate_whole(value, least=0, name="retries", place=_place("retries", function))
+
+
+def read_all(function: object, owner: type) -> dict[str, Any]:
+    """Return all tags of a test by their names, with values that JSON has."""
+    timeout, sleep = read_durations(function, owner)
+    found = {
+        "timeout": timeout,
+        "sleep": sleep,
+        "loop": [factory.name for factory in read_loop(function, owner)] or None,
+        "loop_scope": read_loop_scope(owner),
+        "virtual_time": read_virtual_time(function, owner),
+        "checks": read_checks(function, owner) or None,
+        "serial": read_serial(function, owner) or None,
+        "exclusive": read_exclusive(function, owner) or None,
+        "retries": read_retries(function, owner),
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def own_keys(function: object) -> tuple[str, ...]:
