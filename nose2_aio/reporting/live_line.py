@@ -54,6 +54,13 @@ class LiveLine:
         if self.is_at_start and not self._is_writing:
             self._replace(text)
 
+    def end_unfinished(self) -> None:
+        """Begin a new line if the cursor is in the middle of one."""
+        if not self.is_at_start:
+            for stream in self._streams:
+                stream.flush()
+            self._streams[-1].write("\n")
+
     def _write(self, write: Callable[[str], Any], text: str) -> Any:
         self._is_writing = True
         try:

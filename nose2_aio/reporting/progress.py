@@ -68,6 +68,8 @@ class Progress:
         self._began = monotonic()
         self._next = 0.0
         """When the line may be drawn again."""
+        self._has_dots = False
+        """True if nose2 would print dots."""
         self._alarm = Alarm()
         self._tqdm: Any = None
         with contextlib.suppress(ImportError):
@@ -75,6 +77,7 @@ class Progress:
 
     def register(self, hooks: Any, *, has_dots: bool) -> None:
         """Register at the hooks of a nose2 session."""
+        self._has_dots = has_dots
         for name in ("stopTestRun", *(_OUTCOME_HOOKS if has_dots else ())):
             hooks.register(name, self)
         self._set_alarm(self._began)
@@ -84,6 +87,8 @@ class Progress:
         now = monotonic()
         if now >= self._next:
             self._next = now + _INTERVAL
+            if self._has_dots:  # else nose2 has begun a line on a test
+                self._line.end_unfinished()
             self._draw(now)
 
     def end(self, outcome: Outcome) -> None:
@@ -93,8 +98,7 @@ class Progress:
         self._done += isinstance(outcome.test, TestCase)
         if outcome.status in ("failed", "error"):
             self._failed += 1
-            if not self._line.is_at_start:
-                self._write("")
+            self._line.end_unfinished()
             label = "FAIL" if outcome.status == "failed" else "ERROR"
             self._write(str(FailureLine(label, outcome)))
 

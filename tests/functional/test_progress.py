@@ -26,6 +26,7 @@ class Account(unittest.TestCase):
 
     async def test_3_fails(self):
         await asyncio.sleep(0.2)
+        print("unfinished", end="")
         self.fail("no money")
 
     def test_4_blocks(self):
@@ -38,9 +39,8 @@ class Account(unittest.TestCase):
     def test_6_skipped(self):
         pass
 """
-PRINTED = {"printed", "no end of a line"}
-FAIL = "FAIL test_account.Account.test_3_fails, test_account.py:17: AssertionError: no money"
-ERROR = "ERROR test_account.Account.test_5_errs, test_account.py:23: KeyError: 1"
+FAIL = "FAIL test_account.Account.test_3_fails, test_account.py:18: AssertionError: no money"
+ERROR = "ERROR test_account.Account.test_5_errs, test_account.py:24: KeyError: 1"
 
 
 @skipIf(sys.platform == "win32", "there are no pseudo-terminals")
@@ -55,7 +55,13 @@ class Shown(TestCase):
         Nothing else is left of the progress.
         """
         project = Project(self, test_account=CODE)
-        for switches in ([], ["--aio-workers=2"], ["-B"], ["-v", "--aio-workers=2"]):
+        end = "no end of a line"
+        for switches, printed in (
+            ([], ["printed", end, "unfinished"]),
+            (["--aio-workers=2"], ["printed", f"{end}unfinished"]),
+            (["-B"], [end]),
+            (["-v", "--aio-workers=2"], []),
+        ):
             with self.subTest(switches):
                 terminal = Terminal()
                 code = terminal.nose2(*switches, folder=project.folder)
@@ -67,8 +73,7 @@ class Shown(TestCase):
                 lines = head.splitlines()
                 self.assertLess(lines.index(FAIL), lines.index(ERROR))
                 self.assertNotIn("of 6 tests", head)
-                if "-v" not in switches:
-                    printed = {"no end of a line"} if "-B" in switches else PRINTED
+                if printed:
                     self.assertEqual({*lines}, {*printed, FAIL, ERROR, ""})
 
     def test_line(self) -> None:

@@ -55,6 +55,18 @@ class Line(TestCase):
         self.line.draw("two")
         self.assertEqual(self.written(), "beginend\ntwo")
 
+    def test_unfinished(self) -> None:
+        """A line that a test has left unfinished can be ended, with all that is not flushed yet."""
+        with io.TextIOWrapper(io.BytesIO(), write_through=False) as other:
+            line = LiveLine(self.side, [other, self.stream])
+            line.end_unfinished()
+            other.write("begin")
+            line.end_unfinished()
+            self.assertEqual(other.buffer.getvalue(), b"begin")
+            line.draw("one")
+            line.close()
+        self.assertEqual(self.written(), "\none~")
+
     def test_reentrant(self) -> None:
         """A signal handler that runs while a stream writes draws nothing."""
         with mock.patch.object(self.line, "_streams", [io.StringIO()]):

@@ -20,11 +20,13 @@ except ImportError:
 class Line:
     """Keeps what is drawn."""
 
-    is_at_start = True
-
     def __init__(self) -> None:
         self.drawn: list[str] = []
         self.draw = self.drawn.append
+        self.ended = 0
+
+    def end_unfinished(self) -> None:
+        self.ended += 1
 
 
 class Shown(TestCase):
@@ -66,14 +68,11 @@ class Shown(TestCase):
         one = self.progress()
         for status in ("passed", "failed", "skipped", "unexpected success"):
             one.end(self.outcome(status))
-        self.line.is_at_start = False
         one.end(self.outcome("error", test=object()))
         self.run_state.is_replaying = True
         one.end(self.outcome("failed"))
         one.begin(None)
-        self.assertEqual(
-            self.written, ["FAIL test_x: KeyError: 1", "", "ERROR test_x: KeyError: 1"]
-        )
+        self.assertEqual(self.written, ["FAIL test_x: KeyError: 1", "ERROR test_x: KeyError: 1"])
         self.assertEqual(self.line.drawn, ["4 of 1,200 tests, 2 failed"])
 
     def test_rate(self) -> None:
@@ -136,6 +135,8 @@ class Shown(TestCase):
             names = {call.args[0] for call in hooks.register.call_args_list}
             self.assertIn("stopTestRun", names)
             self.assertEqual("reportSuccess" in names, has_dots)
+            one.begin(None)
+            self.assertEqual(self.line.ended, 1)
             for name in names - {"stopTestRun"}:
                 event = SimpleNamespace(handled=False)
                 getattr(one, name)(event)
