@@ -191,7 +191,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
                 self.session.hooks.hooks.pop(hook, None)
         else:
-            Feedback(self._test_run).begin(self.session.hooks, self._plugins(_REPORTER))
+            Feedback(self._test_run).begin(self.session, self._plugins(_REPORTER))
             self._test_run.outcomes.register(self.session.hooks)
         if self._has_names or self._is_on(_ATTRIB):
             by = "name" if self._has_names else "-A or -E"

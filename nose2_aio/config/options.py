@@ -288,6 +288,13 @@ OPTIONS = (
         const="true",
     ),
     Option(
+        "progress",
+        _choice_parser(FEEDBACK),
+        "|".join(FEEDBACK),
+        "On a terminal, show how far the run is, and each failure when it happens (default auto; "
+        "off: nose2's dots)",
+    ),
+    Option(
         "shard",
         shards.parse,
         "I/N",

@@ -81,6 +81,8 @@ class Settings:
     """How often each test is run."""
     shuffle: int | None = None
     """The seed of the random order that units run in; None: in the order of the suite."""
+    progress: str = "auto"
+    """Whether a terminal shows the progress: one of ``FEEDBACK`` in `options`."""
     shard: Shard | None = None
     """The shard of the suite that this run is; None: all tests run."""
     shards: str = "off"

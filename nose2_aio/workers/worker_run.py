@@ -113,12 +113,15 @@ class WorkerRun:
             for one in self._intervals.concurrent(*self._places[id(test)])
         ]
 
+    def running(self) -> list[tuple[str, float]]:
+        """Return the ids of the tests that run, and for how many seconds they have run."""
+        return [] if self._pool is None else self._pool.running()
+
     def describe_running(self) -> str:
         """Return which tests run now. Each busy worker prints where its own test waits."""
         assert self._pool is not None
         self._pool.signal(signal.SIGQUIT)
-        tests = self._pool.running()
-        lines = [f"{name} has run for {seconds:.2f} s" for name, seconds in tests]
+        lines = [f"{name} has run for {seconds:.2f} s" for name, seconds in self.running()]
         return "\n".join(["", "These tests run in worker processes:", *lines, ""])
 
     def suspend(self) -> None:
