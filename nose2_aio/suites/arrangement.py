@@ -11,7 +11,7 @@ This happens once, in the main process. A spawned worker loads the suite again, 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 from unittest import TestSuite
 
@@ -20,6 +20,9 @@ from nose2_aio.config import baseline_file, durations_file
 from nose2_aio.config.settings import Settings
 from nose2_aio.config.shards import Shard
 from nose2_aio.suites import shards, units
+from nose2_aio.suites.last_failed import LastFailed
+from nose2_aio.suites.names import is_load_failure
+from nose2_aio.suites.units import Unit
 
 __all__ = ["Arrangement", "arranged", "order_note"]
 
@@ -37,7 +40,7 @@ class Arrangement(NamedTuple):
     """Which part of the suite is left, in words; "" for all of it."""
 
 
-def arranged(suite: Any, settings: Settings) -> Arrangement:
+def arranged(suite: Any, settings: Settings, failed: LastFailed) -> Arrangement:
     """Return the suite to run. Its tests may move there."""
     lines: list[str] = []
     part = ""
@@ -47,10 +50,38 @@ def arranged(suite: Any, settings: Settings) -> Arrangement:
         part = f"it was {settings.shard}" * (settings.shard.count > 1)
     elif settings.shards == "auto":
         lines.append("shards = auto, but no CI system has set its variables: all tests run")
-    if settings.shuffle is not None:
-        numbers = random.Random(settings.shuffle)  # noqa: S311 -- random() is the same everywhere
-        suite = units.reordered(suite, settings, lambda _: numbers.random())
+    if settings.last_failed or settings.failed_first:
+        tests, line = _failed(suite, settings, failed)
+        lines.append(line)
+        if settings.last_failed and tests:
+            suite = _with(suite, tests)
+            part = "only tests ran that had failed"
+    if settings.shuffle is not None or settings.failed_first:
+        suite = units.reordered(suite, settings, _rank(settings, failed))
     return Arrangement(suite, lines, part)
+
+
+def _failed(suite: Any, settings: Settings, failed: LastFailed) -> tuple[list[Any], str]:
+    """Return the tests to run that failed last, and a line on them."""
+    every = list(unittest_internals.flattened(suite))
+    found = [test for test in every if failed.has(test)]
+    name = "last-failed" if settings.last_failed else "failed-first"
+    if not found:
+        return [], f"{name}: none of these tests failed last, so all run"
+    first = "" if settings.last_failed else " run first"
+    line = f"{name}: {len(found):,} of {len(every):,} tests{first}"
+    return [*found, *filter(is_load_failure, every)], line
+
+
+def _rank(settings: Settings, failed: LastFailed) -> Callable[[Unit], Any]:
+    """Return the function that gives each unit its place."""
+    numbers = random.Random(settings.shuffle)  # noqa: S311 -- random() is the same everywhere
+
+    def rank(unit: Unit) -> tuple[bool, float]:
+        is_later = not (settings.failed_first and any(map(failed.has, unit.tests)))
+        return is_later, 0.0 if settings.shuffle is None else numbers.random()
+
+    return rank
 
 
 def order_note(settings: Settings) -> list[str]:
