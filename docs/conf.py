@@ -12,6 +12,7 @@ html_theme = "furo"
 html_copy_source = False
 extensions = ["sphinx.ext.autodoc", "from_code"]
 exclude_patterns = ["_build"]
+highlight_language = "none"
 default_role = "py:obj"
 nitpick_ignore_regex = [("py:.*", r"\.?(asyncio|time|unittest)\..*")]
 autodoc_typehints = "none"

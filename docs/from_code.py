@@ -45,11 +45,21 @@ def default(option: Option) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value or "none")
 
 
+def without_default(text: str) -> str:
+    """Return a help text without its default, which has a line of its own."""
+    text = re.sub(r" \(default:? [^():;]*\)", "", text)
+    return re.sub(r"\(default:? [^():;]*; ", "(", text)
+
+
 class SettingDirective(SphinxDirective):
     """Describe a setting."""
 
     required_arguments = 1
-    option_spec: ClassVar = {"default": directives.unchanged, "example": directives.unchanged}
+    option_spec: ClassVar = {
+        "default": directives.unchanged,
+        "value": directives.unchanged,
+        "example": directives.unchanged,
+    }
     has_content = True
 
     def run(self) -> list[nodes.Node]:
@@ -63,6 +73,7 @@ class SettingDirective(SphinxDirective):
         else:
             kind = TYPES[option.metavar]
             example = EXAMPLES.get(option.metavar, "")
+        kind = self.options.get("value", kind)
         example = self.options.get("example", example)
         option.parse(example, name=option.key, place="docs")
         switch = f"``--aio-{option.key}``"
@@ -73,12 +84,12 @@ class SettingDirective(SphinxDirective):
         variable = f"NOSE2_AIO_{option.name.upper()}={example}"
         lines = [
             f".. confval:: {option.key}",
-            f"   :type: {kind}",
-            f"   :default: ``{usual}``",
             "",
-            f"   {option.help}.",
+            f"   {without_default(option.help)}.",
             "",
-            f"   Example: ``{option.key} = {example}``, {switch} or ``{variable}``",
+            f"   | Value: {kind}",
+            f"   | Default: ``{usual}``",
+            f"   | Example: ``{option.key} = {example}``, {switch} or ``{variable}``",
             "",
             *(f"   {line}" for line in self.content),
         ]

@@ -1,5 +1,7 @@
 """Run coroutine tests for real: a nose2 plugin, and two engines for any runner."""
 
+from nose2_aio import errors
+from nose2_aio.cases.guarding import guard
 from nose2_aio.config.tags import (
     checks,
     exclusive,
@@ -11,7 +13,8 @@ from nose2_aio.config.tags import (
     timeout,
     virtual_time,
 )
-from nose2_aio.errors import AioError
+from nose2_aio.errors import *  # noqa: F403 -- all of them are public
+from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.plugin import AioPlugin
 from nose2_aio.running.async_contexts import (
     enter_async_context,
@@ -20,10 +23,14 @@ from nose2_aio.running.async_contexts import (
 )
 from nose2_aio.running.decorators import run_forever, run_until_complete
 from nose2_aio.running.loop_contexts import child_loop, clock, current_loop, virtual_clock
+from nose2_aio.testcase import TestCase, TestCaseMixin
 
+__version__ = "0.1.0"
 __all__ = [
-    "AioError",
     "AioPlugin",
+    "Clock",
+    "TestCase",
+    "TestCaseMixin",
     "checks",
     "child_loop",
     "clock",
@@ -32,6 +39,7 @@ __all__ = [
     "enter_class_async_context",
     "enter_module_async_context",
     "exclusive",
+    "guard",
     "loop",
     "loop_scope",
     "retries",
@@ -43,3 +51,4 @@ __all__ = [
     "virtual_clock",
     "virtual_time",
 ]
+__all__ += errors.__all__

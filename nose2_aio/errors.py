@@ -1,7 +1,7 @@
-"""The exceptions of this package. All are subclasses of `AioError`.
+"""The exceptions of this package, subclasses of `AioError`, and its warning.
 
-Each has its whole message as its only argument. So it can be pickled, and sent from a worker
-process.
+Each exception has its whole message as its only argument. So it can be pickled, and sent from a
+worker process.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = [
     "AbandonedLoopError",
     "AioError",
+    "AioWarning",
     "CheckError",
     "DeadlockError",
     "DefinitionError",
@@ -27,6 +28,10 @@ __all__ = [
 
 class AioError(Exception):
     """The base class of all exceptions of this package."""
+
+
+class AioWarning(UserWarning):
+    """What is not in the report of a test: other runners than nose2 show it as a warning."""
 
 
 class InvalidValueError(AioError, ValueError):

@@ -43,7 +43,7 @@ from nose2.events import OutcomeDetailEvent, Plugin, StopTestRunEvent, TestOutco
 from nose2.result import FAIL
 
 from nose2_aio.cases import generator_tests, nose2_cases, unittest_internals
-from nose2_aio.config import config_files, switches
+from nose2_aio.config import config_files, environment, switches
 from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import InvalidValueError, WorkerStartError
@@ -101,12 +101,17 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     @functools.cached_property
     def settings(self) -> Settings:
-        """The settings of file and command line; in a worker process, those of the file."""
-        return resolve(self._file, self.command_line, everywhere=self.session.config.defaults())
+        """The settings; in a worker process of nose2, the file has all of them."""
+        everywhere = self.session.config.defaults()
+        return resolve(self._file, self.command_line, everywhere, self._environment)
 
     @functools.cached_property
     def _file(self) -> dict[str, str]:
-        return config_files.read(self.session)
+        return config_files.read(self.session, config_files.read_by_nose2())
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {} if self._is_worker else environment.read(os.environ)
 
     @functools.cached_property
     def _test_run(self) -> Run:
@@ -159,7 +164,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         config = self.session.config
         if not config.has_section(SECTION):
             config.add_section(SECTION)
-        for key, text in {**self._file, **self.command_line}.items():
+        for key, text in {**self._file, **self._environment, **self.command_line}.items():
             config.set(SECTION, key, text.replace("%", "%%"))
         config.set(SECTION, "shuffle", "false")  # the shares are in order already
 
@@ -197,7 +202,9 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         if self._has_names or self._is_on(_ATTRIB):
             by = "name" if self._has_names else "-A or -E"
             self._test_run.part = f"its tests were selected by {by}"
-        self._check_mp()
+        conflict = self.settings.conflict_with_mp() if self._is_on(_MP) else ""
+        if conflict:
+            self.session.argparse.exit(2, f"nose2: error: {conflict}\n")
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if process_end.will_exit() and not self.settings.workers:
@@ -269,7 +276,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         """Report flaky tests in a category of their own, and fixtures by their names."""
         categories, is_failure = event.reportCategories, self.settings.flaky == "fail"
         nose2_cases.name_fixtures(categories)
-        retries.move_to_category(self._test_run.flaky, categories, is_failure=is_failure)
+        retries.move_to_category(self._test_run.failures, categories, is_failure=is_failure)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Print findings that have failed no test."""
@@ -319,7 +326,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             self.session.argparse.exit(2, f"nose2: error: {error}\n")
         finally:
             for plugin in self._plugins(_JUNIT):
-                retries.mark_in_junit(plugin, run.flaky)
+                retries.complete_junit(plugin, run.failures, run.found_in)
 
     def _end_stuck(self, start: Any, error: BaseException, frame: FrameType | None) -> None:
         """Report a test that nothing can interrupt, write all reports, and end the process."""
@@ -369,12 +376,6 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             unittest_internals.forget_previous_class(result)
             if self._last_stop is not None:  # nose2 sends it after this
                 self._last_stop.metadata[_FOUND] = self._test_run.take()
-
-    def _check_mp(self) -> None:
-        """End the run if a setting doesn't work with nose2's plugin ``mp``."""
-        conflict = self.settings.conflict_with_mp() if self._is_on(_MP) else ""
-        if conflict:
-            self.session.argparse.exit(2, f"nose2: error: {conflict}\n")
 
     def _is_on(self, module: str) -> bool:
         """True if a plugin of this nose2 module is registered."""

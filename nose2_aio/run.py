@@ -33,6 +33,7 @@ from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
 from nose2_aio.reporting.durations import Durations
 from nose2_aio.reporting.repeats import PassCounts
+from nose2_aio.reporting.report_file import ReportFile
 from nose2_aio.reporting.timings import PartialTimings, Timings
 from nose2_aio.running import interrupts, process_end
 from nose2_aio.running.interrupts import Interrupts
@@ -40,7 +41,7 @@ from nose2_aio.running.slow_tests import Running
 from nose2_aio.suites import loop_variants, units
 from nose2_aio.workers import spawned
 from nose2_aio.workers.recording import Describe
-from nose2_aio.workers.retries import Failures, Flaky, retry
+from nose2_aio.workers.retries import Failure, Failures, retry
 from nose2_aio.workers.worker_run import WorkerRun
 
 __all__ = ["Execute", "Found", "Run"]
@@ -102,15 +103,15 @@ class Run:
         self.failures = Failures()
         self.outcomes = OutcomeRecorder()
         self._pass_counts = PassCounts()
+        self._report_file = ReportFile(settings.report)
         self.outcomes.listeners += [
             *[self._pass_counts] * (settings.repeat > 1),
             *[self.check_results.baseline] * bool(settings.baseline),
             *[self.durations] * bool(settings.durations_file),
+            *[self._report_file] * bool(settings.report),
         ]
         self.part = ""
         """Which part of the suite was chosen to run; "" for all of it."""
-        self.flaky: list[Flaky] = []
-        """The tests that have failed, and have passed when they were run again."""
         self._planned = 0
         """How many tests are to run."""
         self._workers: WorkerRun | None = None
@@ -186,9 +187,7 @@ class Run:
             return
         workers = self._workers or WorkerRun([], self.settings, self, describe)
         try:
-            self.flaky, line = retry(
-                self.failures, self.settings, workers.run_alone, workers.concurrent_tests
-            )
+            line = retry(self.failures, self.settings, workers.run_alone, workers.concurrent_tests)
         except WorkerStartError as error:
             line = f"retries: failed tests could not be run again: {error}"
         if line:
@@ -352,6 +351,9 @@ class Run:
     def report(self) -> list[str]:
         """Return lines on findings that have failed no test, and on the slowest tests."""
         return [
+            *self._report_file.write(
+                self.timings, {one.name: (one.tries, bool(one.flaky)) for one in self.failures}
+            ),
             *self.check_results.report(self._entries, self._told),
             *self.check_results.baseline.report(self.part, self._planned),
             *self.timings.report(),
@@ -359,19 +361,20 @@ class Run:
             *self._pass_counts.lines(),
         ]
 
-    def details(self, outcome: Any) -> list[str]:
-        """Return what to add to the report of a failure, given nose2's event for it.
+    def details(self, event: Any) -> list[str]:
+        """Return what to add to the report of a failure, given nose2's event for it."""
+        failure = self.failures.reported_by(event)
+        if failure is None:
+            return []
+        self._told.add(failure.test.id())
+        return self.found_in(failure)
 
-        That says that the test is flaky, and what the checks have found in it.
-        """
-        details = [f"{one.note}\n" for one in self.flaky if outcome is one.events[0]]
-        name = self.failures.name_of(outcome)
-        entries = [one for one in self._entries if one.name == name and not one.has_passed]
-        if entries:
-            self._told.add(name)
-            error = outcome.exc_info[1] if outcome.exc_info else None
-            details += self.check_results.details(entries, error)
-        return details
+    def found_in(self, failure: Failure) -> list[str]:
+        """Return lines on a failed test: if it is flaky, and what the checks have found in it."""
+        name, error = failure.test.id(), failure.events[0].exc_info[1]
+        found = [one for one in self._entries if one.name == name and not one.has_passed]
+        flaky = [f"{failure.flaky}\n"] if failure.flaky else []
+        return flaky + (self.check_results.details(found, error) if found else [])
 
     def final_notes(self, ran: int) -> list[str]:
         """Return the lines for the end of the run; ``ran`` is the number of tests that ran."""

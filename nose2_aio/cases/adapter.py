@@ -51,8 +51,10 @@ from nose2_aio.running.slow_tests import Running
 
 __unittest = True
 
-__all__ = ["Adapter", "stepping_in"]
+__all__ = ["Adapter", "in_charge", "stepping_in"]
 
+_ADAPTER = "__nose2_aio_adapter__"
+"""The attribute of our ``doCleanups`` with the adapter that it belongs to."""
 _NO_SET_UP = TestCase.setUp
 _NO_TEAR_DOWN = TestCase.tearDown
 
@@ -81,6 +83,7 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
             return adapter.end(test, is_passed=is_passed)
         return is_passed
 
+    setattr(do_cleanups, _ADAPTER, adapter)
     setattr(TestCase, unittest_internals.CLEANUP_HOOK, call_cleanup)
     TestCase.doCleanups = do_cleanups  # type: ignore[assignment,method-assign]
     try:
@@ -96,17 +99,26 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
         adapter.close()
 
 
+def in_charge() -> Adapter | None:
+    """Return the adapter that steps in now; None if none does."""
+    found: Adapter | None = getattr(TestCase.doCleanups, _ADAPTER, None)
+    return found
+
+
 @contextmanager
 def _recording_drops(attribution: Attribution) -> Iterator[None]:
     if not attribution.are_unawaited_checked:
         yield
         return
+    known = attribution.known_filters
+    if known is None:
+        known = attribution.known_filters = list(unawaited.active_filters())
 
     def note(coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
         return attribution.note_unawaited(coroutine, is_late=is_late)
 
     with (
-        unawaited.intercept_drops(note, lambda: attribution.warnings_filters),
+        unawaited.intercept_drops(note, lambda: attribution.warnings_filters, known),
         mock_calls.intercept_calls(attribution.note_handed),
     ):
         yield
@@ -119,6 +131,8 @@ class Adapter:
     """The test that runs, or that ran last."""
     do_cleanups: Callable[[TestCase], Any] = TestCase.doCleanups
     """Calls the cleanups of a test, as unittest does."""
+    tell: Callable[[], None] | None = None
+    """Called at the end of each test; what it raises fails the test."""
     _began = 0.0
     """When the test began, by the real clock; 0 between two tests."""
 
@@ -146,6 +160,11 @@ class Adapter:
         self.test = None
         self._time_limits.close()
 
+    @property
+    def is_busy(self) -> bool:
+        """True while unittest runs the test."""
+        return self.test is not None and unittest_internals.is_running(self.test)
+
     def running(self) -> Running | None:
         """Return the fixture or the test that runs; None between two of them."""
         if self._fixtures.running is not None:
@@ -167,7 +186,7 @@ class Adapter:
         elif unittest_internals.is_isolated(case):
             self._isolated.attach(test, self.attribution.problems)
         else:
-            _check_fixtures(test)
+            self._check_fixtures(test)
         if case in self.definitions.suspicions:
             self.definitions.attach(test)
         scopes, limits = self._scopes, self._limits
@@ -180,7 +199,11 @@ class Adapter:
         ):
             limits.begin_before_set_up(test)
             if limits.mistake is not None:
-                test.__dict__[unittest_internals.SET_UP_HOOK] = partial(_fail, test, limits.mistake)
+                self.fail(test, limits.mistake)
+
+    def fail(self, test: TestCase, error: BaseException) -> None:
+        """Let a test that is about to run fail with an error, before its ``setUp``."""
+        test.__dict__[unittest_internals.SET_UP_HOOK] = partial(_fail, test, error)
 
     def detach(self) -> None:
         """End the time of the test, when unittest is done with it."""
@@ -240,6 +263,8 @@ class Adapter:
         if self.attribution.has_problems(test, keeps_attributes=scopes.layered_test is test):
             check = partial(self.attribution.check, test, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, check)
+        if self.tell is not None:
+            is_passed = self._attempt(test, is_passed, self.tell)
         waits, self._time_limits.waits = self._time_limits.waits, None
         if waits is not None and (
             self.attribution.has_run_coroutine or self._isolated.test is test
@@ -331,6 +356,18 @@ class Adapter:
         if value is not None:
             self._fixtures.finish_call(key, is_last, value, fixture)
 
+    def _check_fixtures(self, test: TestCase) -> None:
+        """Let a test fail if its class calls its tests itself, but not its async fixtures."""
+        if not unittest_internals.is_set_up_by_unittest(type(test)):
+            return
+        for fixture in filter(coroutines.is_declared, (test.setUp, test.tearDown)):
+            message = (
+                f"{locations.describe(fixture)}: {type(test).__name__} overrides "
+                f"{unittest_internals.TEST_HOOK} to call its tests by itself, so its fixtures are "
+                "not awaited.\nRemove that, or make the fixture a plain function."
+            )
+            self.fail(test, DefinitionError(message))
+
     def _attempt(self, test: TestCase, is_passed: Any, end: Callable[[], None]) -> Any:
         """Do a last step of a test; if that fails, the test does. Return whether it has passed."""
         try:
@@ -355,25 +392,6 @@ def _raise(error: BaseException, *_: Any) -> None:
     raise error
 
 
-def _check_fixtures(test: TestCase) -> None:
-    """Let a test fail if its class calls its tests itself, but not its async fixtures."""
-    for name in ("setUp", "tearDown"):
-        fixture = getattr(test, name)
-        is_called = unittest_internals.is_set_up_by_unittest(type(test))
-        if is_called and coroutines.is_declared(fixture):
-            test.__dict__[unittest_internals.SET_UP_HOOK] = partial(_refuse, test, fixture)
-
-
 def _fail(test: TestCase, error: BaseException) -> None:
     del test.__dict__[unittest_internals.SET_UP_HOOK]
     raise error
-
-
-def _refuse(test: TestCase, fixture: Any) -> None:
-    del test.__dict__[unittest_internals.SET_UP_HOOK]
-    raise DefinitionError(
-        f"{locations.describe(fixture)}: {type(test).__name__} overrides "
-        f"{unittest_internals.TEST_HOOK} to call its tests by itself, so its fixtures are not "
-        "awaited.\n"
-        "Remove that, or make the fixture a plain function."
-    )

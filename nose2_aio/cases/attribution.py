@@ -57,6 +57,8 @@ class Attribution:
     """True if the test has run a coroutine, or is about to."""
     warnings_filters: object = None
     """The warnings filters that were active when the test began."""
+    known_filters: list[Any] | None = None
+    """The warnings filters from before the run; None if it has not begun."""
     _test: TestCase | None = None
     """The test that runs, or that ran last."""
     _is_collecting = False

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -31,7 +32,7 @@ from nose2_aio.running import coroutines
 
 __unittest = True
 
-__all__ = ["Definitions"]
+__all__ = ["Definitions", "async_fixtures_of_module", "never_runs"]
 
 _SET_UP_OF_ISOLATED = "asyncSetUp"
 _FIXTURES_OF_ISOLATED = (_SET_UP_OF_ISOLATED, "asyncTearDown")
@@ -70,7 +71,7 @@ class Definitions:
         for name in unittest_internals.called_by_unittest(case):
             function = getattr(case, name)
             if coroutines.is_declared(function):
-                found.mistake = _never_runs(function)
+                found.mistake = never_runs(function)
                 own = unittest_internals.own_method(case, name)
                 self._replacements[_base(case, name), name] = own
         if getattr(case, unittest_internals.TEST_HOOK) is unittest_internals.call_test_method:
@@ -190,13 +191,22 @@ def _hidden(test: TestCase) -> Any:
     return next(filter(coroutines.is_declared, inner), None)
 
 
-def _never_runs(function: Any) -> DefinitionError:
+def never_runs(function: Any) -> DefinitionError:
+    """Return the error for a method by which unittest runs a test, and which is async."""
     name = function.__name__
     return DefinitionError(
         f"{locations.describe(function)}: 'async def {name}' would never run: unittest calls "
         f"{name} to run a test, and does not await it.\n"
         "Make it a plain function, or give it another name."
     )
+
+
+def async_fixtures_of_module(case: type) -> list[Any]:
+    """Return the coroutine functions among the fixtures and cleanups of the module of a class."""
+    module = sys.modules.get(case.__module__)
+    found = [getattr(module, name, None) for name in ("setUpModule", "tearDownModule")]
+    found += [function for function, *_ in unittest_internals.cleanups_of(None)]
+    return [*filter(coroutines.is_declared, found)]
 
 
 def _fail(test: TestCase, error: DefinitionError, *_: Any) -> None:

@@ -39,7 +39,7 @@ from nose2_aio.running.host import never
 
 __unittest = True
 
-__all__ = ["FixtureWrappers"]
+__all__ = ["FixtureWrappers", "wrapper"]
 
 _Call = Callable[..., Any]
 _MARK = "__nose2_aio_wrapper__"
@@ -73,7 +73,7 @@ class FixtureWrappers:
             replace = partial(_replace, undo)
 
             def do_class_cleanups(case: type[TestCase]) -> None:
-                self._do_class_cleanups(case)
+                self.do_class_cleanups(case)
 
             replace(TestCase, "doClassCleanups", classmethod(do_class_cleanups))
             replace(unittest.case, "doModuleCleanups", self._do_module_cleanups)
@@ -103,11 +103,11 @@ class FixtureWrappers:
         for fixture in ("setUpModule", "tearDownModule"):
             function = getattr(module, fixture, None)
             if function is not None and not hasattr(function, _MARK):
-                self._note_async_fixture(scope_key, function)
+                self.note_async_fixture(scope_key, function)
                 replace(
                     module,
                     fixture,
-                    _wrapper(partial(self._call_in_module, scope_key, function), function),
+                    wrapper(partial(self._call_in_module, scope_key, function), function),
                 )
 
     def _call_in_module(self, scope_key: ScopeKey, function: _Call) -> Any:
@@ -155,12 +155,13 @@ class FixtureWrappers:
                 if not _can_be_wrapped(function):
                     continue
                 if base is defined[0]:
-                    self._note_async_fixture(scope_keys.of_class(case, self._settings), function)
+                    self.note_async_fixture(scope_keys.of_class(case, self._settings), function)
                 if not hasattr(function, _MARK):
-                    wrapper = _wrapper(partial(self._call_in_class, found), function)
-                    replace(base, name, classmethod(wrapper))
+                    wrapped = wrapper(partial(self.call_in_class, found), function)
+                    replace(base, name, classmethod(wrapped))
 
-    def _call_in_class(self, found: Any, case: type[TestCase]) -> Any:
+    def call_in_class(self, found: Any, case: type[TestCase]) -> Any:
+        """Call ``setUpClass`` or ``tearDownClass``; ``found`` is what a class defines."""
         method = found.__get__(None, case) if hasattr(found, "__get__") else found
         if event_loops.is_running():
             return method()
@@ -192,10 +193,10 @@ class FixtureWrappers:
             found = vars(layer).get(name)
             # nose2 raises an error for anything else
             if isinstance(found, classmethod) and not hasattr(found.__func__, _MARK):
-                replace(layer, name, classmethod(_wrapper(partial(call, found), found.__func__)))
+                replace(layer, name, classmethod(wrapper(partial(call, found), found.__func__)))
                 if name == "tearDown":
                     for function in nose2_cases.class_fixtures(layer, found.__func__):
-                        self._note_async_fixture(
+                        self.note_async_fixture(
                             scope_keys.of_layer(layer, self._settings), function
                         )
 
@@ -232,7 +233,7 @@ class FixtureWrappers:
             return method(*args)
         return self._fixtures.call(scope_keys.of_test(test, self._settings), never, method, *args)
 
-    def _do_class_cleanups(self, case: type[TestCase]) -> None:
+    def do_class_cleanups(self, case: type[TestCase]) -> None:
         """Call the cleanups of a class, in place of `TestCase.doClassCleanups`."""
         errors: list[Any] = []
         case.tearDown_exceptions = errors  # type: ignore[attr-defined]
@@ -307,7 +308,8 @@ class FixtureWrappers:
             what = "was cancelled" if is_cancelled else f"raised {type(error).__name__}"
             raise FixtureExitError(f"{locations.describe(function)}: it {what}") from error
 
-    def _note_async_fixture(self, scope_key: ScopeKey, function: Any) -> None:
+    def note_async_fixture(self, scope_key: ScopeKey, function: Any) -> None:
+        """Note that a scope has a fixture, if that is a coroutine function."""
         if inspect.iscoroutinefunction(locations.unwrap(function)):
             self._scopes.note_async_fixture(scope_key)
 
@@ -341,8 +343,11 @@ def _replace(undo: ExitStack, target: Any, name: str, wrapper: Any) -> None:
     setattr(target, name, wrapper)
 
 
-def _wrapper(call_fixture: _Call, function: Any) -> _Call:
-    """Return a function that looks like ``function`` and calls ``call_fixture``."""
+def wrapper(call_fixture: _Call, function: Any, mark: str = _MARK) -> _Call:
+    """Return a function that looks like ``function`` and calls ``call_fixture``.
+
+    It has an attribute of the name ``mark``.
+    """
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -354,5 +359,5 @@ def _wrapper(call_fixture: _Call, function: Any) -> _Call:
     with suppress(ValueError):  # some builtins have none
         # nose2 counts the arguments of layers' fixtures
         call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    setattr(call, _MARK, True)
+    setattr(call, mark, True)
     return call

@@ -17,7 +17,7 @@ from unittest import TestCase
 from nose2_aio.cases import nose2_cases
 from nose2_aio.errors import AioError, UnsentError
 from nose2_aio.introspection import locations
-from nose2_aio.reporting.outcomes import FAILED, Listener, Outcome, Place, place_in
+from nose2_aio.reporting.outcomes import FAILED, FINDING, Listener, Outcome, Place, place_in
 
 __all__ = ["OutcomeRecorder", "outcome_of"]
 
@@ -72,8 +72,18 @@ def outcome_of(test: Any, events: Sequence[Any], seconds: float = 0.0) -> Outcom
     failures = [event for event in events if _status(event) in FAILED]
     event = (failures or events or [None])[0]
     status = _status(event) if failures else (statuses or ["passed"])[-1]
+    is_test = isinstance(test, TestCase)
+    function, owner = nose2_cases.function_and_owner(test) if is_test else (None, object)
     return Outcome(
-        test, _name(test), status, seconds, _message(event), _place(test, event), tuple(events)
+        test,
+        _name(test),
+        status,
+        seconds,
+        _message(event),
+        _place_of_failure(event) or _definition(function),
+        function,
+        owner,
+        tuple(events),
     )
 
 
@@ -111,25 +121,20 @@ def _message(event: Any) -> str:
     if _TRACEBACK in lines:
         return lines[-1]
     if lines[0].endswith(":") and lines[1:]:  # such as that of a `CheckError`
-        return f"{kind.__name__}: {lines[1].strip()}"
+        return f"{kind.__name__}: {FINDING.sub('', lines[1].strip())}"
     return lines[0]
 
 
-def _place(test: Any, event: Any) -> Place | None:
-    """Return where a test failed, or else where it is defined."""
-    found = None
-    if event is not None and event.exc_info is not None:
-        kind, error, frames = event.exc_info
-        is_text = isinstance(frames, str)
-        text = frames if is_text else "".join(traceback.format_exception(kind, error, frames))
-        found = place_in(text)
-    return found or _definition(test)
-
-
-def _definition(test: Any) -> Place | None:
-    """Return where the function of a test is defined; None if that is not known."""
-    if not isinstance(test, TestCase):
+def _place_of_failure(event: Any) -> Place | None:
+    """Return where a test failed; None if that is not known, or if it has not failed."""
+    if event is None or event.exc_info is None:
         return None
-    function = locations.unwrap(nose2_cases.function_and_owner(test)[0])
-    code = getattr(function, "__code__", None)
+    kind, error, frames = event.exc_info
+    is_text = isinstance(frames, str)
+    return place_in(frames if is_text else "".join(traceback.format_exception(kind, error, frames)))
+
+
+def _definition(function: Any) -> Place | None:
+    """Return where a function is defined; None if that is not known."""
+    code = getattr(locations.unwrap(function), "__code__", None)
     return Place(code.co_filename, code.co_firstlineno) if inspect.iscode(code) else None

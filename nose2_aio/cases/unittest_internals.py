@@ -52,7 +52,9 @@ __all__ = [
     "is_run_by_unittest",
     "is_runner_closed_by_unittest",
     "is_runner_made_by_unittest",
+    "is_running",
     "is_set_up_by_unittest",
+    "like_unittests",
     "method_name",
     "overrides",
     "overrides_run",
@@ -88,6 +90,8 @@ _DEFAULT_SUITE_METHODS = {
     name: (getattr(BaseTestSuite, name), getattr(TestSuite, name))
     for name in ("run", "__call__", "__iter__")
 }
+_LIKE_UNITTESTS = "__nose2_aio_like_unittests__"
+"""The attribute of a method of ours that does what unittest's does."""
 _LOOP_CHOSEN = "__nose2_aio_loop_chosen__"
 """The attribute of a test case whose loop we have chosen."""
 
@@ -97,9 +101,20 @@ Cleanup = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 def is_run_by_unittest(case: type[TestCase]) -> bool:
     """Return True if unittest calls the tests of a class: the class doesn't override that."""
-    return getattr(case, TEST_HOOK) in (call_test_method, call_isolated_test_method) and (
-        case.run in (TestCase.run, IsolatedAsyncioTestCase.run)
-    )
+    hook = getattr(case, TEST_HOOK)
+    return hook in (call_test_method, call_isolated_test_method) and _is_unittests(case, "run")
+
+
+def like_unittests(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a method of ours that does what unittest's does: it counts as that."""
+    setattr(method, _LIKE_UNITTESTS, True)
+    return method
+
+
+def _is_unittests(case: type[TestCase], name: str) -> bool:
+    """Return True if a class has unittest's method of a name."""
+    method = getattr(case, name)
+    return method is own_method(case, name) or hasattr(method, _LIKE_UNITTESTS)
 
 
 def called_by_unittest(case: type[TestCase]) -> Iterator[str]:
@@ -109,19 +124,14 @@ def called_by_unittest(case: type[TestCase]) -> Iterator[str]:
     """
     yield "__call__"
     for name in ("__call__", "run"):
-        method = getattr(case, name)
-        is_own = method not in (TestCase.run, IsolatedAsyncioTestCase.run, TestCase.__call__)
-        if is_own and not inspect.iscoroutinefunction(method):
+        if not (_is_unittests(case, name) or inspect.iscoroutinefunction(getattr(case, name))):
             return
     yield from ("run", "doCleanups", SET_UP_HOOK, TEST_HOOK, TEAR_DOWN_HOOK, CLEANUP_HOOK)
 
 
 def overrides_run(case: type[TestCase]) -> bool:
     """Return True if a class overrides a method that goes on after the cleanups of a test."""
-    return any(
-        getattr(case, name) is not own_method(case, name)
-        for name in ("__call__", "run", "doCleanups")
-    )
+    return not all(_is_unittests(case, name) for name in ("__call__", "run", "doCleanups"))
 
 
 def own_method(case: type[TestCase], name: str) -> Any:
@@ -136,7 +146,12 @@ def has_default_hook(case: type[TestCase], hook: str) -> bool:
 
 def is_set_up_by_unittest(case: type[TestCase]) -> bool:
     """Return True if unittest calls ``setUp`` and ``tearDown`` of a class."""
-    return case.run is TestCase.run and has_default_hook(case, SET_UP_HOOK)
+    return _is_unittests(case, "run") and has_default_hook(case, SET_UP_HOOK)
+
+
+def is_running(test: TestCase) -> bool:
+    """Return True while unittest runs a test, from its ``setUp`` to its last cleanup."""
+    return getattr(test, "_outcome", None) is not None
 
 
 def method_name(test: TestCase) -> str:

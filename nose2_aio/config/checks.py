@@ -5,12 +5,25 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypedDict, get_args
 
-__all__ = ["CHECKS", "MODES", "Check"]
+__all__ = ["CHECKS", "MODES", "Check", "Mode", "Modes"]
 
-MODES = ("fail", "warn", "ignore")
+Mode = Literal["fail", "warn", "ignore"]
 """What to do about a finding: fail the test, warn, or ignore it."""
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
+class Modes(TypedDict, total=False):
+    """The arguments of the tag ``checks``, for type checkers: the names in `CHECKS`."""
+
+    never_awaited: Mode
+    never_awaited_mocks: Mode
+    lost_exceptions: Mode
+    leaked_tasks: Mode
+    leaked_timers: Mode
+    open_asyncgens: Mode
+    open_transports: Mode
 
 
 class Check(NamedTuple):

@@ -15,20 +15,19 @@ from typing import Any
 from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["explain_interpolation", "read"]
+__all__ = ["explain_interpolation", "read", "read_by_nose2"]
 
 _MISTAKEN = ("nose2_aio", "nose2-aio")
 """Names that people give the section, since the plugin has that name."""
 
 
-def read(session: Any) -> dict[str, str]:
-    """Return the keys and texts of ``[aio]`` in the files of a nose2 session.
+def read(session: Any, files: list[Path]) -> dict[str, str]:
+    """Return the keys and texts of ``[aio]`` in the files that a nose2 session has read.
 
     A relative path begins at the folder of the configuration file. It is made absolute.
 
     Raises `InvalidValueError` if a section has the name of the plugin: it is never read.
     """
-    files = _files()
     _refuse_mistaken(session, files)
     found = dict(session.config.items(SECTION)) if session.config.has_section(SECTION) else {}
     for option in OPTIONS:
@@ -48,7 +47,7 @@ def explain_interpolation(error: InterpolationError, config: ConfigParser) -> st
     )
 
 
-def _files() -> list[Path]:
+def read_by_nose2() -> list[Path]:
     """Return the configuration files that nose2 has read; those that win stand last.
 
     nose2 stores their names nowhere. So they are asked for again, from the program that is

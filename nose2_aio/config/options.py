@@ -9,18 +9,19 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from nose2_aio.config import baseline_file, durations_file, loop_factories, seconds, shards
 from nose2_aio.config.checks import CHECKS, MODES
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["LOOP_SCOPES", "OPTIONS", "SECTION", "Option", "either", "parse_switch"]
+__all__ = ["LOOP_SCOPES", "OPTIONS", "SECTION", "LoopScope", "Option", "either", "parse_switch"]
 
 SECTION = "aio"
 """The section of the configuration file, and the prefix of the command line switches."""
 GENERATORS = ("auto", "coroutine", "nose2")
-LOOP_SCOPES = ("test", "class", "module", "run")
+LoopScope = Literal["test", "class", "module", "run"]
+LOOP_SCOPES: tuple[LoopScope, ...] = get_args(LoopScope)
 """Which tests may share a loop without an async fixture, the narrowest scope first."""
 DEADLOCKS = ("fail", "ignore")
 WORKER_STARTS = ("auto", "fork", "spawn")
@@ -228,7 +229,7 @@ OPTIONS = (
         "report",
         baseline_file.check_new_path,
         "FILE",
-        "Write the times and the waits of each coroutine test to this file, as JSON",
+        "Write the outcome, place and time of each test to this file, as JSON",
         is_path=True,
     ),
     Option(

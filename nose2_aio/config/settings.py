@@ -1,6 +1,6 @@
-"""The settings of a run: one frozen `Settings`, resolved once from file and command line.
+"""The settings of a run: one frozen `Settings`, resolved once.
 
-The command line wins over the file.
+The command line wins over the environment, and that over the file.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ import difflib
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from nose2_aio.config.checks import CHECKS, Check
+from nose2_aio.config.environment import PREFIX
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.config.options import OPTIONS, SECTION, parse_switch
 from nose2_aio.config.shards import Shard, from_environment
@@ -65,7 +67,7 @@ class Settings:
     durations: int | None = None
     """How many of the slowest tests are listed; 0: all; None: no list."""
     report: str = ""
-    """The path of the file for the report on the times and waits of tests; "" for none."""
+    """The path of the file for the report on all tests; "" for none."""
     deadlocks: str = "fail"
     """What to do if nothing can wake a loop: one of ``DEADLOCKS`` in `options`."""
     workers: int = 0
@@ -119,11 +121,13 @@ def resolve(
     file: Mapping[str, str],
     command_line: Mapping[str, str],
     everywhere: Collection[str] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Settings:
     """Return the settings.
 
-    ``file`` has the keys (``time-limit``) and texts of the ``[aio]`` section, ``command_line``
-    those of the command line, which win. ``everywhere`` are the keys that all sections of the file
+    ``file`` has the keys (``time-limit``) and texts of the ``[aio]`` section. Those of
+    ``environment`` win over them, and those of ``command_line`` win over both. ``everywhere`` are
+    the keys that all sections of the file
     have from its ``[DEFAULT]``: an unknown one is no error here.
 
     Raises `InvalidValueError` for an unknown key, or else for the first invalid value. Its message
@@ -135,6 +139,7 @@ def resolve(
     for option in OPTIONS:
         for texts, place in (
             (file, f"[{SECTION}] {option.key}"),
+            (environment, f"{PREFIX}{option.name.upper()}"),
             (command_line, f"--{SECTION}-{option.key}"),
         ):
             if option.key in texts:

@@ -12,7 +12,7 @@ they raise `InvalidTypeError` or `InvalidValueError`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from nose2_aio.config import loop_factories, seconds
@@ -33,6 +33,7 @@ __all__ = [
     "is_coroutine_tagged",
     "own_keys",
     "own_tags",
+    "read_all",
     "read_checks",
     "read_durations",
     "read_exclusive",
@@ -197,6 +198,23 @@ def read_retries(function: object, owner: type) -> int | None:
     return validate_whole(value, least=0, name="retries", place=_place("retries", function))
 
 
+def read_all(function: object, owner: type) -> dict[str, Any]:
+    """Return all tags of a test by their names, with values that JSON has."""
+    timeout, sleep = read_durations(function, owner)
+    found = {
+        "timeout": timeout,
+        "sleep": sleep,
+        "loop": [factory.name for factory in read_loop(function, owner)] or None,
+        "loop_scope": read_loop_scope(owner),
+        "virtual_time": read_virtual_time(function, owner),
+        "checks": read_checks(function, owner) or None,
+        "serial": read_serial(function, owner) or None,
+        "exclusive": read_exclusive(function, owner) or None,
+        "retries": read_retries(function, owner),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def own_keys(function: object) -> tuple[str, ...]:
     """Return the keys of the tag ``exclusive`` of a function itself.
 
@@ -225,7 +243,7 @@ def validate_keys(keys: Iterable[Any], place: str) -> None:
             raise InvalidValueError(message)
 
 
-def validate_modes(modes: dict[str, str], place: str) -> None:
+def validate_modes(modes: Mapping[str, object], place: str) -> None:
     """Raise `InvalidValueError` or `InvalidTypeError` for an unknown check or mode."""
     for name, mode in modes.items():
         if name not in CHECK_NAMES:

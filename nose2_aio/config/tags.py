@@ -10,12 +10,14 @@ attribute of ours (`CLASS_ATTRIBUTE`). So an unrelated ``timeout = 3`` of the cl
 
 from __future__ import annotations
 
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, Unpack, overload
 from unittest import TestCase
 
 from nose2_aio.config import loop_factories, seconds
-from nose2_aio.config.options import LOOP_SCOPES, either
+from nose2_aio.config.checks import Modes
+from nose2_aio.config.options import LOOP_SCOPES, LoopScope, either
 from nose2_aio.config.tag_lookup import (
     CHECK_NAMES,
     CLASS_ATTRIBUTE,
@@ -41,7 +43,7 @@ __all__ = [
     "virtual_time",
 ]
 
-_Tagged = TypeVar("_Tagged", bound=Callable[..., Any])
+_Tagged = TypeVar("_Tagged", bound="Callable[..., Any] | classmethod[Any, ..., Any]")
 _TaggedClass = TypeVar("_TaggedClass", bound=type)
 
 
@@ -73,7 +75,7 @@ def sleep(duration: float, /) -> Callable[[_Tagged], _Tagged]:
     return _tag_seconds("sleep", duration)
 
 
-def loop(*factories_: Any) -> Callable[[_Tagged], _Tagged]:
+def loop(*factories_: str | Callable[[], AbstractEventLoop]) -> Callable[[_Tagged], _Tagged]:
     """Tag a test function, or all tests of a class, with the event loop that it runs on.
 
     A factory is a callable without arguments that returns a new event loop, or the dotted name of
@@ -94,7 +96,7 @@ def loop(*factories_: Any) -> Callable[[_Tagged], _Tagged]:
     return tag
 
 
-def loop_scope(scope: str, /) -> Callable[[_TaggedClass], _TaggedClass]:
+def loop_scope(scope: LoopScope, /) -> Callable[[_TaggedClass], _TaggedClass]:
     """Tag a class: which other tests its coroutine tests share an event loop with.
 
     - ``"test"``: with no other test, whatever the setting ``loop-scope`` says
@@ -127,11 +129,13 @@ def loop_scope(scope: str, /) -> Callable[[_TaggedClass], _TaggedClass]:
 def virtual_time(tagged: _Tagged, /) -> _Tagged: ...
 @overload
 def virtual_time(
-    is_virtual: bool = ...,  # noqa: FBT001 -- positional: it is the only question
+    is_virtual: Literal[True] = ...,
     /,
     *,
     wall: bool = ...,
 ) -> Callable[[_Tagged], _Tagged]: ...
+@overload
+def virtual_time(is_virtual: bool, /) -> Callable[[_Tagged], _Tagged]: ...  # noqa: FBT001
 def virtual_time(what: Any = True, /, *, wall: bool = False) -> Any:  # noqa: FBT002 -- as above
     """Tag a test function, or all tests and fixtures of a class: its time is virtual.
 
@@ -156,7 +160,7 @@ def virtual_time(what: Any = True, /, *, wall: bool = False) -> Any:  # noqa: FB
     return _put(what, "virtual_time", "wall" if wall else True, place)
 
 
-def checks(**modes: str) -> Callable[[_Tagged], _Tagged]:
+def checks(**modes: Unpack[Modes]) -> Callable[[_Tagged], _Tagged]:
     """Tag a test function, or all tests of a class, with the modes of its checks.
 
     ``checks(leaked_tasks="ignore")``: a name is that of a setting, with underscores. A mode is

@@ -24,7 +24,7 @@ from nose2_aio.eventloop.problems import Finding, Problems
 from nose2_aio.reporting.baselines import Baseline
 from nose2_aio.reporting.inspections import inspect_after_test
 
-__all__ = ["CheckResults", "SummaryEntry"]
+__all__ = ["CheckResults", "SummaryEntry", "texts"]
 
 
 _HEAD = "this was found at the end of the {what}:\n"
@@ -89,10 +89,10 @@ class CheckResults:
             if noted:
                 self.entries.append(SummaryEntry(name, noted, has_passed=can_fail))
             return None
-        texts = [*_texts(failing), *(["", _ALSO, "", *_texts(noted)] if noted else [])]
+        lines = [*texts(failing), *(["", _ALSO, "", *texts(noted)] if noted else [])]
         if is_abandoned:
-            return AbandonedLoopError("\n\n".join([abandon_reason, "\n".join(texts)]).rstrip())
-        return CheckError("\n".join([_HEAD.format(what=what), *texts]))
+            return AbandonedLoopError("\n\n".join([abandon_reason, "\n".join(lines)]).rstrip())
+        return CheckError("\n".join([_HEAD.format(what=what), *lines]))
 
     def ignores(self, *names: str) -> bool:
         """Return True if the settings ignore all these checks. A tag may still override that."""
@@ -113,7 +113,7 @@ class CheckResults:
             ]
         is_cause = any(one.check in _CAUSES for one in findings)
         head = f"also found in this test{', perhaps the cause' * is_cause}:\n"
-        return [head, *_texts(findings), ""]
+        return [head, *texts(findings), ""]
 
     def report(self, entries: Sequence[SummaryEntry], told: Container[str]) -> list[str]:
         """Return the lines of the summary.
@@ -127,21 +127,21 @@ class CheckResults:
         things = f"{count} thing{'s' * (count > 1)}"
         lines = [f"The checks found {things} that failed no test:", ""]
         for name, findings, _ in entries:
-            texts = "\n".join(_texts(findings))
-            lines += [name, *(f"  {line}" for line in texts.splitlines()), ""]
+            text = "\n".join(texts(findings))
+            lines += [name, *(f"  {line}" for line in text.splitlines()), ""]
         return lines
 
 
-def _texts(findings: Iterable[Finding]) -> list[str]:
+def texts(findings: Iterable[Finding]) -> list[str]:
     """Return the text of each finding. Those that differ only in names are shown once."""
     alike: dict[Any, list[Finding]] = {}
     for one in findings:
         details = _SECONDS.sub("", "\n".join(one.details))
         alike.setdefault((one.check, one.place, one.key or one.what, details), []).append(one)
     groups = list(alike.values())
-    texts = [_text(*group) for group in groups[:_MAX_FINDINGS]]
+    lines = [_text(*group) for group in groups[:_MAX_FINDINGS]]
     left = sum(map(len, groups[_MAX_FINDINGS:]))
-    return [*texts, *([f"... and {left} more"] if left else [])]
+    return [*lines, *([f"... and {left} more"] if left else [])]
 
 
 def _text(first: Finding, *others: Finding) -> str:

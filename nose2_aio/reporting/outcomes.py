@@ -13,12 +13,14 @@ from typing import Any, NamedTuple, Protocol
 
 from nose2_aio.introspection import locations
 
-__all__ = ["FAILED", "Listener", "Outcome", "Place", "place_in"]
+__all__ = ["FAILED", "FINDING", "Listener", "Outcome", "Place", "place_in"]
 
 FAILED = ("failed", "error", "unexpected success")
 """The statuses that fail a run."""
 _LINE = re.compile(r'^[ |]*File "(?P<file>.+)", line (?P<line>\d+)', re.MULTILINE)
 """A line of a traceback; inside the report of an exception group, there are bars before it."""
+FINDING = re.compile(r"^(?P<file>\S.*?):(?P<line>\d+) in .*?: ", re.MULTILINE)
+"""The place of a finding of the checks."""
 
 
 class Place(NamedTuple):
@@ -28,10 +30,15 @@ class Place(NamedTuple):
     """The absolute path."""
     line: int
 
+    @property
+    def shown_file(self) -> str:
+        """The path as seen from the current directory, if the file is below it."""
+        below = os.path.relpath(self.file)
+        return self.file if below.startswith(os.pardir) else below
+
     def __str__(self) -> str:
         """Return ``file:line``, with the path as seen from the current directory."""
-        below = os.path.relpath(self.file)
-        return f"{self.file if below.startswith(os.pardir) else below}:{self.line}"
+        return f"{self.shown_file}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +57,10 @@ class Outcome:
     """The first line of the error, or the reason of a skip; "" for none."""
     place: Place | None
     """Where the test failed, or else where it is defined; None if neither is known."""
+    function: Any = None
+    """The user's function that is the test."""
+    owner: type = object
+    """The user's class that the test is in, if there is one."""
     events: tuple[Any, ...] = ()
     """nose2's events of the hook ``testOutcome``; a test with subtests has several."""
 
@@ -70,6 +81,10 @@ class Listener(Protocol):
 
 
 def place_in(traceback: str) -> Place | None:
-    """Return the innermost line of the user's code in the text of a traceback; None for none."""
-    users = [one for one in _LINE.finditer(traceback) if locations.is_users(one["file"])]
-    return Place(str(Path(users[-1]["file"]).absolute()), int(users[-1]["line"])) if users else None
+    """Return the innermost line of the user's code in the text of a traceback; None for none.
+
+    An error of the checks has no traceback: it is the line of its first finding.
+    """
+    found = [one for one in _LINE.finditer(traceback) if locations.is_users(one["file"])]
+    one = found[-1] if found else FINDING.search(traceback)
+    return None if one is None else Place(str(Path(one["file"]).absolute()), int(one["line"]))

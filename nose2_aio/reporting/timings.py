@@ -7,18 +7,14 @@ There are three forms: one line with ``-v``, a table with ``--aio-durations``, a
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from nose2_aio.config.settings import Settings
 from nose2_aio.eventloop.wait_times import WaitTimes
 
-__all__ = ["VERSION", "PartialTimings", "TimedTest", "Timings", "Totals"]
+__all__ = ["PartialTimings", "TimedTest", "Timings", "Totals"]
 
-VERSION = 1
-"""The version of the file's format."""
 _MANY = 1e9
 """From so many seconds on, numbers are written with an exponent."""
 _HEAD = ("total", "waiting", "timers", "I/O", "threads", "running")
@@ -53,25 +49,6 @@ class TimedTest(NamedTuple):
         """How long it waited in all."""
         return self.timers + self.files + self.threads
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the test as the file has it."""
-        waiting = {
-            "total": self.waiting,
-            "timers": self.timers,
-            "io": self.files,
-            "threads": self.threads,
-        }
-        longest = {"place": self.place, "source": self.source, "seconds": self.longest}
-        return {
-            "id": self.name,
-            "seconds": self.total,
-            "waiting": waiting if self.is_known else None,
-            "running": max(self.total - self.waiting, 0.0) if self.is_known else None,
-            "longest_wait": longest if self.place else None,
-            "virtual_time_would_save": self.avoidable if self.is_known else None,
-            "virtual_time_saved": self.skipped,
-        }
-
 
 class Totals(NamedTuple):
     """The times of several tests together, in seconds."""
@@ -103,12 +80,12 @@ class Timings:
     def __init__(self, settings: Settings, *, is_recorded: bool) -> None:
         """Record the times if ``is_recorded``, or if a setting asks for a table or a file."""
         self._durations = settings.durations
-        self._path = settings.report
         self._is_detailed = settings.durations is not None or bool(settings.report)
         self.is_recorded = is_recorded or self._is_detailed
         """True if the times of tests are recorded."""
-        self._totals = Totals()
-        self._tests: list[TimedTest] = []
+        self.totals = Totals()
+        self.tests: list[TimedTest] = []
+        """The times of each test, if a table or a file needs them."""
         self._callback_waits: list[tuple[str, str]] = []
 
     def begin(self) -> WaitTimes:
@@ -117,12 +94,12 @@ class Timings:
 
     def note(self, name: str, seconds: float, waits: WaitTimes) -> None:
         """Record the times of a test. ``seconds`` is how long it took in all."""
-        self._totals += Totals(1, seconds, waits.total, waits.skipped, int(not waits.is_known))
+        self.totals += Totals(1, seconds, waits.total, waits.skipped, int(not waits.is_known))
         if waits.for_callback:
             self._callback_waits.append((name, waits.for_callback))
         if self._is_detailed:
             line, longest = waits.longest or (None, 0.0)
-            self._tests.append(
+            self.tests.append(
                 TimedTest(
                     name,
                     seconds,
@@ -141,40 +118,32 @@ class Timings:
     @property
     def has_any(self) -> bool:
         """True if a test was recorded since the last `take`."""
-        return bool(self._totals.tests)
+        return bool(self.totals.tests)
 
     def take(self) -> PartialTimings:
         """Return what was recorded, and forget it."""
-        part = PartialTimings(self._totals, tuple(self._tests), tuple(self._callback_waits))
-        self._totals, self._tests, self._callback_waits = Totals(), [], []
+        part = PartialTimings(self.totals, tuple(self.tests), tuple(self._callback_waits))
+        self.totals, self.tests, self._callback_waits = Totals(), [], []
         return part
 
     def add(self, part: PartialTimings) -> None:
         """Add what another process has recorded."""
-        self._totals += part.totals
-        self._tests += part.tests
+        self.totals += part.totals
+        self.tests += part.tests
         self._callback_waits += part.callback_waits
 
     def report(self) -> list[str]:
-        """Write the file and return the table of the slowest tests as lines, if asked for."""
-        lines: list[str] = []
-        if self._path:
-            text = json.dumps(_rounded(self._as_json()), indent=2, ensure_ascii=False)
-            try:
-                Path(self._path).parent.mkdir(parents=True, exist_ok=True)
-                Path(self._path).write_text(text + "\n", "utf-8", "backslashreplace")
-            except OSError as error:
-                lines += [f"The report could not be written: {error}", ""]
-        if self._durations is None or not self._tests:
-            return lines
-        count = self._durations or len(self._tests)
-        slowest = heapq.nlargest(count, self._tests, key=lambda test: test.total)
+        """Return the table of the slowest tests as lines, if asked for."""
+        if self._durations is None or not self.tests:
+            return []
+        count = self._durations or len(self.tests)
+        slowest = heapq.nlargest(count, self.tests, key=lambda test: test.total)
         tests = "coroutine test" if len(slowest) == 1 else f"{len(slowest)} coroutine tests"
-        return [*lines, f"The slowest {tests}, in seconds:", "", *_table(slowest), ""]
+        return [f"The slowest {tests}, in seconds:", "", *_table(slowest), ""]
 
     def summary(self) -> list[str]:
         """Return a line on all tests, and lines on long waits; empty if no coroutine test ran."""
-        count, total, waiting, skipped, unknown = self._totals
+        count, total, waiting, skipped, unknown = self.totals
         if not self.is_recorded or not count:
             return []
         tests = f"{count} coroutine test{'s' * (count != 1)}"
@@ -186,31 +155,10 @@ class Timings:
             *(f"{name} {what}" for name, what in self._callback_waits),
         ]
 
-    def _as_json(self) -> dict[str, Any]:
-        count, total, waiting, skipped, unknown = self._totals
-        return {
-            "version": VERSION,
-            "count": count,
-            "unknown": unknown,
-            "seconds": total,
-            "waiting": waiting,
-            "virtual_time_saved": skipped,
-            "tests": [test.as_json() for test in self._tests],
-        }
-
 
 def _long(seconds: float) -> str:
     """Return seconds as text. Virtual time can save more of them than a column is wide."""
     return f"{seconds:.2f}" if seconds < _MANY else f"{seconds:.3g}"
-
-
-def _rounded(value: Any) -> Any:
-    """Return data for JSON with all its seconds rounded to microseconds."""
-    if isinstance(value, dict):
-        return {key: _rounded(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_rounded(one) for one in value]
-    return round(value, 6) if isinstance(value, float) else value
 
 
 def _table(tests: Iterable[TimedTest]) -> list[str]:

@@ -55,17 +55,17 @@ From Python 3.14 on, they may live in a context variable (``-X context_aware_war
 
 @contextmanager
 def intercept_drops(
-    note: Callable[[Coroutine, bool], bool], filters: Callable[[], object]
+    note: Callable[[Coroutine, bool], bool], filters: Callable[[], object], known: list[Any]
 ) -> Iterator[None]:
     """Call ``note`` for each coroutine that is dropped inside the block without being awaited.
 
     It is called in the thread that drops the coroutine. Its second argument is True in a garbage
     collection, so maybe long after the coroutine was lost. If ``note`` returns False, Python warns.
-    ``filters`` returns the list of warnings filters that was in force when the test began.
+    ``filters`` returns the list of warnings filters that was in force when the test began, and
+    ``known`` has those from before the run.
     """
     before = getattr(warnings, _HOOK)
     depth = sys.get_coroutine_origin_tracking_depth()
-    known = list(active_filters())
     is_collecting = False
 
     def on_collection(phase: str, _: dict[str, int]) -> None:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from nose2_aio.config import seconds
 from nose2_aio.config.loop_factories import Factory, takes_no_arguments
@@ -40,7 +40,27 @@ __all__ = [
     "run_until_complete",
 ]
 
-_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+_Parameters = ParamSpec("_Parameters")
+_Value = TypeVar("_Value")
+_Async: TypeAlias = Awaitable[_Value] | Generator[Any, Any, _Value]
+"""What a coroutine function returns, or a generator function that is one."""
+_Callback: TypeAlias = Callable[..., object] | None
+_Forever: TypeAlias = Callable[_Parameters, _Async[_Callback] | _Callback]
+"""What `run_forever` decorates: its body may return a callable."""
+
+
+class _UntilComplete(Protocol):
+    """The decorator that ``run_until_complete(loop=…)`` returns."""
+
+    @overload
+    def __call__(
+        self, function: Callable[_Parameters, _Async[_Value]], /
+    ) -> Callable[_Parameters, _Value]: ...
+    @overload
+    def __call__(
+        self, function: Callable[_Parameters, _Value], /
+    ) -> Callable[_Parameters, _Value]: ...
+
 
 _ATTRIBUTE = "__nose2_aio_decoration__"
 
@@ -82,9 +102,15 @@ _announced: ContextVar[tuple[Decoration, _Host] | None] = ContextVar("announced"
 
 
 @overload
-def run_until_complete(function: Callable[..., Any], /) -> Callable[..., Any]: ...
+def run_until_complete(
+    function: Callable[_Parameters, _Async[_Value]], /
+) -> Callable[_Parameters, _Value]: ...
 @overload
-def run_until_complete(*, loop: LoopContext = ...) -> _Decorator: ...
+def run_until_complete(
+    function: Callable[_Parameters, _Value], /
+) -> Callable[_Parameters, _Value]: ...
+@overload
+def run_until_complete(*, loop: LoopContext = ...) -> _UntilComplete: ...
 def run_until_complete(
     function: Callable[..., Any] | None = None, /, *, loop: LoopContext = loop_contexts.child_loop
 ) -> Any:
@@ -111,11 +137,11 @@ def run_until_complete(
 
 
 @overload
-def run_forever(function: Callable[..., Any], /) -> Callable[..., Any]: ...
+def run_forever(function: _Forever[_Parameters], /) -> Callable[_Parameters, None]: ...
 @overload
 def run_forever(
     *, timeout: float | None = ..., sleep: float | None = ..., loop: LoopContext = ...
-) -> _Decorator: ...
+) -> Callable[[_Forever[_Parameters]], Callable[_Parameters, None]]: ...
 def run_forever(
     function: Callable[..., Any] | None = None,
     /,

@@ -14,6 +14,8 @@ import re
 import shlex
 import sys
 import textwrap
+import tomllib
+from collections.abc import Iterator
 from typing import NamedTuple
 from unittest import TestCase, mock, skipIf
 
@@ -68,6 +70,22 @@ def blocks(page: str) -> list[Block]:
         code = textwrap.dedent(one["code"]).strip("\n") + "\n"
         found.append(Block(one["language"], name[1] if name else "", code))
     return found
+
+
+def given(block: Block) -> Iterator[tuple[str, str]]:
+    """Yield the keys and texts of the settings of a block."""
+    if block.language == "ini":
+        parser = configparser.ConfigParser(allow_no_value=True)
+        parser.read_string(block.code)
+        yield from parser.items(SECTION) if SECTION in parser else ()
+    if block.language == "toml":
+        table = tomllib.loads(block.code)["tool"]["nose2"].get(SECTION, {})
+        yield from ((key, str(value)) for key, value in table.items())
+    if block.language == "console":
+        for command, printed in block.commands:
+            switches = re.findall(r"--aio-([a-z-]+)(?:[= ]([^\s-]\S*))?", command)
+            for key, text in [] if printed else switches:
+                yield key, text or OPTION[key].const or "true"
 
 
 def comparable(printed: str) -> str:
@@ -156,15 +174,12 @@ class Pages(TestCase):
                 self.assertEqual(doctest.DocTestRunner().run(examples).failed, 0)
 
     def test_settings(self) -> None:
-        """The keys and values in ``[aio]`` are valid, in all examples."""
+        """The settings in all examples that don't run are valid."""
         for page in PAGES:
             for block in blocks(page):
-                if block.language == "ini":
-                    parser = configparser.ConfigParser(allow_no_value=True)
-                    parser.read_string(block.code)
-                    for key, text in parser.items(SECTION) if SECTION in parser else ():
-                        if key != "always-on":
-                            OPTION[key].parse(text, name=key, place=page)
+                for key, text in [] if block.name else given(block):
+                    if key != "always-on":
+                        OPTION[key].parse(text, name=key, place=page)
 
     def test_names(self) -> None:
         """Every switch and every environment variable that a page names exists."""
@@ -186,10 +201,13 @@ class Pages(TestCase):
         self.assertLessEqual(set(nose2_aio.__all__), set(named))
 
     def test_links(self) -> None:
-        """The files that README.rst and CONTRIBUTING.rst link to exist."""
+        """The files that README.rst and CONTRIBUTING.rst link to exist. The site links to pages."""
         for page in ("README.rst", "CONTRIBUTING.rst"):
             for target in re.findall(r"<([^>:]+\.rst)>`_", (TOP / page).read_text()):
                 self.assertTrue((TOP / target).exists(), target)
+        for page in PAGES:
+            if page.startswith("docs/"):  # Sphinx checks ``:doc:`` only
+                self.assertNotIn(".rst>`_", (TOP / page).read_text(), page)
 
 
 class Readme(TestCase):

@@ -47,6 +47,17 @@ class Settings(TestCase):
             "workers must be a whole number >= 0 or auto, got 'many' (--aio-workers)",
         )
 
+    def test_environment(self) -> None:
+        """An unknown environment variable; a wrong value, even if the command line wins over it."""
+        with mock.patch.dict(os.environ, NOSE2_AIO_TIMELIMIT="5"):
+            message = "unknown environment variable 'NOSE2_AIO_TIMELIMIT': did you mean"
+            self.assert_refused(self.project().nose2(), f"{message} 'NOSE2_AIO_TIME_LIMIT'?")
+        with mock.patch.dict(os.environ, NOSE2_AIO_WORKERS="-1"):
+            self.assert_refused(
+                self.project("workers = 1").nose2("--aio-workers=2"),
+                "workers must be a whole number >= 0 or auto, got '-1' (NOSE2_AIO_WORKERS)",
+            )
+
     def test_baseline_update(self) -> None:
         """Only the file of a baseline can be updated."""
         hint = "needs the file to update: --aio-baseline FILE"

@@ -33,6 +33,7 @@ class Case(unittest.TestCase):
 
     async def test_flaky(self):
         if count("flaky") < 2:
+            asyncio.sleep(0)
             self.fail("the first time")
 
     @aio.retries(0)
@@ -124,6 +125,8 @@ class Retries(Workers):
         for flaky in tree.iter("flakyFailure"):
             self.assertIn("flaky: it passed on try 2", flaky.text or "")
             self.assertIn("Traceback", flaky.text or "")
+        (leak,) = tree.iterfind(".//testcase[@name='test_flaky']/flakyFailure")
+        self.assertIn("also found in this test, perhaps the cause:", leak.text or "")
 
     def test_fresh(self) -> None:
         """Each retry runs in another process."""

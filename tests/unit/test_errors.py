@@ -32,7 +32,8 @@ class Tree(TestCase):
         for ours, builtin in kinds.items():
             self.assertTrue(issubclass(ours, errors.AioError), ours)
             self.assertTrue(issubclass(ours, builtin), ours)
-        self.assertEqual({errors.AioError, *kinds}, {getattr(errors, n) for n in errors.__all__})
+        every = {errors.AioError, errors.AioWarning, *kinds}
+        self.assertEqual(every, {getattr(errors, name) for name in errors.__all__})
 
     def test_pickle(self) -> None:
         """Each can be sent from a worker process."""

@@ -87,6 +87,7 @@ class Outcomes(TestCase):
             ([became("error", raised(CheckError(":")))], ("error", "CheckError: :")),
             ([became("error", raised(UnsentError("MyError: 1\n\nwhy")))], ("error", "MyError: 1")),
             ([failed, error], ("failed", "AssertionError: no")),
+            ([became("failed", raised(OSError("this:\n\nis\n")))], ("failed", "OSError: is")),
             ([error], ("error", "ValueError: bad")),
             ([became("skipped", reason="later")], ("skipped", "later")),
             ([expected], ("expected failure", "KeyError: 1")),

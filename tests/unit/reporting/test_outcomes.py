@@ -33,6 +33,15 @@ class Places(TestCase):
         text = '  | File "/a/outer.py", line 1, in f\n    | File "/a/inner.py", line 2, in g\n'
         self.assertEqual(place_in(text), Place("/a/inner.py", 2))
 
+    def test_findings(self) -> None:
+        """An error of the checks is where its first finding is, and never in this package."""
+        ours = str(Path(outcomes.__file__).parent / "checks.py")
+        text = f'  File "{ours}", line 3, in check\nCheckError: found:\n\n'
+        self.assertEqual(
+            place_in(f"{text}/a/b.py:4 in f: a task\n/c.py:5 in g: it"), Place("/a/b.py", 4)
+        )
+        self.assertIsNone(place_in(f"{text}a task"))
+
     def test_none(self) -> None:
         """A text without a line has no place."""
         self.assertIsNone(place_in("AssertionError"))

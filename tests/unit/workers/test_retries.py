@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import nose2_aio as aio
 from nose2_aio.config import settings
 from nose2_aio.workers import retries
-from nose2_aio.workers.retries import Failure, Failures, Flaky
+from nose2_aio.workers.retries import Failure, Failures
 
 
 class Case(TestCase):
@@ -68,27 +68,29 @@ class Failed(TestCase):
 class Again(TestCase):
     """Failed tests that run again."""
 
-    def retried(self, *outcomes: bool, name: str = "tagged") -> tuple[list[Flaky], str, int]:
-        """The flaky tests, the line and how often one test has run."""
+    def retried(
+        self, *outcomes: bool, name: str = "tagged", concurrent: list[str] | None = None
+    ) -> tuple[Failure, str]:
+        """Return the failure of a test that runs again, and the line."""
         results = iter(outcomes)
-        test = Case(name)
+        failure = Failure(Case(name))
         ran: list[Any] = []
 
         def run_alone(one: Any) -> bool:
             ran.append(one)
             return next(results)
 
-        found, line = retries.retry([Failure(test)], SETTINGS, run_alone, lambda _: ["a.b"])
-        self.assertEqual(ran, [test] * len(ran))
-        return found, line, len(ran)
+        line = retries.retry([failure], SETTINGS, run_alone, lambda _: concurrent)
+        self.assertEqual(ran, [failure.test] * (failure.tries - 1))
+        return failure, line
 
     def test_flaky(self) -> None:
         """A test runs until it passes. Then it is flaky."""
-        (flaky,), line, count = self.retried(False, True, True)
-        self.assertEqual(count, 2)
+        failure, line = self.retried(False, True, True, concurrent=["a.b"])
+        self.assertEqual(failure.tries, 3)
         self.assertRegex(line, r"^retries: 1 failed test run again in \d+\.\d s, 1 flaky$")
         self.assertEqual(
-            flaky.note.splitlines(),
+            failure.flaky.splitlines(),
             [
                 "flaky: it passed on try 3, alone in a fresh worker process",
                 "When it failed, these tests ran at the same time:",
@@ -98,43 +100,43 @@ class Again(TestCase):
 
     def test_fails(self) -> None:
         """A test runs at most as often as the setting says. If it never passes it isn't flaky."""
-        found, line, count = self.retried(False, False, False)
-        self.assertEqual((found, count), ([], 3))
+        failure, line = self.retried(False, False, False)
+        self.assertEqual((failure.flaky, failure.tries), ("", 4))
         self.assertRegex(line, ", 0 flaky$")
 
     def test_interrupted(self) -> None:
-        """Ctrl-C ends the retries. The flaky tests so far are returned."""
+        """Ctrl-C ends the retries. The flaky tests so far are known."""
         results = iter([True, None, True])
         failures = [Failure(Case("plain")) for _ in range(3)]
-        found, line = retries.retry(failures, SETTINGS, lambda _: next(results), lambda _: None)
+        line = retries.retry(failures, SETTINGS, lambda _: next(results), lambda _: None)
         self.assertEqual(
-            ([one.test for one in found], line), ([failures[0].test], "retries: interrupted")
+            ([bool(one.flaky) for one in failures], line),
+            ([True, False, False], "retries: interrupted"),
         )
 
     def test_never(self) -> None:
         """If no test runs again, there is no line."""
-        self.assertEqual(self.retried(name="never"), ([], "", 0))
+        failure, line = self.retried(name="never")
+        self.assertEqual((failure.tries, line), (1, ""))
 
     def test_several(self) -> None:
         """The line counts the tests."""
         failures = [Failure(Case(name)) for name in ("plain", "never", "tagged")]
-        found, line = retries.retry(failures, SETTINGS, lambda _: True, lambda _: None)
-        self.assertEqual([one.test for one in found], [failures[0].test, failures[2].test])
+        line = retries.retry(failures, SETTINGS, lambda _: True, lambda _: None)
+        self.assertEqual([one.tries for one in failures], [2, 1, 2])
         self.assertRegex(line, r"^retries: 2 failed tests run again in \d+\.\d s, 2 flaky$")
 
-    def test_notes(self) -> None:
+    def test_concurrent(self) -> None:
         """At most 20 of the tests that ran at the same time are named."""
-        failure = Failure(Case("plain"))
         first = "flaky: it passed on try 2, alone in a fresh worker process"
-        self.assertEqual(Flaky(failure, 2, None).note, first)
-        self.assertEqual(
-            Flaky(failure, 2, []).note,
-            f"{first}\nWhen it failed, no other test ran at the same time.",
-        )
+        self.assertEqual(self.retried(True)[0].flaky, first)
+        alone = f"{first}\nWhen it failed, no other test ran at the same time."
+        self.assertEqual(self.retried(True, concurrent=[])[0].flaky, alone)
         names = [f"n{number}" for number in range(23)]
-        lines = Flaky(failure, 2, names).note.splitlines()
+        lines = self.retried(True, concurrent=names)[0].flaky.splitlines()
         self.assertEqual(lines[-2:], ["  n19", "  and 3 more"])
-        self.assertEqual(Flaky(failure, 2, names[:20]).note.splitlines()[-1], "  n19")
+        lines = self.retried(True, concurrent=names[:20])[0].flaky.splitlines()
+        self.assertEqual(lines[-1], "  n19")
 
 
 class Reports(TestCase):
@@ -146,7 +148,7 @@ class Reports(TestCase):
             flaky, other = event(Case("plain")), event(Case("plain"))
             error = event(Case("plain"), outcome="error")
             categories = {"failures": [other, flaky], "errors": [error], "skipped": [other]}
-            found = [Flaky(Failure(None, [flaky, error]), 2, None)]
+            found = [Failure(None, [flaky, error], flaky="it is"), Failure(None, [other])]
             retries.move_to_category(found, categories, is_failure=is_failure)
             self.assertEqual(categories["failures"], [other])
             self.assertEqual(categories["errors"], [])
@@ -162,7 +164,7 @@ class Reports(TestCase):
         self.assertEqual(list(categories), ["failures"])
 
     def test_junit(self) -> None:
-        """In JUnit's report a flaky failure has its own tag and isn't counted as a failure."""
+        """In JUnit's report, failures have their details. A flaky one doesn't count."""
         test = Case("plain")
         owner, _, name = test.id().rpartition(".")
         tree = ET.Element("testsuite")
@@ -176,11 +178,15 @@ class Reports(TestCase):
             ET.SubElement(case, tag).text = "text"
             ET.SubElement(case, "system-out").text = "out"
         reporter = SimpleNamespace(tree=tree, errors=1, failed=3)
-        flaky = Flaky(Failure(test), 2, None)
-        retries.mark_in_junit(reporter, [flaky])
+        failures = [Failure(test, flaky="it is"), Failure(Case("tagged"))]
+        ET.SubElement(ET.SubElement(tree, "testcase", classname=owner, name="tagged"), "error")
+        tree[4][0].text = "text"
+        retries.complete_junit(reporter, failures, lambda one: [f"found\x00in {one.name}"])
         self.assertEqual(
-            [case[0].tag for case in tree], ["flakyFailure", "flakyError", "failure", "failure"]
+            [case[0].tag for case in tree],
+            ["flakyFailure", "flakyError", "failure", "failure", "error"],
         )
         self.assertEqual((reporter.errors, reporter.failed), (0, 2))
-        self.assertEqual(tree[0][0].text, f"text\n{flaky.note}\n")
+        self.assertEqual(tree[0][0].text, f"text\nfound\ufffdin {test.id()}")
+        self.assertEqual(tree[4][0].text, f"text\nfound\ufffdin {owner}.tagged")
         self.assertEqual((tree[2][0].text, tree[0][1].text), ("text", "out"))

@@ -1,0 +1,129 @@
+"""The file of ``--aio-report``: what became of each test and how long it took, as JSON.
+
+``docs/reference/report.schema.json`` is the schema of the format.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from unittest import TestCase
+
+from nose2_aio.config import tag_lookup
+from nose2_aio.errors import AioError
+from nose2_aio.reporting.outcomes import Outcome
+from nose2_aio.reporting.timings import TimedTest, Timings
+
+__all__ = ["VERSION", "ReportFile", "Tries"]
+
+VERSION = 2
+"""The version of the format. It changes when a field changes its meaning, or is gone."""
+Tries = Mapping[str, tuple[int, bool]]
+"""How often each failed test ran, and if it is flaky, by its id."""
+
+
+class ReportFile:
+    """Collects the outcomes of a run, and writes them. It is a `Listener`."""
+
+    def __init__(self, path: str) -> None:
+        """Write to ``path``; to no file if it is ""."""
+        self._path = path
+        self._tests: list[dict[str, Any]] = []
+        self._fixtures: list[dict[str, Any]] = []
+        """The fixtures that failed, or that skipped their tests."""
+
+    def begin(self, test: Any) -> None:
+        """Do nothing: only the outcome counts."""
+
+    def end(self, outcome: Outcome) -> None:
+        """Add a test or a fixture."""
+        place = outcome.place
+        row = {
+            "id": outcome.name,
+            "outcome": outcome.status,
+            "file": None if place is None else place.shown_file,
+            "line": None if place is None else place.line,
+            "message": outcome.message,
+        }
+        if isinstance(outcome.test, TestCase):
+            self._tests.append({**row, "tags": _tags(outcome), "seconds": outcome.seconds})
+        else:
+            self._fixtures.append(row)
+
+    def write(self, timings: Timings, tries: Tries) -> list[str]:
+        """Write the file; return lines that say why that failed, if it did."""
+        if not self._path:
+            return []
+        report = _rounded(self._as_json(timings, tries))
+        text = json.dumps(report, indent=2, ensure_ascii=False)
+        try:
+            Path(self._path).parent.mkdir(parents=True, exist_ok=True)
+            Path(self._path).write_text(text + "\n", "utf-8", "backslashreplace")
+        except OSError as error:
+            return [f"The report could not be written: {error}", ""]
+        return []
+
+    def _as_json(self, timings: Timings, tries: Tries) -> dict[str, Any]:
+        timed: dict[str, deque[TimedTest]] = {}  # with ``repeat``, a test has several times
+        for test in timings.tests:
+            timed.setdefault(test.name.partition("\n")[0], deque()).append(test)
+        for row in self._tests:
+            row["tries"], row["flaky"] = tries.get(row["id"], (1, False))
+            row.update(_times(timed[row["id"]].popleft() if timed.get(row["id"]) else None))
+        totals = timings.totals
+        return {
+            "version": VERSION,
+            "totals": {
+                "tests": len(self._tests),
+                "outcomes": Counter(row["outcome"] for row in self._tests),
+                "flaky": sum(row["flaky"] for row in self._tests),
+                "seconds": sum(row["seconds"] for row in self._tests),
+                "coroutine_tests": totals.tests,
+                "waiting": totals.waiting,
+                "waiting_unknown": totals.unknown,
+                "virtual_time_saved": totals.skipped,
+            },
+            "tests": self._tests,
+            "fixtures": self._fixtures,
+        }
+
+
+def _tags(outcome: Outcome) -> dict[str, Any]:
+    try:
+        return tag_lookup.read_all(outcome.function, outcome.owner)
+    except AioError:  # the test has failed with it
+        return {}
+
+
+def _times(test: TimedTest | None) -> dict[str, Any]:
+    """Return what is known of the waits of a test: nothing, if it ran no coroutine."""
+    if test is None:
+        names = ("waiting", "running", "longest_wait", "virtual_time_would_save")
+        return {**dict.fromkeys(names), "virtual_time_saved": 0.0}
+    waiting = {
+        "total": test.waiting,
+        "timers": test.timers,
+        "io": test.files,
+        "threads": test.threads,
+    }
+    longest = {"place": test.place, "source": test.source, "seconds": test.longest}
+    return {
+        "seconds": test.total,
+        "waiting": waiting if test.is_known else None,
+        "running": max(test.total - test.waiting, 0.0) if test.is_known else None,
+        "longest_wait": longest if test.place else None,
+        "virtual_time_would_save": test.avoidable if test.is_known else None,
+        "virtual_time_saved": test.skipped,
+    }
+
+
+def _rounded(value: Any) -> Any:
+    """Return data for JSON with all its seconds rounded to microseconds."""
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return round(value, 6) if isinstance(value, float) else value

@@ -1,0 +1,196 @@
+"""nose2_aio.standalone"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+from unittest import TestCase, TestResult, defaultTestLoader, mock
+
+import nose2_aio as aio
+from nose2_aio import standalone
+from nose2_aio.cases import adapter
+from nose2_aio.config.settings import Settings
+from nose2_aio.errors import AioWarning, InvalidValueError
+from tests.runs import Project
+
+
+def result_of(*tests: Any) -> TestResult:
+    """Run classes and tests, in a run of their own."""
+    result = TestResult()
+    with mock.patch.dict(standalone._runs, clear=True):
+        for one in tests:
+            is_class = isinstance(one, type)
+            (defaultTestLoader.loadTestsFromTestCase(one) if is_class else one).run(result)
+        for run in standalone._runs.values():
+            run.end()
+    return result
+
+
+class Files(TestCase):
+    """The settings are those of nose2's files, and of the environment."""
+
+    def read(self, files: dict[str, str], **environment: str) -> Settings:
+        project = Project(self)
+        for name, text in files.items():
+            project.write(name, text)
+        home = {"HOME": str(project.folder / "home"), "USERPROFILE": str(project.folder / "home")}
+        with contextlib.chdir(project.folder), mock.patch.dict(os.environ, home | environment):
+            return standalone._settings()
+
+    def test_files(self) -> None:
+        """Files of the folder and the home directory; those that nose2 reads last win."""
+        files = {
+            "unittest.cfg": "[aio]\ntime-limit = 1\ngrace = 2\nslow = 3\nreport = here/a.json",
+            "pyproject.toml": "[tool.nose2.aio]\ngrace = 5\nslow = 5",
+            "home/.nose2.cfg": "[aio]\nslow = 7",
+        }
+        found = self.read(files, NOSE2_AIO_EXIT_GRACE="8")
+        self.assertEqual((found.time_limit, found.grace, found.slow), (1, 5, 7))
+        self.assertEqual(found.exit_grace, 8)
+        self.assertTrue(Path(found.report).is_absolute())
+        self.assertEqual(self.read({}).places, {})
+
+    def test_environment(self) -> None:
+        """The environment wins over the files. Messages name the variable."""
+        files = {"nose2.cfg": "[aio]\ntime-limit = 1"}
+        found = self.read(files, NOSE2_AIO_TIME_LIMIT="2")
+        self.assertEqual(found.time_limit, 2)
+        self.assertEqual(found.places["time_limit"], "NOSE2_AIO_TIME_LIMIT")
+
+    def test_baseline(self) -> None:
+        """A baseline that nose2 has not written yet hides nothing."""
+        files = {"unittest.cfg": "[aio]\nbaseline = known.txt"}
+        self.assertEqual(self.read(files).baseline, "")
+        self.assertTrue(self.read({**files, "known.txt": ""}).baseline.endswith("known.txt"))
+
+    def test_mistakes(self) -> None:
+        """A value, a file or a variable that is wrong."""
+        for file, environment, message in (
+            (
+                "[aio]\ntime-limit = soon",
+                "",
+                "time-limit must be a finite number of seconds >= 0, ",
+            ),
+            ("", "NOSE2_AIO_DEBUG", "debug must be true or false, got 'maybe' (NOSE2_AIO_DEBUG)"),
+            (
+                "",
+                "NOSE2_AIO_TIMELIMIT",
+                (
+                    "unknown environment variable 'NOSE2_AIO_TIMELIMIT': did you mean "
+                    "'NOSE2_AIO_TIME_LIMIT'?"
+                ),
+            ),
+            ("", "NOSE2_AIO_XYZ", "unknown environment variable 'NOSE2_AIO_XYZ': known: NOSE2_AI"),
+            ("[aio]\nreport = %(here)s", "", "report: in a configuration file, %(name)s stands "),
+            ("time-limit = 5", "", "a configuration file can't be read: "),
+            ("[nose2_aio]", "", "the section [nose2_aio] is never read: "),
+        ):
+            given = {environment: "maybe"} if environment else {}
+            with self.subTest(message), self.assertRaises(InvalidValueError) as caught:
+                self.read({"unittest.cfg": file}, **given)
+            self.assertTrue(str(caught.exception).startswith(message), caught.exception)
+        with self.assertRaisesRegex(InvalidValueError, "^a configuration file can't be read: "):
+            self.read({"pyproject.toml": "[tool"})
+
+
+class Mistakes(TestCase):
+    """Settings that are wrong, and modules with async fixtures, fail each test."""
+
+    def test_setting(self) -> None:
+        """Each test and each class fixture fails; nothing runs."""
+        wrong = mock.patch.object(standalone, "_settings", side_effect=InvalidValueError("wrong"))
+
+        class Case(aio.TestCase):
+            async def test_1(self) -> None: ...
+            def test_2(self) -> None: ...
+
+        class Fixture(Case):
+            @classmethod
+            def setUpClass(cls) -> None: ...
+
+        with wrong:
+            errors = result_of(Case, Fixture).errors
+        self.assertEqual(len(errors), 3)
+        for _, text in errors:
+            self.assertTrue(text.endswith("nose2_aio.errors.InvalidValueError: wrong\n"), text)
+
+    def test_module(self) -> None:
+        """An async fixture of the module: nobody has awaited it."""
+
+        class Case(aio.TestCase):
+            async def test(self) -> None: ...
+
+        async def setUpModule() -> None: ...
+
+        with mock.patch.dict(globals(), setUpModule=setUpModule):
+            ((_, text),) = result_of(Case("test")).errors
+        self.assertRegex(
+            text,
+            r"^nose2_aio.errors.DefinitionError: setUpModule, tests/unit/test_standalone.py:\d+: "
+            "an async fixture of a module needs nose2 with the plugin: nobody has awaited it.\n"
+            "Make it a fixture of the class, or run 'nose2 --plugin nose2_aio'.\n$",
+        )
+
+
+class Warnings(TestCase):
+    """What fails no test becomes a warning."""
+
+    class Case(aio.TestCase):
+        @classmethod
+        async def tearDownClass(cls) -> None:
+            @aio.run_until_complete
+            async def leave() -> None: ...
+
+        @aio.checks(never_awaited="warn")
+        async def test(self) -> None:
+            self.kept = self.leave()
+
+        async def leave(self) -> None: ...
+
+        @aio.loop("asyncio", "uvloop")
+        async def test_loops(self) -> None: ...
+
+    def test_warnings(self) -> None:
+        """A finding that only warns, at its line. A test with several loops runs on the first."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            result = result_of(self.Case)
+        self.assertTrue(result.wasSuccessful(), result.errors)
+        finding, loops = caught
+        self.assertEqual((finding.category, loops.category), (AioWarning, AioWarning))
+        self.assertEqual(finding.filename, "tests/unit/test_standalone.py")
+        self.assertRegex(str(finding.message), r"Case.test\n.*leave was never awaited")
+        self.assertEqual(
+            str(loops.message),
+            "loop: without nose2, tests run on one loop only, asyncio, and not on uvloop",
+        )
+
+    def test_errors(self) -> None:
+        """Where warnings are errors, they fail the test, and the class for its fixtures."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", AioWarning)
+            result = result_of(self.Case)
+        self.assertEqual(
+            [str(test).split()[0] for test, _ in result.errors], ["test", "test_loops"]
+        )
+        self.assertIn("AioWarning: ", result.errors[0][1])
+
+
+class Nested(TestCase):
+    """A suite that a test runs."""
+
+    def test_charge(self) -> None:
+        """Its run steps in, and not that of the test; then that of the test does again."""
+        seen = []
+
+        class Case(aio.TestCase):
+            async def test(self) -> None:
+                seen.append(adapter.in_charge())
+
+        before = adapter.in_charge()
+        self.assertTrue(result_of(Case).wasSuccessful())
+        self.assertIs(adapter.in_charge(), before)
+        self.assertIsNot(seen[0], before)
