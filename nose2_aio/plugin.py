@@ -52,7 +52,6 @@ from nose2_aio.introspection import tracebacks
 from nose2_aio.run import Execute, Run
 from nose2_aio.running import process_end
 from nose2_aio.suites import arrangement, loop_variants, selection
-from nose2_aio.suites.last_failed import LastFailed
 from nose2_aio.workers import pickling, retries, spawned
 
 __all__ = ["AioPlugin"]
@@ -191,14 +190,12 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     def startTestRun(self, event: Any) -> None:
         """Begin the run: its signals, and how its suite is executed."""
         is_worker = spawned.current_worker() is not None
-        failed = LastFailed(self.session.topLevelDir or self.session.startDir)
         if is_worker:
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
                 self.session.hooks.hooks.pop(hook, None)
         else:
             Feedback(self._test_run).begin(self.session.hooks, self._plugins(_REPORTER))
             self._test_run.outcomes.register(self.session.hooks)
-            failed.begin(self.session.hooks)
         if self._has_names or self._is_on(_ATTRIB):
             by = "name" if self._has_names else "-A or -E"
             self._test_run.part = f"its tests were selected by {by}"
@@ -209,7 +206,9 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if process_end.will_exit() and not self.settings.workers:
             self._test_run.time_limits.on_stuck = functools.partial(self._end_stuck, event)
-        event.suite, lines, part = arrangement.arranged(event.suite, self.settings, failed)
+        event.suite, lines, part = arrangement.begin(
+            event.suite, self.settings, self.session, is_main=not is_worker
+        )
         self._test_run.part = self._test_run.part or part
         lines += arrangement.order_note(self.settings) * (self.session.verbosity > 0)
         for plugin in () if is_worker else self._plugins(_REPORTER):

@@ -1,8 +1,9 @@
 """Arranges a suite before anything runs: which of its tests run, and in which order.
 
-1. A shard takes its part of the suite (`nose2_aio.suites.shards`).
-2. ``--aio-last-failed`` takes the tests of it that failed last (`nose2_aio.suites.last_failed`).
-3. ``--aio-shuffle`` puts the units into a random order, and ``--aio-failed-first`` those first that
+1. Bazel's filter selects tests (`nose2_aio.suites.bazel`).
+2. A shard takes its part of them (`nose2_aio.suites.shards`).
+3. ``--aio-last-failed`` takes the tests of it that failed last (`nose2_aio.suites.last_failed`).
+4. ``--aio-shuffle`` puts the units into a random order, and ``--aio-failed-first`` those first that
    failed last.
 
 This happens once, in the main process. A spawned worker loads the suite again, and does the same.
@@ -19,12 +20,12 @@ from nose2_aio.cases import nose2_cases, unittest_internals
 from nose2_aio.config import baseline_file, durations_file
 from nose2_aio.config.settings import Settings
 from nose2_aio.config.shards import Shard
-from nose2_aio.suites import shards, units
+from nose2_aio.suites import bazel, shards, units
 from nose2_aio.suites.last_failed import LastFailed
 from nose2_aio.suites.names import is_load_failure
 from nose2_aio.suites.units import Unit
 
-__all__ = ["Arrangement", "arranged", "order_note"]
+__all__ = ["Arrangement", "arranged", "begin", "order_note"]
 
 _FEW = 10
 """Fewer seconds than this are shown with a decimal."""
@@ -36,26 +37,44 @@ class Arrangement(NamedTuple):
     suite: Any
     lines: list[str]
     """What was done, to be printed before the tests run."""
-    part: str
+    part: str = ""
     """Which part of the suite is left, in words; "" for all of it."""
+
+
+def begin(suite: Any, settings: Settings, session: Any, *, is_main: bool) -> Arrangement:
+    """Return the suite to run in a session of nose2. Its tests may move there.
+
+    ``is_main`` is False in a spawned worker: the main process does what is done once for a run.
+    """
+    failed = LastFailed(session.topLevelDir or session.startDir)
+    if is_main:
+        failed.begin(session.hooks)
+        if settings.shards == "auto":
+            bazel.begin(session)
+    return arranged(suite, settings, failed)
 
 
 def arranged(suite: Any, settings: Settings, failed: LastFailed) -> Arrangement:
     """Return the suite to run. Its tests may move there."""
     lines: list[str] = []
     part = ""
+    if settings.shards == "auto":
+        filtered = bazel.filtered(unittest_internals.flattened(suite))
+        if filtered is not None:
+            suite, part = _with(suite, filtered[0]), "its tests were selected by Bazel"
+            lines.append(filtered[1])
+        if settings.shard is None:
+            lines.append("shards = auto, but no CI system has set its variables: all tests run")
     if settings.shard is not None:
-        tests, lines = _part(suite, settings.shard, settings)
+        tests, found = _part(suite, settings.shard, settings)
         suite = _with(suite, tests)
-        part = f"it was {settings.shard}" * (settings.shard.count > 1)
-    elif settings.shards == "auto":
-        lines.append("shards = auto, but no CI system has set its variables: all tests run")
+        lines += found
+        part = f"it was {settings.shard}" if settings.shard.count > 1 else part
     if settings.last_failed or settings.failed_first:
         tests, line = _failed(suite, settings, failed)
         lines.append(line)
         if settings.last_failed and tests:
-            suite = _with(suite, tests)
-            part = "only tests ran that had failed"
+            suite, part = _with(suite, tests), "only tests ran that had failed"
     if settings.shuffle is not None or settings.failed_first:
         suite = units.reordered(suite, settings, _rank(settings, failed))
     return Arrangement(suite, lines, part)
