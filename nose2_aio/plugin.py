@@ -203,10 +203,11 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if process_end.will_exit() and not self.settings.workers:
             self._test_run.time_limits.on_stuck = functools.partial(self._end_stuck, event)
-        event.suite, lines, part = arrangement.arranged(event.suite, self.settings)
+        event.suite, lines, part = arrangement.begin(
+            event.suite, self.settings, self.session, is_main=not is_worker
+        )
         self._test_run.part = self._test_run.part or part
-        if self.session.verbosity > 0:
-            lines += arrangement.order_note(self.settings)
+        lines += arrangement.order_note(self.settings) * (self.session.verbosity > 0)
         for plugin in () if is_worker else self._plugins(_REPORTER):
             for line in lines:
                 plugin.stream.writeln(line)

@@ -315,6 +315,18 @@ OPTIONS = (
         is_path=True,
     ),
     Option(
+        "last-failed",
+        parse_switch,
+        None,
+        "Run only the tests that failed when they last ran; if there are none, run all",
+    ),
+    Option(
+        "failed-first",
+        parse_switch,
+        None,
+        "Run the tests first that failed when they last ran",
+    ),
+    Option(
         "ci-annotations",
         _choice_parser(FEEDBACK),
         "|".join(FEEDBACK),
