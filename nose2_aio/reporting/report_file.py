@@ -103,20 +103,24 @@ def _times(test: TimedTest | None) -> dict[str, Any]:
     if test is None:
         names = ("waiting", "running", "longest_wait", "virtual_time_would_save")
         return {**dict.fromkeys(names), "virtual_time_saved": 0.0}
+    _, total, waits = test
     waiting = {
-        "total": test.waiting,
-        "timers": test.timers,
-        "io": test.files,
-        "threads": test.threads,
+        "total": waits.total,
+        "timers": waits.timers,
+        "io": waits.files,
+        "threads": waits.threads,
     }
-    longest = {"place": test.place, "source": test.source, "seconds": test.longest}
+    longest = [
+        {"place": line.place, "source": line.source, "seconds": seconds}
+        for line, seconds in (waits.lines or {}).items()
+    ]
     return {
-        "seconds": test.total,
-        "waiting": waiting if test.is_known else None,
-        "running": max(test.total - test.waiting, 0.0) if test.is_known else None,
-        "longest_wait": longest if test.place else None,
-        "virtual_time_would_save": test.avoidable if test.is_known else None,
-        "virtual_time_saved": test.skipped,
+        "seconds": total,
+        "waiting": waiting if waits.is_known else None,
+        "running": max(total - waits.total, 0.0) if waits.is_known else None,
+        "longest_wait": longest[0] if longest else None,
+        "virtual_time_would_save": waits.avoidable if waits.is_known else None,
+        "virtual_time_saved": waits.skipped,
     }
 
 
