@@ -82,13 +82,10 @@ def innermost_place(error: BaseException) -> str:
 
 def innermost_line(error: BaseException) -> str:
     """Return ``file:line in function`` of the innermost line, the user's if there is one."""
-    kept = [entry for entry in entries(error) if _package(entry) != _PACKAGE]
-    users = [one for one in kept if locations.is_users(one.tb_frame.f_code.co_filename)]
-    if not kept:
-        return ""
-    last = (users or kept)[-1]
-    code = last.tb_frame.f_code
-    return locations.line_in(code.co_filename, last.tb_lineno, code.co_name)
+    line = await_chains.innermost(
+        (one.tb_frame, one.tb_lineno) for one in entries(error) if _package(one) != _PACKAGE
+    )
+    return "" if line is None else line.place
 
 
 def has_line_of(error: BaseException, function: Any) -> bool:

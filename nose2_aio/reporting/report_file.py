@@ -14,7 +14,7 @@ from unittest import TestCase
 
 from nose2_aio.config import tag_lookup
 from nose2_aio.errors import AioError
-from nose2_aio.reporting.outcomes import Outcome
+from nose2_aio.reporting.outcomes import Listener, Outcome
 from nose2_aio.reporting.timings import TimedTest, Timings
 
 __all__ = ["VERSION", "ReportFile", "Tries"]
@@ -25,8 +25,8 @@ Tries = Mapping[str, tuple[int, bool]]
 """How often each failed test ran, and if it is flaky, by its id."""
 
 
-class ReportFile:
-    """Collects the outcomes of a run, and writes them. It is a `Listener`."""
+class ReportFile(Listener):
+    """Collects the outcomes of a run, and writes them."""
 
     def __init__(self, path: str) -> None:
         """Write to ``path``; to no file if it is ""."""
@@ -34,9 +34,6 @@ class ReportFile:
         self._tests: list[dict[str, Any]] = []
         self._fixtures: list[dict[str, Any]] = []
         """The fixtures that failed, or that skipped their tests."""
-
-    def begin(self, test: Any) -> None:
-        """Do nothing: only the outcome counts."""
 
     def end(self, outcome: Outcome) -> None:
         """Add a test or a fixture."""
