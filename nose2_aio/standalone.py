@@ -202,9 +202,10 @@ def _settings() -> Settings:
     settings = resolve(
         texts, {}, everywhere=session.config.defaults(), environment=environment.read(os.environ)
     )
-    if settings.baseline and not Path(settings.baseline).exists():  # only nose2 writes it
-        return dataclasses.replace(settings, baseline="")
-    return settings
+    exists = bool(settings.baseline) and Path(settings.baseline).exists()
+    # only nose2 writes the file
+    baseline = settings.baseline if exists else ""
+    return dataclasses.replace(settings, baseline=baseline, baseline_update=False)
 
 
 def _module_error(case: type[TestCase]) -> DefinitionError | None:
