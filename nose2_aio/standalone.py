@@ -65,7 +65,7 @@ class Standalone:
         self._run.scopes.has_factories = True
         self.adapter.tell = self._tell
         wakeup_sources.ignore_foreign_threads()
-        self._run.begin(lambda: None, self._run.going_on)
+        self._run.begin(lambda: None, self._run.describe_running)
 
     @property
     def adapter(self) -> Adapter:

@@ -34,7 +34,7 @@ __unittest = True
 __all__ = [
     "Decoration",
     "decoration",
-    "hosted",
+    "hosting_next_call",
     "is_declared",
     "run_forever",
     "run_until_complete",
@@ -193,7 +193,7 @@ def is_declared(function: Any, case: object) -> bool:
 
 
 @contextmanager
-def hosted(mark: Decoration, host: _Host) -> Iterator[None]:
+def hosting_next_call(mark: Decoration, host: _Host) -> Iterator[None]:
     """Inside the block, let the next call of the function with this decoration call ``host``.
 
     ``host`` gets the body, and runs it. Only that one call does this: another decorated function
@@ -235,12 +235,12 @@ def _decorated(
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        body = functools.partial(coroutines.called, function, *args, **kwargs)
+        body = functools.partial(coroutines.call_and_await, function, *args, **kwargs)
         host = _take_host(mark)
         if host is not None:
             return host(body)
         case = args[0] if args else NO_CASE
-        execution = Execution(body, plans.made(mark.engine, run, type(case)), case)
+        execution = Execution(body, plans.plan_for(mark.engine, run, type(case)), case)
         if event_loops.is_running():
             return _with_name_of(execution.main(), function)
         try:
