@@ -72,11 +72,7 @@ def of_stack(frame: FrameType | None) -> TracebackType | None:
 
 def innermost_place(error: BaseException) -> str:
     """Return ``name, file:line`` of the user's innermost function; "" if there is none."""
-    users = [
-        entry
-        for entry in _kept(error, head=True)
-        if locations.is_users(entry.tb_frame.f_code.co_filename)
-    ]
+    users = [one for one in _kept(error, head=True) if locations.of_user(one.tb_frame)]
     return locations.of_frame(users[-1].tb_frame, users[-1].tb_lineno) if users else ""
 
 

@@ -2,8 +2,9 @@
 
 1. A decorated function is a plain function. It makes a loop, runs its body there, and closes it.
 2. If a loop runs already, it returns a coroutine, as the body itself would.
-3. The plugin calls a decorated test inside of `hosted`. Then the function hands its body to the
-   plugin, which runs it with the settings of the run, on its own loop unless ``loop=`` chose one.
+3. The plugin calls a decorated test inside of `hosting_next_call`. Then the function hands its body
+   to the plugin. It runs the body with the settings of the run, on its own loop unless ``loop=``
+   chose one.
 """
 
 from __future__ import annotations
