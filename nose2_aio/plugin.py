@@ -384,7 +384,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         """Describe what is running."""
         if self._is_replaying:
             return "the tests run in worker processes"
-        return self._test_run.going_on(frame)
+        return self._test_run.describe_running(frame)
 
     def _convert(self, module: ModuleType) -> None:
         generator_tests.convert(module, self.session.testMethodPrefix, self.settings.generators)
