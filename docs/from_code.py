@@ -25,7 +25,7 @@ TYPES = {
     None: "``true`` or ``false``",
     "FACTORY[,FACTORY]": "names of loop factories",
     "FILE": "a path",
-    "I/N": "two numbers",
+    "I/N": "``I/N``, for shard I of N",
     "N": "a whole number",
     "SECONDS": "seconds",
     "SEED": "``true``, ``false`` or a seed, a whole number",

@@ -50,7 +50,7 @@ def _wrap(case: type[unittest.TestCase], name: str) -> None:
     found = inspect.getattr_static(case, name)
     function = getattr(found, "__func__", found)
     is_plain = function is getattr(unittest.TestCase, name).__func__ or hasattr(function, _MARK)
-    if not is_plain and inspect.isfunction(function):
+    if not is_plain and fixture_wrappers.can_be_wrapped(function):
         wrapped = fixture_wrappers.wrapper(partial(_call_in_class, found), function, _MARK)
         setattr(case, name, classmethod(wrapped))
 
@@ -61,7 +61,7 @@ def _call_in_class(found: Any, case: type[unittest.TestCase]) -> Any:
     ``found`` is what a class defines.
     """
     run = None if event_loops.is_running() else standalone.current()
-    return found.__get__(None, case)() if run is None else run.call_in_class(found, case)
+    return fixture_wrappers.bound(found, case)() if run is None else run.call_in_class(found, case)
 
 
 class TestCaseMixin(_MixinBase):  # type: ignore[misc]  # see above

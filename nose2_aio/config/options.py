@@ -288,6 +288,13 @@ OPTIONS = (
         const="true",
     ),
     Option(
+        "progress",
+        _choice_parser(FEEDBACK),
+        "|".join(FEEDBACK),
+        "On a terminal, show how far the run is, and each failure when it happens (default auto; "
+        "off: nose2's dots)",
+    ),
+    Option(
         "shard",
         shards.parse,
         "I/N",
@@ -306,6 +313,18 @@ OPTIONS = (
         "FILE",
         "Record in this file how long tests take, and use it to balance shards and workers",
         is_path=True,
+    ),
+    Option(
+        "last-failed",
+        parse_switch,
+        None,
+        "Run only the tests that failed when they last ran; if there are none, run all",
+    ),
+    Option(
+        "failed-first",
+        parse_switch,
+        None,
+        "Run the tests first that failed when they last ran",
     ),
     Option(
         "ci-annotations",

@@ -81,12 +81,18 @@ class Settings:
     """How often each test is run."""
     shuffle: int | None = None
     """The seed of the random order that units run in; None: in the order of the suite."""
+    progress: str = "auto"
+    """Whether a terminal shows the progress: one of ``FEEDBACK`` in `options`."""
     shard: Shard | None = None
     """The shard of the suite that this run is; None: all tests run."""
     shards: str = "off"
     """Whether a CI system names the shard: one of ``SHARDS`` in `options`."""
     durations_file: str = ""
     """The path of the file that records how long tests take; "" for none."""
+    last_failed: bool = False
+    """True if only the tests run that failed when they last ran."""
+    failed_first: bool = False
+    """True if the tests run first that failed when they last ran."""
     ci_annotations: str = "auto"
     """Whether GitHub Actions gets annotations: one of ``FEEDBACK`` in `options`."""
     places: Mapping[str, str] = field(default_factory=dict)

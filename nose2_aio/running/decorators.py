@@ -2,8 +2,9 @@
 
 1. A decorated function is a plain function. It makes a loop, runs its body there, and closes it.
 2. If a loop runs already, it returns a coroutine, as the body itself would.
-3. The plugin calls a decorated test inside of `hosted`. Then the function hands its body to the
-   plugin, which runs it with the settings of the run, on its own loop unless ``loop=`` chose one.
+3. The plugin calls a decorated test inside of `hosting_next_call`. Then the function hands its body
+   to the plugin. It runs the body with the settings of the run, on its own loop unless ``loop=``
+   chose one.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ __unittest = True
 __all__ = [
     "Decoration",
     "decoration",
-    "hosted",
+    "hosting_next_call",
     "is_declared",
     "run_forever",
     "run_until_complete",
@@ -198,7 +199,7 @@ def is_declared(function: Any, case: object) -> bool:
 
 
 @contextmanager
-def hosted(mark: Decoration, host: _Host) -> Iterator[None]:
+def hosting_next_call(mark: Decoration, host: _Host) -> Iterator[None]:
     """Inside the block, let the next call of the function with this decoration call ``host``.
 
     ``host`` gets the body, and runs it. Only that one call does this: another decorated function
@@ -240,12 +241,12 @@ def _decorated(
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        body = functools.partial(coroutines.called, function, *args, **kwargs)
+        body = functools.partial(coroutines.call_and_await, function, *args, **kwargs)
         host = _take_host(mark)
         if host is not None:
             return host(body)
         case = args[0] if args else NO_CASE
-        execution = Execution(body, plans.made(mark.engine, run, type(case)), case)
+        execution = Execution(body, plans.plan_for(mark.engine, run, type(case)), case)
         if event_loops.is_running():
             return _with_name_of(execution.main(), function)
         try:
