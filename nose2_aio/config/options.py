@@ -287,10 +287,9 @@ OPTIONS = (
         "(write '=' before the seed)",
         const="true",
     ),
-    Option(
+    _choice(
         "progress",
-        _choice_parser(FEEDBACK),
-        "|".join(FEEDBACK),
+        FEEDBACK,
         "On a terminal, show how far the run is, and each failure when it happens (default auto; "
         "off: nose2's dots)",
     ),
@@ -314,22 +313,17 @@ OPTIONS = (
         "Record in this file how long tests take, and use it to balance shards and workers",
         is_path=True,
     ),
-    Option(
+    _switch(
         "last-failed",
-        parse_switch,
-        None,
         "Run only the tests that failed when they last ran; if there are none, run all",
     ),
-    Option(
+    _switch(
         "failed-first",
-        parse_switch,
-        None,
         "Run the tests first that failed when they last ran",
     ),
-    Option(
+    _choice(
         "ci-annotations",
-        _choice_parser(FEEDBACK),
-        "|".join(FEEDBACK),
+        FEEDBACK,
         "In GitHub Actions, show failures at their lines of code and in the summary of the job "
         "(default auto; off: don't)",
     ),
