@@ -60,6 +60,7 @@ class Option(NamedTuple):
     metavar: str | None
     """The name of the switch's value in ``--help``; None for a switch without a value."""
     help: str
+    """What it does, without its default: `nose2_aio.config.settings.default_text`."""
     const: str | None = None
     """The text that the switch stands for if it has no value; None if it must have one."""
     is_path: bool = False
@@ -156,85 +157,82 @@ OPTIONS = (
     _choice(
         "generators",
         GENERATORS,
-        "Which generator functions are coroutine tests: those with 'yield from' and no plain "
-        "'yield' (auto, the default), all (coroutine) or none (nose2)",
+        "Which generator functions are coroutine tests. auto: those with 'yield from' and no "
+        "plain 'yield'. coroutine: all. nose2: none",
     ),
     Option(
         "time-limit",
         seconds.parse,
         "SECONDS",
-        "Seconds that a test may take with its fixtures, and that a fixture of a class or a module "
-        "may take: real seconds, in virtual time too (default 0: no limit). The tag @timeout wins; "
-        "on a run_forever test it is no limit, but the wait before the callback",
+        "Seconds that a test may take with its fixtures, and that a fixture of a class or a "
+        "module may take. They are real seconds, in virtual time too. 0: no limit. The tag "
+        "@timeout wins. On a run_forever test, the tag is no limit, but the wait before the "
+        "callback",
     ),
     Option(
         "slow",
         seconds.parse,
         "SECONDS",
-        "Seconds after which a line on stderr says that a test or a fixture still runs, and what "
-        "it waits for; again after twice as long, and so on (default 30; 0: never)",
+        "Seconds after which a line on stderr says that a test or a fixture still runs, and "
+        "what it waits for. The line comes again after twice as long, and so on. 0: never",
     ),
     _choice(
         "loop-scope",
         LOOP_SCOPES,
-        "Let all coroutine tests of a class, of a module or of the run share a loop (default "
-        "test: each has its own loop, unless a wider scope has an async fixture)",
+        "Which coroutine tests share a loop: those of a class, of a module or of the run. "
+        "test: each has its own loop, unless a wider scope has an async fixture",
     ),
     Option(
         "loop",
         loop_factories.parse,
         "FACTORY[,FACTORY]",
-        "Run coroutine tests on loops of this factory, a dotted name such as "
-        "uvloop.new_event_loop; with several factories, once on each loop (default asyncio)",
+        "The loop factory of coroutine tests: a dotted name such as uvloop.new_event_loop. "
+        "With several, each test runs once on each loop. Without it: asyncio's own loop",
     ),
-    _switch("debug", "Run event loops in asyncio's debug mode (default: off)"),
-    *(
-        _choice(check.name, MODES, f"What to do if {check.help} (default {check.default})")
-        for check in CHECKS
-    ),
-    _switch("strict", "Fail a test for each finding of each check (default: off)"),
+    _switch("debug", "Run event loops in asyncio's debug mode"),
+    *(_choice(check.name, MODES, f"What to do if {check.help}") for check in CHECKS),
+    _switch("strict", "Fail a test for each finding of each check"),
     _switch(
         "isolated-checks",
-        "Check the tests of IsolatedAsyncioTestCase as well (default: off)",
+        "Check the tests of IsolatedAsyncioTestCase as well",
     ),
     Option(
         "baseline",
         baseline_file.check_path,
         "FILE",
-        "Report only findings of the checks that are not in this file; if there is no such file, "
-        "write it with all findings",
+        "Report only findings of the checks that are not in this file. If there is no such "
+        "file, write it with all findings",
         is_path=True,
     ),
     _switch(
         "baseline-update",
-        "Add new findings to the file of the baseline, and remove those of tests that pass without "
-        "them (default: off)",
+        "Add new findings to the file of the baseline, and remove those of tests that pass "
+        "without them",
     ),
     Option(
         "grace",
         seconds.parse,
         "SECONDS",
-        "Seconds that a cancelled test gets to finish; then it is cancelled again, and gets as "
-        "long once more (default 1)",
+        "Seconds that a cancelled test gets to finish. Then it is cancelled again, and gets "
+        "as long once more",
     ),
     Option(
         "exit-grace",
         seconds.parse,
         "SECONDS",
-        "Seconds after the summary for which threads and child processes that tests have left can "
-        "hold up the exit (default 2)",
+        "Seconds after the summary in which threads and child processes that tests have left "
+        "can end. Then the process ends without them",
     ),
     _switch(
         "virtual-time",
-        "Run coroutine tests and async fixtures in virtual time: to wait for a timer takes no real "
-        "time, unless something outside may wake the loop (default: off; a tag wins)",
+        "Run coroutine tests and async fixtures in virtual time: waiting for a timer takes "
+        "no real time, unless something outside may wake the loop. A tag wins",
     ),
     Option(
         "durations",
         _whole_parser(0),
         "N",
-        "List the N slowest coroutine tests, what they waited for, and where (0: all; default: no "
-        "list)",
+        "List the N slowest coroutine tests, what they waited for, and where. 0: all",
     ),
     Option(
         "report",
@@ -246,65 +244,63 @@ OPTIONS = (
     _choice(
         "deadlocks",
         DEADLOCKS,
-        "What to do if nothing can wake the loop of a test any more (default fail)",
+        "What to do if nothing can wake the loop of a test any more",
     ),
     Option(
         "workers",
         _parse_workers,
         "N",
-        "Run tests in up to N worker processes at the same time (auto: one for each core; 1: one "
-        "test after the other, in a process of its own; default 0: in nose2's own process)",
+        "Run tests in up to N worker processes at the same time. auto: one for each core. 1: "
+        "one test after the other, in a process of its own. 0: in nose2's own process",
     ),
     _choice(
         "worker-start",
         WORKER_STARTS,
-        "How a worker process is started: forked from nose2's process, or spawned, which loads "
-        "the tests again (default auto: forked if that is safe)",
+        "How a worker process starts. fork: as a copy of nose2's process. spawn: it loads "
+        "the tests again. auto: fork if that is safe",
     ),
     Option(
         "retries",
         _whole_parser(0),
         "N",
-        "Run a failed test again at the end, up to N times, alone in a fresh worker process "
-        "(default 0)",
+        "Run a failed test again at the end, up to N times, alone in a fresh worker process",
     ),
     _choice(
         "flaky",
         FLAKY,
-        "What to do if a test fails, and passes when it is run again (default fail)",
+        "What to do if a test fails, and passes when it is run again",
     ),
     Option(
         "repeat",
         _whole_parser(1),
         "N",
-        "Run each test N times, and report which did not always pass (default 1)",
+        "Run each test N times, and report which tests did not always pass",
     ),
     Option(
         "shuffle",
         _parse_seed,
         "SEED",
-        "Run tests in a random order, and print its seed; with a seed, in the order of that seed "
-        "(write '=' before the seed)",
+        "Run tests in a random order, and print its seed. With a seed: in the order of that "
+        "seed. Write '=' before the seed",
         const="true",
     ),
     _choice(
         "progress",
         FEEDBACK,
-        "On a terminal, show how far the run is, and each failure when it happens (default auto; "
-        "off: nose2's dots)",
+        "auto: on a terminal, show how far the run is, and each failure when it happens. off: show "
+        "nose2's dots",
     ),
     Option(
         "shard",
         shards.parse,
         "I/N",
-        "Run only the tests of shard I of N, such as 2/4: each test is in exactly one shard "
-        "(default: all tests)",
+        "Run only the tests of shard I of N, such as 2/4: each test is in exactly one shard",
     ),
     _choice(
         "shards",
         SHARDS,
-        "Run the shard that the CI system names, by its variables: Bazel, GitLab, CircleCI, "
-        "Buildkite, Semaphore or Azure Pipelines (auto); or all tests (off, the default)",
+        "auto: run the shard that the CI system names, by its variables: Bazel, GitLab, "
+        "CircleCI, Buildkite, Semaphore or Azure Pipelines. off: run all tests",
     ),
     Option(
         "durations-file",
@@ -324,7 +320,7 @@ OPTIONS = (
     _choice(
         "ci-annotations",
         FEEDBACK,
-        "In GitHub Actions, show failures at their lines of code and in the summary of the job "
-        "(default auto; off: don't)",
+        "auto: in GitHub Actions, show failures at their lines of code and in the summary of "
+        "the job. off: don't",
     ),
 )

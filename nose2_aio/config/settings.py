@@ -14,11 +14,11 @@ from typing import Any
 from nose2_aio.config.checks import CHECKS, Check
 from nose2_aio.config.environment import PREFIX
 from nose2_aio.config.loop_factories import Factory
-from nose2_aio.config.options import OPTIONS, SECTION, parse_switch, suggestion
+from nose2_aio.config.options import OPTIONS, SECTION, Option, parse_switch, suggestion
 from nose2_aio.config.shards import Shard, from_environment
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["GRACE", "Settings", "resolve"]
+__all__ = ["GRACE", "Settings", "default_text", "resolve"]
 
 GRACE = 1.0
 """Seconds that a cancelled test gets to finish. Then it is cancelled again, and gets as long.
@@ -116,6 +116,18 @@ class Settings:
                     "and use --aio-workers=N"
                 )
         return ""
+
+
+def default_text(option: Option) -> str:
+    """Return the default of a setting, as it would stand in a file; "none" if it has none."""
+    if option.name in _CHECKS_BY_FIELD:
+        return _CHECKS_BY_FIELD[option.name].default
+    value = getattr(Settings(), option.name)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "none" if value in (None, "", ()) else str(value)
 
 
 def resolve(
