@@ -184,7 +184,6 @@ class Modules(TestCase):
                 "cases.guarding",
                 "cases.isolated",
                 "cases.invocation",
-                "cases.raising",
                 "running.decorators",
                 "workers.recording",
             },
