@@ -65,7 +65,7 @@ class Standalone:
         self._run.scopes.has_factories = True
         self.adapter.tell = self._tell
         wakeup_sources.ignore_foreign_threads()
-        self._run.begin(lambda: None, self._run.going_on)
+        self._run.begin(lambda: None, self._run.describe_running)
 
     @property
     def adapter(self) -> Adapter:
@@ -202,9 +202,10 @@ def _settings() -> Settings:
     settings = resolve(
         texts, {}, everywhere=session.config.defaults(), environment=environment.read(os.environ)
     )
-    if settings.baseline and not Path(settings.baseline).exists():  # only nose2 writes it
-        return dataclasses.replace(settings, baseline="")
-    return settings
+    exists = bool(settings.baseline) and Path(settings.baseline).exists()
+    # only nose2 writes the file
+    baseline = settings.baseline if exists else ""
+    return dataclasses.replace(settings, baseline=baseline, baseline_update=False)
 
 
 def _module_error(case: type[TestCase]) -> DefinitionError | None:

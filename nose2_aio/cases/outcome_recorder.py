@@ -31,6 +31,8 @@ class OutcomeRecorder:
 
     def __init__(self) -> None:
         self.listeners: list[Listener] = []
+        self.early_listeners: list[Listener] = []
+        """Get the outcomes of tests in workers too, at once, and not in the order of the suite."""
         self._start: Any = None
         """The event of the test that runs; None between two tests."""
         self._events: list[Any] = []
@@ -114,10 +116,9 @@ def _message(event: Any) -> str:
     """
     if event is None or event.exc_info is None:
         return str(getattr(event, "reason", None) or "")
-    kind, error, _ = event.exc_info
-    is_sent = isinstance(error, UnsentError)  # the text of another error
-    text = str(error) if is_sent else "".join(traceback.format_exception_only(kind, error))
-    lines = [line for line in text.removeprefix(_OURS).splitlines() if line.strip()]
+    kind = event.exc_info[0]
+    text = _words(event.exc_info).removeprefix(_OURS)
+    lines = [line for line in text.splitlines() if line.strip()]
     if _TRACEBACK in lines:
         return lines[-1]
     if lines[0].endswith(":") and lines[1:]:  # such as that of a `CheckError`
@@ -125,13 +126,28 @@ def _message(event: Any) -> str:
     return lines[0]
 
 
+def _words(exc_info: Any) -> str:
+    """Return an error with its type, without its traceback."""
+    kind, error, _ = exc_info
+    if isinstance(error, UnsentError):  # the text of another error
+        return str(error)
+    return "".join(traceback.format_exception_only(kind, error)).strip()
+
+
 def _place_of_failure(event: Any) -> Place | None:
-    """Return where a test failed; None if that is not known, or if it has not failed."""
+    """Return where a test failed; None if that is not known, or if it has not failed.
+
+    The words of an error may have a traceback too. That counts only if there is no other, as for a
+    module that could not be loaded, or if the words are those of a group.
+    """
     if event is None or event.exc_info is None:
         return None
     kind, error, frames = event.exc_info
     is_text = isinstance(frames, str)
-    return place_in(frames if is_text else "".join(traceback.format_exception(kind, error, frames)))
+    text = frames if is_text else "".join(traceback.format_exception(kind, error, frames))
+    is_group = issubclass(kind, BaseExceptionGroup)
+    head = "" if is_group else text.rpartition(_words(event.exc_info))[0]
+    return place_in(head) or place_in(text)
 
 
 def _definition(function: Any) -> Place | None:

@@ -6,6 +6,7 @@ of the command line.
 
 from __future__ import annotations
 
+import difflib
 import os
 import random
 from collections.abc import Collection, Iterable
@@ -15,7 +16,16 @@ from nose2_aio.config import baseline_file, durations_file, loop_factories, seco
 from nose2_aio.config.checks import CHECKS, MODES
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["LOOP_SCOPES", "OPTIONS", "SECTION", "LoopScope", "Option", "either", "parse_switch"]
+__all__ = [
+    "LOOP_SCOPES",
+    "OPTIONS",
+    "SECTION",
+    "LoopScope",
+    "Option",
+    "either",
+    "parse_switch",
+    "suggestion",
+]
 
 SECTION = "aio"
 """The section of the configuration file, and the prefix of the command line switches."""
@@ -76,6 +86,14 @@ def either(words: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}"
 
 
+def suggestion(unknown: str, known: Collection[str], prefix: str = "") -> str:
+    """Return what a message says about an unknown word: the most similar known one, or all."""
+    nearest = difflib.get_close_matches(unknown, known, n=1)
+    if nearest:
+        return f"did you mean {prefix + nearest[0]!r}?"
+    return f"known: {', '.join(prefix + one for one in known)}"
+
+
 def _choice_parser(words: Collection[str]) -> _Parser:
     def parse(text: str, *, name: str, place: str) -> str:
         if text.strip() in words:
@@ -127,11 +145,18 @@ def _parse_seed(text: str, *, name: str, place: str) -> int | None:
     )
 
 
+def _choice(key: str, words: Collection[str], help_: str) -> Option:
+    return Option(key, _choice_parser(words), "|".join(words), help_)
+
+
+def _switch(key: str, help_: str) -> Option:
+    return Option(key, parse_switch, None, help_)
+
+
 OPTIONS = (
-    Option(
+    _choice(
         "generators",
-        _choice_parser(GENERATORS),
-        "|".join(GENERATORS),
+        GENERATORS,
         "Which generator functions are coroutine tests. auto: those with 'yield from' and no "
         "plain 'yield'. coroutine: all. nose2: none",
     ),
@@ -151,10 +176,9 @@ OPTIONS = (
         "Seconds after which a line on stderr says that a test or a fixture still runs, and "
         "what it waits for. The line comes again after twice as long, and so on. 0: never",
     ),
-    Option(
+    _choice(
         "loop-scope",
-        _choice_parser(LOOP_SCOPES),
-        "|".join(LOOP_SCOPES),
+        LOOP_SCOPES,
         "Which coroutine tests share a loop: those of a class, of a module or of the run. "
         "test: each has its own loop, unless a wider scope has an async fixture",
     ),
@@ -165,23 +189,10 @@ OPTIONS = (
         "The loop factory of coroutine tests: a dotted name such as uvloop.new_event_loop. "
         "With several, each test runs once on each loop. Without it: asyncio's own loop",
     ),
-    Option("debug", parse_switch, None, "Run event loops in asyncio's debug mode"),
-    *(
-        Option(
-            check.name,
-            _choice_parser(MODES),
-            "|".join(MODES),
-            f"What to do if {check.help}",
-        )
-        for check in CHECKS
-    ),
-    Option("strict", parse_switch, None, "Fail a test for each finding of each check"),
-    Option(
-        "isolated-checks",
-        parse_switch,
-        None,
-        "Check the tests of IsolatedAsyncioTestCase as well",
-    ),
+    _switch("debug", "Run event loops in asyncio's debug mode"),
+    *(_choice(check.name, MODES, f"What to do if {check.help}") for check in CHECKS),
+    _switch("strict", "Fail a test for each finding of each check"),
+    _switch("isolated-checks", "Check the tests of IsolatedAsyncioTestCase as well"),
     Option(
         "baseline",
         baseline_file.check_path,
@@ -190,10 +201,8 @@ OPTIONS = (
         "file, write it with all findings",
         is_path=True,
     ),
-    Option(
+    _switch(
         "baseline-update",
-        parse_switch,
-        None,
         "Add new findings to the file of the baseline, and remove those of tests that pass "
         "without them",
     ),
@@ -211,12 +220,10 @@ OPTIONS = (
         "Seconds after the summary in which threads and child processes that tests have left "
         "can end. Then the process ends without them",
     ),
-    Option(
+    _switch(
         "virtual-time",
-        parse_switch,
-        None,
-        "Run coroutine tests and async fixtures in virtual time: waiting for a timer takes "
-        "no real time, unless something outside may wake the loop. A tag wins",
+        "Run coroutine tests and async fixtures in virtual time: waiting for a timer takes no "
+        "real time, unless something outside may wake the loop. A tag wins",
     ),
     Option(
         "durations",
@@ -231,10 +238,9 @@ OPTIONS = (
         "Write the outcome, place and time of each test to this file, as JSON",
         is_path=True,
     ),
-    Option(
+    _choice(
         "deadlocks",
-        _choice_parser(DEADLOCKS),
-        "|".join(DEADLOCKS),
+        DEADLOCKS,
         "What to do if nothing can wake the loop of a test any more",
     ),
     Option(
@@ -244,10 +250,9 @@ OPTIONS = (
         "Run tests in up to N worker processes at the same time. auto: one for each core. 1: "
         "one test after the other, in a process of its own. 0: in nose2's own process",
     ),
-    Option(
+    _choice(
         "worker-start",
-        _choice_parser(WORKER_STARTS),
-        "|".join(WORKER_STARTS),
+        WORKER_STARTS,
         "How a worker process starts. fork: as a copy of nose2's process. spawn: it loads "
         "the tests again. auto: fork if that is safe",
     ),
@@ -257,12 +262,7 @@ OPTIONS = (
         "N",
         "Run a failed test again at the end, up to N times, alone in a fresh worker process",
     ),
-    Option(
-        "flaky",
-        _choice_parser(FLAKY),
-        "|".join(FLAKY),
-        "What to do if a test fails, and passes when it is run again",
-    ),
+    _choice("flaky", FLAKY, "What to do if a test fails, and passes when it is run again"),
     Option(
         "repeat",
         _whole_parser(1),
@@ -277,16 +277,21 @@ OPTIONS = (
         "seed. Write '=' before the seed",
         const="true",
     ),
+    _choice(
+        "progress",
+        FEEDBACK,
+        "auto: on a terminal, show how far the run is, and each failure when it happens. off: "
+        "show nose2's dots",
+    ),
     Option(
         "shard",
         shards.parse,
         "I/N",
         "Run only the tests of shard I of N, such as 2/4: each test is in exactly one shard",
     ),
-    Option(
+    _choice(
         "shards",
-        _choice_parser(SHARDS),
-        "|".join(SHARDS),
+        SHARDS,
         "auto: run the shard that the CI system names, by its variables: Bazel, GitLab, "
         "CircleCI, Buildkite, Semaphore or Azure Pipelines. off: run all tests",
     ),
@@ -297,10 +302,14 @@ OPTIONS = (
         "Record in this file how long tests take, and use it to balance shards and workers",
         is_path=True,
     ),
-    Option(
+    _switch(
+        "last-failed",
+        "Run only the tests that failed when they last ran. If there are none, run all",
+    ),
+    _switch("failed-first", "Run the tests first that failed when they last ran"),
+    _choice(
         "ci-annotations",
-        _choice_parser(FEEDBACK),
-        "|".join(FEEDBACK),
+        FEEDBACK,
         "auto: in GitHub Actions, show failures at their lines of code and in the summary of "
         "the job. off: don't",
     ),

@@ -110,6 +110,17 @@ class Outcomes(TestCase):
         self.assertEqual(self.outcome(became("failed", error)).place, mine)
         self.assertEqual(self.outcome(became("failed", text)).place, Place("/a/b.py", 7))
         self.assertEqual(self.outcome(became("passed", expected=True)).place, Place(__file__, LINE))
+        inner = 'Traceback (most recent call last):\n  File "/a/b.py", line 7, in f\nOSError'
+        quoting = became("failed", raised(AssertionError(f"printed:\n{inner}")))
+        self.assertEqual(self.outcome(quoting).place.file, __file__)
+        load = (ImportError, ImportError(inner), None)
+        self.assertEqual(self.outcome(became("error", load)).place, Place("/a/b.py", 7))
+        try:
+            raise ValueError
+        except ValueError as member:
+            group = raised(ExceptionGroup("both", [member]))
+            line = member.__traceback__.tb_lineno
+        self.assertEqual(self.outcome(became("error", group)).place, Place(__file__, line))
         code = unittest.FunctionTestCase(print)
         self.assertIsNone(self.outcome(became("passed", expected=True), test=code).place)
 

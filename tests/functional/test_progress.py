@@ -1,0 +1,141 @@
+"""The progress on a terminal: --aio-progress."""
+
+from __future__ import annotations
+
+import re
+import sys
+from unittest import TestCase, skipIf
+
+from tests.runs import Project
+from tests.terminal import Terminal
+
+CODE = """
+import asyncio
+import sys
+import time
+import unittest
+
+class Account(unittest.TestCase):
+    async def test_1_slow(self):
+        await asyncio.sleep(0.7)
+
+    async def test_2_prints(self):
+        print("printed")
+        sys.stderr.write("no end of a line")
+        await asyncio.sleep(0.2)
+
+    async def test_3_fails(self):
+        await asyncio.sleep(0.2)
+        print("unfinished", end="")
+        self.fail("no money")
+
+    def test_4_blocks(self):
+        time.sleep(0.7)
+
+    def test_5_errs(self):
+        raise KeyError(1)
+
+    @unittest.skip("later")
+    def test_6_skipped(self):
+        pass
+"""
+FAIL = "FAIL test_account.Account.test_3_fails, test_account.py:18: AssertionError: no money"
+ERROR = "ERROR test_account.Account.test_5_errs, test_account.py:24: KeyError: 1"
+
+
+@skipIf(sys.platform == "win32", "there are no pseudo-terminals")
+class Shown(TestCase):
+    """What a terminal shows."""
+
+    maxDiff = None
+
+    def test_screen(self) -> None:
+        """At the end, the screen has the failures as they came, and the same as without a terminal.
+
+        Nothing else is left of the progress.
+        """
+        project = Project(self, test_account=CODE)
+        end = "no end of a line"
+        for switches, printed in (
+            ([], ["printed", end, "unfinished"]),
+            (["--aio-workers=2"], ["printed", f"{end}unfinished"]),
+            (["-B"], [end]),
+            (["-v", "--aio-workers=2"], []),
+        ):
+            with self.subTest(switches):
+                terminal = Terminal()
+                code = terminal.nose2(*switches, folder=project.folder)
+                piped = project.nose2(*switches)
+                self.assertEqual(code, piped.returncode)
+                head, line, report = terminal.screen.partition("=" * 70)
+                expected = re.sub(r"\d+\.\d+ ?s", "", piped.output.partition(line)[2])
+                self.assertEqual(re.sub(r"\d+\.\d+ ?s", "", report), expected)
+                lines = head.splitlines()
+                self.assertLess(lines.index(FAIL), lines.index(ERROR))
+                self.assertNotIn("of 6 tests", head)
+                if printed:
+                    self.assertEqual({*lines}, {*printed, FAIL, ERROR, ""})
+
+    def test_line(self) -> None:
+        """The line has the tests that are done, those that failed, and the one that runs."""
+        terminal = Terminal()
+        terminal.nose2(folder=Project(self, test_account=CODE).folder)
+        drawn = terminal.drawn
+        self.assertEqual(drawn[0], "0 of 6 tests, test_account.Account.test_1_slow")
+        self.assertIn("3 of 6 tests, 1 failed, test_account.Account.test_4_blocks", drawn)
+
+    def test_workers(self) -> None:
+        """With workers, a failure is shown at once, and the slowest test of those that run."""
+        code = """
+            import asyncio
+            import unittest
+
+            class Slow(unittest.TestCase):
+                async def test_1(self):
+                    await asyncio.sleep(2.5)
+                    print("slow is done")
+
+            class Quick(unittest.TestCase):
+                async def test_2(self):
+                    await asyncio.sleep(0.7)
+                    self.fail("quick")
+        """
+        terminal = Terminal()
+        terminal.nose2("--aio-workers=2", folder=Project(self, test_it=code).folder)
+        self.assertIn("0 of 2 tests, 2 running, test_it.", "\n".join(terminal.drawn))
+        self.assertIn("1 of 2 tests, 1 failed, test_it.Slow.test_1", "\n".join(terminal.drawn))
+        fails = [match.start() for match in re.finditer("FAIL test_it.Quick", terminal.output)]
+        self.assertEqual(len(fails), 1)
+        self.assertLess(fails[0], terminal.output.index("slow is done"))
+
+    def test_width(self) -> None:
+        """The line is as long as the terminal is wide, less one, also after that has changed."""
+        project = Project(self, test_account=CODE)
+        terminal = Terminal(30)
+        terminal.nose2(folder=project.folder, on={"printed": lambda: terminal.resize(12)})
+        self.assertEqual(terminal.drawn[0], "0 of 6 tests, test_account.Ac")
+        self.assertEqual(terminal.drawn[-1], "4 of 6 test")
+
+    def test_off(self) -> None:
+        """There are dots in its place: with -q, -v, by setting, in CI, on a simple terminal."""
+        project, test = Project(self, test_account=CODE), "test_account.Account.test_1_slow"
+        for switch, variables in (
+            ("-q", {}),
+            ("-v", {}),
+            ("--aio-progress=off", {}),
+            ("--aio-debug", {"CI": "true"}),
+            ("--aio-debug", {"TERM": "dumb"}),
+        ):
+            with self.subTest(switch, **variables):
+                terminal = Terminal()
+                terminal.nose2(switch, test, folder=project.folder, **variables)
+                self.assertEqual(terminal.drawn, [])
+                self.assertNotIn("\r", terminal.output.replace("\r\n", ""))
+
+    def test_interrupt(self) -> None:
+        """Ctrl-C leaves no line behind."""
+        project = Project(self, test_account=CODE)
+        terminal = Terminal()
+        terminal.nose2(folder=project.folder, on={"test_4_blocks": lambda: terminal.type("\x03")})
+        self.assertNotIn("of 6 tests", terminal.screen.replace("^C", "\n"))
+        self.assertIn("\nthe run was interrupted by Ctrl-C: 2 tests did not run", terminal.screen)
