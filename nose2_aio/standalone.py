@@ -26,7 +26,7 @@ from unittest import TestCase
 from nose2.main import PluggableTestProgram
 from nose2.session import Session
 
-from nose2_aio.cases import adapter, definitions, nose2_cases, scope_keys
+from nose2_aio.cases import adapter, definitions, nose2_cases, raising, scope_keys
 from nose2_aio.cases.adapter import Adapter
 from nose2_aio.config import config_files, environment, tag_lookup
 from nose2_aio.config.settings import Settings, resolve
@@ -64,6 +64,7 @@ class Standalone:
         """The notes that were shown."""
         self._run.scopes.has_factories = True
         self.adapter.tell = self._tell
+        self.adapter.raise_error = raising.raise_at_line
         wakeup_sources.ignore_foreign_threads()
         self._run.begin(lambda: None, self._run.describe_running)
 

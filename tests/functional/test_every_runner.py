@@ -35,7 +35,7 @@ class Everywhere(TestCase):
 
     def test_plain(self) -> None:
         """Without settings."""
-        self.check(110)
+        self.check(90)
 
     def test_limited(self) -> None:
         """With a time limit, by environment variables."""

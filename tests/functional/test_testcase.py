@@ -235,6 +235,14 @@ class Wrapping(unittest.TestCase):
     async def test(self): pass
 
 
+class Hooked(unittest.TestCase):
+    def _callSetUp(self):
+        asyncio.run(self.setUp())
+
+    async def setUp(self): pass
+    def test(self): pass
+
+
 class Decorated(unittest.TestCase):
     @aio.run_until_complete
     async def test(self): pass
@@ -271,7 +279,7 @@ class Guard(TestCase):
                 test.removeprefix("test_") if case == "Case" else case
             )
         wrong = {"coroutine", "returned", "generator", "async_generator", "cleanup"}
-        right = {"passes", "returns", "Isolated", "Aio", "Wrapping", "Decorated"}
+        right = {"passes", "returns", "Isolated", "Aio", "Wrapping", "Decorated", "Hooked"}
         expected = {
             "ERROR": wrong | {"SetUp", "TearDown", "SetUpClass", "Function"},
             "ok": right,
@@ -293,4 +301,4 @@ class Guard(TestCase):
         found = outcomes(Project(self, test_it=text).nose2("-v"))
         wrong = [name for name, outcome in found.items() if outcome == "ERROR"]
         self.assertEqual(wrong, ["test_it.Case.test_async_generator"])
-        self.assertEqual(len(found), 16)
+        self.assertEqual(len(found), 17)
