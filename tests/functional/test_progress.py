@@ -43,6 +43,11 @@ FAIL = "FAIL test_account.Account.test_3_fails, test_account.py:18: AssertionErr
 ERROR = "ERROR test_account.Account.test_5_errs, test_account.py:24: KeyError: 1"
 
 
+def project(case: TestCase, **files: str) -> Project:
+    """Return a project for which tqdm is not installed."""
+    return Project(case, tqdm="raise ImportError", **files)
+
+
 @skipIf(sys.platform == "win32", "there are no pseudo-terminals")
 class Shown(TestCase):
     """What a terminal shows."""
@@ -54,7 +59,7 @@ class Shown(TestCase):
 
         Nothing else is left of the progress.
         """
-        project = Project(self, test_account=CODE)
+        made = project(self, test_account=CODE)
         end = "no end of a line"
         for switches, printed in (
             ([], ["printed", end, "unfinished"]),
@@ -64,8 +69,8 @@ class Shown(TestCase):
         ):
             with self.subTest(switches):
                 terminal = Terminal()
-                code = terminal.nose2(*switches, folder=project.folder)
-                piped = project.nose2(*switches)
+                code = terminal.nose2(*switches, folder=made.folder)
+                piped = made.nose2(*switches)
                 self.assertEqual(code, piped.returncode)
                 head, line, report = terminal.screen.partition("=" * 70)
                 expected = re.sub(r"\d+\.\d+ ?s", "", piped.output.partition(line)[2])
@@ -79,7 +84,7 @@ class Shown(TestCase):
     def test_line(self) -> None:
         """The line has the tests that are done, those that failed, and the one that runs."""
         terminal = Terminal()
-        terminal.nose2(folder=Project(self, test_account=CODE).folder)
+        terminal.nose2(folder=project(self, test_account=CODE).folder)
         drawn = terminal.drawn
         self.assertEqual(drawn[0], "0 of 6 tests, test_account.Account.test_1_slow")
         self.assertIn("3 of 6 tests, 1 failed, test_account.Account.test_4_blocks", drawn)
@@ -101,7 +106,7 @@ class Shown(TestCase):
                     self.fail("quick")
         """
         terminal = Terminal()
-        terminal.nose2("--aio-workers=2", folder=Project(self, test_it=code).folder)
+        terminal.nose2("--aio-workers=2", folder=project(self, test_it=code).folder)
         self.assertIn("0 of 2 tests, 2 running, test_it.", "\n".join(terminal.drawn))
         self.assertIn("1 of 2 tests, 1 failed, test_it.Slow.test_1", "\n".join(terminal.drawn))
         fails = [match.start() for match in re.finditer("FAIL test_it.Quick", terminal.output)]
@@ -110,15 +115,15 @@ class Shown(TestCase):
 
     def test_width(self) -> None:
         """The line is as long as the terminal is wide, less one, also after that has changed."""
-        project = Project(self, test_account=CODE)
+        made = project(self, test_account=CODE)
         terminal = Terminal(30)
-        terminal.nose2(folder=project.folder, on={"printed": lambda: terminal.resize(12)})
+        terminal.nose2(folder=made.folder, on={"printed": lambda: terminal.resize(12)})
         self.assertEqual(terminal.drawn[0], "0 of 6 tests, test_account.Ac")
         self.assertEqual(terminal.drawn[-1], "4 of 6 test")
 
     def test_off(self) -> None:
         """There are dots in its place: with -q, -v, by setting, in CI, on a simple terminal."""
-        project, test = Project(self, test_account=CODE), "test_account.Account.test_1_slow"
+        made, test = project(self, test_account=CODE), "test_account.Account.test_1_slow"
         for switch, variables in (
             ("-q", {}),
             ("-v", {}),
@@ -128,14 +133,14 @@ class Shown(TestCase):
         ):
             with self.subTest(switch, **variables):
                 terminal = Terminal()
-                terminal.nose2(switch, test, folder=project.folder, **variables)
+                terminal.nose2(switch, test, folder=made.folder, **variables)
                 self.assertEqual(terminal.drawn, [])
                 self.assertNotIn("\r", terminal.output.replace("\r\n", ""))
 
     def test_interrupt(self) -> None:
         """Ctrl-C leaves no line behind."""
-        project = Project(self, test_account=CODE)
+        made = project(self, test_account=CODE)
         terminal = Terminal()
-        terminal.nose2(folder=project.folder, on={"test_4_blocks": lambda: terminal.type("\x03")})
+        terminal.nose2(folder=made.folder, on={"test_4_blocks": lambda: terminal.type("\x03")})
         self.assertNotIn("of 6 tests", terminal.screen.replace("^C", "\n"))
         self.assertIn("\nthe run was interrupted by Ctrl-C: 2 tests did not run", terminal.screen)
