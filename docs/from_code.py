@@ -18,37 +18,20 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from nose2_aio.config.checks import CHECKS
-from nose2_aio.config.options import OPTIONS, Option
-from nose2_aio.config.settings import Settings
+from nose2_aio.config.options import OPTIONS
+from nose2_aio.config.settings import default_text
 
 TYPES = {
     None: "``true`` or ``false``",
     "FACTORY[,FACTORY]": "names of loop factories",
     "FILE": "a path",
-    "I/N": "two numbers",
+    "I/N": "``I/N``, for shard I of N",
     "N": "a whole number",
     "SECONDS": "seconds",
     "SEED": "``true``, ``false`` or a seed, a whole number",
 }
 """What a setting is, by the name of its value in ``--help``."""
 EXAMPLES = {None: "true", "N": "4", "SECONDS": "10", "FACTORY[,FACTORY]": "uvloop"}
-
-
-def default(option: Option) -> str:
-    """Return the default of a setting, as it is written in the file."""
-    for check in CHECKS:
-        if check.name == option.key:
-            return check.default
-    value = getattr(Settings(), option.name)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value or "none")
-
-
-def without_default(text: str) -> str:
-    """Return a help text without its default, which has a line of its own."""
-    text = re.sub(r" \(default:? [^():;]*\)", "", text)
-    return re.sub(r"\(default:? [^():;]*; ", "(", text)
 
 
 class SettingDirective(SphinxDirective):
@@ -66,7 +49,7 @@ class SettingDirective(SphinxDirective):
         """Return the description of the setting."""
         (option,) = (one for one in OPTIONS if one.key == self.arguments[0])
         words = (option.metavar or "").split("|")
-        usual = self.options.get("default", default(option))
+        usual = default_text(option)
         if len(words) > 1:
             kind = ", ".join(f"``{word}``" for word in words[:-1]) + f" or ``{words[-1]}``"
             example = next(word for word in words if word != usual)
@@ -85,7 +68,7 @@ class SettingDirective(SphinxDirective):
         lines = [
             f".. confval:: {option.key}",
             "",
-            f"   {without_default(option.help)}.",
+            f"   {option.help}.",
             "",
             f"   | Value: {kind}",
             f"   | Default: ``{usual}``",

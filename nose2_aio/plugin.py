@@ -101,16 +101,12 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     @functools.cached_property
     def settings(self) -> Settings:
         """The settings; in a worker process of nose2, the file has all of them."""
-        everywhere = self.session.config.defaults()
-        return resolve(self._file, self.command_line, everywhere, self._environment)
+        given = {} if self._is_worker else environment.read(os.environ)
+        return resolve(self._file, self.command_line, self.session.config.defaults(), given)
 
     @functools.cached_property
     def _file(self) -> dict[str, str]:
         return config_files.read(self.session, config_files.read_by_nose2())
-
-    @property
-    def _environment(self) -> dict[str, str]:
-        return {} if self._is_worker else environment.read(os.environ)
 
     @functools.cached_property
     def _test_run(self) -> Run:
@@ -163,7 +159,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         config = self.session.config
         if not config.has_section(SECTION):
             config.add_section(SECTION)
-        for key, text in {**self._file, **self._environment, **self.command_line}.items():
+        given = {**self._file, **environment.read(os.environ), **self.command_line}
+        for key, text in given.items():
             config.set(SECTION, key, text.replace("%", "%%"))
         config.set(SECTION, "shuffle", "false")  # the shares are in order already
 
@@ -206,10 +203,11 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if process_end.will_exit() and not self.settings.workers:
             self._test_run.time_limits.on_stuck = functools.partial(self._end_stuck, event)
-        event.suite, lines, part = arrangement.arranged(event.suite, self.settings)
+        event.suite, lines, part = arrangement.begin(
+            event.suite, self.settings, self.session, is_main=not is_worker
+        )
         self._test_run.part = self._test_run.part or part
-        if self.session.verbosity > 0:
-            lines += arrangement.order_note(self.settings)
+        lines += arrangement.order_note(self.settings) * (self.session.verbosity > 0)
         for plugin in () if is_worker else self._plugins(_REPORTER):
             for line in lines:
                 plugin.stream.writeln(line)
@@ -386,7 +384,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         """Describe what is running."""
         if self._is_replaying:
             return "the tests run in worker processes"
-        return self._test_run.going_on(frame)
+        return self._test_run.describe_running(frame)
 
     def _convert(self, module: ModuleType) -> None:
         generator_tests.convert(module, self.session.testMethodPrefix, self.settings.generators)

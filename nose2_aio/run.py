@@ -300,7 +300,7 @@ class Run:
         """Handle signals inside the block, in a worker; ``terminal`` is a file descriptor."""
         self._slow.descriptor = terminal
         with (
-            interrupts.print_on_sigquit(self.going_on, terminal),
+            interrupts.print_on_sigquit(self.describe_running, terminal),
             interrupts.treat_sigterm_as_ctrl_c(self.interrupts),
             interrupts.call_around_suspension(lambda: None, self.time_limits.postpone),
         ):
@@ -308,7 +308,7 @@ class Run:
 
     def _explain(self, interrupt: BaseException) -> BaseException:
         self.is_cut = True
-        return self.interrupts.explained(interrupt)
+        return self.interrupts.error_to_raise(interrupt)
 
     def _suspend(self) -> None:
         if self.workers is not None:
@@ -387,7 +387,7 @@ class Run:
     def _running(self) -> Running | None:
         return None if self.time_limits.is_off() else self.adapter.running()
 
-    def going_on(self, frame: FrameType | None) -> str:
+    def describe_running(self, frame: FrameType | None) -> str:
         """Describe what is running, while the main thread runs ``frame``."""
         if self.workers is not None and self.workers.is_running:
             return self.workers.describe_running()

@@ -26,7 +26,7 @@ from unittest import TestCase
 from nose2.main import PluggableTestProgram
 from nose2.session import Session
 
-from nose2_aio.cases import adapter, definitions, nose2_cases, scope_keys
+from nose2_aio.cases import adapter, definitions, nose2_cases, raising, scope_keys
 from nose2_aio.cases.adapter import Adapter
 from nose2_aio.config import config_files, environment, tag_lookup
 from nose2_aio.config.settings import Settings, resolve
@@ -64,8 +64,9 @@ class Standalone:
         """The notes that were shown."""
         self._run.scopes.has_factories = True
         self.adapter.tell = self._tell
+        self.adapter.raise_error = raising.raise_at_line
         wakeup_sources.ignore_foreign_threads()
-        self._run.begin(lambda: None, self._run.going_on)
+        self._run.begin(lambda: None, self._run.describe_running)
 
     @property
     def adapter(self) -> Adapter:
@@ -202,9 +203,10 @@ def _settings() -> Settings:
     settings = resolve(
         texts, {}, everywhere=session.config.defaults(), environment=environment.read(os.environ)
     )
-    if settings.baseline and not Path(settings.baseline).exists():  # only nose2 writes it
-        return dataclasses.replace(settings, baseline="")
-    return settings
+    exists = bool(settings.baseline) and Path(settings.baseline).exists()
+    # only nose2 writes the file
+    baseline = settings.baseline if exists else ""
+    return dataclasses.replace(settings, baseline=baseline, baseline_update=False)
 
 
 def _module_error(case: type[TestCase]) -> DefinitionError | None:

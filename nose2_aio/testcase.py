@@ -36,9 +36,9 @@ MYPY = False
 if MYPY:  # it compares a method with those of all base classes, and TestCase's return None
     _Base: Any = unittest.TestCase
     _MixinBase: Any = unittest.TestCase
-else:
-    _Base = unittest.TestCase
-    _MixinBase = unittest.TestCase if TYPE_CHECKING else object
+else:  # pyright and editors take the last annotation of a name: they know the methods of TestCase
+    _Base: type[unittest.TestCase] = unittest.TestCase
+    _MixinBase: type[unittest.TestCase] = unittest.TestCase if TYPE_CHECKING else object
 
 
 def _wrap(case: type[unittest.TestCase], name: str) -> None:
@@ -50,7 +50,7 @@ def _wrap(case: type[unittest.TestCase], name: str) -> None:
     found = inspect.getattr_static(case, name)
     function = getattr(found, "__func__", found)
     is_plain = function is getattr(unittest.TestCase, name).__func__ or hasattr(function, _MARK)
-    if not is_plain and inspect.isfunction(function):
+    if not is_plain and fixture_wrappers.can_be_wrapped(function):
         wrapped = fixture_wrappers.wrapper(partial(_call_in_class, found), function, _MARK)
         setattr(case, name, classmethod(wrapped))
 
@@ -61,7 +61,7 @@ def _call_in_class(found: Any, case: type[unittest.TestCase]) -> Any:
     ``found`` is what a class defines.
     """
     run = None if event_loops.is_running() else standalone.current()
-    return found.__get__(None, case)() if run is None else run.call_in_class(found, case)
+    return fixture_wrappers.bound(found, case)() if run is None else run.call_in_class(found, case)
 
 
 class TestCaseMixin(_MixinBase):  # type: ignore[misc]  # see above

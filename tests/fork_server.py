@@ -34,7 +34,6 @@ class ForkServer:
     """Runs nose2 in forked processes, one at a time."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self.environment = environment
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(PATIENCE)
         with theirs:

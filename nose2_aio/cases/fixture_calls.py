@@ -70,7 +70,7 @@ class FixtureCaller:
         note = _advice(error)
         if note and not hasattr(error, "__notes__"):
             error.add_note(note)
-        error = self._interrupts.explained(error)
+        error = self._interrupts.error_to_raise(error)
         self.phases.explain(error)
         expired_timeouts.explain(error)
         error = tracebacks.trim(error, head=False)

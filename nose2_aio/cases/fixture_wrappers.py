@@ -39,7 +39,7 @@ from nose2_aio.running.host import never
 
 __unittest = True
 
-__all__ = ["FixtureWrappers", "wrapper"]
+__all__ = ["FixtureWrappers", "bound", "can_be_wrapped", "wrapper"]
 
 _Call = Callable[..., Any]
 _MARK = "__nose2_aio_wrapper__"
@@ -152,7 +152,7 @@ class FixtureWrappers:
             for base in defined:  # super() calls the fixtures of the base classes
                 found = vars(base)[name]
                 function = getattr(found, "__func__", found)
-                if not _can_be_wrapped(function):
+                if not can_be_wrapped(function):
                     continue
                 if base is defined[0]:
                     self.note_async_fixture(scope_keys.of_class(case, self._settings), function)
@@ -162,7 +162,7 @@ class FixtureWrappers:
 
     def call_in_class(self, found: Any, case: type[TestCase]) -> Any:
         """Call ``setUpClass`` or ``tearDownClass``; ``found`` is what a class defines."""
-        method = found.__get__(None, case) if hasattr(found, "__get__") else found
+        method = bound(found, case)
         if event_loops.is_running():
             return method()
         scope_key = scope_keys.of_class(case, self._settings)
@@ -322,7 +322,12 @@ def _exc_info(error: AioError) -> Any:
         return sys.exc_info()
 
 
-def _can_be_wrapped(function: Any) -> bool:
+def bound(found: Any, case: type) -> _Call:
+    """Return what a class has under a name, to be called: ``found`` is what defines it."""
+    return found.__get__(None, case) if hasattr(found, "__get__") else found  # type: ignore[no-any-return]
+
+
+def can_be_wrapped(function: Any) -> bool:
     """Return True for functions. A mock, for example, must stay where the user finds it."""
     return inspect.isfunction(function) or inspect.iscoroutinefunction(function)
 

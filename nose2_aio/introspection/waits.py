@@ -28,7 +28,6 @@ __all__ = [
     "Links",
     "Names",
     "Wait",
-    "awaited_tasks",
     "by_name",
     "describe_timer",
     "listed",
@@ -111,11 +110,6 @@ class Names(NamedTuple):
     """Returns which tasks complete which futures."""
     frames: Sequence[FrameType] = ()
     """Where else names of objects are looked for."""
-
-
-def awaited_tasks(task: Task[Any], links: Callable[[], Links]) -> list[Task[Any]]:
-    """Return the tasks that a task awaits: directly, in a group, or through futures."""
-    return [one for one in _awaited(task, links)[0] if isinstance(one, Task)]
 
 
 def of_task(task: Task[Any], names: Names) -> Wait:

@@ -10,12 +10,12 @@ from unittest import TestCase
 from nose2_aio.config import baseline_file, durations_file
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
-from nose2_aio.reporting.outcomes import Outcome
+from nose2_aio.reporting.outcomes import Listener, Outcome
 
 __all__ = ["Durations"]
 
 
-class Durations:
+class Durations(Listener):
     """The durations of a run. It listens to the outcomes of tests in the main process."""
 
     def __init__(self, settings: Settings) -> None:
@@ -26,9 +26,6 @@ class Durations:
         self._fixtures: dict[str, float] = {}
         """How long the fixtures of classes, modules and layers took, by the names of these."""
         self._is_in_fixture = False
-
-    def begin(self, test: Any) -> None:
-        """Do nothing: the outcome has the time."""
 
     def end(self, outcome: Outcome) -> None:
         """Record the time of a test. A failed one may have ended early, or at its limit."""

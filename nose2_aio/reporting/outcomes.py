@@ -9,7 +9,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from nose2_aio.introspection import locations
 
@@ -70,7 +70,7 @@ class Outcome:
         return self.status in FAILED
 
 
-class Listener(Protocol):
+class Listener:
     """Is told of each test of a run, in the order of the reports."""
 
     def begin(self, test: Any) -> None:

@@ -21,7 +21,7 @@ from nose2_aio.eventloop.alarms import Alarm
 from nose2_aio.introspection.debuggers import is_debugged, is_in_debugger
 from nose2_aio.reporting.failure_lines import FailureLine
 from nose2_aio.reporting.live_line import LiveLine
-from nose2_aio.reporting.outcomes import Outcome
+from nose2_aio.reporting.outcomes import Listener, Outcome
 
 __all__ = ["Progress", "RunState"]
 
@@ -46,8 +46,8 @@ class RunState(Protocol):
     """True while nose2 is told what has happened in a worker process: that was shown already."""
 
 
-class Progress:
-    """The progress of a run. It is a `nose2_aio.reporting.outcomes.Listener`."""
+class Progress(Listener):
+    """The progress of a run."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """How long the coroutine tests of a run took, and how long of that they waited.
 
-There are three forms: one line with ``-v``, a table with ``--aio-durations``, and a JSON file with
-``--aio-report``. ``docs/reference/waiting.rst`` describes the format of the file.
+There are two forms here: one line with ``-v``, and a table with ``--aio-durations``. The file of
+`nose2_aio.reporting.report_file` has them too.
 """
 
 from __future__ import annotations
@@ -25,29 +25,7 @@ class TimedTest(NamedTuple):
 
     name: str
     total: float
-    timers: float
-    """How long it waited for timers."""
-    files: float
-    """How long it waited for I/O."""
-    threads: float
-    """How long it waited for other threads, or signals."""
-    is_known: bool
-    """True if it is known how long the test waited."""
-    place: str
-    """The line where it waited longest: ``file:line in function``; "" for none."""
-    source: str
-    """The source of that line."""
-    longest: float
-    """How long it waited there."""
-    avoidable: float
-    """How much virtual time would have saved."""
-    skipped: float
-    """How much virtual time has saved."""
-
-    @property
-    def waiting(self) -> float:
-        """How long it waited in all."""
-        return self.timers + self.files + self.threads
+    waits: WaitTimes
 
 
 class Totals(NamedTuple):
@@ -98,22 +76,8 @@ class Timings:
         if waits.for_callback:
             self._callback_waits.append((name, waits.for_callback))
         if self._is_detailed:
-            line, longest = waits.longest or (None, 0.0)
-            self.tests.append(
-                TimedTest(
-                    name,
-                    seconds,
-                    waits.timers,
-                    waits.files,
-                    waits.threads,
-                    waits.is_known,
-                    "" if line is None else line.place,
-                    "" if line is None else line.source,
-                    longest,
-                    waits.avoidable,
-                    waits.skipped,
-                )
-            )
+            waits.finish()
+            self.tests.append(TimedTest(name, seconds, waits))
 
     @property
     def has_any(self) -> bool:
@@ -163,15 +127,14 @@ def _long(seconds: float) -> str:
 
 def _table(tests: Iterable[TimedTest]) -> list[str]:
     lines = ["  ".join(f"{word:>8}" for word in _HEAD)]
-    for test in tests:
-        waited = (test.waiting, test.timers, test.files, test.threads, test.total - test.waiting)
-        known = [f"{seconds:8.2f}" if test.is_known else f"{'?':>8}" for seconds in waited]
-        lines += ["  ".join([f"{test.total:8.2f}", *known, " ".join(test.name.split())])]
-        if test.place:
-            at = f"{test.longest:.2f} s at {test.place}"
-            lines.append(f"{'':10}{at}  {test.source}"[:110])
-        if test.avoidable:
-            lines.append(f"{'':10}virtual time would save {test.avoidable:.2f} s")
-        if test.skipped:
-            lines.append(f"{'':10}virtual time has saved {_long(test.skipped)} s")
+    for name, total, waits in tests:
+        waited = (waits.total, waits.timers, waits.files, waits.threads, total - waits.total)
+        known = [f"{seconds:8.2f}" if waits.is_known else f"{'?':>8}" for seconds in waited]
+        lines += ["  ".join([f"{total:8.2f}", *known, " ".join(name.split())])]
+        for line, longest in (waits.lines or {}).items():
+            lines.append(f"{'':10}{longest:.2f} s at {line.place}  {line.source}"[:110])
+        if waits.avoidable:
+            lines.append(f"{'':10}virtual time would save {waits.avoidable:.2f} s")
+        if waits.skipped:
+            lines.append(f"{'':10}virtual time has saved {_long(waits.skipped)} s")
     return lines

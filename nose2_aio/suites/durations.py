@@ -5,24 +5,16 @@ All times are whole microseconds. So a sum is the same in whatever order tests w
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from unittest import TestCase
 
-from nose2_aio.cases import nose2_cases
+from nose2_aio.suites.names import base_name, name_of, owners_of
 
-__all__ = ["estimates", "name_of"]
+__all__ = ["estimates"]
 
 _LEAST = 500
 """What any test takes, with what nose2 does for it."""
-_LOOP = re.compile(r"(.+)\[[^\[\]]+\]")
-
-
-def name_of(test: Any) -> str:
-    """Return the first line of the id of a test; the name of its class for anything else."""
-    return str(test.id()).partition("\n")[0] if hasattr(test, "id") else type(test).__qualname__
 
 
 def estimates(groups: Sequence[Iterable[Any]], seconds: Mapping[str, float]) -> list[int] | None:
@@ -47,10 +39,11 @@ def estimates(groups: Sequence[Iterable[Any]], seconds: Mapping[str, float]) -> 
         average = averages.get(type(test).__module__, overall)
         return max(_LEAST, known.get(name_of(test), average))
 
-    return [
-        sum(map(estimate, group)) + sum(known.get(name, 0) for name in _owners(group))
-        for group in groups
-    ]
+    def fixtures(group: Iterable[Any]) -> int:
+        owners = set[str]().union(*map(owners_of, group))
+        return sum(known.get(name, 0) for name in owners)
+
+    return [sum(map(estimate, group)) + fixtures(group) for group in groups]
 
 
 def _microseconds(seconds: Mapping[str, float]) -> dict[str, int]:
@@ -58,18 +51,6 @@ def _microseconds(seconds: Mapping[str, float]) -> dict[str, int]:
     found = {name: round(1e6 * one) for name, one in seconds.items()}
     on_loops: dict[str, int] = defaultdict(int)
     for name, one in found.items():
-        match = _LOOP.fullmatch(name)
-        if match is not None:
-            on_loops[match[1]] += one
+        if base_name(name) != name:
+            on_loops[base_name(name)] += one
     return {**found, **on_loops}
-
-
-def _owners(group: Iterable[Any]) -> set[str]:
-    """Return the names of the modules, classes and layers of tests."""
-    found = set()
-    for test in group:
-        case = nose2_cases.user_class_of_test(test) if isinstance(test, TestCase) else type(test)
-        found |= {case.__module__, f"{case.__module__}.{case.__qualname__}"}
-        for layer in getattr(getattr(test, "layer", None), "__mro__", ()):
-            found.add(f"{layer.__module__}.{layer.__qualname__}")
-    return found

@@ -20,13 +20,11 @@ from typing import Any, NamedTuple
 from nose2_aio.cases import unittest_internals
 from nose2_aio.config.settings import Settings
 from nose2_aio.config.shards import Shard
-from nose2_aio.suites.durations import estimates, name_of
+from nose2_aio.suites.durations import estimates
+from nose2_aio.suites.names import is_load_failure, name_of
 from nose2_aio.suites.sharing import OwnerFinder
 
 __all__ = ["Part", "groups_of", "part_of"]
-
-_LOADERS = ("nose2.loader", "unittest.loader")
-"""The modules of the tests that report that something could not be loaded."""
 
 
 class Part(NamedTuple):
@@ -70,7 +68,7 @@ def groups_of(suite: Any, settings: Settings) -> dict[str, list[Any]]:
     finder = OwnerFinder(settings)
     owned: dict[Hashable, list[Any]] = {}
     for one in unittest_internals.flattened(suite, unittest_internals.is_custom_suite):
-        if type(one).__module__ in _LOADERS:
+        if is_load_failure(one):
             owned.setdefault("", []).append(one)
             continue
         owner = finder.owner_of(one) or (id(one),)

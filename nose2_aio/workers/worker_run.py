@@ -77,8 +77,8 @@ class WorkerRun:
     def __call__(self, result: Any) -> None:
         """Run all units, and replay on ``result`` what happens."""
         self._result = result
-        path = self._settings.durations_file
-        seconds = durations_file.read(path) if self._settings.workers > 1 else {}
+        is_free = self._settings.workers > 1 and not self._settings.failed_first
+        seconds = durations_file.read(self._settings.durations_file) if is_free else {}
         order = longest_first(self._units, seconds)
         with time_of_plugins() as clock:
             replay = Replay(result, self._units, clock, memory_handlers())

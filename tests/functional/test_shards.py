@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import pathlib
 import re
 from unittest import TestCase, mock
 
@@ -123,6 +124,44 @@ class Shards(TestCase):
             self.assertIn("shard 2 of 3: ", self.project.nose2().output)
             self.assertIn("shard 1 of 2: ", self.project.nose2("--aio-shard=1/2").output)
         self.assertIn("shards = auto, but", self.project.nose2().output)
+
+    def test_bazel(self) -> None:
+        """Bazel's filter, its files and the JUnit report count with ``shards = auto``."""
+        files = {
+            name: str(self.project.folder / name)
+            for name in ("TEST_SHARD_STATUS_FILE", "TEST_PREMATURE_EXIT_FILE", "XML_OUTPUT_FILE")
+        }
+        variables = {"TEST_SHARD_INDEX": "0", "TEST_TOTAL_SHARDS": "1", **files}
+        variables["TESTBRIDGE_TEST_ONLY"] = "Plain.test_?ync test_module"
+        self.project.write(
+            "test_seen.py",
+            """
+            import os
+            def test_module(): assert os.path.exists(os.environ["TEST_PREMATURE_EXIT_FILE"])
+        """,
+        )
+        self.project.write("test_broken.py", "import nowhere\n")
+        junit = ("--plugin=nose2.plugins.junitxml", "--junit-xml")
+        with mock.patch.dict(os.environ, variables):
+            for workers in ((), ("--aio-workers=2", "--aio-worker-start=spawn")):
+                run = self.project.nose2("--aio-shards=auto", *junit, *workers)
+                lines = run.output.splitlines()[:2]
+                self.assertEqual(lines[0], "TESTBRIDGE_TEST_ONLY: 5 of 15 tests")
+                self.assertRegex(lines[1], LINE)
+                self.assertEqual((run.ran, run.returncode), (5, 1), run.output)
+                self.assertEqual(len(run.reports), 1)
+                found = {name for name, path in files.items() if pathlib.Path(path).exists()}
+                self.assertEqual(found, {"TEST_SHARD_STATUS_FILE", "XML_OUTPUT_FILE"})
+                for path in files.values():
+                    pathlib.Path(path).unlink(missing_ok=True)
+            run = self.project.nose2(*junit)
+            self.assertNotIn("TESTBRIDGE", run.output)
+            self.assertGreater(run.ran, 5)
+            self.assertTrue(pathlib.Path(self.project.folder, "nose2-junit.xml").exists())
+        with mock.patch.dict(os.environ, {"TESTBRIDGE_TEST_ONLY": "nothing"}):
+            run = self.project.nose2("--aio-shards=auto", "test_it")
+        self.assertIn("TESTBRIDGE_TEST_ONLY: 0 of 11 tests", run.output)
+        self.assertEqual((run.ran, run.returncode), (0, 0))
 
 
 class Durations(TestCase):

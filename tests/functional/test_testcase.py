@@ -119,7 +119,7 @@ class Runners(TestCase):
         """Outcomes, and calls of fixtures in their order, are equal everywhere."""
         project = Project(self, test_it=SUITE)
         expected = project.nose2("-v")
-        self.assertEqual(outcomes(expected)["Case.test_limit"], "ERROR")
+        self.assertEqual(outcomes(expected)["test_it.Case.test_limit"], "ERROR")
         self.assertEqual(len(calls(expected)), 21, expected.output)
         self.assertNotIn("False", str(calls(expected)))
         for run in (
@@ -142,15 +142,14 @@ def calls(run: Run) -> list[str]:
 
 
 def outcomes(run: Run) -> dict[str, str]:
-    """Return the outcomes that unittest and nose2 print, by class and test."""
+    """Return the outcomes that unittest and nose2 print."""
     text = re.sub(r"@ .*\n", "", run.output)
     text = re.sub(r"\S+: \w+Warning: .*\n(?:.*\n)*?(?=ok$)", "", text, flags=re.MULTILINE)
-    found = Run(0, text).outcomes
-    return {name.partition(".")[2]: outcome for name, outcome in found.items()}
+    return Run(0, text).outcomes
 
 
 def pytest_outcomes(run: Run) -> dict[str, str]:
-    """Return the outcomes that pytest prints, in the words of unittest, by class and test."""
+    """Return the outcomes that pytest prints, by the names and in the words of unittest."""
     words = {
         "PASSED": "ok",
         "SKIPPED": "skipped",
@@ -160,10 +159,11 @@ def pytest_outcomes(run: Run) -> dict[str, str]:
     }
     text = re.sub(r"@ .*\n", "", run.output)
     found = {}
-    for case, test, word in re.findall(r"::(\w+)::(\w+) (PASSED|SKIPPED|XFAIL|FAILED)", text):
-        kind = re.search(rf"^FAILED .*::{case}::{test} - ([\w.]+)", text, re.MULTILINE)
-        name = kind[1].rpartition(".")[2] if kind else word
-        found[f"{case}.{test}"] = words.get(name, "ERROR")
+    for name, word in re.findall(r"^(\S+::\w+) (PASSED|SKIPPED|XFAIL|FAILED)", text, re.MULTILINE):
+        kind = re.search(rf"^(?:SUB)?FAILED\S* {name} - ([\w.]+)", text, re.MULTILINE)
+        error = kind[1].rpartition(".")[2] if kind else word
+        unittests = name.replace(".py", "").replace("::", ".").replace("/", ".")
+        found[unittests] = words.get(error, "ERROR")
     return found
 
 
@@ -235,6 +235,14 @@ class Wrapping(unittest.TestCase):
     async def test(self): pass
 
 
+class Hooked(unittest.TestCase):
+    def _callSetUp(self):
+        asyncio.run(self.setUp())
+
+    async def setUp(self): pass
+    def test(self): pass
+
+
 class Decorated(unittest.TestCase):
     @aio.run_until_complete
     async def test(self): pass
@@ -266,12 +274,12 @@ class Guard(TestCase):
         """Check the outcomes and the messages of a run without the plugin."""
         found: dict[str, set[str]] = {}
         for name, outcome in outcomes(run).items():
-            case, _, test = name.removeprefix("test_it.").partition(".")
+            case, _, test = name[name.index("test_it.") + 8 :].partition(".")
             found.setdefault(outcome, set()).add(
                 test.removeprefix("test_") if case == "Case" else case
             )
         wrong = {"coroutine", "returned", "generator", "async_generator", "cleanup"}
-        right = {"passes", "returns", "Isolated", "Aio", "Wrapping", "Decorated"}
+        right = {"passes", "returns", "Isolated", "Aio", "Wrapping", "Decorated", "Hooked"}
         expected = {
             "ERROR": wrong | {"SetUp", "TearDown", "SetUpClass", "Function"},
             "ok": right,
@@ -292,5 +300,5 @@ class Guard(TestCase):
         text = GUARDED.replace("as aio\n", "as aio\naio.guard()\n", 1)
         found = outcomes(Project(self, test_it=text).nose2("-v"))
         wrong = [name for name, outcome in found.items() if outcome == "ERROR"]
-        self.assertEqual(wrong, ["Case.test_async_generator"])
-        self.assertEqual(len(found), 16)
+        self.assertEqual(wrong, ["test_it.Case.test_async_generator"])
+        self.assertEqual(len(found), 17)

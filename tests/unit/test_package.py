@@ -184,6 +184,7 @@ class Modules(TestCase):
                 "cases.guarding",
                 "cases.isolated",
                 "cases.invocation",
+                "cases.raising",
                 "running.decorators",
                 "workers.recording",
             },

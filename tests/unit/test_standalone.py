@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import warnings
@@ -62,8 +63,9 @@ class Files(TestCase):
 
     def test_baseline(self) -> None:
         """A baseline that nose2 has not written yet hides nothing."""
-        files = {"unittest.cfg": "[aio]\nbaseline = known.txt"}
-        self.assertEqual(self.read(files).baseline, "")
+        files = {"unittest.cfg": "[aio]\nbaseline = known.txt\nbaseline-update = on"}
+        found = self.read(files)
+        self.assertEqual((found.baseline, found.baseline_update), ("", False))
         self.assertTrue(self.read({**files, "known.txt": ""}).baseline.endswith("known.txt"))
 
     def test_mistakes(self) -> None:
@@ -140,9 +142,8 @@ class Warnings(TestCase):
 
     class Case(aio.TestCase):
         @classmethod
-        async def tearDownClass(cls) -> None:
-            @aio.run_until_complete
-            async def leave() -> None: ...
+        async def setUpClass(cls) -> None:
+            cls.task = asyncio.create_task(asyncio.sleep(30), name="left")
 
         @aio.checks(never_awaited="warn")
         async def test(self) -> None:
@@ -153,30 +154,40 @@ class Warnings(TestCase):
         @aio.loop("asyncio", "uvloop")
         async def test_loops(self) -> None: ...
 
+        @aio.loop("asyncio", "uvloop")
+        async def test_loops_again(self) -> None: ...
+
+        async def test_wrong(self) -> None: ...
+
+        test_wrong.loop = "nothing"
+
     def test_warnings(self) -> None:
-        """A finding that only warns, at its line. A test with several loops runs on the first."""
+        """Findings that only warn, at their lines. A test with several loops runs on the first."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             result = result_of(self.Case)
-        self.assertTrue(result.wasSuccessful(), result.errors)
-        finding, loops = caught
-        self.assertEqual((finding.category, loops.category), (AioWarning, AioWarning))
-        self.assertEqual(finding.filename, "tests/unit/test_standalone.py")
-        self.assertRegex(str(finding.message), r"Case.test\n.*leave was never awaited")
+        ((test, text),) = result.errors
+        self.assertIn("test_wrong", test.id())
+        self.assertIn("InvalidValueError", text)
+        self.assertEqual({one.category for one in caught}, {AioWarning})
+        self.assertEqual(caught[0].filename, "tests/unit/test_standalone.py")
+        finding, loops, left = (str(one.message) for one in caught)
+        self.assertRegex(finding, r"Case.test\n.*leave was never awaited")
         self.assertEqual(
-            str(loops.message),
+            loops,
             "loop: without nose2, tests run on one loop only, asyncio, and not on uvloop",
         )
+        self.assertRegex(left, r"Warnings.Case\n.*the task left \(sleep\) was still pending")
 
     def test_errors(self) -> None:
-        """Where warnings are errors, they fail the test, and the class for its fixtures."""
+        """Where warnings are errors, they fail the test, or the class."""
         with warnings.catch_warnings():
             warnings.simplefilter("error", AioWarning)
             result = result_of(self.Case)
-        self.assertEqual(
-            [str(test).split()[0] for test, _ in result.errors], ["test", "test_loops"]
-        )
+        names = [test.id().rpartition(".")[2] for test, _ in result.errors]
+        self.assertEqual(names, ["test", "test_loops", "test_wrong", "Case)"])
         self.assertIn("AioWarning: ", result.errors[0][1])
+        self.assertIn("AioWarning: ", result.errors[3][1])
 
 
 class Nested(TestCase):

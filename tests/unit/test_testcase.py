@@ -60,17 +60,19 @@ class Fixtures(TestCase):
     """Fixtures of classes."""
 
     def test_replaced(self) -> None:
-        """What is no function, such as a mock, stays as it is."""
-        replaced = mock.Mock()
+        """A mock stays as it is. An AsyncMock is awaited."""
+        replaced, awaited = mock.Mock(), mock.AsyncMock()
 
         class Case(aio.TestCase):
             setUpClass = replaced
+            tearDownClass = awaited
 
             def test(self) -> None: ...
 
         self.assertIs(Case.setUpClass, replaced)
         self.assertTrue(result_of(Case).wasSuccessful())
         replaced.assert_called_once_with()
+        awaited.assert_awaited_once_with()
 
 
 class Debug(TestCase):

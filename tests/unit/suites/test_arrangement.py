@@ -12,6 +12,9 @@ from nose2.suite import LayerSuite
 from nose2_aio.cases import unittest_internals
 from nose2_aio.config import settings
 from nose2_aio.suites import arrangement
+from nose2_aio.suites.last_failed import LastFailed
+
+FAILED = LastFailed("/nowhere")
 
 
 class Plain(TestCase):
@@ -41,7 +44,7 @@ def names(suite: Any) -> list[str]:
 def arranged(suite: Any, **given: str) -> tuple[list[str], list[str]]:
     """The names of the tests that are left, and the lines."""
     texts = {name.replace("_", "-"): text for name, text in given.items()}
-    found = arrangement.arranged(suite, settings.resolve({}, texts))
+    found = arrangement.arranged(suite, settings.resolve({}, texts), FAILED)
     return names(found.suite), found.lines
 
 
@@ -75,7 +78,7 @@ class Shards(TestCase):
         """A shard is a part of the suite, unless it is the only one."""
         for shard, part in (("2/3", "it was shard 2 of 3"), ("1/1", "")):
             given = settings.resolve({}, {"shard": shard})
-            self.assertEqual(arrangement.arranged(TestSuite(), given).part, part)
+            self.assertEqual(arrangement.arranged(TestSuite(), given, FAILED).part, part)
 
     def test_empty(self) -> None:
         """A shard can be empty, and so can a suite."""

@@ -12,7 +12,7 @@ from unittest import TestCase, TestSuite, mock
 from nose2_aio.cases import unittest_internals
 from nose2_aio.config import settings
 from nose2_aio.config.shards import Shard
-from nose2_aio.suites import durations, shards
+from nose2_aio.suites import durations, names, shards
 
 SETTINGS = settings.resolve({}, {})
 _SUITES = 300
@@ -181,6 +181,6 @@ class Estimates(TestCase):
     def test_names(self) -> None:
         """A name has one line. Something else than a test has the name of its class."""
         test = mock.Mock(id=lambda: "test:1\n5, 6")
-        self.assertEqual(durations.name_of(test), "test:1")
-        self.assertEqual(durations.name_of(object()), "object")
+        self.assertEqual(names.name_of(test), "test:1")
+        self.assertEqual(names.name_of(object()), "object")
         self.assertEqual(list(unittest_internals.flattened(TestSuite([test]))), [test])
