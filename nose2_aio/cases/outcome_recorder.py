@@ -22,6 +22,7 @@ from nose2_aio.reporting.outcomes import FAILED, FINDING, Listener, Outcome, Pla
 __all__ = ["OutcomeRecorder", "outcome_of"]
 
 _TRACEBACK = "Traceback (most recent call last):"
+"""The second line of the error of a module that could not be loaded."""
 _OURS = f"{AioError.__module__}."
 _HOOKS = ("startTest", "testOutcome", "stopTest")
 
@@ -119,7 +120,7 @@ def _message(event: Any) -> str:
     kind = event.exc_info[0]
     text = _words(event.exc_info).removeprefix(_OURS)
     lines = [line for line in text.splitlines() if line.strip()]
-    if _TRACEBACK in lines:
+    if lines[1:2] == [_TRACEBACK]:
         return lines[-1]
     if lines[0].endswith(":") and lines[1:]:  # such as that of a `CheckError`
         return f"{kind.__name__}: {FINDING.sub('', lines[1].strip())}"

@@ -177,7 +177,6 @@ class Modules(TestCase):
                 "cases.guarding",
                 "cases.isolated",
                 "cases.invocation",
-                "cases.raising",
                 "running.decorators",
                 "workers.recording",
             },
