@@ -11,7 +11,7 @@ import ast
 from types import CodeType, FunctionType
 from typing import Any, NoReturn
 
-from nose2_aio.reporting.outcomes import Place, place_in
+from nose2_aio.reporting.outcomes import Place, place_of_finding
 
 __unittest = True
 
@@ -27,7 +27,7 @@ def raise_error(error: BaseException, *_: Any) -> NoReturn:
 
 def raise_at_line(error: BaseException, *_: Any) -> NoReturn:
     """Raise an error in a function that has the file and the line of the first finding in it."""
-    place = None if error.__traceback__ else place_in(str(error))
+    place = None if error.__traceback__ else place_of_finding(str(error))
     if place is not None:
         FunctionType(_code_at(place), {"error": error})()
     raise error
