@@ -556,7 +556,7 @@ class Hypothesis(TestCase):
         run = project.nose2("-v")
         ok = re.findall(r"test_ok \(test_it\.(\w+)\.test_ok\) \.\.\. ok", run.output)
         self.assertEqual(ok, ["Bare", "Case", "Executes", "Isolated"])
-        self.assertEqual(run.count("AssertionError: 17 not less than 17"), 2, run.output)
+        self.assertEqual("".join(run.reports).count("AssertionError: 17 not less than 17"), 2)
         self.assertIn("test_function(\n    number=17,\n)", run.output)
         self.assertIn("LookupError: in the background", run.output)
         self.assertEqual(len(run.reports), 4)

@@ -756,7 +756,8 @@ class Bounded(Covered):
                 await asyncio.sleep(30)
         """
         )
-        self.assertEqual(len(run.reports), 2 + run.count("Class (test_it"), run.output)
+        in_class = "".join(run.reports).count("Class (test_it")
+        self.assertEqual(len(run.reports), 2 + in_class, run.output)
         for report in run.reports:
             self.assertIn("LookupError: in the background", report)
         self.assertNotIn("CancelledError", run.output)
