@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
-from unittest import TestCase, skipIf
+from unittest import TestCase
 
 from tests.runs import Project
 from tests.terminal import Terminal
@@ -48,7 +47,6 @@ def project(case: TestCase, **files: str) -> Project:
     return Project(case, tqdm="raise ImportError", **files)
 
 
-@skipIf(sys.platform == "win32", "there are no pseudo-terminals")
 class Shown(TestCase):
     """What a terminal shows."""
 
