@@ -75,7 +75,7 @@ class CheckError(AioError, AssertionError):
 
 
 class UnsentError(AioError):
-    """Replaces an error that can't be sent from a worker process. It has the message of the error."""
+    """Replaces an error that can't be sent from a worker process, and has its message."""
 
 
 class WorkerDiedError(AioError):
