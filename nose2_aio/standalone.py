@@ -36,7 +36,7 @@ from nose2_aio.errors import AioError, AioWarning, DefinitionError, InvalidValue
 from nose2_aio.eventloop import wakeup_sources
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.reporting import check_results
-from nose2_aio.reporting.outcomes import place_in
+from nose2_aio.reporting.outcomes import place_of_finding
 from nose2_aio.run import Run
 from nose2_aio.running import plans
 
@@ -161,7 +161,7 @@ class Standalone:
 
         Without it, pytest would show lines of ours.
         """
-        place, test = place_in(str(error)), self.adapter.test
+        place, test = place_of_finding(str(error)), self.adapter.test
         if place is not None:
             return tracebacks.at_line(place.file, place.line, "finding")
         if test is None:

@@ -15,9 +15,18 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases
-from nose2_aio.errors import AioError, UnsentError
+from nose2_aio.errors import AioError, CheckError, UnsentError
 from nose2_aio.introspection import locations
-from nose2_aio.reporting.outcomes import FAILED, FINDING, Listener, Outcome, Place, place_in
+from nose2_aio.reporting.outcomes import (
+    FAILED,
+    FINDING,
+    Listener,
+    Outcome,
+    Place,
+    place_in,
+    place_of_finding,
+)
+from nose2_aio.reporting.verdicts import VERDICTS
 
 __all__ = ["OutcomeRecorder", "outcome_of"]
 
@@ -122,6 +131,8 @@ def _message(event: Any) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     if lines[1:2] == [_TRACEBACK]:
         return lines[-1]
+    if issubclass(kind, AioError) and lines[1:] and lines[1].startswith(VERDICTS):
+        return f"{kind.__name__}: {lines[1]}"
     if lines[0].endswith(":") and lines[1:]:  # such as that of a `CheckError`
         return f"{kind.__name__}: {FINDING.sub('', lines[1].strip())}"
     return lines[0]
@@ -148,7 +159,9 @@ def _place_of_failure(event: Any) -> Place | None:
     text = frames if is_text else "".join(traceback.format_exception(kind, error, frames))
     is_group = issubclass(kind, BaseExceptionGroup)
     head = "" if is_group else text.rpartition(_words(event.exc_info))[0]
-    return place_in(head) or place_in(text)
+    found = place_in(head) or place_in(text)
+    is_finding = found is None and issubclass(kind, CheckError)  # it has no traceback
+    return place_of_finding(str(error)) if is_finding else found
 
 
 def _definition(function: Any) -> Place | None:

@@ -169,8 +169,9 @@ def by_name(task: Task[Any]) -> tuple[str, int]:
 
 def listed(names: list[str]) -> str:
     """Return names as a list in words: ``a, b and 3 more tasks``."""
-    if len(names) > _MAX_NAMES:
-        return f"{', '.join(names[:_MAX_NAMES])} and {len(names) - _MAX_NAMES} more tasks"
+    left = len(names) - _MAX_NAMES
+    if left > 0:
+        return f"{', '.join(names[:_MAX_NAMES])} and {left} more task{'s' * (left != 1)}"
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 

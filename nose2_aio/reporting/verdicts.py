@@ -12,8 +12,10 @@ from nose2_aio.introspection import await_chains, locations, swallowing
 from nose2_aio.introspection.waits import Kind
 from nose2_aio.reporting.loop_tasks import LoopTasks, is_host
 
-__all__ = ["blocked", "is_swallowed", "place_of", "verdict"]
+__all__ = ["VERDICTS", "blocked", "is_swallowed", "place_of", "verdict"]
 
+VERDICTS = ("stuck", "slow", "busy", "blocked")
+"""How the line may begin."""
 _MAX_SOURCES = 3
 """How many things are named that could wake a loop."""
 _MAX_ALSO = 2

@@ -200,7 +200,9 @@ class Pages(TestCase):
         text = "".join((TOP / page).read_text() for page in PAGES)
         settings = re.findall(r"^\.\. setting:: (\S+)$", text, re.MULTILINE)
         self.assertCountEqual(settings, OPTION)
-        named = re.findall(r"^\.\. auto(?:decorator|function|class):: (\w+)$", text, re.MULTILINE)
+        named = re.findall(
+            r"^\.\. auto(?:decorator|function|class):: (\w+)(?:\(\))?$", text, re.MULTILINE
+        )
         named += [*errors.__all__, "AioPlugin"]
         self.assertLessEqual(set(nose2_aio.__all__), set(named))
 

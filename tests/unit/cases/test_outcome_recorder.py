@@ -79,6 +79,7 @@ class Outcomes(TestCase):
         load = became("error", raised(ImportError(f"no test module\n{cause}")))
         failed_part = became("subtest", raised(AssertionError()), test=subtest)
         check = "CheckError: a task"
+        stuck = "stuck at a.py:1 in f: waits for b.py:2 in g: it"
         for events, (status, message) in (
             ([passed], ("passed", "")),
             ([failed], ("failed", "AssertionError: no")),
@@ -91,6 +92,10 @@ class Outcomes(TestCase):
             ([failed, error], ("failed", "AssertionError: no")),
             ([became("failed", raised(OSError("this:\n\nis\n")))], ("failed", "OSError: is")),
             ([error], ("error", "ValueError: bad")),
+            (
+                [became("error", raised(LoopError(f"it ended\n\n{stuck}\n\nmore")))],
+                ("error", f"LoopError: {stuck}"),
+            ),
             ([became("skipped", reason="later")], ("skipped", "later")),
             ([expected], ("expected failure", "KeyError: 1")),
             ([became("passed", expected=False)], ("unexpected success", "")),
@@ -112,6 +117,12 @@ class Outcomes(TestCase):
         self.assertEqual(self.outcome(became("failed", error)).place, mine)
         self.assertEqual(self.outcome(became("failed", text)).place, Place("/a/b.py", 7))
         self.assertEqual(self.outcome(became("passed", expected=True)).place, Place(__file__, LINE))
+        found = raised(CheckError("found:\n\n/a/b.py:4 in f: a task"))
+        self.assertEqual(
+            self.outcome(became("failed", (*found[:2], None))).place, Place("/a/b.py", 4)
+        )
+        waits = (LoopError, LoopError("it ended\n\nstuck at /a/b.py:7 in f: it"), None)
+        self.assertEqual(self.outcome(became("error", waits)).place, Place(__file__, LINE))
         inner = 'Traceback (most recent call last):\n  File "/a/b.py", line 7, in f\nOSError'
         quoting = became("failed", raised(AssertionError(f"printed:\n{inner}")))
         self.assertEqual(self.outcome(quoting).place.file, __file__)
