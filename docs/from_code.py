@@ -5,11 +5,15 @@
     the directive follows.
 ``.. checks::``
     A table of the checks.
+``.. modules::``
+    A table of the modules of the package: the first sentence of each docstring.
 """
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -21,6 +25,7 @@ from nose2_aio.config.checks import CHECKS
 from nose2_aio.config.options import OPTIONS
 from nose2_aio.config.settings import default_text
 
+PACKAGE = Path(__file__).parents[1] / "nose2_aio"
 TYPES = {
     None: "``true`` or ``false``",
     "FACTORY[,FACTORY]": "names of loop factories",
@@ -93,6 +98,22 @@ class ChecksDirective(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+class ModulesDirective(SphinxDirective):
+    """List the modules."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table of all modules, those of the top first."""
+        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 30 70", ""]
+        lines += ["   * - file", "     - what is in it"]
+        for path in sorted(PACKAGE.rglob("*.py"), key=lambda path: (len(path.parts), path)):
+            if path.name != "__init__.py":
+                text = ast.get_docstring(ast.parse(path.read_text()), clean=True) or ""
+                first = text.partition("\n\n")[0].replace("\n", " ")
+                first = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", first)
+                lines += [f"   * - ``{path.relative_to(PACKAGE)}``", f"     - {first}"]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
 def link_names(*arguments: Any) -> None:
     """Let the names in single backticks of a docstring be found in all modules."""
     lines = arguments[-1]
@@ -104,4 +125,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", link_names)
     app.add_directive("setting", SettingDirective)
     app.add_directive("checks", ChecksDirective)
+    app.add_directive("modules", ModulesDirective)
     return {"parallel_read_safe": True}

@@ -23,6 +23,7 @@ from nose2_aio.cases.outcome_recorder import OutcomeRecorder
 from nose2_aio.cases.scope_keys import ScopeLevel
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
+from nose2_aio.config.durations_file import Duration
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, WorkerStartError
@@ -63,7 +64,7 @@ class Found(NamedTuple):
     entries: list[SummaryEntry]
     timings: PartialTimings
     notes: list[str]
-    fixtures: Mapping[str, float]
+    fixtures: Mapping[str, Duration]
     """How long fixtures took, see `nose2_aio.reporting.durations`."""
     known: Counter[str]
     """The lines of these findings for the baseline, if there is one."""
@@ -357,7 +358,7 @@ class Run:
             *self.check_results.report(self._entries, self._told),
             *self.check_results.baseline.report(self.part, self.planned),
             *self.timings.report(),
-            *self.durations.write(),
+            *self.durations.write(self.timings.waiting),
             *self._pass_counts.lines(),
         ]
 

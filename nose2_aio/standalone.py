@@ -19,21 +19,24 @@ import tomllib
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 from unittest import TestCase
 
 from nose2.main import PluggableTestProgram
 from nose2.session import Session
 
-from nose2_aio.cases import adapter, definitions, nose2_cases, raising, scope_keys
+from nose2_aio.cases import adapter, definitions, nose2_cases, scope_keys
 from nose2_aio.cases.adapter import Adapter
 from nose2_aio.config import config_files, environment, tag_lookup
 from nose2_aio.config.settings import Settings, resolve
 from nose2_aio.errors import AioError, AioWarning, DefinitionError, InvalidValueError
 from nose2_aio.eventloop import wakeup_sources
-from nose2_aio.introspection import locations
+from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.reporting import check_results
+from nose2_aio.reporting.outcomes import place_of_finding
 from nose2_aio.run import Run
 from nose2_aio.running import plans
 
@@ -63,8 +66,8 @@ class Standalone:
         self._told: set[str] = set()
         """The notes that were shown."""
         self._run.scopes.has_factories = True
+        self._run.fixtures.default_traceback = self._traceback
         self.adapter.tell = self._tell
-        self.adapter.raise_error = raising.raise_at_line
         wakeup_sources.ignore_foreign_threads()
         self._run.begin(lambda: None, self._run.describe_running)
 
@@ -76,7 +79,7 @@ class Standalone:
     def run_test(self, test: TestCase, execute: Callable[[Any], Any], result: Any) -> Any:
         """Run a test: ``execute`` is unittest's ``run``."""
         case = type(test)
-        self._run.interrupts.stop = getattr(result, "stop", None)
+        self._run.interrupts.stop = _stop_of(result)
         with self._stepping_in():
             if case not in self._known:
                 self._run.adapter.definitions.inspect(test)
@@ -85,7 +88,7 @@ class Standalone:
             self.adapter.attach(test)
             error = self._mistake or _module_error(case)
             if error is not None:
-                self.adapter.fail(test, error.with_traceback(None))
+                self.adapter.fail(test, error.with_traceback(self._traceback(error)))
             self._note_loops(test)
             try:
                 return execute(result)
@@ -153,6 +156,18 @@ class Standalone:
                     f"{', '.join(names[1:])}"
                 )
 
+    def _traceback(self, error: BaseException) -> TracebackType | None:
+        """Return a traceback with the line of the first finding, or else of the test's definition.
+
+        Without it, pytest would show lines of ours.
+        """
+        place, test = place_of_finding(str(error)), self.adapter.test
+        if place is not None:
+            return tracebacks.at_line(place.file, place.line, "finding")
+        if test is None:
+            return None
+        return tracebacks.at_definition(nose2_cases.function_and_owner(test)[0])
+
     def _tell(self) -> None:
         """Warn of findings that have failed no test, and of notes."""
         found = self._run.take()
@@ -218,6 +233,14 @@ def _module_error(case: type[TestCase]) -> DefinitionError | None:
             "Make it a fixture of the class, or run 'nose2 --plugin nose2_aio'."
         )
     return None
+
+
+def _stop_of(result: Any) -> Callable[[], Any] | None:
+    """Return what ends the run of a result after the current test; None if nothing is known."""
+    session = getattr(result, "session", None)  # of pytest, whose results are its items
+    if session is not None:
+        return partial(setattr, session, "shouldstop", "interrupted")
+    return getattr(result, "stop", None)
 
 
 def _warn(text: str, place: str) -> None:

@@ -67,6 +67,10 @@ class Run(NamedTuple):
         printed = self.output.partition("\n" + "-" * 70 + "\nRan ")[0]
         return _LINES.split(printed)[0].split(_REPORT)[1:]
 
+    def count(self, text: str) -> int:
+        """Return how often a text is in the output, without the lines on failures."""
+        return re.sub(r"(?m)^(?:ERROR|FAIL|FLAKY) .*\n", "", self.output).count(text)
+
     @property
     def ran(self) -> int:
         """The number of tests that ran."""
@@ -127,8 +131,8 @@ def python(*arguments: str, folder: Path) -> Run:
 
 
 def signalled(*arguments: str, signals: Iterable[signal.Signals], folder: Path) -> Run:
-    """Run nose2 in a folder, with the plugin; send each signal when a test says that it waits."""
-    process = start("-m", "nose2", *LOAD, *arguments, folder=folder)
+    """Run Python in a folder; send each signal when a test says that it waits."""
+    process = start(*arguments, folder=folder)
     assert process.stdout is not None
     printed = ""
     watchdog = threading.Timer(120, process.kill)
@@ -195,7 +199,7 @@ class Project:
 
     def signalled(self, *arguments: str, signals: Iterable[signal.Signals]) -> Run:
         """Run nose2 in the folder. Send each signal when a test says "waiting"."""
-        return signalled(*arguments, signals=signals, folder=self.folder)
+        return signalled("-m", "nose2", *LOAD, *arguments, signals=signals, folder=self.folder)
 
     def python(self, *arguments: str) -> Run:
         """Run Python in the folder."""

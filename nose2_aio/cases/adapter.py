@@ -25,10 +25,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 from unittest import TestCase
 
-from nose2_aio.cases import nose2_cases, raising, unittest_internals
+from nose2_aio.cases import nose2_cases, unittest_internals
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.definitions import Definitions
 from nose2_aio.cases.fixture_calls import FixtureCaller
@@ -129,8 +129,6 @@ class Adapter:
 
     test: TestCase | None = None
     """The test that runs, or that ran last."""
-    raise_error: Callable[..., NoReturn] = staticmethod(raising.raise_error)
-    """Raises what was found at the end of a test."""
     do_cleanups: Callable[[TestCase], Any] = TestCase.doCleanups
     """Calls the cleanups of a test, as unittest does."""
     tell: Callable[[], None] | None = None
@@ -375,7 +373,7 @@ class Adapter:
         try:
             end()
         except BaseException as error:
-            fail = partial(self.raise_error, self._fixtures.error_to_report(error))
+            fail = partial(_raise, self._fixtures.error_to_report(error))
             own = test.__dict__
             before = own.get(unittest_internals.CLEANUP_HOOK)
             own[unittest_internals.CLEANUP_HOOK] = fail  # or the report would show its frames
@@ -387,6 +385,11 @@ class Adapter:
                 if before is not None:
                     own[unittest_internals.CLEANUP_HOOK] = before
         return is_passed
+
+
+def _raise(error: BaseException, *_: Any) -> None:
+    """Raise an error, as a cleanup, so that unittest reports it for the test."""
+    raise error
 
 
 def _fail(test: TestCase, error: BaseException) -> None:

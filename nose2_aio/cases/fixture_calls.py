@@ -12,6 +12,7 @@ import types
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from types import TracebackType
 from typing import Any
 from unittest import TestCase
 
@@ -59,6 +60,8 @@ class FixtureCaller:
         self.running: Running | None = None
         """The fixture of a class, a module or a layer that runs."""
         self.phases = Phases()
+        self.default_traceback: Callable[[BaseException], TracebackType | None] | None = None
+        """Returns the traceback of an error of a test that has no line of the user's."""
 
     def error_to_report(self, error: BaseException) -> BaseException:
         """Return the error to report for one that a test or a fixture has raised.
@@ -74,6 +77,8 @@ class FixtureCaller:
         self.phases.explain(error)
         expired_timeouts.explain(error)
         error = tracebacks.trim(error, head=False)
+        if error.__traceback__ is None and self.default_traceback is not None:
+            BaseException.with_traceback(error, self.default_traceback(error))
         if self._scopes.test_problems is not None:
             found = map(id, tracebacks.reported_with(error))
             self._scopes.test_problems.reported += tuple(found)

@@ -19,7 +19,7 @@ from unittest import TestCase, TestResult
 
 from nose2_aio.cases import adapter, definitions, nose2_cases, unittest_internals
 from nose2_aio.errors import DefinitionError
-from nose2_aio.introspection import locations
+from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running import coroutines
 
 __unittest = True
@@ -120,7 +120,8 @@ def _call(case: type, function: Callable[..., Any], /, *args: Any, **kwargs: Any
 
 
 def _refuse(case: type, function: Any) -> None:
-    raise DefinitionError(
+    error = DefinitionError(
         f"{locations.describe(function)}: it was called, and nobody has run it.\n"
         f"Derive {case.__name__} from aio.TestCase, or run 'nose2 --plugin nose2_aio'."
     )
+    raise error.with_traceback(tracebacks.at_definition(function))

@@ -31,6 +31,7 @@ from nose2_aio.reporting.verdicts import VERDICTS
 __all__ = ["OutcomeRecorder", "outcome_of"]
 
 _TRACEBACK = "Traceback (most recent call last):"
+"""The second line of the error of a module that could not be loaded."""
 _OURS = f"{AioError.__module__}."
 _HOOKS = ("startTest", "testOutcome", "stopTest")
 
@@ -128,7 +129,7 @@ def _message(event: Any) -> str:
     kind = event.exc_info[0]
     text = _words(event.exc_info).removeprefix(_OURS)
     lines = [line for line in text.splitlines() if line.strip()]
-    if _TRACEBACK in lines:
+    if lines[1:2] == [_TRACEBACK]:
         return lines[-1]
     verdict = next((line for line in lines[1:3] if line.startswith(VERDICTS)), "")
     if verdict and issubclass(kind, AioError):

@@ -192,10 +192,7 @@ OPTIONS = (
     _switch("debug", "Run event loops in asyncio's debug mode"),
     *(_choice(check.name, MODES, f"What to do if {check.help}") for check in CHECKS),
     _switch("strict", "Fail a test for each finding of each check"),
-    _switch(
-        "isolated-checks",
-        "Check the tests of IsolatedAsyncioTestCase as well",
-    ),
+    _switch("isolated-checks", "Check the tests of IsolatedAsyncioTestCase as well"),
     Option(
         "baseline",
         baseline_file.check_path,
@@ -225,8 +222,8 @@ OPTIONS = (
     ),
     _switch(
         "virtual-time",
-        "Run coroutine tests and async fixtures in virtual time: waiting for a timer takes "
-        "no real time, unless something outside may wake the loop. A tag wins",
+        "Run coroutine tests and async fixtures in virtual time: waiting for a timer takes no "
+        "real time, unless something outside may wake the loop. A tag wins",
     ),
     Option(
         "durations",
@@ -265,11 +262,7 @@ OPTIONS = (
         "N",
         "Run a failed test again at the end, up to N times, alone in a fresh worker process",
     ),
-    _choice(
-        "flaky",
-        FLAKY,
-        "What to do if a test fails, and passes when it is run again",
-    ),
+    _choice("flaky", FLAKY, "What to do if a test fails, and passes when it is run again"),
     Option(
         "repeat",
         _whole_parser(1),
@@ -287,8 +280,8 @@ OPTIONS = (
     _choice(
         "progress",
         FEEDBACK,
-        "auto: on a terminal, show how far the run is, and each failure when it happens. off: show "
-        "nose2's dots",
+        "auto: on a terminal, show how far the run is, and each failure when it happens. off: "
+        "show nose2's dots",
     ),
     Option(
         "shard",
@@ -311,12 +304,9 @@ OPTIONS = (
     ),
     _switch(
         "last-failed",
-        "Run only the tests that failed when they last ran; if there are none, run all",
+        "Run only the tests that failed when they last ran. If there are none, run all",
     ),
-    _switch(
-        "failed-first",
-        "Run the tests first that failed when they last ran",
-    ),
+    _switch("failed-first", "Run the tests first that failed when they last ran"),
     _choice(
         "ci-annotations",
         FEEDBACK,

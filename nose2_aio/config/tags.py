@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal, TypeVar, Unpack, overload
 from unittest import TestCase
 
@@ -303,14 +304,8 @@ def _put(tagged: _Tagged, name: str, value: object, place: str) -> _Tagged:
         return tagged
     target = tagged.__func__ if isinstance(tagged, staticmethod | classmethod) else tagged
     # a test case can be called, but what it would be tagged with is looked for on its class
-    if not callable(target) or isinstance(target, TestCase) or not hasattr(target, "__dict__"):
-        raise _refusal(name, tagged, place)
-    try:
-        setattr(target, name, value)
-    except AttributeError:  # a bound method has the attributes of its function, and sets none
-        raise _refusal(name, tagged, place) from None
-    return tagged
-
-
-def _refusal(name: str, tagged: object, place: str) -> InvalidTypeError:
-    return InvalidTypeError(f"@{name} is for functions and classes, got {tagged!r} ({place})")
+    if callable(target) and not isinstance(target, TestCase):
+        with suppress(AttributeError):  # a bound method, or a function in C
+            setattr(target, name, value)
+            return tagged
+    raise InvalidTypeError(f"@{name} is for functions and classes, got {tagged!r} ({place})")

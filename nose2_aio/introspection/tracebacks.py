@@ -12,6 +12,8 @@ from nose2_aio.introspection import await_chains, locations
 from nose2_aio.introspection.await_chains import Line
 
 __all__ = [
+    "at_definition",
+    "at_line",
     "entries",
     "has_line_of",
     "innermost_line",
@@ -68,6 +70,23 @@ def of_stack(frame: FrameType | None) -> TracebackType | None:
         found = TracebackType(found, frame, frame.f_lasti, frame.f_lineno)
         frame = frame.f_back
     return found
+
+
+def at_definition(function: Any) -> TracebackType | None:
+    """Return a traceback with the line of a function's definition; None if it has no source."""
+    code = getattr(locations.unwrap(function), "__code__", None)
+    return code and at_line(code.co_filename, code.co_firstlineno, code.co_name)
+
+
+def at_line(file: str, line: int, name: str) -> TracebackType:
+    """Return a traceback with a line of the function ``name``.
+
+    It is for an error that no line of the user's has raised: IDEs and pytest show the line.
+    """
+    code = compile("import sys; frame = sys._getframe()", file, "exec")
+    found: dict[str, Any] = {}
+    exec(code.replace(co_name=name, co_firstlineno=line), found)  # noqa: S102 -- ours
+    return TracebackType(None, found["frame"], -1, line)
 
 
 def innermost_place(error: BaseException) -> str:

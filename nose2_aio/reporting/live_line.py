@@ -78,6 +78,7 @@ class LiveLine:
         with contextlib.suppress(OSError):  # the terminal is gone
             width = (os.get_terminal_size(self._descriptor).columns or _COLUMNS) - 1
             old = f"\r{' ' * width}\r" if self._is_shown else ""
+            self._is_shown = True  # also if Ctrl-C comes while this is written
             os.write(self._descriptor, f"{old}{_cut(text, width)}".encode(errors="replace"))
             self._is_shown = bool(text)
 

@@ -29,7 +29,7 @@ _INTERVAL = 0.1
 """Seconds between two drawings, at least."""
 _TICK = 0.5
 """Seconds between two drawings while no test begins."""
-_BAR = "{bar:20} {percentage:3.0f}% {remaining} left, "
+_BAR = "{bar:10} {percentage:3.0f}% {remaining} left, "
 _OUTCOME_HOOKS = (
     *("reportSuccess", "reportFailure", "reportError", "reportSkip", "reportOtherOutcome"),
     *("reportExpectedFailure", "reportUnexpectedSuccess"),

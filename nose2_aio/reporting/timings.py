@@ -7,7 +7,8 @@ There are two forms here: one line with ``-v``, and a table with ``--aio-duratio
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from nose2_aio.config.settings import Settings
@@ -50,6 +51,7 @@ class PartialTimings(NamedTuple):
     tests: tuple[TimedTest, ...]
     callback_waits: tuple[tuple[str, str], ...] = ()
     """Names of tests that waited long before their callback, and the text for the summary."""
+    waiting: Mapping[str, float] = MappingProxyType({})
 
 
 class Timings:
@@ -59,11 +61,14 @@ class Timings:
         """Record the times if ``is_recorded``, or if a setting asks for a table or a file."""
         self._durations = settings.durations
         self._is_detailed = settings.durations is not None or bool(settings.report)
-        self.is_recorded = is_recorded or self._is_detailed
+        self._has_file = bool(settings.durations_file)
+        self.is_recorded = is_recorded or self._is_detailed or self._has_file
         """True if the times of tests are recorded."""
         self.totals = Totals()
         self.tests: list[TimedTest] = []
         """The times of each test, if a table or a file needs them."""
+        self.waiting: dict[str, float] = {}
+        """How long each test waited, by the first line of its id, if there is a durations file."""
         self._callback_waits: list[tuple[str, str]] = []
 
     def begin(self) -> WaitTimes:
@@ -75,6 +80,8 @@ class Timings:
         self.totals += Totals(1, seconds, waits.total, waits.skipped, int(not waits.is_known))
         if waits.for_callback:
             self._callback_waits.append((name, waits.for_callback))
+        if self._has_file:
+            self.waiting[name.partition("\n")[0]] = waits.total
         if self._is_detailed:
             waits.finish()
             self.tests.append(TimedTest(name, seconds, waits))
@@ -86,8 +93,10 @@ class Timings:
 
     def take(self) -> PartialTimings:
         """Return what was recorded, and forget it."""
-        part = PartialTimings(self.totals, tuple(self.tests), tuple(self._callback_waits))
-        self.totals, self.tests, self._callback_waits = Totals(), [], []
+        part = PartialTimings(
+            self.totals, tuple(self.tests), tuple(self._callback_waits), self.waiting
+        )
+        self.totals, self.tests, self._callback_waits, self.waiting = Totals(), [], [], {}
         return part
 
     def add(self, part: PartialTimings) -> None:
@@ -95,6 +104,7 @@ class Timings:
         self.totals += part.totals
         self.tests += part.tests
         self._callback_waits += part.callback_waits
+        self.waiting.update(part.waiting)
 
     def report(self) -> list[str]:
         """Return the table of the slowest tests as lines, if asked for."""

@@ -11,8 +11,9 @@ This happens once, in the main process. A spawned worker loads the suite again, 
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 from unittest import TestSuite
 
@@ -21,6 +22,7 @@ from nose2_aio.config import baseline_file, durations_file
 from nose2_aio.config.settings import Settings
 from nose2_aio.config.shards import Shard
 from nose2_aio.suites import bazel, shards, units
+from nose2_aio.suites.durations import Estimate
 from nose2_aio.suites.last_failed import LastFailed
 from nose2_aio.suites.names import is_load_failure
 from nose2_aio.suites.units import Unit
@@ -111,19 +113,24 @@ def order_note(settings: Settings) -> list[str]:
 
 def _part(suite: Any, shard: Shard, settings: Settings) -> tuple[list[Any], list[str]]:
     """Return the tests that a shard runs, and lines on them."""
-    seconds = durations_file.read(settings.durations_file)
-    part = shards.part_of(suite, shard, settings, seconds)
-    about = ""
-    if part.seconds is not None:
-        workers = max(1, settings.workers)
-        seconds_here = max(part.longest, part.seconds / workers) / 1e6
-        about = f", about {seconds_here:,.{int(seconds_here < _FEW)}f} s"
+    durations = durations_file.read(settings.durations_file)
+    part = shards.part_of(suite, shard, settings, durations)
+    about = _about(part.groups, settings.workers) if part.groups else ""
     lines = [f"{shard}: {len(part.tests):,} of {part.total:,} tests{about} (division {part.mark})"]
-    if settings.durations_file and part.seconds is None:
+    if settings.durations_file and part.tests and not part.groups:
         file = baseline_file.shown(settings.durations_file)
-        what = f"has none of these {part.total:,} tests" if seconds else "has no durations yet"
+        what = f"has none of these {part.total:,} tests" if durations else "has no durations yet"
         lines.append(f"durations-file: {file} {what}, so the shards have as many tests each")
     return part.tests, lines
+
+
+def _about(groups: Sequence[Estimate], workers: int) -> str:
+    """Return the words on how long groups of tests will take."""
+    total, work = sum(groups, Estimate())
+    cores = min(workers, os.cpu_count() or 1)
+    longest = max(groups).total
+    seconds = max(longest, total / max(1, workers), work / max(1, cores)) / 1e6
+    return f", about {seconds:,.{int(seconds < _FEW)}f} s"
 
 
 def _with(suite: Any, tests: Iterable[Any]) -> Any:

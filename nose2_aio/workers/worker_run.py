@@ -78,8 +78,8 @@ class WorkerRun:
         """Run all units, and replay on ``result`` what happens."""
         self._result = result
         is_free = self._settings.workers > 1 and not self._settings.failed_first
-        seconds = durations_file.read(self._settings.durations_file) if is_free else {}
-        order = longest_first(self._units, seconds)
+        durations = durations_file.read(self._settings.durations_file) if is_free else {}
+        order = longest_first(self._units, durations)
         with time_of_plugins() as clock:
             replay = Replay(result, self._units, clock, memory_handlers())
             receiver = ReplayReceiver(replay, self._units, self._hooks)

@@ -115,7 +115,7 @@ class LastFailed(TestCase):
         """Failed tests run first, also in random orders and before longer tests."""
         self.project.nose2()
         names = [f"test_it.Plain.test_{name}" for name in ("bad", "subtests", "good")]
-        self.project.write("durations.txt", "test_it.Plain.test_good\t9\n")
+        self.project.write("durations.txt", "test_it.Plain.test_good\t9\t0\n")
         for arguments in (
             [],
             ["--aio-shuffle=1"],

@@ -68,6 +68,23 @@ class Settings(TestCase):
             self.project("baseline-update = on").nose2(), f"[aio] baseline-update {hint}"
         )
 
+    def test_environment_with_mp(self) -> None:
+        """The command line wins in the processes of nose2's plugin mp, too."""
+        project = Project(
+            self,
+            test_it="""
+            import asyncio, unittest
+            class Case(unittest.TestCase):
+                async def test(self): await asyncio.sleep(0.1)
+            """,
+        )
+        with mock.patch.dict(os.environ, NOSE2_AIO_TIME_LIMIT="0.01"):
+            mp = ("--plugin", "nose2.plugins.mp", "-N", "1")
+            self.assertIn("(NOSE2_AIO_TIME_LIMIT)", project.nose2().output)
+            self.assertIn("TimeLimitError", project.nose2(*mp).output)
+            run = project.nose2(*mp, "--aio-time-limit=10")
+            self.assertEqual(run.returncode, 0, run.output)
+
     def test_mp(self) -> None:
         """Settings that nose2's own worker processes don't support."""
         hint = "can't be used with nose2's plugin mp (-N): leave out -N, and use --aio-workers=N"

@@ -8,6 +8,8 @@ import pathlib
 import re
 from unittest import TestCase, mock
 
+from nose2_aio.config import durations_file
+from nose2_aio.config.durations_file import Duration
 from tests.runs import Project, Run
 
 SUITE = """
@@ -167,10 +169,9 @@ class Shards(TestCase):
 class Durations(TestCase):
     """The file with the durations of tests."""
 
-    def recorded(self, project: Project, name: str = "durations.txt") -> dict[str, float]:
+    def recorded(self, project: Project, name: str = "durations.txt") -> dict[str, Duration]:
         """The lines of the file."""
-        lines = (project.folder / name).read_text().splitlines()[1:]
-        return {name: float(one) for name, one in (line.split("\t") for line in lines)}
+        return durations_file.read(str(project.folder / name))
 
     def test_written(self) -> None:
         """Any run writes the file: tests that passed or were skipped, and fixtures."""
@@ -189,15 +190,22 @@ class Durations(TestCase):
                 run = project.nose2("--aio-durations-file=durations.txt", *arguments)
                 found = self.recorded(project)
                 self.assertEqual({*found}, tests | fixtures, run.output)
-                self.assertGreaterEqual(found["test_it.Fixtures"], 0.0199)
-                self.assertGreaterEqual(found["test_it.Inherited"], 0.0299)
-                self.assertGreaterEqual(found["test_it.Plain.test_async"], 0.0199)
-                self.assertLess(found["test_it.Inherited"], 2 * found["test_it.Fixtures"] + 0.03)
+                for name, least in (
+                    ("test_it.Fixtures", 0.02),
+                    ("test_it.Inherited", 0.03),
+                    ("test_it.Plain.test_async", 0.02),
+                    ("test_it.Plain.test_sync", 0),
+                ):
+                    seconds, waiting = found[name]
+                    self.assertGreaterEqual(seconds, least - 0.0001)
+                    self.assertGreaterEqual(waiting, 0.9 * least)
+                    self.assertLessEqual(waiting, seconds)
+                self.assertEqual(found["test_it.Plain.test_sync"].waiting, 0)
 
     def test_merged(self) -> None:
         """A run keeps what it did not measure. A shard writes a file of its own."""
         project = Project(self, test_it="def test_1(): pass\ndef test_2(): pass\n")
-        old = "test_it.test_1\t9.0000\ngone.test\t1.0000\n"
+        old = "test_it.test_1\t9.0000\t1.0000\ngone.test\t1.0000\t0.0000\n"
         project.write("durations.txt", old)
         runs = [
             project.nose2("--aio-durations-file=durations.txt", f"--aio-shard={number}/2")
@@ -210,7 +218,7 @@ class Durations(TestCase):
         project.nose2("--aio-durations-file=durations.txt", "test_it.test_1")
         found = self.recorded(project)
         self.assertEqual({*found}, {"test_it.test_1", "gone.test"})
-        self.assertLess(found["test_it.test_1"], 9)
+        self.assertLess(found["test_it.test_1"].seconds, 9)
 
     def test_not_written(self) -> None:
         """If the file can't be written, a line says so."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable
 from unittest import TestCase
 
-from tests.runs import Project, Run
+from tests.runs import Project, Run, signalled
 
 SUITE = """
 import asyncio
@@ -134,6 +135,46 @@ class Runners(TestCase):
         self.assertEqual(pytest_outcomes(run), outcomes(expected), run.output)
         self.assertEqual(sorted(calls(run)), sorted(calls(expected)), run.output)
         self.assertRegex(run.output, r"  test_it.py:\d+: AioWarning: test_it.Case.test_task\n")
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C ends the test and runs its fixtures, and the run stops. SIGQUIT shows the test."""
+        project = Project(self, test_it=INTERRUPTED)
+        for runner in ("unittest",), ("pytest", "-s", "-p", "no:cacheprovider"):
+            run = signalled(
+                "-m", *runner, signals=[signal.SIGQUIT, signal.SIGINT], folder=project.folder
+            )
+            self.assertEqual(calls(run), ["finally", "tearDown", "cleanup"], run.output)
+            self.assertIn("\nslow at test_it.py:11 in test_1: sleeps", run.output)
+            self.assertRegex(
+                run.output,
+                r"InterruptedRunError: interrupted by Ctrl-C\n(E +)?\n(E +)?slow at test_it.py:13 ",
+            )
+            self.assertNotEqual(run.returncode, 0)
+
+
+INTERRUPTED = """
+import asyncio
+
+import nose2_aio as aio
+
+
+class Case(aio.TestCase):
+    async def test_1(self):
+        self.addCleanup(print, "@ cleanup")
+        print("waiting", flush=True)
+        try:
+            await asyncio.sleep(0.3)
+            print("waiting", flush=True)
+            await asyncio.sleep(30)
+        finally:
+            print("\\n@ finally")
+
+    async def tearDown(self):
+        print("@ tearDown")
+
+    async def test_2(self):
+        print("@ next")
+"""
 
 
 def calls(run: Run) -> list[str]:

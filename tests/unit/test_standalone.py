@@ -131,8 +131,9 @@ class Mistakes(TestCase):
             ((_, text),) = result_of(Case("test")).errors
         self.assertRegex(
             text,
-            r"^nose2_aio.errors.DefinitionError: setUpModule, tests/unit/test_standalone.py:\d+: "
-            "an async fixture of a module needs nose2 with the plugin: nobody has awaited it.\n"
+            r"in test\n +async def test.*\nnose2_aio.errors.DefinitionError: setUpModule, "
+            r"tests/unit/test_standalone.py:\d+: an async fixture of a module needs nose2 with the "
+            "plugin: nobody has awaited it.\n"
             "Make it a fixture of the class, or run 'nose2 --plugin nose2_aio'.\n$",
         )
 

@@ -75,6 +75,7 @@ class Outcomes(TestCase):
         error = became("error", raised(ValueError("bad\nworse")))
         expected = became("failed", raised(KeyError(1)), expected=True)
         cause = "Traceback (most recent call last):\n  File 'x'\nNameError: y"
+        quoting = became("failed", raised(AssertionError(f"printed\n\nwords\n{cause}")))
         load = became("error", raised(ImportError(f"no test module\n{cause}")))
         failed_part = became("subtest", raised(AssertionError()), test=subtest)
         check = "CheckError: a task"
@@ -83,6 +84,7 @@ class Outcomes(TestCase):
             ([passed], ("passed", "")),
             ([failed], ("failed", "AssertionError: no")),
             ([load], ("error", "NameError: y")),
+            ([quoting], ("failed", "AssertionError: printed")),
             ([became("error", raised(LoopError("no")))], ("error", "LoopError: no")),
             ([became("failed", raised(CheckError("found:\n\na task")))], ("failed", check)),
             ([became("error", raised(CheckError(":")))], ("error", "CheckError: :")),

@@ -99,3 +99,15 @@ class Trimmed(TestCase):
         assert raised.__traceback__ is not None
         raised.__traceback__ = raised.__traceback__.tb_next
         self.assertIn("run", frames(tracebacks.trim(raised)))
+
+
+class AtDefinition(TestCase):
+    """A traceback with the line of a definition."""
+
+    def test_line(self) -> None:
+        """It has the file, the line and the name. A builtin function has none."""
+        error = LookupError("no").with_traceback(tracebacks.at_definition(fails))
+        (frame,) = traceback.extract_tb(error.__traceback__)
+        self.assertEqual((frame.name, frame.line), ("fails", "async def fails() -> None:"))
+        self.assertEqual(frame.filename, fails.__code__.co_filename)
+        self.assertIsNone(tracebacks.at_definition(print))

@@ -67,6 +67,19 @@ class Line(TestCase):
             line.close()
         self.assertEqual(self.written(), "\none~")
 
+    def test_interrupted(self) -> None:
+        """A line that was drawn when Ctrl-C came is erased."""
+        write = os.write
+
+        def interrupted(descriptor: int, data: bytes) -> None:
+            write(descriptor, data)
+            raise KeyboardInterrupt
+
+        with mock.patch("os.write", interrupted), self.assertRaises(KeyboardInterrupt):
+            self.line.draw("one")
+        self.line.close()
+        self.assertEqual(self.written(), "one~")
+
     def test_reentrant(self) -> None:
         """A signal handler that runs while a stream writes draws nothing."""
         with mock.patch.object(self.line, "_streams", [io.StringIO()]):

@@ -117,7 +117,7 @@ class Shown(TestCase):
             one.end(self.outcome("passed"))
         self.now = 120.0
         one.begin(None)
-        text = f"{'█' * 5}{' ' * 15}  25% 01:00 left, 300 of 1,200 tests"
+        text = f"██▌{' ' * 7}  25% 01:00 left, 300 of 1,200 tests"
         self.assertEqual(self.line.drawn, [text])
 
     def test_bar_of_none(self) -> None:
