@@ -67,10 +67,6 @@ class Run(NamedTuple):
         printed = self.output.partition("\n" + "-" * 70 + "\nRan ")[0]
         return _LINES.split(printed)[0].split(_REPORT)[1:]
 
-    def count(self, text: str) -> int:
-        """Return how often a text is in the output, without the lines on failures."""
-        return re.sub(r"(?m)^(?:ERROR|FAIL|FLAKY) .*\n", "", self.output).count(text)
-
     @property
     def ran(self) -> int:
         """The number of tests that ran."""

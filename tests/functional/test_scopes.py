@@ -614,8 +614,8 @@ class Hypothesis(TestCase):
         )
         run = project.nose2("--aio-grace=0.05")
         self.assertEqual(len(run.reports), 5, run.output)
-        self.assertEqual(run.count("errors.DeadlockError: "), 3, run.output)
-        self.assertEqual(run.count("errors.TimeLimitError: "), 2, run.output)
+        self.assertEqual("".join(run.reports).count("errors.DeadlockError: "), 3)
+        self.assertEqual("".join(run.reports).count("errors.TimeLimitError: "), 2)
         for line in ("False", f"text='{'x' * 199}...", r"number=-?\d+"):
             self.assertRegex(run.output, rf"(?m)^Hypothesis ran it with (flag=)?{line}$")
         self.assertNotRegex(run.output, "Flaky|Failing|hypothesis/core.py")

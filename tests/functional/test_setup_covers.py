@@ -664,7 +664,7 @@ class Bounded(Covered):
             self.assertEqual(sorted(failed), [f"test_it.{name}" for name in crash], run.output)
             self.assertEqual(run.ran, 8)
             self.assertEqual(len(run.reports), 3)
-            self.assertEqual(run.count(" LookupError: in the background"), 3, run.output)
+            self.assertEqual("".join(run.reports).count(" LookupError: in the background"), 3)
             self.assertNotIn("CancelledError", run.output)
 
     def test_whenever(self) -> None:

@@ -248,7 +248,7 @@ class Given(unittest.TestCase):
             f"LoopError: {text} (@virtual_time).\nTag the test with @aio.loop", run.output
         )
         self.assertIn("not done within its time limit of 0.1 s (@timeout)", run.output)
-        self.assertEqual(run.count(text), 2)
+        self.assertEqual("".join(run.reports).count(text), 2)
         self.assertIn(f"{text}; it was real there\n", run.output)
         self.assertIn("FAILED (errors=2)", run.output)
 
