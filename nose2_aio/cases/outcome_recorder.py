@@ -131,8 +131,9 @@ def _message(event: Any) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     if lines[1:2] == [_TRACEBACK]:
         return lines[-1]
-    if issubclass(kind, AioError) and lines[1:] and lines[1].startswith(VERDICTS):
-        return f"{kind.__name__}: {lines[1]}"
+    verdict = next((line for line in lines[1:3] if line.startswith(VERDICTS)), "")
+    if verdict and issubclass(kind, AioError):
+        return f"{kind.__name__}: {verdict}"
     if lines[0].endswith(":") and lines[1:]:  # such as that of a `CheckError`
         return f"{kind.__name__}: {FINDING.sub('', lines[1].strip())}"
     return lines[0]
