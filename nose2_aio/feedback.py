@@ -38,7 +38,7 @@ class Feedback:
             session.hooks.register("afterSummaryReport", self)
         for reporter in reporters:
             terminal = terminal_of(reporter.stream)
-            if colors.has_colors(reporter.stream, self._environment):
+            if colors.has_colors(self._environment, is_terminal=terminal is not None):
                 reporter.stream.stream = colors.ColorStream(reporter.stream.stream)
             if terminal is not None and self._has_progress(session.verbosity):
                 self._show_progress(session, reporter, terminal)

@@ -40,7 +40,6 @@ class Terminal:
         *arguments: str,
         folder: Path,
         on: Mapping[str, Callable[[], None]] | None = None,
-        **variables: str,
     ) -> int:
         """Run nose2 with the plugin; return its exit code.
 
@@ -51,7 +50,7 @@ class Terminal:
         process = subprocess.Popen(
             [*_NOSE2, *arguments],
             cwd=folder,
-            env=environment | variables,
+            env=environment,
             stdin=self._side,
             stdout=self._side,
             stderr=self._side,

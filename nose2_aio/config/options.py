@@ -94,15 +94,6 @@ def suggestion(unknown: str, known: Collection[str], prefix: str = "") -> str:
     return f"known: {', '.join(prefix + one for one in known)}"
 
 
-def _choice_parser(words: Collection[str]) -> _Parser:
-    def parse(text: str, *, name: str, place: str) -> str:
-        if text.strip() in words:
-            return text.strip()
-        raise InvalidValueError(f"{name} must be {either(words)}, got {text!r} ({place})")
-
-    return parse
-
-
 def _whole_parser(least: int) -> _Parser:
     def parse(text: str, *, name: str, place: str) -> int:
         if text.strip().isdecimal() and int(text) >= least:
@@ -146,7 +137,12 @@ def _parse_seed(text: str, *, name: str, place: str) -> int | None:
 
 
 def _choice(key: str, words: Collection[str], help_: str) -> Option:
-    return Option(key, _choice_parser(words), "|".join(words), help_)
+    def parse(text: str, *, name: str, place: str) -> str:
+        if text.strip() in words:
+            return text.strip()
+        raise InvalidValueError(f"{name} must be {either(words)}, got {text!r} ({place})")
+
+    return Option(key, parse, "|".join(words), help_)
 
 
 def _switch(key: str, help_: str) -> Option:

@@ -87,7 +87,7 @@ def terminal_of(stream: Any) -> int | None:
     """Return the file descriptor of the terminal that a stream writes to; None if it is none."""
     try:
         descriptor: int = stream.fileno()
-    except (AttributeError, OSError):
+    except (AttributeError, OSError, ValueError):  # None, not a file, closed
         return None
     return descriptor if os.isatty(descriptor) else None
 

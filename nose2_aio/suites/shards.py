@@ -3,9 +3,10 @@
 1. Tests that share fixtures, a loop or an object (`nose2_aio.suites.sharing`) stay together, and so
    do tests of the same name, of a layer, and of a suite that runs itself. Such tests are a *group*.
 2. The groups are sorted: the longest first, groups of the same length by a hash of their name.
-3. Each group in turn goes to the shard that has least to do so far. Two things count: how long its
-   tests take, and how long they work. With workers, tests can wait at the same time, but they can't
-   work at the same time on one processor. So shards are equal with workers and without.
+3. Each group in turn goes to the shard that has least to do so far. If several have about the same,
+   a group that mostly works goes to the one that works least, and one that mostly waits to the one
+   that works most. With workers, tests can wait at the same time, but they can't work at the same
+   time on one processor. So the shards are equal with workers and without.
 
 So the shards depend on the names of the tests and on the durations file only, not on the order of
 discovery. A test that reports that something could not be loaded is in all shards, since the others
@@ -28,8 +29,8 @@ from nose2_aio.suites.sharing import OwnerFinder
 
 __all__ = ["Part", "groups_of", "part_of"]
 
-_WORKERS = 4
-"""How many tests may wait at the same time on one processor: else work would never count."""
+_TOLERANCE = 20
+"""The part of an equal share by which shards may differ, so that work is divided equally."""
 
 
 class Part(NamedTuple):
@@ -88,21 +89,16 @@ def groups_of(suite: Any, settings: Settings) -> dict[str, list[Any]]:
 def _divided(names: Sequence[str], lengths: Sequence[Estimate], count: int) -> list[list[str]]:
     """Return which groups each of several shards runs."""
     parts: list[list[str]] = [[] for _ in range(count)]
-    whole = sum(lengths, Estimate())
-    # both on the same scale: how long each shard takes, and how long it works
     totals, works = [0] * count, [0] * count
-    scales = (whole.work or 1, min(whole.total, _WORKERS * whole.work))
-    ranked = []
-    for name, length in zip(names, lengths, strict=True):
-        times = (length.total * scales[0], length.work * scales[1])
-        ranked.append((-max(times), -sum(times), _hash(name), name, times))
-    for *_, name, (total, work) in sorted(ranked):
-        number = min(
-            range(count),
-            key=lambda one: (
-                max(totals[one] + total, works[one] + work),
-                totals[one] + works[one],
-            ),
+    tolerance = sum(lengths, Estimate()).total // (_TOLERANCE * count)
+    ranked = [
+        (-one.total, _hash(name), name, one) for name, one in zip(names, lengths, strict=True)
+    ]
+    for _, _, name, (total, work) in sorted(ranked):
+        most = min(totals) + tolerance
+        sign = 1 if 2 * work > total else -1
+        _, _, number = min(
+            (sign * works[one], totals[one], one) for one in range(count) if totals[one] <= most
         )
         parts[number].append(name)
         totals[number] += total

@@ -16,7 +16,10 @@ __all__ = ["LiveOutcomes"]
 
 
 class LiveOutcomes:
-    """Replays the events of each unit on a result of its own, which makes the outcomes."""
+    """Replays the events of each unit on a result of its own, which makes the outcomes.
+
+    The times of these outcomes mean nothing: it isn't their result that has the clock.
+    """
 
     def __init__(self, kind: type, units: Sequence[Unit], listener: Listener) -> None:
         """``kind`` is the class of nose2's result."""

@@ -24,6 +24,7 @@ from nose2.tools import params
 import nose2_aio
 from nose2_aio import errors
 from nose2_aio.config import environment
+from nose2_aio.config.checks import CHECKS
 from nose2_aio.config.options import OPTIONS, SECTION
 from tests.runs import TOP, Project, nose2, python, run_nose2
 
@@ -59,10 +60,14 @@ class Block(NamedTuple):
         """The commands of a console block, each with what it prints; none in other blocks."""
         if self.language != "console":
             return []
-        before, *commands = re.split(r"^\$ ", self.code, flags=re.MULTILINE)
-        assert not before, f"a console block must begin with a command: {before}"
+        _, *commands = re.split(r"^\$ ", self.code, flags=re.MULTILINE)
         pairs = (one.replace("\\\n", "").partition("\n") for one in commands)
         return [(command, printed) for command, _, printed in pairs]
+
+    @property
+    def excerpt(self) -> str:
+        """The text of a console block without a command; "" for other blocks."""
+        return "" if self.language != "console" or self.commands else self.code
 
 
 def blocks(page: str) -> list[Block]:
@@ -121,7 +126,13 @@ class Pages(TestCase):
     maxDiff = None
 
     @skipIf(sys.version_info < (3, 13), "older Pythons print less")
-    @params(*(page for page in PAGES if any(one.commands or one.name for one in blocks(page))))
+    @params(
+        *(
+            page
+            for page in PAGES
+            if any(one.commands or one.excerpt or one.name for one in blocks(page))
+        )
+    )
     def test_console(self, page: str) -> None:
         """Each console block is what its command prints."""
         project = Project(self)
@@ -135,6 +146,12 @@ class Pages(TestCase):
                 # Python keeps the bytecode of a file of the same size and second
                 os.utime(project.folder / block.name, (number, number))
                 unused.add(block.name)
+        excerpts = [block.excerpt for block in blocks(page) if block.excerpt]
+        if excerpts:
+            unused.clear()
+            printed = comparable(run(project, "nose2 --plugin nose2_aio"))
+            for excerpt in excerpts:
+                self.assertIn(comparable(excerpt), printed)
         self.assertEqual(unused, set(), "no command of the page uses these files")
 
     def compare(self, printed: str, shown: str) -> None:
@@ -162,7 +179,8 @@ class Pages(TestCase):
                 self.assertCountEqual(names, set(names), page)
                 name = re.sub(r"\W", "_", page.removesuffix(".rst"))
                 project.write(f"test_{name}.py", "\n".join([IMPORTS, *code]))
-        result = project.nose2()
+        with mock.patch.dict(os.environ, CI="true"):  # Hypothesis allows for a slow machine then
+            result = project.nose2()
         self.assertEqual(result.returncode, 0, result.output)
 
     def test_doctests(self) -> None:
@@ -205,6 +223,12 @@ class Pages(TestCase):
         )
         named += [*errors.__all__, "AioPlugin"]
         self.assertLessEqual(set(nose2_aio.__all__), set(named))
+
+    def test_troubleshooting(self) -> None:
+        """The page names all errors and all checks."""
+        text = (TOP / "docs" / "troubleshooting.rst").read_text()
+        for name in {*errors.__all__, *(f"({check.name})" for check in CHECKS)} - {"AioError"}:
+            self.assertIn(name, text)
 
     def test_links(self) -> None:
         """The files that README.rst and CONTRIBUTING.rst link to exist. The site links to pages."""

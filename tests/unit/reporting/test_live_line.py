@@ -124,3 +124,4 @@ class Terminals(TestCase):
             self.assertEqual(terminal_of(stream), side)
             for other in (null, io.StringIO(), object(), None):
                 self.assertIsNone(terminal_of(other))
+        self.assertIsNone(terminal_of(stream))
