@@ -123,10 +123,11 @@ def _message(event: Any) -> str:
     """Return the first line of an error that says something, or the reason of a skip.
 
     If a module could not be loaded, it is the last line: the text has the traceback of the cause.
+    Of a group, it has the first exception in it, too.
     """
     if event is None or event.exc_info is None:
         return str(getattr(event, "reason", None) or "")
-    kind = event.exc_info[0]
+    kind, error, _ = event.exc_info
     text = _words(event.exc_info).removeprefix(_OURS)
     lines = [line for line in text.splitlines() if line.strip()]
     if lines[1:2] == [_TRACEBACK]:
@@ -136,7 +137,11 @@ def _message(event: Any) -> str:
         return f"{kind.__name__}: {verdict}"
     if lines[0].endswith(":") and lines[1:]:  # such as that of a `CheckError`
         return f"{kind.__name__}: {FINDING.sub('', lines[1].strip())}"
-    return lines[0]
+    inner = error
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    cause = f": {_words((type(inner), inner, None))}".partition("\n")[0]
+    return lines[0] if inner is error else f"{lines[0]}{cause}"
 
 
 def _words(exc_info: Any) -> str:

@@ -79,6 +79,7 @@ class Outcomes(TestCase):
         load = became("error", raised(ImportError(f"no test module\n{cause}")))
         failed_part = became("subtest", raised(AssertionError()), test=subtest)
         check = "CheckError: a task"
+        group = raised(ExceptionGroup("g", [ExceptionGroup("h", [KeyError(1)])]))
         stuck = "stuck at a.py:1 in f: waits for b.py:2 in g: it"
         for events, (status, message) in (
             ([passed], ("passed", "")),
@@ -95,6 +96,10 @@ class Outcomes(TestCase):
             (
                 [became("error", raised(LoopError(f"it ended\n\n{stuck}\n\nmore")))],
                 ("error", f"LoopError: {stuck}"),
+            ),
+            (
+                [became("error", group)],
+                ("error", "ExceptionGroup: g (1 sub-exception): KeyError: 1"),
             ),
             ([became("skipped", reason="later")], ("skipped", "later")),
             ([expected], ("expected failure", "KeyError: 1")),
