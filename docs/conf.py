@@ -15,5 +15,6 @@ exclude_patterns = ["_build"]
 highlight_language = "none"
 default_role = "py:obj"
 nitpick_ignore_regex = [("py:.*", r"\.?(asyncio|time|unittest)\..*")]
+autodoc_preserve_defaults = True
 autodoc_typehints = "none"
 add_module_names = False

@@ -5,11 +5,15 @@
     the directive follows.
 ``.. checks::``
     A table of the checks.
+``.. modules::``
+    A table of the modules of the package: the first sentence of each docstring.
 """
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -18,37 +22,21 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from nose2_aio.config.checks import CHECKS
-from nose2_aio.config.options import OPTIONS, Option
-from nose2_aio.config.settings import Settings
+from nose2_aio.config.options import OPTIONS
+from nose2_aio.config.settings import default_text
 
+PACKAGE = Path(__file__).parents[1] / "nose2_aio"
 TYPES = {
     None: "``true`` or ``false``",
     "FACTORY[,FACTORY]": "names of loop factories",
     "FILE": "a path",
-    "I/N": "two numbers",
+    "I/N": "``I/N``, for shard I of N",
     "N": "a whole number",
     "SECONDS": "seconds",
     "SEED": "``true``, ``false`` or a seed, a whole number",
 }
 """What a setting is, by the name of its value in ``--help``."""
 EXAMPLES = {None: "true", "N": "4", "SECONDS": "10", "FACTORY[,FACTORY]": "uvloop"}
-
-
-def default(option: Option) -> str:
-    """Return the default of a setting, as it is written in the file."""
-    for check in CHECKS:
-        if check.name == option.key:
-            return check.default
-    value = getattr(Settings(), option.name)
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value or "none")
-
-
-def without_default(text: str) -> str:
-    """Return a help text without its default, which has a line of its own."""
-    text = re.sub(r" \(default:? [^():;]*\)", "", text)
-    return re.sub(r"\(default:? [^():;]*; ", "(", text)
 
 
 class SettingDirective(SphinxDirective):
@@ -66,7 +54,7 @@ class SettingDirective(SphinxDirective):
         """Return the description of the setting."""
         (option,) = (one for one in OPTIONS if one.key == self.arguments[0])
         words = (option.metavar or "").split("|")
-        usual = self.options.get("default", default(option))
+        usual = default_text(option)
         if len(words) > 1:
             kind = ", ".join(f"``{word}``" for word in words[:-1]) + f" or ``{words[-1]}``"
             example = next(word for word in words if word != usual)
@@ -85,7 +73,7 @@ class SettingDirective(SphinxDirective):
         lines = [
             f".. confval:: {option.key}",
             "",
-            f"   {without_default(option.help)}.",
+            f"   {option.help}.",
             "",
             f"   | Value: {kind}",
             f"   | Default: ``{usual}``",
@@ -110,6 +98,22 @@ class ChecksDirective(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+class ModulesDirective(SphinxDirective):
+    """List the modules."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table of all modules, those of the top first."""
+        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 30 70", ""]
+        lines += ["   * - file", "     - what is in it"]
+        for path in sorted(PACKAGE.rglob("*.py"), key=lambda path: (len(path.parts), path)):
+            if path.name != "__init__.py":
+                text = ast.get_docstring(ast.parse(path.read_text()), clean=True) or ""
+                first = text.partition("\n\n")[0].replace("\n", " ")
+                first = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", first)
+                lines += [f"   * - ``{path.relative_to(PACKAGE)}``", f"     - {first}"]
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
 def link_names(*arguments: Any) -> None:
     """Let the names in single backticks of a docstring be found in all modules."""
     lines = arguments[-1]
@@ -121,4 +125,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", link_names)
     app.add_directive("setting", SettingDirective)
     app.add_directive("checks", ChecksDirective)
+    app.add_directive("modules", ModulesDirective)
     return {"parallel_read_safe": True}

@@ -31,7 +31,7 @@ class AioError(Exception):
 
 
 class AioWarning(UserWarning):
-    """What is not in the report of a test: other runners than nose2 show it as a warning."""
+    """A finding or a note that fails no test, under other runners than nose2."""
 
 
 class InvalidValueError(AioError, ValueError):
@@ -47,7 +47,7 @@ class DefinitionError(AioError, TypeError):
 
 
 class LoopError(AioError, RuntimeError):
-    """An event loop is needed, and there is none, or not one that can be used."""
+    """There is no event loop, or none that can be used."""
 
 
 class LoopStoppedError(LoopError):
@@ -59,11 +59,11 @@ class TimeLimitError(AioError, TimeoutError):
 
 
 class DeadlockError(AioError):
-    """A test or a fixture could never have ended: nothing could have woken its event loop."""
+    """A test or a fixture could never end: nothing was left that could wake its event loop."""
 
 
 class AbandonedLoopError(LoopError):
-    """A leftover task did not end when it was cancelled, so its event loop was abandoned."""
+    """A task that was left did not end when it was cancelled, so its event loop was abandoned."""
 
 
 class InterruptedRunError(AioError):
@@ -75,7 +75,7 @@ class CheckError(AioError, AssertionError):
 
 
 class UnsentError(AioError):
-    """Replaces an error that can't be sent from a worker process; it has its message, and why."""
+    """Replaces an error that can't be sent from a worker process, and has its message."""
 
 
 class WorkerDiedError(AioError):

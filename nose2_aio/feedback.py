@@ -1,19 +1,22 @@
-"""What users see of a run besides nose2's reports: colours, a line for each failure, annotations.
+"""What users see of a run besides nose2's reports: progress, colours, failure lines, annotations.
 
-Nothing here costs time for each test. nose2's lists of failures are read at the end of the run.
+Only the progress costs time for each test. All else is read from nose2's lists at the end.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nose2_aio.cases.outcome_recorder import outcome_of
-from nose2_aio.config.settings import Settings
+from nose2_aio.config.seconds import monotonic
 from nose2_aio.reporting import colors, github
 from nose2_aio.reporting.failure_lines import LABELS, FailureLine
+from nose2_aio.reporting.live_line import LiveLine, terminal_of
+from nose2_aio.reporting.progress import Progress
 from nose2_aio.run import Run
 
 __all__ = ["Feedback"]
@@ -27,19 +30,47 @@ class Feedback:
         self._environment = environment
         self._reporters: Sequence[Any] = ()
 
-    def begin(self, hooks: Any, reporters: Sequence[Any]) -> None:
+    def begin(self, session: Any, reporters: Sequence[Any]) -> None:
         """Begin the run; ``reporters`` are the plugins of nose2 that print its reports."""
         self._reporters = reporters
-        hooks.register("beforeSummaryReport", self)
+        session.hooks.register("beforeSummaryReport", self)
         if self._is_on_github:
-            hooks.register("afterSummaryReport", self)
+            session.hooks.register("afterSummaryReport", self)
         for reporter in reporters:
-            if colors.has_colors(reporter.stream, self._environment):
+            terminal = terminal_of(reporter.stream)
+            if colors.has_colors(self._environment, is_terminal=terminal is not None):
                 reporter.stream.stream = colors.ColorStream(reporter.stream.stream)
+            if terminal is not None and self._has_progress(session.verbosity):
+                self._show_progress(session, reporter, terminal)
+
+    def _has_progress(self, verbosity: int) -> bool:
+        """Return True if the progress is to be shown on a terminal.
+
+        With ``-v``, a line says which test runs. But with workers, that comes when it has ended.
+        """
+        settings = self._run.settings
+        is_off = settings.progress == "off" or bool(self._environment.get("CI"))
+        is_quiet = verbosity < 1 or (verbosity > 1 and not settings.workers)
+        return not (is_off or is_quiet or self._environment.get("TERM") == "dumb")
+
+    def _show_progress(self, session: Any, reporter: Any, terminal: int) -> None:
+        streams = [one for one in (sys.stdout, sys.stderr) if terminal_of(one) is not None]
+        line = LiveLine(terminal, streams)
+        progress = Progress(self._run, self._running, line, reporter.stream.writeln)
+        progress.register(session.hooks, has_dots=session.verbosity == 1)
+        self._run.outcomes.listeners.append(progress)
+        self._run.outcomes.early_listeners.append(progress)
+
+    def _running(self) -> Sequence[tuple[str, float]]:
+        """Return the ids of the tests that run, and for how many seconds they have run."""
+        workers, running = self._run.workers, self._run.adapter.running()
+        if workers is not None and workers.is_running:
+            return workers.running()
+        return [] if running is None else [(running.name, monotonic() - running.began)]
 
     @property
     def _is_on_github(self) -> bool:
-        settings: Settings = self._run.settings
+        settings = self._run.settings
         is_there = self._environment.get("GITHUB_ACTIONS") == "true"
         return is_there and settings.ci_annotations == "auto"
 

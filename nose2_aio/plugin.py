@@ -191,7 +191,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
                 self.session.hooks.hooks.pop(hook, None)
         else:
-            Feedback(self._test_run).begin(self.session.hooks, self._plugins(_REPORTER))
+            Feedback(self._test_run).begin(self.session, self._plugins(_REPORTER))
             self._test_run.outcomes.register(self.session.hooks)
         if self._has_names or self._is_on(_ATTRIB):
             by = "name" if self._has_names else "-A or -E"
@@ -203,10 +203,11 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         event.executeTests = functools.partial(self._execute, event.executeTests)
         if process_end.will_exit() and not self.settings.workers:
             self._test_run.time_limits.on_stuck = functools.partial(self._end_stuck, event)
-        event.suite, lines, part = arrangement.arranged(event.suite, self.settings)
+        event.suite, lines, part = arrangement.begin(
+            event.suite, self.settings, self.session, is_main=not is_worker
+        )
         self._test_run.part = self._test_run.part or part
-        if self.session.verbosity > 0:
-            lines += arrangement.order_note(self.settings)
+        lines += arrangement.order_note(self.settings) * (self.session.verbosity > 0)
         for plugin in () if is_worker else self._plugins(_REPORTER):
             for line in lines:
                 plugin.stream.writeln(line)
@@ -383,7 +384,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         """Describe what is running."""
         if self._is_replaying:
             return "the tests run in worker processes"
-        return self._test_run.going_on(frame)
+        return self._test_run.describe_running(frame)
 
     def _convert(self, module: ModuleType) -> None:
         generator_tests.convert(module, self.session.testMethodPrefix, self.settings.generators)

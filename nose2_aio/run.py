@@ -23,6 +23,7 @@ from nose2_aio.cases.outcome_recorder import OutcomeRecorder
 from nose2_aio.cases.scope_keys import ScopeLevel
 from nose2_aio.cases.scopes import Scopes
 from nose2_aio.config import tag_lookup
+from nose2_aio.config.durations_file import Duration
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError, WorkerStartError
@@ -63,7 +64,7 @@ class Found(NamedTuple):
     entries: list[SummaryEntry]
     timings: PartialTimings
     notes: list[str]
-    fixtures: Mapping[str, float]
+    fixtures: Mapping[str, Duration]
     """How long fixtures took, see `nose2_aio.reporting.durations`."""
     known: Counter[str]
     """The lines of these findings for the baseline, if there is one."""
@@ -112,9 +113,9 @@ class Run:
         ]
         self.part = ""
         """Which part of the suite was chosen to run; "" for all of it."""
-        self._planned = 0
+        self.planned = 0
         """How many tests are to run."""
-        self._workers: WorkerRun | None = None
+        self.workers: WorkerRun | None = None
         self._entries: list[SummaryEntry] = []
         self._told: set[str] = set()
         """The failed tests whose reports have their findings, by name."""
@@ -143,7 +144,7 @@ class Run:
         self.scopes.has_factories = repeated is not None
         try:
             parts = [suite] if repeated is None else [one.suite for one in repeated]
-            self._planned = self.settings.repeat * sum(one.countTestCases() for one in parts)
+            self.planned = self.settings.repeat * sum(one.countTestCases() for one in parts)
             with stepping_in(self.adapter):
                 if repeated is not None:
                     value = self._execute_each(execute, repeated, result)
@@ -171,21 +172,21 @@ class Run:
             found = units.units_of_run(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
                 self.scopes.has_factories = True
-            self._planned = sum(len(unit.tests) for unit in found)
+            self.planned = sum(len(unit.tests) for unit in found)
             worker = spawned.current_worker()
             if worker is not None:
                 worker.work(found, self, result=result, describe=describe)
                 return
-            self._workers = WorkerRun(found, self.settings, self, describe)
-            self._workers(result)
-            self.is_cut = self._workers.is_interrupted
+            self.workers = WorkerRun(found, self.settings, self, describe)
+            self.workers(result)
+            self.is_cut = self.workers.is_interrupted
             self._retry(result, describe)
 
     def _retry(self, result: Any, describe: Describe) -> None:
         """Run failed tests again that may be flaky, unless the run was stopped."""
         if result.shouldStop or self.settings.repeat > 1 or os.name != "posix":
             return
-        workers = self._workers or WorkerRun([], self.settings, self, describe)
+        workers = self.workers or WorkerRun([], self.settings, self, describe)
         try:
             line = retry(self.failures, self.settings, workers.run_alone, workers.concurrent_tests)
         except WorkerStartError as error:
@@ -260,7 +261,7 @@ class Run:
 
     def begin_work(self) -> None:
         """Forget the findings of the main process: a forked worker has a copy of them."""
-        self._workers = None
+        self.workers = None
         self.interrupts.interrupt = None
         self._slow.stop()
         self.take()
@@ -300,7 +301,7 @@ class Run:
         """Handle signals inside the block, in a worker; ``terminal`` is a file descriptor."""
         self._slow.descriptor = terminal
         with (
-            interrupts.print_on_sigquit(self.going_on, terminal),
+            interrupts.print_on_sigquit(self.describe_running, terminal),
             interrupts.treat_sigterm_as_ctrl_c(self.interrupts),
             interrupts.call_around_suspension(lambda: None, self.time_limits.postpone),
         ):
@@ -308,16 +309,16 @@ class Run:
 
     def _explain(self, interrupt: BaseException) -> BaseException:
         self.is_cut = True
-        return self.interrupts.explained(interrupt)
+        return self.interrupts.error_to_raise(interrupt)
 
     def _suspend(self) -> None:
-        if self._workers is not None:
-            self._workers.suspend()
+        if self.workers is not None:
+            self.workers.suspend()
 
     def _resume(self, seconds: float) -> None:
         self.time_limits.postpone(seconds)
-        if self._workers is not None:
-            self._workers.resume()
+        if self.workers is not None:
+            self.workers.resume()
 
     def _judge(self, level: ScopeLevel, owner: object, problems: Problems) -> AioError | None:
         """Return the error for problems of a scope wider than a test, or of one of its fixtures."""
@@ -355,9 +356,9 @@ class Run:
                 self.timings, {one.name: (one.tries, bool(one.flaky)) for one in self.failures}
             ),
             *self.check_results.report(self._entries, self._told),
-            *self.check_results.baseline.report(self.part, self._planned),
+            *self.check_results.baseline.report(self.part, self.planned),
             *self.timings.report(),
-            *self.durations.write(),
+            *self.durations.write(self.timings.waiting),
             *self._pass_counts.lines(),
         ]
 
@@ -380,17 +381,17 @@ class Run:
         """Return the lines for the end of the run; ``ran`` is the number of tests that ran."""
         if not (self.interrupts.count or self.is_cut):
             return self.notes.lines
-        left = self._planned - ran
+        left = self.planned - ran
         tests = f": {left} test{'s' * (left != 1)} did not run" if left > 0 else ""
         return [*self.notes.lines, f"the run was interrupted by {self.interrupts.cause}{tests}"]
 
     def _running(self) -> Running | None:
         return None if self.time_limits.is_off() else self.adapter.running()
 
-    def going_on(self, frame: FrameType | None) -> str:
+    def describe_running(self, frame: FrameType | None) -> str:
         """Describe what is running, while the main thread runs ``frame``."""
-        if self._workers is not None and self._workers.is_running:
-            return self._workers.describe_running()
+        if self.workers is not None and self.workers.is_running:
+            return self.workers.describe_running()
         running, head = self.adapter.running(), "between two tests"
         if running is not None:
             phase = self.fixtures.phases.current

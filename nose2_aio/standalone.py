@@ -36,6 +36,7 @@ from nose2_aio.errors import AioError, AioWarning, DefinitionError, InvalidValue
 from nose2_aio.eventloop import wakeup_sources
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.reporting import check_results
+from nose2_aio.reporting.outcomes import place_of_finding
 from nose2_aio.run import Run
 from nose2_aio.running import plans
 
@@ -68,7 +69,7 @@ class Standalone:
         self._run.fixtures.default_traceback = self._traceback
         self.adapter.tell = self._tell
         wakeup_sources.ignore_foreign_threads()
-        self._run.begin(lambda: None, self._run.going_on)
+        self._run.begin(lambda: None, self._run.describe_running)
 
     @property
     def adapter(self) -> Adapter:
@@ -87,7 +88,7 @@ class Standalone:
             self.adapter.attach(test)
             error = self._mistake or _module_error(case)
             if error is not None:
-                self.adapter.fail(test, error.with_traceback(self._traceback()))
+                self.adapter.fail(test, error.with_traceback(self._traceback(error)))
             self._note_loops(test)
             try:
                 return execute(result)
@@ -155,14 +156,17 @@ class Standalone:
                     f"{', '.join(names[1:])}"
                 )
 
-    def _traceback(self) -> TracebackType | None:
-        """Return a traceback with the definition of the test: pytest would show lines of ours."""
-        test = self.adapter.test
-        return (
-            None
-            if test is None
-            else tracebacks.at_definition(nose2_cases.function_and_owner(test)[0])
-        )
+    def _traceback(self, error: BaseException) -> TracebackType | None:
+        """Return a traceback with the line of the first finding, or else of the test's definition.
+
+        Without it, pytest would show lines of ours.
+        """
+        place, test = place_of_finding(str(error)), self.adapter.test
+        if place is not None:
+            return tracebacks.at_line(place.file, place.line, "finding")
+        if test is None:
+            return None
+        return tracebacks.at_definition(nose2_cases.function_and_owner(test)[0])
 
     def _tell(self) -> None:
         """Warn of findings that have failed no test, and of notes."""
@@ -214,9 +218,10 @@ def _settings() -> Settings:
     settings = resolve(
         texts, {}, everywhere=session.config.defaults(), environment=environment.read(os.environ)
     )
-    if settings.baseline and not Path(settings.baseline).exists():  # only nose2 writes it
-        return dataclasses.replace(settings, baseline="")
-    return settings
+    exists = bool(settings.baseline) and Path(settings.baseline).exists()
+    # only nose2 writes the file
+    baseline = settings.baseline if exists else ""
+    return dataclasses.replace(settings, baseline=baseline, baseline_update=False)
 
 
 def _module_error(case: type[TestCase]) -> DefinitionError | None:

@@ -36,9 +36,9 @@ MYPY = False
 if MYPY:  # it compares a method with those of all base classes, and TestCase's return None
     _Base: Any = unittest.TestCase
     _MixinBase: Any = unittest.TestCase
-else:
-    _Base = unittest.TestCase
-    _MixinBase = unittest.TestCase if TYPE_CHECKING else object
+else:  # pyright and editors take the last annotation of a name: they know the methods of TestCase
+    _Base: type[unittest.TestCase] = unittest.TestCase
+    _MixinBase: type[unittest.TestCase] = unittest.TestCase if TYPE_CHECKING else object
 
 
 def _wrap(case: type[unittest.TestCase], name: str) -> None:
@@ -72,8 +72,8 @@ class TestCaseMixin(_MixinBase):  # type: ignore[misc]  # see above
         class Views(aio.TestCaseMixin, SomeTestCase):
             async def test_view(self): ...
 
-    Raises `nose2_aio.errors.DefinitionError` where a class is defined that has
-    `unittest.IsolatedAsyncioTestCase` as a base class too, or an async method that would never run.
+    Raises `DefinitionError` when a class is defined that has `unittest.IsolatedAsyncioTestCase` as
+    a base class too, or an async method that would never run.
     """
 
     def __init_subclass__(cls, **arguments: Any) -> None:
@@ -129,8 +129,8 @@ class TestCase(TestCaseMixin, _Base):  # type: ignore[misc]
             async def test_order(self):
                 self.assertEqual(await self.client.order("tea"), "tea")
 
-    Async may be ``setUp``, ``tearDown``, ``setUpClass``, ``tearDownClass`` and all cleanups.
-    Fixtures of modules need nose2.
+    These may be async: ``setUp``, ``tearDown``, ``setUpClass``, ``tearDownClass`` and all cleanups.
+    Async fixtures of modules need nose2.
     """
 
     if TYPE_CHECKING:  # the value may be a coroutine

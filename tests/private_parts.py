@@ -257,7 +257,7 @@ PRIVATE_NAMES = (
     ),
     PrivateName(
         "_increment_mock_call",
-        "reporting.mock_calls",
+        "reporting.unawaited",
         "unittest.mock.CallableMixin",
         "Each mock calls it with its arguments. Nothing else shows that it has got a coroutine.",
     ),

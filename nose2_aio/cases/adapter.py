@@ -42,7 +42,7 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.introspection import locations
-from nose2_aio.reporting import mock_calls, unawaited
+from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.inspections import inspect_after_test
 from nose2_aio.reporting.timings import Timings
 from nose2_aio.running import async_contexts, coroutines, decorators
@@ -119,7 +119,7 @@ def _recording_drops(attribution: Attribution) -> Iterator[None]:
 
     with (
         unawaited.intercept_drops(note, lambda: attribution.warnings_filters, known),
-        mock_calls.intercept_calls(attribution.note_handed),
+        unawaited.intercept_mock_calls(attribution.note_handed),
     ):
         yield
 

@@ -60,7 +60,7 @@ class FixtureCaller:
         self.running: Running | None = None
         """The fixture of a class, a module or a layer that runs."""
         self.phases = Phases()
-        self.default_traceback: Callable[[], TracebackType | None] | None = None
+        self.default_traceback: Callable[[BaseException], TracebackType | None] | None = None
         """Returns the traceback of an error of a test that has no line of the user's."""
 
     def error_to_report(self, error: BaseException) -> BaseException:
@@ -73,12 +73,12 @@ class FixtureCaller:
         note = _advice(error)
         if note and not hasattr(error, "__notes__"):
             error.add_note(note)
-        error = self._interrupts.explained(error)
+        error = self._interrupts.error_to_raise(error)
         self.phases.explain(error)
         expired_timeouts.explain(error)
         error = tracebacks.trim(error, head=False)
         if error.__traceback__ is None and self.default_traceback is not None:
-            BaseException.with_traceback(error, self.default_traceback())
+            BaseException.with_traceback(error, self.default_traceback(error))
         if self._scopes.test_problems is not None:
             found = map(id, tracebacks.reported_with(error))
             self._scopes.test_problems.reported += tuple(found)

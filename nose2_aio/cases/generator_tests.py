@@ -72,7 +72,7 @@ def call_as_coroutine(
         return generator
     generator.close()
     types.coroutine(inner)
-    return coroutines.explained(call(), function)
+    return coroutines.await_or_explain(call(), function)
 
 
 def _convert_functions(namespace: object, prefix: str, mode: str) -> None:

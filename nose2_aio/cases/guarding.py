@@ -30,7 +30,7 @@ _MARK = "__nose2_aio_guard__"
 
 
 def guard() -> None:
-    """Let a coroutine test, or an async fixture, that nobody runs be an error of the test.
+    """Make it an error of a test if nobody runs its coroutine, or an async fixture of it.
 
     Call it in the ``__init__.py`` of the package of tests, or in ``conftest.py``::
 

@@ -117,7 +117,7 @@ class Invocation:
         tag_lookup.read_loop(call.function, call.owner)
         mark = decorators.decoration(call.function)
         if mark is not None:
-            with decorators.hosted(mark, lambda body: self._run(test, call, mark, body)):
+            with decorators.hosting_next_call(mark, lambda body: self._run(test, call, mark, body)):
                 return call.call()
         if hypothesis_examples.has_examples(call.function, call.case):
             host = self._scopes.runner_for(self._scopes.key_of(test)).host
@@ -159,7 +159,7 @@ class Invocation:
         is_tagged = getattr(call.function, "__dict__", None) or hasattr(call.owner, _TAGS)
         if mark is not None or is_tagged:
             engine = Engine.BY_RESULT if mark is None else mark.engine
-            plan = plans.made(engine, call.function, call.owner)
+            plan = plans.plan_for(engine, call.function, call.owner)
         return Execution(body, plan, call.case, self._time_limits.deadline)
 
     def _run(

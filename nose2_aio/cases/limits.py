@@ -71,7 +71,7 @@ class Limits:
             self._time_limits.begin(self._overall)
         deadline = self._time_limits.deadline
         if unittest_internals.is_isolated(owner) and engine is Engine.FOREVER and deadline:
-            plan = plans.made(engine, function, owner)  # nobody tells this engine of a deadline
+            plan = plans.plan_for(engine, function, owner)  # nobody tells this engine of a deadline
             deadline.extend(plan.timeout + plan.sleep)
 
     def begin_before_set_up(self, test: TestCase) -> None:

@@ -15,13 +15,23 @@ from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases
-from nose2_aio.errors import AioError, UnsentError
+from nose2_aio.errors import AioError, CheckError, UnsentError
 from nose2_aio.introspection import locations
-from nose2_aio.reporting.outcomes import FAILED, FINDING, Listener, Outcome, Place, place_in
+from nose2_aio.reporting.outcomes import (
+    FAILED,
+    FINDING,
+    Listener,
+    Outcome,
+    Place,
+    place_in,
+    place_of_finding,
+)
+from nose2_aio.reporting.verdicts import VERDICTS
 
 __all__ = ["OutcomeRecorder", "outcome_of"]
 
 _TRACEBACK = "Traceback (most recent call last):"
+"""The second line of the error of a module that could not be loaded."""
 _OURS = f"{AioError.__module__}."
 _HOOKS = ("startTest", "testOutcome", "stopTest")
 
@@ -31,6 +41,8 @@ class OutcomeRecorder:
 
     def __init__(self) -> None:
         self.listeners: list[Listener] = []
+        self.early_listeners: list[Listener] = []
+        """Get the outcomes of tests in workers too, at once, and not in the order of the suite."""
         self._start: Any = None
         """The event of the test that runs; None between two tests."""
         self._events: list[Any] = []
@@ -111,27 +123,51 @@ def _message(event: Any) -> str:
     """Return the first line of an error that says something, or the reason of a skip.
 
     If a module could not be loaded, it is the last line: the text has the traceback of the cause.
+    Of a group, it has the first exception in it, too.
     """
     if event is None or event.exc_info is None:
         return str(getattr(event, "reason", None) or "")
     kind, error, _ = event.exc_info
-    is_sent = isinstance(error, UnsentError)  # the text of another error
-    text = str(error) if is_sent else "".join(traceback.format_exception_only(kind, error))
-    lines = [line for line in text.removeprefix(_OURS).splitlines() if line.strip()]
-    if _TRACEBACK in lines:
+    text = _words(event.exc_info).removeprefix(_OURS)
+    lines = [line for line in text.splitlines() if line.strip()]
+    if lines[1:2] == [_TRACEBACK]:
         return lines[-1]
+    verdict = next((line for line in lines[1:3] if line.startswith(VERDICTS)), "")
+    if verdict and issubclass(kind, AioError):
+        return f"{kind.__name__}: {verdict}"
     if lines[0].endswith(":") and lines[1:]:  # such as that of a `CheckError`
         return f"{kind.__name__}: {FINDING.sub('', lines[1].strip())}"
-    return lines[0]
+    inner = error
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    cause = f": {_words((type(inner), inner, None))}".partition("\n")[0]
+    return lines[0] if inner is error else f"{lines[0]}{cause}"
+
+
+def _words(exc_info: Any) -> str:
+    """Return an error with its type, without its traceback."""
+    kind, error, _ = exc_info
+    if isinstance(error, UnsentError):  # the text of another error
+        return str(error)
+    return "".join(traceback.format_exception_only(kind, error)).strip()
 
 
 def _place_of_failure(event: Any) -> Place | None:
-    """Return where a test failed; None if that is not known, or if it has not failed."""
+    """Return where a test failed; None if that is not known, or if it has not failed.
+
+    The words of an error may have a traceback too. That counts only if there is no other, as for a
+    module that could not be loaded, or if the words are those of a group.
+    """
     if event is None or event.exc_info is None:
         return None
     kind, error, frames = event.exc_info
     is_text = isinstance(frames, str)
-    return place_in(frames if is_text else "".join(traceback.format_exception(kind, error, frames)))
+    text = frames if is_text else "".join(traceback.format_exception(kind, error, frames))
+    is_group = issubclass(kind, BaseExceptionGroup)
+    head = "" if is_group else text.rpartition(_words(event.exc_info))[0]
+    found = place_in(head) or place_in(text)
+    is_finding = found is None and issubclass(kind, CheckError)  # it has no traceback
+    return place_of_finding(str(error)) if is_finding else found
 
 
 def _definition(function: Any) -> Place | None:

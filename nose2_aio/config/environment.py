@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
-from nose2_aio.config.options import OPTIONS
+from nose2_aio.config.options import OPTIONS, suggestion
 from nose2_aio.errors import InvalidValueError
 
 __all__ = ["PREFIX", "read"]
@@ -26,9 +25,7 @@ def read(environment: Mapping[str, str]) -> dict[str, str]:
             continue
         rest = name.removeprefix(PREFIX)
         if rest not in keys:
-            nearest = difflib.get_close_matches(rest, keys, n=1)
-            known = ", ".join(f"{PREFIX}{one}" for one in keys)
-            hint = f"did you mean {f'{PREFIX}{nearest[0]}'!r}?" if nearest else f"known: {known}"
+            hint = suggestion(rest, keys, PREFIX)
             raise InvalidValueError(f"unknown environment variable {name!r}: {hint}")
         found[keys[rest]] = text
     return found

@@ -6,6 +6,7 @@ of the command line.
 
 from __future__ import annotations
 
+import difflib
 import os
 import random
 from collections.abc import Collection, Iterable
@@ -15,7 +16,16 @@ from nose2_aio.config import baseline_file, durations_file, loop_factories, seco
 from nose2_aio.config.checks import CHECKS, MODES
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["LOOP_SCOPES", "OPTIONS", "SECTION", "LoopScope", "Option", "either", "parse_switch"]
+__all__ = [
+    "LOOP_SCOPES",
+    "OPTIONS",
+    "SECTION",
+    "LoopScope",
+    "Option",
+    "either",
+    "parse_switch",
+    "suggestion",
+]
 
 SECTION = "aio"
 """The section of the configuration file, and the prefix of the command line switches."""
@@ -50,6 +60,7 @@ class Option(NamedTuple):
     metavar: str | None
     """The name of the switch's value in ``--help``; None for a switch without a value."""
     help: str
+    """What it does, without its default: `nose2_aio.config.settings.default_text`."""
     const: str | None = None
     """The text that the switch stands for if it has no value; None if it must have one."""
     is_path: bool = False
@@ -75,13 +86,12 @@ def either(words: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}"
 
 
-def _choice_parser(words: Collection[str]) -> _Parser:
-    def parse(text: str, *, name: str, place: str) -> str:
-        if text.strip() in words:
-            return text.strip()
-        raise InvalidValueError(f"{name} must be {either(words)}, got {text!r} ({place})")
-
-    return parse
+def suggestion(unknown: str, known: Collection[str], prefix: str = "") -> str:
+    """Return what a message says about an unknown word: the most similar known one, or all."""
+    nearest = difflib.get_close_matches(unknown, known, n=1)
+    if nearest:
+        return f"did you mean {prefix + nearest[0]!r}?"
+    return f"known: {', '.join(prefix + one for one in known)}"
 
 
 def _whole_parser(least: int) -> _Parser:
@@ -126,104 +136,96 @@ def _parse_seed(text: str, *, name: str, place: str) -> int | None:
     )
 
 
+def _choice(key: str, words: Collection[str], help_: str) -> Option:
+    def parse(text: str, *, name: str, place: str) -> str:
+        if text.strip() in words:
+            return text.strip()
+        raise InvalidValueError(f"{name} must be {either(words)}, got {text!r} ({place})")
+
+    return Option(key, parse, "|".join(words), help_)
+
+
+def _switch(key: str, help_: str) -> Option:
+    return Option(key, parse_switch, None, help_)
+
+
 OPTIONS = (
-    Option(
+    _choice(
         "generators",
-        _choice_parser(GENERATORS),
-        "|".join(GENERATORS),
-        "Which generator functions are coroutine tests: those with 'yield from' and no plain "
-        "'yield' (auto, the default), all (coroutine) or none (nose2)",
+        GENERATORS,
+        "Which generator functions are coroutine tests. auto: those with 'yield from' and no "
+        "plain 'yield'. coroutine: all. nose2: none",
     ),
     Option(
         "time-limit",
         seconds.parse,
         "SECONDS",
-        "Seconds that a test may take with its fixtures, and that a fixture of a class or a module "
-        "may take: real seconds, in virtual time too (default 0: no limit). The tag @timeout wins; "
-        "on a run_forever test it is no limit, but the wait before the callback",
+        "Seconds that a test may take with its fixtures, and that a fixture of a class or a "
+        "module may take. They are real seconds, in virtual time too. 0: no limit. The tag "
+        "@timeout wins. On a run_forever test, the tag is no limit, but the wait before the "
+        "callback",
     ),
     Option(
         "slow",
         seconds.parse,
         "SECONDS",
-        "Seconds after which a line on stderr says that a test or a fixture still runs, and what "
-        "it waits for; again after twice as long, and so on (default 30; 0: never)",
+        "Seconds after which a line on stderr says that a test or a fixture still runs, and "
+        "what it waits for. The line comes again after twice as long, and so on. 0: never",
     ),
-    Option(
+    _choice(
         "loop-scope",
-        _choice_parser(LOOP_SCOPES),
-        "|".join(LOOP_SCOPES),
-        "Let all coroutine tests of a class, of a module or of the run share a loop (default "
-        "test: each has its own loop, unless a wider scope has an async fixture)",
+        LOOP_SCOPES,
+        "Which coroutine tests share a loop: those of a class, of a module or of the run. "
+        "test: each has its own loop, unless a wider scope has an async fixture",
     ),
     Option(
         "loop",
         loop_factories.parse,
         "FACTORY[,FACTORY]",
-        "Run coroutine tests on loops of this factory, a dotted name such as "
-        "uvloop.new_event_loop; with several factories, once on each loop (default asyncio)",
+        "The loop factory of coroutine tests: a dotted name such as uvloop.new_event_loop. "
+        "With several, each test runs once on each loop. Without it: asyncio's own loop",
     ),
-    Option("debug", parse_switch, None, "Run event loops in asyncio's debug mode (default: off)"),
-    *(
-        Option(
-            check.name,
-            _choice_parser(MODES),
-            "|".join(MODES),
-            f"What to do if {check.help} (default {check.default})",
-        )
-        for check in CHECKS
-    ),
-    Option(
-        "strict", parse_switch, None, "Fail a test for each finding of each check (default: off)"
-    ),
-    Option(
-        "isolated-checks",
-        parse_switch,
-        None,
-        "Check the tests of IsolatedAsyncioTestCase as well (default: off)",
-    ),
+    _switch("debug", "Run event loops in asyncio's debug mode"),
+    *(_choice(check.name, MODES, f"What to do if {check.help}") for check in CHECKS),
+    _switch("strict", "Fail a test for each finding of each check"),
+    _switch("isolated-checks", "Check the tests of IsolatedAsyncioTestCase as well"),
     Option(
         "baseline",
         baseline_file.check_path,
         "FILE",
-        "Report only findings of the checks that are not in this file; if there is no such file, "
-        "write it with all findings",
+        "Report only findings of the checks that are not in this file. If there is no such "
+        "file, write it with all findings",
         is_path=True,
     ),
-    Option(
+    _switch(
         "baseline-update",
-        parse_switch,
-        None,
-        "Add new findings to the file of the baseline, and remove those of tests that pass without "
-        "them (default: off)",
+        "Add new findings to the file of the baseline, and remove those of tests that pass "
+        "without them",
     ),
     Option(
         "grace",
         seconds.parse,
         "SECONDS",
-        "Seconds that a cancelled test gets to finish; then it is cancelled again, and gets as "
-        "long once more (default 1)",
+        "Seconds that a cancelled test gets to finish. Then it is cancelled again, and gets "
+        "as long once more",
     ),
     Option(
         "exit-grace",
         seconds.parse,
         "SECONDS",
-        "Seconds after the summary for which threads and child processes that tests have left can "
-        "hold up the exit (default 2)",
+        "Seconds after the summary in which threads and child processes that tests have left "
+        "can end. Then the process ends without them",
     ),
-    Option(
+    _switch(
         "virtual-time",
-        parse_switch,
-        None,
-        "Run coroutine tests and async fixtures in virtual time: to wait for a timer takes no real "
-        "time, unless something outside may wake the loop (default: off; a tag wins)",
+        "Run coroutine tests and async fixtures in virtual time: waiting for a timer takes no "
+        "real time, unless something outside may wake the loop. A tag wins",
     ),
     Option(
         "durations",
         _whole_parser(0),
         "N",
-        "List the N slowest coroutine tests, what they waited for, and where (0: all; default: no "
-        "list)",
+        "List the N slowest coroutine tests, what they waited for, and where. 0: all",
     ),
     Option(
         "report",
@@ -232,66 +234,62 @@ OPTIONS = (
         "Write the outcome, place and time of each test to this file, as JSON",
         is_path=True,
     ),
-    Option(
+    _choice(
         "deadlocks",
-        _choice_parser(DEADLOCKS),
-        "|".join(DEADLOCKS),
-        "What to do if nothing can wake the loop of a test any more (default fail)",
+        DEADLOCKS,
+        "What to do if nothing can wake the loop of a test any more",
     ),
     Option(
         "workers",
         _parse_workers,
         "N",
-        "Run tests in up to N worker processes at the same time (auto: one for each core; 1: one "
-        "test after the other, in a process of its own; default 0: in nose2's own process)",
+        "Run tests in up to N worker processes at the same time. auto: one for each core. 1: "
+        "one test after the other, in a process of its own. 0: in nose2's own process",
     ),
-    Option(
+    _choice(
         "worker-start",
-        _choice_parser(WORKER_STARTS),
-        "|".join(WORKER_STARTS),
-        "How a worker process is started: forked from nose2's process, or spawned, which loads "
-        "the tests again (default auto: forked if that is safe)",
+        WORKER_STARTS,
+        "How a worker process starts. fork: as a copy of nose2's process. spawn: it loads "
+        "the tests again. auto: fork if that is safe",
     ),
     Option(
         "retries",
         _whole_parser(0),
         "N",
-        "Run a failed test again at the end, up to N times, alone in a fresh worker process "
-        "(default 0)",
+        "Run a failed test again at the end, up to N times, alone in a fresh worker process",
     ),
-    Option(
-        "flaky",
-        _choice_parser(FLAKY),
-        "|".join(FLAKY),
-        "What to do if a test fails, and passes when it is run again (default fail)",
-    ),
+    _choice("flaky", FLAKY, "What to do if a test fails, and passes when it is run again"),
     Option(
         "repeat",
         _whole_parser(1),
         "N",
-        "Run each test N times, and report which did not always pass (default 1)",
+        "Run each test N times, and report which tests did not always pass",
     ),
     Option(
         "shuffle",
         _parse_seed,
         "SEED",
-        "Run tests in a random order, and print its seed; with a seed, in the order of that seed "
-        "(write '=' before the seed)",
+        "Run tests in a random order, and print its seed. With a seed: in the order of that "
+        "seed. Write '=' before the seed",
         const="true",
+    ),
+    _choice(
+        "progress",
+        FEEDBACK,
+        "auto: on a terminal, show how far the run is, and each failure when it happens. off: "
+        "show nose2's dots",
     ),
     Option(
         "shard",
         shards.parse,
         "I/N",
-        "Run only the tests of shard I of N, such as 2/4: each test is in exactly one shard "
-        "(default: all tests)",
+        "Run only the tests of shard I of N, such as 2/4: each test is in exactly one shard",
     ),
-    Option(
+    _choice(
         "shards",
-        _choice_parser(SHARDS),
-        "|".join(SHARDS),
-        "Run the shard that the CI system names, by its variables: Bazel, GitLab, CircleCI, "
-        "Buildkite, Semaphore or Azure Pipelines (auto); or all tests (off, the default)",
+        SHARDS,
+        "auto: run the shard that the CI system names, by its variables: Bazel, GitLab, "
+        "CircleCI, Buildkite, Semaphore or Azure Pipelines. off: run all tests",
     ),
     Option(
         "durations-file",
@@ -300,11 +298,15 @@ OPTIONS = (
         "Record in this file how long tests take, and use it to balance shards and workers",
         is_path=True,
     ),
-    Option(
+    _switch(
+        "last-failed",
+        "Run only the tests that failed when they last ran. If there are none, run all",
+    ),
+    _switch("failed-first", "Run the tests first that failed when they last ran"),
+    _choice(
         "ci-annotations",
-        _choice_parser(FEEDBACK),
-        "|".join(FEEDBACK),
-        "In GitHub Actions, show failures at their lines of code and in the summary of the job "
-        "(default auto; off: don't)",
+        FEEDBACK,
+        "auto: in GitHub Actions, show failures at their lines of code and in the summary of "
+        "the job. off: don't",
     ),
 )

@@ -5,7 +5,6 @@ The command line wins over the environment, and that over the file.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -15,11 +14,11 @@ from typing import Any
 from nose2_aio.config.checks import CHECKS, Check
 from nose2_aio.config.environment import PREFIX
 from nose2_aio.config.loop_factories import Factory
-from nose2_aio.config.options import OPTIONS, SECTION, parse_switch
+from nose2_aio.config.options import OPTIONS, SECTION, Option, parse_switch, suggestion
 from nose2_aio.config.shards import Shard, from_environment
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["GRACE", "Settings", "resolve"]
+__all__ = ["GRACE", "Settings", "default_text", "resolve"]
 
 GRACE = 1.0
 """Seconds that a cancelled test gets to finish. Then it is cancelled again, and gets as long.
@@ -82,12 +81,18 @@ class Settings:
     """How often each test is run."""
     shuffle: int | None = None
     """The seed of the random order that units run in; None: in the order of the suite."""
+    progress: str = "auto"
+    """Whether a terminal shows the progress: one of ``FEEDBACK`` in `options`."""
     shard: Shard | None = None
     """The shard of the suite that this run is; None: all tests run."""
     shards: str = "off"
     """Whether a CI system names the shard: one of ``SHARDS`` in `options`."""
     durations_file: str = ""
     """The path of the file that records how long tests take; "" for none."""
+    last_failed: bool = False
+    """True if only the tests run that failed when they last ran."""
+    failed_first: bool = False
+    """True if the tests run first that failed when they last ran."""
     ci_annotations: str = "auto"
     """Whether GitHub Actions gets annotations: one of ``FEEDBACK`` in `options`."""
     places: Mapping[str, str] = field(default_factory=dict)
@@ -111,6 +116,18 @@ class Settings:
                     "and use --aio-workers=N"
                 )
         return ""
+
+
+def default_text(option: Option) -> str:
+    """Return the default of a setting, as it would stand in a file; "none" if it has none."""
+    if option.name in _CHECKS_BY_FIELD:
+        return _CHECKS_BY_FIELD[option.name].default
+    value = getattr(Settings(), option.name)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "none" if value in (None, "", ()) else str(value)
 
 
 def resolve(
@@ -156,8 +173,7 @@ def _check_keys(file: Mapping[str, str], everywhere: Collection[str]) -> None:
     known = ["always-on", *(option.key for option in OPTIONS)]
     for key in file:
         if key not in known and key not in everywhere:
-            nearest = difflib.get_close_matches(key.replace("_", "-"), known, n=1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
+            hint = suggestion(key.replace("_", "-"), known)
             raise InvalidValueError(f"unknown key {key!r} in [{SECTION}]: {hint}")
     if "always-on" in file:
         parse_switch(file["always-on"], name="always-on", place=f"[{SECTION}] always-on")

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from nose2_aio.config.options import OPTIONS, SECTION
+from nose2_aio.config.settings import default_text
 
 __all__ = ["define", "given"]
 
@@ -19,10 +20,11 @@ def define(session: Any) -> None:
 
     An unknown switch that begins like ours ends the run. The message has the most similar switch.
     """
-    _add(session.pluginargs, SECTION, "Run coroutine tests (default: on)", None, None)
+    _add(session.pluginargs, SECTION, "Run coroutine tests. Default: true", None, None)
     for option in OPTIONS:
         name = f"{SECTION}-{option.key}"
-        _add(session.pluginargs, name, option.help, option.metavar, option.const)
+        text = f"{option.help}. Default: {default_text(option)}"
+        _add(session.pluginargs, name, text, option.metavar, option.const)
     refuse = session.argparse.error
 
     def error(message: str) -> None:

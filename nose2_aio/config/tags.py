@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal, TypeVar, Unpack, overload
 from unittest import TestCase
 
@@ -45,69 +46,94 @@ __all__ = [
 
 _Tagged = TypeVar("_Tagged", bound="Callable[..., Any] | classmethod[Any, ..., Any]")
 _TaggedClass = TypeVar("_TaggedClass", bound=type)
+_Factory = str | Callable[[], AbstractEventLoop]
 
 
 def timeout(limit: float, /) -> Callable[[_Tagged], _Tagged]:
-    """Tag a test function, or all tests of a class, with a number of seconds >= 0.
+    """Limit the time of a test, of each test of a class, or of a fixture, in seconds.
 
-    It means one of two things:
+    ::
 
-    - A time limit, for a test that is run until complete, with its fixtures (0: no limit). On a
-      fixture, it is the limit of that fixture alone.
-    - A wait, for a test that is run forever: the loop runs for so long before the callback that the
-      test has returned is called. With the decorator `run_forever`, it is no limit. Without it, it
-      also limits the body of the test.
+        @aio.timeout(5)
+        async def test_upload(self): ...
 
-    In virtual time, it counts virtual seconds.
+    ``limit`` is a number >= 0. 0: no limit. Without this tag, the setting ``time-limit`` holds.
 
-    Raises `InvalidTypeError` or `InvalidValueError` if it is not a finite number >= 0.
+    - The limit of a test counts for its fixtures too. On a fixture, it is for that fixture alone.
+    - In virtual time, it counts virtual seconds.
+    - For a test that is run forever, it is a wait: the loop goes on for so long before the callback
+      that the test returned is called. With `run_forever`, it is no limit. Without it, it also
+      limits the body of the test.
+
+    Raises `InvalidTypeError` or `InvalidValueError` for any other value.
     """
     return _tag_seconds("timeout", limit)
 
 
 def sleep(duration: float, /) -> Callable[[_Tagged], _Tagged]:
-    """Tag a test function, or all tests of a class, with a number of seconds >= 0.
+    """Set how long the loop of a test that is run forever goes on at its end, in seconds.
 
-    For a test that is run forever: how long its loop runs after the test's callback has ended.
+    ::
 
-    Raises `InvalidTypeError` or `InvalidValueError` if it is not a finite number >= 0.
+        @aio.sleep(0.1)
+        async def test_server(self):
+            server = await start()
+            return server.stop  # called after the tag timeout's seconds, by default 1
+
+    ``duration`` is a number >= 0. Default: 0.
+
+    Raises `InvalidTypeError` or `InvalidValueError` for any other value.
     """
     return _tag_seconds("sleep", duration)
 
 
-def loop(*factories_: str | Callable[[], AbstractEventLoop]) -> Callable[[_Tagged], _Tagged]:
-    """Tag a test function, or all tests of a class, with the event loop that it runs on.
+def loop(factory: _Factory, /, *factories: _Factory) -> Callable[[_Tagged], _Tagged]:
+    """Run a test, or each test of a class, on another event loop, or once on each of several.
 
-    A factory is a callable without arguments that returns a new event loop, or the dotted name of
-    one: ``"uvloop.new_event_loop"``. With several factories, a test runs once on each of their
-    loops. A name is imported when the test runs.
+    ::
 
-    Raises `InvalidTypeError` or `InvalidValueError` for any other value, and if there is no
-    factory.
+        @aio.loop("asyncio", "uvloop")
+        async def test_echo(self): ...
+
+    Each argument is one of these:
+
+    - the dotted name of a function without arguments that returns a new event loop, such as
+      ``"uvloop.new_event_loop"``. It is imported when the test runs.
+    - the name of a module that has such a function by the name ``new_event_loop``
+    - the function itself
+
+    Default: the setting ``loop``, and without it asyncio's own loop.
+
+    Raises `InvalidTypeError` or `InvalidValueError` for any other value.
     """
     place = f"@loop, {locations.of_caller()}"
-    factories = loop_factories.validate(factories_, place=place)
+    given = (factory, *factories) if factories else factory
+    valid = loop_factories.validate([given], place=place)
 
     def tag(tagged: _Tagged) -> _Tagged:
-        if isinstance(tagged, type):
-            return _put(tagged, "loop", factories, place)
-        return _put(tagged, "loop", factories_[0] if len(factories_) == 1 else factories_, place)
+        return _put(tagged, "loop", valid if isinstance(tagged, type) else given, place)
 
     return tag
 
 
 def loop_scope(scope: LoopScope, /) -> Callable[[_TaggedClass], _TaggedClass]:
-    """Tag a class: which other tests its coroutine tests share an event loop with.
+    """Let the coroutine tests of a class share an event loop with other tests.
 
-    - ``"test"``: with no other test, whatever the setting ``loop-scope`` says
+    ::
+
+        @aio.loop_scope("class")
+        class Orders(unittest.TestCase): ...
+
+    - ``"test"``: with no other test
     - ``"class"``: with the other tests of the class
     - ``"module"``: with the other tests of the module
     - ``"run"``: with all other tests
 
-    If a wider scope has an async fixture, its tests share the loop of that fixture in any case.
+    Default: the setting ``loop-scope``, which is ``test`` by default. If a wider scope has an async
+    fixture, its tests share the loop of that fixture in any case.
 
     Raises `InvalidValueError` for any other string. Raises `InvalidTypeError` if it is not a
-    string, and if a function is tagged.
+    string, or if a function is tagged.
     """
     place = f"@loop_scope, {locations.of_caller()}"
     if scope not in LOOP_SCOPES:
@@ -137,14 +163,21 @@ def virtual_time(
 @overload
 def virtual_time(is_virtual: bool, /) -> Callable[[_Tagged], _Tagged]: ...  # noqa: FBT001
 def virtual_time(what: Any = True, /, *, wall: bool = False) -> Any:  # noqa: FBT002 -- as above
-    """Tag a test function, or all tests and fixtures of a class: its time is virtual.
+    """Run a test, or all tests and fixtures of a class, in virtual time.
+
+    ::
+
+        @aio.virtual_time
+        async def test_retry_after_an_hour(self):
+            await asyncio.sleep(3600)  # takes no time
 
     In virtual time, to wait for a timer takes no time. The tag `timeout` of such a test counts
     virtual seconds. The setting ``time-limit`` counts real seconds.
 
-    It is used as ``@virtual_time`` or ``@virtual_time(…)``. ``@virtual_time(False)``: time is real,
-    whatever the class or the setting says. With ``wall=True``, ``time.time()`` and
-    ``datetime.now()`` are moved together with virtual time, by the package time-machine.
+    - ``@virtual_time(False)``: time is real, whatever the class or the setting says. Default: the
+      setting ``virtual-time``.
+    - ``@virtual_time(wall=True)``: ``time.time()`` and ``datetime.now()`` move together with
+      virtual time. This needs the package time-machine.
 
     Raises `InvalidTypeError` for any other value, and `InvalidValueError` for ``wall=True`` in real
     time.
@@ -161,13 +194,22 @@ def virtual_time(what: Any = True, /, *, wall: bool = False) -> Any:  # noqa: FB
 
 
 def checks(**modes: Unpack[Modes]) -> Callable[[_Tagged], _Tagged]:
-    """Tag a test function, or all tests of a class, with the modes of its checks.
+    """Set what the checks do about their findings in a test, or in all tests of a class.
 
-    ``checks(leaked_tasks="ignore")``: a name is that of a setting, with underscores. A mode is
-    ``"fail"``, ``"warn"`` or ``"ignore"``. A tag wins over all settings, also over ``strict``.
+    ::
 
-    Raises `InvalidTypeError` or `InvalidValueError` for any other name or mode, and if there is no
-    name.
+        @aio.checks(leaked_tasks="ignore", open_transports="fail")
+        async def test_server(self): ...
+
+    - ``"fail"``: the test fails.
+    - ``"warn"``: the findings are listed at the end of the run.
+    - ``"ignore"``: nothing happens.
+
+    The names are those of the settings, with underscores. This tag wins over all settings, also
+    over ``strict``. For checks that it doesn't name, the settings hold.
+
+    Raises `InvalidValueError` for any other name or string, and if there is no name. Raises
+    `InvalidTypeError` for any other value.
     """
     place = f"@checks, {locations.of_caller()}"
     if not modes:
@@ -182,32 +224,41 @@ def checks(**modes: Unpack[Modes]) -> Callable[[_Tagged], _Tagged]:
 
 
 def serial(tagged: _Tagged, /) -> _Tagged:
-    """Tag a test function, or all tests of a class: no other worker runs a test meanwhile.
+    """Run a test, or each test of a class, while no other worker runs a test.
 
-    Raises `InvalidTypeError` if it is neither a function nor a class.
+    ::
+
+        @aio.serial
+        async def test_port_80(self): ...
+
+    Without workers, it changes nothing.
+
+    Raises `InvalidTypeError` if it decorates neither a function nor a class.
     """
     return _put(tagged, "serial", value=True, place=f"@serial, {locations.of_caller()}")
 
 
-def exclusive(*keys: str, at_most: int = 1) -> Callable[[_Tagged], _Tagged]:
-    """Tag a test function, or all tests of a class, with keys: one or more strings.
+def exclusive(key: str, /, *keys: str, at_most: int = 1) -> Callable[[_Tagged], _Tagged]:
+    """Never run tests with the same key at the same time, in different workers.
 
-    Tests with the same key never run at the same time in different workers:
-    ``exclusive("database")``. With ``at_most=4``, up to four of them do. If a test has several such
-    tags, also by its class, it has all their keys. If these give different ``at_most`` to a key,
-    the smallest counts.
+    ::
+
+        @aio.exclusive("database")
+        class Orders(unittest.TestCase): ...
+
+    A key is any string. With ``at_most=4``, up to four tests with these keys run at the same time.
+    Default: 1. If a test has several such tags, also by its class, it has all their keys. If these
+    give different ``at_most`` to a key, the smallest counts.
 
     Raises `InvalidTypeError` for a key that is not a string, and `InvalidValueError` for an empty
-    one, if there is no key, and if ``at_most`` is below 1.
+    one. Raises either if ``at_most`` is not a whole number >= 1.
     """
     place = f"@exclusive, {locations.of_caller()}"
-    if not keys:
-        raise InvalidValueError(f"@exclusive needs at least one key, a string ({place})")
-    validate_keys(keys, place)
+    validate_keys((key, *keys), place)
     count = validate_whole(at_most, least=1, name="at_most", place=place)
-    added = tuple(map(ExclusiveKey, keys))
-    for key in added:
-        key.at_most = count
+    added = tuple(map(ExclusiveKey, (key, *keys)))
+    for one in added:
+        one.at_most = count
 
     def tag(tagged: _Tagged) -> _Tagged:
         if isinstance(tagged, type):
@@ -220,13 +271,20 @@ def exclusive(*keys: str, at_most: int = 1) -> Callable[[_Tagged], _Tagged]:
 
 
 def retries(count: int, /) -> Callable[[_Tagged], _Tagged]:
-    """Tag a test function, or all tests of a class: how often it is run again if it fails.
+    """Run a test, or each test of a class, again if it fails, up to ``count`` times.
+
+    ::
+
+        @aio.retries(2)
+        async def test_flaky_service(self): ...
+
+    ``count`` is a whole number >= 0. Default: the setting ``retries``, which is 0 by default.
+    ``retries(0)``: the test is never run again, whatever the class or the setting says.
 
     It is run again at the end of the run, alone, in a fresh worker process. If it passes then, it
-    is reported as flaky. ``retries(0)``: it is never run again, whatever the class or the setting
-    says.
+    is reported as flaky.
 
-    Raises `InvalidTypeError` or `InvalidValueError` if it is not a whole number >= 0.
+    Raises `InvalidTypeError` or `InvalidValueError` for any other value.
     """
     place = f"@retries, {locations.of_caller()}"
     validate_whole(count, least=0, name="retries", place=place)
@@ -246,14 +304,8 @@ def _put(tagged: _Tagged, name: str, value: object, place: str) -> _Tagged:
         return tagged
     target = tagged.__func__ if isinstance(tagged, staticmethod | classmethod) else tagged
     # a test case can be called, but what it would be tagged with is looked for on its class
-    if not callable(target) or isinstance(target, TestCase) or not hasattr(target, "__dict__"):
-        raise _refusal(name, tagged, place)
-    try:
-        setattr(target, name, value)
-    except AttributeError:  # a bound method has the attributes of its function, and sets none
-        raise _refusal(name, tagged, place) from None
-    return tagged
-
-
-def _refusal(name: str, tagged: object, place: str) -> InvalidTypeError:
-    return InvalidTypeError(f"@{name} is for functions and classes, got {tagged!r} ({place})")
+    if callable(target) and not isinstance(target, TestCase):
+        with suppress(AttributeError):  # a bound method, or a function in C
+            setattr(target, name, value)
+            return tagged
+    raise InvalidTypeError(f"@{name} is for functions and classes, got {tagged!r} ({place})")

@@ -124,7 +124,7 @@ class HostTask(asyncio.Task[None]):
         if self.cancellation is None and not str(message).startswith(_ANYIO):
             self.was_cancelled, self.message = True, message
 
-    def explained(self, error: BaseException) -> BaseException:
+    def error_to_raise(self, error: BaseException) -> BaseException:
         """Return the error to raise for a failed job: the reason for its cancellation, if known."""
         cause = self.cause
         if not isinstance(error, asyncio.CancelledError):

@@ -44,7 +44,7 @@ class WaitTimes:
     where: Callable[[], Line | None] | None = None
     """Returns the line that the test is at; None if that is not recorded."""
     lines: dict[Line, float] | None = None
-    """How long it has waited at each line; None if that is not recorded."""
+    """How long it has waited at each line; None if that is not recorded. See `finish`."""
 
     def __init__(self, *, is_detailed: bool = False) -> None:
         if is_detailed:
@@ -55,10 +55,11 @@ class WaitTimes:
         """How long it has waited in all."""
         return self.timers + self.files + self.threads
 
-    @property
-    def longest(self) -> tuple[Line, float] | None:
-        """The line where it has waited longest, and for how long."""
-        return max(self.lines.items(), key=lambda item: item[1]) if self.lines else None
+    def finish(self) -> None:
+        """Forget all but the line where it has waited longest, so that these times can be sent."""
+        self.where = None
+        lines = self.lines or {}
+        self.lines = {line: lines[line] for line in sorted(lines, key=lines.__getitem__)[-1:]}
 
     def add(self, seconds: float, kind: WaitKind) -> None:
         """Add a wait that has just ended."""

@@ -108,7 +108,7 @@ def describe() -> list[str]:
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     found = []
     for identity in _busy_threads(frames):
-        line = await_chains.innermost(frames[identity])
+        line = await_chains.innermost_of_frame(frames[identity])
         place = "" if line is None else f", at {line.place}"
         found.append(f"the thread {names.get(identity, identity)}{place}")
     if _has_foreign_thread(frames):

@@ -28,9 +28,12 @@ __all__ = [
     "format_lines",
     "frames",
     "innermost",
+    "innermost_of_frame",
+    "innermost_of_task",
     "is_hidden",
     "of_frame",
     "of_task",
+    "shown",
     "to_lines",
 ]
 
@@ -58,7 +61,7 @@ class Line(NamedTuple):
 
 def of_task(task: Task[Any]) -> list[Line]:
     """Return the lines where a suspended task awaits, outermost first."""
-    return to_lines((frame, frame.f_lineno) for frame in frames(task) if not is_hidden(frame))
+    return to_lines((frame, frame.f_lineno) for frame in shown(task))
 
 
 def of_frame(frame: FrameType | None) -> list[Line]:
@@ -69,11 +72,23 @@ def of_frame(frame: FrameType | None) -> list[Line]:
     return to_lines(reversed(_entries(frame)))
 
 
-def innermost(frame: FrameType | None) -> Line | None:
-    """Return the innermost of these lines that is the user's; of a library, if there is none."""
-    entries = _entries(frame)
-    users = [entry for entry in entries if locations.of_user(entry[0])]
-    return next((_line(*entry) for entry in users or entries), None)
+def innermost(entries: Iterable[tuple[FrameType, int]]) -> Line | None:
+    """Return the last of these lines that is the user's; of a library, if there is none."""
+    last = None
+    for entry in entries:
+        if last is None or locations.of_user(entry[0]) or not locations.of_user(last[0]):
+            last = entry
+    return last and _line(*last)
+
+
+def innermost_of_frame(frame: FrameType | None) -> Line | None:
+    """Return the innermost line of a running stack, given its innermost frame."""
+    return innermost(reversed(_entries(frame)))
+
+
+def innermost_of_task(task: Task[Any]) -> Line | None:
+    """Return the innermost line where a suspended task awaits."""
+    return innermost((frame, frame.f_lineno) for frame in shown(task))
 
 
 def _entries(frame: FrameType | None) -> list[tuple[FrameType, int]]:
@@ -104,6 +119,11 @@ def frames(task: Task[Any]) -> Iterator[FrameType]:
         if frame is not None:
             yield frame
         one = following
+
+
+def shown(task: Task[Any]) -> list[FrameType]:
+    """Return those frames of a suspended task that are shown as lines."""
+    return [frame for frame in frames(task) if not is_hidden(frame)]
 
 
 def _step(one: Any) -> tuple[FrameType | None, Any]:

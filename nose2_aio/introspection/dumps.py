@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from traceback import FrameSummary
 
 from nose2_aio.introspection import locations
@@ -12,13 +11,12 @@ from nose2_aio.introspection.await_chains import Line
 __all__ = ["users_frame", "users_lines"]
 
 _FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
-_OURS = str(Path(__file__).parent.parent)
 
 
 def users_frame(line: str) -> FrameSummary | None:
     """Return the frame that a line of a stack shows; None if it is no frame of the user's."""
     found = _FRAME.match(line)
-    if not found or found[1].startswith(_OURS) or not locations.is_users(found[1]):
+    if not found or not locations.is_users(found[1]):
         return None
     return FrameSummary(found[1], int(found[2]), found[3])
 

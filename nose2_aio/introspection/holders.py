@@ -12,7 +12,7 @@ import asyncio
 import collections
 import itertools
 import weakref
-from asyncio import Task, current_task
+from asyncio import Task
 from collections import deque
 from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
@@ -115,7 +115,7 @@ def describe(frame: FrameType, name: Callable[[Task[Any]], str], waiting: Task[A
     def by(used: Iterable[_Noted], since: str) -> str:
         return _by(used, since, lambda user: user.describe(name, waiting))
 
-    return answer(thing, uses, by)
+    return answer(uses, by)
 
 
 def holding(frame: FrameType) -> list[Task[Any]]:
@@ -153,14 +153,9 @@ def user_of(task: object) -> User | None:
 
 
 def _current_user() -> User | None:
-    try:
-        task = current_task()
-    except RuntimeError:  # no loop runs
-        return None
-    if task is None:
-        return None
-    user = _users.get(id(task))
-    if user is None or user.reference() is not task:
+    task = monitoring.current_task()
+    user = user_of(task)
+    if user is None and task is not None:
         user = _users[id(task)] = User(task)
     return user
 
@@ -206,6 +201,8 @@ def _note_given_back(frame: FrameType, _: Any) -> None:
 
 _By = Callable[[Iterable[_Noted], str], str]
 """Returns by whom an object was used, given the word before each line."""
+_Answer = Callable[[_Uses, _By], str]
+"""Returns who has used an object, in words."""
 
 
 def _by(used: Iterable[_Noted], since: str, describe: Callable[[User], str]) -> str:
@@ -226,38 +223,24 @@ def _by(used: Iterable[_Noted], since: str, describe: Callable[[User], str]) -> 
     return "; ".join(texts)
 
 
-def _who_holds(_: Any, uses: _Uses, by: _By) -> str:
-    use = uses.last.get("acquire")
-    return "" if use is None else f", held {by([use], 'since')}"
+def _last(method: str, words: str, since: str = "at", nobody: str = "") -> _Answer:
+    """Return a function that says who has called a method last."""
+
+    def answer(uses: _Uses, by: _By) -> str:
+        use = uses.last.get(method)
+        return nobody if use is None else f"{words} {by([use], since)}"
+
+    return answer
 
 
-def _who_has_slots(_: Any, uses: _Uses, by: _By) -> str:
-    return f", held {by(uses.held, 'since')}" if uses.held else ""
+def _all(words: str, since: str, nobody: str = "") -> _Answer:
+    """Return a function that says who has taken something and not given it back."""
 
+    def answer(uses: _Uses, by: _By) -> str:
+        held = uses.held
+        return f"{words.format(len(held))} {by(held, since)}" if held else nobody
 
-def _who_cleared(_: Any, uses: _Uses, by: _By) -> str:
-    use = uses.last.get("clear")
-    return "" if use is None else f"; it was cleared {by([use], 'at')}"
-
-
-def _who_puts(_: Any, uses: _Uses, by: _By) -> str:
-    use = uses.last.get("put_nowait")
-    text = (
-        "nobody has put one into it" if use is None else f"the last one was put {by([use], 'at')}"
-    )
-    return f"; {text}"
-
-
-def _who_gets(_: Any, uses: _Uses, by: _By) -> str:
-    use = uses.last.get("get_nowait")
-    text = "nobody has taken one" if use is None else f"the last one was taken {by([use], 'at')}"
-    return f"; {text}"
-
-
-def _who_owes(_: Any, uses: _Uses, by: _By) -> str:
-    if not uses.held:
-        return "; nobody has taken one that is not done"
-    return f"; {len(uses.held)} taken and not marked as done: {by(uses.held, 'at')}"
+    return answer
 
 
 _ACQUIRE, _CLEAR, _GET, _PUT = (
@@ -267,13 +250,19 @@ _ACQUIRE, _CLEAR, _GET, _PUT = (
     code_of(asyncio.Queue, "put_nowait"),
 )
 _SLOT = code_of(asyncio.Semaphore, "acquire")
-_ANSWERS: dict[CodeType | None, Callable[[Any, _Uses, _By], str]] = {
-    _ACQUIRE: _who_holds,
-    _SLOT: _who_has_slots,
-    code_of(asyncio.Event, "wait"): _who_cleared,
-    code_of(asyncio.Queue, "get"): _who_puts,
-    code_of(asyncio.Queue, "put"): _who_gets,
-    code_of(asyncio.Queue, "join"): _who_owes,
+_ANSWERS: dict[CodeType | None, _Answer] = {
+    _ACQUIRE: _last("acquire", ", held", "since"),
+    _SLOT: _all(", held", "since"),
+    code_of(asyncio.Event, "wait"): _last("clear", "; it was cleared"),
+    code_of(asyncio.Queue, "get"): _last(
+        "put_nowait", "; the last one was put", nobody="; nobody has put one into it"
+    ),
+    code_of(asyncio.Queue, "put"): _last(
+        "get_nowait", "; the last one was taken", nobody="; nobody has taken one"
+    ),
+    code_of(asyncio.Queue, "join"): _all(
+        "; {} taken and not marked as done:", "at", "; nobody has taken one that is not done"
+    ),
 }
 """By the method in which a task waits: what a report says of other tasks' uses of the object."""
 _HELD = (_ACQUIRE, _SLOT, code_of(asyncio.Queue, "join"))

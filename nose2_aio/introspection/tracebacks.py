@@ -13,6 +13,8 @@ from nose2_aio.introspection.await_chains import Line
 
 __all__ = [
     "at_definition",
+    "at_line",
+    "entries",
     "has_line_of",
     "innermost_line",
     "innermost_place",
@@ -71,45 +73,40 @@ def of_stack(frame: FrameType | None) -> TracebackType | None:
 
 
 def at_definition(function: Any) -> TracebackType | None:
-    """Return a traceback with the line of a function's definition; None if it has no source.
+    """Return a traceback with the line of a function's definition; None if it has no source."""
+    code = getattr(locations.unwrap(function), "__code__", None)
+    return code and at_line(code.co_filename, code.co_firstlineno, code.co_name)
+
+
+def at_line(file: str, line: int, name: str) -> TracebackType:
+    """Return a traceback with a line of the function ``name``.
 
     It is for an error that no line of the user's has raised: IDEs and pytest show the line.
     """
-    code = getattr(locations.unwrap(function), "__code__", None)
-    if code is None:
-        return None
-    line = code.co_firstlineno
-    there = compile("import sys; frame = sys._getframe()", code.co_filename, "exec")
+    code = compile("import sys; frame = sys._getframe()", file, "exec")
     found: dict[str, Any] = {}
-    exec(there.replace(co_name=code.co_name, co_firstlineno=line), found)  # noqa: S102 -- ours
+    exec(code.replace(co_name=name, co_firstlineno=line), found)  # noqa: S102 -- ours
     return TracebackType(None, found["frame"], -1, line)
 
 
 def innermost_place(error: BaseException) -> str:
     """Return ``name, file:line`` of the user's innermost function; "" if there is none."""
-    users = [
-        entry
-        for entry in _kept(error, head=True)
-        if locations.is_users(entry.tb_frame.f_code.co_filename)
-    ]
+    users = [one for one in _kept(error, head=True) if locations.of_user(one.tb_frame)]
     return locations.of_frame(users[-1].tb_frame, users[-1].tb_lineno) if users else ""
 
 
 def innermost_line(error: BaseException) -> str:
     """Return ``file:line in function`` of the innermost line, the user's if there is one."""
-    kept = [entry for entry in _entries(error.__traceback__) if _package(entry) != _PACKAGE]
-    users = [one for one in kept if locations.is_users(one.tb_frame.f_code.co_filename)]
-    if not kept:
-        return ""
-    last = (users or kept)[-1]
-    code = last.tb_frame.f_code
-    return locations.line_in(code.co_filename, last.tb_lineno, code.co_name)
+    line = await_chains.innermost(
+        (one.tb_frame, one.tb_lineno) for one in entries(error) if _package(one) != _PACKAGE
+    )
+    return "" if line is None else line.place
 
 
 def has_line_of(error: BaseException, function: Any) -> bool:
     """Return True if the traceback of an error has a line of a function."""
     code = getattr(function, "__code__", None)
-    return any(entry.tb_frame.f_code is code for entry in _entries(error.__traceback__))
+    return any(entry.tb_frame.f_code is code for entry in entries(error))
 
 
 def users_traceback(error: BaseException) -> TracebackType | None:
@@ -129,28 +126,30 @@ def users_lines(error: BaseException) -> list[Line]:
 
 def _kept(error: BaseException, *, head: bool) -> list[TracebackType]:
     """Return the entries that `trim` keeps."""
-    entries = [entry for entry in _entries(error.__traceback__) if _package(entry) != _PACKAGE]
+    kept = [entry for entry in entries(error) if _package(entry) != _PACKAGE]
     if not head and not isinstance(error, AioError):
-        return entries
-    users = list(itertools.dropwhile(lambda entry: _package(entry) in _RUNNERS, entries))
+        return kept
+    users = list(itertools.dropwhile(lambda entry: _package(entry) in _RUNNERS, kept))
     if users or isinstance(error, AioError):
         return users
-    return entries  # the runner itself has raised the error
+    return kept  # the runner itself has raised the error
 
 
-def _relinked(entries: list[TracebackType]) -> TracebackType | None:
+def _relinked(kept: list[TracebackType]) -> TracebackType | None:
     """Make a traceback of these entries alone."""
     following = None
-    for entry in reversed(entries):
+    for entry in reversed(kept):
         entry.tb_next = following
         following = entry
     return following
 
 
-def _entries(traceback: TracebackType | None) -> Iterator[TracebackType]:
-    while traceback is not None:
-        yield traceback
-        traceback = traceback.tb_next
+def entries(error: BaseException) -> Iterator[TracebackType]:
+    """Yield the entries of the traceback of an error, the outermost first."""
+    entry = error.__traceback__
+    while entry is not None:
+        yield entry
+        entry = entry.tb_next
 
 
 def _package(entry: TracebackType) -> str:

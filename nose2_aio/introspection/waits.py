@@ -28,7 +28,6 @@ __all__ = [
     "Links",
     "Names",
     "Wait",
-    "awaited_tasks",
     "by_name",
     "describe_timer",
     "listed",
@@ -113,11 +112,6 @@ class Names(NamedTuple):
     """Where else names of objects are looked for."""
 
 
-def awaited_tasks(task: Task[Any], links: Callable[[], Links]) -> list[Task[Any]]:
-    """Return the tasks that a task awaits: directly, in a group, or through futures."""
-    return [one for one in _awaited(task, links)[0] if isinstance(one, Task)]
-
-
 def of_task(task: Task[Any], names: Names) -> Wait:
     """Return what a suspended task waits for in the end: ``sleeps, 9.5 s to go``."""
     pending, done = _awaited(task, names.links)
@@ -175,8 +169,9 @@ def by_name(task: Task[Any]) -> tuple[str, int]:
 
 def listed(names: list[str]) -> str:
     """Return names as a list in words: ``a, b and 3 more tasks``."""
-    if len(names) > _MAX_NAMES:
-        return f"{', '.join(names[:_MAX_NAMES])} and {len(names) - _MAX_NAMES} more tasks"
+    left = len(names) - _MAX_NAMES
+    if left > 0:
+        return f"{', '.join(names[:_MAX_NAMES])} and {left} more task{'s' * (left != 1)}"
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 

@@ -11,14 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 from unittest import TestCase
 
 from nose2_aio.config import baseline_file
 from nose2_aio.config.checks import CHECKS
 from nose2_aio.config.settings import Settings
 from nose2_aio.eventloop.problems import Finding
-from nose2_aio.reporting.outcomes import Outcome
+from nose2_aio.reporting.outcomes import Listener, Outcome
 
 __all__ = ["Baseline"]
 
@@ -28,7 +27,7 @@ _LOADERS = ("nose2.loader", "unittest.loader")
 """They have the test cases that stand for modules that could not be loaded."""
 
 
-class Baseline:
+class Baseline(Listener):
     """The baseline of a run. Without a path it is empty, and never written."""
 
     def __init__(self, settings: Settings) -> None:
@@ -68,9 +67,6 @@ class Baseline:
         """Return the lines of the findings so far, and forget them."""
         found, self.found = self.found, Counter()
         return found
-
-    def begin(self, test: Any) -> None:
-        """Do nothing: only the outcome counts."""
 
     def end(self, outcome: Outcome) -> None:
         """Note if a test has passed."""

@@ -25,8 +25,8 @@ _WORDS = re.compile(
 _COLORS = {"passed": _GREEN, "other": _YELLOW, "failed": _RED, "head": _RED}
 
 
-def has_colors(stream: Any, environment: Mapping[str, str] = os.environ) -> bool:
-    """Return True if what is written to a stream is to be coloured.
+def has_colors(environment: Mapping[str, str], *, is_terminal: bool) -> bool:
+    """Return True if the report is to be coloured. ``is_terminal`` is True if a terminal gets it.
 
     The first of these rules decides: ``PYTHON_COLORS`` is 0 or 1; ``NO_COLOR`` is set;
     ``FORCE_COLOR`` is set; ``TERM`` is ``dumb``. Else it is True for a terminal.
@@ -41,7 +41,7 @@ def has_colors(stream: Any, environment: Mapping[str, str] = os.environ) -> bool
         if environment.get("TERM") == "dumb":
             return False
     # older consoles of Windows show the codes
-    return os.name == "posix" and bool(stream.isatty())
+    return os.name == "posix" and is_terminal
 
 
 class ColorStream:

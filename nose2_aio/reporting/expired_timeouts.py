@@ -13,10 +13,10 @@ import itertools
 import weakref
 from asyncio import Task
 from collections.abc import Iterator
-from types import CodeType, FrameType, TracebackType
+from types import CodeType, FrameType
 from typing import Any
 
-from nose2_aio.introspection import locations, monitoring
+from nose2_aio.introspection import locations, monitoring, tracebacks
 from nose2_aio.introspection.locations import code_of
 from nose2_aio.reporting import verdicts
 from nose2_aio.reporting.loop_tasks import LoopTasks
@@ -56,24 +56,10 @@ def _origin_of(timeout: asyncio.Timeout) -> str:
 
 def _timeouts(error: BaseException) -> Iterator[asyncio.Timeout]:
     """Yield the timeouts that have raised an error, or one of those that are reported with it."""
-    seen: set[int] = set()
-    pending: list[BaseException | None] = [error]
-    while pending:
-        one = pending.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield from _in_traceback(one.__traceback__)
-        pending += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
-            pending += one.exceptions
-
-
-def _in_traceback(traceback: TracebackType | None) -> Iterator[asyncio.Timeout]:
-    while traceback is not None:
-        if traceback.tb_frame.f_code is _EXIT:
-            yield traceback.tb_frame.f_locals["self"]
-        traceback = traceback.tb_next
+    for one in tracebacks.reported_with(error):
+        for entry in tracebacks.entries(one):
+            if entry.tb_frame.f_code is _EXIT:
+                yield entry.tb_frame.f_locals["self"]
 
 
 def _note_made(frame: FrameType, timeout: Any) -> None:

@@ -10,7 +10,6 @@ Make the report before anything is cancelled: a cancelled task no longer shows w
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 import re
 import sys
@@ -23,7 +22,6 @@ from nose2_aio.eventloop import instrumented, wakeup_sources
 from nose2_aio.eventloop.executors import Executor
 from nose2_aio.introspection import await_chains, locations, swallowing, waits
 from nose2_aio.introspection.await_chains import Line
-from nose2_aio.introspection.waits import Links
 from nose2_aio.reporting import verdicts
 from nose2_aio.reporting.loop_tasks import LoopTasks, is_idle_host, name_of, own_task
 
@@ -31,7 +29,6 @@ __all__ = [
     "MAX_TASKS",
     "describe_loop",
     "describe_task",
-    "name_of",
     "swallowed_lines",
     "task_lines",
     "without_lines",
@@ -99,12 +96,12 @@ def swallowed_lines(loop: AbstractEventLoop, own: Task[Any] | None) -> list[str]
 
     ``own`` is the task that the test runs in.
     """
-    tasks = [task for task in asyncio.all_tasks(loop) if task.cancelling()]
-    links = functools.cache(lambda: Links(asyncio.all_tasks(loop)))
-    ends = [task for task in tasks if not waits.awaited_tasks(task, links)]
+    tasks = LoopTasks(loop, own)
+    cancelled = [task for task in asyncio.all_tasks(loop) if task.cancelling()]
+    ends = [task for task in cancelled if not tasks.wait_of(task).tasks]
     return [
-        f"stuck: {'the test' if task is own else name_of(task)} {swallowing.describe(task)}"
-        for task in itertools.islice(sorted(ends, key=waits.by_name), MAX_TASKS)
+        f"stuck: {tasks.name_of(task)} {swallowing.describe(task)}"
+        for task in sorted(ends, key=waits.by_name)[:MAX_TASKS]
     ]
 
 
@@ -127,18 +124,17 @@ def _paragraph(tasks: LoopTasks, task: Task[Any]) -> list[str]:
 
 def _paragraphs(tasks: LoopTasks, others: list[Task[Any]]) -> list[list[str]]:
     """Return the paragraphs on tasks. Those that wait at the same place share one."""
-    found: dict[str, list[Task[Any]]] = {}
+    found: dict[str, tuple[list[str], list[Task[Any]]]] = {}
     for task in others:
-        text = "\n".join(_paragraph(tasks, task)[1:])
-        found.setdefault(re.sub(r"\d[\d.]* s to go|\w+:\d+$", "", text), []).append(task)
+        lines = _paragraph(tasks, task)
+        key = re.sub(r"\d[\d.]* s to go|\w+:\d+$", "", "\n".join(lines[1:]))
+        found.setdefault(key, (lines, []))[1].append(task)
+    groups = list(found.values())
     paragraphs = []
-    for first, *same in itertools.islice(found.values(), MAX_TASKS):
-        lines = _paragraph(tasks, first)
-        if same:
-            names = tasks.listed(same)
-            lines.append(f"  The same for {len(same)} more: {names}")
-        paragraphs.append(lines)
-    left = sum(map(len, itertools.islice(found.values(), MAX_TASKS, None))) + tasks.left_out
+    for lines, (_, *same) in groups[:MAX_TASKS]:
+        more = [f"  The same for {len(same)} more: {tasks.listed(same)}"] if same else []
+        paragraphs.append([*lines, *more])
+    left = sum(len(same) for _, same in groups[MAX_TASKS:]) + tasks.left_out
     if left:
         paragraphs.append([f"... and {left} more tasks."])
     return paragraphs

@@ -27,7 +27,7 @@ from nose2_aio.eventloop.state import CreatedObject, name_of_coroutine
 from nose2_aio.introspection import await_chains, locations, sockets, tracebacks
 from nose2_aio.introspection.locations import Origin
 from nose2_aio.reporting import hang_report, unawaited
-from nose2_aio.reporting.loop_tasks import LoopTasks
+from nose2_aio.reporting.loop_tasks import LoopTasks, name_of
 
 __all__ = [
     "inspect_after_test",
@@ -152,20 +152,10 @@ def _inspect(stage: Stage, evidence: Evidence) -> None:
 
 @_check("never-awaited", Stage.AFTER_TEST)
 def _never_awaited(evidence: Evidence) -> Iterator[Finding]:
-    return _unawaited(evidence, "never-awaited", are_mocks=False)
-
-
-@_check("never-awaited-mocks", Stage.AFTER_TEST)
-def _never_awaited_mocks(evidence: Evidence) -> Iterator[Finding]:
-    return _unawaited(evidence, "never-awaited-mocks", are_mocks=True)
-
-
-def _unawaited(evidence: Evidence, check: str, *, are_mocks: bool) -> Iterator[Finding]:
-    found = evidence.problems.unawaited
-    evidence.problems.unawaited = tuple(one for one in found if one.is_mock is not are_mocks)
-    for name, place, is_mock in found:
-        if is_mock is are_mocks:
-            yield Finding(check, place, f"the coroutine {name} was never awaited", key=name)
+    found, evidence.problems.unawaited = evidence.problems.unawaited, ()
+    for name, place, is_mock in sorted(found, key=lambda one: one.is_mock):
+        check = "never-awaited-mocks" if is_mock else "never-awaited"
+        yield Finding(check, place, f"the coroutine {name} was never awaited", key=name)
 
 
 @_check("lost-exceptions", Stage.AFTER_TEST)
@@ -277,13 +267,11 @@ def _leaked_tasks(evidence: Evidence) -> Iterator[Finding]:
         if task.cancelling() or type(task.get_coro()).__name__ == "async_generator_athrow":
             continue  # it is ending: a task group's, or that of an async generator being closed
         place, name = created.get(task, ("", ""))
-        text = f"the task {hang_report.name_of(task)} was still pending"
-        is_users = any(
-            locations.is_users(frame.f_code.co_filename) for frame in await_chains.frames(task)
-        )
+        text = f"the task {name_of(task)} was still pending"
+        is_users = any(map(locations.of_user, await_chains.frames(task)))
         is_foreign = locations.is_of_library(instrumented.origin_of(task)) and not is_users
         lines = () if is_foreign else tuple(hang_report.task_lines(tasks, task))
-        yield Finding("leaked-tasks", place, text, lines, name or hang_report.name_of(task))
+        yield Finding("leaked-tasks", place, text, lines, name or name_of(task))
 
 
 @_check("leaked-timers", Stage.BEFORE_CLOSE)

@@ -39,11 +39,6 @@ def is_host(task: Task[Any]) -> bool:
     return isinstance(task, HostTask)
 
 
-def _is_busy_host(task: Task[Any]) -> bool:
-    """Return True if a test runs in a task now."""
-    return isinstance(task, HostTask) and not task.is_idle
-
-
 def is_idle_host(task: Task[Any]) -> bool:
     """Return True if tests run in a task, but none does now."""
     return isinstance(task, HostTask) and task.is_idle
@@ -53,7 +48,8 @@ def own_task(loop: AbstractEventLoop) -> Task[Any] | None:
     """Return the task in which a test runs on a loop; None if there is none, or it is not known."""
     loop_state = instrumented.state_of(loop)
     own = None if loop_state is None else loop_state.own_task
-    return own or next((one for one in asyncio.all_tasks(loop) if _is_busy_host(one)), None)
+    hosts = (one for one in asyncio.all_tasks(loop) if isinstance(one, HostTask))
+    return own or next((one for one in hosts if not one.is_idle), None)
 
 
 class LoopTasks:
@@ -62,8 +58,7 @@ class LoopTasks:
     def __init__(self, loop: AbstractEventLoop, own: Task[Any] | None) -> None:
         self.loop = loop
         self.own = own
-        outer = [] if own is None else await_chains.frames(own)
-        shown = [frame for frame in outer if not await_chains.is_hidden(frame)]
+        shown = [] if own is None else await_chains.shown(own)
         self._names = Names(
             self.name_of, self._describe_future, self._describe_job, lambda: self.links, shown
         )

@@ -9,11 +9,11 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from nose2_aio.introspection import locations
 
-__all__ = ["FAILED", "FINDING", "Listener", "Outcome", "Place", "place_in"]
+__all__ = ["FAILED", "FINDING", "Listener", "Outcome", "Place", "place_in", "place_of_finding"]
 
 FAILED = ("failed", "error", "unexpected success")
 """The statuses that fail a run."""
@@ -70,7 +70,7 @@ class Outcome:
         return self.status in FAILED
 
 
-class Listener(Protocol):
+class Listener:
     """Is told of each test of a run, in the order of the reports."""
 
     def begin(self, test: Any) -> None:
@@ -81,10 +81,16 @@ class Listener(Protocol):
 
 
 def place_in(traceback: str) -> Place | None:
-    """Return the innermost line of the user's code in the text of a traceback; None for none.
-
-    An error of the checks has no traceback: it is the line of its first finding.
-    """
+    """Return the innermost line of the user's code in the text of a traceback; None for none."""
     found = [one for one in _LINE.finditer(traceback) if locations.is_users(one["file"])]
-    one = found[-1] if found else FINDING.search(traceback)
-    return None if one is None else Place(str(Path(one["file"]).absolute()), int(one["line"]))
+    return _place(found[-1]) if found else None
+
+
+def place_of_finding(message: str) -> Place | None:
+    """Return the line of the first finding in the message of an error of the checks."""
+    found = FINDING.search(message)
+    return _place(found) if found else None
+
+
+def _place(found: re.Match[str]) -> Place:
+    return Place(str(Path(found["file"]).absolute()), int(found["line"]))

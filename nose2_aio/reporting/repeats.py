@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from nose2_aio.reporting.outcomes import Outcome
+from nose2_aio.reporting.outcomes import Listener, Outcome
 
 __all__ = ["PassCounts"]
 
 
-class PassCounts:
+class PassCounts(Listener):
     """How often each test ran, and how often it passed. A skip counts as a pass."""
 
     def __init__(self) -> None:
         self._counts: dict[str, list[int]] = {}
         """The number of runs and of passes, by the id of the test."""
-
-    def begin(self, test: Any) -> None:
-        """Do nothing: only the outcome counts."""
 
     def end(self, outcome: Outcome) -> None:
         """Count one run of a test, or a fixture that failed."""

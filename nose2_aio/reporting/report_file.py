@@ -14,7 +14,7 @@ from unittest import TestCase
 
 from nose2_aio.config import tag_lookup
 from nose2_aio.errors import AioError
-from nose2_aio.reporting.outcomes import Outcome
+from nose2_aio.reporting.outcomes import Listener, Outcome
 from nose2_aio.reporting.timings import TimedTest, Timings
 
 __all__ = ["VERSION", "ReportFile", "Tries"]
@@ -25,8 +25,8 @@ Tries = Mapping[str, tuple[int, bool]]
 """How often each failed test ran, and if it is flaky, by its id."""
 
 
-class ReportFile:
-    """Collects the outcomes of a run, and writes them. It is a `Listener`."""
+class ReportFile(Listener):
+    """Collects the outcomes of a run, and writes them."""
 
     def __init__(self, path: str) -> None:
         """Write to ``path``; to no file if it is ""."""
@@ -34,9 +34,6 @@ class ReportFile:
         self._tests: list[dict[str, Any]] = []
         self._fixtures: list[dict[str, Any]] = []
         """The fixtures that failed, or that skipped their tests."""
-
-    def begin(self, test: Any) -> None:
-        """Do nothing: only the outcome counts."""
 
     def end(self, outcome: Outcome) -> None:
         """Add a test or a fixture."""
@@ -103,20 +100,24 @@ def _times(test: TimedTest | None) -> dict[str, Any]:
     if test is None:
         names = ("waiting", "running", "longest_wait", "virtual_time_would_save")
         return {**dict.fromkeys(names), "virtual_time_saved": 0.0}
+    _, total, waits = test
     waiting = {
-        "total": test.waiting,
-        "timers": test.timers,
-        "io": test.files,
-        "threads": test.threads,
+        "total": waits.total,
+        "timers": waits.timers,
+        "io": waits.files,
+        "threads": waits.threads,
     }
-    longest = {"place": test.place, "source": test.source, "seconds": test.longest}
+    longest = [
+        {"place": line.place, "source": line.source, "seconds": seconds}
+        for line, seconds in (waits.lines or {}).items()
+    ]
     return {
-        "seconds": test.total,
-        "waiting": waiting if test.is_known else None,
-        "running": max(test.total - test.waiting, 0.0) if test.is_known else None,
-        "longest_wait": longest if test.place else None,
-        "virtual_time_would_save": test.avoidable if test.is_known else None,
-        "virtual_time_saved": test.skipped,
+        "seconds": total,
+        "waiting": waiting if waits.is_known else None,
+        "running": max(total - waits.total, 0.0) if waits.is_known else None,
+        "longest_wait": longest[0] if longest else None,
+        "virtual_time_would_save": waits.avoidable if waits.is_known else None,
+        "virtual_time_saved": waits.skipped,
     }
 
 

@@ -1,13 +1,14 @@
 """How long the coroutine tests of a run took, and how long of that they waited.
 
-There are three forms: one line with ``-v``, a table with ``--aio-durations``, and a JSON file with
-``--aio-report``. ``docs/reference/waiting.rst`` describes the format of the file.
+There are two forms here: one line with ``-v``, and a table with ``--aio-durations``. The file of
+`nose2_aio.reporting.report_file` has them too.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from nose2_aio.config.settings import Settings
@@ -25,29 +26,7 @@ class TimedTest(NamedTuple):
 
     name: str
     total: float
-    timers: float
-    """How long it waited for timers."""
-    files: float
-    """How long it waited for I/O."""
-    threads: float
-    """How long it waited for other threads, or signals."""
-    is_known: bool
-    """True if it is known how long the test waited."""
-    place: str
-    """The line where it waited longest: ``file:line in function``; "" for none."""
-    source: str
-    """The source of that line."""
-    longest: float
-    """How long it waited there."""
-    avoidable: float
-    """How much virtual time would have saved."""
-    skipped: float
-    """How much virtual time has saved."""
-
-    @property
-    def waiting(self) -> float:
-        """How long it waited in all."""
-        return self.timers + self.files + self.threads
+    waits: WaitTimes
 
 
 class Totals(NamedTuple):
@@ -72,6 +51,7 @@ class PartialTimings(NamedTuple):
     tests: tuple[TimedTest, ...]
     callback_waits: tuple[tuple[str, str], ...] = ()
     """Names of tests that waited long before their callback, and the text for the summary."""
+    waiting: Mapping[str, float] = MappingProxyType({})
 
 
 class Timings:
@@ -81,11 +61,14 @@ class Timings:
         """Record the times if ``is_recorded``, or if a setting asks for a table or a file."""
         self._durations = settings.durations
         self._is_detailed = settings.durations is not None or bool(settings.report)
-        self.is_recorded = is_recorded or self._is_detailed
+        self._has_file = bool(settings.durations_file)
+        self.is_recorded = is_recorded or self._is_detailed or self._has_file
         """True if the times of tests are recorded."""
         self.totals = Totals()
         self.tests: list[TimedTest] = []
         """The times of each test, if a table or a file needs them."""
+        self.waiting: dict[str, float] = {}
+        """How long each test waited, by the first line of its id, if there is a durations file."""
         self._callback_waits: list[tuple[str, str]] = []
 
     def begin(self) -> WaitTimes:
@@ -97,23 +80,11 @@ class Timings:
         self.totals += Totals(1, seconds, waits.total, waits.skipped, int(not waits.is_known))
         if waits.for_callback:
             self._callback_waits.append((name, waits.for_callback))
+        if self._has_file:
+            self.waiting[name.partition("\n")[0]] = waits.total
         if self._is_detailed:
-            line, longest = waits.longest or (None, 0.0)
-            self.tests.append(
-                TimedTest(
-                    name,
-                    seconds,
-                    waits.timers,
-                    waits.files,
-                    waits.threads,
-                    waits.is_known,
-                    "" if line is None else line.place,
-                    "" if line is None else line.source,
-                    longest,
-                    waits.avoidable,
-                    waits.skipped,
-                )
-            )
+            waits.finish()
+            self.tests.append(TimedTest(name, seconds, waits))
 
     @property
     def has_any(self) -> bool:
@@ -122,8 +93,10 @@ class Timings:
 
     def take(self) -> PartialTimings:
         """Return what was recorded, and forget it."""
-        part = PartialTimings(self.totals, tuple(self.tests), tuple(self._callback_waits))
-        self.totals, self.tests, self._callback_waits = Totals(), [], []
+        part = PartialTimings(
+            self.totals, tuple(self.tests), tuple(self._callback_waits), self.waiting
+        )
+        self.totals, self.tests, self._callback_waits, self.waiting = Totals(), [], [], {}
         return part
 
     def add(self, part: PartialTimings) -> None:
@@ -131,6 +104,7 @@ class Timings:
         self.totals += part.totals
         self.tests += part.tests
         self._callback_waits += part.callback_waits
+        self.waiting.update(part.waiting)
 
     def report(self) -> list[str]:
         """Return the table of the slowest tests as lines, if asked for."""
@@ -163,15 +137,14 @@ def _long(seconds: float) -> str:
 
 def _table(tests: Iterable[TimedTest]) -> list[str]:
     lines = ["  ".join(f"{word:>8}" for word in _HEAD)]
-    for test in tests:
-        waited = (test.waiting, test.timers, test.files, test.threads, test.total - test.waiting)
-        known = [f"{seconds:8.2f}" if test.is_known else f"{'?':>8}" for seconds in waited]
-        lines += ["  ".join([f"{test.total:8.2f}", *known, " ".join(test.name.split())])]
-        if test.place:
-            at = f"{test.longest:.2f} s at {test.place}"
-            lines.append(f"{'':10}{at}  {test.source}"[:110])
-        if test.avoidable:
-            lines.append(f"{'':10}virtual time would save {test.avoidable:.2f} s")
-        if test.skipped:
-            lines.append(f"{'':10}virtual time has saved {_long(test.skipped)} s")
+    for name, total, waits in tests:
+        waited = (waits.total, waits.timers, waits.files, waits.threads, total - waits.total)
+        known = [f"{seconds:8.2f}" if waits.is_known else f"{'?':>8}" for seconds in waited]
+        lines += ["  ".join([f"{total:8.2f}", *known, " ".join(name.split())])]
+        for line, longest in (waits.lines or {}).items():
+            lines.append(f"{'':10}{longest:.2f} s at {line.place}  {line.source}"[:110])
+        if waits.avoidable:
+            lines.append(f"{'':10}virtual time would save {waits.avoidable:.2f} s")
+        if waits.skipped:
+            lines.append(f"{'':10}virtual time has saved {_long(waits.skipped)} s")
     return lines

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import gc
 import operator
+import re
 import sys
 import traceback
 import warnings
@@ -23,13 +24,13 @@ from unittest import mock
 
 from nose2_aio.eventloop.problems import Unawaited
 from nose2_aio.introspection import attributes, locations
-from nose2_aio.reporting import mock_calls
 
 __all__ = [
     "active_filters",
     "describe",
     "describe_handed",
     "intercept_drops",
+    "intercept_mock_calls",
     "place_of",
     "take_kept",
 ]
@@ -37,6 +38,7 @@ __all__ = [
 Coroutine: TypeAlias = "CoroutineType[Any, Any, Any]"
 
 _HOOK = "_warn_unawaited_coroutine"
+_MOCK_HOOK = "_increment_mock_call"
 _ORIGIN_DEPTH = 1
 """How many frames Python records where a coroutine is created. Each frame costs time."""
 # no public attribute tells a call of an AsyncMock from a function that mock.patch decorates
@@ -126,7 +128,7 @@ def describe(coroutine: Coroutine, *, is_dropped: bool) -> Unawaited:
     """
     if coroutine.cr_code is _MOCK_CALL:
         called = None if coroutine.cr_frame is None else coroutine.cr_frame.f_locals.get("self")
-        mock_name = mock_calls.name_of(called)
+        mock_name = _name_of_mock(called)
         name = f"of the AsyncMock {mock_name}" if mock_name else "of an AsyncMock"
         return Unawaited(
             name, locations.format_origin(locations.capture_origin(sys._getframe(1))), is_mock=True
@@ -166,3 +168,33 @@ def take_kept(values: Iterable[object]) -> tuple[Unawaited, ...]:
     for one in kept:
         one.close()
     return found
+
+
+@contextmanager
+def intercept_mock_calls(note: Callable[[Any, str], None]) -> Iterator[None]:
+    """Call ``note`` for each coroutine that a mock is called with, inside the block.
+
+    Its arguments are the coroutine, which has not been started, and the name of the mock. A mock
+    keeps the arguments of its calls and awaits nothing: ``asyncio.wait_for`` patched by an
+    ``AsyncMock``, for example, leaves its first argument alone. That is rarely a mistake. The mock
+    may be gone when its coroutines are found, so we replace the method that each call calls.
+    """
+    increment = getattr(mock.CallableMixin, _MOCK_HOOK)
+
+    @functools.wraps(increment)
+    def increment_and_note(called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        for one in attributes.unstarted((args, kwargs), with_objects=False):
+            note(one, _name_of_mock(called))
+        return increment(called, *args, **kwargs)
+
+    setattr(mock.CallableMixin, _MOCK_HOOK, increment_and_note)
+    try:
+        yield
+    finally:
+        setattr(mock.CallableMixin, _MOCK_HOOK, increment)
+
+
+def _name_of_mock(called: object) -> str:
+    """Return the name of a mock; "" if it has none."""
+    found = re.search(r"name='(.*?)'", locations.text_of(called))
+    return found[1] if found else ""

@@ -12,8 +12,10 @@ from nose2_aio.introspection import await_chains, locations, swallowing
 from nose2_aio.introspection.waits import Kind
 from nose2_aio.reporting.loop_tasks import LoopTasks, is_host
 
-__all__ = ["blocked", "is_swallowed", "place_of", "verdict"]
+__all__ = ["VERDICTS", "blocked", "is_swallowed", "place_of", "verdict"]
 
+VERDICTS = ("stuck", "slow", "busy", "blocked")
+"""How the line may begin."""
 _MAX_SOURCES = 3
 """How many things are named that could wake a loop."""
 _MAX_ALSO = 2
@@ -82,7 +84,7 @@ def _also(tasks: LoopTasks, ends: list[Task[Any]]) -> list[str]:
         return []
     found = []
     for task in tasks.ordered:
-        shown = [frame for frame in await_chains.frames(task) if not await_chains.is_hidden(frame)]
+        shown = await_chains.shown(task)
         is_called = shown and not locations.of_user(shown[0]) and locations.of_user(shown[-1])
         if task not in ends and is_called and tasks.wait_of(task).kind <= Kind.RELEASE:
             found.append(f"also stuck{_named(tasks, task)}: {tasks.wait_of(task).words}")
@@ -109,11 +111,8 @@ def _named(tasks: LoopTasks, task: Task[Any]) -> str:
 
 def place_of(task: Task[Any]) -> str:
     """Return the innermost line of the user's where a task waits, or else the innermost line."""
-    shown = [frame for frame in await_chains.frames(task) if not await_chains.is_hidden(frame)]
-    users = [frame for frame in shown if locations.is_users(frame.f_code.co_filename)]
-    for frame in reversed(users or shown):
-        return locations.line_in(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-    return ""
+    line = await_chains.innermost_of_task(task)
+    return "" if line is None else line.place
 
 
 def _timer(timer: TimerHandle) -> str:

@@ -35,13 +35,14 @@ _Value = TypeVar("_Value")
 async def enter_async_context(
     case: TestCase, manager: AbstractAsyncContextManager[_Value]
 ) -> _Value:
-    """Enter an async context manager; leave it with the cleanups of the test.
+    """Enter an async context manager, and leave it with the cleanups of the test.
 
-    Returns the result of ``__aenter__``. Does for any test case under the plugin what
-    `unittest.IsolatedAsyncioTestCase.enterAsyncContext` does::
+    ::
 
         async def setUp(self):
             self.session = await aio.enter_async_context(self, ClientSession())
+
+    Returns the result of ``__aenter__``.
 
     Raises `InvalidTypeError` if ``case`` is not a test case, or ``manager`` not an async context
     manager.
@@ -56,7 +57,13 @@ async def enter_async_context(
 async def enter_class_async_context(
     case: type[TestCase], manager: AbstractAsyncContextManager[_Value]
 ) -> _Value:
-    """Enter an async context manager in ``setUpClass``; leave it with the cleanups of the class.
+    """Enter an async context manager, and leave it with the cleanups of the class.
+
+    ::
+
+        @classmethod
+        async def setUpClass(cls):
+            cls.session = await aio.enter_class_async_context(cls, ClientSession())
 
     Returns the result of ``__aenter__``.
 
@@ -69,7 +76,13 @@ async def enter_class_async_context(
 
 
 async def enter_module_async_context(manager: AbstractAsyncContextManager[_Value]) -> _Value:
-    """Enter an async context manager in ``setUpModule``; leave it with the cleanups of the module.
+    """Enter an async context manager, and leave it with the cleanups of the module.
+
+    ::
+
+        async def setUpModule():
+            global session
+            session = await aio.enter_module_async_context(ClientSession())
 
     Returns the result of ``__aenter__``.
 

@@ -21,11 +21,11 @@ from nose2_aio.introspection import locations
 
 __all__ = [
     "as_coroutine_function",
-    "called",
+    "await_or_explain",
+    "call_and_await",
     "checked",
     "close_unstarted",
     "delegates",
-    "explained",
     "is_declared",
 ]
 
@@ -40,13 +40,13 @@ def as_coroutine_function(function: FunctionType) -> FunctionType:
 
     @functools.wraps(function)
     async def run(*args: Any, **kwargs: Any) -> Any:
-        return await explained(function(*args, **kwargs), function)
+        return await await_or_explain(function(*args, **kwargs), function)
 
     run.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return run  # type: ignore[return-value]
 
 
-async def called(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+async def call_and_await(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Call any kind of function while the loop runs; await the result if it is awaitable.
 
     A generator function counts as a coroutine function here. Raises `DefinitionError` for an async
@@ -57,7 +57,7 @@ async def called(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> 
         types.coroutine(inner)
     result = checked(function(*args, **kwargs), function)
     if inspect.isawaitable(result):
-        return await explained(result, function)
+        return await await_or_explain(result, function)
     if inspect.isgenerator(result):
         raise DefinitionError(
             f"{locations.describe(function)}: it gave the generator {result.__qualname__}, "
@@ -107,7 +107,7 @@ def delegates(code: CodeType) -> bool:
     } == {ast.YieldFrom}
 
 
-async def explained(awaitable: Awaitable[Any], function: Callable[..., Any]) -> Any:
+async def await_or_explain(awaitable: Awaitable[Any], function: Callable[..., Any]) -> Any:
     """Await; if the awaitable yields a value that the loop can't wait for, explain that."""
     try:
         return await awaitable

@@ -2,8 +2,9 @@
 
 1. A decorated function is a plain function. It makes a loop, runs its body there, and closes it.
 2. If a loop runs already, it returns a coroutine, as the body itself would.
-3. The plugin calls a decorated test inside of `hosted`. Then the function hands its body to the
-   plugin, which runs it with the settings of the run, on its own loop unless ``loop=`` chose one.
+3. The plugin calls a decorated test inside of `hosting_next_call`. Then the function hands its body
+   to the plugin. It runs the body with the settings of the run, on its own loop unless ``loop=``
+   chose one.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ __unittest = True
 __all__ = [
     "Decoration",
     "decoration",
-    "hosted",
+    "hosting_next_call",
     "is_declared",
     "run_forever",
     "run_until_complete",
@@ -116,12 +117,15 @@ def run_until_complete(
 ) -> Any:
     """Decorate a test so that each call runs it on an event loop to its end.
 
-    Works with and without parentheses, on coroutine, generator and plain functions. A plain
-    function is called while the loop runs. The decorated function returns what the body returns::
+    ::
 
         @aio.run_until_complete
         async def test_connect():
             assert await connect()
+
+    Works with and without parentheses, on coroutine, generator and plain functions. A plain
+    function is called while the loop runs. The decorated function returns what the body returns. If
+    a loop runs already where it is called, it returns a coroutine.
 
     ``loop`` is a callable without arguments that returns a context manager. The context manager
     yields an event loop. `child_loop`, the default, makes a new loop for each call and closes it.
@@ -152,6 +156,13 @@ def run_forever(
 ) -> Any:
     """Decorate a test so that each call runs it on an event loop that goes on after it.
 
+    ::
+
+        @aio.run_forever(timeout=0.1)
+        async def test_server():
+            server = await start()
+            return server.stop
+
     1. The body runs.
     2. The loop goes on for ``timeout`` seconds (default: 1).
     3. If the body returned a callable, it is called and awaited. If it takes an argument, it gets
@@ -159,12 +170,7 @@ def run_forever(
     4. The loop goes on for ``sleep`` seconds (default: 0).
 
     ``timeout`` and ``sleep`` set the tags of these names. So here, a tag `timeout` of the test or
-    its class is a wait and no time limit. ``loop`` is as for `run_until_complete`::
-
-        @aio.run_forever(timeout=0.1)
-        async def test_server():
-            server = await start()
-            return server.stop
+    its class is a wait and no time limit. ``loop`` is as for `run_until_complete`.
 
     The call raises the error of the body, of the callable, or of anything else that fails on the
     loop meanwhile; several errors as one exception group. It raises `LoopStoppedError` if the loop
@@ -193,7 +199,7 @@ def is_declared(function: Any, case: object) -> bool:
 
 
 @contextmanager
-def hosted(mark: Decoration, host: _Host) -> Iterator[None]:
+def hosting_next_call(mark: Decoration, host: _Host) -> Iterator[None]:
     """Inside the block, let the next call of the function with this decoration call ``host``.
 
     ``host`` gets the body, and runs it. Only that one call does this: another decorated function
@@ -235,12 +241,12 @@ def _decorated(
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        body = functools.partial(coroutines.called, function, *args, **kwargs)
+        body = functools.partial(coroutines.call_and_await, function, *args, **kwargs)
         host = _take_host(mark)
         if host is not None:
             return host(body)
         case = args[0] if args else NO_CASE
-        execution = Execution(body, plans.made(mark.engine, run, type(case)), case)
+        execution = Execution(body, plans.plan_for(mark.engine, run, type(case)), case)
         if event_loops.is_running():
             return _with_name_of(execution.main(), function)
         try:

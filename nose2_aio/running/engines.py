@@ -32,7 +32,7 @@ from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.problems import current_problems
 from nose2_aio.introspection import waits
 from nose2_aio.reporting.inspections import take_lost_errors
-from nose2_aio.running.coroutines import called, close_unstarted
+from nose2_aio.running.coroutines import call_and_await, close_unstarted
 from nose2_aio.running.deadlines import Deadline
 
 __all__ = ["NO_CASE", "SLEEP", "TIMEOUT", "Body", "Engine", "Execution", "Plan"]
@@ -145,7 +145,7 @@ class Execution:
         if plan.timeout > TIMEOUT and plan.timeout_class:
             self._note_wait()
         if callable(value):
-            _refuse_unawaited(await called(self._callback(value)))
+            _refuse_unawaited(await call_and_await(self._callback(value)))
         self._ran = True
         await self._run_on(plan.sleep)
 

@@ -150,7 +150,7 @@ class Host:
     def explain(self, error: BaseException) -> BaseException:
         """Return the error to raise for that of a job: the cause of a cancellation, if known."""
         assert isinstance(self.task, HostTask)
-        return self.task.explained(error)
+        return self.task.error_to_raise(error)
 
     def give_up(self) -> BaseException | None:
         """Forget the job, and return its error if it has ended with one."""

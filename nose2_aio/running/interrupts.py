@@ -52,7 +52,7 @@ class Interrupts:
         self.cause = "Ctrl-C"
         """The name of what interrupts the run: ``Ctrl-C`` or ``SIGTERM``."""
 
-    def explained(self, error: BaseException) -> BaseException:
+    def error_to_raise(self, error: BaseException) -> BaseException:
         """Return what something is to fail with: for the first Ctrl-C an error of ours."""
         if not isinstance(error, KeyboardInterrupt) or self.stop is None:
             return error

@@ -48,6 +48,12 @@ def child_loop() -> Iterator[AbstractEventLoop]:
 def virtual_clock(*, wall: bool = False) -> Iterator[AbstractEventLoop]:
     """Yield a new event loop in virtual time, and close it as `child_loop` does.
 
+    ::
+
+        @aio.run_until_complete(loop=aio.virtual_clock)
+        async def test_retry():
+            await asyncio.sleep(3600)  # takes no time
+
     With ``wall=True``, ``time.time()`` and ``datetime.now()`` move with its clock. This needs the
     package time-machine. Raises `InvalidValueError` if that isn't installed.
     """
@@ -63,6 +69,11 @@ def virtual_clock(*, wall: bool = False) -> Iterator[AbstractEventLoop]:
 @contextmanager
 def current_loop() -> Iterator[AbstractEventLoop]:
     """Yield the current event loop, and leave it open.
+
+    ::
+
+        @aio.run_until_complete(loop=aio.current_loop)
+        async def test_echo(): ...
 
     Raises `LoopError` if there is no current event loop.
     """
@@ -91,8 +102,13 @@ def _closed_after(loop: AbstractEventLoop) -> Iterator[AbstractEventLoop]:
 def clock() -> Clock:
     """Return the virtual clock of the test or fixture that runs.
 
-    `Clock.time` returns its seconds. ``await clock.advance(seconds)`` moves it. `Clock.real_time`
-    returns the seconds of the real clock.
+    ::
+
+        @aio.virtual_time
+        async def test_session_ends(self):
+            session = open_session(seconds=60)
+            await aio.clock().advance(61)
+            self.assertTrue(session.is_closed)
 
     Raises `LoopError` if time isn't virtual.
     """

@@ -14,10 +14,10 @@ from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.running.deadlines import Limit, VirtualTime
 from nose2_aio.running.engines import SLEEP, TIMEOUT, Engine, Plan
 
-__all__ = ["factories", "limit", "made", "overall", "virtual"]
+__all__ = ["factories", "limit", "overall", "plan_for", "virtual"]
 
 
-def made(engine: Engine, function: object, owner: type) -> Plan:
+def plan_for(engine: Engine, function: object, owner: type) -> Plan:
     """Return the plan for a test: ``function`` of the class ``owner``.
 
     Raises `InvalidValueError` for a tag that was set by hand and is not a number.

@@ -162,7 +162,7 @@ def _thread_lines(threads: Iterable[Thread]) -> list[str]:
     found = []
     for thread in threads:
         if thread.is_alive():
-            line = await_chains.innermost(frames.get(thread.ident or 0))
+            line = await_chains.innermost_of_frame(frames.get(thread.ident or 0))
             place = "" if line is None else f": {line.place}  {line.source}"
             found.append(f"  thread {thread.name}{place}")
     return found

@@ -106,7 +106,7 @@ class SlowTests:
 
 def _describe(frame: FrameType | None) -> str:
     """Return what the thread with this innermost frame does, and at which line, in one line."""
-    line = await_chains.innermost(frame)
+    line = await_chains.innermost_of_frame(frame)
     if line is not None:
         return f"is at {line.place}  {line.source}"
     loop = event_loops.running()

@@ -5,34 +5,43 @@ All times are whole microseconds. So a sum is the same in whatever order tests w
 
 from __future__ import annotations
 
-import re
+import itertools
+import operator
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-from unittest import TestCase
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from nose2_aio.cases import nose2_cases
+from nose2_aio.config.durations_file import Duration
+from nose2_aio.suites.names import base_name, name_of, owners_of
 
-__all__ = ["estimates", "name_of"]
-
-_LEAST = 500
-"""What any test takes, with what nose2 does for it."""
-_LOOP = re.compile(r"(.+)\[[^\[\]]+\]")
+__all__ = ["Estimate", "estimates"]
 
 
-def name_of(test: Any) -> str:
-    """Return the first line of the id of a test; the name of its class for anything else."""
-    return str(test.id()).partition("\n")[0] if hasattr(test, "id") else type(test).__qualname__
+class Estimate(NamedTuple):
+    """How long tests will take, in microseconds."""
+
+    total: int = 0
+    work: int = 0
+    """How long they will use a processor: then no other test can use it."""
+
+    def __add__(self, other: Any) -> Estimate:
+        return Estimate(*map(operator.add, self, other))
 
 
-def estimates(groups: Sequence[Iterable[Any]], seconds: Mapping[str, float]) -> list[int] | None:
+_LEAST = Estimate(500, 500)
+"""What nose2 does for a test, about."""
+
+
+def estimates(
+    groups: Sequence[Iterable[Any]], durations: Mapping[str, Duration]
+) -> list[Estimate] | None:
     """Return how long each group of tests will take with its fixtures; None if nothing is known.
 
-    ``seconds`` are those of a durations file. A test that it doesn't have counts as the average of
-    its module, or else of all tests.
+    ``durations`` are those of a durations file. A test that it doesn't have counts as the average
+    of its module, or else of all tests.
     """
-    known = _microseconds(seconds)
-    times: dict[str, list[int]] = defaultdict(list)
+    known = _estimates(durations)
+    times: dict[str, list[Estimate]] = defaultdict(list)
     for group in groups:
         for test in group:
             found = known.get(name_of(test))
@@ -40,36 +49,33 @@ def estimates(groups: Sequence[Iterable[Any]], seconds: Mapping[str, float]) -> 
                 times[type(test).__module__].append(found)
     if not times:
         return None
-    averages = {module: sum(found) // len(found) for module, found in times.items()}
-    overall = sum(map(sum, times.values())) // sum(map(len, times.values()))
+    averages = {module: _average(found) for module, found in times.items()}
+    overall = _average(list(itertools.chain(*times.values())))
 
-    def estimate(test: Any) -> int:
+    def estimate(test: Any) -> Estimate:
         average = averages.get(type(test).__module__, overall)
-        return max(_LEAST, known.get(name_of(test), average))
+        return known.get(name_of(test), average) + _LEAST
 
-    return [
-        sum(map(estimate, group)) + sum(known.get(name, 0) for name in _owners(group))
-        for group in groups
-    ]
+    def fixtures(group: Iterable[Any]) -> Iterator[Estimate]:
+        owners = set[str]().union(*map(owners_of, group))
+        return (known[name] for name in owners if name in known)
+
+    return [sum([*map(estimate, group), *fixtures(group)], Estimate()) for group in groups]
 
 
-def _microseconds(seconds: Mapping[str, float]) -> dict[str, int]:
-    """Return durations in microseconds. A test on several loops has their sum, too."""
-    found = {name: round(1e6 * one) for name, one in seconds.items()}
-    on_loops: dict[str, int] = defaultdict(int)
+def _average(found: Sequence[Estimate]) -> Estimate:
+    total, work = sum(found, Estimate())
+    return Estimate(total // len(found), work // len(found))
+
+
+def _estimates(durations: Mapping[str, Duration]) -> dict[str, Estimate]:
+    """Return estimates by name. A test on several loops has their sum, too."""
+    found = {
+        name: Estimate(round(1e6 * seconds), round(1e6 * (seconds - waiting)))
+        for name, (seconds, waiting) in durations.items()
+    }
+    on_loops: dict[str, Estimate] = defaultdict(Estimate)
     for name, one in found.items():
-        match = _LOOP.fullmatch(name)
-        if match is not None:
-            on_loops[match[1]] += one
+        if base_name(name) != name:
+            on_loops[base_name(name)] += one
     return {**found, **on_loops}
-
-
-def _owners(group: Iterable[Any]) -> set[str]:
-    """Return the names of the modules, classes and layers of tests."""
-    found = set()
-    for test in group:
-        case = nose2_cases.user_class_of_test(test) if isinstance(test, TestCase) else type(test)
-        found |= {case.__module__, f"{case.__module__}.{case.__qualname__}"}
-        for layer in getattr(getattr(test, "layer", None), "__mro__", ()):
-            found.add(f"{layer.__module__}.{layer.__qualname__}")
-    return found

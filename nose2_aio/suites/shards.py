@@ -3,7 +3,10 @@
 1. Tests that share fixtures, a loop or an object (`nose2_aio.suites.sharing`) stay together, and so
    do tests of the same name, of a layer, and of a suite that runs itself. Such tests are a *group*.
 2. The groups are sorted: the longest first, groups of the same length by a hash of their name.
-3. Each group in turn goes to the shard that has least to do so far.
+3. Each group in turn goes to the shard that has least to do so far. If several have about the same,
+   a group that mostly works goes to the one that works least, and one that mostly waits to the one
+   that works most. With workers, tests can wait at the same time, but they can't work at the same
+   time on one processor. So the shards are equal with workers and without.
 
 So the shards depend on the names of the tests and on the durations file only, not on the order of
 discovery. A test that reports that something could not be loaded is in all shards, since the others
@@ -14,55 +17,55 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Mapping, Sequence
-from heapq import heapify, heapreplace
 from typing import Any, NamedTuple
 
 from nose2_aio.cases import unittest_internals
+from nose2_aio.config.durations_file import Duration
 from nose2_aio.config.settings import Settings
 from nose2_aio.config.shards import Shard
-from nose2_aio.suites.durations import estimates, name_of
+from nose2_aio.suites.durations import Estimate, estimates
+from nose2_aio.suites.names import is_load_failure, name_of
 from nose2_aio.suites.sharing import OwnerFinder
 
-__all__ = ["Part", "groups_of", "part_of"]
+__all__ = ["Part", "part_of"]
 
-_LOADERS = ("nose2.loader", "unittest.loader")
-"""The modules of the tests that report that something could not be loaded."""
+_TOLERANCE = 20
+"""The part of an equal share by which shards may differ, so that work is divided equally."""
 
 
 class Part(NamedTuple):
     """The tests of one shard."""
 
     tests: list[Any]
-    seconds: int | None
-    """How long they will take one after the other, in microseconds; None if that isn't known."""
-    longest: int
-    """How long the longest group will take."""
+    groups: list[Estimate]
+    """How long each group of them will take; empty if that isn't known."""
     total: int
     """The number of tests of all shards."""
     mark: str
     """A short hash of all parts. It is the same in all shards of a run."""
 
 
-def part_of(suite: Any, shard: Shard, settings: Settings, seconds: Mapping[str, float]) -> Part:
-    """Return the tests of a suite that a shard runs; ``seconds`` are those of a durations file."""
-    groups = groups_of(suite, settings)
+def part_of(
+    suite: Any, shard: Shard, settings: Settings, durations: Mapping[str, Duration]
+) -> Part:
+    """Return the tests of a suite that a shard runs, given those of a durations file."""
+    groups = _groups_of(suite, settings)
     common = groups.pop("", [])
     names = sorted(groups)
-    lengths = estimates([groups[name] for name in names], seconds)
-    parts = _divided(names, lengths or [len(groups[name]) for name in names], shard.count)
-    mark = hashlib.sha256("\n".join(map(" ".join, parts)).encode("utf-8", "replace")).hexdigest()
+    known = estimates([groups[name] for name in names], durations)
+    lengths = known or [Estimate(len(groups[name])) for name in names]
+    parts = _divided(names, lengths, shard.count)
     own = parts[shard.number - 1]
-    known = dict(zip(names, lengths or (), strict=lengths is not None))
+    by_name = dict(zip(names, lengths, strict=True))
     return Part(
         [*common, *(test for name in own for test in groups[name])],
-        None if lengths is None else sum(known[name] for name in own),
-        max((known.get(name, 0) for name in own), default=0),
+        [by_name[name] for name in own] if known else [],
         len(common) + sum(map(len, groups.values())),
-        mark[:6],
+        _mark(groups, parts),
     )
 
 
-def groups_of(suite: Any, settings: Settings) -> dict[str, list[Any]]:
+def _groups_of(suite: Any, settings: Settings) -> dict[str, list[Any]]:
     """Return the groups of tests that stay together, each by the name of its first test.
 
     The group "" has the tests that report that something could not be loaded.
@@ -70,7 +73,7 @@ def groups_of(suite: Any, settings: Settings) -> dict[str, list[Any]]:
     finder = OwnerFinder(settings)
     owned: dict[Hashable, list[Any]] = {}
     for one in unittest_internals.flattened(suite, unittest_internals.is_custom_suite):
-        if type(one).__module__ in _LOADERS:
+        if is_load_failure(one):
             owned.setdefault("", []).append(one)
             continue
         owner = finder.owner_of(one) or (id(one),)
@@ -83,17 +86,32 @@ def groups_of(suite: Any, settings: Settings) -> dict[str, list[Any]]:
     return groups
 
 
-def _divided(names: Sequence[str], lengths: Sequence[int], count: int) -> list[list[str]]:
+def _divided(names: Sequence[str], lengths: Sequence[Estimate], count: int) -> list[list[str]]:
     """Return which groups each of several shards runs."""
     parts: list[list[str]] = [[] for _ in range(count)]
-    loads = [(0, number) for number in range(count)]
-    heapify(loads)
-    ranked = [(-length, _hash(name), name) for length, name in zip(lengths, names, strict=True)]
-    for length, _, name in sorted(ranked):
-        load, number = loads[0]
+    totals, works = [0] * count, [0] * count
+    tolerance = sum(lengths, Estimate()).total // (_TOLERANCE * count)
+    ranked = [
+        (-one.total, _hash(name), name, one) for name, one in zip(names, lengths, strict=True)
+    ]
+    for _, _, name, (total, work) in sorted(ranked):
+        most = min(totals) + tolerance
+        sign = 1 if 2 * work > total else -1
+        _, _, number = min(
+            (sign * works[one], totals[one], one) for one in range(count) if totals[one] <= most
+        )
         parts[number].append(name)
-        heapreplace(loads, (load - length, number))
+        totals[number] += total
+        works[number] += work
     return parts
+
+
+def _mark(groups: Mapping[str, list[Any]], parts: Sequence[Sequence[str]]) -> str:
+    """Return a short hash of the names of all tests in all parts."""
+    lines = [
+        " ".join(sorted(name_of(test) for name in part for test in groups[name])) for part in parts
+    ]
+    return _hash("\n".join(lines)).hex()[:6]
 
 
 def _hash(name: str) -> bytes:

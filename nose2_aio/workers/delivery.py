@@ -6,7 +6,7 @@ The events of a unit are delivered as soon as all units before it are complete.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from nose2_aio.workers.messages import Call, Collected, Event, NeedsTerminal, Note
@@ -16,6 +16,9 @@ __all__ = ["Delivery", "Receiver"]
 
 class Receiver(Protocol):
     """An object that gets the events, unit by unit."""
+
+    def preview(self, unit: int, events: Sequence[Event]) -> None:
+        """Look at events as soon as they have come."""
 
     def receive(self, unit: int, event: Event) -> None:
         """Take an event."""
@@ -58,8 +61,9 @@ class Delivery:
         """The unit whose turn it is."""
         return self._turns[0]
 
-    def add(self, unit: int, events: Iterable[Event]) -> None:
+    def add(self, unit: int, events: Sequence[Event]) -> None:
         """Add events of a unit."""
+        self._receiver.preview(unit, events)
         self._events.setdefault(unit, deque()).extend(events)
 
     def end(self, unit: int) -> None:

@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 from unittest import TestCase
 
+from nose2_aio.cases.outcome_recorder import OutcomeRecorder
 from nose2_aio.suites.units import Unit
+from nose2_aio.workers.live_outcomes import LiveOutcomes
 from nose2_aio.workers.messages import Call, Event
 from nose2_aio.workers.replay import Replay
 from nose2_aio.workers.worker_process import WorkerHooks
@@ -23,6 +25,7 @@ class RunHooks(WorkerHooks, Protocol):
 
     is_replaying: bool
     """True while events of a worker are replayed on nose2's result."""
+    outcomes: OutcomeRecorder
 
     def merge(self, collected: Any) -> None:
         """Add the findings, timings and notes of a worker."""
@@ -46,6 +49,8 @@ class ReplayReceiver:
         self._hooks = hooks
         self.merge = hooks.merge
         self.note = hooks.note
+        kind = type(replay.result)
+        self._early = [LiveOutcomes(kind, units, one) for one in hooks.outcomes.early_listeners]
 
     @property
     def is_stopped(self) -> bool:
@@ -56,6 +61,11 @@ class ReplayReceiver:
     def ends_at_failure(self) -> bool:
         """True with ``-F``."""
         return bool(self._replay.result.failfast)
+
+    def preview(self, unit: int, events: Sequence[Event]) -> None:
+        """Show the outcomes of tests to those that want them at once."""
+        for one in self._early:
+            one.take(unit, events)
 
     def receive(self, unit: int, event: Event) -> None:
         """Replay an event."""
@@ -94,6 +104,9 @@ class PassDetector:
     def has_passed(self) -> bool:
         """True if the test has passed, and its fixtures too."""
         return self._has_succeeded and not self._has_failed
+
+    def preview(self, _: int, __: Sequence[Event]) -> None:
+        """Do nothing: the test was counted at its first try."""
 
     def receive(self, _: int, event: Event) -> None:
         """Look for an outcome."""

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 
+from nose2_aio.config.durations_file import Duration
 from nose2_aio.suites.durations import estimates
 from nose2_aio.suites.units import Unit
 
@@ -128,12 +129,12 @@ class Schedule:
         return self._order[rank]
 
 
-def longest_first(units: Sequence[Unit], seconds: Mapping[str, float]) -> list[int]:
+def longest_first(units: Sequence[Unit], durations: Mapping[str, Duration]) -> list[int]:
     """Return the indexes of units, the longest first. If nothing is known, the order stays.
 
-    ``seconds`` are those of a durations file.
+    ``durations`` are those of a durations file.
     """
-    lengths = estimates([unit.tests for unit in units], seconds)
+    lengths = estimates([unit.tests for unit in units], durations)
     if lengths is None:
         return list(range(len(units)))
-    return sorted(range(len(units)), key=lambda index: -lengths[index])
+    return sorted(range(len(units)), key=lambda index: -lengths[index].total)

@@ -77,9 +77,9 @@ class WorkerRun:
     def __call__(self, result: Any) -> None:
         """Run all units, and replay on ``result`` what happens."""
         self._result = result
-        path = self._settings.durations_file
-        seconds = durations_file.read(path) if self._settings.workers > 1 else {}
-        order = longest_first(self._units, seconds)
+        is_free = self._settings.workers > 1 and not self._settings.failed_first
+        durations = durations_file.read(self._settings.durations_file) if is_free else {}
+        order = longest_first(self._units, durations)
         with time_of_plugins() as clock:
             replay = Replay(result, self._units, clock, memory_handlers())
             receiver = ReplayReceiver(replay, self._units, self._hooks)
@@ -113,12 +113,15 @@ class WorkerRun:
             for one in self._intervals.concurrent(*self._places[id(test)])
         ]
 
+    def running(self) -> list[tuple[str, float]]:
+        """Return the ids of the tests that run, and for how many seconds they have run."""
+        return [] if self._pool is None else self._pool.running()
+
     def describe_running(self) -> str:
         """Return which tests run now. Each busy worker prints where its own test waits."""
         assert self._pool is not None
         self._pool.signal(signal.SIGQUIT)
-        tests = self._pool.running()
-        lines = [f"{name} has run for {seconds:.2f} s" for name, seconds in tests]
+        lines = [f"{name} has run for {seconds:.2f} s" for name, seconds in self.running()]
         return "\n".join(["", "These tests run in worker processes:", *lines, ""])
 
     def suspend(self) -> None:

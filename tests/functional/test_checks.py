@@ -587,7 +587,8 @@ it.createTests(globals())
         )
         run = project.nose2("-v", "--plugin", "nose2.plugins.layers")
         self.assertEqual(set(run.outcomes.values()), {"FAIL"}, run.output)
-        self.assertEqual(run.output.count("the coroutine fetch was never awaited"), 7, run.output)
+        found = re.findall(r"in \w+: the coroutine fetch was never awaited", run.output)
+        self.assertEqual(len(found), 7, run.output)
 
 
 class Attribution(TestCase):

@@ -113,7 +113,7 @@ class OwnRun(unittest.TestCase):
 """).nose2("-v", "--aio-grace=0.1")
         reports = [report.partition("\n")[0] for report in run.reports]
         self.assertEqual(len(reports), 16, run.output)
-        self.assertEqual(run.output.count(MESSAGE), 16, run.output)
+        self.assertEqual("".join(run.reports).count(MESSAGE), 16, run.output)
         self.assertFalse([one for one in reports if "test_it.Shared.test_next" in one], reports)
         for line in (
             "stuck in a circle: Task-",

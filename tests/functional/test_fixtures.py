@@ -688,7 +688,8 @@ class Mistakes(TestCase):
         )
         for workers in ("0", "2"):
             run = project.nose2("-v", "--aio-workers", workers)
-            words = sorted(re.findall(r"FixtureExitError: (.*)", run.output))
+            reports = "".join(run.reports)
+            words = sorted(re.findall(r"FixtureExitError: (.*)", reports))
             self.assertEqual(
                 [
                     "clean_up, test_modules.py:7: it raised SystemExit",
@@ -702,8 +703,8 @@ class Mistakes(TestCase):
                 run.output,
             )
             self.assertEqual((run.returncode, run.ran), (1, 7), run.output)
-            self.assertNotIn("nose2_aio/", "".join(run.reports))
-            self.assertEqual(run.output.count("(exits) "), 5, run.output)
+            self.assertNotIn("nose2_aio/", reports)
+            self.assertEqual(reports.count("(exits) "), 5, run.output)
             self.assertIn("the event loop could not be closed: SystemExit(0)", run.output)
 
     def test_limit(self) -> None:

@@ -514,10 +514,6 @@ class Imports(TestCase):
                 "@aio.exclusive": (
                     "InvalidTypeError: exclusive must be one or more non-empty strings, got <funct"
                 ),
-                "@aio.exclusive()": (
-                    "InvalidValueError: @exclusive needs at least one key, a string "
-                    "(@exclusive, test_it.py:3)"
-                ),
                 "@aio.exclusive('a', at_most=0)": (
                     "InvalidValueError: at_most must be a whole number >= 1, got 0 "
                     "(@exclusive, test_it.py:3)"

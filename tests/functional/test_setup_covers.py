@@ -664,7 +664,7 @@ class Bounded(Covered):
             self.assertEqual(sorted(failed), [f"test_it.{name}" for name in crash], run.output)
             self.assertEqual(run.ran, 8)
             self.assertEqual(len(run.reports), 3)
-            self.assertEqual(run.output.count(" LookupError: in the background"), 3, run.output)
+            self.assertEqual("".join(run.reports).count(" LookupError: in the background"), 3)
             self.assertNotIn("CancelledError", run.output)
 
     def test_whenever(self) -> None:
@@ -756,7 +756,8 @@ class Bounded(Covered):
                 await asyncio.sleep(30)
         """
         )
-        self.assertEqual(len(run.reports), 2 + run.output.count("Class (test_it"), run.output)
+        in_class = "".join(run.reports).count("Class (test_it")
+        self.assertEqual(len(run.reports), 2 + in_class, run.output)
         for report in run.reports:
             self.assertIn("LookupError: in the background", report)
         self.assertNotIn("CancelledError", run.output)

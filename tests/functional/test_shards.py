@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import pathlib
 import re
 from unittest import TestCase, mock
 
+from nose2_aio.config import durations_file
+from nose2_aio.config.durations_file import Duration
 from tests.runs import Project, Run
 
 SUITE = """
@@ -124,14 +127,51 @@ class Shards(TestCase):
             self.assertIn("shard 1 of 2: ", self.project.nose2("--aio-shard=1/2").output)
         self.assertIn("shards = auto, but", self.project.nose2().output)
 
+    def test_bazel(self) -> None:
+        """Bazel's filter, its files and the JUnit report count with ``shards = auto``."""
+        files = {
+            name: str(self.project.folder / name)
+            for name in ("TEST_SHARD_STATUS_FILE", "TEST_PREMATURE_EXIT_FILE", "XML_OUTPUT_FILE")
+        }
+        variables = {"TEST_SHARD_INDEX": "0", "TEST_TOTAL_SHARDS": "1", **files}
+        variables["TESTBRIDGE_TEST_ONLY"] = "Plain.test_?ync test_module"
+        self.project.write(
+            "test_seen.py",
+            """
+            import os
+            def test_module(): assert os.path.exists(os.environ["TEST_PREMATURE_EXIT_FILE"])
+        """,
+        )
+        self.project.write("test_broken.py", "import nowhere\n")
+        junit = ("--plugin=nose2.plugins.junitxml", "--junit-xml")
+        with mock.patch.dict(os.environ, variables):
+            for workers in ((), ("--aio-workers=2", "--aio-worker-start=spawn")):
+                run = self.project.nose2("--aio-shards=auto", *junit, *workers)
+                lines = run.output.splitlines()[:2]
+                self.assertEqual(lines[0], "TESTBRIDGE_TEST_ONLY: 5 of 15 tests")
+                self.assertRegex(lines[1], LINE)
+                self.assertEqual((run.ran, run.returncode), (5, 1), run.output)
+                self.assertEqual(len(run.reports), 1)
+                found = {name for name, path in files.items() if pathlib.Path(path).exists()}
+                self.assertEqual(found, {"TEST_SHARD_STATUS_FILE", "XML_OUTPUT_FILE"})
+                for path in files.values():
+                    pathlib.Path(path).unlink(missing_ok=True)
+            run = self.project.nose2(*junit)
+            self.assertNotIn("TESTBRIDGE", run.output)
+            self.assertGreater(run.ran, 5)
+            self.assertTrue(pathlib.Path(self.project.folder, "nose2-junit.xml").exists())
+        with mock.patch.dict(os.environ, {"TESTBRIDGE_TEST_ONLY": "nothing"}):
+            run = self.project.nose2("--aio-shards=auto", "test_it")
+        self.assertIn("TESTBRIDGE_TEST_ONLY: 0 of 11 tests", run.output)
+        self.assertEqual((run.ran, run.returncode), (0, 0))
+
 
 class Durations(TestCase):
     """The file with the durations of tests."""
 
-    def recorded(self, project: Project, name: str = "durations.txt") -> dict[str, float]:
+    def recorded(self, project: Project, name: str = "durations.txt") -> dict[str, Duration]:
         """The lines of the file."""
-        lines = (project.folder / name).read_text().splitlines()[1:]
-        return {name: float(one) for name, one in (line.split("\t") for line in lines)}
+        return durations_file.read(str(project.folder / name))
 
     def test_written(self) -> None:
         """Any run writes the file: tests that passed or were skipped, and fixtures."""
@@ -150,15 +190,22 @@ class Durations(TestCase):
                 run = project.nose2("--aio-durations-file=durations.txt", *arguments)
                 found = self.recorded(project)
                 self.assertEqual({*found}, tests | fixtures, run.output)
-                self.assertGreaterEqual(found["test_it.Fixtures"], 0.0199)
-                self.assertGreaterEqual(found["test_it.Inherited"], 0.0299)
-                self.assertGreaterEqual(found["test_it.Plain.test_async"], 0.0199)
-                self.assertLess(found["test_it.Inherited"], 2 * found["test_it.Fixtures"] + 0.03)
+                for name, least in (
+                    ("test_it.Fixtures", 0.02),
+                    ("test_it.Inherited", 0.03),
+                    ("test_it.Plain.test_async", 0.02),
+                    ("test_it.Plain.test_sync", 0),
+                ):
+                    seconds, waiting = found[name]
+                    self.assertGreaterEqual(seconds, least - 0.0001)
+                    self.assertGreaterEqual(waiting, 0.9 * least)
+                    self.assertLessEqual(waiting, seconds)
+                self.assertEqual(found["test_it.Plain.test_sync"].waiting, 0)
 
     def test_merged(self) -> None:
         """A run keeps what it did not measure. A shard writes a file of its own."""
         project = Project(self, test_it="def test_1(): pass\ndef test_2(): pass\n")
-        old = "test_it.test_1\t9.0000\ngone.test\t1.0000\n"
+        old = "test_it.test_1\t9.0000\t1.0000\ngone.test\t1.0000\t0.0000\n"
         project.write("durations.txt", old)
         runs = [
             project.nose2("--aio-durations-file=durations.txt", f"--aio-shard={number}/2")
@@ -171,7 +218,7 @@ class Durations(TestCase):
         project.nose2("--aio-durations-file=durations.txt", "test_it.test_1")
         found = self.recorded(project)
         self.assertEqual({*found}, {"test_it.test_1", "gone.test"})
-        self.assertLess(found["test_it.test_1"], 9)
+        self.assertLess(found["test_it.test_1"].seconds, 9)
 
     def test_not_written(self) -> None:
         """If the file can't be written, a line says so."""

@@ -171,7 +171,8 @@ class Isolated(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((run.ran, len(run.reports)), (4, 4), run.output)
         self.assertIn("\nthe run was interrupted by Ctrl-C: 1 test did not run\n", run.output)
         self.assertIn("told", run.output)
-        self.assertEqual(run.output.count("InterruptedRunError: interrupted by Ctrl-C"), 3)
+        reports = "".join(run.reports)
+        self.assertEqual(reports.count("InterruptedRunError: interrupted by Ctrl-C"), 3)
         for line in (r"await asyncio.sleep\(60\)", r"time.sleep\(60\)"):
             self.assertRegex(run.output, line)
 

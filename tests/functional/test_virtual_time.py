@@ -248,7 +248,7 @@ class Given(unittest.TestCase):
             f"LoopError: {text} (@virtual_time).\nTag the test with @aio.loop", run.output
         )
         self.assertIn("not done within its time limit of 0.1 s (@timeout)", run.output)
-        self.assertEqual(run.output.count(text), 2)
+        self.assertEqual("".join(run.reports).count(text), 2)
         self.assertIn(f"{text}; it was real there\n", run.output)
         self.assertIn("FAILED (errors=2)", run.output)
 
@@ -362,10 +362,11 @@ class Fixture(unittest.TestCase):
         names = ("beyond", "for_ever", "held", "blocks", "spins", "for_real")
         self.assertLessEqual({f"test_it.Limits.test_{name}" for name in names}, failed)
         self.assertIn("FAILED (errors=8)", run.output)
-        self.assertEqual(run.output.count("not done within its time limit of 10 s of virtual"), 3)
-        self.assertEqual(run.output.count("not done within its time limit of 0.3 s of virt"), 1)
+        reports = "".join(run.reports)
+        self.assertEqual(reports.count("not done within its time limit of 10 s of virtual"), 3)
+        self.assertEqual(reports.count("not done within its time limit of 0.3 s of virt"), 1)
         self.assertEqual(
-            run.output.count(
+            reports.count(
                 "TimeLimitError: not done within its time limit of 0.5 s of real time "
                 "([aio] time-limit), though its time is virtual (@virtual_time)"
             ),
@@ -551,7 +552,7 @@ class Dead(unittest.TestCase):
             },
             run.output,
         )
-        self.assertEqual(run.output.count("DeadlockError: it can never finish"), 2)
+        self.assertEqual("".join(run.reports).count("DeadlockError: it can never finish"), 2)
         run = self.project("""
 @aio.virtual_time
 @aio.timeout(10)
@@ -645,7 +646,7 @@ importlib.metadata.version = version
 """).nose2("-v")
         self.assertIn("FAILED (errors=4)", run.output)
         self.assertEqual(
-            run.output.count(
+            "".join(run.reports).count(
                 "InvalidValueError: virtual_time(wall=True) needs the package time-machine, 2.16 "
                 "or later, and none is installed: pip install 'time-machine>=2.16' (@virtual_time)"
             ),

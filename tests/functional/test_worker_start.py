@@ -101,7 +101,7 @@ class Placement(Workers):
             "class Case(unittest.TestCase):\n"
             + "".join(f"    def {name}(self): note({name!r})\n" for name in names)
         )
-        lines = [f"test_it.Case.{name}\t{one}\n" for name, one in seconds.items()]
+        lines = [f"test_it.Case.{name}\t{one}\t0\n" for name, one in seconds.items()]
         project.write("durations.txt", "".join(lines))
         run = project.nose2("-v", "--aio-workers=2", "--aio-durations-file=durations.txt")
         longest = sorted(seconds, key=lambda name: -seconds[name])

@@ -155,13 +155,6 @@ class Modules(TestCase):
             for one in exported:
                 self.assertTrue(hasattr(module, one), (name, one))
 
-    def test_table(self) -> None:
-        """Each module has one line in the table of the design page. Each line has its module."""
-        text = (Path(__file__).parents[2] / "docs" / "why" / "design.rst").read_text()
-        lines = re.findall(r"^``([\w/]+)\.py`` +\S", text, re.MULTILINE)
-        files = [name.replace(".", "/") for name in MODULES if not name.endswith("__init__")]
-        self.assertCountEqual(lines, files)
-
     def test_public(self) -> None:
         """No public name looks like a test, other than a test case, and each has a docstring."""
         for name in nose2_aio.__all__:

@@ -63,8 +63,9 @@ class Files(TestCase):
 
     def test_baseline(self) -> None:
         """A baseline that nose2 has not written yet hides nothing."""
-        files = {"unittest.cfg": "[aio]\nbaseline = known.txt"}
-        self.assertEqual(self.read(files).baseline, "")
+        files = {"unittest.cfg": "[aio]\nbaseline = known.txt\nbaseline-update = on"}
+        found = self.read(files)
+        self.assertEqual((found.baseline, found.baseline_update), ("", False))
         self.assertTrue(self.read({**files, "known.txt": ""}).baseline.endswith("known.txt"))
 
     def test_mistakes(self) -> None:

@@ -75,13 +75,17 @@ class Outcomes(TestCase):
         error = became("error", raised(ValueError("bad\nworse")))
         expected = became("failed", raised(KeyError(1)), expected=True)
         cause = "Traceback (most recent call last):\n  File 'x'\nNameError: y"
+        quoting = became("failed", raised(AssertionError(f"printed\n\nwords\n{cause}")))
         load = became("error", raised(ImportError(f"no test module\n{cause}")))
         failed_part = became("subtest", raised(AssertionError()), test=subtest)
         check = "CheckError: a task"
+        group = raised(ExceptionGroup("g", [ExceptionGroup("h", [KeyError(1)])]))
+        stuck = "stuck at a.py:1 in f: waits for b.py:2 in g: it"
         for events, (status, message) in (
             ([passed], ("passed", "")),
             ([failed], ("failed", "AssertionError: no")),
             ([load], ("error", "NameError: y")),
+            ([quoting], ("failed", "AssertionError: printed")),
             ([became("error", raised(LoopError("no")))], ("error", "LoopError: no")),
             ([became("failed", raised(CheckError("found:\n\na task")))], ("failed", check)),
             ([became("error", raised(CheckError(":")))], ("error", "CheckError: :")),
@@ -89,6 +93,14 @@ class Outcomes(TestCase):
             ([failed, error], ("failed", "AssertionError: no")),
             ([became("failed", raised(OSError("this:\n\nis\n")))], ("failed", "OSError: is")),
             ([error], ("error", "ValueError: bad")),
+            (
+                [became("error", raised(LoopError(f"it ended\n\n{stuck}\n\nmore")))],
+                ("error", f"LoopError: {stuck}"),
+            ),
+            (
+                [became("error", group)],
+                ("error", "ExceptionGroup: g (1 sub-exception): KeyError: 1"),
+            ),
             ([became("skipped", reason="later")], ("skipped", "later")),
             ([expected], ("expected failure", "KeyError: 1")),
             ([became("passed", expected=False)], ("unexpected success", "")),
@@ -110,6 +122,23 @@ class Outcomes(TestCase):
         self.assertEqual(self.outcome(became("failed", error)).place, mine)
         self.assertEqual(self.outcome(became("failed", text)).place, Place("/a/b.py", 7))
         self.assertEqual(self.outcome(became("passed", expected=True)).place, Place(__file__, LINE))
+        found = raised(CheckError("found:\n\n/a/b.py:4 in f: a task"))
+        self.assertEqual(
+            self.outcome(became("failed", (*found[:2], None))).place, Place("/a/b.py", 4)
+        )
+        waits = (LoopError, LoopError("it ended\n\nstuck at /a/b.py:7 in f: it"), None)
+        self.assertEqual(self.outcome(became("error", waits)).place, Place(__file__, LINE))
+        inner = 'Traceback (most recent call last):\n  File "/a/b.py", line 7, in f\nOSError'
+        quoting = became("failed", raised(AssertionError(f"printed:\n{inner}")))
+        self.assertEqual(self.outcome(quoting).place.file, __file__)
+        load = (ImportError, ImportError(inner), None)
+        self.assertEqual(self.outcome(became("error", load)).place, Place("/a/b.py", 7))
+        try:
+            raise ValueError
+        except ValueError as member:
+            group = raised(ExceptionGroup("both", [member]))
+            line = member.__traceback__.tb_lineno
+        self.assertEqual(self.outcome(became("error", group)).place, Place(__file__, line))
         code = unittest.FunctionTestCase(print)
         self.assertIsNone(self.outcome(became("passed", expected=True), test=code).place)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest import TestCase
 
 from nose2_aio.config import durations_file
+from nose2_aio.config.durations_file import Duration
 from nose2_aio.config.shards import Shard
 from nose2_aio.errors import InvalidValueError
 
@@ -24,13 +25,17 @@ class Files(TestCase):
         """What was written is read. Files can be merged one after the other."""
         self.assertEqual(durations_file.read(""), {})
         self.assertEqual(durations_file.read(str(self.path)), {})
-        durations_file.write(self.path, {"b": 2, "a": 1.00004, "\udcff": 3})
+        durations_file.write(
+            self.path, {"b": Duration(2, 1), "a": Duration(1.00004, 0), "\udcff": Duration(3, 0)}
+        )
         self.assertEqual(list(self.path.parent.iterdir()), [self.path])
         lines = self.path.read_text().splitlines()[1:]
-        self.assertEqual(lines, ["a\t1.0000", "b\t2.0000", "\\udcff\t3.0000"])
-        self.assertEqual(durations_file.read(str(self.path))["b"], 2)
-        self.path.write_text(self.path.read_text() + "\n# more\nb\t3\n")
-        self.assertEqual(durations_file.read(str(self.path))["b"], 3)
+        self.assertEqual(
+            lines, ["a\t1.0000\t0.0000", "b\t2.0000\t1.0000", "\\udcff\t3.0000\t0.0000"]
+        )
+        self.assertEqual(durations_file.read(str(self.path))["b"], Duration(2, 1))
+        self.path.write_text(self.path.read_text() + "\n# more\nb\t3\t2\n")
+        self.assertEqual(durations_file.read(str(self.path))["b"], Duration(3, 2))
 
     def test_shards(self) -> None:
         """Each shard writes a file of its own."""
@@ -41,7 +46,7 @@ class Files(TestCase):
     def test_refused(self) -> None:
         """A file of another format is refused, and a folder."""
         self.path.parent.mkdir()
-        for text in ("test", "test\t", "test\tfast", "{}"):
+        for text in ("test", "test\t1", "test\tfast\t1", "test\t1\tx", "{}"):
             self.path.write_text(text)
             with self.assertRaises(InvalidValueError) as caught:
                 durations_file.check_path(str(self.path), name="durations-file", place="here")

@@ -6,6 +6,7 @@ from dataclasses import FrozenInstanceError
 from unittest import TestCase, mock
 
 from nose2_aio.config import options, settings
+from nose2_aio.config.checks import CHECKS
 from nose2_aio.errors import InvalidValueError
 
 
@@ -19,6 +20,18 @@ class Resolve(TestCase):
             (found.generators, found.time_limit, found.debug, found.places),
             ("auto", 0, False, {}),
         )
+
+    def test_default_texts(self) -> None:
+        """The shown default of each setting is a text that gives the default."""
+        defaults = settings.Settings()
+        for option in options.OPTIONS:
+            text = settings.default_text(option)
+            with self.subTest(option.key, text=text):
+                found = settings.resolve({} if text == "none" else {option.key: text}, {})
+                for check in CHECKS:
+                    self.assertEqual(found.mode(check), defaults.mode(check))
+                if hasattr(defaults, option.name):
+                    self.assertEqual(getattr(found, option.name), getattr(defaults, option.name))
 
     def test_order(self) -> None:
         """The command line wins over the file. The place of each value is recorded."""

@@ -23,7 +23,7 @@ async def numbers() -> AsyncIterator[int]:
 
 def in_library() -> Line | None:
     """Return the innermost line of this stack."""
-    return await_chains.innermost(sys._getframe())
+    return await_chains.innermost_of_frame(sys._getframe())
 
 
 async def iterates() -> None:
@@ -81,7 +81,7 @@ class Chains(TestCase):
         line = types.FunctionType(code, globals())()
         assert line is not None
         self.assertIn("in test_innermost", line.place)
-        self.assertIsNone(await_chains.innermost(None))
+        self.assertIsNone(await_chains.innermost_of_frame(None))
 
     def test_no_line(self) -> None:
         """A frame may have no line number, while an async generator is closed."""

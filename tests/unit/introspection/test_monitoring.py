@@ -194,7 +194,7 @@ class Handlers(TestCase):
             frame_of(one, self=semaphore) for one in (semaphore.acquire, semaphore.release)
         )
         for task in (None, asyncio.current_task(), None):
-            with mock.patch.object(holders, "current_task", return_value=task):
+            with mock.patch.object(monitoring, "current_task", return_value=task):
                 monitoring._returns[id(acquire.f_code)](acquire, None)
         held = holders._noted[id(semaphore)].held
         monitoring._returns[id(release.f_code)](release, None)

@@ -24,7 +24,7 @@ async def fails() -> None:
 async def chains() -> None:
     """Fail because of another error."""
     try:
-        await coroutines.called(fails)
+        await coroutines.call_and_await(fails)
     except LookupError as error:
         raise ValueError from error
 
@@ -35,7 +35,7 @@ class Trimmed(TestCase):
     def caught(self, coroutine: object) -> BaseException:
         """Return the error that a coroutine raises from asyncio.run."""
         try:
-            asyncio.run(coroutines.called(coroutine))
+            asyncio.run(coroutines.call_and_await(coroutine))
         except Exception as error:
             return error
         raise AssertionError
@@ -44,11 +44,11 @@ class Trimmed(TestCase):
         """Our frames are removed everywhere, asyncio's at the head."""
         error = self.caught(fails)
         before = frames(error)
-        self.assertIn("called", before)
+        self.assertIn("call_and_await", before)
         self.assertIn("run_until_complete", before)
         self.assertIs(tracebacks.trim(error), error)
         self.assertEqual((frames(error)[0], frames(error)[-1]), ("caught", "fails"))
-        self.assertNotIn("called", frames(error))
+        self.assertNotIn("call_and_await", frames(error))
 
     def test_head(self) -> None:
         """asyncio's frames at the head are removed if the user's come after them."""
@@ -76,13 +76,13 @@ class Trimmed(TestCase):
             raise FrozenError(1)
 
         error = self.caught(raises)
-        self.assertNotIn("called", frames(tracebacks.trim(error)))
+        self.assertNotIn("call_and_await", frames(tracebacks.trim(error)))
 
     def test_groups(self) -> None:
         """The members of exception groups are trimmed."""
         member = self.caught(fails)
         tracebacks.trim(ExceptionGroup("several", [member]))
-        self.assertNotIn("called", frames(member))
+        self.assertNotIn("call_and_await", frames(member))
 
     def test_runners_only(self) -> None:
         """An error of asyncio itself keeps its frames."""

@@ -11,11 +11,6 @@ from nose2_aio.reporting.colors import ColorStream, has_colors
 from tests.runs import TOP
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 class Rules(TestCase):
     """When the report is coloured."""
 
@@ -35,7 +30,7 @@ class Rules(TestCase):
             (dumb, (False, False)),
         ):
             with self.subTest(environment):
-                found = [has_colors(one, environment) for one in (Terminal(), io.StringIO())]
+                found = [has_colors(environment, is_terminal=one) for one in (True, False)]
                 self.assertEqual(tuple(found), expected)
 
     def test_ignored(self) -> None:
@@ -43,7 +38,7 @@ class Rules(TestCase):
         code = (
             f"import sys; sys.path.insert(0, {str(TOP)!r})\n"
             "from nose2_aio.reporting.colors import has_colors\n"
-            "print(has_colors(sys.stdout, {'PYTHON_COLORS': '1'}))\n"
+            "print(has_colors({'PYTHON_COLORS': '1'}, is_terminal=False))\n"
         )
         printed = subprocess.check_output([sys.executable, "-E", "-c", code], text=True)
         self.assertEqual(printed, "False\n")

@@ -18,8 +18,9 @@ class Checks(TestCase):
     """The list of checks in the settings, and the list of their functions."""
 
     def test_names(self) -> None:
-        """Both lists have the same names in the same order."""
-        self.assertEqual(list(inspections._checks), [check.name for check in CHECKS])
+        """Both lists have the same names in the same order; one function has two checks."""
+        names = [check.name for check in CHECKS if check.name != "never-awaited-mocks"]
+        self.assertEqual(list(inspections._checks), names)
 
 
 class Inspect(TestCase):

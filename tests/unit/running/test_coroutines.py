@@ -171,7 +171,7 @@ class Calling(TestCase):
             mock.AsyncMock(side_effect=native),
         ]
         for kind in kinds:
-            self.assertEqual(await coroutines.called(kind, 5), 5, kind)
+            self.assertEqual(await coroutines.call_and_await(kind, 5), 5, kind)
 
     async def test_generator_object(self) -> None:
         """A generator returned by another function would never run: it is refused."""
@@ -180,7 +180,7 @@ class Calling(TestCase):
             yield from asyncio.sleep(0)
 
         with self.assertRaises(DefinitionError) as caught:
-            await coroutines.called(lambda: generator())
+            await coroutines.call_and_await(lambda: generator())
         self.assertRegex(
             str(caught.exception),
             r"^<lambda>, .*test_coroutines\.py:\d+: it gave the generator "
@@ -195,7 +195,7 @@ class Calling(TestCase):
             yield 5
 
         with self.assertRaises(DefinitionError) as caught:
-            await coroutines.called(generator)
+            await coroutines.call_and_await(generator)
         self.assertRegex(
             str(caught.exception),
             r"^generator, .*test_coroutines\.py:\d+: an async generator function can't be a "

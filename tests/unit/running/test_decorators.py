@@ -360,7 +360,7 @@ class Hosted(TestCase):
         assert mark is not None
         self.assertTrue(mark.shares_loop)
         self.assertIs(mark.engine, Engine.UNTIL_COMPLETE)
-        with decorators.hosted(mark, self.host):
+        with decorators.hosting_next_call(mark, self.host):
             self.assertEqual(other(), "other")
             self.assertFalse(hasattr(self, "hosted"))
             self.assertEqual(function("first"), "first")

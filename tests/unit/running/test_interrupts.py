@@ -51,7 +51,7 @@ class Explained(TestCase):
         """The first interrupt becomes an error that names its signal. The run is stopped."""
         error = self.raised(KeyboardInterrupt)
         error.add_note("It waits here")
-        found = self.interrupts.explained(error)
+        found = self.interrupts.error_to_raise(error)
         self.assertIs(type(found), InterruptedRunError)
         self.assertEqual(str(found), "interrupted by Ctrl-C\nIt waits here")
         self.assertEqual((self.stop.call_count, self.interrupts.count), (1, 1))
@@ -59,29 +59,29 @@ class Explained(TestCase):
 
     def test_second(self) -> None:
         """A second interrupt, also while the first is handled, stays KeyboardInterrupt."""
-        self.interrupts.explained(self.raised(KeyboardInterrupt))
+        self.interrupts.error_to_raise(self.raised(KeyboardInterrupt))
         second = self.raised(KeyboardInterrupt)
-        self.assertIs(self.interrupts.explained(second), second)
+        self.assertIs(self.interrupts.error_to_raise(second), second)
         self.assertEqual(self.stop.call_count, 1)
         other = Interrupts()
         other.stop = self.stop
         second.__context__ = KeyboardInterrupt()
-        self.assertIs(other.explained(second), second)
+        self.assertIs(other.error_to_raise(second), second)
         self.assertEqual(self.stop.call_count, 1)
 
     def test_cause(self) -> None:
         """SIGTERM is called by its name."""
         self.interrupts.cause = "SIGTERM"
-        found = self.interrupts.explained(self.raised(KeyboardInterrupt))
+        found = self.interrupts.error_to_raise(self.raised(KeyboardInterrupt))
         self.assertEqual(str(found), "interrupted by SIGTERM")
 
     def test_others(self) -> None:
         """Other errors, and those of a run that can't be stopped, are unchanged."""
         for kind in (ValueError, SystemExit, asyncio.CancelledError):
             error = self.raised(kind)
-            self.assertIs(self.interrupts.explained(error), error)
+            self.assertIs(self.interrupts.error_to_raise(error), error)
         error = self.raised(KeyboardInterrupt)
-        self.assertIs(Interrupts().explained(error), error)
+        self.assertIs(Interrupts().error_to_raise(error), error)
         self.assertEqual(self.stop.call_count, 0)
 
 

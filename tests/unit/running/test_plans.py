@@ -30,11 +30,11 @@ class Plans(TestCase):
     def test_defaults(self) -> None:
         """Without tags, the test waits one second and doesn't sleep."""
         for engine in Engine:
-            self.assertEqual(plans.made(engine, untagged, object), Plan(engine, 1, 0))
+            self.assertEqual(plans.plan_for(engine, untagged, object), Plan(engine, 1, 0))
 
     def test_tags(self) -> None:
         """The tags set how long to wait and to sleep."""
-        self.assertEqual(plans.made(Engine.FOREVER, tagged, object), Plan(Engine.FOREVER, 2, 3))
+        self.assertEqual(plans.plan_for(Engine.FOREVER, tagged, object), Plan(Engine.FOREVER, 2, 3))
 
 
 class Limits(TestCase):

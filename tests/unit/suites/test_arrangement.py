@@ -5,13 +5,16 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from typing import Any
-from unittest import TestCase, TestSuite
+from unittest import TestCase, TestSuite, mock
 
 from nose2.suite import LayerSuite
 
 from nose2_aio.cases import unittest_internals
 from nose2_aio.config import settings
 from nose2_aio.suites import arrangement
+from nose2_aio.suites.last_failed import LastFailed
+
+FAILED = LastFailed("/nowhere")
 
 
 class Plain(TestCase):
@@ -41,7 +44,7 @@ def names(suite: Any) -> list[str]:
 def arranged(suite: Any, **given: str) -> tuple[list[str], list[str]]:
     """The names of the tests that are left, and the lines."""
     texts = {name.replace("_", "-"): text for name, text in given.items()}
-    found = arrangement.arranged(suite, settings.resolve({}, texts))
+    found = arrangement.arranged(suite, settings.resolve({}, texts), FAILED)
     return names(found.suite), found.lines
 
 
@@ -75,7 +78,7 @@ class Shards(TestCase):
         """A shard is a part of the suite, unless it is the only one."""
         for shard, part in (("2/3", "it was shard 2 of 3"), ("1/1", "")):
             given = settings.resolve({}, {"shard": shard})
-            self.assertEqual(arrangement.arranged(TestSuite(), given).part, part)
+            self.assertEqual(arrangement.arranged(TestSuite(), given, FAILED).part, part)
 
     def test_empty(self) -> None:
         """A shard can be empty, and so can a suite."""
@@ -89,18 +92,21 @@ class Shards(TestCase):
             file = Path(folder) / "durations.txt"
             path = str(file)
             none = "has no durations yet, so the shards have as many tests each"
+            name = f"{__name__}.Plain.a"
             for text, workers, about, note in (
                 ("", "0", "", none),
-                ("x\t1\n", "0", "", none.replace("no durations yet", "none of these 3 tests")),
-                (f"{__name__}.Plain.a\t2\n", "0", ", about 6.0 s", ""),
-                (f"{__name__}.Plain.a\t2\n", "2", ", about 4.0 s", ""),
-                (f"{__name__}.Plain.a\t6\n", "1", ", about 18 s", ""),
-                (f"{__name__}.Plain.a\t6000\n", "9", ", about 12,000 s", ""),
+                ("x\t1\t0\n", "0", "", none.replace("no durations yet", "none of these 3 tests")),
+                (f"{name}\t2\t0\n", "0", ", about 6.0 s", ""),
+                (f"{name}\t2\t2\n", "2", ", about 4.0 s", ""),
+                (f"{name}\t2\t0\n", "9", ", about 6.0 s", ""),
+                (f"{name}\t6\t0\n", "1", ", about 18 s", ""),
+                (f"{name}\t6000\t6000\n", "9", ", about 12,000 s", ""),
             ):
                 if text:
                     file.write_text(text)
                 suite = TestSuite([Plain("a"), Fixtures("a"), Fixtures("b")])
-                lines = arranged(suite, shard="1/1", durations_file=path, workers=workers)[1]
+                with mock.patch("os.cpu_count", lambda: None):
+                    lines = arranged(suite, shard="1/1", durations_file=path, workers=workers)[1]
                 self.assertRegex(lines[0], rf"^shard 1 of 1: 3 of 3 tests{about} \(division")
                 notes = [f"durations-file: {path} {note}"] if note else []
                 self.assertEqual(lines[1:], notes)

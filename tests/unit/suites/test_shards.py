@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from collections import Counter
@@ -11,12 +12,13 @@ from unittest import TestCase, TestSuite, mock
 
 from nose2_aio.cases import unittest_internals
 from nose2_aio.config import settings
+from nose2_aio.config.durations_file import Duration
 from nose2_aio.config.shards import Shard
-from nose2_aio.suites import durations, shards
+from nose2_aio.suites import durations, names, shards
 
 SETTINGS = settings.resolve({}, {})
-_SUITES = 300
-"""How many random suites there are; benchmarks/shards.py has more of them."""
+_SUITES = int(os.environ.get("TESTS_SUITES", "300"))
+"""How many random suites there are. 10,000 take about ten seconds."""
 
 
 def nothing(*_: Any) -> None:
@@ -57,7 +59,11 @@ def check(seed: int) -> None:
     """
     numbers = random.Random(seed)
     modules, tests = random_suite(numbers)
-    seconds = {test.id(): numbers.random() for test in tests if numbers.random() < seed % 3 / 2}
+    seconds = {
+        test.id(): Duration(numbers.random() + 1, numbers.random())
+        for test in tests
+        if numbers.random() < seed % 3 / 2
+    }
     count = numbers.randint(1, 9)
     with mock.patch.dict(sys.modules, {one.__name__: one for one in modules}):
         parts = [
@@ -89,33 +95,45 @@ class Division(TestCase):
         for seed in range(_SUITES):
             check(seed)
 
-    def parts(self, tests: list[Any], count: int, seconds: dict[str, float]) -> list[list[str]]:
+    def parts(
+        self, tests: list[Any], count: int, known: dict[str, Duration] | None = None
+    ) -> list[list[str]]:
         """The names of the tests of all shards."""
         found = []
         for number in range(1, count + 1):
-            part = shards.part_of(TestSuite(tests), Shard(number, count), SETTINGS, seconds)
+            part = shards.part_of(TestSuite(tests), Shard(number, count), SETTINGS, known or {})
             found.append([test.id().rpartition(".")[2] for test in part.tests])
         return found
 
     def test_balanced(self) -> None:
-        """By durations the longest tests come first; without them, by their number."""
+        """Shards have equal times; if none is known, as many tests."""
 
         class Case(TestCase):
             a = b = c = d = e = nothing
 
         tests = [Case(name) for name in "abcde"]
         prefix = tests[0].id()[:-1]
-        seconds = {"a": 3, "b": 1, "c": 1, "d": 0.5, "e": 0.5}
-        found = self.parts(tests, 2, {prefix + name: one for name, one in seconds.items()})
-        self.assertEqual(sorted(map(sorted, found)), [["a"], ["b", "c", "d", "e"]])
+        for seconds, waiting, expected in (
+            ([3, 1, 1, 0.5, 0.5], [0] * 5, ["a", "bcde"]),
+            ([3, 1, 1, 0.5, 0.5], [3, 1, 1, 0.5, 0.5], ["a", "bcde"]),
+            ([3, 3, 1.5, 1.5, 0], [0, 3, 1.5, 0, 0], ["ac", "bd"]),  # both work, and both wait
+        ):
+            known = {
+                prefix + name: Duration(one, other)
+                for name, one, other in zip("abcde", seconds, waiting, strict=True)
+                if one
+            }
+            chosen = tests[: len(known)]
+            names = sorted("".join(sorted(part)) for part in self.parts(chosen, 2, known))
+            self.assertEqual(names, expected)
         for count in range(1, 7):
-            sizes = [len(part) for part in self.parts(tests, count, {})]
+            sizes = [len(part) for part in self.parts(tests, count)]
             self.assertLessEqual(max(sizes) - min(sizes), 1)
 
     def test_not_loaded(self) -> None:
         """What reports that something could not be loaded is in all shards."""
         broken = type("_FailedTest", (TestCase,), {"__module__": "nose2.loader", "x": nothing})("x")
-        self.assertEqual(self.parts([broken], 3, {}), [["x"]] * 3)
+        self.assertEqual(self.parts([broken], 3), [["x"]] * 3)
 
     def test_whole(self) -> None:
         """A suite that runs itself stays together; one without tests counts for nothing."""
@@ -127,11 +145,22 @@ class Division(TestCase):
             a = b = c = nothing
 
         tests = [Own([Case("a"), Case("b")]), Case("c"), Own()]
-        self.assertEqual(sorted(map(sorted, self.parts(tests, 2, {}))), [["a", "b"], ["c"]])
+        self.assertEqual(sorted(map(sorted, self.parts(tests, 2))), [["a", "b"], ["c"]])
 
 
 class Estimates(TestCase):
     """How long tests will take."""
+
+    def seconds(self, groups: list[Any], known: dict[str, float]) -> list[float]:
+        """The estimates of groups whose tests wait for a quarter of their time."""
+        found = durations.estimates(
+            groups, {name: Duration(one, one / 4) for name, one in known.items()}
+        )
+        assert found is not None
+        least = [500 * len(group) for group in groups]
+        for (total, work), own in zip(found, least, strict=True):
+            self.assertEqual(work - own, (total - own) * 3 / 4)
+        return [(total - own) / 1e6 for (total, _), own in zip(found, least, strict=True)]
 
     def test_unknown(self) -> None:
         """A test that isn't known counts as the average of its module, or of all tests."""
@@ -143,14 +172,12 @@ class Estimates(TestCase):
             a = nothing
 
         Other.__module__ = "other"
-        one = One("a").id()[:-2]
+        one, other = One("a").id()[:-2], Other("a").id()
         groups = [[One("a")], [One("b"), One("c")], [Other("a")]]
-        found = durations.estimates(groups, {f"{one}.a": 1, f"{one}.b": 3})
-        self.assertEqual(found, [1_000_000, 5_000_000, 2_000_000])
-        other = Other("a").id()
-        found = durations.estimates(groups, {f"{one}.a": 1, f"{one}.b": 3, other: 0})
-        self.assertEqual(found, [1_000_000, 5_000_000, 500])
-        self.assertIsNone(durations.estimates(groups, {"x": 1}))
+        known = {f"{one}.a": 1.0, f"{one}.b": 3.0}
+        self.assertEqual(self.seconds(groups, known), [1, 5, 2])
+        self.assertEqual(self.seconds(groups, {**known, other: 8}), [1, 5, 8])
+        self.assertIsNone(durations.estimates(groups, {"x": Duration(1, 0)}))
         self.assertIsNone(durations.estimates([], {}))
 
     def test_owners(self) -> None:
@@ -165,8 +192,8 @@ class Estimates(TestCase):
         tests = [Case("a"), Case("b")]
         case = f"{__name__}.{Case.__qualname__}"
         layer = f"{__name__}.{Layer.__qualname__}"
-        seconds = {f"{case}.a": 1, f"{case}.b": 1, case: 2, __name__: 4, layer: 8}
-        self.assertEqual(durations.estimates([tests], seconds), [16_000_000])
+        known = {f"{case}.a": 1.0, f"{case}.b": 1.0, case: 2.0, __name__: 4.0, layer: 8.0}
+        self.assertEqual(self.seconds([tests], known), [16])
 
     def test_loops(self) -> None:
         """A test that ran on several loops counts with all of them."""
@@ -175,12 +202,12 @@ class Estimates(TestCase):
             a = nothing
 
         name = Case("a").id()
-        seconds = {f"{name}[asyncio]": 1, f"{name}[uvloop]": 2}
-        self.assertEqual(durations.estimates([[Case("a")]], seconds), [3_000_000])
+        known = {f"{name}[asyncio]": 1.0, f"{name}[uvloop]": 2.0}
+        self.assertEqual(self.seconds([[Case("a")]], known), [3])
 
     def test_names(self) -> None:
         """A name has one line. Something else than a test has the name of its class."""
         test = mock.Mock(id=lambda: "test:1\n5, 6")
-        self.assertEqual(durations.name_of(test), "test:1")
-        self.assertEqual(durations.name_of(object()), "object")
+        self.assertEqual(names.name_of(test), "test:1")
+        self.assertEqual(names.name_of(object()), "object")
         self.assertEqual(list(unittest_internals.flattened(TestSuite([test]))), [test])

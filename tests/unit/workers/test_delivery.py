@@ -18,8 +18,12 @@ class Receiver:
 
     def __init__(self, stops_at: object = None) -> None:
         self.told: list[Any] = []
+        self.seen: list[tuple[int, int]] = []
         self.is_stopped = False
         self._stops_at = stops_at
+
+    def preview(self, unit: int, events: Any) -> None:
+        self.seen.append((unit, len(events)))
 
     def receive(self, unit: int, event: Event) -> None:
         self.told.append((unit, event.name if isinstance(event, Call) else event.text))  # type: ignore[union-attr]
@@ -46,6 +50,7 @@ class Deliver(TestCase):
         delivery.end(1)
         delivery.deliver()
         self.assertEqual((receiver.told, delivery.current), ([], 0))
+        self.assertEqual(receiver.seen, [(1, 1)])
         delivery.add(0, [OutputText(1, "a")])
         delivery.add(2, [OutputText(1, "c")])
         delivery.deliver()

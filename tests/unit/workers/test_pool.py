@@ -133,6 +133,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.told: list[Any] = []
+        self.seen: list[tuple[int, int]] = []
         self.notes: list[str] = []
         self.here: list[tuple[int, int]] = []
         self.found: list[Any] = []
@@ -142,6 +143,9 @@ class Receiver:
     @property
     def is_stopped(self) -> bool:
         return bool(self.told) and self.told[-1][1] == self.stops_after
+
+    def preview(self, unit: int, events: Any) -> None:
+        self.seen.append((unit, len(events)))
 
     def receive(self, unit: int, event: Any) -> None:
         self.told.append((unit, event.name, event.test))

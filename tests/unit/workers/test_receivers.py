@@ -6,6 +6,7 @@ import signal
 from typing import Any
 from unittest import TestCase, TestResult, TestSuite, mock
 
+from nose2_aio.cases.outcome_recorder import OutcomeRecorder
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers.messages import Call, SubTest
 from nose2_aio.workers.receivers import PassDetector, ReplayReceiver
@@ -20,6 +21,7 @@ class Passing(TestCase):
 
     def passed(self, *events: Call) -> bool:
         collector = PassDetector()
+        collector.preview(0, events)
         for event in events:
             collector.receive(0, event)
         collector.merge(None)
@@ -56,7 +58,7 @@ class Here(TestCase):
         """It runs in the main process, on nose2's result. Ctrl-C raises KeyboardInterrupt there."""
         unit = Unit([Case("a"), Case("a")], TestSuite(), repetition=2)
         unit.suite.addTests(unit.tests)
-        result, hooks = mock.Mock(), mock.Mock()
+        result, hooks = mock.Mock(), mock.Mock(outcomes=OutcomeRecorder())
         handlers = []
         hooks.begin_unit.side_effect = lambda _: handlers.append(signal.getsignal(signal.SIGINT))
         player = ReplayReceiver(mock.Mock(result=TestResult()), [unit], hooks)

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from unittest import TestCase
 
+from nose2_aio.config.durations_file import Duration
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers.schedule import Schedule, longest_first
 
@@ -197,15 +198,16 @@ class LongestFirst(TestCase):
         units = [Unit([one], None) for one in tests]
         both = Unit([tests[0], tests[0]], None)
         name = tests[0].id().rpartition(".")[0]
-        seconds = {f"{name}.one": 1.0, f"{name}.other": 3.0}
-        self.assertEqual(longest_first(units, seconds), [1, 2, 0])
-        self.assertEqual(longest_first([*units, both], {f"{name}.one": 2.0}), [3, 0, 1, 2])
+        known = {f"{name}.one": Duration(1, 0), f"{name}.other": Duration(3, 3)}
+        self.assertEqual(longest_first(units, known), [1, 2, 0])
+        known = {f"{name}.one": Duration(2, 0)}
+        self.assertEqual(longest_first([*units, both], known), [3, 0, 1, 2])
 
     def test_unknown(self) -> None:
         """Without durations, the order of the suite stays."""
         units = [Unit([Named("one")], None), Unit([object()], None)]
         self.assertEqual(longest_first(units, {}), [0, 1])
-        self.assertEqual(longest_first(units, {"x": 1.0}), [0, 1])
+        self.assertEqual(longest_first(units, {"x": Duration(1, 0)}), [0, 1])
 
 
 class Ended(TestCase):

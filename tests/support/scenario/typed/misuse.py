@@ -38,8 +38,10 @@ aio.timeout("5")  # type: ignore
 aio.timeout(seconds=5)  # type: ignore
 aio.timeout()  # type: ignore
 aio.retries(1.5)  # type: ignore
+aio.exclusive()  # type: ignore
 aio.exclusive(1)  # type: ignore
 aio.exclusive("database", at_most="2")  # type: ignore
+aio.loop()  # type: ignore
 aio.loop(7)  # type: ignore
 aio.loop(stop)  # type: ignore
 aio.loop_scope("suite")  # type: ignore
@@ -62,3 +64,8 @@ class Case(unittest.TestCase):
         await aio.enter_async_context(self, open("file"))  # type: ignore
         await aio.enter_async_context(type(self), stop)  # type: ignore
         await aio.enter_class_async_context(self, stop)  # type: ignore
+
+
+class Typo(aio.TestCase):
+    def test_typo(self) -> None:
+        self.assertEqul(1, 1)  # pyright: ignore  # mypy takes a class like this for Any

@@ -7,6 +7,8 @@ import unittest
 
 import nose2_aio as aio
 
+aio.guard()
+
 ERRORS: tuple[type[aio.AioError], ...] = (
     aio.AbandonedLoopError,
     aio.CheckError,
