@@ -164,9 +164,8 @@ class Standalone:
         place, test = place_of_finding(str(error)), self.adapter.test
         if place is not None:
             return tracebacks.at_line(place.file, place.line, "finding")
-        if test is None:
-            return None
-        return tracebacks.at_definition(nose2_cases.function_and_owner(test)[0])
+        function = None if test is None else nose2_cases.function_and_owner(test)[0]
+        return tracebacks.at_definition(function)
 
     def _tell(self) -> None:
         """Warn of findings that have failed no test, and of notes."""

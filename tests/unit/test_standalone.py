@@ -160,7 +160,7 @@ class Warnings(TestCase):
 
         async def test_wrong(self) -> None: ...
 
-        test_wrong.loop = "nothing"
+        test_wrong.loop = 5
 
     def test_warnings(self) -> None:
         """Findings that only warn, at their lines. A test with several loops runs on the first."""
@@ -169,7 +169,7 @@ class Warnings(TestCase):
             result = result_of(self.Case)
         ((test, text),) = result.errors
         self.assertIn("test_wrong", test.id())
-        self.assertIn("InvalidValueError", text)
+        self.assertIn("loop must be a callable", text)
         self.assertEqual({one.category for one in caught}, {AioWarning})
         self.assertEqual(caught[0].filename, "tests/unit/test_standalone.py")
         finding, loops, left = (str(one.message) for one in caught)
