@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 from unittest import TestCase
 
@@ -38,7 +38,7 @@ from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.reporting import check_results
 from nose2_aio.reporting.outcomes import place_of_finding
 from nose2_aio.run import Run
-from nose2_aio.running import plans
+from nose2_aio.running import plans, process_end
 
 __all__ = ["CLASS_FIXTURES", "Standalone", "current"]
 
@@ -70,6 +70,8 @@ class Standalone:
         self.adapter.tell = self._tell
         wakeup_sources.ignore_foreign_threads()
         self._run.begin(lambda: None, self._run.describe_running)
+        self._will_exit = process_end.will_exit()
+        """True for ``python -m unittest``: its process ends with the run."""
 
     @property
     def adapter(self) -> Adapter:
@@ -80,6 +82,8 @@ class Standalone:
         """Run a test: ``execute`` is unittest's ``run``."""
         case = type(test)
         self._run.interrupts.stop = _stop_of(result)
+        if self._will_exit:
+            self._run.time_limits.on_stuck = partial(self._end_stuck, result)
         with self._stepping_in():
             if case not in self._known:
                 self._run.adapter.definitions.inspect(test)
@@ -155,6 +159,13 @@ class Standalone:
                     f"loop: without nose2, tests run on one loop only, {names[0]}, and not on "
                     f"{', '.join(names[1:])}"
                 )
+
+    def _end_stuck(self, result: Any, error: BaseException, frame: FrameType | None) -> None:
+        """Report a test that nothing can interrupt, and end the process."""
+        self._run.fail_running(result, error, frame)
+        result.printErrors()
+        _runs.clear()  # or their loops would be closed, while the test runs
+        process_end.leave(1)
 
     def _traceback(self, error: BaseException) -> TracebackType | None:
         """Return a traceback with the line of the first finding, or else of the test's definition.

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
-from unittest import TestCase, TestResult, defaultTestLoader, mock
+from unittest import TestCase, TestResult, TextTestResult, defaultTestLoader, mock, runner
 
 import nose2_aio as aio
 from nose2_aio import standalone
 from nose2_aio.cases import adapter
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioWarning, InvalidValueError
+from nose2_aio.running import process_end
 from tests.runs import Project
 
 
@@ -136,6 +139,31 @@ class Mistakes(TestCase):
             "plugin: nobody has awaited it.\n"
             "Make it a fixture of the class, or run 'nose2 --plugin nose2_aio'.\n$",
         )
+
+
+class Stuck(TestCase):
+    """A test that catches every exception."""
+
+    def test_stuck(self) -> None:
+        """Under ``python -m unittest`` its error is printed, and the process ends with status 1."""
+
+        class Case(aio.TestCase):
+            def test(self) -> None:
+                runs.extend(standalone._runs.values())
+                runs[0]._run.time_limits.on_stuck(LookupError("stuck"), sys._getframe())
+
+        runs: list[standalone.Standalone] = []
+        printed = io.StringIO()
+        with (
+            mock.patch.object(process_end, "will_exit", return_value=True),
+            mock.patch.object(process_end, "leave") as leave,
+            mock.patch.dict(standalone._runs, clear=True),
+        ):
+            Case("test").run(TextTestResult(runner._WritelnDecorator(printed), True, 1))
+            self.assertEqual(standalone._runs, {})
+        runs[0].end()
+        leave.assert_called_once_with(1)
+        self.assertIn("LookupError: stuck\n\nIt catches every exception", printed.getvalue())
 
 
 class Warnings(TestCase):
