@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from tests.fork_server import PATIENCE, ForkServer, reset_signals
 
-os.environ.pop("GITHUB_ACTIONS", None)  # there, each run of nose2 would print annotations
+for name in ("GITHUB_ACTIONS", "GITHUB_WORKSPACE", "GITHUB_STEP_SUMMARY"):
+    os.environ.pop(name, None)  # or each run would print annotations
 TOP = Path(__file__).parent.parent
 SCENARIOS = Path(__file__).parent / "support" / "scenario"
 

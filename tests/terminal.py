@@ -69,9 +69,12 @@ class Terminal:
         data = b""
         while True:
             try:
-                data += os.read(self._main, 65536)
-            except OSError:  # all programs on it have ended
+                chunk = os.read(self._main, 65536)
+            except OSError:  # on Linux, all programs on it have ended
                 return
+            if not chunk:  # the same on other systems
+                return
+            data += chunk
             self.output = data.decode(errors="ignore")
             for text in [one for one in actions if one in self.output]:
                 actions.pop(text)()

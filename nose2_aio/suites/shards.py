@@ -27,7 +27,7 @@ from nose2_aio.suites.durations import Estimate, estimates
 from nose2_aio.suites.names import is_load_failure, name_of
 from nose2_aio.suites.sharing import OwnerFinder
 
-__all__ = ["Part", "groups_of", "part_of"]
+__all__ = ["Part", "part_of"]
 
 _TOLERANCE = 20
 """The part of an equal share by which shards may differ, so that work is divided equally."""
@@ -49,7 +49,7 @@ def part_of(
     suite: Any, shard: Shard, settings: Settings, durations: Mapping[str, Duration]
 ) -> Part:
     """Return the tests of a suite that a shard runs, given those of a durations file."""
-    groups = groups_of(suite, settings)
+    groups = _groups_of(suite, settings)
     common = groups.pop("", [])
     names = sorted(groups)
     known = estimates([groups[name] for name in names], durations)
@@ -65,7 +65,7 @@ def part_of(
     )
 
 
-def groups_of(suite: Any, settings: Settings) -> dict[str, list[Any]]:
+def _groups_of(suite: Any, settings: Settings) -> dict[str, list[Any]]:
     """Return the groups of tests that stay together, each by the name of its first test.
 
     The group "" has the tests that report that something could not be loaded.
