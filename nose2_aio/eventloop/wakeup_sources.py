@@ -38,6 +38,8 @@ _THREADS = "/proc/self/task"
 _PROCESS = "/proc/{}/stat"
 _BIRTH = 50e-6
 """Seconds that it takes to start a child process, at least."""
+_XDIST = "execnet"
+"""The package in which pytest-xdist has a thread in each worker: it never wakes a loop."""
 
 
 class ProcessState:
@@ -158,6 +160,8 @@ def _busy_threads(frames: dict[int, FrameType]) -> list[int]:
     for identity, frame in frames.items():
         if identity in process_alarms.threads or executors.is_idle(identity, frame):
             continue
+        if _is_of_xdist(frame):
+            continue
         if _waits_for_another(frame):
             is_waiting = True
         elif identity in executors.abandoned_threads:
@@ -165,6 +169,13 @@ def _busy_threads(frames: dict[int, FrameType]) -> list[int]:
         else:
             busy.append(identity)
     return busy + abandoned if is_waiting else busy
+
+
+def _is_of_xdist(frame: FrameType | None) -> bool:
+    """Return True if a thread belongs to pytest-xdist."""
+    while frame is not None and locations.package_of(frame) != _XDIST:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _waits_for_another(frame: FrameType) -> bool:

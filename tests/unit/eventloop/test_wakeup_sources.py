@@ -58,6 +58,18 @@ class WakeupSources(TestCase):
             self.assertFalse(_can_wake())
         self.assertTrue(executors._has_job(0))
 
+    def test_xdist(self) -> None:
+        """The thread of a worker of pytest-xdist, which reads from its main process, can't."""
+        gate = threading.Lock()
+        gate.acquire()
+        names = {"__name__": "execnet.gateway_base", "gate": gate}
+        exec("def read(): gate.acquire()", names)
+        thread = threading.Thread(target=names["read"])
+        thread.start()
+        self.assertFalse(_can_wake())
+        gate.release()
+        thread.join()
+
     def test_no_children(self) -> None:
         """It does not look for child processes again before one could have been started."""
         with (
