@@ -16,7 +16,7 @@ from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases
 from nose2_aio.errors import AioError, CheckError, UnsentError
-from nose2_aio.introspection import locations
+from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.reporting.outcomes import (
     FAILED,
     FINDING,
@@ -128,7 +128,7 @@ def _message(event: Any) -> str:
     if event is None or event.exc_info is None:
         return str(getattr(event, "reason", None) or "")
     kind, error, _ = event.exc_info
-    text = _words(event.exc_info).removeprefix(_OURS)
+    text = _words(error).removeprefix(_OURS)
     lines = [line for line in text.splitlines() if line.strip()]
     if lines[1:2] == [_TRACEBACK]:
         return lines[-1]
@@ -137,19 +137,13 @@ def _message(event: Any) -> str:
         return f"{kind.__name__}: {verdict}"
     if lines[0].endswith(":") and lines[1:]:  # such as that of a `CheckError`
         return f"{kind.__name__}: {FINDING.sub('', lines[1].strip())}"
-    inner = error
-    while isinstance(inner, BaseExceptionGroup):
-        inner = inner.exceptions[0]
-    cause = f": {_words((type(inner), inner, None))}".partition("\n")[0]
-    return lines[0] if inner is error else f"{lines[0]}{cause}"
+    return lines[0]
 
 
-def _words(exc_info: Any) -> str:
+def _words(error: BaseException) -> str:
     """Return an error with its type, without its traceback."""
-    kind, error, _ = exc_info
-    if isinstance(error, UnsentError):  # the text of another error
-        return str(error)
-    return "".join(traceback.format_exception_only(kind, error)).strip()
+    is_sent = isinstance(error, UnsentError)  # the text of another error
+    return str(error) if is_sent else tracebacks.in_words(error)
 
 
 def _place_of_failure(event: Any) -> Place | None:
@@ -164,7 +158,7 @@ def _place_of_failure(event: Any) -> Place | None:
     is_text = isinstance(frames, str)
     text = frames if is_text else "".join(traceback.format_exception(kind, error, frames))
     is_group = issubclass(kind, BaseExceptionGroup)
-    head = "" if is_group else text.rpartition(_words(event.exc_info))[0]
+    head = "" if is_group else text.rpartition(_words(error))[0]
     found = place_in(head) or place_in(text)
     is_finding = found is None and issubclass(kind, CheckError)  # it has no traceback
     return place_of_finding(str(error)) if is_finding else found

@@ -1,24 +1,30 @@
 """The tasks, jobs and callbacks that have ended on a loop: often one of them is why it hangs.
 
 Only the last ones are kept, and of an error only its text. An exception or a frame would keep
-objects of the user alive.
+objects of the user alive. A task that has ended no longer knows at which line it has returned. So
+the coroutine functions of tasks are monitored; without that (`monitoring`), nothing is known.
 """
 
 from __future__ import annotations
 
+from asyncio import Task
 from collections import deque
 from collections.abc import Iterator
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from nose2_aio.introspection import locations, tracebacks
+from nose2_aio.introspection import locations, monitoring, tracebacks
 
-__all__ = ["Ending", "Endings"]
+__all__ = ["Ending", "Endings", "take_return", "watch_return"]
 
 _MAX = 8
 """How many failed ones are kept, and how many others."""
 _MAX_TEXT = 200
 """How many characters of an error message are kept."""
+_MAX_RETURNS = 1000
+"""How many lines are kept. Those of tasks that nobody asks for are forgotten then."""
+_returned: dict[int, tuple[CodeType, int]] = {}
+"""The code and the line where a task has returned, by the identity of the task."""
 
 
 class Ending(NamedTuple):
@@ -96,3 +102,21 @@ def _text(error: BaseException) -> str:
     place = tracebacks.innermost_line(error)
     text = f"{type(error).__name__}{': ' if message else ''}{message}"
     return f"{text}, {place}" if place else text
+
+
+def watch_return(coroutine: Any) -> None:
+    """Note where a coroutine returns, if it is that of a task."""
+    monitoring.at_return(getattr(coroutine, "cr_code", None), _note_return, is_first=True)
+
+
+def take_return(task: Any) -> tuple[CodeType, int] | None:
+    """Return the code and the line where a task has returned, and forget it; None: not known."""
+    return _returned.pop(id(task), None)
+
+
+def _note_return(frame: FrameType, _: Any) -> None:
+    task = monitoring.current_task()
+    if isinstance(task, Task) and getattr(task.get_coro(), "cr_frame", None) is frame:
+        if len(_returned) >= _MAX_RETURNS:
+            _returned.clear()
+        _returned[id(task)] = frame.f_code, frame.f_lineno

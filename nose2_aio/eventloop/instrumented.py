@@ -28,14 +28,14 @@ from typing import Any, cast
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import LoopError
-from nose2_aio.eventloop import asyncio_log, executors, jobs, wakeup_sources
+from nose2_aio.eventloop import asyncio_log, endings, executors, jobs, wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.selector import InstrumentedSelector
 from nose2_aio.eventloop.state import LoopState, name_of_coroutine
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitTimes
-from nose2_aio.introspection import locations, returns
+from nose2_aio.introspection import locations
 from nose2_aio.introspection.await_chains import Line
 from nose2_aio.introspection.locations import Origin
 
@@ -87,7 +87,7 @@ class InstrumentedMixin:
 
     def create_task(self, coro: Any, **options: Any) -> Task[Any]:
         """Create a task, with the user's task factory if there is one."""
-        returns.watch(coro)
+        endings.watch_return(coro)
         task: Task[Any] = super().create_task(coro, **options)  # type: ignore[misc]
         _hide_our_frame(task)
         loop_state = self.__nose2_aio__

@@ -17,12 +17,12 @@ from unittest import _log
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.eventloop.alarms import Overrun
-from nose2_aio.eventloop.endings import Endings
+from nose2_aio.eventloop.endings import Endings, take_return
 from nose2_aio.eventloop.executors import Executor
 from nose2_aio.eventloop.problems import DeletedTask, HandlerCall, Problems, current_problems
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitTimes
-from nose2_aio.introspection import holders, locations, returns
+from nose2_aio.introspection import holders, locations
 from nose2_aio.introspection.locations import Origin
 
 __all__ = ["CreatedObject", "LoopState", "name_of_coroutine", "silence_interrupted"]
@@ -174,7 +174,7 @@ class LoopState:
             how = "was cancelled"
             noted.others.append((now, problems, what, name, ""))
         else:
-            noted.others.append((now, problems, what, name, None, returns.take(future)))
+            noted.others.append((now, problems, what, name, None, take_return(future)))
             return
         user = holders.user_of(future)
         if user is not None:

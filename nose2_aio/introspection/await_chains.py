@@ -29,7 +29,6 @@ __all__ = [
     "frames",
     "innermost",
     "innermost_of_frame",
-    "innermost_of_task",
     "is_hidden",
     "of_frame",
     "of_task",
@@ -84,11 +83,6 @@ def innermost(entries: Iterable[tuple[FrameType, int]]) -> Line | None:
 def innermost_of_frame(frame: FrameType | None) -> Line | None:
     """Return the innermost line of a running stack, given its innermost frame."""
     return innermost(reversed(_entries(frame)))
-
-
-def innermost_of_task(task: Task[Any]) -> Line | None:
-    """Return the innermost line where a suspended task awaits."""
-    return innermost((frame, frame.f_lineno) for frame in shown(task))
 
 
 def _entries(frame: FrameType | None) -> list[tuple[FrameType, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import traceback
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ __all__ = [
     "at_line",
     "entries",
     "has_line_of",
+    "in_words",
     "innermost_line",
     "innermost_place",
     "of_stack",
@@ -58,6 +60,16 @@ def reported_with(error: BaseException) -> Iterator[BaseException]:
         pending += [other for other in (one.__cause__, one.__context__) if other is not None]
         if isinstance(one, BaseExceptionGroup):
             pending += one.exceptions
+
+
+def in_words(error: BaseException) -> str:
+    """Return the type and the message of an error; of a group, also of the first error in it."""
+    inner = error
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    head, newline, rest = "".join(traceback.format_exception_only(error)).strip().partition("\n")
+    cause = f": {in_words(inner)}".partition("\n")[0] if inner is not error else ""
+    return f"{head}{cause}{newline}{rest}"
 
 
 def of_stack(frame: FrameType | None) -> TracebackType | None:

@@ -111,7 +111,7 @@ def _named(tasks: LoopTasks, task: Task[Any]) -> str:
 
 def place_of(task: Task[Any]) -> str:
     """Return the innermost line of the user's where a task waits, or else the innermost line."""
-    line = await_chains.innermost_of_task(task)
+    line = await_chains.innermost((one, one.f_lineno) for one in await_chains.shown(task))
     return "" if line is None else line.place
 
 

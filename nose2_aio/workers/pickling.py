@@ -9,13 +9,12 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
-import traceback
 from typing import Any
 from unittest import TestCase
 
 from nose2_aio.cases import unittest_internals
 from nose2_aio.errors import UnsentError
-from nose2_aio.introspection import locations
+from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.workers.messages import Error, PickledValue, SubTest
 
 __all__ = [
@@ -41,7 +40,9 @@ def portable(exc_info: Any) -> Any:
     try:
         pickle.loads(pickle.dumps((kind, error)))  # noqa: S301 -- our own
     except Exception as reason:
-        said = UnsentError(f"{_text(error)}\n\n{_UNSENT.format(_text(reason))}")
+        said = UnsentError(
+            f"{tracebacks.in_words(error)}\n\n{_UNSENT.format(tracebacks.in_words(reason))}"
+        )
         return UnsentError, said, frames
     return exc_info
 
@@ -50,7 +51,7 @@ def pickle_error(exc_info: Any, printed: str) -> Error:
     """Return a ``sys.exc_info()`` as a message. ``printed`` is what nose2 prints for it."""
     kind, error, _ = exc_info
     kinds = tuple(filter(None, map(_pickled, kind.__mro__)))
-    return Error(kinds, PickledValue(_pickled(error), _text(error)), printed)
+    return Error(kinds, PickledValue(_pickled(error), tracebacks.in_words(error)), printed)
 
 
 def load_error(error: Error) -> tuple[type[BaseException], BaseException, str]:
@@ -133,7 +134,3 @@ def _loaded(data: bytes) -> Any:
 def _loaded_or_text(value: PickledValue) -> Any:
     found = _loaded(value.data)
     return _TextOnly(value.text) if found is None and value.text != "None" else found
-
-
-def _text(error: BaseException) -> str:
-    return "".join(traceback.format_exception_only(error)).rstrip()

@@ -1,4 +1,4 @@
-"""nose2_aio.introspection.returns
+"""nose2_aio.eventloop.endings: where tasks have returned
 
 Nothing is traced while Python calls such a function, also not by coverage. So it is called here.
 """
@@ -10,7 +10,8 @@ import sys
 from typing import Any
 from unittest import IsolatedAsyncioTestCase
 
-from nose2_aio.introspection import monitoring, returns
+from nose2_aio.eventloop import endings
+from nose2_aio.introspection import monitoring
 
 
 class Returns(IsolatedAsyncioTestCase):
@@ -20,36 +21,38 @@ class Returns(IsolatedAsyncioTestCase):
         """It is the line of the ``return`` of the task's own coroutine."""
 
         async def inner() -> None:
-            returns._note(sys._getframe(), None)
+            endings._note_return(sys._getframe(), None)
 
         async def outer() -> int:
             await inner()
-            returns._note(sys._getframe(), None)
+            endings._note_return(sys._getframe(), None)
             return 1
 
         task = asyncio.Task(outer())  # no loop of ours asks for its line
         await task
         code = outer.__code__
-        self.assertEqual(returns.take(task), (code, code.co_firstlineno + 2))
-        self.assertIsNone(returns.take(task))
+        self.assertEqual(endings.take_return(task), (code, code.co_firstlineno + 2))
+        self.assertIsNone(endings.take_return(task))
 
     async def test_outside(self) -> None:
         """Outside of a task nothing is noted."""
-        before = dict(returns._returned)
-        await asyncio.to_thread(returns._note, sys._getframe(), None)
-        self.assertEqual(returns._returned, before)
+        before = dict(endings._returned)
+        await asyncio.to_thread(endings._note_return, sys._getframe(), None)
+        self.assertEqual(endings._returned, before)
 
     async def test_many(self) -> None:
         """Lines that nobody asks for are forgotten."""
 
         async def note() -> None:
-            returns._note(sys._getframe(), None)
+            endings._note_return(sys._getframe(), None)
 
-        returns._returned.update((-number, (note.__code__, 1)) for number in range(returns._MAX))
+        endings._returned.update(
+            (-number, (note.__code__, 1)) for number in range(endings._MAX_RETURNS)
+        )
         task = asyncio.Task(note())
         await task
-        self.assertLess(len(returns._returned), returns._MAX)
-        self.assertIsNotNone(returns.take(task))
+        self.assertLess(len(endings._returned), endings._MAX_RETURNS)
+        self.assertIsNotNone(endings.take_return(task))
 
     async def test_watched(self) -> None:
         """The functions of coroutines are monitored, once each."""
@@ -58,7 +61,7 @@ class Returns(IsolatedAsyncioTestCase):
 
         coroutines: list[Any] = [function(), function()]
         for one in coroutines:
-            returns.watch(one)
+            endings.watch_return(one)
             one.close()
-        returns.watch(None)
-        self.assertIs(monitoring._returns[id(function.__code__)], returns._note)
+        endings.watch_return(None)
+        self.assertIs(monitoring._returns[id(function.__code__)], endings._note_return)
