@@ -544,6 +544,9 @@ class Reordered(TestCase):
             self.assertEqual((told.count("class"), told.count("module")), (1, 1))
             self.assertEqual((result.testsRun, result.errors), (3, []))
             told.clear()
+        [unit] = units.split(TestSuite([Adds("sync")]), settings.resolve({"loop-scope": "run"}, {}))
+        unit.suite.run(TestResult())
+        self.assertEqual(told, ["class", "module"])
 
     def test_whole(self) -> None:
         """Layers and suites of the user's stay whole."""
