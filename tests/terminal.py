@@ -15,6 +15,18 @@ from pathlib import Path
 
 from tests.runs import TOP
 
+
+def has_terminals() -> bool:
+    """Return True if this machine has pseudo-terminals. A container may have none."""
+    try:
+        found = pty.openpty()
+    except OSError:
+        return False
+    for one in found:
+        os.close(one)
+    return True
+
+
 _NOSE2 = (sys.executable, "-m", "nose2", "--no-user-config", "--plugin", "nose2_aio")
 
 

@@ -19,6 +19,7 @@ class Case(unittest.TestCase):
         print(sorted(sys.modules), warnings.filters, logging.root.handlers, sys.meta_path)
         print(sorted(set(vars(__main__)) - {"__annotations__"}), __main__.__file__)
         print(sys.stdin, sys.stdout, sys.stderr, sorted(os.listdir("/proc/self/fd")))
+        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
         print(sorted(os.environ.items()), threading.active_count(), gc.get_threshold())
         print([signal.getsignal(one) for one in signals])
     def test_interrupt(self):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from unittest import TestCase
+from unittest import TestCase, skipUnless
 
 from tests.runs import Project
-from tests.terminal import Terminal
+from tests.terminal import Terminal, has_terminals
 
 CODE = """
 import asyncio
@@ -47,6 +47,7 @@ def project(case: TestCase, **files: str) -> Project:
     return Project(case, tqdm="raise ImportError", **files)
 
 
+@skipUnless(has_terminals(), "there are no pseudo-terminals")
 class Shown(TestCase):
     """What a terminal shows."""
 

@@ -562,8 +562,8 @@ class Hypothesis(TestCase):
         self.assertEqual(len(run.reports), 4)
         self.assertRegex(run.output, r"(?m)^Hypothesis ran it with number=-?\d+$")
         self.assertIn("always and only run by failing test cases:\n", run.output)
-        self.assertNotIn("/nose2_aio/", run.output)
-        self.assertNotIn("async_case", run.output)
+        self.assertNotIn("/nose2_aio/", "".join(run.reports))  # asyncio's log may name slow tasks
+        self.assertNotIn("async_case", "".join(run.reports))
 
     def test_limits(self) -> None:
         """A time limit or a deadlock ends the test at once, with the example that ran."""

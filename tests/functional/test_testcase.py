@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from unittest import TestCase
 
-from tests.runs import Project, Run, signalled
+from tests.runs import STARTS_SKIPPED, Project, Run, signalled
 
 SUITE = """
 import asyncio
@@ -119,6 +119,8 @@ class Runners(TestCase):
     def test_outcomes(self) -> None:
         """Outcomes, and calls of fixtures in their order, are equal everywhere."""
         project = Project(self, test_it=SUITE)
+        if not STARTS_SKIPPED:
+            project.write("test_it.py", SUITE.replace("test_skipped", "skipped"))
         expected = project.nose2("-v")
         self.assertEqual(outcomes(expected)["test_it.Case.test_limit"], "ERROR")
         self.assertEqual(len(calls(expected)), 21, expected.output)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-import sys
 from pathlib import Path
-from unittest import TestCase, mock, skipIf
+from unittest import TestCase, mock, skipUnless
 
 from nose2_aio.reporting.live_line import LiveLine, terminal_of
+from tests.terminal import has_terminals
 
 
-@skipIf(sys.platform == "win32", "there are no pseudo-terminals")
+@skipUnless(has_terminals(), "there are no pseudo-terminals")
 class Line(TestCase):
     """The line on a terminal."""
 
@@ -115,7 +115,7 @@ class Line(TestCase):
 class Terminals(TestCase):
     """Which streams are terminals."""
 
-    @skipIf(sys.platform == "win32", "there are no pseudo-terminals")
+    @skipUnless(has_terminals(), "there are no pseudo-terminals")
     def test_terminals(self) -> None:
         """A stream needs a file descriptor, and that must be one of a terminal."""
         main, side = os.openpty()
