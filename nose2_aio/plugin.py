@@ -207,6 +207,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             event.suite, self.settings, self.session, is_main=not is_worker
         )
         self._test_run.part = self._test_run.part or part
+        self._test_run.planned = event.suite.countTestCases()  # with -N, nobody else counts them
         lines += arrangement.order_note(self.settings) * (self.session.verbosity > 0)
         for plugin in () if is_worker else self._plugins(_REPORTER):
             for line in lines:

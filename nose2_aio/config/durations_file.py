@@ -8,6 +8,7 @@ after the other.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,7 +60,9 @@ def read(path: str) -> dict[str, Duration]:
         if line and not line.startswith("#"):
             try:
                 name, seconds, waiting = line.rsplit("\t", 2)
-                found[name] = Duration(float(seconds), float(waiting))
+                found[name] = one = Duration(float(seconds), float(waiting))
+                if not 0 <= one.waiting <= one.seconds < math.inf:
+                    raise ValueError
             except ValueError:
                 raise ValueError(f"{line!r} is not a line of a durations file") from None
     return found

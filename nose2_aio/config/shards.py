@@ -63,7 +63,7 @@ SYSTEMS = (
 
 def parse(text: str, *, name: str, place: str) -> Shard:
     """Return the shard for ``I/N``; raise `InvalidValueError` for any other text."""
-    match = re.fullmatch(r"\s*(\d+)/(\d+)\s*", text, re.ASCII)
+    match = re.fullmatch(r"\s*(\d{1,6})/(\d{1,6})\s*", text, re.ASCII)
     if match is not None:
         found = Shard(int(match[1]), int(match[2]))
         if 1 <= found.number <= found.count:
@@ -80,10 +80,12 @@ def from_environment(variables: Mapping[str, str], place: str) -> Shard | None:
     Raises `InvalidValueError` if only one of its two variables is set, or if one is not valid:
     each of the jobs would run all tests. ``place`` is the place of the setting, for messages.
     """
+    only = None
     for system in SYSTEMS:
         index, total = variables.get(system.index), variables.get(system.total)
-        if total == "1":
-            return Shard(1, 1)
+        if index is None and total == "1":
+            only = Shard(1, 1)
+            continue
         if index is not None and total is not None:
             return _numbered(system, index, total, place)
         if (index, total) != (None, None):
@@ -93,12 +95,12 @@ def from_environment(variables: Mapping[str, str], place: str) -> Shard | None:
                 f"shards: {system.name} sets {known} and {missing}, but here {missing} is not set "
                 f"({place})"
             )
-    return None
+    return only
 
 
 def _numbered(system: _System, index: str, total: str, place: str) -> Shard:
     """Return the shard for the texts of both variables of a system."""
-    if re.fullmatch(r"\d+ \d+", f"{index} {total}", re.ASCII):
+    if re.fullmatch(r"\d{1,6} \d{1,6}", f"{index} {total}", re.ASCII):
         found = Shard(int(index) - system.first + 1, int(total))
         if 1 <= found.number <= found.count:
             return found

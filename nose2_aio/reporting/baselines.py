@@ -7,7 +7,10 @@ findings of fixtures, and of tests that are gone, can only be stale if all tests
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -122,12 +125,15 @@ class Baseline(Listener):
         if name in self._passes:
             return self._passes[name]
         below = [passed for one, passed in self._passes.items() if one.startswith(f"{name}.")]
-        return not is_partial and all(below)
+        return not is_partial and all(below) and not _is_elsewhere(name)
 
     def _write(self, stale: Counter[str]) -> str:
         """Write the file, and say what has changed."""
         written = (self._known - stale) | self.found
-        baseline_file.write(self._path, written.elements())
+        try:
+            baseline_file.write(self._path, written.elements())
+        except OSError as error:
+            return f"{self._shown} could not be written: {error}"
         if self._is_new:
             return f"wrote {_findings(written)} to {self._shown}"
         added = (written - self._known).total()
@@ -140,6 +146,18 @@ class Baseline(Listener):
             f"{self._shown} has {_findings(self._known)}: {hidden} found again and not reported, "
             f"{stale.total()} stale"
         )
+
+
+def _is_elsewhere(name: str) -> bool:
+    """Return True if a name is in a module that exists, but wasn't loaded for this run."""
+    module = ""
+    for part in name.split("."):
+        module = f"{module}.{part}".lstrip(".")
+        if module not in sys.modules:
+            with contextlib.suppress(ImportError, ValueError):
+                return importlib.util.find_spec(module) is not None
+            return False
+    return False
 
 
 def _findings(lines: Counter[str]) -> str:

@@ -49,11 +49,13 @@ def begin(suite: Any, settings: Settings, session: Any, *, is_main: bool) -> Arr
     ``is_main`` is False in a spawned worker: the main process does what is done once for a run.
     """
     failed = LastFailed(session.topLevelDir or session.startDir)
+    lines = []
     if is_main:
         failed.begin(session.hooks)
         if settings.shards == "auto":
-            bazel.begin(session)
-    return arranged(suite, settings, failed)
+            lines = bazel.begin(session)
+    found = arranged(suite, settings, failed)
+    return found._replace(lines=[*lines, *found.lines])
 
 
 def arranged(suite: Any, settings: Settings, failed: LastFailed) -> Arrangement:
@@ -65,7 +67,7 @@ def arranged(suite: Any, settings: Settings, failed: LastFailed) -> Arrangement:
         if filtered is not None:
             suite, part = _with(suite, filtered[0]), "its tests were selected by Bazel"
             lines.append(filtered[1])
-        if settings.shard is None:
+        elif settings.shard is None:
             lines.append("shards = auto, but no CI system has set its variables: all tests run")
     if settings.shard is not None:
         tests, found = _part(suite, settings.shard, settings)

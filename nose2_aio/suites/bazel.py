@@ -40,19 +40,24 @@ class _PrematureExit:
         self._path.unlink(missing_ok=True)
 
 
-def begin(session: Any) -> None:
-    """Do what Bazel asks for at the begin of a run, in the main process."""
+def begin(session: Any) -> list[str]:
+    """Do what Bazel asks for at the begin of a run; return lines on what could not be done."""
     status, exit_file, report = (
         os.environ.get(name)
         for name in ("TEST_SHARD_STATUS_FILE", "TEST_PREMATURE_EXIT_FILE", "XML_OUTPUT_FILE")
     )
-    if status:
-        Path(status).touch()
-    if exit_file:
-        session.hooks.register("afterTestRun", _PrematureExit(exit_file))
+    lines = []
+    try:
+        if status:
+            Path(status).touch()
+        if exit_file:
+            session.hooks.register("afterTestRun", _PrematureExit(exit_file))
+    except OSError as error:
+        lines.append(f"shards: a file of Bazel could not be written: {error}")
     for plugin in session.plugins if report else ():
         if type(plugin).__module__ == _JUNIT:
             plugin.path = report
+    return lines
 
 
 def filtered(tests: Iterable[Any]) -> tuple[list[Any], str] | None:
@@ -64,7 +69,7 @@ def filtered(tests: Iterable[Any]) -> tuple[list[Any], str] | None:
     if not words:
         return None
     every = list(tests)
-    patterns = [f"*.{word}.*" for word in words]
+    patterns = [f"*.{word}[.:]*" for word in words]  # ":" is before the number of a parameter
     found = [
         test
         for test in every

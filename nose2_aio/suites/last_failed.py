@@ -34,7 +34,7 @@ class LastFailed:
         self._file = Path(folder or "", ".nose2_aio", "failed.txt").absolute()
         try:
             self._names = set(self._file.read_text("utf-8").splitlines())
-        except OSError:
+        except (OSError, UnicodeDecodeError):
             self._names = set()
         self._selected = self._names | set(map(base_name, self._names))
         self._ended: set[str] = set()

@@ -16,6 +16,7 @@ may have loaded it.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -109,9 +110,16 @@ def _divided(names: Sequence[str], lengths: Sequence[Estimate], count: int) -> l
 def _mark(groups: Mapping[str, list[Any]], parts: Sequence[Sequence[str]]) -> str:
     """Return a short hash of the names of all tests in all parts."""
     lines = [
-        " ".join(sorted(name_of(test) for name in part for test in groups[name])) for part in parts
+        " ".join(sorted(_identity(test) for name in part for test in groups[name]))
+        for part in parts
     ]
     return _hash("\n".join(lines)).hex()[:6]
+
+
+def _identity(test: Any) -> str:
+    """Return the name of a test with its parameters, without the addresses of objects."""
+    name = test.id() if hasattr(test, "id") else name_of(test)
+    return re.sub(r"\b0x[0-9A-Fa-f]+", "0x", str(name))
 
 
 def _hash(name: str) -> bytes:

@@ -7,6 +7,7 @@ a category for flaky tests.
 
 from __future__ import annotations
 
+import multiprocessing
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ __all__ = ["Failure", "Failures", "complete_junit", "move_to_category", "retry"]
 _CATEGORY = "flaky"
 _NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """The characters that XML can't have."""
+_NOT_IN_MP = "retries: with -N, no failed test is run again: use --aio-workers=N in its place"
 _MOST = 20
 """How many of the tests that ran at the same time are shown."""
 
@@ -111,6 +113,8 @@ def retry(
     for failure in failures:
         most = max_retries(failure.test, settings)
         count += most > 0
+        if most and multiprocessing.current_process().daemon:
+            return _NOT_IN_MP
         while failure.tries <= most and not failure.flaky:
             has_passed = run_alone(failure.test)
             if has_passed is None:

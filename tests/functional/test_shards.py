@@ -168,9 +168,12 @@ class Shards(TestCase):
             self.assertNotIn("TESTBRIDGE", run.output)
             self.assertGreater(run.ran, 5)
             self.assertTrue(pathlib.Path(self.project.folder, "nose2-junit.xml").exists())
-        with mock.patch.dict(os.environ, {"TESTBRIDGE_TEST_ONLY": "nothing"}):
+        lost = dict.fromkeys(files, "nowhere/file")
+        with mock.patch.dict(os.environ, {"TESTBRIDGE_TEST_ONLY": "nothing", **lost}):
             run = self.project.nose2("--aio-shards=auto", "test_it")
         self.assertIn("TESTBRIDGE_TEST_ONLY: 0 of 11 tests", run.output)
+        self.assertIn("shards: a file of Bazel could not be written: ", run.output)
+        self.assertNotIn("all tests run", run.output)
         self.assertEqual((run.ran, run.returncode), (0, 0))
 
 

@@ -46,7 +46,16 @@ class Files(TestCase):
     def test_refused(self) -> None:
         """A file of another format is refused, and a folder."""
         self.path.parent.mkdir()
-        for text in ("test", "test\t1", "test\tfast\t1", "test\t1\tx", "{}"):
+        for text in (
+            "test",
+            "test\t1",
+            "test\tfast\t1",
+            "test\t1\tx",
+            "a\tnan\t0",
+            "a\tinf\t0",
+            "a\t1\t2",
+            "{}",
+        ):
             self.path.write_text(text)
             with self.assertRaises(InvalidValueError) as caught:
                 durations_file.check_path(str(self.path), name="durations-file", place="here")

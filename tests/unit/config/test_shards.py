@@ -21,7 +21,20 @@ class Given(TestCase):
     def test_invalid(self) -> None:
         """Any other text is refused."""
         rule = "shard must be I/N, two whole numbers with 1 <= I <= N, such as 2/4, got"
-        for text in ("0/4", "5/4", "1/0", "0/0", "x", "", "2", "-1/4", "1/2/3", "1 of 2", "²/4"):
+        for text in (
+            "0/4",
+            "5/4",
+            "1/0",
+            "0/0",
+            "x",
+            "",
+            "2",
+            "-1/4",
+            "1/2/3",
+            "1 of 2",
+            "²/4",
+            "1/9999999",
+        ):
             with self.subTest(text), self.assertRaises(InvalidValueError) as caught:
                 shards.parse(text, name="shard", place="here")
             self.assertEqual(str(caught.exception), f"{rule} {text!r} (here)")
@@ -46,7 +59,13 @@ class FromEnvironment(TestCase):
                     found = shards.from_environment(variables, "here")
                     self.assertEqual(found, Shard(number, 3))
             self.assertEqual(shards.from_environment({total: "1"}, ""), Shard(1, 1))
-            outside = ([index, str(first - 1)], [index, str(first + 3)], [index, "x"], [total, "0"])
+            outside = (
+                [index, str(first - 1)],
+                [index, str(first + 3)],
+                [index, "x"],
+                [total, "0"],
+                [total, "9" * 7],
+            )
             for name, text in outside:
                 variables = {index: "1", total: "3", name: text}
                 with self.subTest(variables), self.assertRaises(InvalidValueError) as caught:
@@ -60,6 +79,13 @@ class FromEnvironment(TestCase):
     def test_none(self) -> None:
         """Without these variables there are no shards."""
         self.assertIsNone(shards.from_environment({"CI": "true"}, "here"))
+
+    def test_only(self) -> None:
+        """GitLab and Azure count their jobs also where there is one. Another system wins then."""
+        variables = {"CI_NODE_TOTAL": "1", "CIRCLE_NODE_INDEX": "1", "CIRCLE_NODE_TOTAL": "4"}
+        self.assertEqual(shards.from_environment(variables, ""), Shard(2, 4))
+        with self.assertRaises(InvalidValueError):
+            shards.from_environment({"CI_NODE_INDEX": "3", "CI_NODE_TOTAL": "1"}, "")
 
     def test_half(self) -> None:
         """One variable without the other is a mistake."""

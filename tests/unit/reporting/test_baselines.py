@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from typing import Any
-from unittest import TestCase
+from unittest import TestCase, mock
 
 from nose2_aio.cases import unittest_internals
 from nose2_aio.config.settings import Settings
@@ -92,6 +92,27 @@ class Baselines(TestCase):
                 self.assertIs(is_partial, planned > len(ended) or has_gap)
                 self.baseline(*ended, is_updated=True).report("", planned)
                 self.assertEqual(self.names(), [] if is_stale else [known])
+
+    def test_elsewhere(self) -> None:
+        """A finding of a module that exists and was not loaded stays."""
+        for name, is_stale in (
+            ("lib2to3x.A.a", True),
+            ("antigravity.A.a", False),
+            ("unittest.antigravity.A.a", True),
+            (f"{__name__}.A.a", True),
+            ("..A", True),
+        ):
+            with self.subTest(name):
+                self.known(name)
+                lines = self.baseline(("m.A.a", "passed")).report("", 1)
+                self.assertIn(f"{int(is_stale)} stale", lines[0])
+
+    def test_unwritable(self) -> None:
+        """If the file can't be written, a line says so."""
+        self.known("a")
+        with mock.patch.object(Path, "write_text", side_effect=OSError("full")):
+            lines = self.baseline(("a", "passed"), is_updated=True).report("", 1)
+        self.assertRegex(lines[0], r"^baseline: \S+ could not be written: full$")
 
     def test_ignored(self) -> None:
         """A check that is off finds nothing, so its findings are not stale."""

@@ -57,6 +57,13 @@ class Names(TestCase):
             Path(self.folder, ".nose2_aio", "failed.txt").unlink()
         self.assertEqual(self.has(Case("b"))[1], False)
 
+    def test_not_text(self) -> None:
+        """A file that is no text counts as empty."""
+        folder = Path(self.folder, ".nose2_aio")
+        folder.mkdir()
+        (folder / "failed.txt").write_bytes(b"\xff\n")
+        self.assertFalse(LastFailed(self.folder).has(Case("a")))
+
     def test_removed(self) -> None:
         """A name is removed once a test of it has ended without a failure, on whatever loop."""
         case = f"{__name__}.Case"

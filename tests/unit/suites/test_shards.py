@@ -205,6 +205,16 @@ class Estimates(TestCase):
         known = {f"{name}[asyncio]": 1.0, f"{name}[uvloop]": 2.0}
         self.assertEqual(self.seconds([[Case("a")]], known), [3])
 
+    def test_mark(self) -> None:
+        """The mark differs if a parameter does, but not for another address of an object."""
+
+        def mark(text: str) -> str:
+            test = mock.Mock(id=lambda: f"test:1\n{text}", spec=["id"])
+            return shards.part_of(TestSuite([test]), Shard(1, 2), settings.Settings(), {}).mark
+
+        self.assertNotEqual(mark("5"), mark("6"))
+        self.assertEqual(mark("<object at 0x7f00>"), mark("<object at 0x7f16>"))
+
     def test_names(self) -> None:
         """A name has one line. Something else than a test has the name of its class."""
         test = mock.Mock(id=lambda: "test:1\n5, 6")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
-from unittest import TestCase
+from unittest import TestCase, mock
 from xml.etree import ElementTree as ET
 
 import nose2_aio as aio
@@ -118,6 +118,13 @@ class Again(TestCase):
         """If no test runs again, there is no line."""
         failure, line = self.retried(name="never")
         self.assertEqual((failure.tries, line), (1, ""))
+
+    def test_daemon(self) -> None:
+        """A process of nose2's -N can't start another one."""
+        with mock.patch("multiprocessing.current_process", return_value=mock.Mock(daemon=True)):
+            failure, line = self.retried(True)
+        self.assertEqual((failure.tries, failure.flaky), (1, ""))
+        self.assertIn("use --aio-workers=N", line)
 
     def test_several(self) -> None:
         """The line counts the tests."""
