@@ -458,9 +458,14 @@ class Overriding(TestCase):
                     method()
                 async def setUp(self): ...
                 def test(self): ...
+
+            class CallsThemToo(Case):
+                def _callSetUp(self):
+                    self.setUp().close()
             """,
         )
-        run = project.nose2()
+        run = project.nose2("-v")
+        self.assertEqual(run.outcomes["test_it.CallsThemToo.test"], "ok")
         self.assertIn(
             "setUp, test_it.py:6: Case overrides _callTestMethod to call its tests by itself",
             run.output,
