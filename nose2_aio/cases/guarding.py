@@ -38,9 +38,12 @@ def guard() -> None:
 
         aio.guard()
 
+    It holds for all tests that run after the call, until the process ends. So make sure that Python
+    imports this file: ``python -m unittest discover -s tests`` does that only with ``-t .``.
+
     Without it, unittest, pytest and IDEs call such a test, drop the coroutine, and report success.
     Tests that the plugin, `TestCase` or another library runs are not changed. It can be called
-    several times. It holds until the process ends.
+    several times.
     """
     before = TestCase.run
     if hasattr(before, _MARK):
