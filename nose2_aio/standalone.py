@@ -2,6 +2,7 @@
 
 1. The first test or class fixture begins it. Its settings are read then. It ends with the process.
 2. It steps in only while one of its tests or fixtures runs, so that it can't disturb other tests.
+   But its handlers of SIGTERM and SIGQUIT stay until the process ends.
 3. A test may run a suite by itself. That suite has a run of its own, which ends with the test.
 4. What fails no test, such as a finding that only warns, becomes an `AioWarning`.
 """
@@ -45,6 +46,12 @@ __all__ = ["CLASS_FIXTURES", "Standalone", "current"]
 CLASS_FIXTURES = ("setUpClass", "tearDownClass")
 _FILES = ("unittest.cfg", "nose2.cfg")
 """The files that nose2 reads by default, besides those that it adds itself."""
+_NEEDS_NOSE2 = (
+    *("workers", "worker-start", "retries", "flaky", "repeat", "shuffle", "shard", "shards"),
+    *("last-failed", "failed-first", "progress", "ci-annotations", "durations", "report"),
+    *("durations-file", "exit-grace", "baseline-update"),
+)
+"""The settings that have no effect without nose2."""
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(?: in .*)?")
 
 
@@ -60,6 +67,7 @@ class Standalone:
         except InvalidValueError as error:
             self._mistake = error
         self._settings = settings
+        given = environment.names(os.environ, _NEEDS_NOSE2) if self._mistake is None else []
         self._run = Run(settings, is_kept=False, is_debugging=lambda: False)
         self._known: set[type] = set()
         """The classes whose fixtures are known."""
@@ -68,6 +76,8 @@ class Standalone:
         self._run.scopes.has_factories = True
         self._run.fixtures.default_traceback = self._traceback
         self.adapter.tell = self._tell
+        if given:
+            self._run.note(f"without nose2, these have no effect: {', '.join(given)}")
         wakeup_sources.ignore_foreign_threads()
         self._run.begin(lambda: None, self._run.describe_running)
         self._will_exit = process_end.will_exit()
@@ -225,13 +235,15 @@ def _settings() -> Settings:
         raise InvalidValueError(message) from None
     except (configparser.Error, tomllib.TOMLDecodeError) as error:
         raise InvalidValueError(f"a configuration file can't be read: {error}") from None
-    settings = resolve(
-        texts, {}, everywhere=session.config.defaults(), environment=environment.read(os.environ)
-    )
+    variables = environment.read(os.environ)
+    for key in _NEEDS_NOSE2:
+        texts.pop(key, None)
+        variables.pop(key, None)
+    settings = resolve(texts, {}, everywhere=session.config.defaults(), environment=variables)
     exists = bool(settings.baseline) and Path(settings.baseline).exists()
     # only nose2 writes the file
     baseline = settings.baseline if exists else ""
-    return dataclasses.replace(settings, baseline=baseline, baseline_update=False)
+    return dataclasses.replace(settings, baseline=baseline)
 
 
 def _module_error(case: type[TestCase]) -> DefinitionError | None:

@@ -56,7 +56,7 @@ def read(path: str) -> dict[str, Duration]:
     found: dict[str, Duration] = {}
     if not (path and Path(path).exists()):
         return found
-    for line in Path(path).read_text("utf-8").splitlines():
+    for line in Path(path).read_text("utf-8").split("\n"):  # a name may have other separators
         if line and not line.startswith("#"):
             try:
                 name, seconds, waiting = line.rsplit("\t", 2)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from nose2_aio.config.options import OPTIONS, suggestion
 from nose2_aio.errors import InvalidValueError
 
-__all__ = ["PREFIX", "read"]
+__all__ = ["PREFIX", "names", "read"]
 
 PREFIX = "NOSE2_AIO_"
 """The beginning of the names of all our variables."""
@@ -29,3 +29,9 @@ def read(environment: Mapping[str, str]) -> dict[str, str]:
             raise InvalidValueError(f"unknown environment variable {name!r}: {hint}")
         found[keys[rest]] = text
     return found
+
+
+def names(environment: Mapping[str, str], keys: Iterable[str]) -> list[str]:
+    """Return the names of the variables that are set for these settings."""
+    all_names = [PREFIX + key.replace("-", "_").upper() for key in keys]
+    return [name for name in all_names if name in environment]

@@ -25,6 +25,7 @@ class Durations(Listener):
         self._shard = settings.shard
         self._repeat = settings.repeat
         self._tests: dict[str, float] = {}
+        self._skipped: dict[str, float] = {}
         self._fixtures: dict[str, Duration] = {}
         """How long the fixtures of classes, modules and layers took, by the names of these."""
         self._is_in_fixture = False
@@ -32,7 +33,8 @@ class Durations(Listener):
     def end(self, outcome: Outcome) -> None:
         """Record the time of a test. A failed one may have ended early, or at its limit."""
         if isinstance(outcome.test, TestCase) and not outcome.has_failed:
-            self._tests[outcome.name] = outcome.seconds
+            found = self._skipped if outcome.status == "skipped" else self._tests
+            found[outcome.name] = outcome.seconds
 
     @contextmanager
     def fixture_of(self, owner: Any) -> Iterator[None]:
@@ -69,8 +71,8 @@ class Durations(Listener):
         """Write the file; return a line if that fails.
 
         ``waiting`` is how long coroutine tests waited, by their ids. What an earlier run has
-        recorded stays, where there is nothing new. A shard writes a file of its own, with its own
-        tests only: all shards must read the same file.
+        recorded stays, where there is nothing new, and where a test was skipped. A shard writes a
+        file of its own, with its own tests only: all shards must read the same file.
         """
         if not self._path:
             return []
@@ -83,9 +85,10 @@ class Durations(Listener):
             name: Duration(*(each / self._repeat for each in one))
             for name, one in self._fixtures.items()
         }
+        skipped = {name: Duration(seconds, 0.0) for name, seconds in self._skipped.items()}
         path = durations_file.own_path(self._path, self._shard)
         try:
-            durations_file.write(path, {**known, **tests, **fixtures})
+            durations_file.write(path, {**skipped, **known, **tests, **fixtures})
         except OSError as error:
             file = baseline_file.shown(str(path))
             return [f"durations-file: {file} could not be written: {error}"]

@@ -40,14 +40,18 @@ class LiveLine:
         """Our process: one that is forked must leave the line alone."""
         self._is_shown = False
         self._is_writing = False
+        self._own = [vars(stream).get("write") for stream in self._streams]
+        """The functions that others have put in place of ``write``; None if nobody has."""
         for stream in self._streams:
             stream.write = functools.partial(self._write, stream.write)
 
     def close(self) -> None:
         """Erase the line, and write to the streams as before."""
         self._replace("")
-        for stream in self._streams:
+        for stream, own in zip(self._streams, self._own, strict=True):
             vars(stream).pop("write", None)  # a test may have removed it
+            if own is not None:
+                stream.write = own
 
     def draw(self, text: str) -> None:
         """Show a text, or as much of it as fits, in place of the last one."""
@@ -68,7 +72,7 @@ class LiveLine:
                 self._replace("")
             return write(text)
         finally:
-            if text:
+            if text and isinstance(text, str):  # else the stream has raised an error
                 self.is_at_start = text.endswith("\n")
             self._is_writing = False
 

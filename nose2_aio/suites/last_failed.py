@@ -33,7 +33,7 @@ class LastFailed:
         """``folder`` is the top-level folder of the run; None for the current one."""
         self._file = Path(folder or "", ".nose2_aio", "failed.txt").absolute()
         try:
-            self._names = set(self._file.read_text("utf-8").splitlines())
+            self._names = set(self._file.read_text("utf-8").split("\n")) - {""}
         except (OSError, UnicodeDecodeError):
             self._names = set()
         self._selected = self._names | set(map(base_name, self._names))

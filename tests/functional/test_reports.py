@@ -276,7 +276,7 @@ class Frames(TestCase):
             """
         source += """
             class Isolated(TestSeam, unittest.IsolatedAsyncioTestCase):
-                @aio.timeout(0.01)
+                @aio.timeout(0.1)
                 async def test_limit(self): await asyncio.sleep(5)
                 async def test_deadlock(self): await asyncio.Event().wait()
             """

@@ -155,7 +155,7 @@ class WorkersOfOurs(TestCase):
         reporter = SimpleNamespace(afterTestRun=None)
         plugin.session.hooks.register("afterTestRun", reporter)
         event = SimpleNamespace(
-            suite=None,
+            suite=TestSuite(),
             executeTests=lambda suite, result: suite(result),
             result=SimpleNamespace(stop=None),
         )

@@ -8,7 +8,6 @@ import io
 import os
 import sys
 import warnings
-from pathlib import Path
 from typing import Any
 from unittest import TestCase, TestResult, TextTestResult, defaultTestLoader, mock, runner
 
@@ -47,15 +46,30 @@ class Files(TestCase):
     def test_files(self) -> None:
         """Files of the folder and the home directory; those that nose2 reads last win."""
         files = {
-            "unittest.cfg": "[aio]\ntime-limit = 1\ngrace = 2\nslow = 3\nreport = here/a.json",
+            "unittest.cfg": "[aio]\ntime-limit = 1\ngrace = 2\nslow = 3",
             "pyproject.toml": "[tool.nose2.aio]\ngrace = 5\nslow = 5",
             "home/.nose2.cfg": "[aio]\nslow = 7",
         }
-        found = self.read(files, NOSE2_AIO_EXIT_GRACE="8")
+        found = self.read(files, NOSE2_AIO_GENERATORS="nose2")
         self.assertEqual((found.time_limit, found.grace, found.slow), (1, 5, 7))
-        self.assertEqual(found.exit_grace, 8)
-        self.assertTrue(Path(found.report).is_absolute())
+        self.assertEqual(found.generators, "nose2")
         self.assertEqual(self.read({}).places, {})
+
+    def test_needs_nose2(self) -> None:
+        """Settings that need nose2 have no effect. In the environment, a warning says so."""
+        variables = {"NOSE2_AIO_SHARDS": "auto", "CI_NODE_TOTAL": "2", "NOSE2_AIO_WORKERS": "x"}
+        found = self.read({"unittest.cfg": "[aio]\nrepeat = 3"}, **variables)
+        self.assertEqual((found.shard, found.workers, found.repeat), (None, 0, 1))
+
+        class Case(aio.TestCase):
+            def test(self) -> None: ...
+
+        with mock.patch.dict(os.environ, variables), self.assertWarns(AioWarning) as caught:
+            result_of(Case)
+        self.assertEqual(
+            str(caught.warning),
+            "without nose2, these have no effect: NOSE2_AIO_WORKERS, NOSE2_AIO_SHARDS",
+        )
 
     def test_environment(self) -> None:
         """The environment wins over the files. Messages name the variable."""

@@ -36,6 +36,8 @@ class Files(TestCase):
         self.assertEqual(durations_file.read(str(self.path))["b"], Duration(2, 1))
         self.path.write_text(self.path.read_text() + "\n# more\nb\t3\t2\n")
         self.assertEqual(durations_file.read(str(self.path))["b"], Duration(3, 2))
+        durations_file.write(self.path, {"a\u2028b\x0c": Duration(1, 0)})
+        self.assertEqual(list(durations_file.read(str(self.path))), ["a\u2028b\x0c"])
 
     def test_shards(self) -> None:
         """Each shard writes a file of its own."""

@@ -80,6 +80,16 @@ class Line(TestCase):
         self.line.close()
         self.assertEqual(self.written(), "one~")
 
+    def test_other_owner(self) -> None:
+        """A function that somebody has put in place of ``write`` is put back."""
+        own = mock.Mock(side_effect=self.stream.write)
+        self.stream.write = own
+        line = LiveLine(self.side, [self.stream])
+        line._write(mock.Mock(), b"bytes")
+        line.close()
+        self.assertIs(self.stream.write, own)
+        del self.stream.write
+
     def test_reentrant(self) -> None:
         """A signal handler that runs while a stream writes draws nothing."""
         with mock.patch.object(self.line, "_streams", [io.StringIO()]):

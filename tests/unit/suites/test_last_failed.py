@@ -57,6 +57,12 @@ class Names(TestCase):
             Path(self.folder, ".nose2_aio", "failed.txt").unlink()
         self.assertEqual(self.has(Case("b"))[1], False)
 
+    def test_separators(self) -> None:
+        """A name may have characters that separate lines elsewhere."""
+        name = f"{__name__}.Case.x\u2028y"
+        self.has(unittest_internals.error_holder(name))
+        self.assertTrue(LastFailed(self.folder).has(Mock(id=lambda: name)))
+
     def test_not_text(self) -> None:
         """A file that is no text counts as empty."""
         folder = Path(self.folder, ".nose2_aio")
