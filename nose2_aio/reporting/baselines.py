@@ -150,13 +150,11 @@ class Baseline(Listener):
 
 def _is_elsewhere(name: str) -> bool:
     """Return True if a name is in a module that exists, but wasn't loaded for this run."""
-    module = ""
-    for part in name.split("."):
-        module = f"{module}.{part}".lstrip(".")
-        if module not in sys.modules:
-            with contextlib.suppress(ImportError, ValueError):
-                return importlib.util.find_spec(module) is not None
-            return False
+    parts = name.split(".")
+    modules = (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+    missing = next((one for one in modules if one not in sys.modules), "")
+    with contextlib.suppress(ImportError, ValueError):
+        return importlib.util.find_spec(missing) is not None
     return False
 
 

@@ -100,6 +100,7 @@ class Baselines(TestCase):
             ("antigravity.A.a", False),
             ("unittest.antigravity.A.a", True),
             (f"{__name__}.A.a", True),
+            (__name__, True),
             ("..A", True),
         ):
             with self.subTest(name):
