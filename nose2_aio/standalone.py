@@ -233,8 +233,12 @@ def _settings() -> Settings:
     except configparser.InterpolationError as error:
         message = config_files.explain_interpolation(error, session.config)
         raise InvalidValueError(message) from None
-    except (configparser.Error, tomllib.TOMLDecodeError) as error:
-        raise InvalidValueError(f"a configuration file can't be read: {error}") from None
+    except (
+        *(configparser.Error, tomllib.TOMLDecodeError, UnicodeDecodeError),
+        AttributeError,  # nose2 takes each value in the file for a table
+    ) as error:
+        names = ", ".join(map(str, found))
+        raise InvalidValueError(f"one of these can't be read: {names}: {error}") from None
     variables = environment.read(os.environ)
     for key in _NEEDS_NOSE2:
         texts.pop(key, None)

@@ -84,6 +84,8 @@ def _hooks(test: TestCase) -> dict[str, Callable[..., None]]:
             hooks[hook] = partial(_call, case, fixture)
     wider: list[Any] = [getattr(case, name, None) for name in ("setUpClass", "tearDownClass")]
     wider += definitions.async_fixtures_of_module(case)
+    # expectedFailure would hide the error of the test itself, but not one of setUp
+    wider.append(getattr(test, unittest_internals.method_name(test), None))
     for fixture in filter(coroutines.is_declared, wider):
         hooks[unittest_internals.SET_UP_HOOK] = partial(_refuse, case, fixture)
     return hooks

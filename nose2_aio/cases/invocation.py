@@ -146,6 +146,7 @@ class Invocation:
                     test, value.get_loop(), self._execution(call, None, lambda: value)
                 )
             return self._run(test, call, None, lambda: value)
+        coroutines.refuse_generator(value, call.function)
         return coroutines.checked(value, call.function)
 
     def _execution(

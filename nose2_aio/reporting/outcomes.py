@@ -87,10 +87,11 @@ def place_in(traceback: str) -> Place | None:
 
 
 def place_of_finding(message: str) -> Place | None:
-    """Return the line of the first finding in the message of an error of the checks."""
+    """Return the line of the first finding in the message of an error, or of what is stuck."""
     found = FINDING.search(message)
     return _place(found) if found else None
 
 
 def _place(found: re.Match[str]) -> Place:
-    return Place(str(Path(found["file"]).absolute()), int(found["line"]))
+    file = re.sub(r"^(?:stuck|slow|blocked) at ", "", found["file"])
+    return Place(str(Path(file).absolute()), int(found["line"]))

@@ -27,6 +27,7 @@ __all__ = [
     "close_unstarted",
     "delegates",
     "is_declared",
+    "refuse_generator",
 ]
 
 
@@ -84,6 +85,16 @@ def checked(result: Any, function: Callable[..., Any]) -> Any:
             "Take the 'yield' out of it, or make it a helper that a test iterates."
         )
     return result
+
+
+def refuse_generator(result: Any, function: Callable[..., Any]) -> None:
+    """Raise `DefinitionError` if a generator function is a test that nobody has iterated."""
+    if isinstance(result, types.GeneratorType) and inspect.isgeneratorfunction(function):
+        raise DefinitionError(
+            f"{locations.describe(function)}: a generator function with a plain 'yield' can't be a "
+            "test here, its body would never run.\n"
+            "Write async def and await, or let nose2's plugin 'generators' load it."
+        )
 
 
 def close_unstarted(coroutine: Any) -> None:

@@ -122,7 +122,9 @@ def _part(suite: Any, shard: Shard, settings: Settings) -> tuple[list[Any], list
     if settings.durations_file and part.tests and not part.groups:
         file = baseline_file.shown(settings.durations_file)
         what = f"has none of these {part.total:,} tests" if durations else "has no durations yet"
-        lines.append(f"durations-file: {file} {what}, so the shards have as many tests each")
+        lines.append(
+            f"durations-file: {file} {what}, so all shards have about the same number of tests"
+        )
     return part.tests, lines
 
 

@@ -230,6 +230,10 @@ class Case(unittest.TestCase):
     async def test_async_generator(self):
         yield
 
+    @unittest.expectedFailure
+    async def test_expected(self):
+        self.fail()
+
     def test_cleanup(self):
         self.addCleanup(asyncio.sleep, 0)
 
@@ -321,7 +325,7 @@ class Guard(TestCase):
             found.setdefault(outcome, set()).add(
                 test.removeprefix("test_") if case == "Case" else case
             )
-        wrong = {"coroutine", "returned", "generator", "async_generator", "cleanup"}
+        wrong = {"coroutine", "returned", "generator", "async_generator", "cleanup", "expected"}
         right = {"passes", "returns", "Isolated", "Aio", "Wrapping", "Decorated", "Hooked"}
         expected = {
             "ERROR": wrong | {"SetUp", "TearDown", "SetUpClass", "Function"},
@@ -344,4 +348,4 @@ class Guard(TestCase):
         found = outcomes(Project(self, test_it=text).nose2("-v"))
         wrong = [name for name, outcome in found.items() if outcome == "ERROR"]
         self.assertEqual(wrong, ["test_it.Case.test_async_generator"])
-        self.assertEqual(len(found), 17)
+        self.assertEqual(len(found), 18)

@@ -103,16 +103,23 @@ class Files(TestCase):
                 ),
             ),
             ("", "NOSE2_AIO_XYZ", "unknown environment variable 'NOSE2_AIO_XYZ': known: NOSE2_AI"),
-            ("[aio]\nreport = %(here)s", "", "report: in a configuration file, %(name)s stands "),
-            ("time-limit = 5", "", "a configuration file can't be read: "),
+            (
+                "[aio]\nbaseline = %(here)s",
+                "",
+                "baseline: in a configuration file, %(name)s stands ",
+            ),
+            ("time-limit = 5", "", "one of these can't be read: /"),
             ("[nose2_aio]", "", "the section [nose2_aio] is never read: "),
         ):
             given = {environment: "maybe"} if environment else {}
             with self.subTest(message), self.assertRaises(InvalidValueError) as caught:
                 self.read({"unittest.cfg": file}, **given)
             self.assertTrue(str(caught.exception).startswith(message), caught.exception)
-        with self.assertRaisesRegex(InvalidValueError, "^a configuration file can't be read: "):
-            self.read({"pyproject.toml": "[tool"})
+        for text in ("[tool", "[tool.nose2]\naio = 3"):
+            with self.assertRaisesRegex(
+                InvalidValueError, "^one of these can't be read: .*project"
+            ):
+                self.read({"pyproject.toml": text})
 
 
 class Mistakes(TestCase):

@@ -39,6 +39,8 @@ class Places(TestCase):
         self.assertIsNone(place_in(f'  File "{ours}", line 3, in check\nCheckError: found:'))
         text = "found:\n\n/a/b.py:4 in f: a task\n/c.py:5 in g: it"
         self.assertEqual(place_of_finding(text), Place("/a/b.py", 4))
+        stuck = place_of_finding("late\n\nstuck at /a/b.py:4 in f: waits for it")
+        self.assertEqual(stuck, Place("/a/b.py", 4))
         self.assertIsNone(place_of_finding("found:\n\na task"))
 
     def test_none(self) -> None:

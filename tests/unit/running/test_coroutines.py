@@ -188,6 +188,18 @@ class Calling(TestCase):
             r"Decorate generator with types\.coroutine\.$",
         )
 
+    def test_plain_generator(self) -> None:
+        """A generator function with a plain yield would never run. A generator is any value."""
+
+        def generator() -> Iterator[int]:
+            yield 5
+
+        with self.assertRaises(DefinitionError) as caught:
+            coroutines.refuse_generator(generator(), generator)
+        self.assertIn("a generator function with a plain 'yield'", str(caught.exception))
+        value = (one for one in "ab")
+        coroutines.refuse_generator(value, lambda: value)
+
     async def test_async_generator(self) -> None:
         """The error for an async generator function has name, place and remedy."""
 
