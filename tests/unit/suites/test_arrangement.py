@@ -91,7 +91,7 @@ class Shards(TestCase):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "durations.txt"
             path = str(file)
-            none = "has no durations yet, so they have about as many tests each"
+            none = "has no durations yet, so all shards have about the same number of tests"
             name = f"{__name__}.Plain.a"
             for text, workers, about, note in (
                 ("", "0", "", none),
