@@ -13,7 +13,6 @@ share this timer, which rings for the earliest of them.
 from __future__ import annotations
 
 import ctypes
-import faulthandler
 import os
 import signal
 import sys
@@ -32,9 +31,6 @@ SIGNAL: int = getattr(signal, "SIGURG", 0)
 
 Tests are unlikely to use it.
 """
-
-_MAX_STACK = 20_000
-"""How many bytes of a stack are read."""
 
 OnAlarm = Callable[[FrameType | None], BaseException | None]
 """Called with the innermost frame of the thread; returns the exception to raise there, or None."""
@@ -79,11 +75,6 @@ class ProcessAlarms:
         """None if the system has no timer that sends a signal of our choice, as macOS."""
         self._spec = _TimerSpec()
         self._spec_reference = ctypes.byref(self._spec)
-        self._stacks = _new_file()
-        """The file descriptor that C code writes the stack to when the signal comes.
-
-        It is open before any test: tests count what they leave open.
-        """
         self._thread: threading.Timer | None = None
         """The thread that waits and sends the signal, if there is no such timer."""
 
@@ -98,20 +89,12 @@ class ProcessAlarms:
     def release(self) -> None:
         """Restore the default handler of the signal, if no alarm is set."""
         if not self._alarms and signal.getsignal(SIGNAL) is self.handler:
-            faulthandler.unregister(SIGNAL)
             signal.signal(SIGNAL, signal.SIG_DFL)
 
     def forget(self) -> None:
-        """Turn all alarms off. Called in a child process that was forked: it has no timer.
-
-        It gets a file of its own, in place of its parent's.
-        """
+        """Turn all alarms off. Called in a child process that was forked: it has no timer."""
         self._alarms.clear()
         self.release()
-        if self._stacks >= 0:
-            own = _new_file()
-            os.dup2(own, self._stacks, inheritable=False)
-            os.close(own)
 
     def _set_signal(self) -> None:
         """Set the timer for the earliest alarm.
@@ -122,10 +105,7 @@ class ProcessAlarms:
         if is_new:
             self._owner, self._timer = os.getpid(), _new_timer()
         if self._alarms and (is_new or signal.getsignal(SIGNAL) is not self.handler):
-            faulthandler.unregister(SIGNAL)
             signal.signal(SIGNAL, self.handler)
-            if self._stacks >= 0:
-                faulthandler.register(SIGNAL, self._stacks, all_threads=False, chain=True)
         seconds = _left(min(self._alarms.values())) if self._alarms else 0.0
         if self._timer is None:
             self._set_thread(seconds)
@@ -146,28 +126,13 @@ class ProcessAlarms:
     def _on_signal(self, _: int, frame: FrameType | None) -> None:
         now = monotonic()
         due = [alarm for alarm, when in self._alarms.items() if when <= now]
-        stack = self._take_stack()
         for alarm in due:
-            alarm.stack, alarm.delay = stack, now - self._alarms.pop(alarm)
+            alarm.delay = now - self._alarms.pop(alarm)
         errors = [alarm.call(frame) for alarm in due]
         self._set_signal()
         for error in errors:
             if error is not None:
                 raise error
-
-    def _take_stack(self) -> str:
-        """Return the text of the last stack, and forget it; "" if none was written."""
-        if self._stacks < 0:
-            return ""
-        text = os.pread(self._stacks, _MAX_STACK, 0).decode(errors="replace")
-        os.ftruncate(self._stacks, 0)
-        os.lseek(self._stacks, 0, os.SEEK_SET)
-        return text
-
-
-def _new_file() -> int:
-    """Return the file descriptor of a new file in memory; -1 if the system has none."""
-    return os.memfd_create("stacks") if hasattr(os, "memfd_create") else -1
 
 
 def _new_timer() -> ctypes.c_void_p | None:
@@ -206,8 +171,6 @@ class Alarm:
     """The time and the function to call; None if the alarm is off."""
     delay = 0.0
     """By how many seconds the last one came too late: C code has run meanwhile."""
-    stack = ""
-    """The stack when it should have come, as `faulthandler` writes it; "" if that is not known."""
     _timer: threading.Timer | None = None
     """The thread that waits, if the alarm is not a signal."""
 

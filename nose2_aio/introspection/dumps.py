@@ -6,9 +6,8 @@ import re
 from traceback import FrameSummary
 
 from nose2_aio.introspection import locations
-from nose2_aio.introspection.await_chains import Line
 
-__all__ = ["users_frame", "users_lines"]
+__all__ = ["users_frame"]
 
 _FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
 
@@ -19,13 +18,3 @@ def users_frame(line: str) -> FrameSummary | None:
     if not found or not locations.is_users(found[1]):
         return None
     return FrameSummary(found[1], int(found[2]), found[3])
-
-
-def users_lines(text: str) -> list[Line]:
-    """Return the user's lines of the stack of one thread, outermost first."""
-    frames = [users_frame(line) for line in reversed(text.splitlines())]
-    return [
-        Line(locations.line_in(one.filename, one.lineno, one.name), one.line or "")
-        for one in frames
-        if one is not None
-    ]

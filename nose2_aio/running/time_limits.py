@@ -29,7 +29,7 @@ from nose2_aio.errors import LoopError
 from nose2_aio.eventloop import event_loops, instrumented, selector
 from nose2_aio.eventloop.alarms import Alarm, Overrun
 from nose2_aio.eventloop.wait_times import WaitTimes
-from nose2_aio.introspection import await_chains, dumps, locations, tracebacks
+from nose2_aio.introspection import await_chains, locations, tracebacks
 from nose2_aio.introspection.debuggers import is_debugged, is_in_debugger
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.notes import Notes
@@ -216,8 +216,8 @@ class TimeLimits:
         if now < deadline.when:  # it was extended
             self._set_alarm()
             return None
-        if self._alarm.stack and self._alarm.delay > _BLOCKED and not deadline.report:
-            deadline.report = _blocked(self._alarm)
+        if self._alarm.delay > _BLOCKED and not deadline.report:
+            deadline.report = _blocked(self._alarm.delay, frame)
         loop = event_loops.running()
         if loop is None and deadline.loop is not None and deadline.loop.is_running():
             loop = deadline.loop  # the alarm rings in another thread than the loop's
@@ -235,12 +235,10 @@ class TimeLimits:
         return Overrun(str(deadline.error()))
 
 
-def _blocked(alarm: Alarm) -> str:
+def _blocked(seconds: float, frame: FrameType | None) -> str:
     """Return the report on code that could not be interrupted when the alarm was due."""
-    lines = await_chains.format_lines(dumps.users_lines(alarm.stack))
-    return "\n".join(
-        [f"It ran C code, which can't be interrupted, for {alarm.delay:.1f} s:", *lines]
-    )
+    head = f"It ran C code, which can't be interrupted, for {seconds:.1f} s, and came to:"
+    return "\n".join([head, *await_chains.format_lines(await_chains.of_frame(frame))])
 
 
 def call_users_code(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

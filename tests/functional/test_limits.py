@@ -492,7 +492,7 @@ class Case(unittest.TestCase):
         self.assertEqual(list(run.outcomes.values()), ["ERROR"] * 3, run.output)
         for report in run.reports:
             self.assertRegex(
-                report, r"\nIt ran C code, which can't be interrupted, for \d\.\d s:\n"
+                report, r"\nIt ran C code, which can't be interrupted, for \d\.\d s, and came to:\n"
             )
             self.assertIn("test_it.py:15 in compute", report)
             self.assertNotIn("in later", report.partition("nose2_aio.errors.")[2])
