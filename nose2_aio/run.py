@@ -125,6 +125,7 @@ class Run:
         """Handle signals: ``stop`` ends the run, ``tell`` describes what is running."""
         self.interrupts.stop = stop
         self._signals.enter_context(monitoring.on())
+        self._signals.enter_context(event_loops.recycling())
         self._signals.enter_context(interrupts.print_on_sigquit(tell))
         self._signals.enter_context(interrupts.treat_sigterm_as_ctrl_c(self.interrupts))
         self._signals.enter_context(interrupts.call_around_suspension(self._suspend, self._resume))
@@ -301,6 +302,7 @@ class Run:
         """Handle signals inside the block, in a worker; ``terminal`` is a file descriptor."""
         self._slow.descriptor = terminal
         with (
+            event_loops.recycling(),
             interrupts.print_on_sigquit(self.describe_running, terminal),
             interrupts.treat_sigterm_as_ctrl_c(self.interrupts),
             interrupts.call_around_suspension(lambda: None, self.time_limits.postpone),

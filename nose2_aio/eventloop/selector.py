@@ -63,6 +63,11 @@ class InstrumentedSelector(selectors.DefaultSelector):
             return self.wait(timeout)
         return self._record_wait(loop_state.waits, timeout, idle)
 
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Watch a file."""
+        self.loop_state.is_bare = False
+        return super().register(fileobj, events, data)
+
     def wait(self, timeout: float | None) -> list[Any]:
         """Wait for files in real time, ``timeout`` seconds at most; None: without a limit."""
         return super().select(timeout)
