@@ -2,7 +2,8 @@
 
 unittest calls each of them through a private method of the test case, a *hook*
 (`unittest_internals`): ``_callSetUp``, ``_callTestMethod``, ``_callTearDown``, ``_callCleanup``.
-When a test starts, `Adapter.attach` replaces the hooks of this one instance.
+The hooks of the test and of cleanups are replaced on TestCase, until the run ends. Those of
+``setUp`` and ``tearDown`` are replaced by `Adapter.attach` on the instance, when a test starts.
 
 1. Our hook calls what unittest would call. Only if that returns an awaitable, we run it
    (`invocation` for tests, `fixture_calls` for fixtures). The result decides, not the declaration:
@@ -14,9 +15,6 @@ When a test starts, `Adapter.attach` replaces the hooks of this one instance.
    more cleanup, so that unittest reports it for this test.
 5. If a class overrides a hook, we leave that. IsolatedAsyncioTestCase is the exception: see
    `isolated`.
-
-A test can also call ``doCleanups`` itself. So the hook of cleanups is replaced on TestCase, until
-the run ends.
 """
 
 from __future__ import annotations
@@ -55,6 +53,7 @@ __all__ = ["Adapter", "in_charge", "stepping_in"]
 
 _ADAPTER = "__nose2_aio_adapter__"
 """The attribute of our ``doCleanups`` with the adapter that it belongs to."""
+_HOOKS = (unittest_internals.TEST_HOOK, unittest_internals.CLEANUP_HOOK)
 _NO_SET_UP = TestCase.setUp
 _NO_TEAR_DOWN = TestCase.tearDown
 
@@ -63,9 +62,15 @@ _NO_TEAR_DOWN = TestCase.tearDown
 def stepping_in(adapter: Adapter) -> Iterator[None]:
     """Inside the block, step in at cleanups of tests, and record coroutines that are dropped."""
     adapter.attribution.warnings_filters = unawaited.active_filters()
-    before = getattr(TestCase, unittest_internals.CLEANUP_HOOK)
+    before = {name: getattr(TestCase, name) for name in _HOOKS}
     do_plain_cleanups: Callable[[TestCase], Any] = TestCase.doCleanups
     adapter.do_cleanups = do_plain_cleanups
+
+    def call_test(test: TestCase, method: Callable[[], Any]) -> None:
+        if test is adapter.waiting_test:
+            adapter.call_test(test, method)
+        else:
+            unittest_internals.call_test_method(test, method)
 
     def call_cleanup(test: TestCase, function: Any, /, *args: Any, **kwargs: Any) -> None:
         if test is adapter.test:
@@ -84,6 +89,7 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
         return is_passed
 
     setattr(do_cleanups, _ADAPTER, adapter)
+    setattr(TestCase, unittest_internals.TEST_HOOK, call_test)
     setattr(TestCase, unittest_internals.CLEANUP_HOOK, call_cleanup)
     TestCase.doCleanups = do_cleanups  # type: ignore[assignment,method-assign]
     try:
@@ -94,7 +100,8 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
         ):
             yield
     finally:
-        setattr(TestCase, unittest_internals.CLEANUP_HOOK, before)
+        for name, hook in before.items():
+            setattr(TestCase, name, hook)
         TestCase.doCleanups = do_plain_cleanups  # type: ignore[assignment,method-assign]
         adapter.close()
 
@@ -129,6 +136,8 @@ class Adapter:
 
     test: TestCase | None = None
     """The test that runs, or that ran last."""
+    waiting_test: TestCase | None = None
+    """The test that runs, until its method is called. None if its class calls that itself."""
     do_cleanups: Callable[[TestCase], Any] = TestCase.doCleanups
     """Calls the cleanups of a test, as unittest does."""
     tell: Callable[[], None] | None = None
@@ -157,7 +166,7 @@ class Adapter:
     def close(self) -> None:
         """End the last test, after all of them."""
         self.attribution.close()
-        self.test = None
+        self.test = self.waiting_test = None
         self._time_limits.close()
 
     @property
@@ -176,27 +185,23 @@ class Adapter:
         if self._scopes.layered_test is not test:  # or its layers have begun it
             self._begin(test)
         case = type(test)
-        hook = getattr(case, unittest_internals.TEST_HOOK, None)
-        if hook is None:
-            return
-        if hook is unittest_internals.call_test_method:
-            test.__dict__[unittest_internals.TEST_HOOK] = partial(self._invocation.call, test)
+        has_default_hook = unittest_internals.has_default_hook(case, unittest_internals.TEST_HOOK)
+        if has_default_hook:
+            self.waiting_test = test
             if case.setUp is not _NO_SET_UP or case.tearDown is not _NO_TEAR_DOWN:
                 self._replace_fixture_hooks(test, case)
         elif unittest_internals.is_isolated(case):
             self._isolated.attach(test, self.attribution.problems)
-        else:
+        elif isinstance(test, TestCase):
             self._check_fixtures(test)
+        else:
+            return
         if case in self.definitions.suspicions:
             self.definitions.attach(test)
         scopes, limits = self._scopes, self._limits
         if scopes.open and not scopes.is_innermost(case):
             scopes.close_outside(scopes.key_of(test))
-        if (
-            limits.are_for_all
-            or limits.mistake is not None
-            or hook is not unittest_internals.call_test_method
-        ):
+        if limits.are_for_all or limits.mistake is not None or not has_default_hook:
             limits.begin_before_set_up(test)
             if limits.mistake is not None:
                 self.fail(test, limits.mistake)
@@ -225,6 +230,11 @@ class Adapter:
         self._began = 0.0
         self.detach()
         self._scopes.close(self._scopes.key_of(test))
+
+    def call_test(self, test: TestCase, method: Callable[[], Any]) -> None:
+        """Call the method of a test, in place of ``_callTestMethod``."""
+        self.waiting_test = None
+        self._invocation.call(test, method)
 
     def call_cleanup(
         self, test: TestCase, function: Callable[..., Any], /, *args: Any, **kwargs: Any
@@ -256,7 +266,8 @@ class Adapter:
             problems = self.attribution.problems
             end = partial(self._isolated.end, test, problems, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, end)
-        if type(test) in self.definitions.uncalled:
+        has_begun = self.waiting_test is not test  # or its setUp has failed
+        if has_begun and type(test) in self.definitions.uncalled:
             check = partial(self.definitions.check, test, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, check)
         # its layers may need its attributes

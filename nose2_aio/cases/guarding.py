@@ -70,7 +70,7 @@ def guard() -> None:
 def _hooks(test: TestCase) -> dict[str, Callable[..., None]]:
     """Return our hooks for a test, by name."""
     case = type(test)
-    if getattr(case, unittest_internals.TEST_HOOK) is not unittest_internals.call_test_method:
+    if not unittest_internals.has_default_hook(case, unittest_internals.TEST_HOOK):
         return {}
     hooks: dict[str, Callable[..., None]] = {
         unittest_internals.TEST_HOOK: partial(_call_test, test),

@@ -61,8 +61,7 @@ class Invocation:
         self._time_limits = scopes.options.time_limits
 
     def call(self, test: TestCase, method: Callable[[], Any]) -> None:
-        """Call the method of a test, in place of ``_callTestMethod``."""
-        del test.__dict__[unittest_internals.TEST_HOOK]
+        """Call the method of a test."""
         call = None
         if getattr(method, "__qualname__", None) in nose2_cases.TESTS:
             call = nose2_cases.user_call(test, method)

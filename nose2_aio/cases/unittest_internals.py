@@ -67,6 +67,7 @@ __all__ = [
     "subtest",
     "subtest_parts",
     "suite_with",
+    "takes_any_result",
     "test_in",
     "tests_in",
 ]
@@ -85,7 +86,6 @@ call_isolated_test_method: Callable[..., Any] = getattr(IsolatedAsyncioTestCase,
 call_cleanup: Callable[..., Any] = getattr(TestCase, CLEANUP_HOOK)
 RUN_CODE = locations.code_of(TestCase, "run")
 
-_DEFAULT_HOOKS = {hook: getattr(TestCase, hook) for hook in (SET_UP_HOOK, TEAR_DOWN_HOOK)}
 _DEFAULT_SUITE_METHODS = {
     name: (getattr(BaseTestSuite, name), getattr(TestSuite, name))
     for name in ("run", "__call__", "__iter__")
@@ -101,8 +101,13 @@ Cleanup = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 def is_run_by_unittest(case: type[TestCase]) -> bool:
     """Return True if unittest calls the tests of a class: the class doesn't override that."""
-    hook = getattr(case, TEST_HOOK)
-    return hook in (call_test_method, call_isolated_test_method) and _is_unittests(case, "run")
+    return takes_any_result(case) and _is_unittests(case, "run")
+
+
+def takes_any_result(case: type[TestCase]) -> bool:
+    """Return True if a class calls the method of a test as unittest does."""
+    is_isolated_hook = getattr(case, TEST_HOOK) is call_isolated_test_method
+    return is_isolated_hook or has_default_hook(case, TEST_HOOK)
 
 
 def like_unittests(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -140,8 +145,8 @@ def own_method(case: type[TestCase], name: str) -> Any:
 
 
 def has_default_hook(case: type[TestCase], hook: str) -> bool:
-    """Return True if a class has the hook of TestCase."""
-    return getattr(case, hook) is _DEFAULT_HOOKS[hook]
+    """Return True if a class has the hook of TestCase, which may be ours now."""
+    return getattr(case, hook, None) is getattr(TestCase, hook)
 
 
 def is_set_up_by_unittest(case: type[TestCase]) -> bool:
