@@ -54,6 +54,7 @@ __all__ = ["Adapter", "in_charge", "stepping_in"]
 _ADAPTER = "__nose2_aio_adapter__"
 """The attribute of our ``doCleanups`` with the adapter that it belongs to."""
 _HOOKS = (unittest_internals.TEST_HOOK, unittest_internals.CLEANUP_HOOK)
+_RUN_CODE = unittest_internals.RUN_CODE
 _NO_SET_UP = TestCase.setUp
 _NO_TEAR_DOWN = TestCase.tearDown
 
@@ -81,10 +82,9 @@ def stepping_in(adapter: Adapter) -> Iterator[None]:
     def do_cleanups(test: TestCase) -> Any:
         is_passed = do_plain_cleanups(test)
         frame = sys._getframe(1)
-        is_end = frame.f_code is unittest_internals.RUN_CODE or unittest_internals.is_called_by_run(
-            frame
-        )
-        if is_end and test is adapter.test:
+        if test is adapter.test and (
+            frame.f_code is _RUN_CODE or unittest_internals.is_called_by_run(frame)
+        ):
             return adapter.end(test, is_passed=is_passed)
         return is_passed
 
@@ -241,7 +241,7 @@ class Adapter:
     ) -> None:
         """Call a cleanup, in place of ``_callCleanup``."""
         self._time_limits.restart_if_over()
-        number = unittest_internals.count_cleanups(test)
+        number = len(unittest_internals.cleanups_of_test(test))
         self._fixtures.phases.current = Phase(CLEANUP, test, function, number)
         try:
             self._fixtures.call(self._scopes.key_of(test), never, function, *args, **kwargs)
@@ -254,34 +254,36 @@ class Adapter:
 
         ``is_passed`` says whether it has passed so far.
         """
-        self.attribution.end()
-        scopes = self._scopes
-        if self._time_limits.deadline is not None and scopes.layered_test is not test:
+        attribution, scopes = self.attribution, self._scopes
+        attribution.end()
+        is_layered = scopes.layered_test is test  # then its layers end it
+        if self._time_limits.deadline is not None and not is_layered:
             self._time_limits.end()
-        if scopes.open and scopes.open[-1].owner is test is not scopes.layered_test:
-            is_passed = self._attempt(test, is_passed, lambda: scopes.close(scopes.key_of(test)))
-        elif scopes.open and scopes.layered_test is test:  # its layers end it
-            inspect_after_test(self.attribution.problems, scopes.open[-1].runner.loop)
+        if scopes.open:
+            if is_layered:
+                inspect_after_test(attribution.problems, scopes.open[-1].runner.loop)
+            elif scopes.open[-1].owner is test:
+                close = partial(scopes.close, scopes.key_of(test))
+                is_passed = self._attempt(test, is_passed, close)
         if self._isolated.test is test:
-            problems = self.attribution.problems
-            end = partial(self._isolated.end, test, problems, is_passed=is_passed)
+            end = partial(self._isolated.end, test, attribution.problems, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, end)
         has_begun = self.waiting_test is not test  # or its setUp has failed
         if has_begun and type(test) in self.definitions.uncalled:
             check = partial(self.definitions.check, test, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, check)
         # its layers may need its attributes
-        if self.attribution.has_problems(test, keeps_attributes=scopes.layered_test is test):
-            check = partial(self.attribution.check, test, is_passed=is_passed)
+        if attribution.has_problems(test, keeps_attributes=is_layered):
+            check = partial(attribution.check, test, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, check)
         if self.tell is not None:
             is_passed = self._attempt(test, is_passed, self.tell)
-        waits, self._time_limits.waits = self._time_limits.waits, None
-        if waits is not None and (
-            self.attribution.has_run_coroutine or self._isolated.test is test
-        ):
-            self._timings.note(test.id(), monotonic() - self._began, waits)
-        if scopes.layered_test is not test:
+        waits = self._time_limits.waits
+        if waits is not None:
+            self._time_limits.waits = None
+            if attribution.has_run_coroutine or self._isolated.test is test:
+                self._timings.note(test.id(), monotonic() - self._began, waits)
+        if not is_layered:
             self._began = 0.0
         return is_passed
 

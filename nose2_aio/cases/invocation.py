@@ -22,7 +22,7 @@ from unittest import TestCase
 from nose2_aio.cases import generator_tests, nose2_cases, unittest_internals
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
-from nose2_aio.cases.limits import Limits
+from nose2_aio.cases.limits import Limits, is_tagged
 from nose2_aio.cases.nose2_cases import UserCall
 from nose2_aio.cases.scope_keys import ScopeLevel
 from nose2_aio.cases.scopes import NOT_RECORDED, Scopes
@@ -39,6 +39,8 @@ __unittest = True
 __all__ = ["Invocation"]
 
 _PLAN = Plan()
+_TEAR_DOWN_HOOK = unittest_internals.TEAR_DOWN_HOOK
+_cleanups_of = unittest_internals.cleanups_of_test
 _TAGS = tag_lookup.CLASS_ATTRIBUTE
 
 
@@ -94,8 +96,8 @@ class Invocation:
     def is_last(self, test: TestCase) -> bool:
         """Return True if nothing can follow the test, or its ``tearDown``, in its scope."""
         return (
-            unittest_internals.count_cleanups(test) == 0
-            and unittest_internals.TEAR_DOWN_HOOK not in test.__dict__
+            not _cleanups_of(test)
+            and _TEAR_DOWN_HOOK not in test.__dict__
             and test is not self._scopes.layered_test
         )
 
@@ -148,16 +150,10 @@ class Invocation:
         coroutines.refuse_generator(value, call.function)
         return coroutines.checked(value, call.function)
 
-    def _execution(
-        self,
-        call: UserCall,
-        mark: Decoration | None,
-        body: Body,
-    ) -> Execution:
+    def _execution(self, call: UserCall, mark: Decoration | None, body: Body) -> Execution:
         self._attribution.begin_coroutine()
         plan = _PLAN
-        is_tagged = getattr(call.function, "__dict__", None) or hasattr(call.owner, _TAGS)
-        if mark is not None or is_tagged:
+        if mark is not None or is_tagged(call.function, call.owner):
             engine = Engine.BY_RESULT if mark is None else mark.engine
             plan = plans.plan_for(engine, call.function, call.owner)
         return Execution(body, plan, call.case, self._time_limits.deadline)

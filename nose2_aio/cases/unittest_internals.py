@@ -38,7 +38,7 @@ __all__ = [
     "call_test_method",
     "called_by_unittest",
     "cleanups_of",
-    "count_cleanups",
+    "cleanups_of_test",
     "error_holder",
     "flattened",
     "forget_previous_class",
@@ -82,6 +82,8 @@ _MAKE_RUNNER_HOOK = "_setupAsyncioRunner"
 call_test_method: Callable[..., Any] = getattr(TestCase, TEST_HOOK)
 has_passed: Callable[[TestCase], bool] = operator.attrgetter("_outcome.success")
 """Returns True if a test whose method has just returned has passed, with its subtests."""
+cleanups_of_test: Callable[[TestCase], list[Any]] = operator.attrgetter("_cleanups")
+"""Returns the cleanups of a test that are waiting."""
 call_isolated_test_method: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST_HOOK)
 call_cleanup: Callable[..., Any] = getattr(TestCase, CLEANUP_HOOK)
 RUN_CODE = locations.code_of(TestCase, "run")
@@ -164,15 +166,10 @@ def method_name(test: TestCase) -> str:
     return test._testMethodName
 
 
-def count_cleanups(test: TestCase) -> int:
-    """Return how many cleanups of a test are waiting. No public function does."""
-    return len(test._cleanups)  # type: ignore[attr-defined]
-
-
 def cleanups_of(owner: object) -> list[Any]:
     """Return the cleanups of a test or a class that are waiting; those of modules for others."""
     if isinstance(owner, TestCase):
-        return owner._cleanups  # type: ignore[attr-defined,no-any-return]
+        return cleanups_of_test(owner)
     if isinstance(owner, type):
         return owner._class_cleanups  # type: ignore[attr-defined,no-any-return]
     return unittest.case._module_cleanups  # type: ignore[attr-defined,no-any-return]

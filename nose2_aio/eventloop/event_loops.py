@@ -15,9 +15,24 @@ from nose2_aio.config import loop_factories
 from nose2_aio.config.loop_factories import Factory
 from nose2_aio.eventloop.instrumented import InstrumentedLoop
 
-__all__ = ["current", "is_running", "make_current", "new", "running", "selector_unlogged"]
+__all__ = [
+    "current",
+    "has_task",
+    "is_running",
+    "make_current",
+    "new",
+    "running",
+    "selector_unlogged",
+]
 
 _logger = logging.getLogger("asyncio")
+_TASKS: Any = None
+"""The tasks of all loops. From Python 3.14 on, most of them are not in any Python object."""
+if sys.version_info < (3, 14):
+    _NAME = "_scheduled_tasks" if sys.version_info >= (3, 12) else "_all_tasks"
+    _TASKS = getattr(asyncio.tasks, _NAME)
+_EAGER_TASKS: Any = getattr(asyncio.tasks, "_eager_tasks", ())
+"""The tasks that run their first step, without having been scheduled."""
 
 
 def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEventLoop:
@@ -80,6 +95,13 @@ def running() -> AbstractEventLoop | None:
 def is_running() -> bool:
     """Return True if an event loop is running in this thread."""
     return running() is not None
+
+
+def has_task(loop: AbstractEventLoop, own: asyncio.Task[Any] | None) -> bool:
+    """Return True if a loop has a task that is not done, other than ``own``."""
+    if _TASKS is not None and not _EAGER_TASKS and len(_TASKS) <= (own is not None):
+        return False  # `asyncio.all_tasks` takes ten times as long
+    return bool(asyncio.all_tasks(loop) - {own})
 
 
 def current() -> AbstractEventLoop | None:

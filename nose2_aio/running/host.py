@@ -188,12 +188,17 @@ class Host:
         else:
             self.loop.stop()  # nothing is scheduled: this saves one round of the loop
 
+    def _is_quiet(self) -> bool:
+        """Return True if nothing is scheduled, and nothing waits for the end of the task."""
+        return not self.task._callbacks and instrumented.is_idle(self.loop)  # type: ignore[union-attr]
+
     def _stop_if_idle(self) -> None:
         if self.job is None:  # or the test has stopped the loop before, and another job has begun
             self.loop.stop()
 
     async def _serve(self) -> None:
         """Run one job after another."""
+        is_quiet = False
         try:
             while self.job is not None:
                 try:
@@ -208,12 +213,16 @@ class Host:
                     self.is_late = self.deadline.is_over
                 if self._is_last():
                     self.state = State.CLOSING
+                    is_quiet = self.error is None and self._is_quiet()
                 else:
                     self._stop()
                     await self._next()
         finally:
             if self.on_end is not None and self._outer is None and not self.loop.is_closed():
-                self.loop.call_soon(self.on_end)
+                if is_quiet:
+                    self.on_end()  # this saves one round of the loop
+                else:
+                    self.loop.call_soon(self.on_end)
 
     async def _next(self) -> None:
         """Wait for the next job or the end; a cancellation that comes meanwhile hits the job."""

@@ -361,6 +361,8 @@ class Runner:
             self.loop.stop()
         elif self._restore is None or state is State.CLOSED or self._is_clean():
             self._stop()
+        elif not self.host.has_ended:
+            self.loop.call_soon(self._end)
         elif self._shutdown is None:
             self._undo.enter_context(self._limited_shutdown())
             self._shutdown = asyncio.Task(self._leftovers.shut_down(), loop=self.loop)
@@ -370,8 +372,8 @@ class Runner:
         """Return True if there is nothing to shut down on the loop."""
         state = self._loop_state
         if state is None or state.objects or state.default_executor or state.has_dropped_generator:
-            return self._leftovers.is_none()
-        return not asyncio.all_tasks(self.loop)
+            return self.host.has_ended and self._leftovers.is_none()
+        return not event_loops.has_task(self.loop, self.host.task)
 
     def _stop(self, shutdown: asyncio.Task[None] | None = None) -> None:
         self.host.state = State.CLOSED
