@@ -14,8 +14,8 @@ from types import FrameType
 from typing import Any, NamedTuple
 from unittest import TestCase
 
-from nose2_aio.cases import limits, unittest_internals
-from nose2_aio.cases.adapter import Adapter, stepping_in
+from nose2_aio.cases import hooks, limits, unittest_internals
+from nose2_aio.cases.adapter import Adapter
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.fixture_wrappers import FixtureWrappers
@@ -145,7 +145,7 @@ class Run:
         try:
             parts = [suite] if repeated is None else [one.suite for one in repeated]
             self.planned = self.settings.repeat * sum(one.countTestCases() for one in parts)
-            with stepping_in(self.adapter):
+            with hooks.replaced(self.adapter):
                 if repeated is not None:
                     value = self._execute_each(execute, repeated, result)
                 else:
@@ -168,7 +168,7 @@ class Run:
         Raises `nose2_aio.errors.WorkerStartError` if no worker can be started.
         """
         wakeup_sources.ignore_foreign_threads()
-        with stepping_in(self.adapter), self.fixture_wrappers.wrapping(suite):
+        with hooks.replaced(self.adapter), self.fixture_wrappers.wrapping(suite):
             found = units.units_of_run(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
                 self.scopes.has_factories = True

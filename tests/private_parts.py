@@ -53,6 +53,39 @@ _CURRENT = "Up to Python 3.13, asking for the current loop creates one. This att
 
 PRIVATE_NAMES = (
     PrivateName(
+        "_callbacks",
+        "running.host",
+        "asyncio.Future",
+        "If something waits for the end of the task, the loop has to go round once more.",
+    ),
+    PrivateName(
+        "_scheduled_tasks",
+        "eventloop.event_loops",
+        "asyncio.tasks",
+        "asyncio.all_tasks takes ten times as long to say that there is no task.",
+        "3.12-3.13",
+    ),
+    PrivateName(
+        "_all_tasks",
+        "eventloop.event_loops",
+        "asyncio.tasks",
+        "It is _scheduled_tasks, before Python 3.12.",
+        "3.11-3.11",
+    ),
+    PrivateName(
+        "_eager_tasks",
+        "eventloop.event_loops",
+        "asyncio.tasks",
+        "_scheduled_tasks does not have those.",
+        "3.12-3.13",
+    ),
+    PrivateName(
+        "_ready",
+        "eventloop.instrumented",
+        "asyncio.BaseEventLoop",
+        "If it is empty, the loop need not go round once more: that takes 5 µs a test.",
+    ),
+    PrivateName(
         "_CapturingHandler",
         "eventloop.state",
         "unittest._log",

@@ -2,8 +2,8 @@
 
 unittest calls each of them through a private method of the test case, a *hook*
 (`unittest_internals`): ``_callSetUp``, ``_callTestMethod``, ``_callTearDown``, ``_callCleanup``.
-The hooks of the test and of cleanups are replaced on TestCase, until the run ends. Those of
-``setUp`` and ``tearDown`` are replaced by `Adapter.attach` on the instance, when a test starts.
+`hooks` replaces those of the test and of cleanups. Those of ``setUp`` and ``tearDown`` are replaced
+by `Adapter.attach` on the instance, when a test starts.
 
 1. Our hook calls what unittest would call. Only if that returns an awaitable, we run it
    (`invocation` for tests, `fixture_calls` for fixtures). The result decides, not the declaration:
@@ -19,9 +19,7 @@ The hooks of the test and of cleanups are replaced on TestCase, until the run en
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from unittest import TestCase
@@ -40,95 +38,19 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.introspection import locations
-from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.inspections import inspect_after_test
 from nose2_aio.reporting.timings import Timings
-from nose2_aio.running import async_contexts, coroutines, decorators
+from nose2_aio.running import coroutines, decorators
 from nose2_aio.running.host import never
 from nose2_aio.running.slow_tests import Running
 
 __unittest = True
 
-__all__ = ["Adapter", "in_charge", "stepping_in"]
+__all__ = ["Adapter"]
 
-_ADAPTER = "__nose2_aio_adapter__"
-"""The attribute of our ``doCleanups`` with the adapter that it belongs to."""
-_HOOKS = (unittest_internals.TEST_HOOK, unittest_internals.CLEANUP_HOOK)
-_RUN_CODE = unittest_internals.RUN_CODE
+_TEST_HOOK = unittest_internals.TEST_HOOK
 _NO_SET_UP = TestCase.setUp
 _NO_TEAR_DOWN = TestCase.tearDown
-
-
-@contextmanager
-def stepping_in(adapter: Adapter) -> Iterator[None]:
-    """Inside the block, step in at cleanups of tests, and record coroutines that are dropped."""
-    adapter.attribution.warnings_filters = unawaited.active_filters()
-    before = {name: getattr(TestCase, name) for name in _HOOKS}
-    do_plain_cleanups: Callable[[TestCase], Any] = TestCase.doCleanups
-    adapter.do_cleanups = do_plain_cleanups
-
-    def call_test(test: TestCase, method: Callable[[], Any]) -> None:
-        if test is adapter.waiting_test:
-            adapter.call_test(test, method)
-        else:
-            unittest_internals.call_test_method(test, method)
-
-    def call_cleanup(test: TestCase, function: Any, /, *args: Any, **kwargs: Any) -> None:
-        if test is adapter.test:
-            adapter.call_cleanup(test, function, *args, **kwargs)
-        else:
-            unittest_internals.call_cleanup(test, function, *args, **kwargs)
-
-    def do_cleanups(test: TestCase) -> Any:
-        is_passed = do_plain_cleanups(test)
-        frame = sys._getframe(1)
-        if test is adapter.test and (
-            frame.f_code is _RUN_CODE or unittest_internals.is_called_by_run(frame)
-        ):
-            return adapter.end(test, is_passed=is_passed)
-        return is_passed
-
-    setattr(do_cleanups, _ADAPTER, adapter)
-    setattr(TestCase, unittest_internals.TEST_HOOK, call_test)
-    setattr(TestCase, unittest_internals.CLEANUP_HOOK, call_cleanup)
-    TestCase.doCleanups = do_cleanups  # type: ignore[assignment,method-assign]
-    try:
-        with (
-            _recording_drops(adapter.attribution),
-            adapter.attribution.shortened_log(),
-            unittest_internals.replaced_enter_context(async_contexts.enter_context),
-        ):
-            yield
-    finally:
-        for name, hook in before.items():
-            setattr(TestCase, name, hook)
-        TestCase.doCleanups = do_plain_cleanups  # type: ignore[assignment,method-assign]
-        adapter.close()
-
-
-def in_charge() -> Adapter | None:
-    """Return the adapter that steps in now; None if none does."""
-    found: Adapter | None = getattr(TestCase.doCleanups, _ADAPTER, None)
-    return found
-
-
-@contextmanager
-def _recording_drops(attribution: Attribution) -> Iterator[None]:
-    if not attribution.are_unawaited_checked:
-        yield
-        return
-    known = attribution.known_filters
-    if known is None:
-        known = attribution.known_filters = list(unawaited.active_filters())
-
-    def note(coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
-        return attribution.note_unawaited(coroutine, is_late=is_late)
-
-    with (
-        unawaited.intercept_drops(note, lambda: attribution.warnings_filters, known),
-        unawaited.intercept_mock_calls(attribution.note_handed),
-    ):
-        yield
 
 
 class Adapter:
@@ -160,7 +82,7 @@ class Adapter:
         self._timings = timings
         self._time_limits = scopes.options.time_limits
         self._limits = Limits(settings, self._time_limits)
-        self._invocation = Invocation(settings, scopes, fixtures, attribution, self._limits)
+        self.invocation = Invocation(settings, scopes, fixtures, attribution, self._limits)
         self._isolated = IsolatedCases(settings, scopes.options, fixtures)
 
     def close(self) -> None:
@@ -185,7 +107,7 @@ class Adapter:
         if self._scopes.layered_test is not test:  # or its layers have begun it
             self._begin(test)
         case = type(test)
-        has_default_hook = unittest_internals.has_default_hook(case, unittest_internals.TEST_HOOK)
+        has_default_hook = getattr(case, _TEST_HOOK, None) is getattr(TestCase, _TEST_HOOK)
         if has_default_hook:
             self.waiting_test = test
             if case.setUp is not _NO_SET_UP or case.tearDown is not _NO_TEAR_DOWN:
@@ -231,11 +153,6 @@ class Adapter:
         self.detach()
         self._scopes.close(self._scopes.key_of(test))
 
-    def call_test(self, test: TestCase, method: Callable[[], Any]) -> None:
-        """Call the method of a test, in place of ``_callTestMethod``."""
-        self.waiting_test = None
-        self._invocation.call(test, method)
-
     def call_cleanup(
         self, test: TestCase, function: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> None:
@@ -259,12 +176,11 @@ class Adapter:
         is_layered = scopes.layered_test is test  # then its layers end it
         if self._time_limits.deadline is not None and not is_layered:
             self._time_limits.end()
-        if scopes.open:
-            if is_layered:
-                inspect_after_test(attribution.problems, scopes.open[-1].runner.loop)
-            elif scopes.open[-1].owner is test:
-                close = partial(scopes.close, scopes.key_of(test))
-                is_passed = self._attempt(test, is_passed, close)
+        if scopes.open and is_layered:
+            inspect_after_test(attribution.problems, scopes.open[-1].runner.loop)
+        elif scopes.open and scopes.open[-1].owner is test:
+            close = partial(scopes.close, scopes.key_of(test))
+            is_passed = self._attempt(test, is_passed, close)
         if self._isolated.test is test:
             end = partial(self._isolated.end, test, attribution.problems, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, end)
@@ -278,14 +194,17 @@ class Adapter:
             is_passed = self._attempt(test, is_passed, check)
         if self.tell is not None:
             is_passed = self._attempt(test, is_passed, self.tell)
-        waits = self._time_limits.waits
-        if waits is not None:
-            self._time_limits.waits = None
-            if attribution.has_run_coroutine or self._isolated.test is test:
-                self._timings.note(test.id(), monotonic() - self._began, waits)
+        if self._time_limits.waits is not None:
+            self._note_waits(test)
         if not is_layered:
             self._began = 0.0
         return is_passed
+
+    def _note_waits(self, test: TestCase) -> None:
+        waits, self._time_limits.waits = self._time_limits.waits, None
+        is_async = self.attribution.has_run_coroutine or self._isolated.test is test
+        if waits is not None and is_async:
+            self._timings.note(test.id(), monotonic() - self._began, waits)
 
     def _begin(self, test: TestCase) -> None:
         self.attribution.begin(test)
@@ -361,7 +280,7 @@ class Adapter:
         if call_inner is not None:
             call_inner(partial(self._fixtures.call, key, never), test, fixture)
             return
-        is_last = partial(self._invocation.is_last, test) if name == "tearDown" else never
+        is_last = partial(self.invocation.is_last, test) if name == "tearDown" else never
         if self._scopes.open:
             self._fixtures.call(key, is_last, fixture)
             return

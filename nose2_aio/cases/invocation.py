@@ -22,7 +22,7 @@ from unittest import TestCase
 from nose2_aio.cases import generator_tests, nose2_cases, unittest_internals
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
-from nose2_aio.cases.limits import Limits, is_tagged
+from nose2_aio.cases.limits import Limits
 from nose2_aio.cases.nose2_cases import UserCall
 from nose2_aio.cases.scope_keys import ScopeLevel
 from nose2_aio.cases.scopes import NOT_RECORDED, Scopes
@@ -153,7 +153,8 @@ class Invocation:
     def _execution(self, call: UserCall, mark: Decoration | None, body: Body) -> Execution:
         self._attribution.begin_coroutine()
         plan = _PLAN
-        if mark is not None or is_tagged(call.function, call.owner):
+        is_tagged = getattr(call.function, "__dict__", None) or hasattr(call.owner, _TAGS)
+        if mark is not None or is_tagged:
             engine = Engine.BY_RESULT if mark is None else mark.engine
             plan = plans.plan_for(engine, call.function, call.owner)
         return Execution(body, plan, call.case, self._time_limits.deadline)

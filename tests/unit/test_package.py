@@ -173,6 +173,7 @@ class Modules(TestCase):
             {
                 "cases.adapter",
                 "cases.definitions",
+                "cases.hooks",
                 "cases.fixture_wrappers",
                 "cases.guarding",
                 "cases.isolated",
