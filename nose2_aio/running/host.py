@@ -197,11 +197,11 @@ class Host:
             self.loop.stop()  # nothing is scheduled: this saves one round of the loop
 
     def _is_quiet(self) -> bool:
-        """Return True if the task is the only one, and nothing is scheduled or waits for its end."""
+        """Return True if there is no other task, and nothing is scheduled or waits for the end."""
         task = self.task
         assert task is not None
         return not (
-            task._callbacks  # type: ignore[attr-defined]
+            task._callbacks
             or not instrumented.is_idle(self.loop)
             or event_loops.has_task(self.loop, task)
         )
@@ -234,7 +234,7 @@ class Host:
         finally:
             if self.on_end is not None and self._outer is None and not self.loop.is_closed():
                 if is_quiet:
-                    self.on_end(True)  # this saves one round of the loop
+                    self.on_end(is_quiet)  # this saves one round of the loop
                 else:
                     self.loop.call_soon(self.on_end)
 

@@ -245,7 +245,7 @@ class Runner:
             if state.waits is not (waits := self.options.time_limits.waits):
                 instrumented.record_waits(loop, waits, lambda: host.innermost_line)
             if self.options.fails_deadlocks:
-                state.on_deadlock = lambda: self._cancelling.find_deadlock()
+                state.on_deadlock = lambda: self._cancelling.find_deadlock()  # noqa: PLW0108 -- few need it
         if deadline is not None:
             self._cancelling.limit(deadline)
         try:
