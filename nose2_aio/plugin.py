@@ -242,6 +242,12 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         if event.exc_info is not None:
             event.exc_info = pickling.portable(event.exc_info)
 
+    def testOutcome(self, event: Any) -> None:
+        """Note which tests fail."""
+        if event.exc_info is not None:
+            tracebacks.trim(event.exc_info[1], head=False)  # a hook of the user's may call ours
+            self._test_run.failures.note(event)
+
     def stopTest(self, event: Any) -> None:
         """End a test, or take the findings on one that ran in a worker process."""
         if self._is_replaying:
