@@ -53,6 +53,18 @@ _CURRENT = "Up to Python 3.13, asking for the current loop creates one. This att
 
 PRIVATE_NAMES = (
     PrivateName(
+        "_scheduled",
+        "eventloop.event_loops",
+        "asyncio.BaseEventLoop",
+        "If it is empty, no timer is about to run.",
+    ),
+    PrivateName(
+        "_selector",
+        "eventloop.event_loops",
+        "asyncio.SelectorEventLoop",
+        "It tells whether a loop waits for a file.",
+    ),
+    PrivateName(
         "_callbacks",
         "running.host",
         "asyncio.Future",
@@ -81,7 +93,7 @@ PRIVATE_NAMES = (
     ),
     PrivateName(
         "_ready",
-        "eventloop.instrumented",
+        "eventloop.event_loops",
         "asyncio.BaseEventLoop",
         "If it is empty, the loop need not go round once more: that takes 5 µs a test.",
     ),

@@ -91,7 +91,7 @@ class Invocation:
             # what unittest says, at the same place
             text = "It is deprecated to return a value that is not None from a test case"
             what = f" returned {type(value).__name__!r}" if sys.version_info >= (3, 14) else ""
-            warnings.warn(f"{text} ({method}{what})", DeprecationWarning, stacklevel=3)
+            warnings.warn(f"{text} ({method}{what})", DeprecationWarning, stacklevel=4)
 
     def is_last(self, test: TestCase) -> bool:
         """Return True if nothing can follow the test, or its ``tearDown``, in its scope."""

@@ -13,11 +13,13 @@ from typing import Any
 
 from nose2_aio.config import loop_factories
 from nose2_aio.config.loop_factories import Factory
+from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.instrumented import InstrumentedLoop
 
 __all__ = [
     "current",
     "has_task",
+    "is_idle",
     "is_running",
     "make_current",
     "new",
@@ -95,6 +97,18 @@ def running() -> AbstractEventLoop | None:
 def is_running() -> bool:
     """Return True if an event loop is running in this thread."""
     return running() is not None
+
+
+def is_idle(loop: AbstractEventLoop) -> bool:
+    """Return True if nothing is scheduled on a loop, and it waits for no file but its own.
+
+    False if that is not known.
+    """
+    own: Any = loop
+    loop_state = getattr(own, instrumented.STATE, None)
+    if loop_state is None or not loop_state.has_selector or own._ready or own._scheduled:
+        return False
+    return len(own._selector.get_map()) == 1
 
 
 def has_task(loop: AbstractEventLoop, own: asyncio.Task[Any] | None) -> bool:

@@ -48,7 +48,6 @@ __all__ = [
     "describe_wakeup_sources",
     "has_selector",
     "instrument",
-    "is_idle",
     "make_virtual",
     "origin_of",
     "record_waits",
@@ -261,18 +260,6 @@ def has_selector(loop: AbstractEventLoop) -> bool:
     """Return True if a loop is instrumented, and waits in an `InstrumentedSelector`."""
     loop_state = state_of(loop)
     return loop_state is not None and loop_state.has_selector
-
-
-def is_idle(loop: AbstractEventLoop) -> bool:
-    """Return True if nothing is scheduled on a loop, and it waits for no file but its own.
-
-    False if that is not known.
-    """
-    own: Any = loop
-    loop_state = state_of(own)
-    if loop_state is None or not loop_state.has_selector or own._ready or own._scheduled:
-        return False
-    return len(own._selector.get_map()) == 1
 
 
 def class_name(loop: AbstractEventLoop) -> str:

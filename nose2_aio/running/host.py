@@ -202,7 +202,7 @@ class Host:
         assert task is not None
         return not (
             task._callbacks
-            or not instrumented.is_idle(self.loop)
+            or not event_loops.is_idle(self.loop)
             or event_loops.has_task(self.loop, task)
         )
 
