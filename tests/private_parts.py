@@ -247,6 +247,12 @@ PRIVATE_NAMES = (
         "It shows which test set a callback. The public get_context is new in Python 3.12.",
     ),
     PrivateName(
+        "_debug",
+        "cases.asyncio_runner",
+        "asyncio.Runner",
+        "IsolatedAsyncioTestCase sets it, so that its loops are in debug mode.",
+    ),
+    PrivateName(
         "_default_executor",
         "eventloop.instrumented",
         "asyncio.BaseEventLoop",
@@ -329,6 +335,12 @@ PRIVATE_NAMES = (
         "asyncio.events.BaseDefaultEventLoopPolicy._Local",
         _CURRENT,
         "3.11-3.13",
+    ),
+    PrivateName(
+        "_loop_factory",
+        "cases.asyncio_runner",
+        "asyncio.Runner",
+        "A runner without one gets one that makes an instrumented loop.",
     ),
     PrivateName("_makeLayer", "cases.nose2_cases", "nose2.tools.such.Scenario", _SUCH),
     PrivateName("_makeTestCase", "cases.nose2_cases", "nose2.tools.such.Scenario", _SUCH),

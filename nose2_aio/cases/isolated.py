@@ -92,6 +92,7 @@ class IsolatedCases:
                 problems,
                 is_checked=self._settings.are_isolated_checked,
                 is_loop_chosen=unittest_internals.is_loop_chosen(test),
+                is_debugging=self._settings.isolated_debug,
             )
             unittest_internals.set_asyncio_runner(test, self._runner)
             if unittest_internals.is_runner_closed_by_unittest(case):

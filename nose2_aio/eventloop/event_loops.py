@@ -7,8 +7,7 @@ import functools
 import logging
 import sys
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from nose2_aio.config import loop_factories
@@ -24,7 +23,7 @@ __all__ = [
     "make_current",
     "new",
     "running",
-    "selector_unlogged",
+    "unlogged",
 ]
 
 _logger = logging.getLogger("asyncio")
@@ -43,11 +42,8 @@ def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEvent
     asyncio's is an `InstrumentedLoop`, unless the user has set an event loop policy. For errors see
     `nose2_aio.config.loop_factories.make_loop`.
     """
-    if _logger.isEnabledFor(logging.DEBUG):
-        with selector_unlogged():
-            loop = _created(factory)
-    else:
-        loop = _created(factory)
+    is_logged = _logger.isEnabledFor(logging.DEBUG)
+    loop = unlogged(lambda: _created(factory)) if is_logged else _created(factory)
     if debug:
         loop.set_debug(True)
     return loop
@@ -59,15 +55,16 @@ def _created(factory: Factory | None) -> AbstractEventLoop:
     return InstrumentedLoop() if _is_default() else asyncio.new_event_loop()
 
 
-@contextmanager
-def selector_unlogged() -> Iterator[None]:
-    """Inside the block, asyncio does not log the selector of a loop that is created.
+def unlogged(make: Callable[[], AbstractEventLoop]) -> AbstractEventLoop:
+    """Return the loop that a function makes. asyncio does not log its selector.
 
     Otherwise the captured log of each test would begin with that.
     """
+    if not _logger.isEnabledFor(logging.DEBUG):
+        return make()
     _logger.addFilter(_is_not_on_selector)
     try:
-        yield
+        return make()
     finally:
         _logger.removeFilter(_is_not_on_selector)
 
