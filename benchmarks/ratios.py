@@ -140,7 +140,7 @@ def main() -> None:
         "figures": rows,
     }
     print("\n{machine}, Python {python}, {date}, medians of {rounds} rounds".format(**report))
-    show(["an empty test", "us", "/ by hand"], report["ways"])
+    show(["an empty test", "time", "/ by hand"], report["ways"])
     show(["figure", "measured", "limit", ""], rows)
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
@@ -174,7 +174,7 @@ def costs(taken: Taken, tests: int) -> list[list[str]]:
         if way.size == "tests" and name in taken:
             each = statistics.median(run.seconds for run in taken[name]) / tests * 1e6
             ratio = statistics.median(map(_ratio, taken[name], taken.get("hand", taken[name])))
-            rows.append([way.name, f"{each:.1f}", f"{ratio:.2f}"])
+            rows.append([way.name, f"{each:.1f} us", f"{ratio:.2f}"])
     return rows
 
 

@@ -208,7 +208,7 @@ def suite(
         for number in range(count):
             if number % size == 0:
                 lines.append(f"\nclass Test{number // size}({base}):\n{fixtures}")
-            lines.append(test.format(n=number))
+            lines.append(test.format(n=number % size))
         return "".join(lines)
 
     return text
@@ -242,7 +242,11 @@ def run(way: Way, folder: Path, count: int) -> Run:
         (folder / "stopwatch_pytest.py").write_text(STOPWATCH_PYTEST)
         (folder / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, *way.arguments]
-    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{TOP}"}
+    environment = {
+        **os.environ,
+        "PYTHONDONTWRITEBYTECODE": "",  # or each process would compile all modules
+        "PYTHONPATH": f"{folder}{os.pathsep}{TOP}",
+    }
     start = time.perf_counter()
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
