@@ -41,6 +41,7 @@ from typing import Any, cast
 
 from nose2_aio.config import loop_factories
 from nose2_aio.config.loop_factories import Factory
+from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.instrumented import InstrumentedMixin
 from nose2_aio.eventloop.selector import InstrumentedSelector
 from nose2_aio.eventloop.state import LoopState
@@ -48,15 +49,24 @@ from nose2_aio.eventloop.state import LoopState
 __all__ = [
     "InstrumentedLoop",
     "current",
+    "has_task",
+    "is_idle",
     "is_running",
     "make_current",
     "new",
     "recycling",
     "running",
-    "selector_unlogged",
+    "unlogged",
 ]
 
 _logger = logging.getLogger("asyncio")
+_TASKS: Any = None
+"""The tasks of all loops. From Python 3.14 on, most of them are not in any Python object."""
+if sys.version_info < (3, 14):
+    _NAME = "_scheduled_tasks" if sys.version_info >= (3, 12) else "_all_tasks"
+    _TASKS = getattr(asyncio.tasks, _NAME)
+_EAGER_TASKS: Any = getattr(asyncio.tasks, "_eager_tasks", ())
+"""The tasks that run their first step, without having been scheduled."""
 
 
 def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEventLoop:
@@ -65,11 +75,8 @@ def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEvent
     asyncio's is an `InstrumentedLoop`, unless the user has set an event loop policy. For errors see
     `nose2_aio.config.loop_factories.make_loop`.
     """
-    if _logger.isEnabledFor(logging.DEBUG):
-        with selector_unlogged():
-            loop = _created(factory)
-    else:
-        loop = _created(factory)
+    is_logged = _logger.isEnabledFor(logging.DEBUG)
+    loop = unlogged(lambda: _created(factory)) if is_logged else _created(factory)
     if debug:
         loop.set_debug(True)
     return loop
@@ -81,15 +88,16 @@ def _created(factory: Factory | None) -> AbstractEventLoop:
     return InstrumentedLoop() if _is_default() else asyncio.new_event_loop()
 
 
-@contextmanager
-def selector_unlogged() -> Iterator[None]:
-    """Inside the block, asyncio does not log the selector of a loop that is created.
+def unlogged(make: Callable[[], AbstractEventLoop]) -> AbstractEventLoop:
+    """Return the loop that a function makes. asyncio does not log its selector.
 
     Otherwise the captured log of each test would begin with that.
     """
+    if not _logger.isEnabledFor(logging.DEBUG):
+        return make()
     _logger.addFilter(_is_not_on_selector)
     try:
-        yield
+        return make()
     finally:
         _logger.removeFilter(_is_not_on_selector)
 
@@ -119,6 +127,25 @@ def running() -> AbstractEventLoop | None:
 def is_running() -> bool:
     """Return True if an event loop is running in this thread."""
     return running() is not None
+
+
+def is_idle(loop: AbstractEventLoop) -> bool:
+    """Return True if nothing is scheduled on a loop, and it waits for no file but its own.
+
+    False if that is not known.
+    """
+    own: Any = loop
+    loop_state = getattr(own, instrumented.STATE, None)
+    if loop_state is None or not loop_state.has_selector or own._ready or own._scheduled:
+        return False
+    return len(own._selector.get_map()) == 1
+
+
+def has_task(loop: AbstractEventLoop, own: asyncio.Task[Any] | None) -> bool:
+    """Return True if a loop has a task that is not done, other than ``own``."""
+    if _TASKS is not None and not _EAGER_TASKS and len(_TASKS) <= (own is not None):
+        return False  # `asyncio.all_tasks` takes ten times as long
+    return bool(asyncio.all_tasks(loop) - {own})
 
 
 def current() -> AbstractEventLoop | None:
@@ -175,7 +202,7 @@ class LoopFiles:
     def new_selector(self) -> InstrumentedSelector:
         """Return a new selector that waits with the epoll."""
         selector: Any = InstrumentedSelector.__new__(InstrumentedSelector)
-        selectors._BaseSelectorImpl.__init__(selector)  # type: ignore[attr-defined]
+        selectors._BaseSelectorImpl.__init__(selector)
         selector._selector = self.epoll
         return cast(InstrumentedSelector, selector)
 
@@ -262,8 +289,9 @@ class _Recycler:
 _recycler = _Recycler()
 _lost: list[Any] = []
 """Objects that would close a file that is no longer ours, when they are deleted."""
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_recycler.end, after_in_parent=_recycler.after_fork)
+getattr(os, "register_at_fork", lambda **_: None)(  # Windows has no fork
+    after_in_child=_recycler.end, after_in_parent=_recycler.after_fork
+)
 
 
 @contextmanager
@@ -290,12 +318,11 @@ class InstrumentedLoop(InstrumentedMixin, asyncio.SelectorEventLoop):  # type: i
         super().__init__(selector)
 
     def _make_self_pipe(self) -> None:
-        files = self.__nose2_aio__.files
+        own, files = cast(Any, self), self.__nose2_aio__.files
         if files is None:
             super()._make_self_pipe()  # type: ignore[misc]
             return
-        self._ssock, self._csock = files.reader, files.writer
-        own: Any = self
+        own._ssock, own._csock = files.reader, files.writer
         own._internal_fds += 1
         # in the selector's map only: epoll watches it already
         handle = Handle(own._read_from_self, (), self)
@@ -303,20 +330,25 @@ class InstrumentedLoop(InstrumentedMixin, asyncio.SelectorEventLoop):  # type: i
         own._selector._fd_to_key[files.number] = key
 
     def _close_self_pipe(self) -> None:
-        loop_state, own = self.__nose2_aio__, cast(Any, self)
+        own, loop_state = cast(Any, self), self.__nose2_aio__
         files = loop_state.files
         if files is None:
             super()._close_self_pipe()  # type: ignore[misc]
             return
-        loop_state.files = self._ssock = self._csock = None
+        loop_state.files = own._ssock = own._csock = None
         own._internal_fds -= 1
         are_clean = loop_state.is_bare and type(own._selector) is InstrumentedSelector
         if are_clean:
-            selectors._BaseSelectorImpl.close(own._selector)  # type: ignore[attr-defined]
+            selectors._BaseSelectorImpl.close(own._selector)
             own._selector = None  # or asyncio would close the epoll
         _recycler.give_back(files, are_clean=are_clean)
 
-    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:  # type: ignore[override]
         """Add a handler of a signal. Python will write the signal's number to the self-pipe."""
         self.__nose2_aio__.is_bare = False
         super().add_signal_handler(sig, callback, *args)
+
+
+# users see asyncio's class
+InstrumentedLoop.__name__ = InstrumentedLoop.__qualname__ = asyncio.SelectorEventLoop.__name__
+InstrumentedLoop.__module__ = asyncio.SelectorEventLoop.__module__

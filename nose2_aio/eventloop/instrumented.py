@@ -4,7 +4,8 @@
 transports, servers and async generators. For each, it records which test has created it, and where.
 asyncio's debug mode records where, too, but takes ten times as long.
 
-- `event_loops.InstrumentedLoop` is asyncio's own loop with this mixin. Tests run on it by default.
+- `event_loops.InstrumentedLoop` is asyncio's own loop with this mixin, and has its name.
+  Tests run on it by default.
 - `instrument` adds the mixin to a loop that the user has created, for the time of a test.
 
 Everything that we know about a loop is in its `LoopState`. The loop waits in an
