@@ -53,6 +53,51 @@ _CURRENT = "Up to Python 3.13, asking for the current loop creates one. This att
 
 PRIVATE_NAMES = (
     PrivateName(
+        "_scheduled",
+        "eventloop.event_loops",
+        "asyncio.BaseEventLoop",
+        "If it is empty, no timer is about to run.",
+    ),
+    PrivateName(
+        "_selector",
+        "eventloop.event_loops",
+        "asyncio.SelectorEventLoop",
+        "It tells whether a loop waits for a file.",
+    ),
+    PrivateName(
+        "_callbacks",
+        "running.host",
+        "asyncio.Future",
+        "If something waits for the end of the task, the loop has to go round once more.",
+    ),
+    PrivateName(
+        "_scheduled_tasks",
+        "eventloop.event_loops",
+        "asyncio.tasks",
+        "asyncio.all_tasks takes ten times as long to say that there is no task.",
+        "3.12-3.13",
+    ),
+    PrivateName(
+        "_all_tasks",
+        "eventloop.event_loops",
+        "asyncio.tasks",
+        "It is _scheduled_tasks, before Python 3.12.",
+        "3.11-3.11",
+    ),
+    PrivateName(
+        "_eager_tasks",
+        "eventloop.event_loops",
+        "asyncio.tasks",
+        "_scheduled_tasks does not have those.",
+        "3.12-3.13",
+    ),
+    PrivateName(
+        "_ready",
+        "eventloop.event_loops",
+        "asyncio.BaseEventLoop",
+        "If it is empty, the loop need not go round once more: that takes 5 µs a test.",
+    ),
+    PrivateName(
         "_CapturingHandler",
         "eventloop.state",
         "unittest._log",
@@ -202,6 +247,12 @@ PRIVATE_NAMES = (
         "It shows which test set a callback. The public get_context is new in Python 3.12.",
     ),
     PrivateName(
+        "_debug",
+        "cases.asyncio_runner",
+        "asyncio.Runner",
+        "IsolatedAsyncioTestCase sets it, so that its loops are in debug mode.",
+    ),
+    PrivateName(
         "_default_executor",
         "eventloop.instrumented",
         "asyncio.BaseEventLoop",
@@ -284,6 +335,12 @@ PRIVATE_NAMES = (
         "asyncio.events.BaseDefaultEventLoopPolicy._Local",
         _CURRENT,
         "3.11-3.13",
+    ),
+    PrivateName(
+        "_loop_factory",
+        "cases.asyncio_runner",
+        "asyncio.Runner",
+        "A runner without one gets one that makes an instrumented loop.",
     ),
     PrivateName("_makeLayer", "cases.nose2_cases", "nose2.tools.such.Scenario", _SUCH),
     PrivateName("_makeTestCase", "cases.nose2_cases", "nose2.tools.such.Scenario", _SUCH),

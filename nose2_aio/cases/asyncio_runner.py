@@ -1,6 +1,7 @@
 """The runner of a test of IsolatedAsyncioTestCase, in place of the `asyncio.Runner` of its class.
 
-1. The loop is that of the runner which the class has made. It is instrumented until the end.
+1. The loop is that of the runner which the class has made. It is instrumented until the end. If
+   that is a runner of asyncio's without a loop factory, its loop is an `InstrumentedLoop`.
 2. Each coroutine runs as with asyncio: in a task of its own, which the loop makes, in the given
    context. Our `Runner` limits it, finds deadlocks, and reports where it waits.
 3. Ctrl-C cancels the task, as with asyncio.
@@ -49,10 +50,11 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
     """Runs the coroutines of one test. Other attributes are those of ``runner``, which it replaces.
 
     Problems are recorded in ``problems`` if ``is_checked``. ``is_loop_chosen`` says that we have
-    chosen the loop: then it is made the current one.
+    chosen the loop: then it is made the current one. Unless ``is_debugging``, asyncio's debug mode
+    is only on if that is so for other loops.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each by its name
         self,
         runner: Any,
         options: RunnerOptions,
@@ -60,6 +62,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         *,
         is_checked: bool,
         is_loop_chosen: bool,
+        is_debugging: bool = True,
     ) -> None:
         # without that of asyncio: all of its methods are replaced
         self._replaced = runner
@@ -69,6 +72,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         self._recorded = problems if is_checked else Problems()
         self._is_checked = is_checked
         self._is_loop_chosen = is_loop_chosen
+        self._is_debugging = is_debugging
         self._open_loop: AbstractEventLoop | None = None
         self._own_context: contextvars.Context | None = None
         self._is_closed = self._is_abandoned = False
@@ -89,13 +93,16 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         if self._is_closed:
             raise RuntimeError("Runner is closed")
         if self._open_loop is None:
-            with event_loops.selector_unlogged():
-                loop: AbstractEventLoop = self._replaced.get_loop()
+            loop = self._made_loop()
             if self._is_loop_chosen:  # asyncio makes only its own loops current
                 self._at_end.callback(event_loops.make_current(loop))
-            self._at_end.enter_context(instrumented.instrument(loop))
-            self._options.note_blind(loop)
             state = instrumented.state_of(loop)
+            if state is None:
+                self._at_end.enter_context(instrumented.instrument(loop))
+                state = instrumented.state_of(loop)
+            else:
+                self._at_end.callback(state.forget)
+            self._options.note_blind(loop)
             if state is not None:
                 state.problems = self._recorded
                 state.is_new = True
@@ -154,6 +161,16 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
                 self._close_replaced(loop)
         finally:
             self._at_end.close()
+
+    def _made_loop(self) -> AbstractEventLoop:
+        """Return the loop of the runner of the class."""
+        runner = self._replaced
+        if self._is_asyncio:
+            if not self._is_debugging:
+                runner._debug = self._options.debug or None  # None: what asyncio has by default
+            if runner._loop_factory is None:
+                runner._loop_factory = _current_loop
+        return event_loops.unlogged(runner.get_loop)
 
     def _run(
         self,
@@ -224,3 +241,10 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
     def _note_failure(self, error: BaseException) -> None:
         text = f"the event loop could not be closed: {error!r}"
         self._problems.abandon_reason = str(error) if isinstance(error, AioError) else text
+
+
+def _current_loop() -> AbstractEventLoop:
+    """Return a new loop that is the current one, as asyncio's runners make it without a factory."""
+    loop = event_loops.new()
+    asyncio.set_event_loop(loop)
+    return loop

@@ -92,6 +92,7 @@ class IsolatedCases:
                 problems,
                 is_checked=self._settings.are_isolated_checked,
                 is_loop_chosen=unittest_internals.is_loop_chosen(test),
+                is_debugging=self._settings.isolated_debug,
             )
             unittest_internals.set_asyncio_runner(test, self._runner)
             if unittest_internals.is_runner_closed_by_unittest(case):
@@ -135,7 +136,7 @@ class IsolatedCases:
         """Return the phase in which a hook is called, with its arguments."""
         test = self.test
         if hook is unittest_internals.CLEANUP_HOOK and test is not None:
-            return Phase(CLEANUP, test, args[0], unittest_internals.count_cleanups(test))
+            return Phase(CLEANUP, test, args[0], len(unittest_internals.cleanups_of_test(test)))
         names = _FIXTURES.get(hook, ())
         own = [one for one in names if unittest_internals.overrides(test, one)]
         return Phase(" or ".join(own), test) if own else None

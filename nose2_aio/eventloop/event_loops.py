@@ -7,17 +7,33 @@ import functools
 import logging
 import sys
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from nose2_aio.config import loop_factories
 from nose2_aio.config.loop_factories import Factory
+from nose2_aio.eventloop import instrumented
 from nose2_aio.eventloop.instrumented import InstrumentedLoop
 
-__all__ = ["current", "is_running", "make_current", "new", "running", "selector_unlogged"]
+__all__ = [
+    "current",
+    "has_task",
+    "is_idle",
+    "is_running",
+    "make_current",
+    "new",
+    "running",
+    "unlogged",
+]
 
 _logger = logging.getLogger("asyncio")
+_TASKS: Any = None
+"""The tasks of all loops. From Python 3.14 on, most of them are not in any Python object."""
+if sys.version_info < (3, 14):
+    _NAME = "_scheduled_tasks" if sys.version_info >= (3, 12) else "_all_tasks"
+    _TASKS = getattr(asyncio.tasks, _NAME)
+_EAGER_TASKS: Any = getattr(asyncio.tasks, "_eager_tasks", ())
+"""The tasks that run their first step, without having been scheduled."""
 
 
 def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEventLoop:
@@ -26,11 +42,8 @@ def new(factory: Factory | None = None, *, debug: bool = False) -> AbstractEvent
     asyncio's is an `InstrumentedLoop`, unless the user has set an event loop policy. For errors see
     `nose2_aio.config.loop_factories.make_loop`.
     """
-    if _logger.isEnabledFor(logging.DEBUG):
-        with selector_unlogged():
-            loop = _created(factory)
-    else:
-        loop = _created(factory)
+    is_logged = _logger.isEnabledFor(logging.DEBUG)
+    loop = unlogged(lambda: _created(factory)) if is_logged else _created(factory)
     if debug:
         loop.set_debug(True)
     return loop
@@ -42,15 +55,16 @@ def _created(factory: Factory | None) -> AbstractEventLoop:
     return InstrumentedLoop() if _is_default() else asyncio.new_event_loop()
 
 
-@contextmanager
-def selector_unlogged() -> Iterator[None]:
-    """Inside the block, asyncio does not log the selector of a loop that is created.
+def unlogged(make: Callable[[], AbstractEventLoop]) -> AbstractEventLoop:
+    """Return the loop that a function makes. asyncio does not log its selector.
 
     Otherwise the captured log of each test would begin with that.
     """
+    if not _logger.isEnabledFor(logging.DEBUG):
+        return make()
     _logger.addFilter(_is_not_on_selector)
     try:
-        yield
+        return make()
     finally:
         _logger.removeFilter(_is_not_on_selector)
 
@@ -80,6 +94,25 @@ def running() -> AbstractEventLoop | None:
 def is_running() -> bool:
     """Return True if an event loop is running in this thread."""
     return running() is not None
+
+
+def is_idle(loop: AbstractEventLoop) -> bool:
+    """Return True if nothing is scheduled on a loop, and it waits for no file but its own.
+
+    False if that is not known.
+    """
+    own: Any = loop
+    loop_state = getattr(own, instrumented.STATE, None)
+    if loop_state is None or not loop_state.has_selector or own._ready or own._scheduled:
+        return False
+    return len(own._selector.get_map()) == 1
+
+
+def has_task(loop: AbstractEventLoop, own: asyncio.Task[Any] | None) -> bool:
+    """Return True if a loop has a task that is not done, other than ``own``."""
+    if _TASKS is not None and not _EAGER_TASKS and len(_TASKS) <= (own is not None):
+        return False  # `asyncio.all_tasks` takes ten times as long
+    return bool(asyncio.all_tasks(loop) - {own})
 
 
 def current() -> AbstractEventLoop | None:

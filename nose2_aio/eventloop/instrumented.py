@@ -4,7 +4,8 @@
 transports, servers and async generators. For each, it records which test has created it, and where.
 asyncio's debug mode records where, too, but takes ten times as long.
 
-- `InstrumentedLoop` is asyncio's own loop with this mixin. Tests run on it by default.
+- `InstrumentedLoop` is asyncio's own loop with this mixin, and has its name. Tests run on it by
+  default.
 - `instrument` adds the mixin to a loop that the user has created, for the time of a test.
 
 Everything that we know about a loop is in its `LoopState`. The loop waits in an
@@ -208,6 +209,11 @@ class InstrumentedLoop(InstrumentedMixin, asyncio.SelectorEventLoop):  # type: i
         selector = InstrumentedSelector()
         selector.loop_state = self.__nose2_aio__ = LoopState()
         super().__init__(selector)
+
+
+# users see asyncio's class
+InstrumentedLoop.__name__ = InstrumentedLoop.__qualname__ = asyncio.SelectorEventLoop.__name__
+InstrumentedLoop.__module__ = asyncio.SelectorEventLoop.__module__
 
 
 @contextmanager
