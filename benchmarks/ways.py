@@ -281,6 +281,11 @@ WAYS = {
     ),
     "isolated": Way("IsolatedAsyncioTestCase", NOSE2, _ISOLATED),
     "isolated+": Way("IsolatedAsyncioTestCase, with the plugin", PLUGIN, _ISOLATED),
+    "isolated-fast": Way(
+        "IsolatedAsyncioTestCase, isolated-debug = false",
+        [*PLUGIN, "--no-aio-isolated-debug"],
+        _ISOLATED,
+    ),
     "aiounittest": Way(
         "aiounittest",
         NOSE2,
