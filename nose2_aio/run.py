@@ -6,16 +6,15 @@ made here.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import TestCase
 
-from nose2_aio.cases import limits, unittest_internals
-from nose2_aio.cases.adapter import Adapter, stepping_in
+from nose2_aio.cases import hooks, limits, unittest_internals
+from nose2_aio.cases.adapter import Adapter
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.fixture_wrappers import FixtureWrappers
@@ -26,24 +25,25 @@ from nose2_aio.config import tag_lookup
 from nose2_aio.config.durations_file import Duration
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
-from nose2_aio.errors import AioError, WorkerStartError
+from nose2_aio.errors import AioError
 from nose2_aio.eventloop import debug_stacks, event_loops, wakeup_sources
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import await_chains, monitoring, tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
 from nose2_aio.reporting.durations import Durations
+from nose2_aio.reporting.failures import Failure, Failures
 from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.reporting.report_file import ReportFile
 from nose2_aio.reporting.timings import PartialTimings, Timings
 from nose2_aio.running import interrupts, process_end
 from nose2_aio.running.interrupts import Interrupts
-from nose2_aio.running.slow_tests import Running
 from nose2_aio.suites import loop_variants, units
-from nose2_aio.workers import spawned
-from nose2_aio.workers.recording import Describe
-from nose2_aio.workers.retries import Failure, Failures, retry
-from nose2_aio.workers.worker_run import WorkerRun
+from nose2_aio.workers import role
+
+if TYPE_CHECKING:
+    from nose2_aio.workers.recording import Describe
+    from nose2_aio.workers.worker_run import WorkerRun
 
 __all__ = ["Execute", "Found", "Run"]
 
@@ -96,7 +96,7 @@ class Run:
         self.fixture_wrappers = FixtureWrappers(
             settings, self.scopes, self.fixtures, self.adapter.definitions, self.durations
         )
-        self._slow = self.time_limits.report_slow(settings.slow, self._running)
+        self._slow = self.time_limits.report_slow(settings.slow, self.adapter.running)
         self.is_cut = False
         """True if Ctrl-C has interrupted the run."""
         self.is_replaying = False
@@ -126,6 +126,7 @@ class Run:
         self.interrupts.stop = stop
         self._signals.enter_context(monitoring.on())
         self._signals.enter_context(debug_stacks.remembered())
+        self._signals.enter_context(event_loops.recycling())
         self._signals.enter_context(interrupts.print_on_sigquit(tell))
         self._signals.enter_context(interrupts.treat_sigterm_as_ctrl_c(self.interrupts))
         self._signals.enter_context(interrupts.call_around_suspension(self._suspend, self._resume))
@@ -149,7 +150,7 @@ class Run:
         try:
             self.planned = self.settings.repeat * sum(one.countTestCases() for _, one in parts)
             suites = self._suites(parts, result, is_sent=is_sent)
-            with stepping_in(self.adapter), closing(suites):
+            with hooks.replaced(self.adapter), closing(suites):
                 for one in suites:
                     value = execute(one, result)
         except KeyboardInterrupt:
@@ -170,15 +171,17 @@ class Run:
         Raises `nose2_aio.errors.WorkerStartError` if no worker can be started.
         """
         wakeup_sources.ignore_foreign_threads()
-        with stepping_in(self.adapter), self.fixture_wrappers.wrapping(suite):
+        with hooks.replaced(self.adapter), self.fixture_wrappers.wrapping(suite):
             found = units.units_of_run(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
                 self.scopes.has_factories = True
             self.planned = sum(len(unit.tests) for unit in found)
-            worker = spawned.current_worker()
+            worker = role.current_worker()
             if worker is not None:
                 worker.work(found, self, result=result, describe=describe)
                 return
+            from nose2_aio.workers.worker_run import WorkerRun
+
             self.workers = WorkerRun(found, self.settings, self, describe)
             self.workers(result)
             self.is_cut = self.workers.is_interrupted
@@ -186,16 +189,16 @@ class Run:
 
     def _retry(self, result: Any, describe: Describe) -> None:
         """Run failed tests again that may be flaky, unless the run was stopped."""
-        if result.shouldStop or self.settings.repeat > 1 or os.name != "posix":
+        if result.shouldStop or not self.failures:
             return
-        workers = self.workers or WorkerRun([], self.settings, self, describe)
-        try:
-            line = retry(self.failures, self.settings, workers.run_alone, workers.concurrent_tests)
-        except WorkerStartError as error:
-            line = f"retries: failed tests could not be run again: {error}"
-        if line:
-            self.note(line)
-        self.is_cut |= workers.is_interrupted
+        from nose2_aio.workers import retries
+
+        if retries.are_due(self.failures, self.settings):
+            from nose2_aio.workers.worker_run import WorkerRun
+
+            workers = self.workers or WorkerRun([], self.settings, self, describe)
+            self.note(workers.retry(self.failures))
+            self.is_cut |= workers.is_interrupted
 
     def _suites(
         self, parts: list[tuple[int | None, Any]], result: Any, *, is_sent: bool
@@ -255,8 +258,7 @@ class Run:
 
     def begin_work(self) -> None:
         """Forget the findings of the main process: a forked worker has a copy of them."""
-        self.workers = None
-        self.interrupts.interrupt = None
+        self.workers = self.interrupts.interrupt = None
         self._slow.stop()
         self.take()
 
@@ -295,6 +297,7 @@ class Run:
         """Handle signals inside the block, in a worker; ``terminal`` is a file descriptor."""
         self._slow.descriptor = terminal
         with (
+            event_loops.recycling(),
             interrupts.print_on_sigquit(self.describe_running, terminal),
             interrupts.treat_sigterm_as_ctrl_c(self.interrupts),
             interrupts.call_around_suspension(lambda: None, self.time_limits.postpone),
@@ -378,9 +381,6 @@ class Run:
         left = self.planned - ran
         tests = f": {left} test{'s' * (left != 1)} did not run" if left > 0 else ""
         return [*self.notes.lines, f"the run was interrupted by {self.interrupts.cause}{tests}"]
-
-    def _running(self) -> Running | None:
-        return None if self.time_limits.is_off() else self.adapter.running()
 
     def describe_running(self, frame: FrameType | None) -> str:
         """Describe what is running, while the main thread runs ``frame``."""

@@ -139,7 +139,7 @@ class IsolatedCases:
         """Return the phase in which a hook is called, with its arguments."""
         test = self.test
         if hook is unittest_internals.CLEANUP_HOOK and test is not None:
-            return Phase(CLEANUP, test, args[0], unittest_internals.count_cleanups(test))
+            return Phase(CLEANUP, test, args[0], len(unittest_internals.cleanups_of_test(test)))
         names = _FIXTURES.get(hook, ())
         own = [one for one in names if unittest_internals.overrides(test, one)]
         return Phase(" or ".join(own), test) if own else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import random
 from collections.abc import Collection, Iterable
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
@@ -126,6 +125,8 @@ def _parse_seed(text: str, *, name: str, place: str) -> int | None:
         return int(word)
     is_switch = place.startswith("--")
     if word == "true" or (word in _TRUE and not is_switch):
+        import random
+
         return random.SystemRandom().randrange(_SEEDS)
     if word == "false" or (word in _FALSE and not is_switch):
         return None

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,6 +53,8 @@ class ReportFile(Listener):
         """Write the file; return lines that say why that failed, if it did."""
         if not self._path:
             return []
+        import json
+
         report = _rounded(self._as_json(timings, tries))
         text = json.dumps(report, indent=2, ensure_ascii=False)
         try:

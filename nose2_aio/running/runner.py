@@ -119,9 +119,6 @@ class Runner:
             state.problems = state.problems or self.problems
         self._loop_state = state
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.host.state.value} {self.loop!r}>"
-
     def __enter__(self) -> Self:
         return self
 
@@ -249,6 +246,7 @@ class Runner:
         with contextlib.suppress(LoopError):  # the next coroutine raises it again
             self.options.time_limits.set_clock(self.loop)
         self.is_calling = True
+        self.host.hide()
         try:
             return self.context.run(call_users_code, function, *args, **kwargs)
         finally:
@@ -352,24 +350,29 @@ class Runner:
             with contextlib.suppress(SystemExit):  # of a leftover task: the shutdown reports it
                 self.loop.run_forever()
 
-    def _end(self) -> None:
-        """Stop the loop after the end of the host, and after the shutdown if there is one."""
+    def _end(self, is_quiet: bool = False) -> None:  # noqa: FBT001, FBT002 -- a callback
+        """Stop the loop after the end of the host, and after the shutdown if there is one.
+
+        ``is_quiet`` says that the host is about to end, and is the last task.
+        """
         state = self.host.state
         if state is State.OPEN:
             self.loop.stop()
-        elif self._restore is None or state is State.CLOSED or self._is_clean():
+        elif self._restore is None or state is State.CLOSED or self._is_clean(is_quiet):
             self._stop()
+        elif is_quiet:
+            self.loop.call_soon(self._end)
         elif self._shutdown is None:
             self._undo.enter_context(self._limited_shutdown())
             self._shutdown = asyncio.Task(self._leftovers.shut_down(), loop=self.loop)
             self._shutdown.add_done_callback(self._stop)
 
-    def _is_clean(self) -> bool:
+    def _is_clean(self, is_quiet: bool) -> bool:  # noqa: FBT001
         """Return True if there is nothing to shut down on the loop."""
         state = self._loop_state
         if state is None or state.objects or state.default_executor or state.has_dropped_generator:
-            return self._leftovers.is_none()
-        return not asyncio.all_tasks(self.loop)
+            return not is_quiet and self._leftovers.is_none()
+        return is_quiet or not asyncio.all_tasks(self.loop)
 
     def _stop(self, shutdown: asyncio.Task[None] | None = None) -> None:
         self.host.state = State.CLOSED

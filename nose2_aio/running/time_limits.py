@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-import sysconfig
+import os
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
@@ -52,7 +53,7 @@ _BLOCKED = 1.0
 """Seconds by which an alarm comes too late if C code has run that can't be interrupted."""
 _RUNNERS = ("nose2", "nose2_aio")
 _CALLBACK = locations.code_of(asyncio.Handle, "_run")
-_LIBRARY = (sysconfig.get_path("stdlib"), "<frozen ")
+_LIBRARY = (str(Path(os.__file__).parent), "<frozen ")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _callers: list[CodeType] = []
 """The code of functions of ours that call code of the user."""
@@ -83,7 +84,7 @@ class TimeLimits:
 
     def report_slow(self, seconds: float, running: Callable[[], Running | None]) -> SlowTests:
         """Print a line on what runs for so many seconds: ``running`` returns what that is."""
-        slow = SlowTests(seconds, running)
+        slow = SlowTests(seconds, lambda: None if self.is_off() else running())
         self.slow = slow if slow.can_print else None
         return slow
 

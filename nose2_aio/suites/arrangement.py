@@ -12,7 +12,6 @@ This happens once, in the main process. A spawned worker loads the suite again, 
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 from unittest import TestSuite
@@ -98,6 +97,8 @@ def _failed(suite: Any, settings: Settings, failed: LastFailed) -> tuple[list[An
 
 def _rank(settings: Settings, failed: LastFailed) -> Callable[[Unit], Any]:
     """Return the function that gives each unit its place."""
+    import random
+
     numbers = random.Random(settings.shuffle)  # noqa: S311 -- random() is the same everywhere
 
     def rank(unit: Unit) -> tuple[bool, float]:

@@ -15,7 +15,6 @@ may have loaded it.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -123,4 +122,6 @@ def _identity(test: Any) -> str:
 
 
 def _hash(name: str) -> bytes:
+    import hashlib
+
     return hashlib.sha256(name.encode("utf-8", "replace")).digest()

@@ -34,6 +34,7 @@ TOP = (
     "__init__",
     "__main__",
     "errors",
+    "execution",
     "feedback",
     "plugin",
     "run",
@@ -110,7 +111,7 @@ class Imports(TestCase):
         self.assertEqual((run.returncode, run.output), (0, ""))
 
     def test_nose2(self) -> None:
-        """Only the plugin, what starts nose2, and what reads its files import nose2."""
+        """Only the plugin, what executes its suite, starts it, or reads its files import nose2."""
         knowing = {
             name
             for name, path in MODULES.items()
@@ -121,7 +122,9 @@ class Imports(TestCase):
                 for part in [getattr(node, "module", ""), *(alias.name for alias in node.names)]
             )
         }
-        self.assertEqual(knowing, {"__main__", "plugin", "standalone", "workers.spawned"})
+        self.assertEqual(
+            knowing, {"__main__", "execution", "plugin", "standalone", "workers.spawned"}
+        )
 
 
 class OneTest(TestCase):
@@ -173,6 +176,7 @@ class Modules(TestCase):
             {
                 "cases.adapter",
                 "cases.definitions",
+                "cases.hooks",
                 "cases.fixture_wrappers",
                 "cases.guarding",
                 "cases.isolated",
