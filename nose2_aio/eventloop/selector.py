@@ -41,6 +41,7 @@ class InstrumentedSelector(selectors.DefaultSelector):
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """Watch a file."""
+        self.loop_state.is_bare = False
         key = super().register(fileobj, events, data)
         if self._own_files is not None:
             self._own_files.note_watched(key.fd)
@@ -80,11 +81,6 @@ class InstrumentedSelector(selectors.DefaultSelector):
         if loop_state.waits is None or timeout == 0:
             return self.wait(timeout)
         return self._record_wait(loop_state.waits, timeout, idle)
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """Watch a file."""
-        self.loop_state.is_bare = False
-        return super().register(fileobj, events, data)
 
     def wait(self, timeout: float | None) -> list[Any]:
         """Wait for files in real time, ``timeout`` seconds at most; None: without a limit."""
