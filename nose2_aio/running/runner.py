@@ -367,7 +367,6 @@ class Runner:
             self._shutdown.add_done_callback(self._stop)
 
     def _is_clean(self, is_quiet: bool) -> bool:  # noqa: FBT001
-        """Return True if there is nothing to shut down on the loop."""
         state = self._loop_state
         if state is None or state.objects or state.default_executor or state.has_dropped_generator:
             return not is_quiet and self._leftovers.is_none()
