@@ -150,6 +150,7 @@ class Runner:
         ``stopped`` is called when the tested code has stopped the loop before that, with the report
         where it waits. If it returns, the loop runs on. If it raises, the coroutine is cancelled.
         ``is_last`` is called at the end. If it returns True, the runner ends at the same time.
+
         While `call` runs or an inner runner is open, the host is taken: then a coroutine gets a
         task of its own, and a copy of the context.
         """
