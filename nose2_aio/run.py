@@ -38,7 +38,7 @@ from nose2_aio.reporting.report_file import ReportFile
 from nose2_aio.reporting.timings import PartialTimings, Timings
 from nose2_aio.running import interrupts, process_end
 from nose2_aio.running.interrupts import Interrupts
-from nose2_aio.suites import loop_variants, units
+from nose2_aio.suites import loop_variants
 from nose2_aio.workers import role
 
 if TYPE_CHECKING:
@@ -169,6 +169,9 @@ class Run:
         """
         wakeup_sources.ignore_foreign_threads()
         with stepping_in(self.adapter), self.fixture_wrappers.wrapping(suite):
+            from nose2_aio.suites import units
+            from nose2_aio.workers.worker_run import WorkerRun
+
             found = units.units_of_run(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
                 self.scopes.has_factories = True
@@ -177,8 +180,6 @@ class Run:
             if worker is not None:
                 worker.work(found, self, result=result, describe=describe)
                 return
-            from nose2_aio.workers.worker_run import WorkerRun
-
             self.workers = WorkerRun(found, self.settings, self, describe)
             self.workers(result)
             self.is_cut = self.workers.is_interrupted
@@ -224,6 +225,8 @@ class Run:
     def _execute_rounds(self, execute: Execute, suite: Any, result: Any) -> Any:
         """Execute a suite as often as ``repeat`` says."""
         for _ in range(self.settings.repeat - 1):
+            from nose2_aio.suites import units
+
             execute(units.copied_suite(suite), result)
             if result.shouldStop:
                 return None
@@ -354,9 +357,7 @@ class Run:
     def report(self) -> list[str]:
         """Return lines on findings that have failed no test, and on the slowest tests."""
         return [
-            *self._report_file.write(
-                self.timings, {one.name: (one.tries, bool(one.flaky)) for one in self.failures}
-            ),
+            *self._report_file.write(self.timings, self.failures),
             *self.check_results.report(self._entries, self._told),
             *self.check_results.baseline.report(self.part, self.planned),
             *self.timings.report(),

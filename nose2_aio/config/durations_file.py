@@ -73,7 +73,7 @@ def own_path(path: str, shard: Shard | None) -> Path:
     whole = Path(path)
     if shard is None:
         return whole
-    return whole.with_name(f"{whole.stem}-{shard.number}-of-{shard.count}{whole.suffix}")
+    return whole.with_name(f"{whole.stem}-{shard.number}-of-{shard.total}{whole.suffix}")
 
 
 def write(path: Path, durations: Mapping[str, Duration]) -> None:

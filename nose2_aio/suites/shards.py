@@ -54,7 +54,7 @@ def part_of(
     names = sorted(groups)
     known = estimates([groups[name] for name in names], durations)
     lengths = known or [Estimate(len(groups[name])) for name in names]
-    parts = _divided(names, lengths, shard.count)
+    parts = _divided(names, lengths, shard.total)
     own = parts[shard.number - 1]
     by_name = dict(zip(names, lengths, strict=True))
     return Part(
