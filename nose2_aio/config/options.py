@@ -187,6 +187,11 @@ OPTIONS = (
         "With several, each test runs once on each loop. Without it: asyncio's own loop",
     ),
     _switch("debug", "Run event loops in asyncio's debug mode"),
+    _switch(
+        "isolated-debug",
+        "Run tests of IsolatedAsyncioTestCase in asyncio's debug mode, as unittest does, whatever "
+        "'debug' says. That is slow",
+    ),
     *(_choice(check.name, MODES, f"What to do if {check.help}") for check in CHECKS),
     _switch("strict", "Fail a test for each finding of each check"),
     _switch("isolated-checks", "Check the tests of IsolatedAsyncioTestCase as well"),

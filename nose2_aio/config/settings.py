@@ -45,6 +45,8 @@ class Settings(NamedTuple):
     """The loop factories; each coroutine test runs once on a loop of each. Empty: asyncio's."""
     debug: bool = False
     """True if loops run in asyncio's debug mode."""
+    isolated_debug: bool = True
+    """True if loops of IsolatedAsyncioTestCase run in asyncio's debug mode."""
     modes: Mapping[str, str] = MappingProxyType({})
     """The mode of each check that has a setting: one of `nose2_aio.config.checks.MODES`."""
     strict: bool = False

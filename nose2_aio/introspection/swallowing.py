@@ -22,6 +22,7 @@ __all__ = ["describe"]
 
 _HANDLER = dis.opmap.get("PUSH_EXC_INFO")
 """The first instruction of a handler that code of a module has. Others only clean up."""
+_CANCELLED = asyncio.CancelledError
 _CATCHES = r"except\s*(:|.*(CancelledError|BaseException))"
 
 _reached: weakref.WeakKeyDictionary[Task[Any], tuple[CodeType, int]] = weakref.WeakKeyDictionary()
@@ -45,7 +46,7 @@ def _waits_at(lines: list[Line]) -> list[str]:
 
 
 def _note(code: CodeType, offset: int, error: BaseException) -> None:
-    if not isinstance(error, asyncio.CancelledError) or code.co_code[offset] != _HANDLER:
+    if not isinstance(error, _CANCELLED) or code.co_code[offset] != _HANDLER:
         return
     if code.co_filename.startswith(monitoring.ASYNCIO):
         return  # a task group waits for its other tasks

@@ -38,7 +38,7 @@ class LastFailed:
             self._names = set()
         self._selected = self._names | set(map(base_name, self._names))
         self._ended: set[str] = set()
-        """The names of tests that have ended, and of what they belong to."""
+        """Those of the names whose tests have ended."""
 
     def has(self, test: Any) -> bool:
         """Return True if a test failed last, on any of its loops."""
@@ -55,7 +55,7 @@ class LastFailed:
         """Note that a test has ended."""
         test = getattr(event.test, "test_case", event.test)  # the test of a subtest
         if isinstance(test, TestCase):
-            self._ended |= {name_of(test), *owners_of(test)}
+            self._ended |= self._selected.intersection((name_of(test), *owners_of(test)))
 
     def beforeSummaryReport(self, event: Any) -> None:  # noqa: N802 -- nose2's name
         """Write the file, if something has changed."""

@@ -158,19 +158,12 @@ def _has(owner: object, names: list[str]) -> bool:
 
 def _choice(test: Any, settings: Settings) -> _Choice:
     """Return what was chosen for a test."""
-    case = type(test)
-    method = getattr(case, unittest_internals.TEST_HOOK, None)
-    if method not in (
-        unittest_internals.call_test_method,
-        unittest_internals.call_isolated_test_method,
-    ):
+    if not isinstance(test, TestCase):
         return _NO_CHOICE
+    case = type(test)
     function, owner = nose2_cases.function_and_owner(test)
-    if (
-        not settings.loop
-        and not getattr(function, "__dict__", None)
-        and not tag_lookup.has_tags(owner)
-    ):
+    has_tags = bool(getattr(function, "__dict__", None)) or tag_lookup.has_tags(owner)
+    if not (settings.loop or has_tags) or not unittest_internals.takes_any_result(case):
         return _NO_CHOICE
     try:
         is_tagged = bool(tag_lookup.read_loop(function, owner))
@@ -178,7 +171,7 @@ def _choice(test: Any, settings: Settings) -> _Choice:
     except InvalidValueError as error:
         return _Choice(error=error)
     if not found or (
-        method is unittest_internals.call_isolated_test_method
+        not unittest_internals.has_default_hook(case, unittest_internals.TEST_HOOK)
         and not _takes_loops(case, is_tagged=is_tagged)
     ):
         return _NO_CHOICE

@@ -176,6 +176,7 @@ class Modules(TestCase):
             {
                 "cases.adapter",
                 "cases.definitions",
+                "cases.hooks",
                 "cases.fixture_wrappers",
                 "cases.guarding",
                 "cases.isolated",
