@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nose2_aio.config.seconds import monotonic
+from nose2_aio.reporting.failures import LABELS
 from nose2_aio.reporting.terminals import has_colors, terminal_of
 from nose2_aio.run import Run
 
@@ -113,7 +114,7 @@ class Feedback:
 def _failures(event: Any) -> list[FailureLine]:
     """Return the failures in the order of nose2's reports, given its event for the summary."""
     from nose2_aio.cases.outcome_recorder import outcome_of
-    from nose2_aio.reporting.failure_lines import LABELS, FailureLine
+    from nose2_aio.reporting.failure_lines import FailureLine
 
     return [
         FailureLine(label, outcome_of(one.test, [one]))

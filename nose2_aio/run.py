@@ -4,8 +4,6 @@ nose2 gives the function that executes the suite, and the result. All other obje
 made here.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -162,7 +160,7 @@ class Run:
         finally:
             self._entries += self.check_results.take()
 
-    def execute_in_workers(self, suite: Any, result: Any, describe: Describe) -> None:
+    def execute_in_workers(self, suite: Any, result: Any, describe: "Describe") -> None:
         """Execute a suite in worker processes, or be one of them.
 
         ``describe`` is that of `nose2_aio.workers.recording.RecordingResult`.
@@ -187,7 +185,7 @@ class Run:
             self.is_cut = self.workers.is_interrupted
             self._retry(result, describe)
 
-    def _retry(self, result: Any, describe: Describe) -> None:
+    def _retry(self, result: Any, describe: "Describe") -> None:
         """Run failed tests again that may be flaky, unless the run was stopped."""
         if result.shouldStop or not self.failures:
             return

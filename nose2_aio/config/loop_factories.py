@@ -9,8 +9,6 @@ A factory is given as one of these:
 Each has a short name. It is part of the id of a test that runs on several loops.
 """
 
-from __future__ import annotations
-
 import asyncio
 import importlib
 import inspect

@@ -3,8 +3,6 @@
 The command line wins over the environment, and that over the file.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Collection, Mapping
 from types import MappingProxyType

@@ -12,8 +12,6 @@ The rules are those of the systems' own manuals:
   ``parallel``, ``System.TotalJobsInPhase`` is 1.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -33,8 +33,6 @@ inherited counts as unknown: it was watched when this process was forked, or is 
 other systems than Linux, every file counts as unknown.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import socket

@@ -5,8 +5,6 @@
 - Otherwise the summary of the run lists the finding.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -3,8 +3,6 @@
 `nose2_aio.cases.outcome_recorder` makes the outcomes from nose2's events.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

@@ -7,8 +7,6 @@
    chose one.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import sys

@@ -9,8 +9,6 @@
 This happens once, in the main process. A spawned worker loads the suite again, and does the same.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -102,13 +100,13 @@ def _failed(suite: Any, settings: Settings, failed: LastFailed) -> tuple[list[An
     return [*found, *filter(is_load_failure, every)], line
 
 
-def _rank(settings: Settings, failed: LastFailed) -> Callable[[Unit], Any]:
+def _rank(settings: Settings, failed: LastFailed) -> "Callable[[Unit], Any]":
     """Return the function that gives each unit its place."""
     import random
 
     numbers = random.Random(settings.shuffle)  # noqa: S311 -- random() is the same everywhere
 
-    def rank(unit: Unit) -> tuple[bool, float]:
+    def rank(unit: "Unit") -> tuple[bool, float]:
         is_later = not (settings.failed_first and any(map(failed.has, unit.tests)))
         return is_later, 0.0 if settings.shuffle is None else numbers.random()
 
@@ -138,7 +136,7 @@ def _part(suite: Any, shard: Shard, settings: Settings) -> tuple[list[Any], list
     return part.tests, lines
 
 
-def _about(groups: Sequence[Estimate], workers: int) -> str:
+def _about(groups: "Sequence[Estimate]", workers: int) -> str:
     """Return the words on how long groups of tests will take."""
     total, work = sum(groups[1:], groups[0])
     cores = min(workers, os.cpu_count() or 1)

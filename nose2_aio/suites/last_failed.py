@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from unittest import TestCase
 
-from nose2_aio.reporting.failure_lines import LABELS
+from nose2_aio.reporting.failures import LABELS
 from nose2_aio.suites.names import base_name, is_load_failure, name_of, owners_of
 
 __all__ = ["LastFailed"]

@@ -12,8 +12,6 @@
 The later repetitions run copies, made before any test runs: a test changes its test case.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import re

@@ -13,8 +13,6 @@ discovery. A test that reports that something could not be loaded is in all shar
 may have loaded it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
