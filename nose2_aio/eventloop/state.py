@@ -3,8 +3,6 @@
 It is all in one `LoopState`, so that our names can't collide with attributes of the loop.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging
