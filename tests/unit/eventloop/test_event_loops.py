@@ -106,7 +106,10 @@ class Recycling(TestCase):
                 loop = self.loop()
                 reader, epoll = loop._ssock, loop.__nose2_aio__.files.epoll
                 spoil(loop)
+                held = self.open_files()
                 loop.close()
+                if spoil != self.close_in_thread:
+                    self.assertEqual(self.open_files(), held)
                 after = self.loop()
                 self.assertEqual((reader.fileno(), epoll.closed), (-1, True))
                 self.check(after)
@@ -182,6 +185,7 @@ class Recycling(TestCase):
                 files = loop.__nose2_aio__.files
                 numbers = [files.reader.fileno(), files.writer.fileno(), files.epoll.fileno()]
                 loop.close()
+                del files
                 with Path(os.devnull).open() as other:
                     os.dup2(other.fileno(), numbers[which])
                 loop = self.loop()
@@ -189,7 +193,7 @@ class Recycling(TestCase):
                 self.check(loop)
                 for number in numbers:
                     os.fstat(number)  # it is open
-                files.epoll.close()
+                event_loops._lost.pop().close()
                 os.close(numbers[0])
                 os.close(numbers[1])
 
