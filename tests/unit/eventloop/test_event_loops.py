@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import signal
 import socket
@@ -199,7 +198,7 @@ class Recycling(TestCase):
 
     def test_no_files(self) -> None:
         """If no spare files can be opened, a new loop tries to open its own, as asyncio does."""
-        for error in (OSError(errno.EMFILE, "Too many open files"), RuntimeError("no sockets")):
+        for error in (OSError, RuntimeError):
             loop = self.loop()
             self.unset_signal_handler(loop)
             with mock.patch.object(socket, "socketpair", side_effect=error):
