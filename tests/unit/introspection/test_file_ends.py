@@ -135,6 +135,24 @@ class Names(TestCase):
                 assert end is not None
                 self.assertEqual((end.name[0], end.is_open_to_all), (Kind.UDP, False))
 
+    def test_accept_queue(self) -> None:
+        """A connection is in the queue until somebody accepts it, also if it was half closed."""
+        for host in ("127.0.0.1", "::1"):
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            with (
+                socket.create_server((host, 0), family=family) as server,
+                socket.create_connection(server.getsockname()[:2]) as client,
+            ):
+                end = file_ends.look_at(client.fileno())
+                assert end is not None
+                self.assertTrue(file_ends.is_in_accept_queue(end.name))
+                client.shutdown(socket.SHUT_WR)
+                self.assertTrue(file_ends.is_in_accept_queue(end.name))
+                server.accept()[0].close()
+                self.assertFalse(file_ends.is_in_accept_queue(end.name))
+        for names in ((("fe80::1%lo", 1), ("::1", 1)), (("127.0.0.9", 1), ("127.0.0.9", 2))):
+            self.assertFalse(file_ends.is_in_accept_queue((Kind.TCP, *names)))
+
     def test_refused(self) -> None:
         """The kernel may know nothing about a Unix socket, or have no module that tells it."""
         self.assertEqual(file_ends._inode_of_peer(0xFFFFFFFE), 0)
