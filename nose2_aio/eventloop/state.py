@@ -73,7 +73,7 @@ class LoopState:
     """The timer of the loop that does this if the selector is not ours."""
     clock: Clock | None = None
     """The loop's clock, if its time is virtual, or was."""
-    own_files: OwnFiles | None = None
+    own_files: "OwnFiles | None" = None
     """What is known about the files that the loop watches; None: nobody has asked yet."""
     waits: WaitTimes | None = None
     """Where to add how long the loop waits; None if that is not recorded."""

@@ -16,8 +16,6 @@ listening socket    own address                               none
 ==================  ========================================  =====================================
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import socket
