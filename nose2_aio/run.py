@@ -24,7 +24,7 @@ from nose2_aio.config.durations_file import Duration
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError
-from nose2_aio.eventloop import event_loops, wakeup_sources
+from nose2_aio.eventloop import debug_stacks, event_loops, wakeup_sources
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import await_chains, monitoring, tracebacks
 from nose2_aio.reporting import hang_report
@@ -123,6 +123,7 @@ class Run:
         """Handle signals: ``stop`` ends the run, ``tell`` describes what is running."""
         self.interrupts.stop = stop
         self._signals.enter_context(monitoring.on())
+        self._signals.enter_context(debug_stacks.remembered())
         self._signals.enter_context(event_loops.recycling())
         self._signals.enter_context(interrupts.print_on_sigquit(tell))
         self._signals.enter_context(interrupts.treat_sigterm_as_ctrl_c(self.interrupts))
