@@ -27,8 +27,8 @@ from typing import NamedTuple
 
 from ways import WAYS, Run, run
 
-TURNS = [*WAYS, *("import-nose2", "import") * 3]
-"""The ways that a round runs: imports are so short that they need more."""
+TURNS = [*WAYS, *("sync", "sync+", "import-nose2", "import") * 3]
+"""The ways that a round runs: those that take little time, more often."""
 ONCE = {"memory"}
 """The ways that give the same result each time."""
 Taken = dict[str, list[Run]]
