@@ -6,6 +6,7 @@ did not start.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # typeshed doesn't have it
 import asyncio
 import os
 import selectors
@@ -75,9 +76,7 @@ def ignore_foreign_threads() -> None:
 def process_can_wake() -> bool:
     """Return True if another thread, or a child process, may wake a loop."""
     frames = other_frames()
-    if frames and _busy_threads(frames):
-        return True
-    if _has_foreign_thread(frames):
+    if (frames and _busy_threads(frames)) or _has_foreign_thread(frames):
         return True
     now = monotonic()
     if now - process_state.childless_at < _BIRTH:
@@ -96,10 +95,10 @@ def signal_can_wake() -> bool:
 def alarm_can_wake() -> bool:
     """Return True if the tested code has set a timer for SIGALRM that may wake a loop."""
     try:
-        left, _ = signal.getitimer(signal.ITIMER_REAL)
-    except AttributeError:  # Windows has no such timer
+        handler = _signal.getsignal(signal.SIGALRM)  # without the time to make an enum of it
+    except AttributeError:  # Windows has no such signal
         return False
-    return left > 0 and _is_users(signal.getsignal(signal.SIGALRM), signal.SIGALRM)
+    return _is_users(handler, signal.SIGALRM) and signal.getitimer(signal.ITIMER_REAL)[0] > 0
 
 
 def describe() -> list[str]:

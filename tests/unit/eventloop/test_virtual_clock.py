@@ -222,8 +222,59 @@ class Advancing(TestCase):
                     r"\(Clock.advance, .*test_virtual_clock.py:\d+\)",
                 )
             clock.is_virtual = False
-            with self.assertRaisesRegex(LoopError, "time isn't virtual any more"):
-                await clock.advance(1)
+            for call in (clock.settle, lambda: clock.advance(1)):
+                with self.assertRaisesRegex(LoopError, r"time isn't virtual any more.*clock.py:\d"):
+                    await call()
+
+        run(main)
+
+    def test_settle(self) -> None:
+        """It returns when all others wait for timers, or for each other. The clock stands still."""
+
+        async def main(clock: Clock) -> None:
+            loop, steps = asyncio.get_running_loop(), []
+
+            async def work() -> None:
+                for _ in range(3):
+                    await asyncio.sleep(0)
+                    steps.append("passes")
+                await loop.run_in_executor(None, time.sleep, 0.02)
+                steps.append("thread")
+                process = await asyncio.create_subprocess_exec("true")
+                await process.wait()
+                steps.append("process")
+                await asyncio.sleep(60)
+
+            await clock.settle()  # nothing at all is left
+            tasks = [loop.create_task(work()), loop.create_task(asyncio.Event().wait())]
+            given_up = loop.create_task(clock.settle())
+            await asyncio.sleep(0)
+            given_up.cancel()
+            await asyncio.gather(clock.settle(), clock.settle())
+            self.assertEqual(steps, [*["passes"] * 3, "thread", "process"])
+            self.assertEqual(clock.time(), 0)
+            self.assertTrue(given_up.cancelled())
+            await clock.advance(60)
+            self.assertTrue(tasks[0].done())
+            tasks[1].cancel()
+
+        run(main)
+
+    def test_settle_while_advancing(self) -> None:
+        """Another task moves the clock: that goes first while a thread may wake the loop."""
+
+        async def main(clock: Clock) -> None:
+            loop = asyncio.get_running_loop()
+            job = loop.run_in_executor(None, time.sleep, 0.02)
+            advancing = loop.create_task(clock.advance(5))
+            await clock.settle()
+            self.assertTrue(job.done())
+            self.assertEqual((clock.time(), advancing.done()), (5, True))
+            advancing = loop.create_task(clock.advance(5))
+            await clock.settle()
+            self.assertEqual((clock.time(), advancing.done()), (5, False))
+            await advancing
+            self.assertEqual(clock.time(), 10)
 
         run(main)
 
@@ -488,7 +539,7 @@ class Loops(TestCase):
             signal.setitimer(signal.ITIMER_REAL, 100)
             self.assertTrue(wakeup_sources.alarm_can_wake())
             self.assertIn("the alarm of signal.setitimer", wakeup_sources.describe())
-            with mock.patch.object(signal, "getitimer", side_effect=AttributeError):
+            with mock.patch.object(wakeup_sources, "signal", object()):  # as on Windows
                 self.assertFalse(wakeup_sources.alarm_can_wake())
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
