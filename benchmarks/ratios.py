@@ -40,7 +40,8 @@ class Figure(NamedTuple):
 
     text: str
     """What it is."""
-    limit: float
+    limit: float | None
+    """None: it is only shown."""
     value: Callable[..., float]
     """Returns it for one run of each way."""
     ways: tuple[str, ...]
@@ -51,13 +52,12 @@ class Figure(NamedTuple):
         """Return the cells of its row: text, median, limit, and whether that is reached."""
         rounds = zip(*(taken[way] for way in self.ways), strict=True)
         measured = round(statistics.median(self.value(*runs) for runs in rounds), 2)
+        cells = [self.text, f"{measured:.2f}{self.unit}"]
+        if self.limit is None:
+            return [*cells, "", ""]
         reached = measured >= self.limit if self.at_least else measured <= self.limit
-        return [
-            self.text,
-            f"{measured:.2f}{self.unit}",
-            f"at {'least' if self.at_least else 'most'} {self.limit:g}{self.unit}",
-            "reached" if reached else "missed",
-        ]
+        limit = f"at {'least' if self.at_least else 'most'} {self.limit:g}{self.unit}"
+        return [*cells, limit, "reached" if reached else "missed"]
 
 
 def _ratio(one: Run, other: Run) -> float:
@@ -82,6 +82,12 @@ FIGURES = {
         _ratio,
         ("isolated+", "isolated"),
     ),
+    "isolated-fast": Figure(
+        "IsolatedAsyncioTestCase, isolated-debug = false / without",
+        0.35,
+        _ratio,
+        ("isolated-fast", "isolated"),
+    ),
     "process": Figure(
         "pytest-asyncio / coroutine test, whole process",
         8,
@@ -94,6 +100,13 @@ FIGURES = {
         15,
         lambda ours, nose2: (ours.seconds - nose2.seconds) * 1000,
         ("import", "import-nose2"),
+        " ms",
+    ),
+    "start": Figure(
+        "nose2 with the plugin, more than without, start and end",
+        None,
+        lambda ours, nose2: (ours.process - ours.seconds - nose2.process + nose2.seconds) * 1000,
+        ("sync+", "sync"),
         " ms",
     ),
     "calls": Figure(
@@ -173,8 +186,9 @@ def costs(taken: Taken, tests: int) -> list[list[str]]:
     for name, way in WAYS.items():
         if way.size == "tests" and name in taken:
             each = statistics.median(run.seconds for run in taken[name]) / tests * 1e6
-            ratio = statistics.median(map(_ratio, taken[name], taken.get("hand", taken[name])))
-            rows.append([way.name, f"{each:.1f} us", f"{ratio:.2f}"])
+            ratios = list(map(_ratio, taken[name], taken.get("hand", ())))
+            ratio = f"{statistics.median(ratios):.2f}" if ratios else ""
+            rows.append([way.name, f"{each:.1f} us", ratio])
     return rows
 
 

@@ -123,7 +123,9 @@ class FiguresDirective(SphinxDirective):
         reports = [json.loads(path.read_text()) for path in sorted(FIGURES.glob("*.json"))]
         found = [{row[0]: row[1:] for row in report[self.arguments[0]]} for report in reports]
         rows = [["", *(f"Python {report['python']}" for report in reports)]]
-        rows += [[name, *(", ".join(one[name]) for one in found)] for name in found[0]]
+        rows += [
+            [name, *(", ".join(filter(None, one[name])) for one in found)] for name in found[0]
+        ]
         lines = ["Measured with:", ""]
         lines += [
             "- Python {python}: {machine}, {date}, {rounds} rounds".format(**one) for one in reports

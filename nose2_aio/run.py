@@ -7,8 +7,8 @@ made here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import TestCase
@@ -125,6 +125,7 @@ class Run:
         """Handle signals: ``stop`` ends the run, ``tell`` describes what is running."""
         self.interrupts.stop = stop
         self._signals.enter_context(monitoring.on())
+        self._signals.enter_context(event_loops.recycling())
         self._signals.enter_context(interrupts.print_on_sigquit(tell))
         self._signals.enter_context(interrupts.treat_sigterm_as_ctrl_c(self.interrupts))
         self._signals.enter_context(interrupts.call_around_suspension(self._suspend, self._resume))
@@ -142,14 +143,15 @@ class Run:
         # worker processes repeat their shares themselves
         repeated = None if is_sent else loop_variants.repetitions(suite, self.settings)
         self.scopes.has_factories = repeated is not None
+        parts: list[tuple[int | None, Any]] = [(None, suite)] if repeated is None else [*repeated]
+        del repeated  # or it would keep the suites
+        value = None
         try:
-            parts = [suite] if repeated is None else [one.suite for one in repeated]
-            self.planned = self.settings.repeat * sum(one.countTestCases() for one in parts)
-            with hooks.replaced(self.adapter):
-                if repeated is not None:
-                    value = self._execute_each(execute, repeated, result)
-                else:
-                    value = self._execute_once(execute, suite, result, is_sent=is_sent)
+            self.planned = self.settings.repeat * sum(one.countTestCases() for _, one in parts)
+            suites = self._suites(parts, result, is_sent=is_sent)
+            with hooks.replaced(self.adapter), closing(suites):
+                for one in suites:
+                    value = execute(one, result)
         except KeyboardInterrupt:
             self.is_cut = True
             raise
@@ -197,39 +199,31 @@ class Run:
             self.note(workers.retry(self.failures))
             self.is_cut |= workers.is_interrupted
 
-    def _execute_each(
-        self, execute: Execute, repeated: list[loop_variants.Repetition], result: Any
-    ) -> Any:
-        """Execute each repetition on its loops, with its fixtures."""
-        value = None
-        while repeated:
-            number, part = repeated.pop(0)
-            self.scopes.begin_repetition(number)
-            value = self._execute_once(execute, part, result)
-            if repeated:  # or unittest would think that its fixtures are set up
+    def _suites(
+        self, parts: list[tuple[int | None, Any]], result: Any, *, is_sent: bool
+    ) -> Generator[Any, None, None]:
+        """Yield what to execute: on each loop a suite with its fixtures, as ``repeat`` says.
+
+        As a generator, this is not on the stack of a test: asyncio's debug mode saves that often.
+        """
+        while parts:
+            number, part = parts.pop(0)
+            if number is not None:
+                self.scopes.begin_repetition(number)
+            with self.fixture_wrappers.wrapping(part):
+                try:
+                    for _ in range(0 if is_sent else self.settings.repeat - 1):
+                        yield units.copied_suite(part)
+                        if result.shouldStop:
+                            break
+                        unittest_internals.forget_previous_class(result)
+                        self.scopes.close_all(keep_run=True)
+                    else:
+                        yield part
+                finally:
+                    self.scopes.close_all(keep_run=True)
+            if parts:  # or unittest would think that its fixtures are set up
                 unittest_internals.forget_previous_class(result)
-        return value
-
-    def _execute_once(
-        self, execute: Execute, suite: Any, result: Any, *, is_sent: bool = False
-    ) -> Any:
-        with self.fixture_wrappers.wrapping(suite):
-            try:
-                if is_sent:
-                    return execute(suite, result)
-                return self._execute_rounds(execute, suite, result)
-            finally:
-                self.scopes.close_all(keep_run=True)
-
-    def _execute_rounds(self, execute: Execute, suite: Any, result: Any) -> Any:
-        """Execute a suite as often as ``repeat`` says."""
-        for _ in range(self.settings.repeat - 1):
-            execute(units.copied_suite(suite), result)
-            if result.shouldStop:
-                return None
-            unittest_internals.forget_previous_class(result)
-            self.scopes.close_all(keep_run=True)
-        return execute(suite, result)
 
     def fail_running(self, result: Any, error: BaseException, frame: FrameType | None) -> None:
         """Fail the test or fixture that runs in a stack with an error, and end it.
@@ -263,8 +257,7 @@ class Run:
 
     def begin_work(self) -> None:
         """Forget the findings of the main process: a forked worker has a copy of them."""
-        self.workers = None
-        self.interrupts.interrupt = None
+        self.workers = self.interrupts.interrupt = None
         self._slow.stop()
         self.take()
 
@@ -303,6 +296,7 @@ class Run:
         """Handle signals inside the block, in a worker; ``terminal`` is a file descriptor."""
         self._slow.descriptor = terminal
         with (
+            event_loops.recycling(),
             interrupts.print_on_sigquit(self.describe_running, terminal),
             interrupts.treat_sigterm_as_ctrl_c(self.interrupts),
             interrupts.call_around_suspension(lambda: None, self.time_limits.postpone),

@@ -46,6 +46,7 @@ _CALLS = "unittest calls each test and fixture through it, so we see what these 
 _CLEANUPS = "We call cleanups one by one, to see what each returns."
 _IDLE = "It shows whether a thread of a thread pool waits for its next job."
 _LOST = "Asking for the exception in the public way would mark it as retrieved."
+_RECYCLED = "A new loop takes over the open files of a closed one, without a system call."
 _NOSE2 = "It tells which of nose2's methods drops what the user's function returns."
 _SUCH = "A test of nose2's such, and its fixtures, are told by the qualified names of these."
 _DESTROYED = "A task that we abandon on a closed loop would print an error."
@@ -302,6 +303,16 @@ PRIVATE_NAMES = (
         "anyio asks for it before it cancels a task. A host that is idle can always be cancelled.",
     ),
     PrivateName("_fut_waiter", "introspection.waits", "asyncio.Task", _AWAITS),
+    PrivateName("_BaseSelectorImpl", "eventloop.event_loops", "selectors", _RECYCLED),
+    PrivateName(
+        "_close_self_pipe", "eventloop.event_loops", "asyncio.SelectorEventLoop", _RECYCLED
+    ),
+    PrivateName("_csock", "eventloop.event_loops", "asyncio.SelectorEventLoop", _RECYCLED),
+    PrivateName("_fd_to_key", "eventloop.event_loops", "selectors.DefaultSelector", _RECYCLED),
+    PrivateName("_internal_fds", "eventloop.event_loops", "asyncio.SelectorEventLoop", _RECYCLED),
+    PrivateName("_make_self_pipe", "eventloop.event_loops", "asyncio.SelectorEventLoop", _RECYCLED),
+    PrivateName("_read_from_self", "eventloop.event_loops", "asyncio.SelectorEventLoop", _RECYCLED),
+    PrivateName("_ssock", "eventloop.event_loops", "asyncio.SelectorEventLoop", _RECYCLED),
     PrivateName(
         "_get_running_loop",
         "eventloop.event_loops",

@@ -15,8 +15,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from asyncio import AbstractEventLoop
-from collections.abc import Coroutine
-from contextlib import ExitStack
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, Self
 
 from nose2_aio.errors import AioError, DeadlockError, LoopError
@@ -125,7 +126,16 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
             return self._replaced.run(coro, **({} if context is None else {"context": context}))
         if not asyncio.iscoroutine(coro):
             raise ValueError(f"a coroutine was expected, got {coro!r}")
-        return self._run(loop, coro, self._own_context if context is None else context, TaskHost)
+        if context is None:
+            context = self._own_context
+        # in debug mode, each frame below this one costs time for each task and future of the test
+        with self._runner(loop, context, TaskHost) as runner:
+            try:
+                runner.begin(coro, always)
+                loop.run_forever()
+            except BaseException as error:
+                raise runner.cut(error)  # noqa: B904 -- the same error
+            return runner.end(partial(_fail_stopped, runner.host))
 
     def inspect(self) -> None:
         """Run the checks for what the test has left on the loop.
@@ -139,7 +149,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         if not self._is_checked or loop is None or loop.is_closed():
             return
         if state is not None and state.objects:
-            self._run(loop, shutdown.give_way(), None, Host)
+            self._run(loop, shutdown.give_way())
             Leftovers(loop, self._problems, self._options.grace).inspect()
 
     def close(self) -> None:
@@ -172,27 +182,21 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
                 runner._loop_factory = _current_loop
         return event_loops.unlogged(runner.get_loop)
 
-    def _run(
-        self,
-        loop: AbstractEventLoop,
-        coro: Coroutine[Any, Any, Any],
-        context: contextvars.Context | None,
-        host: type[Host],
-    ) -> Any:
+    def _run(self, loop: AbstractEventLoop, coro: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine of ours."""
+        with self._runner(loop, None, Host) as runner:
+            return runner.run(coro, partial(_fail_stopped, runner.host), is_last=always)
+
+    @contextmanager
+    def _runner(
+        self, loop: AbstractEventLoop, context: contextvars.Context | None, host: type[Host]
+    ) -> Iterator[Runner]:
         runner = Runner(
             loop, context=context, options=self._options, problems=self._recorded, host=host
         )
-
-        def stopped(report: str) -> None:
-            error = RuntimeError(_STOPPED)
-            error.add_note(f"\n{report}")
-            if not isinstance(runner.host, TaskHost):
-                raise error
-            runner.host.detach(error)  # as with asyncio, the task goes on when the loop does
-
         try:
             with runner, interrupts.cancelling(runner.host, self._options.grace):
-                return runner.run(coro, stopped, is_last=always)
+                yield runner
         finally:
             self._is_abandoned |= runner.is_abandoned
             self._find_deadlocks(loop)
@@ -215,7 +219,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
                 if not self._is_abandoned:  # or the error of the test says so
                     with options.time_limits.within(Limit(_CLOSING * options.grace, "grace")):
                         left = shutdown.shut_down(loop, _GRACES * options.grace)
-                        stubborn = self._run(loop, left, None, Host)
+                        stubborn = self._run(loop, left)
                     if stubborn:
                         self._problems.abandon_reason = shutdown.message(stubborn)
             except (Exception, SystemExit) as error:  # SystemExit is that of a leftover task
@@ -241,6 +245,15 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
     def _note_failure(self, error: BaseException) -> None:
         text = f"the event loop could not be closed: {error!r}"
         self._problems.abandon_reason = str(error) if isinstance(error, AioError) else text
+
+
+def _fail_stopped(host: Host, report: str) -> None:
+    """Fail a coroutine that has stopped its loop."""
+    error = RuntimeError(_STOPPED)
+    error.add_note(f"\n{report}")
+    if not isinstance(host, TaskHost):
+        raise error
+    host.detach(error)  # as with asyncio, the task goes on when the loop does
 
 
 def _current_loop() -> AbstractEventLoop:

@@ -4,8 +4,8 @@
 transports, servers and async generators. For each, it records which test has created it, and where.
 asyncio's debug mode records where, too, but takes ten times as long.
 
-- `InstrumentedLoop` is asyncio's own loop with this mixin, and has its name. Tests run on it by
-  default.
+- `event_loops.InstrumentedLoop` is asyncio's own loop with this mixin, and has its name.
+  Tests run on it by default.
 - `instrument` adds the mixin to a loop that the user has created, for the time of a test.
 
 Everything that we know about a loop is in its `LoopState`. The loop waits in an
@@ -42,7 +42,6 @@ from nose2_aio.introspection.locations import Origin
 
 __all__ = [
     "STATE",
-    "InstrumentedLoop",
     "InstrumentedMixin",
     "class_name",
     "clock_of",
@@ -200,20 +199,6 @@ def _recording(name: str) -> Any:
 
 for _name in _OPENING_METHODS:
     setattr(InstrumentedMixin, _name, _recording(_name))
-
-
-class InstrumentedLoop(InstrumentedMixin, asyncio.SelectorEventLoop):  # type: ignore[misc]  # wider parameters
-    """An instrumented `asyncio.SelectorEventLoop`."""
-
-    def __init__(self) -> None:
-        selector = InstrumentedSelector()
-        selector.loop_state = self.__nose2_aio__ = LoopState()
-        super().__init__(selector)
-
-
-# users see asyncio's class
-InstrumentedLoop.__name__ = InstrumentedLoop.__qualname__ = asyncio.SelectorEventLoop.__name__
-InstrumentedLoop.__module__ = asyncio.SelectorEventLoop.__module__
 
 
 @contextmanager

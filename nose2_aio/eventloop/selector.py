@@ -14,10 +14,12 @@ from __future__ import annotations
 import math
 import select
 import selectors
+from collections.abc import Sequence
 from typing import Any
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.eventloop import wakeup_sources
+from nose2_aio.eventloop.own_files import OwnFiles
 from nose2_aio.eventloop.state import LoopState
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitKind, WaitTimes
@@ -36,6 +38,23 @@ class InstrumentedSelector(selectors.DefaultSelector):
 
     loop_state: LoopState
     """The state of the loop that it belongs to."""
+    _own_files: OwnFiles | None = None
+    """Which files are no reason to wait in virtual time; None until that is asked."""
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Watch a file."""
+        self.loop_state.is_bare = False
+        key = super().register(fileobj, events, data)
+        if self._own_files is not None:
+            self._own_files.note_watched(key.fd)
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        """Watch a file no more."""
+        key = super().unregister(fileobj)
+        if self._own_files is not None:
+            self._own_files.note_unwatched(key.fd)
+        return key
 
     def select(self, timeout: float | None = None) -> list[Any]:
         """Wait for files, ``timeout`` seconds at most; None: without a limit."""
@@ -78,11 +97,29 @@ class InstrumentedSelector(selectors.DefaultSelector):
         """Return True if it waits for a file other than the loop's own."""
         return len(self.get_map()) > 1
 
+    def outside_files(self) -> Sequence[int]:
+        """Return the descriptors of the watched files that may be made ready from outside."""
+        watched = self._watched()
+        return self._own().outside(watched) if watched else ()
+
     def can_be_woken(self) -> bool:
-        """Return True if anything but a file may wake the loop."""
+        """Return True if anything but a file may wake the loop, or if data is on its way to one."""
+        watched = self._watched()
         return (
-            self._has_job() or wakeup_sources.process_can_wake() or wakeup_sources.alarm_can_wake()
+            self._has_job()
+            or wakeup_sources.process_can_wake()
+            or wakeup_sources.alarm_can_wake()
+            or (bool(watched) and self._own().is_any_on_way(watched))
         )
+
+    def _watched(self) -> Sequence[int]:
+        """Return the descriptors of the files that are watched, without the loop's own."""
+        return [key.fd for key in self.get_map().values()][1:] if self.has_files() else ()
+
+    def _own(self) -> OwnFiles:
+        if self._own_files is None:
+            self._own_files = OwnFiles()
+        return self._own_files
 
     def _select_virtually(self, clock: Clock, left: float) -> list[Any]:
         """Wait or jump, as the clock decides. Record how long it waited, and what it skipped."""
@@ -97,7 +134,7 @@ class InstrumentedSelector(selectors.DefaultSelector):
 
     def _record_wait(self, waits: WaitTimes, timeout: float | None, idle: WaitKind) -> list[Any]:
         """Wait, and record for how long and for what: ``idle`` if there is no event."""
-        is_avoidable = waits.lines is not None and not (self.has_files() or self.can_be_woken())
+        is_avoidable = waits.lines is not None and not (self.outside_files() or self.can_be_woken())
         began, events = monotonic(), []
         try:
             events = self.wait(timeout)

@@ -82,6 +82,10 @@ class LoopState:
     """True if an async generator was deleted that was not closed. A task closes it."""
     has_selector = True
     """True if the loop waits in an `InstrumentedSelector`."""
+    files: Any = None
+    """The `LoopFiles` that another loop may take over. None: the loop has opened its own."""
+    is_bare = True
+    """False once the loop had a signal handler, or its selector a file of somebody else."""
     initial_handler: Any = None
     """The exception handler from before we instrumented the loop. None: asyncio's default."""
     objects: dict[int, tuple[weakref.ref[Any], Problems, Origin, str]] | None = None

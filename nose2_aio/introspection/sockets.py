@@ -8,7 +8,14 @@ import socket
 import stat
 from typing import Any
 
-__all__ = ["address", "ends_of_file", "name_of_file", "name_of_socket", "name_of_transport"]
+__all__ = [
+    "address",
+    "ends_of_file",
+    "name_of_file",
+    "name_of_socket",
+    "name_of_transport",
+    "option",
+]
 
 
 def address(value: Any) -> str:
@@ -18,6 +25,15 @@ def address(value: Any) -> str:
         return f"{host}:{value[1]}"
     text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
     return text.lstrip("\0")
+
+
+def option(descriptor: int, level: int, name: int, size: int) -> bytes:
+    """Return an option of a socket with a file descriptor, ``size`` bytes at most."""
+    one = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+    try:
+        return one.getsockopt(level, name, size)
+    finally:
+        one.detach()
 
 
 def ends_of_file(descriptor: int) -> tuple[Any, Any] | None:

@@ -263,7 +263,15 @@ class TaskHost(Host):
         """Run the job as soon as the loop runs."""
         self.state = State.OPEN
         self.job = job
-        self.task = self.loop.create_task(job, context=self._context)
+        # debug mode would save our stack twice, which is slow; a task factory is the user's
+        is_quiet = self.loop.get_debug() and self.loop.get_task_factory() is None
+        if is_quiet:
+            self.loop.set_debug(False)
+        try:
+            self.task = self.loop.create_task(job, context=self._context)
+        finally:
+            if is_quiet:
+                self.loop.set_debug(True)
         self.task.add_done_callback(self._note_end)
         loop_state = instrumented.state_of(self.loop)
         if loop_state is not None:

@@ -79,7 +79,7 @@ class Runners(TestCase):
         runner = self.runner()
         loop = runner.get_loop()
         self.assertIs(event_loops.current(), loop)
-        self.assertIsInstance(loop, instrumented.InstrumentedLoop)
+        self.assertIsInstance(loop, event_loops.InstrumentedLoop)
         plain = asyncio.SelectorEventLoop()
         self.addCleanup(plain.close)
         self.assertEqual(repr(loop), repr(plain).replace("debug=False", "debug=True"))

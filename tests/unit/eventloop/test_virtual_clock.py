@@ -43,8 +43,8 @@ class Outside:
         self.now += left if is_first else timeout or 0
         return ["came"] if is_first else []
 
-    def has_files(self) -> bool:
-        return self.files and self.now < self.holds
+    def outside_files(self) -> tuple[int, ...]:
+        return (3,) if self.files and self.now < self.holds else ()
 
     def can_be_woken(self) -> bool:
         return not self.files and self.now < self.holds

@@ -69,7 +69,7 @@ class Running(TestCase):
                 runner.run(fails(), never)
             except LookupError as error:
                 names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
-        self.assertEqual(names, ["test_frames", "run", "fails"])
+        self.assertEqual(names, ["test_frames", "run", "end", "fails"])
 
     def test_one_task_and_context(self) -> None:
         """All share one context, and one task, the only one on the loop."""
