@@ -45,6 +45,7 @@ __all__ = [
     "InstrumentedMixin",
     "class_name",
     "clock_of",
+    "describe_holders",
     "describe_wakeup_sources",
     "has_selector",
     "instrument",
@@ -341,23 +342,25 @@ def clock_of(loop: AbstractEventLoop | None) -> Clock | None:
     return clock if clock is not None and clock.is_virtual else None
 
 
-def describe_wakeup_sources(loop: AbstractEventLoop, *, has_own: bool = True) -> list[str]:
+def describe_holders(loop: AbstractEventLoop) -> list[str]:
+    """Return what outside of a loop in virtual time holds it, in words."""
+    selector: InstrumentedSelector = cast(Any, loop)._selector
+    return [] if loop.is_closed() else selector.describe_outside()
+
+
+def describe_wakeup_sources(loop: AbstractEventLoop) -> list[str]:
     """Return what outside of a loop may still wake it, in words.
 
-    Without ``has_own``, the connections whose other end is on the loop, too, are left out.
+    The connections whose other end is on the loop, too, are left out. Files are only known if the
+    selector is ours.
     """
     loop_state = state_of(loop)
-    selector: Any = getattr(loop, "_selector", None)
-    files = [] if selector is None else list((selector.get_map() or {}).values())
-    files = files[1:]  # the first one is the loop's own
-    if not has_own:
-        files = wakeup_sources.without_pairs(files)
-    jobs = [] if loop_state is None else list((loop_state.jobs or {}).items())
-    return [
-        *map(wakeup_sources.describe_file, files),
-        *(executors.describe_job(function) for job, function in jobs if not job.done()),
-        *wakeup_sources.describe(),
-    ]
+    if loop_state is not None and loop_state.has_selector and not loop.is_closed():
+        selector: InstrumentedSelector = cast(Any, loop)._selector
+        files = list(selector.get_map().values())[1:]  # the first one is the loop's own
+        return selector.describe(wakeup_sources.without_pairs(files))
+    jobs = [] if loop_state is None else loop_state.describe_jobs()
+    return [*jobs, *wakeup_sources.describe()]
 
 
 @functools.cache

@@ -23,6 +23,7 @@ from nose2_aio.eventloop.own_files import OwnFiles
 from nose2_aio.eventloop.state import LoopState
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitKind, WaitTimes
+from nose2_aio.introspection import sockets
 
 __all__ = ["InstrumentedSelector"]
 
@@ -111,6 +112,21 @@ class InstrumentedSelector(selectors.DefaultSelector):
             or wakeup_sources.alarm_can_wake()
             or (bool(watched) and self._own().is_any_on_way(watched))
         )
+
+    def describe_outside(self) -> list[str]:
+        """Return what outside of the loop holds virtual time, in words."""
+        outside = self.outside_files()
+        return self.describe([key for key in self.get_map().values() if key.fd in outside])
+
+    def describe(self, files: list[selectors.SelectorKey]) -> list[str]:
+        """Return files and all else that may wake the loop, in words, and where it was made."""
+        state = self.loop_state
+        files = [key for key in files if not sockets.is_of_child(key.fd)]
+        return [
+            *(wakeup_sources.describe_file(key, state.origin_of_file(key.fd)) for key in files),
+            *state.describe_jobs(),
+            *wakeup_sources.describe(state.origin_of_child),
+        ]
 
     def _watched(self) -> Sequence[int]:
         """Return the descriptors of the files that are watched, without the loop's own."""

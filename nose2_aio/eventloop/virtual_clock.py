@@ -41,13 +41,17 @@ from nose2_aio.errors import LoopError
 from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.introspection import locations
 
-__all__ = ["Clock", "WaitingSelector"]
+__all__ = ["Clock", "HeldTime", "WaitingSelector"]
 
 _EXACT = 2.0**20
 """Seconds up to which a float can hold whole nanoseconds: twelve days."""
 _NANO = 1_000_000_000
 _FIRST_LOOK, _LAST_LOOK = 0.001, 0.05
 """Seconds between two looks whether something may still wake the loop: at first, and at most."""
+
+_MUCH = 0.5
+"""Seconds that a test may wait for real before we tell what it waits for."""
+_MAX_HOLDERS = 3
 
 
 class WaitingSelector(Protocol):
@@ -59,8 +63,39 @@ class WaitingSelector(Protocol):
     def outside_files(self) -> Sequence[int]:
         """Return the descriptors of files that it waits for, and that may be ready from outside."""
 
+    def describe_outside(self) -> list[str]:
+        """Return what outside of the loop may wake it, in words."""
+
     def can_be_woken(self) -> bool:
         """Return True if anything but a file may wake the loop, or if data is on its way to one."""
+
+
+class HeldTime:
+    """How long something outside of the loop held the virtual time of one test, and what."""
+
+    seconds = 0.0
+    """How long the loop has waited for real."""
+
+    def __init__(self, holders: list[str] | None = None) -> None:
+        self.holders = holders
+        """What could wake the loop when that was too long; None before that."""
+
+    def __str__(self) -> str:
+        """``waited 3.2 s for real in virtual time, for the socket to 10.0.0.1:80``."""
+        shown = (self.holders or [])[:_MAX_HOLDERS]
+        what = f", for {'; '.join(shown)}" if shown else ""
+        return f"waited {self.seconds:.1f} s for real in virtual time{what}"
+
+    @property
+    def left(self) -> float:
+        """Seconds until the wait is too long; infinity after that."""
+        return _MUCH - self.seconds if self.holders is None else math.inf
+
+    def add(self, seconds: float, describe: Callable[[], list[str]]) -> None:
+        """Add a real wait. ``describe`` returns what can wake the loop."""
+        self.seconds += seconds
+        if self.left <= 0:
+            self.holders = describe()
 
 
 class Clock:
@@ -84,6 +119,8 @@ class Clock:
     """Seconds that the loop has waited for real, since `take_waits`."""
     _is_released = False
     """True if the last real wait ended because nothing outside could wake the loop any more."""
+    held = HeldTime([])
+    """Where to add how long the loop has waited for real. By default, nobody asks for that."""
     _wall: WallClock | None = None
     """The time of day that is moved together with this clock, if any."""
     _wall_start: int | None = None
@@ -206,10 +243,8 @@ class Clock:
             if now >= end:
                 return []
             next_look = look if selector.can_be_woken() else math.inf
-            events = selector.wait(_timeout(left, end - now, next_look))
-            waited = monotonic() - now
-            self._real_wait += waited
-            self._waited += waited
+            events = selector.wait(_timeout(left, end - now, next_look, self.held.left))
+            self._note_real_wait(monotonic() - now, selector)
             if events:
                 return events
             look = min(2 * look, _LAST_LOOK)
@@ -228,6 +263,11 @@ class Clock:
         elif not end:  # after a wait, `InstrumentedSelector.select` looks for a deadlock
             return selector.wait(_timeout(real_left))
         return []
+
+    def _note_real_wait(self, seconds: float, selector: WaitingSelector) -> None:
+        self._real_wait += seconds
+        self._waited += seconds
+        self.held.add(seconds, selector.describe_outside)
 
     def _next(self) -> float:
         """Return the time of the next timer; infinity if there is none."""

@@ -18,7 +18,7 @@ import time_machine
 import nose2_aio as aio
 from nose2_aio.errors import InvalidTypeError, InvalidValueError, LoopError
 from nose2_aio.eventloop import instrumented, wakeup_sources
-from nose2_aio.eventloop.virtual_clock import Clock
+from nose2_aio.eventloop.virtual_clock import Clock, HeldTime
 from nose2_aio.eventloop.wall_clock import WallClock
 
 
@@ -45,6 +45,9 @@ class Outside:
 
     def outside_files(self) -> tuple[int, ...]:
         return (3,) if self.files and self.now < self.holds else ()
+
+    def describe_outside(self) -> list[str]:
+        return ["a file" if self.files else "a thread"]
 
     def can_be_woken(self) -> bool:
         return not self.files and self.now < self.holds
@@ -460,6 +463,20 @@ class Holding(TestCase):
         self.clock.set_alarm(4, None)
         self.assertIsNone(self.clock._alarm)
 
+    def test_held(self) -> None:
+        """What it waits for is described once, as soon as it has waited for half a second."""
+        self.timer(500)
+        held = self.clock.held = HeldTime()
+        self.select(Outside(0.4, files=True))
+        self.assertIsNone(held.holders)
+        outside = Outside(100, files=True)
+        self.select(outside, 2)
+        self.assertAlmostEqual(outside.waited[0] or 0, 0.1)
+        self.assertEqual(held.holders, ["a file"])
+        self.select(Outside(3))
+        self.assertEqual(str(held), "waited 5.4 s for real in virtual time, for a file")
+        self.assertEqual(str(HeldTime([])), "waited 0.0 s for real in virtual time")
+
     def test_modes(self) -> None:
         """When it is switched to real or virtual time, it goes on from the time that it shows."""
         self.timer(5)
@@ -507,6 +524,8 @@ class Loops(TestCase):
             read, write = map(open, os.pipe(), "rw")
             with read, write:
                 loop.add_reader(read, print)
+                done = loop.run_in_executor(None, int)
+                await done
                 job = loop.run_in_executor(None, time.sleep, 0.1)
                 process = await asyncio.create_subprocess_exec("sleep", "0.1")
                 found = instrumented.describe_wakeup_sources(loop)
