@@ -256,12 +256,11 @@ class _Recycler:
         """Return files for a new loop; None: it has to open its own."""
         if get_ident() != self.thread or self._lent is not None:
             return None
-        files = self._spare
-        if files is None or not files.are_unused():
+        if self._spare is None or not self._spare.are_unused():
             self._spare = None
-            files = LoopFiles()
+            self._refill()
         # in this order: another thread may fork at any moment
-        self._lent = files
+        files = self._lent = self._spare
         self._spare = None
         return files
 
@@ -278,7 +277,7 @@ class _Recycler:
     def _refill(self) -> None:
         """Open spare files, if there are none and no loop has them."""
         if self._spare is self._lent is None and get_ident() == self.thread:
-            with suppress(OSError):  # too many files are open: the next loop tries it
+            with suppress(Exception):  # too many files are open, or a test has replaced sockets
                 self._spare = LoopFiles()
 
     def after_fork(self) -> None:

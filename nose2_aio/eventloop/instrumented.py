@@ -45,7 +45,6 @@ __all__ = [
     "InstrumentedMixin",
     "class_name",
     "clock_of",
-    "describe_holders",
     "describe_wakeup_sources",
     "has_selector",
     "instrument",
@@ -342,23 +341,15 @@ def clock_of(loop: AbstractEventLoop | None) -> Clock | None:
     return clock if clock is not None and clock.is_virtual else None
 
 
-def describe_holders(loop: AbstractEventLoop) -> list[str]:
-    """Return what outside of a loop in virtual time holds it, in words."""
-    selector: InstrumentedSelector = cast(Any, loop)._selector
-    return [] if loop.is_closed() else selector.describe_outside()
-
-
 def describe_wakeup_sources(loop: AbstractEventLoop) -> list[str]:
     """Return what outside of a loop may still wake it, in words.
 
-    The connections whose other end is on the loop, too, are left out. Files are only known if the
-    selector is ours.
+    Files are only known if the selector is ours.
     """
     loop_state = state_of(loop)
     if loop_state is not None and loop_state.has_selector and not loop.is_closed():
         selector: InstrumentedSelector = cast(Any, loop)._selector
-        files = list(selector.get_map().values())[1:]  # the first one is the loop's own
-        return selector.describe(wakeup_sources.without_pairs(files))
+        return selector.describe_outside()
     jobs = [] if loop_state is None else loop_state.describe_jobs()
     return [*jobs, *wakeup_sources.describe()]
 

@@ -188,7 +188,7 @@ def _clock(loop: AbstractEventLoop) -> list[list[str]]:
     clock = instrumented.clock_of(loop)
     if clock is None:
         return []
-    holders = instrumented.describe_holders(loop)
+    holders = instrumented.describe_wakeup_sources(loop)
     held = ", held by:" if holders else ""
     head = f"Its clock shows {clock.time():g} s of virtual time{held}"
     return [[head, *(f"  {holder}" for holder in holders)]]
