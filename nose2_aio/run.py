@@ -4,8 +4,6 @@ nose2 gives the function that executes the suite, and the result. All other obje
 made here.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
@@ -26,7 +24,7 @@ from nose2_aio.config.durations_file import Duration
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioError
-from nose2_aio.eventloop import event_loops, wakeup_sources
+from nose2_aio.eventloop import debug_stacks, event_loops, wakeup_sources
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import await_chains, monitoring, tracebacks
 from nose2_aio.reporting import hang_report
@@ -38,7 +36,7 @@ from nose2_aio.reporting.report_file import ReportFile
 from nose2_aio.reporting.timings import PartialTimings, Timings
 from nose2_aio.running import interrupts, process_end
 from nose2_aio.running.interrupts import Interrupts
-from nose2_aio.suites import loop_variants, units
+from nose2_aio.suites import loop_variants
 from nose2_aio.workers import role
 
 if TYPE_CHECKING:
@@ -125,6 +123,7 @@ class Run:
         """Handle signals: ``stop`` ends the run, ``tell`` describes what is running."""
         self.interrupts.stop = stop
         self._signals.enter_context(monitoring.on())
+        self._signals.enter_context(debug_stacks.remembered())
         self._signals.enter_context(event_loops.recycling())
         self._signals.enter_context(interrupts.print_on_sigquit(tell))
         self._signals.enter_context(interrupts.treat_sigterm_as_ctrl_c(self.interrupts))
@@ -162,7 +161,7 @@ class Run:
         finally:
             self._entries += self.check_results.take()
 
-    def execute_in_workers(self, suite: Any, result: Any, describe: Describe) -> None:
+    def execute_in_workers(self, suite: Any, result: Any, describe: "Describe") -> None:
         """Execute a suite in worker processes, or be one of them.
 
         ``describe`` is that of `nose2_aio.workers.recording.RecordingResult`.
@@ -171,6 +170,9 @@ class Run:
         """
         wakeup_sources.ignore_foreign_threads()
         with hooks.replaced(self.adapter), self.fixture_wrappers.wrapping(suite):
+            from nose2_aio.suites import units
+            from nose2_aio.workers.worker_run import WorkerRun
+
             found = units.units_of_run(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
                 self.scopes.has_factories = True
@@ -179,14 +181,12 @@ class Run:
             if worker is not None:
                 worker.work(found, self, result=result, describe=describe)
                 return
-            from nose2_aio.workers.worker_run import WorkerRun
-
             self.workers = WorkerRun(found, self.settings, self, describe)
             self.workers(result)
             self.is_cut = self.workers.is_interrupted
             self._retry(result, describe)
 
-    def _retry(self, result: Any, describe: Describe) -> None:
+    def _retry(self, result: Any, describe: "Describe") -> None:
         """Run failed tests again that may be flaky, unless the run was stopped."""
         if result.shouldStop or not self.failures:
             return
@@ -213,6 +213,8 @@ class Run:
             with self.fixture_wrappers.wrapping(part):
                 try:
                     for _ in range(0 if is_sent else self.settings.repeat - 1):
+                        from nose2_aio.suites import units
+
                         yield units.copied_suite(part)
                         if result.shouldStop:
                             break
@@ -348,9 +350,7 @@ class Run:
     def report(self) -> list[str]:
         """Return lines on findings that have failed no test, and on the slowest tests."""
         return [
-            *self._report_file.write(
-                self.timings, {one.name: (one.tries, bool(one.flaky)) for one in self.failures}
-            ),
+            *self._report_file.write(self.timings, self.failures),
             *self.check_results.report(self._entries, self._told),
             *self.check_results.baseline.report(self.part, self.planned),
             *self.timings.report(),

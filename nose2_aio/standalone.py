@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import atexit
 import configparser
-import dataclasses
 import os
 import re
 import sys
@@ -247,7 +246,7 @@ def _settings() -> Settings:
     exists = bool(settings.baseline) and Path(settings.baseline).exists()
     # only nose2 writes the file
     baseline = settings.baseline if exists else ""
-    return dataclasses.replace(settings, baseline=baseline)
+    return settings._replace(baseline=baseline)
 
 
 def _module_error(case: type[TestCase]) -> DefinitionError | None:

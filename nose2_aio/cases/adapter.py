@@ -172,15 +172,14 @@ class Adapter:
         ``is_passed`` says whether it has passed so far.
         """
         attribution, scopes = self.attribution, self._scopes
-        attribution.end()
         is_layered = scopes.layered_test is test  # then its layers end it
         if self._time_limits.deadline is not None and not is_layered:
             self._time_limits.end()
+        if scopes.open and scopes.open[-1].owner is test and not is_layered:
+            is_passed = self._attempt(test, is_passed, scopes.close_innermost)
+        attribution.end()
         if scopes.open and is_layered:
             inspect_after_test(attribution.problems, scopes.open[-1].runner.loop)
-        elif scopes.open and scopes.open[-1].owner is test:
-            close = partial(scopes.close, scopes.key_of(test))
-            is_passed = self._attempt(test, is_passed, close)
         if self._isolated.test is test:
             end = partial(self._isolated.end, test, attribution.problems, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, end)

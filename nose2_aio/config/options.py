@@ -4,8 +4,6 @@ Each row of `OPTIONS` is a key of the ``[aio]`` section and, with ``--aio-`` bef
 of the command line.
 """
 
-from __future__ import annotations
-
 import difflib
 import os
 from collections.abc import Collection, Iterable

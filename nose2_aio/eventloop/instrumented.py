@@ -344,13 +344,17 @@ def clock_of(loop: AbstractEventLoop | None) -> Clock | None:
 def describe_wakeup_sources(loop: AbstractEventLoop, *, has_own: bool = True) -> list[str]:
     """Return what outside of a loop may still wake it, in words.
 
-    Without ``has_own``, the connections whose other end is on the loop, too, are left out.
+    In virtual time, these are the files that hold it. In real time, they are all files; without
+    ``has_own``, the connections whose other end is on the loop, too, are left out.
     """
     loop_state = state_of(loop)
     selector: Any = getattr(loop, "_selector", None)
     files = [] if selector is None else list((selector.get_map() or {}).values())
     files = files[1:]  # the first one is the loop's own
-    if not has_own:
+    if clock_of(loop) is not None:
+        foreign = selector.foreign_files()
+        files = [key for key in files if key.fd in foreign]
+    elif not has_own:
         files = wakeup_sources.without_pairs(files)
     jobs = [] if loop_state is None else list((loop_state.jobs or {}).items())
     return [

@@ -1,309 +1,140 @@
-"""Which of the files that a loop watches can be made ready by this process alone.
+"""Which watched files can be made ready by nobody but this thread: both their ends are its own.
 
-In virtual time, a loop waits for real while something outside may wake it. A client and a server of
-one test are nothing outside: if both wait, nobody acts. The rule, for each file that is watched:
+Virtual time may jump while a loop watches such files. The rule: a watched file holds time only if
+something outside of this process may make it ready, or if something is on its way to it.
 
-1. Its other end is open in this process too. Then only code of this process acts on it. Another
-   thread or a child process may have a copy of it: while there is one, it is a reason to wait
-   anyway (`nose2_aio.eventloop.wakeup_sources`).
-2. Or it listens. Only somebody who connects can make it ready: a thread, a child process, or a
-   program outside of the test, which does not count.
-3. Anything else may be made ready from outside: its other end is not here, or not known.
+1. Both ends of a connection are own files if this process has both open, and had neither when the
+   package was imported, or when this process was forked or has forked another one. Other threads
+   and child processes hold time anyway (`nose2_aio.eventloop.wakeup_sources`), so only this thread
+   can write, read, connect or close. And this thread is about to wait.
+2. What was written before has come, or it is seen on its way:
 
-*On its way.* What was sent to the other end may not have arrived. Linux delivers within the system
-call that sends, for pipes and for sockets of AF_UNIX. TCP also keeps data back: it waits for the
-confirmation of data that was sent before (Nagle's algorithm), for at most 0.2 s, or it sends again
-what the other end had no room for. So we ask the kernel about both ends of a connection. Nothing is
-on its way from A to B if
+   - Pipes and Unix sockets: the system call that writes puts the bytes into the buffer of the
+     reader. Nothing is ever on its way.
+   - TCP: the kernel counts the bytes that one end has sent, and that the other one has received.
+     What is missing there was lost, or is in a queue of the kernel. Bytes that were not sent yet
+     are on their way if the other end has room for them: Nagle's algorithm, TCP_CORK or pacing
+     keeps them back, for 0.2 seconds at most. If it has none, they wait until somebody reads.
+   - UDP, and a TCP connection that was not accepted yet: the kernel's list of packets that were
+     not received yet is empty.
+3. A poll of zero seconds after that finds what has come. If it finds nothing, nothing will come
+   until a timer of the loop is due.
 
-- B has received as many bytes as A has sent, those that were sent again not counted; and
-- A has sent all its bytes, or it waits for no confirmation: then B does not read, and has no room;
-- B has received the end of the stream, if A has ended it.
+A listening socket has no other end, and a datagram socket that is bound to the loopback interface
+or to a path need not have one. They don't hold time: a client that is neither this thread, nor
+another one, nor a child process would have to know the address.
 
-For UDP the kernel counts the bytes that are not yet in the buffer of the other end.
+What is not seen: a process that is not our child (any more) and that has got one end from us by
+``SCM_RIGHTS``, or from a child process that had it as its standard input or output. A datagram that
+is delayed on purpose on the loopback interface (``tc netem``), or lost in it, isn't seen either.
 
-Then a poll of zero seconds tells whether a file is ready. If none is, none will be.
-
-The other end of a connection is the socket whose two addresses are the same, the other way round.
-For AF_UNIX the kernel says which process has created the other end.
-
-Limits: A process may have a copy of a socket, and be neither this process nor a child of it: a
-child process has started it, or has got the socket in a message. So a socket that may have been
-inherited counts as unknown: it was watched when this process was forked, or is inheritable. On
-other systems than Linux, every file counts as unknown.
+Anything else holds time, such as a connection to another process, a terminal, or an eventfd.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import socket
-import struct
-import sys
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
 
-from nose2_aio.introspection import sockets
+from nose2_aio.eventloop.wakeup_sources import process_state
+from nose2_aio.introspection import file_ends, sockets
+from nose2_aio.introspection.file_ends import End, Kind, Name
 
 __all__ = ["OwnFiles"]
 
-_IS_LINUX = sys.platform == "linux"
-_FILES = "/proc/self/fd"
-_INTERNET = (socket.AF_INET, socket.AF_INET6)
-_ANY = ("0.0.0.0", "::")  # noqa: S104 -- compared with
-_MAPPED = "::ffff:"
-"""How an address of IPv4 begins that a socket of IPv6 shows."""
-_TCP_INFO = struct.Struct("=B23xI100xQ8xI52xQQ")
-"""``struct tcp_info``: the fields of `_TcpInfo`."""
-_ESTABLISHED = 1
-_ENDED = (4, 5, 11)
-"""The states in which a socket has ended its stream: FIN_WAIT1, FIN_WAIT2, CLOSING."""
-_CREATOR = struct.Struct("=iII")
-"""``struct ucred``: the number of a process, of its user and its group."""
-_COUNT_UNDELIVERED = 0x5411
-"""The request SIOCOUTQ: how many bytes a socket of UDP has sent that are not delivered."""
-
-_IsOnWay = Callable[[], bool]
-"""Returns True if something is on its way between two ends."""
-
-
-class _Forks:
-    """Counts how often this process was forked by Python code."""
-
-    count = 0
-
-
-def _note_fork() -> None:
-    _Forks.count += 1
-
-
-getattr(os, "register_at_fork", lambda **_: None)(after_in_parent=_note_fork)
-
-
-class _Socket(NamedTuple):
-    """An open socket of this process."""
-
-    descriptor: int
-    family: int
-    kind: int
-    own: Any
-    """Its own address: host and port, or a path."""
-    peer: Any
-    """The address that it is connected to; None if it isn't."""
-    is_listening: bool
-
-
-class _TcpInfo(NamedTuple):
-    """What the kernel knows about one end of a connection."""
-
-    state: int
-    unconfirmed: int
-    """How many pieces of data were sent that the other end has not confirmed."""
-    received: int
-    """How many bytes were received. The end of the stream counts as one."""
-    unsent: int
-    sent: int
-    sent_again: int
-
 
 class OwnFiles:
-    """Knows which of the files that one selector watches can be made ready from outside."""
+    """What we have found out about the files that a selector watches.
+
+    What a file is connected to doesn't change while it is watched, so each is looked at once.
+    """
 
     def __init__(self) -> None:
-        self._outside: tuple[int, ...] | None = None
-        """The descriptors of files that may be made ready from outside; None if not known yet."""
-        self._links: list[_IsOnWay] = []
-        """The connections between own files."""
-        self._forks: dict[int, int] = {}
-        """`_Forks.count` when a file was first watched, by descriptor."""
-        self._looked_at = 0
-        """`_Forks.count` at the last look."""
+        self._ends: dict[int, End | None] = {}
+        """The known files by descriptor; None if something outside may make it ready."""
+        self._watched: dict[Name, int] = {}
+        """The descriptors of these ends, by name."""
+        self._foreign: set[int] = set()
+        """The descriptors of the files that something outside may make ready."""
+        self._tcp: dict[int, int] = {}
+        """The other end of each TCP socket, by descriptor."""
+        self._unseen: set[int] = set()
+        """The descriptors of those that don't tell what is on its way to them."""
+        self._pending: set[int] = set()
+        """The descriptors of TCP sockets whose connection nobody has accepted yet."""
+        self._inherited = process_state.inherited_files
 
-    def note_watched(self, descriptor: int) -> None:
-        """Called when a file is watched from now on."""
-        self._outside = None
-        self._forks[descriptor] = _Forks.count
+    def forget(self, descriptor: int) -> None:
+        """Called when the selector doesn't watch a file any more."""
+        end = self._ends.pop(descriptor, None)
+        if end is not None:
+            self._watched.pop(end.name, None)
+        self._foreign.discard(descriptor)
+        self._tcp.pop(descriptor, None)
+        self._unseen.discard(descriptor)
+        self._pending.discard(descriptor)
 
-    def note_unwatched(self, descriptor: int) -> None:
-        """Called when a file is watched no more."""
-        self._outside = None
-        self._forks.pop(descriptor, None)
+    def foreign(self, watched: list[int]) -> set[int]:
+        """Return the watched files that something outside may make ready."""
+        if self._inherited is not process_state.inherited_files:
+            self.__init__()  # type: ignore[misc]  # this process was forked
+        if self._pending or len(self._ends) != len(watched):
+            known = self._ends.keys() - self._pending
+            self._look_at([one for one in watched if one not in known])
+        return self._foreign
 
-    def outside(self, watched: Sequence[int]) -> tuple[int, ...]:
-        """Return which of the watched files may be made ready from outside."""
-        if self._outside is None or self._looked_at != _Forks.count:
-            self._look(watched)
-        assert self._outside is not None
-        return self._outside
+    def is_anything_on_way(self, awaits_room: Callable[[int], bool]) -> bool:
+        """Return True if bytes or connections are on their way from one own file to another.
 
-    def is_any_on_way(self, watched: Sequence[int]) -> bool:
-        """Return True if something is on its way between the files that are not outside."""
-        self.outside(watched)
-        if not any(is_on_way() for is_on_way in self._links):
-            return False
-        self._look(watched)  # an other end that isn't watched may have been closed
-        return any(is_on_way() for is_on_way in self._links)
-
-    def _look(self, watched: Sequence[int]) -> None:
-        self._links = []
-        self._looked_at = _Forks.count
-        every: list[_Socket] = []
-        self._outside = tuple(one for one in watched if not self._is_own(one, every))
-
-    def _is_own(self, descriptor: int, every: list[_Socket]) -> bool:
-        """Return True if only this process can make a file ready.
-
-        ``every`` gets the sockets of this process, as soon as they are needed.
+        ``awaits_room`` returns whether the loop waits until it can write to a file.
         """
-        if self._may_be_inherited(descriptor):
-            return False
-        one = _socket(descriptor)
-        if one is None:
-            return _has_both_ends(descriptor)
-        if one.is_listening or one.family == socket.AF_UNIX:
-            return one.is_listening or _is_peer_own(descriptor)
-        every[:] = every or _sockets()
-        other = _other_end(one, every)
-        if other is not None:
-            self._links.append(_link(one, other))
-        return other is not None
+        for one, other in self._tcp.items():
+            if _is_from(one, other, awaits_room) or _is_from(other, one, awaits_room):
+                if not self._are_connected(one, other):
+                    self._look_at([one])  # the other one was closed, and its number used again
+                return True
+        return bool(self._unseen or self._pending) and file_ends.has_backlog()
 
-    def _may_be_inherited(self, descriptor: int) -> bool:
-        """Return True if another process may have a copy of a file, or if that is not known."""
-        try:
-            return (
-                not _IS_LINUX
-                or self._forks.get(descriptor, 0) != _Forks.count
-                or os.get_inheritable(descriptor)
-            )
-        except OSError:  # it is closed
-            return True
+    def _are_connected(self, one: int, other: int) -> bool:
+        end, found = self._ends[one], file_ends.look_at(other)
+        return end is not None and found is not None and found.name in end.others
 
+    def _look_at(self, new: list[int]) -> None:
+        """Find out which ends of connections these files are, and whose the other ends are."""
+        for one in new:
+            end = self._ends[one] = _own_end(one)
+            if end is not None:
+                self._watched[end.name] = one
+        known: Mapping[Name, int] = self._watched
+        if not all(self._is_complete(one) for one in new):
+            known = {end.name: one for one in sockets.open_files() if (end := _own_end(one))}
+        for one in new:
+            self._judge(one, known)
 
-def _socket(descriptor: int) -> _Socket | None:
-    """Return an open socket of the Internet or of AF_UNIX; None for any other file."""
-    try:
-        with socket.socket(fileno=os.dup(descriptor)) as one:
-            if one.family not in (*_INTERNET, socket.AF_UNIX):
-                return None
-            return _Socket(
-                descriptor,
-                one.family,
-                one.type,
-                _address(one.getsockname()),
-                _peer_of(one),
-                one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) > 0,
-            )
-    except OSError:
-        return None
+    def _is_complete(self, one: int) -> bool:
+        """Return True if the other end of a file is watched, or if it has none."""
+        end = self._ends[one]
+        return end is None or not end.others or end.others[0] in self._watched
 
-
-def _peer_of(one: socket.socket) -> Any:
-    try:
-        return _address(one.getpeername())
-    except OSError:
-        return None
+    def _judge(self, one: int, known: Mapping[Name, int]) -> None:
+        """Record whether the other end of a file is among the ends that are ``known``."""
+        end = self._ends[one]
+        other = None if end is None else next((name for name in end.others if name in known), None)
+        self._pending.discard(one)
+        if end is None or not (other or end.is_open_to_all):
+            self._foreign.add(one)
+        elif end.name[0] == Kind.UDP:
+            self._unseen.add(one)
+        elif other is not None and other[0] == Kind.TCP:
+            self._tcp[one] = known[other]
+        elif end.name[0] == Kind.TCP:
+            self._pending.add(one)
 
 
-def _address(address: Any) -> Any:
-    """Return host and port of an address; that of AF_UNIX as it is."""
-    is_pair = isinstance(address, tuple) and len(address) > 1
-    return (str(address[0]).removeprefix(_MAPPED), address[1]) if is_pair else address
+def _is_from(one: int, other: int, awaits_room: Callable[[int], bool]) -> bool:
+    return file_ends.is_on_way(one, other, is_room_awaited=awaits_room(one))
 
 
-def _sockets() -> list[_Socket]:
-    """Return the open sockets of this process."""
-    found = [_socket(int(name)) for name in os.listdir(_FILES)]  # noqa: PTH208 -- names
-    return [one for one in found if one is not None and one.family in _INTERNET]
-
-
-def _other_end(one: _Socket, every: list[_Socket]) -> _Socket | None:
-    """Return the socket of this process that acts on another one; None if there is none.
-
-    For a socket of UDP that is not connected, it is that itself, unless the network reaches it. For
-    a connection that nobody has accepted yet, it is the socket that listens.
-    """
-    same = [other for other in every if other.kind == one.kind]
-    if one.peer is None:
-        is_local = one.own[0].startswith("127.") or one.own[0] == "::1"
-        return one if one.kind == socket.SOCK_DGRAM and is_local else None
-    for other in same:
-        if (other.own, other.peer) == (one.peer, one.own):
-            return other
-    for other in same:
-        host, port = other.own
-        is_open = other.is_listening or (other.peer is None and one.kind == socket.SOCK_DGRAM)
-        if is_open and port == one.peer[1] and host in (one.peer[0], *_ANY):
-            return other
-    return None
-
-
-def _link(one: _Socket, other: _Socket) -> _IsOnWay:
-    """Return the function that tells whether something is on its way between two sockets."""
-    ends = one.descriptor, other.descriptor
-    if one.kind == socket.SOCK_DGRAM:
-        return lambda: any(map(_has_undelivered, ends))
-    if other.is_listening:
-        return lambda: _is_unconfirmed(_tcp_info(ends[0]))
-    return lambda: _is_stream_on_way(*map(_tcp_info, ends))
-
-
-def _tcp_info(descriptor: int) -> _TcpInfo | None:
-    """Return what the kernel knows about a socket; None if it knows nothing."""
-    try:
-        data = sockets.option(descriptor, socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-        return _TcpInfo(*_TCP_INFO.unpack(data))
-    except (OSError, struct.error):
-        return None
-
-
-def _is_stream_on_way(one: _TcpInfo | None, other: _TcpInfo | None) -> bool:
-    """Return True if data, or the end of a stream, is on its way between two ends."""
-    return one is None or other is None or _is_from(one, other) or _is_from(other, one)
-
-
-def _is_from(one: _TcpInfo, other: _TcpInfo) -> bool:
-    if one.sent - one.sent_again > other.received or (one.unsent and one.unconfirmed):
-        return True
-    return one.state in _ENDED and other.state == _ESTABLISHED and not one.unsent
-
-
-def _is_unconfirmed(one: _TcpInfo | None) -> bool:
-    return one is None or one.unconfirmed > 0
-
-
-def _has_undelivered(descriptor: int) -> bool:
-    """Return True if a socket of UDP has sent something that is not delivered."""
-    try:
-        return any(fcntl.ioctl(descriptor, _COUNT_UNDELIVERED, bytes(4)))
-    except OSError:
-        return True
-
-
-def _is_peer_own(descriptor: int) -> bool:
-    """Return True if this process has created the other end of a socket of AF_UNIX."""
-    try:
-        data = sockets.option(descriptor, socket.SOL_SOCKET, socket.SO_PEERCRED, _CREATOR.size)
-    except OSError:
-        return False
-    return bool(_CREATOR.unpack(data)[0] == os.getpid())
-
-
-def _has_both_ends(descriptor: int) -> bool:
-    """Return True if this process has the other end of a pipe open. A pipe with a name has none."""
-    name, mode = _pipe(descriptor)
-    ends = map(_pipe, map(int, os.listdir(_FILES))) if name else ()  # noqa: PTH208 -- names
-    return any(other == name and access != mode for other, access in ends)
-
-
-def _pipe(descriptor: int) -> tuple[str, int]:
-    """Return the name of a pipe, and whether it is open for reading or for writing.
-
-    The name is "" for other files, and for a pipe that has a name in a folder.
-    """
-    try:
-        name = os.readlink(f"{_FILES}/{descriptor}")  # noqa: PTH115 -- a text
-        access = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
-    except OSError:  # it is closed, as that of the listing is
-        return "", 0
-    return (name, access) if name.startswith("pipe:") else ("", 0)
+def _own_end(descriptor: int) -> End | None:
+    """Return which end of a connection a file is; None if other processes may have it open."""
+    end = file_ends.look_at(descriptor)
+    return None if end is None or end.file in process_state.inherited_files else end

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 import selectors
-from collections.abc import Sequence
+import sys
+from collections.abc import Collection
 from typing import Any
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.eventloop import wakeup_sources
-from nose2_aio.eventloop.own_files import OwnFiles
 from nose2_aio.eventloop.state import LoopState
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitKind, WaitTimes
@@ -27,6 +27,8 @@ __all__ = ["InstrumentedSelector"]
 
 _SECOND_LOOK = 0.05
 """Seconds between the two looks that find a deadlock."""
+_KNOWS_ENDS = sys.platform == "linux"
+"""True if the system tells where the other end of a file is."""
 _RECHECK = 0.25
 """Seconds until the next look whether a thread or a process that might wake a loop still exists."""
 
@@ -36,22 +38,17 @@ class InstrumentedSelector(selectors.DefaultSelector):
 
     loop_state: LoopState
     """The state of the loop that it belongs to."""
-    _own_files: OwnFiles | None = None
-    """Which files are no reason to wait in virtual time; None until that is asked."""
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """Watch a file."""
         self.loop_state.is_bare = False
-        key = super().register(fileobj, events, data)
-        if self._own_files is not None:
-            self._own_files.note_watched(key.fd)
-        return key
+        return super().register(fileobj, events, data)
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         """Watch a file no more."""
         key = super().unregister(fileobj)
-        if self._own_files is not None:
-            self._own_files.note_unwatched(key.fd)
+        if self.loop_state.own_files is not None:
+            self.loop_state.own_files.forget(key.fd)
         return key
 
     def select(self, timeout: float | None = None) -> list[Any]:
@@ -90,29 +87,32 @@ class InstrumentedSelector(selectors.DefaultSelector):
         """Return True if it waits for a file other than the loop's own."""
         return len(self.get_map()) > 1
 
-    def outside_files(self) -> Sequence[int]:
-        """Return the descriptors of the watched files that may be made ready from outside."""
-        watched = self._watched()
-        return self._own().outside(watched) if watched else ()
+    def foreign_files(self) -> Collection[int]:
+        """Return the descriptors of the watched files that something outside may make ready."""
+        watched = [key.fd for key in self.get_map().values()][1:]  # the first is the loop's own
+        if not watched or not _KNOWS_ENDS:
+            return watched
+        loop_state = self.loop_state
+        if loop_state.own_files is None:
+            from nose2_aio.eventloop.own_files import OwnFiles
+
+            loop_state.own_files = OwnFiles()
+        return loop_state.own_files.foreign(watched)
 
     def can_be_woken(self) -> bool:
-        """Return True if anything but a file may wake the loop, or if data is on its way to one."""
-        watched = self._watched()
+        """Return True if anything but such a file may wake the loop."""
+        own_files = self.loop_state.own_files
         return (
             self._has_job()
             or wakeup_sources.process_can_wake()
             or wakeup_sources.alarm_can_wake()
-            or (bool(watched) and self._own().is_any_on_way(watched))
+            or (own_files is not None and own_files.is_anything_on_way(self._awaits_room))
         )
 
-    def _watched(self) -> Sequence[int]:
-        """Return the descriptors of the files that are watched, without the loop's own."""
-        return [key.fd for key in self.get_map().values()][1:]
-
-    def _own(self) -> OwnFiles:
-        if self._own_files is None:
-            self._own_files = OwnFiles()
-        return self._own_files
+    def _awaits_room(self, descriptor: int) -> bool:
+        """Return True if the loop waits until it can write to a file."""
+        key = self.get_map().get(descriptor)
+        return key is not None and bool(key.events & selectors.EVENT_WRITE)
 
     def _select_virtually(self, clock: Clock, left: float) -> list[Any]:
         """Wait or jump, as the clock decides. Record how long it waited, and what it skipped."""
@@ -127,7 +127,7 @@ class InstrumentedSelector(selectors.DefaultSelector):
 
     def _record_wait(self, waits: WaitTimes, timeout: float | None, idle: WaitKind) -> list[Any]:
         """Wait, and record for how long and for what: ``idle`` if there is no event."""
-        is_avoidable = waits.lines is not None and not (self.outside_files() or self.can_be_woken())
+        is_avoidable = waits.lines is not None and not (self.foreign_files() or self.can_be_woken())
         began, events = monotonic(), []
         try:
             events = self.wait(timeout)

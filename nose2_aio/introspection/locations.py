@@ -36,6 +36,26 @@ __all__ = [
 ]
 
 _PACKAGE = __name__.partition(".")[0]
+_LIBRARIES = tuple(
+    sorted(
+        {
+            str(Path(os.__file__).parent),
+            *(one for one in sys.path if one.endswith(("site-packages", "dist-packages"))),
+        },
+        reverse=True,
+    )
+)
+"""The directories of libraries. A directory inside another one comes before it."""
+_SCRIPTS = {
+    Path(one).parent
+    for one in (sys.executable, *getattr(sys, "argv", ())[:1])
+    if Path(one).parent.name in ("bin", "Scripts")
+}
+"""The directory of the script ``nose2``, and that of Python."""
+_NOT_USERS = tuple(
+    f"{one}{os.sep}" for one in (*_LIBRARIES, *_SCRIPTS, Path(__file__).parent.parent)
+)
+"""The directories that no file of the user's is in. One is that of this package."""
 _UNITTEST = f"{Path(unittest.__file__).parent}{os.sep}"
 _ORIGIN_DEPTH = 3
 """How many lines an origin has, at most."""
@@ -136,28 +156,7 @@ def package_of(frame: FrameType) -> str:
 
 def is_users(filename: str) -> bool:
     """Return True if a file is the user's, and not a library's."""
-    return not filename.startswith(_not_users()) and filename[:1] != "<"
-
-
-@functools.cache
-def _not_users() -> tuple[str, ...]:
-    """Return the directories that no file of the user's is in.
-
-    One is that of the script ``nose2``, one is that of this package.
-    """
-    import sysconfig
-
-    others = (sysconfig.get_path("scripts"), Path(__file__).parent.parent)
-    return tuple(f"{one}{os.sep}" for one in (*_libraries(), *others))
-
-
-@functools.cache
-def _libraries() -> tuple[str, ...]:
-    """Return the directories of libraries. A directory inside another one comes before it."""
-    import sysconfig
-
-    found = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
-    return tuple(sorted(found, reverse=True))
+    return not filename.startswith(_NOT_USERS) and filename[:1] != "<"
 
 
 def of_user(frame: FrameType) -> bool:
@@ -219,7 +218,7 @@ def is_of_library(origin: Origin) -> bool:
 
 
 def _place(filename: str, line: int) -> str:
-    for library in _libraries():
+    for library in _LIBRARIES:
         if filename.startswith(f"{library}{os.sep}"):
             return f"{filename[len(library) + 1 :]}:{line}"
     path = Path(filename)

@@ -23,7 +23,7 @@ __all__ = ["describe"]
 _HANDLER = dis.opmap.get("PUSH_EXC_INFO")
 """The first instruction of a handler that code of a module has. Others only clean up."""
 _CANCELLED = asyncio.CancelledError
-_CATCHES = re.compile(r"except\s*(:|.*(CancelledError|BaseException))")
+_CATCHES = r"except\s*(:|.*(CancelledError|BaseException))"
 
 _reached: weakref.WeakKeyDictionary[Task[Any], tuple[CodeType, int]] = weakref.WeakKeyDictionary()
 """The handler that a CancelledError has reached last, by task."""
@@ -63,7 +63,7 @@ def _place(code: CodeType, offset: int) -> str:
     texts = {line: linecache.getline(code.co_filename, line).strip() for line in lines}
     found = lines[0]
     if texts[found].startswith("except"):
-        found = next((line for line in lines if _CATCHES.match(texts[line])), found)
+        found = next((line for line in lines if re.match(_CATCHES, texts[line])), found)
     return locations.line_in(code.co_filename, found, code.co_name)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from unittest import TestCase
 
-__all__ = ["Failure", "Failures"]
+__all__ = ["LABELS", "Failure", "Failures"]
+
+LABELS: Mapping[str, str] = {"errors": "ERROR", "failures": "FAIL", "flaky": "FLAKY"}
+"""The categories of nose2's report that have failures, in its order, and how each line begins."""
 
 
 class Failure:

@@ -267,11 +267,9 @@ class TaskHost(Host):
         is_quiet = self.loop.get_debug() and self.loop.get_task_factory() is None
         if is_quiet:
             self.loop.set_debug(False)
-        try:
-            self.task = self.loop.create_task(job, context=self._context)
-        finally:
-            if is_quiet:
-                self.loop.set_debug(True)
+        self.task = self.loop.create_task(job, context=self._context)
+        if is_quiet:
+            self.loop.set_debug(True)
         self.task.add_done_callback(self._note_end)
         loop_state = instrumented.state_of(self.loop)
         if loop_state is not None:

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 from unittest import TestCase
 
-from nose2_aio.reporting.failure_lines import LABELS
+from nose2_aio.reporting.failures import LABELS
 from nose2_aio.suites.names import base_name, is_load_failure, name_of, owners_of
 
 __all__ = ["LastFailed"]
 
 _CATEGORIES = (*LABELS, "unexpectedSuccesses")
 """The categories of nose2's report whose tests have failed."""
-_FIXTURE = re.compile(r"layer (\S+)|\w+ \((\S+)\)")
+_FIXTURE = r"layer (\S+)|\w+ \((\S+)\)"
 """The names that reports have for a layer, and for a fixture of a class, module or layer."""
 
 
@@ -85,5 +85,5 @@ class LastFailed:
 def _failed_name(test: Any) -> str:
     """Return the name to save for a test or a fixture that has failed."""
     name = name_of(getattr(test, "test_case", test))
-    match = _FIXTURE.fullmatch(name)
+    match = re.fullmatch(_FIXTURE, name)
     return name if match is None else match[1] or match[2]

@@ -12,8 +12,6 @@
 The later repetitions run copies, made before any test runs: a test changes its test case.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import re
@@ -39,7 +37,7 @@ _LOOP = "__nose2_aio_loop__"
 """The attribute of a test with the name of its loop, if its id has that name."""
 _MARK = "__nose2_aio_name__"
 """The attribute of our wrappers around ``id`` and ``__str__``."""
-_NAME_WITH_LOOP = re.compile(r"(?P<name>.+)\[(?P<loop>[\w<>-]+)\]")
+_NAME_WITH_LOOP = r"(?P<name>.+)\[(?P<loop>[\w<>-]+)\]"
 _FAILED = "nose2.loader"
 """The module of the tests with which nose2 reports that something could not be loaded."""
 
@@ -105,7 +103,7 @@ def split_name(name: str, module: object = None) -> tuple[str, str] | None:
     None if the name has no loop. Brackets that belong to the name of an existing test don't count.
     ``module`` is the module that the name belongs to. None if the name begins with a module's name.
     """
-    match = _NAME_WITH_LOOP.fullmatch(name)
+    match = re.fullmatch(_NAME_WITH_LOOP, name)
     if match is None:
         return None
     parts = name.split(".")

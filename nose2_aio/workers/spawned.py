@@ -8,8 +8,6 @@
    they differ it refuses. Else it runs units for the main process.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections.abc import Sequence

@@ -158,6 +158,16 @@ class Modules(TestCase):
             for one in exported:
                 self.assertTrue(hasattr(module, one), (name, one))
 
+    def test_annotations(self) -> None:
+        """A module with a ``NamedTuple`` evaluates its annotations.
+
+        As texts, ``NamedTuple`` would compile each of them: that takes most of the time.
+        """
+        for name, path in MODULES.items():
+            text = path.read_text()
+            if "(NamedTuple):" in text:
+                self.assertNotIn("from __future__ import annotations", text, name)
+
     def test_public(self) -> None:
         """No public name looks like a test, other than a test case, and each has a docstring."""
         for name in nose2_aio.__all__:
