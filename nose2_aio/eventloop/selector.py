@@ -61,9 +61,11 @@ class InstrumentedSelector(selectors.DefaultSelector):
             if left <= 0:
                 loop_state.alarm = None
                 on_alarm()
-                return super().select(0)
+                timeout = 0
+        if timeout == 0:
+            return super().select(0)
         clock = loop_state.clock
-        if clock is not None and clock.is_virtual and timeout != 0:
+        if clock is not None and clock.is_virtual:
             if clock.can_move() or not self._is_stuck():
                 return self._select_virtually(clock, left)
             timeout = None  # the next timer is at infinity: it is never due
@@ -75,7 +77,7 @@ class InstrumentedSelector(selectors.DefaultSelector):
             timeout, idle = _RECHECK, WaitKind.THREADS
         if timeout is None or timeout > left:
             timeout = None if left == math.inf else left
-        if loop_state.waits is None or timeout == 0:
+        if loop_state.waits is None:
             return self.wait(timeout)
         return self._record_wait(loop_state.waits, timeout, idle)
 
