@@ -19,7 +19,6 @@ from typing import Any
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.eventloop import wakeup_sources
-from nose2_aio.eventloop.own_files import OwnFiles
 from nose2_aio.eventloop.state import LoopState
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitKind, WaitTimes
@@ -95,6 +94,8 @@ class InstrumentedSelector(selectors.DefaultSelector):
             return watched
         loop_state = self.loop_state
         if loop_state.own_files is None:
+            from nose2_aio.eventloop.own_files import OwnFiles
+
             loop_state.own_files = OwnFiles()
         return loop_state.own_files.foreign(watched)
 
