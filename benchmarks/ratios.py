@@ -27,8 +27,8 @@ from typing import NamedTuple
 
 from ways import WAYS, Run, run
 
-TURNS = [*WAYS, *("import-nose2", "import") * 3]
-"""The ways that a round runs: imports are so short that they need more."""
+TURNS = [*WAYS, *("sync", "sync+", "import-nose2", "import") * 3]
+"""The ways that a round runs: those that take little time, more often."""
 ONCE = {"memory"}
 """The ways that give the same result each time."""
 Taken = dict[str, list[Run]]
@@ -118,6 +118,12 @@ FIGURES = {
         _ratio,
         ("sleeps", "sleeps-now"),
     ),
+    "servers": Figure(
+        "clients and servers that wait, in virtual time / computing",
+        2,
+        lambda run: run.seconds / run.computing,
+        ("servers",),
+    ),
     "memory": Figure(
         "memory that many tests leave", 2, lambda run: run.kept / 2**20, ("memory",), " MiB"
     ),
@@ -131,6 +137,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often each is run (5)")
     parser.add_argument("--tests", type=int, default=2000, help="tests of a suite (2000)")
     parser.add_argument("--timers", type=int, default=100_000, help="timers of a test (100000)")
+    parser.add_argument("--servers", type=int, default=100, help="tests with servers (100)")
     parser.add_argument("--many", type=int, default=20_000, help="tests that leave memory (20000)")
     parser.add_argument("--only", nargs="+", choices=FIGURES, help="the figures to measure (all)")
     parser.add_argument("--json", type=Path, help="a file to write")

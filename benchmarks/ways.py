@@ -31,6 +31,7 @@ UNCHECKED = [
 SCALES = ["-m", "nose2", "-c", os.devnull, "--no-user-config", "-q", "--plugin", "scales"]
 PYTEST = ["-m", "pytest", "-q", "-p", "stopwatch_pytest", "-p", "no:cacheprovider"]
 SCRIPT = ["test_it.py"]
+CLIENT_SERVER = TOP / "tests" / "support" / "scenario" / "client_server" / "test_waiting.py"
 
 STOPWATCH = """\
 import sys, time
@@ -43,10 +44,11 @@ class Stopwatch(Plugin):
     def startTestRun(self, event):
         if "nose2_aio" in sys.modules:
             import unittest.mock  # it does so now: that is part of the start
-        self.start = time.perf_counter()
+        self.start = time.perf_counter(), time.process_time()
 
     def stopTestRun(self, event):
-        print("STOPWATCH", time.perf_counter() - self.start, flush=True)
+        taken = time.perf_counter() - self.start[0], time.process_time() - self.start[1]
+        print("STOPWATCH", *taken, flush=True)
 """
 STOPWATCH_PYTEST = """\
 import time, pytest
@@ -72,17 +74,17 @@ class Scales(Plugin):
         self.start = time.perf_counter()
 
     def stopTest(self, event):
+        self.last = len(os.listdir("/dev/fd"))
         if self.first is None:
             gc.collect()
-            self.first = len(os.listdir("/dev/fd"))
+            self.first = self.last
             tracemalloc.start()
 
     def stopTestRun(self, event):
         gc.collect()
         kept, _ = tracemalloc.get_traced_memory()
-        opened = len(os.listdir("/dev/fd")) - self.first
         taken = time.perf_counter() - self.start
-        print("STOPWATCH", taken, kept, opened, flush=True)
+        print("STOPWATCH", taken, taken, kept, self.last - self.first, flush=True)
 """
 """Measures what is made after the first test, and is still there after the last one.
 
@@ -194,6 +196,8 @@ class Run(NamedTuple):
     """Seconds from its start to its end."""
     seconds: float
     """Seconds that the tests took, without starting and loading."""
+    computing: float = 0
+    """Those of them that the processor worked."""
     kept: float = 0
     """Bytes that are kept after the last test."""
     opened: float = 0
@@ -219,6 +223,11 @@ def suite(
 def imports(modules: str) -> Callable[[int], str]:
     """Return a function that returns a program that imports modules."""
     return lambda _: IMPORTS.format(modules=modules)
+
+
+def client_server(count: int) -> str:
+    """Return a suite of clients and servers that wait."""
+    return CLIENT_SERVER.read_text().replace("COUNT = 100", f"COUNT = {count}")
 
 
 def timers(main: str, context: str, delay: str) -> Callable[[int], str]:
@@ -311,6 +320,7 @@ WAYS = {
     "calls": Way("", SCRIPT, timers(CALLS, "virtual_clock", "n + 1"), size="timers"),
     "sleeps-now": Way("", SCRIPT, timers(SLEEPS, "child_loop", "1e-9"), size="timers"),
     "sleeps": Way("", SCRIPT, timers(SLEEPS, "virtual_clock", "n + 1"), size="timers"),
+    "servers": Way("", [*PLUGIN, "--aio-virtual-time"], client_server, size="servers"),
     "import-nose2": Way("", SCRIPT, imports("asyncio, nose2"), size=""),
     "import": Way("", SCRIPT, imports("nose2_aio"), size=""),
 }
