@@ -301,10 +301,13 @@ def tune(scene: Scene, sock: Any, *, is_connected: bool = False) -> None:
 # --- actors
 
 
-def fork(function: Callable[[], None], keep: tuple[int, ...], *, is_grandchild: bool) -> int:
-    """Fork a process that calls a function, with no files open but ``keep``; return its number.
+def fork(
+    get: Callable[[], Any], act: Callable[[Any], None], keep: tuple[int, ...], *, is_grandchild: bool
+) -> int:
+    """Fork a process that calls ``act`` on the result of ``get``; return its number.
 
-    A grandchild is forked by a process that has ended when this returns.
+    It has no files open but ``keep`` and new ones. A grandchild is forked after ``get``, by a
+    process that has ended when this returns.
     """
     child = os.fork()
     if child:
@@ -313,14 +316,15 @@ def fork(function: Callable[[], None], keep: tuple[int, ...], *, is_grandchild: 
         return child
     code = 1
     try:
-        if is_grandchild and os.fork():
-            os._exit(0)
         first = 3
         for number in sorted(keep):
             os.closerange(first, number)
             first = number + 1
         os.closerange(first, 1000)
-        function()
+        gotten = get()
+        if is_grandchild and os.fork():
+            os._exit(0)
+        act(gotten)
         code = 0
     finally:
         os._exit(code)
@@ -328,15 +332,15 @@ def fork(function: Callable[[], None], keep: tuple[int, ...], *, is_grandchild: 
 
 @asynccontextmanager
 async def acting(
-    actor: str, function: Callable[[], None], keep: tuple[int, ...] = ()
+    actor: str, get: Callable[[], Any], act: Callable[[Any], None], keep: tuple[int, ...]
 ) -> AsyncIterator[None]:
-    """Have a thread or a process call a function. At the end, wait until it has returned."""
+    """Have a thread or a process call two functions, as `fork` does; at the end, wait for it."""
     if "thread" in actor:
         errors: list[BaseException] = []
 
         def call() -> None:
             try:
-                function()
+                act(get())
             except BaseException as error:  # noqa: BLE001 -- it is raised below
                 errors.append(error)
 
@@ -347,7 +351,7 @@ async def acting(
         if errors:
             raise errors[0]
         return
-    child = fork(function, keep, is_grandchild=actor == "grandchild")
+    child = fork(get, act, keep, is_grandchild=actor == "grandchild")
     yield
     if actor == "child":
         _, status = os.waitpid(child, 0)
@@ -383,13 +387,13 @@ async def over_pipes(actor: str, script: list[Step]) -> None:
         await asyncio.gather(side(0, our_reading, our_writing), side(1, reading, writing))
         return
 
-    def act() -> None:
+    def act(_: Any) -> None:
         if actor == "loop in thread":
             asyncio.run(side(1, reading, writing))
         else:
             Blocking(reading, writing).play(script, 1)
 
-    async with acting(actor, act, (reading, writing)):
+    async with acting(actor, lambda: None, act, (reading, writing)):
         if "thread" not in actor:
             os.close(reading)
             os.close(writing)
@@ -414,11 +418,16 @@ async def over_sockets(
         own = scenes[number]
         await play(await open_end(own, sock, is_server=number == server, tls=tls), script, number)
 
-    def act() -> None:
+    def get() -> Any:
+        if ends or actor == "loop in thread":
+            return ends and ends[1]
+        return None if server == 1 else connected_blocking(wire, listener, is_server=False)
+
+    def act(sock: Any) -> None:
         if actor == "loop in thread":
             asyncio.run(side(1))
             return
-        sock = ends[1] if ends else connected_blocking(wire, listener, is_server=server == 1)
+        sock = sock or connected_blocking(wire, listener, is_server=True)
         tune(scenes[1], sock, is_connected=True)
         Blocking(sock.fileno(), sock.fileno(), sock).play(script, 1)
 
@@ -429,7 +438,7 @@ async def over_sockets(
             await asyncio.gather(side(0), side(1))
             return
         kept = ends[1] if ends else listener
-        async with acting(actor, act, (kept.fileno(),)):
+        async with acting(actor, get, act, (kept.fileno(),)):
             if ends and "thread" not in actor:
                 ends[1].close()
             await side(0)
