@@ -142,7 +142,9 @@ async def exchange_all(scene: Scene, kinds: list[str]) -> None:
     """Start some exchanges at the same time."""
     loop, began = asyncio.get_running_loop(), time.monotonic()
     ticking = asyncio.create_task(tick(scene.rng.choice((0.003, 0.05, 0.4))))
-    chosen = scene.rng.choices(kinds or list(exchanges.ALL), k=scene.rng.choice((1, 1, 2, 4)))
+    names = kinds or list(exchanges.ALL)
+    weights = [exchanges.ALL[name][1] for name in names]
+    chosen = scene.rng.choices(names, weights, k=scene.rng.choice((1, 1, 2, 4)))
     print(", ".join(chosen), flush=True)
     async with asyncio.TaskGroup() as group:
         for name in chosen:
@@ -157,7 +159,7 @@ async def under_timeout(scene: Scene, name: str) -> None:
     """Do one exchange. It may time out only if that takes as long in real time."""
     began, seconds = time.monotonic(), scene.rng.uniform(5, 60)
     try:
-        await asyncio.wait_for(exchanges.ALL[name](scene), seconds)
+        await asyncio.wait_for(exchanges.ALL[name][0](scene), seconds)
     except TimeoutError:
         taken = time.monotonic() - began
         if taken >= seconds:

@@ -13,12 +13,15 @@ import contextlib
 import os
 import random
 import select
+import signal
 import socket
 import ssl
+import sys
 import threading
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -518,4 +521,280 @@ class _Pipes(Streams):
         self.writer.close()
 
 
-ALL: dict[str, Callable[[Scene], Any]] = {"exchange": exchange}
+# --- what is no script
+
+
+async def datagrams(scene: Scene) -> None:
+    """Send datagrams to a socket that sends them back, on the loop or elsewhere."""
+    rng, loop = scene.rng, asyncio.get_running_loop()
+    family = rng.choice((socket.AF_INET, socket.AF_INET6, socket.AF_UNIX))
+    ours, theirs = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
+    host = "127.0.0.1" if family == socket.AF_INET else "::1"
+    for one in (ours, theirs):
+        one.setblocking(False)
+        one.bind(scene.new_path() if family == socket.AF_UNIX else (host, 0))
+    if scene.flip():
+        ours.connect(theirs.getsockname())
+        if scene.flip():
+            theirs.connect(ours.getsockname())
+    bursts = [rng.randint(1, 5) for _ in range(rng.randint(1, 10))]
+    size = rng.choice((1, 1000, 9000))
+
+    async def send() -> None:
+        for burst in bursts:
+            for _ in range(burst):
+                await loop.sock_sendto(ours, bytes(size), theirs.getsockname())
+            for _ in range(burst):
+                data, _ = await loop.sock_recvfrom(ours, size)
+                assert len(data) == size
+
+    async def answer() -> None:
+        for _ in range(sum(bursts)):
+            data, address = await loop.sock_recvfrom(theirs, size)
+            await loop.sock_sendto(theirs, data, address)
+
+    def act(_: Any) -> None:
+        theirs.setblocking(True)
+        for _ in range(sum(bursts)):
+            data, address = theirs.recvfrom(size)
+            time.sleep(scene.delay() / 10)
+            theirs.sendto(data, address)
+
+    with ours, theirs:
+        actor = rng.choice(("loop", "loop", "thread", "child", "grandchild"))
+        if actor == "loop":
+            await asyncio.gather(send(), answer())
+            return
+        async with acting(actor, lambda: None, act, (theirs.fileno(),)):
+            await send()
+
+
+async def proxied(scene: Scene) -> None:
+    """Send through a chain of servers of the loop; some clients come at the same time."""
+    rng = scene.rng
+    wire = rng.choice(("tcp4", "tcp6", "unix", "abstract", "own address"))
+    context = scene.tls if scene.flip(0.3) else None
+    kind = {"ssl": context[0]} if context else {}
+
+    async def connect(address: Any) -> Any:
+        options: dict[str, Any] = {}
+        if context:
+            options = {"ssl": context[1], "server_hostname": "localhost"}
+        if isinstance(address, tuple):
+            return await asyncio.open_connection(*address[:2], **options)
+        return await asyncio.open_unix_connection(address, **options)
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(5000):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async with contextlib.AsyncExitStack() as stack:
+        address = None
+        for _ in range(rng.randint(1, 3)):
+            # the first server sends back; each other one forwards to the one before
+            async def handle(reader: Any, writer: Any, address: Any = address) -> None:
+                if address is None:
+                    await forward(reader, writer)
+                    return
+                next_reader, next_writer = await connect(address)
+                await asyncio.gather(forward(reader, next_writer), forward(next_reader, writer))
+
+            listener = listen(scene, wire)
+            start = asyncio.start_server if listener.family != socket.AF_UNIX else None
+            start = start or asyncio.start_unix_server
+            await stack.enter_async_context(await start(handle, sock=listener, **kind))
+            address = address_of(listener)
+
+        async def talk() -> None:
+            reader, writer = await connect(address)
+            for _ in range(rng.randint(1, 5)):
+                size = rng.choice(SIZES)
+                writer.write(bytes(size))
+                await reader.readexactly(size)
+            writer.close()
+
+        await asyncio.gather(*(talk() for _ in range(rng.randint(1, 4))))
+
+
+async def overfull(scene: Scene) -> None:
+    """Connect more often than a listening socket has room for; the kernel tries again later."""
+    wire, loop = scene.rng.choice(("tcp4", "tcp6", "unix")), asyncio.get_running_loop()
+    listener = listen(scene, wire, 0)
+    count = scene.rng.randint(2, 4)
+
+    async def connect(delay: int) -> None:
+        for _ in range(delay):
+            await asyncio.sleep(0)
+        with make_socket(wire) as one:
+            one.setblocking(False)
+            while one.connect_ex(address_of(listener)) not in {0, 115}:
+                await asyncio.sleep(0)  # a Unix socket that has to try again
+            await until_ready(one, is_writing=True)
+            assert await loop.sock_recv(one, 1)
+
+    async def accept() -> None:
+        for _ in range(3 * count):
+            await asyncio.sleep(0)
+        for _ in range(count):
+            with (await loop.sock_accept(listener))[0] as one:
+                await loop.sock_sendall(one, b".")
+
+    with listener:
+        await asyncio.gather(accept(), *(connect(2 * number) for number in range(count)))
+
+
+async def wake_ups(scene: Scene) -> None:
+    """Wait for what is no socket: callbacks of threads, jobs, processes and special files."""
+    await scene.rng.choice(_WAKE_UPS)(scene)
+
+
+async def _from_thread(scene: Scene) -> None:
+    loop = asyncio.get_running_loop()
+    for _ in range(scene.rng.randint(1, 5)):
+        answer, delay = loop.create_future(), scene.delay()
+
+        def call(answer: Any = answer, delay: float = delay) -> None:
+            time.sleep(delay)
+            loop.call_soon_threadsafe(answer.set_result, None)
+
+        threading.Thread(target=call, daemon=True).start()
+        await answer
+
+
+async def _from_jobs(scene: Scene) -> None:
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(2) as pool:
+        await asyncio.gather(
+            *(asyncio.to_thread(time.sleep, scene.delay()) for _ in range(3)),
+            loop.run_in_executor(pool, time.sleep, scene.delay()),
+            asyncio.wrap_future(pool.submit(time.sleep, scene.delay())),
+        )
+        await loop.getaddrinfo("localhost", 80)
+
+
+async def _from_program(scene: Scene) -> None:
+    command = f"sleep {scene.delay()}; cat; (sleep {scene.delay()}; echo late) &"
+    process = await asyncio.create_subprocess_exec("sh", "-c", command, stdin=-1, stdout=-1)
+    printed, _ = await process.communicate(b"early\n")
+    assert printed == b"early\nlate\n", printed
+
+
+async def _from_alarm(_: Scene) -> None:
+    loop = asyncio.get_running_loop()
+    rung = asyncio.Event()
+    loop.add_signal_handler(signal.SIGALRM, rung.set)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        await rung.wait()
+    finally:
+        loop.remove_signal_handler(signal.SIGALRM)
+
+
+async def _from_terminal(scene: Scene) -> None:
+    """The kernel passes on what is written to a terminal a little later."""
+    master, slave = os.openpty()
+    for _ in range(scene.rng.randint(1, 10)):
+        os.write(slave, b"hello\n")
+        await until_ready(master)
+        os.read(master, 100)
+        os.write(master, b"hello\n")
+        await until_ready(slave)
+        os.read(slave, 100)
+        await until_ready(master)  # the echo
+        os.read(master, 100)
+    os.close(master)
+    os.close(slave)
+
+
+async def _from_timer(_: Scene) -> None:
+    if sys.version_info >= (3, 13):
+        timer = os.timerfd_create(time.CLOCK_MONOTONIC, flags=os.TFD_NONBLOCK)
+        os.timerfd_settime(timer, initial=0.02)
+        with contextlib.closing(select.epoll()) as outer:  # a file that watches a file
+            outer.register(timer)
+            await until_ready(outer)
+        os.close(timer)
+
+
+async def _from_process_file(scene: Scene) -> None:
+    """The file of a process that is no child."""
+    reading, writing = os.pipe()
+
+    def act(_: Any) -> None:
+        os.write(writing, b"%d\n" % os.getpid())
+        time.sleep(0.05 + scene.delay())
+
+    async with acting("grandchild", lambda: None, act, (writing,)):
+        number = int(os.read(reading, 20))
+        with contextlib.suppress(ProcessLookupError):
+            file = os.pidfd_open(number)
+            await until_ready(file)
+            os.close(file)
+        os.close(reading)
+        os.close(writing)
+
+
+async def _from_passed_socket(scene: Scene) -> None:
+    """A child process that gets a socket in a message, and a grandchild that inherits it."""
+    ours, theirs = socket.socketpair()
+    sending, receiving = socket.socketpair()
+
+    def get() -> Any:
+        _, files, _, _ = socket.recv_fds(receiving, 1, 1)
+        return socket.socket(fileno=files[0])
+
+    def act(one: socket.socket) -> None:
+        time.sleep(scene.delay())
+        one.sendall(b"here")
+
+    socket.send_fds(sending, [b"."], [theirs.fileno()])
+    theirs.close()
+    actor = scene.rng.choice(("child", "grandchild"))
+    with ours, sending, receiving:
+        ours.setblocking(False)
+        async with acting(actor, get, act, (receiving.fileno(),)):
+            assert await asyncio.get_running_loop().sock_recv(ours, 4) == b"here"
+
+
+async def _with_blocking_client(scene: Scene) -> None:
+    """The test itself has a socket that no loop watches."""
+    listener, done = listen(scene, scene.rng.choice(("tcp4", "unix"))), asyncio.Event()
+
+    async def handle(reader: Any, writer: Any) -> None:
+        writer.write(await reader.readexactly(5))
+        await writer.drain()
+        writer.close()
+        done.set()
+
+    start = asyncio.start_unix_server if listener.family == socket.AF_UNIX else asyncio.start_server
+    async with await start(handle, sock=listener):
+        with socket.socket(listener.family) as client:
+            client.connect(address_of(listener))
+            client.sendall(b"he")
+            await asyncio.sleep(0)
+            client.sendall(b"llo")  # Nagle's algorithm keeps it back
+            await done.wait()
+            assert client.recv(5) == b"hello"
+
+
+_WAKE_UPS: tuple[Callable[[Scene], Any], ...] = (
+    _from_thread,
+    _from_jobs,
+    _from_program,
+    _from_alarm,
+    _from_terminal,
+    _from_timer,
+    _from_process_file,
+    _from_passed_socket,
+    _with_blocking_client,
+)
+ALL: dict[str, tuple[Callable[[Scene], Any], float]] = {
+    "exchange": (exchange, 10),
+    "datagrams": (datagrams, 4),
+    "proxied": (proxied, 4),
+    "wake_ups": (wake_ups, 4),
+    "overfull": (overfull, 0.1),
+}
+"""The exchanges by name, and how often each is chosen, compared with the others."""
