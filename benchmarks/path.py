@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+import tempfile
 import unittest
 from types import FrameType
 from typing import Any
@@ -75,8 +76,9 @@ def follow() -> Path:
 
             hooks["startTest"], hooks["stopTest"] = call_start, call_stop
 
-    argv = ["nose2", "--plugin", "nose2_aio", "--aio-workers", "0", "-q"]
-    Profiled(argv=argv, exit=False, module=None)
+    argv = ["nose2", "--plugin", "nose2_aio", "--aio-workers", "0", "-q", "-t"]
+    with tempfile.TemporaryDirectory() as folder:  # without a file of tests that failed last
+        Profiled(argv=[*argv, folder], exit=False, module=None)
     return path
 
 

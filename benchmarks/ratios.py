@@ -1,268 +1,220 @@
-"""What a coroutine test costs, as ratios between runners in one run.
+"""What a coroutine test costs, and whether the limits hold that we set ourselves.
 
-usage: python benchmarks/ratios.py [--tests N] [--rounds N] [--memory-tests N]
+usage: python benchmarks/ratios.py [--rounds N] [--only FIGURE ...] [--json FILE] [...]
 
 Needs the package and its [bench] extra:  python -m pip install -e '.[bench]'
 
-Writes the same suite of empty tests in several ways, runs each in a process of its own, in turn,
-and prints the median time a test of each, with its ratio to the others. Only the running is
-timed, not the starting and loading. Absolute times say little on a shared machine: compare
-the ratios.
+Runs the same suite of empty tests in several ways, each in a process of its own, in turn. Prints
+the median time a test of each, and a table of figures: each is the median of the ratios of runs
+that stood next to each other. Only the running is timed, not the starting and loading. Absolute
+times say little on a shared machine: compare the ratios.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
+import json
 import os
+import platform
 import statistics
-import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-NOSE2 = ["-m", "nose2", "-c", os.devnull, "--no-user-config", "--plugin", "stopwatch", "-q"]
-PYTEST = ["-m", "pytest", "-q", "-p", "stopwatch_pytest", "-p", "no:cacheprovider"]
+from ways import WAYS, Run, run
+
+TURNS = [*WAYS, *("sync", "sync+", "import-nose2", "import") * 3]
+"""The ways that a round runs: those that take little time, more often."""
+ONCE = {"memory"}
+"""The ways that give the same result each time."""
+Taken = dict[str, list[Run]]
+"""The runs of each way, in their order."""
 
 
-class Way(NamedTuple):
-    """One way to write and run an empty test."""
+class Figure(NamedTuple):
+    """A number with a limit."""
 
-    name: str
-    head: str
-    base: str
-    test: str
-    command: list[str]
-    fixtures: str = ""
-    """Of each class."""
+    text: str
+    """What it is."""
+    limit: float | None
+    """None: it is only shown."""
+    value: Callable[..., float]
+    """Returns it for one run of each way."""
+    ways: tuple[str, ...]
+    unit: str = ""
+    at_least: bool = False
+
+    def row(self, taken: Taken) -> list[str]:
+        """Return the cells of its row: text, median, limit, and whether that is reached."""
+        rounds = zip(*(taken[way] for way in self.ways), strict=True)
+        measured = round(statistics.median(self.value(*runs) for runs in rounds), 2)
+        cells = [self.text, f"{measured:.2f}{self.unit}"]
+        if self.limit is None:
+            return [*cells, "", ""]
+        reached = measured >= self.limit if self.at_least else measured <= self.limit
+        limit = f"at {'least' if self.at_least else 'most'} {self.limit:g}{self.unit}"
+        return [*cells, limit, "reached" if reached else "missed"]
 
 
-UNCHECKED = [
-    f"--aio-{check}=ignore"
-    for check in (
-        "never-awaited",
-        "never-awaited-mocks",
-        "lost-exceptions",
-        "leaked-tasks",
-        "leaked-timers",
-        "open-asyncgens",
-        "open-transports",
-    )
-]
-SYNC = "    def test_{n}(self):\n        pass\n"
-ASYNC = "    async def test_{n}(self):\n        pass\n"
-BY_HAND = """\
-    def test_{n}(self):
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        try:
-            loop.run_until_complete(body())
-        finally:
-            asyncio.set_event_loop(None)
-            loop.close()
-"""
-FIXTURES_BY_HAND = """\
-    def test_{n}(self):
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        try:
-            loop.run_until_complete(body())
-            try:
-                loop.run_until_complete(body())
-            finally:
-                loop.run_until_complete(body())
-        finally:
-            asyncio.set_event_loop(None)
-            loop.close()
-"""
-FIXTURES = """\
-    async def setUp(self):
-        pass
-    async def tearDown(self):
-        pass
-"""
-CLASS_FIXTURE = """\
-    @classmethod
-    async def setUpClass(cls):
-        pass
-"""
-BODY = "async def body():\n    pass\n\n"
-ANYIO = """\
-import pytest
+def _ratio(one: Run, other: Run) -> float:
+    return one.seconds / other.seconds
 
-pytestmark = pytest.mark.anyio
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-"""
-
-WAYS = {
-    "a": Way("sync, nose2", "", "unittest.TestCase", SYNC, NOSE2),
-    "a+": Way(
-        "sync, nose2 + plugin", "", "unittest.TestCase", SYNC, [*NOSE2, "--plugin", "nose2_aio"]
+FIGURES = {
+    "empty": Figure("coroutine test / loop by hand", 1.0, _ratio, ("plain", "hand")),
+    "unchecked": Figure(
+        "coroutine test, checks ignored / loop by hand", 0.8, _ratio, ("unchecked", "hand")
     ),
-    "b": Way("loop by hand, nose2", BODY, "unittest.TestCase", BY_HAND, NOSE2),
-    "c": Way(
-        "coroutine, nose2_aio", "", "unittest.TestCase", ASYNC, [*NOSE2, "--plugin", "nose2_aio"]
+    "class": Figure(
+        "coroutine test, loop of its class / loop by hand", 0.5, _ratio, ("class", "hand")
     ),
-    "d": Way("IsolatedAsyncioTestCase", "", "unittest.IsolatedAsyncioTestCase", ASYNC, NOSE2),
-    "h": Way("fixtures by hand, nose2", BODY, "unittest.TestCase", FIXTURES_BY_HAND, NOSE2),
-    "i": Way(
-        "async setUp, tearDown",
-        "",
-        "unittest.TestCase",
-        ASYNC,
-        [*NOSE2, "--plugin", "nose2_aio"],
-        FIXTURES,
+    "fixtures": Figure(
+        "async setUp and tearDown / the same by hand", 1.3, _ratio, ("fixtures", "fixtures-hand")
     ),
-    "j": Way(
-        "async setUpClass",
-        "",
-        "unittest.TestCase",
-        ASYNC,
-        [*NOSE2, "--plugin", "nose2_aio"],
-        CLASS_FIXTURE,
+    "sync": Figure("sync test, with the plugin / without", 1.05, _ratio, ("sync+", "sync")),
+    "isolated": Figure(
+        "IsolatedAsyncioTestCase, with the plugin / without",
+        1.05,
+        _ratio,
+        ("isolated+", "isolated"),
     ),
-    "k": Way(
-        "sync, checks off",
-        "",
-        "unittest.TestCase",
-        SYNC,
-        [*NOSE2, "--plugin", "nose2_aio", *UNCHECKED],
+    "isolated-fast": Figure(
+        "IsolatedAsyncioTestCase, isolated-debug = false / without",
+        0.35,
+        _ratio,
+        ("isolated-fast", "isolated"),
     ),
-    "l": Way(
-        "coroutine, checks off",
-        "",
-        "unittest.TestCase",
-        ASYNC,
-        [*NOSE2, "--plugin", "nose2_aio", *UNCHECKED],
+    "process": Figure(
+        "pytest-asyncio / coroutine test, whole process",
+        8,
+        lambda pytest, ours: pytest.process / ours.process,
+        ("pytest-asyncio", "plain"),
+        at_least=True,
     ),
-    "m": Way(
-        "coroutine, limit, strict",
-        "",
-        "unittest.TestCase",
-        ASYNC,
-        [*NOSE2, "--plugin", "nose2_aio", "--aio-time-limit=60", "--aio-strict"],
+    "import": Figure(
+        "import nose2_aio, more than import asyncio, nose2",
+        15,
+        lambda ours, nose2: (ours.seconds - nose2.seconds) * 1000,
+        ("import", "import-nose2"),
+        " ms",
     ),
-    "e": Way(
-        "pytest-asyncio, auto",
-        "",
-        "",
-        ASYNC,
-        [*PYTEST, "-p", "no:anyio", "-o", "asyncio_mode=auto"],
+    "start": Figure(
+        "nose2 with the plugin, more than without, start and end",
+        None,
+        lambda ours, nose2: (ours.process - ours.seconds - nose2.process + nose2.seconds) * 1000,
+        ("sync+", "sync"),
+        " ms",
     ),
-    "f": Way("anyio's plugin", ANYIO, "", ASYNC, [*PYTEST, "-p", "no:asyncio"]),
-    "g": Way("aiounittest", "import aiounittest\n", "aiounittest.AsyncTestCase", ASYNC, NOSE2),
+    "calls": Figure(
+        "call_later in virtual time, own moments / due at once", 1.3, _ratio, ("calls", "calls-now")
+    ),
+    "sleeps": Figure(
+        "asyncio.sleep in virtual time, own moments / due at once",
+        1.3,
+        _ratio,
+        ("sleeps", "sleeps-now"),
+    ),
+    "servers": Figure(
+        "clients and servers that wait, in virtual time / computing",
+        2,
+        lambda run: run.seconds / run.computing,
+        ("servers",),
+    ),
+    "memory": Figure(
+        "memory that many tests leave", 2, lambda run: run.kept / 2**20, ("memory",), " MiB"
+    ),
+    "files": Figure("files that many tests leave open", 0, lambda run: run.opened, ("memory",)),
 }
-
-STOPWATCH = """\
-import resource, time
-from nose2.events import Plugin
-
-class Stopwatch(Plugin):
-    alwaysOn = True
-    configSection = "stopwatch"
-
-    def startTestRun(self, event):
-        self.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        self.start = time.perf_counter()
-
-    def stopTestRun(self, event):
-        taken = time.perf_counter() - self.start
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print("STOPWATCH", taken, peak - self.peak, flush=True)
-"""
-STOPWATCH_PYTEST = """\
-import time, pytest
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtestloop(session):
-    start = time.perf_counter()
-    try:
-        return (yield)
-    finally:
-        print("\\nSTOPWATCH", time.perf_counter() - start, 0, flush=True)
-"""
 
 
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tests", type=int, default=2000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--memory-tests", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is run (5)")
+    parser.add_argument("--tests", type=int, default=2000, help="tests of a suite (2000)")
+    parser.add_argument("--timers", type=int, default=100_000, help="timers of a test (100000)")
+    parser.add_argument("--servers", type=int, default=100, help="tests with servers (100)")
+    parser.add_argument("--many", type=int, default=20_000, help="tests that leave memory (20000)")
+    parser.add_argument("--only", nargs="+", choices=FIGURES, help="the figures to measure (all)")
+    parser.add_argument("--json", type=Path, help="a file to write")
     options = parser.parse_args()
+    figures = [figure for name, figure in FIGURES.items() if name in (options.only or FIGURES)]
+    wanted = {way for figure in figures for way in figure.ways} if options.only else set(WAYS)
+    for name in sorted(wanted):
+        if WAYS[name].missing:
+            say(f"skipped: {WAYS[name].name} ({', '.join(WAYS[name].missing)} not installed)\n")
+            wanted.remove(name)
+    taken = measure([name for name in TURNS if name in wanted], options)
+    rows = [figure.row(taken) for figure in figures if wanted.issuperset(figure.ways)]
+    report = {
+        "machine": machine(),
+        "python": platform.python_version(),
+        "date": dt.datetime.now().astimezone().date().isoformat(),
+        "rounds": options.rounds,
+        "tests": options.tests,
+        "ways": costs(taken, options.tests),
+        "figures": rows,
+    }
+    print("\n{machine}, Python {python}, {date}, medians of {rounds} rounds".format(**report))
+    show(["an empty test", "time", "/ by hand"], report["ways"])
+    show(["figure", "measured", "limit", ""], rows)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def measure(turns: list[str], options: argparse.Namespace) -> Taken:
+    """Run the ways by turns, and say how long this will take."""
+    taken: Taken = {name: [] for name in turns}
     with tempfile.TemporaryDirectory() as folder:
-        times(Path(folder), options.tests, options.rounds)
-        memory(Path(folder), options.memory_tests)
+        for number in range(1, options.rounds + 1):
+            say(f"round {number} of {options.rounds} ")
+            start = time.monotonic()
+            for name in turns if number == 1 else (name for name in turns if name not in ONCE):
+                count = getattr(options, WAYS[name].size, 1)
+                taken[name].append(run(WAYS[name], Path(folder, name), count))
+                say(".")
+            seconds = time.monotonic() - start
+            say(f" {seconds:.0f} s, about {seconds * (options.rounds - number):.0f} s left\n")
+    return taken
 
 
-def times(folder: Path, tests: int, rounds: int) -> None:
-    """Print the median time a test of each way, and its ratios."""
-    for key, way in WAYS.items():
-        write(folder / key, way, tests)
-    taken: dict[str, list[float]] = {key: [] for key in WAYS}
-    for _ in range(rounds):
-        for key, way in WAYS.items():
-            taken[key].append(run(folder / key, way, tests)[0] / tests * 1e6)
-    medians = {key: statistics.median(values) for key, values in taken.items()}
-    print(
-        f"{tests} empty tests, medians of {rounds} alternating runs, "
-        f"Python {sys.version.split()[0]}\n"
-    )
-    print(f"{'':4}{'':26}{'us/test':>9}{'x a':>8}{'x b':>8}{'x d':>8}{'x h':>8}{'x c':>8}")
-    for key, way in WAYS.items():
-        ratios = "".join(f"{ratio(taken[key], taken[other]):8.2f}" for other in "abdhc")
-        print(f"{key:4}{way.name:26}{medians[key]:9.1f}{ratios}")
-    above = {key: [t - s for t, s in zip(taken[key], taken["a+"], strict=True)] for key in "jc"}
-    print(f"\nabove a sync test (a+), j costs {ratio(above['j'], above['c']):.2f} of c")
-    checked = [ratio(taken[one], taken[other]) for one, other in (("a+", "k"), ("c", "l"))]
-    print("with checks, sync {:.2f}, coroutine {:.2f} of the same without".format(*checked))
+def say(text: str) -> None:
+    """Print to the terminal, at once."""
+    print(text, end="", file=sys.stderr, flush=True)
 
 
-def ratio(ones: list[float], others: list[float]) -> float:
-    """Return the median of the ratios of runs that stood next to each other."""
-    return statistics.median(one / other for one, other in zip(ones, others, strict=True))
+def costs(taken: Taken, tests: int) -> list[list[str]]:
+    """Return a row for each suite of empty tests: its name, time a test, and ratio."""
+    rows = []
+    for name, way in WAYS.items():
+        if way.size == "tests" and name in taken:
+            each = statistics.median(run.seconds for run in taken[name]) / tests * 1e6
+            ratios = list(map(_ratio, taken[name], taken.get("hand", ())))
+            ratio = f"{statistics.median(ratios):.2f}" if ratios else ""
+            rows.append([way.name, f"{each:.1f} us", ratio])
+    return rows
 
 
-def memory(folder: Path, tests: int) -> None:
-    """Print by how much the process grows while it runs many tests."""
-    print(f"\npeak memory that {tests} tests add")
-    for key in ("a", "c"):
-        write(folder / f"memory-{key}", WAYS[key], tests)
-        grown = run(folder / f"memory-{key}", WAYS[key], tests)[1]
-        print(f"{key:4}{WAYS[key].name:26}{grown / 1024:9.1f} MiB")
+def show(head: list[str], rows: list[list[str]]) -> None:
+    """Print a table."""
+    print()
+    for row in [head, *rows]:
+        first, *rest = row
+        print(f"{first:58}", *(f"{cell:>13}" for cell in rest))
 
 
-def write(folder: Path, way: Way, tests: int, a_class: int = 100) -> None:
-    """Write a suite of empty tests."""
-    folder.mkdir()
-    lines = [f"import asyncio, unittest\n{way.head}\n"]
-    for number in range(tests):
-        if number % a_class == 0:
-            lines.append(f"\nclass Test{number // a_class}({way.base}):\n{way.fixtures}")
-        lines.append(way.test.format(n=number))
-    (folder / "test_empty.py").write_text("".join(lines))
-    (folder / "stopwatch.py").write_text(STOPWATCH)
-    (folder / "stopwatch_pytest.py").write_text(STOPWATCH_PYTEST)
-    (folder / "pytest.ini").write_text("[pytest]\n")
-
-
-def run(folder: Path, way: Way, tests: int) -> tuple[float, int]:
-    """Run a suite; return its seconds, and the KiB that the process grew."""
-    command = [sys.executable, *way.command]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    printed = done.stdout + done.stderr
-    ran = f"Ran {tests} tests" in printed or f"{tests} passed" in printed
-    lines = [line for line in printed.splitlines() if line.startswith("STOPWATCH")]
-    if done.returncode or not ran or not lines:
-        sys.exit(f"{way.name}: {' '.join(command)} failed in {folder}\n{printed[-2000:]}")
-    _, taken, grown = lines[-1].split()
-    return float(taken), int(grown)
+def machine() -> str:
+    """Return processor and system."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        model = platform.processor() or platform.machine()
+    return f"{model}, {os.cpu_count()} processors, {platform.system()}"
 
 
 if __name__ == "__main__":

@@ -3,28 +3,22 @@
 usage: python benchmarks/waiting.py [--rounds N] [--repeats N]
 
 1. A suite of tests that sleep 1 to 60 s each, in virtual time, against the same with sleep(0).
-2. Many timers in one test, in virtual time, against the same timers due at once in real time.
-3. A test with an echo server, a subprocess, jobs of executors and calls from threads, under
+2. A test with an echo server, a subprocess, jobs of executors and calls from threads, under
    timeouts, repeated while other processes take all of the machine: how many time out falsely.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import nose2_aio as aio
 
 SLEEPS = """\
 import asyncio, unittest
@@ -96,13 +90,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="how often each is run (default 5)")
     parser.add_argument("--tests", type=int, default=200, help="how many tests sleep")
-    parser.add_argument("--timers", type=int, default=100_000, help="how many timers are set")
     parser.add_argument("--repeats", type=int, default=300, help="how often to look outside")
     options = parser.parse_args()
     print(f"medians of {options.rounds} alternating runs, Python {sys.version.split()[0]}\n")
     with tempfile.TemporaryDirectory() as folder:
         suites(Path(folder), options.tests, options.rounds)
-        timers(options.timers, options.rounds)
         outside(Path(folder), options.repeats)
 
 
@@ -120,40 +112,6 @@ def suites(folder: Path, tests: int, rounds: int) -> None:
         f"{tests} tests that sleep 1 to 60 s, {sum(slept):.0f} s in all: "
         f"{statistics.median(ratios):.2f} of the time of sleep(0)"
     )
-
-
-def timers(count: int, rounds: int) -> None:
-    """Compare timers in virtual time with the same timers due at once."""
-
-    async def sleep(delay: Callable[[int], float]) -> None:
-        await asyncio.gather(*(asyncio.sleep(delay(n)) for n in range(count)))
-
-    async def call(delay: Callable[[int], float]) -> None:
-        loop = asyncio.get_running_loop()
-        last = loop.create_future()
-        for n in range(count):
-            loop.call_later(delay(n), int)
-        loop.call_later(delay(count), last.set_result, None)
-        await last
-
-    for what, main in (("asyncio.sleep", sleep), ("call_later", call)):
-        for when, delay in (("at one moment", lambda _: 60.0), ("a second apart", lambda n: n + 1)):
-            ratios = [
-                taken(aio.virtual_clock, main, delay) / taken(aio.child_loop, main, lambda _: 1e-9)
-                for _ in range(rounds)
-            ]
-            print(
-                f"{count} timers of {what}, due {when}: {statistics.median(ratios):.2f} of the "
-                "same due at once in real time"
-            )
-
-
-def taken(context: Any, main: Callable[..., Awaitable[None]], delay: Any) -> float:
-    """Return the seconds that a coroutine function takes on a loop."""
-    with context() as loop:
-        began = time.perf_counter()
-        loop.run_until_complete(main(delay))
-        return time.perf_counter() - began
 
 
 def outside(folder: Path, repeats: int) -> None:
@@ -189,7 +147,7 @@ def run(folder: Path, code: str) -> float:
         text=True,
         check=False,
     )
-    found = re.search(r"Ran \d+ tests in (.*)s", done.stderr)
+    found = re.search(r"Ran \d+ tests? in (.*)s", done.stderr)
     if done.returncode or found is None:
         sys.exit(f"failed:\n{done.stderr[-4000:]}")
     return float(found[1])

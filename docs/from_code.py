@@ -7,11 +7,14 @@
     A table of the checks.
 ``.. modules::``
     A table of the modules of the package: the first sentence of each docstring.
+``.. figures:: ways``, ``.. figures:: figures``
+    A table of what ``benchmarks/ratios.py --json`` has written to ``docs/figures``.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +29,7 @@ from nose2_aio.config.options import OPTIONS
 from nose2_aio.config.settings import default_text
 
 PACKAGE = Path(__file__).parents[1] / "nose2_aio"
+FIGURES = Path(__file__).parent / "figures"
 TYPES = {
     None: "``true`` or ``false``",
     "FACTORY[,FACTORY]": "names of loop factories",
@@ -89,13 +93,9 @@ class ChecksDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the table of all checks."""
-        rows = [("check", "default", "what it finds")]
-        rows += [(f":confval:`{one.name}`", f"``{one.default}``", one.help) for one in CHECKS]
-        lines = [".. list-table::", "   :header-rows: 1", ""]
-        for row in rows:
-            first, *rest = row
-            lines += [f"   * - {first}", *(f"     - {cell}" for cell in rest)]
-        return self.parse_text_to_nodes("\n".join(lines))
+        rows = [["check", "default", "what it finds"]]
+        rows += [[f":confval:`{one.name}`", f"``{one.default}``", one.help] for one in CHECKS]
+        return self.parse_text_to_nodes(table(rows))
 
 
 class ModulesDirective(SphinxDirective):
@@ -103,15 +103,42 @@ class ModulesDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the table of all modules, those of the top first."""
-        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 30 70", ""]
-        lines += ["   * - file", "     - what is in it"]
+        rows = [["file", "what is in it"]]
         for path in sorted(PACKAGE.rglob("*.py"), key=lambda path: (len(path.parts), path)):
             if path.name != "__init__.py":
                 text = ast.get_docstring(ast.parse(path.read_text()), clean=True) or ""
                 first = text.partition("\n\n")[0].replace("\n", " ")
                 first = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", first)
-                lines += [f"   * - ``{path.relative_to(PACKAGE)}``", f"     - {first}"]
-        return self.parse_text_to_nodes("\n".join(lines))
+                rows.append([f"``{path.relative_to(PACKAGE)}``", first])
+        return self.parse_text_to_nodes(table(rows, "30 70"))
+
+
+class FiguresDirective(SphinxDirective):
+    """Show what the benchmarks have measured."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return a table with the numbers of each Python, and a line on each run."""
+        reports = [json.loads(path.read_text()) for path in sorted(FIGURES.glob("*.json"))]
+        found = [{row[0]: row[1:] for row in report[self.arguments[0]]} for report in reports]
+        rows = [["", *(f"Python {report['python']}" for report in reports)]]
+        rows += [
+            [name, *(", ".join(filter(None, one[name])) for one in found)] for name in found[0]
+        ]
+        lines = ["Measured with:", ""]
+        lines += [
+            "- Python {python}: {machine}, {date}, {rounds} rounds".format(**one) for one in reports
+        ]
+        return self.parse_text_to_nodes("\n".join([table(rows), "", *lines]))
+
+
+def table(rows: list[list[str]], widths: str = "auto") -> str:
+    """Return a table of reStructuredText, whose first row is its head."""
+    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
+    for first, *rest in rows:
+        lines += [f"   * - {first}", *(f"     - {cell}" for cell in rest)]
+    return "\n".join(lines)
 
 
 def link_names(*arguments: Any) -> None:
@@ -125,5 +152,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", link_names)
     app.add_directive("setting", SettingDirective)
     app.add_directive("checks", ChecksDirective)
+    app.add_directive("figures", FiguresDirective)
     app.add_directive("modules", ModulesDirective)
     return {"parallel_read_safe": True}

@@ -1,7 +1,9 @@
 """Run coroutine tests for real: a nose2 plugin, and two engines for any runner."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from nose2_aio import errors
-from nose2_aio.cases.guarding import guard
 from nose2_aio.config.tags import (
     checks,
     exclusive,
@@ -16,14 +18,17 @@ from nose2_aio.config.tags import (
 from nose2_aio.errors import *  # noqa: F403 -- all of them are public
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.plugin import AioPlugin
-from nose2_aio.running.async_contexts import (
-    enter_async_context,
-    enter_class_async_context,
-    enter_module_async_context,
-)
-from nose2_aio.running.decorators import run_forever, run_until_complete
-from nose2_aio.running.loop_contexts import child_loop, clock, current_loop, virtual_clock
-from nose2_aio.testcase import TestCase, TestCaseMixin
+
+if TYPE_CHECKING:
+    from nose2_aio.cases.guarding import guard
+    from nose2_aio.running.async_contexts import (
+        enter_async_context,
+        enter_class_async_context,
+        enter_module_async_context,
+    )
+    from nose2_aio.running.decorators import run_forever, run_until_complete
+    from nose2_aio.running.loop_contexts import child_loop, clock, current_loop, virtual_clock
+    from nose2_aio.testcase import TestCase, TestCaseMixin
 
 __version__ = "0.1.0"
 __all__ = [
@@ -52,3 +57,29 @@ __all__ = [
     "virtual_time",
 ]
 __all__ += errors.__all__
+
+_MODULES = {
+    "cases.guarding": ("guard",),
+    "running.async_contexts": (
+        "enter_async_context",
+        "enter_class_async_context",
+        "enter_module_async_context",
+    ),
+    "running.decorators": ("run_forever", "run_until_complete"),
+    "running.loop_contexts": ("child_loop", "clock", "current_loop", "virtual_clock"),
+    "testcase": ("TestCase", "TestCaseMixin"),
+}
+"""The modules that take long to import, and the public names in them. See `__getattr__`."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of a public name when somebody first asks for it.
+
+    There is no ``__dir__`` for these names: nose2 asks for all that it lists, to find the plugin.
+    """
+    for module, names in _MODULES.items():
+        if name in names:
+            value = getattr(import_module(f"{__name__}.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

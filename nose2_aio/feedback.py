@@ -9,15 +9,15 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nose2_aio.cases.outcome_recorder import outcome_of
 from nose2_aio.config.seconds import monotonic
-from nose2_aio.reporting import colors, github
-from nose2_aio.reporting.failure_lines import LABELS, FailureLine
-from nose2_aio.reporting.live_line import LiveLine, terminal_of
-from nose2_aio.reporting.progress import Progress
+from nose2_aio.reporting.failures import LABELS
+from nose2_aio.reporting.terminals import has_colors, terminal_of
 from nose2_aio.run import Run
+
+if TYPE_CHECKING:
+    from nose2_aio.reporting.failure_lines import FailureLine
 
 __all__ = ["Feedback"]
 
@@ -38,7 +38,9 @@ class Feedback:
             session.hooks.register("afterSummaryReport", self)
         for reporter in reporters:
             terminal = terminal_of(reporter.stream)
-            if colors.has_colors(self._environment, is_terminal=terminal is not None):
+            if has_colors(self._environment, is_terminal=terminal is not None):
+                from nose2_aio.reporting import colors
+
                 reporter.stream.stream = colors.ColorStream(reporter.stream.stream)
             if terminal is not None and self._has_progress(session.verbosity):
                 self._show_progress(session, reporter, terminal)
@@ -54,6 +56,9 @@ class Feedback:
         return not (is_off or is_quiet or self._environment.get("TERM") == "dumb")
 
     def _show_progress(self, session: Any, reporter: Any, terminal: int) -> None:
+        from nose2_aio.reporting.live_line import LiveLine
+        from nose2_aio.reporting.progress import Progress
+
         streams = [one for one in (sys.stdout, sys.stderr) if terminal_of(one) is not None]
         line = LiveLine(terminal, streams)
         progress = Progress(self._run, self._running, line, reporter.stream.writeln)
@@ -83,6 +88,8 @@ class Feedback:
 
     def afterSummaryReport(self, event: Any) -> None:  # noqa: N802 -- nose2's name
         """Print an annotation for each failure, and append to the summary of the job."""
+        from nose2_aio.reporting import github
+
         found = _failures(event)
         workspace = self._environment.get("GITHUB_WORKSPACE", "")
         for one in found:
@@ -106,8 +113,14 @@ class Feedback:
 
 def _failures(event: Any) -> list[FailureLine]:
     """Return the failures in the order of nose2's reports, given its event for the summary."""
-    return [
-        FailureLine(label, outcome_of(one.test, [one]))
+    found = [
+        (label, one)
         for category, label in LABELS.items()
         for one in event.reportCategories.get(category, ())
     ]
+    if not found:
+        return []
+    from nose2_aio.cases.outcome_recorder import outcome_of
+    from nose2_aio.reporting.failure_lines import FailureLine
+
+    return [FailureLine(label, outcome_of(one.test, [one])) for label, one in found]

@@ -36,34 +36,22 @@ import sys
 import time
 from configparser import InterpolationError
 from types import FrameType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nose2 import util
-from nose2.events import OutcomeDetailEvent, Plugin, StopTestRunEvent, TestOutcomeEvent
-from nose2.result import FAIL
+from nose2.events import Plugin, StopTestRunEvent
 
-from nose2_aio.cases import generator_tests, nose2_cases, unittest_internals
-from nose2_aio.config import config_files, environment, switches
+from nose2_aio.config import config_files, environment, nose2_plugins, switches
 from nose2_aio.config.options import OPTIONS, SECTION
 from nose2_aio.config.settings import Settings, resolve
-from nose2_aio.errors import InvalidValueError, WorkerStartError
-from nose2_aio.feedback import Feedback
-from nose2_aio.introspection import tracebacks
-from nose2_aio.run import Execute, Run
-from nose2_aio.running import process_end
-from nose2_aio.suites import arrangement, loop_variants, selection
-from nose2_aio.workers import pickling, retries, spawned
+from nose2_aio.errors import InvalidValueError
+from nose2_aio.workers import role
+
+if TYPE_CHECKING:
+    from nose2_aio.run import Execute, Run
 
 __all__ = ["AioPlugin"]
 
 _FOUND = "nose2_aio"
-_ATTRIB = "nose2.plugins.attrib"
-_MP = "nose2.plugins.mp"
-_JUNIT = "nose2.plugins.junitxml"
-_PRETTY = "nose2.plugins.prettyassert"
-_REPORTER = "nose2.plugins.result"
-_DEBUGGER = "nose2.plugins.debugger"
-_DISCOVERY = "nose2.plugins.loader.discovery"
 
 
 class _PluginType(type(Plugin)):  # type: ignore[misc]  # nose2 has no types
@@ -110,10 +98,14 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     @functools.cached_property
     def _test_run(self) -> Run:
+        from nose2_aio.run import Run
+
         return Run(
             self.settings,
             is_kept=self._is_worker or self.session.verbosity > 1,
-            is_debugging=functools.partial(self._is_on, _DEBUGGER),
+            is_debugging=functools.partial(
+                nose2_plugins.is_on, nose2_plugins.DEBUGGER, self.session
+            ),
         )
 
     def register(self) -> None:
@@ -123,14 +115,16 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             plugins = self.session.hooks.hooks[name].plugins
             plugins.remove(self)
             # discovery imports the module of a named test
-            discovery = [p for p in plugins if type(p).__module__ == _DISCOVERY]
+            discovery = [p for p in plugins if type(p).__module__ == nose2_plugins.DISCOVERY]
             plugins.insert(plugins.index(discovery[0]) + 1 if discovery else 0, self)
 
     def handleArgs(self, event: Any) -> None:
         """End the run before any test if the value of a setting is not valid."""
         self.command_line = switches.given(event.args)
         self._has_names = bool(event.args.testNames)
-        for plugin in self._plugins(_ATTRIB):
+        for plugin in nose2_plugins.defined_in(nose2_plugins.ATTRIB, self.session):
+            from nose2_aio.suites import selection
+
             plugin.validateAttrib = selection.with_class_tags(plugin.validateAttrib)
         try:
             self.settings  # noqa: B018 -- resolved here, once
@@ -173,6 +167,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
         Of a name with a loop, ``module.Case.test[uvloop]``, the test on that loop is selected.
         """
+        from nose2_aio.suites import loop_variants
+
         named = loop_variants.split_name(event.name, event.module)
         if named is not None:
             event.handled = True
@@ -186,21 +182,34 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def startTestRun(self, event: Any) -> None:
         """Begin the run: its signals, and how its suite is executed."""
-        is_worker = spawned.current_worker() is not None
+        from nose2_aio.execution import Execution
+        from nose2_aio.feedback import Feedback
+        from nose2_aio.running import process_end
+        from nose2_aio.suites import arrangement
+
+        nose2_plugins.keep_hooks(self.session)
+        is_worker = role.current_worker() is not None
         if is_worker:
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
                 self.session.hooks.hooks.pop(hook, None)
         else:
-            Feedback(self._test_run).begin(self.session, self._plugins(_REPORTER))
+            Feedback(self._test_run).begin(
+                self.session, nose2_plugins.defined_in(nose2_plugins.REPORTER, self.session)
+            )
             self._test_run.outcomes.register(self.session.hooks)
-        if self._has_names or self._is_on(_ATTRIB):
+        if self._has_names or nose2_plugins.is_on(nose2_plugins.ATTRIB, self.session):
             by = "name" if self._has_names else "-A or -E"
             self._test_run.part = f"its tests were selected by {by}"
-        conflict = self.settings.conflict_with_mp() if self._is_on(_MP) else ""
+        conflict = (
+            self.settings.conflict_with_mp()
+            if nose2_plugins.is_on(nose2_plugins.MP, self.session)
+            else ""
+        )
         if conflict:
             self.session.argparse.exit(2, f"nose2: error: {conflict}\n")
         self._test_run.begin(event.result.stop, self._tell)
-        event.executeTests = functools.partial(self._execute, event.executeTests)
+        execution = Execution(self._test_run, self.session)
+        event.executeTests = functools.partial(execution, event.executeTests)
         if process_end.will_exit() and not self.settings.workers:
             self._test_run.time_limits.on_stuck = functools.partial(self._end_stuck, event)
         event.suite, lines, part = arrangement.begin(
@@ -209,7 +218,9 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         self._test_run.part = self._test_run.part or part
         self._test_run.planned = event.suite.countTestCases()  # with -N, nobody else counts them
         lines += arrangement.order_note(self.settings) * (self.session.verbosity > 0)
-        for plugin in () if is_worker else self._plugins(_REPORTER):
+        for plugin in (
+            () if is_worker else nose2_plugins.defined_in(nose2_plugins.REPORTER, self.session)
+        ):
             for line in lines:
                 plugin.stream.writeln(line)
 
@@ -219,17 +230,22 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def afterTestRun(self, event: Any) -> None:
         """Let nothing that tests have left hold up the end of the process."""
+        from nose2_aio.running import process_end
+
         process_end.guard(event.result, self.settings.exit_grace)
 
     def startSubprocess(self, event: Any) -> None:
         """Begin a share of the run in one of nose2's worker processes."""
         self._is_worker = True
+        nose2_plugins.keep_hooks(self.session)
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute_share, event.executeTests)
 
     def stopSubprocess(self, _: Any) -> None:
         """Close the loop that all shares of a worker process use."""
         self._test_run.end()
+        from nose2_aio.running import process_end
+
         process_end.watch(self.settings.exit_grace, 0)
 
     def startTest(self, event: Any) -> None:
@@ -240,11 +256,15 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     def setTestOutcome(self, event: Any) -> None:
         """Replace an error that a worker process can't send."""
         if event.exc_info is not None:
+            from nose2_aio.workers import pickling
+
             event.exc_info = pickling.portable(event.exc_info)
 
     def testOutcome(self, event: Any) -> None:
         """Note which tests fail."""
         if event.exc_info is not None:
+            from nose2_aio.introspection import tracebacks
+
             tracebacks.trim(event.exc_info[1], head=False)  # a hook of the user's may call ours
             self._test_run.failures.note(event)
 
@@ -270,14 +290,24 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def beforeErrorList(self, event: Any) -> None:
         """Report flaky tests in a category of their own, and fixtures by their names."""
+        from nose2_aio.cases import nose2_cases
+
         categories, is_failure = event.reportCategories, self.settings.flaky == "fail"
         nose2_cases.name_fixtures(categories)
-        retries.move_to_category(self._test_run.failures, categories, is_failure=is_failure)
+        if self._test_run.failures:
+            from nose2_aio.workers import retries
+
+            retries.move_to_category(self._test_run.failures, categories, is_failure=is_failure)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Print findings that have failed no test."""
+        from nose2_aio.suites import arrangement
+
         lines = self._test_run.report()
-        ran = sum(plugin.testsRun for plugin in self._plugins(_REPORTER))
+        ran = sum(
+            plugin.testsRun
+            for plugin in nose2_plugins.defined_in(nose2_plugins.REPORTER, self.session)
+        )
         notes = self._test_run.final_notes(ran)
         order = arrangement.order_note(self.settings)
         if order and not event.stopTestEvent.result.wasSuccessful():
@@ -307,25 +337,10 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         """End a test, after the fixtures that its layers have for it."""
         self._test_run.adapter.end_layered(event.test)
 
-    def _execute(self, execute: Execute, suite: Any, result: Any) -> Any:
-        run = self._test_run
-        try:
-            if not self._has_workers:
-                is_sent = self._is_on(_MP) and not self._is_worker
-                return run.execute(execute, suite, result, is_sent=is_sent)
-            for plugin in self._plugins(_PRETTY):  # it needs the traceback, so a worker asks it
-                if plugin.registered:
-                    self.session.hooks.hooks["outcomeDetail"].plugins.remove(plugin)
-            return run.execute_in_workers(suite, result, self._describe_error)
-        except WorkerStartError as error:
-            run.is_cut = True
-            self.session.argparse.exit(2, f"nose2: error: {error}\n")
-        finally:
-            for plugin in self._plugins(_JUNIT):
-                retries.complete_junit(plugin, run.failures, run.found_in)
-
     def _end_stuck(self, start: Any, error: BaseException, frame: FrameType | None) -> None:
         """Report a test that nothing can interrupt, write all reports, and end the process."""
+        from nose2_aio.running import process_end
+
         now = time.time()
         self._unregister("stopTest", "stopTestRun", "afterTestRun")  # its loop still runs
         self._test_run.fail_running(start.result, error, frame)
@@ -334,30 +349,10 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         self.session.hooks.afterTestRun(event)
         process_end.leave(1)
 
-    @property
-    def _has_workers(self) -> bool:
-        """True if tests run in worker processes of ours, or this is one."""
-        if spawned.current_worker() is not None:
-            return True
-        if self.settings.workers and self._is_on(_DEBUGGER):
-            self._test_run.note("workers: with -D, tests run in the main process")
-            return False
-        if self.settings.workers and os.name != "posix":
-            self._test_run.note("workers: this system has none, so tests run in the main process")
-            return False
-        return self.settings.workers > 0
-
-    def _describe_error(self, test: Any, error: Any) -> str:
-        """Return what nose2 prints for an error, with its plugin ``prettyassert``."""
-        tracebacks.trim(error[1], head=False)
-        event = OutcomeDetailEvent(TestOutcomeEvent(test, None, FAIL, error))
-        for plugin in self._plugins(_PRETTY):
-            if plugin.registered:
-                plugin.outcomeDetail(event)
-        return "\n".join([util.exc_info_to_string(error, test), *event.extraDetail])
-
     def _load_variant(self, event: Any, name: str, loop: str) -> Any:
         """Load a named test on one of its loops."""
+        from nose2_aio.suites import loop_variants
+
         suite = event.loader.loadTestsFromName(name, event.module)
         try:
             return event.loader.suiteClass(loop_variants.select(suite, loop, name, self.settings))
@@ -365,21 +360,17 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
             return event.loader.failedLoadTests(event.name, error)
 
     def _execute_share(self, execute: Execute, suite: Any, result: Any) -> Any:
+        from nose2_aio.cases import unittest_internals
+        from nose2_aio.execution import Execution
+
         try:
-            return self._execute(execute, suite, result)
+            execution = Execution(self._test_run, self.session, is_share=True)
+            return execution(execute, suite, result)
         finally:
             # or unittest would tear the class and the module down again, in the next share
             unittest_internals.forget_previous_class(result)
             if self._last_stop is not None:  # nose2 sends it after this
                 self._last_stop.metadata[_FOUND] = self._test_run.take()
-
-    def _is_on(self, module: str) -> bool:
-        """True if a plugin of this nose2 module is registered."""
-        return any(plugin.registered for plugin in self._plugins(module))
-
-    def _plugins(self, module: str) -> list[Any]:
-        """Return the session's plugins that are defined in a module of nose2."""
-        return [one for one in self.session.plugins if type(one).__module__ == module]
 
     def _tell(self, frame: FrameType | None) -> str:
         """Describe what is running."""
@@ -388,6 +379,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         return self._test_run.describe_running(frame)
 
     def _convert(self, module: ModuleType) -> None:
+        from nose2_aio.cases import generator_tests
+
         generator_tests.convert(module, self.session.testMethodPrefix, self.settings.generators)
 
     def _unregister(self, *hooks: str) -> None:

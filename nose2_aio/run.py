@@ -4,18 +4,15 @@ nose2 gives the function that executes the suite, and the result. All other obje
 made here.
 """
 
-from __future__ import annotations
-
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import TestCase
 
-from nose2_aio.cases import limits, unittest_internals
-from nose2_aio.cases.adapter import Adapter, stepping_in
+from nose2_aio.cases import hooks, limits, unittest_internals
+from nose2_aio.cases.adapter import Adapter
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.fixture_wrappers import FixtureWrappers
@@ -26,24 +23,25 @@ from nose2_aio.config import tag_lookup
 from nose2_aio.config.durations_file import Duration
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
-from nose2_aio.errors import AioError, WorkerStartError
-from nose2_aio.eventloop import event_loops, wakeup_sources
+from nose2_aio.errors import AioError
+from nose2_aio.eventloop import debug_stacks, event_loops, wakeup_sources
 from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import await_chains, monitoring, tracebacks
 from nose2_aio.reporting import hang_report
 from nose2_aio.reporting.check_results import CheckResults, SummaryEntry
 from nose2_aio.reporting.durations import Durations
+from nose2_aio.reporting.failures import Failure, Failures
 from nose2_aio.reporting.repeats import PassCounts
 from nose2_aio.reporting.report_file import ReportFile
 from nose2_aio.reporting.timings import PartialTimings, Timings
 from nose2_aio.running import interrupts, process_end
 from nose2_aio.running.interrupts import Interrupts
-from nose2_aio.running.slow_tests import Running
-from nose2_aio.suites import loop_variants, units
-from nose2_aio.workers import spawned
-from nose2_aio.workers.recording import Describe
-from nose2_aio.workers.retries import Failure, Failures, retry
-from nose2_aio.workers.worker_run import WorkerRun
+from nose2_aio.suites import loop_variants
+from nose2_aio.workers import role
+
+if TYPE_CHECKING:
+    from nose2_aio.workers.recording import Describe
+    from nose2_aio.workers.worker_run import WorkerRun
 
 __all__ = ["Execute", "Found", "Run"]
 
@@ -96,7 +94,7 @@ class Run:
         self.fixture_wrappers = FixtureWrappers(
             settings, self.scopes, self.fixtures, self.adapter.definitions, self.durations
         )
-        self._slow = self.time_limits.report_slow(settings.slow, self._running)
+        self._slow = self.time_limits.report_slow(settings.slow, self.adapter.running)
         self.is_cut = False
         """True if Ctrl-C has interrupted the run."""
         self.is_replaying = False
@@ -125,6 +123,8 @@ class Run:
         """Handle signals: ``stop`` ends the run, ``tell`` describes what is running."""
         self.interrupts.stop = stop
         self._signals.enter_context(monitoring.on())
+        self._signals.enter_context(debug_stacks.remembered())
+        self._signals.enter_context(event_loops.recycling())
         self._signals.enter_context(interrupts.print_on_sigquit(tell))
         self._signals.enter_context(interrupts.treat_sigterm_as_ctrl_c(self.interrupts))
         self._signals.enter_context(interrupts.call_around_suspension(self._suspend, self._resume))
@@ -142,14 +142,15 @@ class Run:
         # worker processes repeat their shares themselves
         repeated = None if is_sent else loop_variants.repetitions(suite, self.settings)
         self.scopes.has_factories = repeated is not None
+        parts: list[tuple[int | None, Any]] = [(None, suite)] if repeated is None else [*repeated]
+        del repeated  # or it would keep the suites
+        value = None
         try:
-            parts = [suite] if repeated is None else [one.suite for one in repeated]
-            self.planned = self.settings.repeat * sum(one.countTestCases() for one in parts)
-            with stepping_in(self.adapter):
-                if repeated is not None:
-                    value = self._execute_each(execute, repeated, result)
-                else:
-                    value = self._execute_once(execute, suite, result, is_sent=is_sent)
+            self.planned = self.settings.repeat * sum(one.countTestCases() for _, one in parts)
+            suites = self._suites(parts, result, is_sent=is_sent)
+            with hooks.replaced(self.adapter), closing(suites):
+                for one in suites:
+                    value = execute(one, result)
         except KeyboardInterrupt:
             self.is_cut = True
             raise
@@ -160,7 +161,7 @@ class Run:
         finally:
             self._entries += self.check_results.take()
 
-    def execute_in_workers(self, suite: Any, result: Any, describe: Describe) -> None:
+    def execute_in_workers(self, suite: Any, result: Any, describe: "Describe") -> None:
         """Execute a suite in worker processes, or be one of them.
 
         ``describe`` is that of `nose2_aio.workers.recording.RecordingResult`.
@@ -168,12 +169,15 @@ class Run:
         Raises `nose2_aio.errors.WorkerStartError` if no worker can be started.
         """
         wakeup_sources.ignore_foreign_threads()
-        with stepping_in(self.adapter), self.fixture_wrappers.wrapping(suite):
+        with hooks.replaced(self.adapter), self.fixture_wrappers.wrapping(suite):
+            from nose2_aio.suites import units
+            from nose2_aio.workers.worker_run import WorkerRun
+
             found = units.units_of_run(suite, self.settings)
             if any(unit.repetition is not None for unit in found):
                 self.scopes.has_factories = True
             self.planned = sum(len(unit.tests) for unit in found)
-            worker = spawned.current_worker()
+            worker = role.current_worker()
             if worker is not None:
                 worker.work(found, self, result=result, describe=describe)
                 return
@@ -182,52 +186,46 @@ class Run:
             self.is_cut = self.workers.is_interrupted
             self._retry(result, describe)
 
-    def _retry(self, result: Any, describe: Describe) -> None:
+    def _retry(self, result: Any, describe: "Describe") -> None:
         """Run failed tests again that may be flaky, unless the run was stopped."""
-        if result.shouldStop or self.settings.repeat > 1 or os.name != "posix":
+        if result.shouldStop or not self.failures:
             return
-        workers = self.workers or WorkerRun([], self.settings, self, describe)
-        try:
-            line = retry(self.failures, self.settings, workers.run_alone, workers.concurrent_tests)
-        except WorkerStartError as error:
-            line = f"retries: failed tests could not be run again: {error}"
-        if line:
-            self.note(line)
-        self.is_cut |= workers.is_interrupted
+        from nose2_aio.workers import retries
 
-    def _execute_each(
-        self, execute: Execute, repeated: list[loop_variants.Repetition], result: Any
-    ) -> Any:
-        """Execute each repetition on its loops, with its fixtures."""
-        value = None
-        while repeated:
-            number, part = repeated.pop(0)
-            self.scopes.begin_repetition(number)
-            value = self._execute_once(execute, part, result)
-            if repeated:  # or unittest would think that its fixtures are set up
+        if retries.are_due(self.failures, self.settings):
+            from nose2_aio.workers.worker_run import WorkerRun
+
+            workers = self.workers or WorkerRun([], self.settings, self, describe)
+            self.note(workers.retry(self.failures))
+            self.is_cut |= workers.is_interrupted
+
+    def _suites(
+        self, parts: list[tuple[int | None, Any]], result: Any, *, is_sent: bool
+    ) -> Generator[Any, None, None]:
+        """Yield what to execute: on each loop a suite with its fixtures, as ``repeat`` says.
+
+        As a generator, this is not on the stack of a test: asyncio's debug mode saves that often.
+        """
+        while parts:
+            number, part = parts.pop(0)
+            if number is not None:
+                self.scopes.begin_repetition(number)
+            with self.fixture_wrappers.wrapping(part):
+                try:
+                    for _ in range(0 if is_sent else self.settings.repeat - 1):
+                        from nose2_aio.suites import units
+
+                        yield units.copied_suite(part)
+                        if result.shouldStop:
+                            break
+                        unittest_internals.forget_previous_class(result)
+                        self.scopes.close_all(keep_run=True)
+                    else:
+                        yield part
+                finally:
+                    self.scopes.close_all(keep_run=True)
+            if parts:  # or unittest would think that its fixtures are set up
                 unittest_internals.forget_previous_class(result)
-        return value
-
-    def _execute_once(
-        self, execute: Execute, suite: Any, result: Any, *, is_sent: bool = False
-    ) -> Any:
-        with self.fixture_wrappers.wrapping(suite):
-            try:
-                if is_sent:
-                    return execute(suite, result)
-                return self._execute_rounds(execute, suite, result)
-            finally:
-                self.scopes.close_all(keep_run=True)
-
-    def _execute_rounds(self, execute: Execute, suite: Any, result: Any) -> Any:
-        """Execute a suite as often as ``repeat`` says."""
-        for _ in range(self.settings.repeat - 1):
-            execute(units.copied_suite(suite), result)
-            if result.shouldStop:
-                return None
-            unittest_internals.forget_previous_class(result)
-            self.scopes.close_all(keep_run=True)
-        return execute(suite, result)
 
     def fail_running(self, result: Any, error: BaseException, frame: FrameType | None) -> None:
         """Fail the test or fixture that runs in a stack with an error, and end it.
@@ -261,8 +259,7 @@ class Run:
 
     def begin_work(self) -> None:
         """Forget the findings of the main process: a forked worker has a copy of them."""
-        self.workers = None
-        self.interrupts.interrupt = None
+        self.workers = self.interrupts.interrupt = None
         self._slow.stop()
         self.take()
 
@@ -301,6 +298,7 @@ class Run:
         """Handle signals inside the block, in a worker; ``terminal`` is a file descriptor."""
         self._slow.descriptor = terminal
         with (
+            event_loops.recycling(),
             interrupts.print_on_sigquit(self.describe_running, terminal),
             interrupts.treat_sigterm_as_ctrl_c(self.interrupts),
             interrupts.call_around_suspension(lambda: None, self.time_limits.postpone),
@@ -352,9 +350,7 @@ class Run:
     def report(self) -> list[str]:
         """Return lines on findings that have failed no test, and on the slowest tests."""
         return [
-            *self._report_file.write(
-                self.timings, {one.name: (one.tries, bool(one.flaky)) for one in self.failures}
-            ),
+            *self._report_file.write(self.timings, self.failures),
             *self.check_results.report(self._entries, self._told),
             *self.check_results.baseline.report(self.part, self.planned),
             *self.timings.report(),
@@ -384,9 +380,6 @@ class Run:
         left = self.planned - ran
         tests = f": {left} test{'s' * (left != 1)} did not run" if left > 0 else ""
         return [*self.notes.lines, f"the run was interrupted by {self.interrupts.cause}{tests}"]
-
-    def _running(self) -> Running | None:
-        return None if self.time_limits.is_off() else self.adapter.running()
 
     def describe_running(self, frame: FrameType | None) -> str:
         """Describe what is running, while the main thread runs ``frame``."""

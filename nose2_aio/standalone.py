@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import atexit
 import configparser
-import dataclasses
 import os
 import re
 import sys
@@ -29,7 +28,7 @@ from unittest import TestCase
 from nose2.main import PluggableTestProgram
 from nose2.session import Session
 
-from nose2_aio.cases import adapter, definitions, nose2_cases, scope_keys
+from nose2_aio.cases import definitions, hooks, nose2_cases, scope_keys
 from nose2_aio.cases.adapter import Adapter
 from nose2_aio.config import config_files, environment, tag_lookup
 from nose2_aio.config.settings import Settings, resolve
@@ -139,10 +138,10 @@ class Standalone:
 
     @contextmanager
     def _stepping_in(self) -> Iterator[None]:
-        if adapter.in_charge() is self.adapter:  # a fixture calls that of a base class
+        if hooks.in_charge() is self.adapter:  # a fixture calls that of a base class
             yield
             return
-        with adapter.stepping_in(self.adapter):
+        with hooks.replaced(self.adapter):
             yield
 
     def _note_class(self, case: type[TestCase]) -> None:
@@ -203,7 +202,7 @@ class Standalone:
 
 def current() -> Standalone | None:
     """Return the run that has to step in at a test or a fixture; None if one of nose2 does."""
-    outer = adapter.in_charge()
+    outer = hooks.in_charge()
     if outer is not None and not outer.is_busy:
         return next((one for one in _runs.values() if one.adapter is outer), None)
     if outer not in _runs:
@@ -247,7 +246,7 @@ def _settings() -> Settings:
     exists = bool(settings.baseline) and Path(settings.baseline).exists()
     # only nose2 writes the file
     baseline = settings.baseline if exists else ""
-    return dataclasses.replace(settings, baseline=baseline)
+    return settings._replace(baseline=baseline)
 
 
 def _module_error(case: type[TestCase]) -> DefinitionError | None:

@@ -10,6 +10,7 @@ import gc
 import importlib
 import marshal
 import os
+import pkgutil
 import signal
 import socket
 import subprocess
@@ -107,10 +108,13 @@ def _fork(requests: socket.socket) -> tuple[str, list[str], list[int]]:
 
 
 def _import() -> None:
-    """Import what each run imports."""
+    """Import what a run may import."""
+    package = importlib.import_module("nose2_aio")
+    modules = [one.name for one in pkgutil.walk_packages(package.__path__, "nose2_aio.")]
+    modules.remove("nose2_aio.__main__")
     for name in (
         "nose2.main",
-        "nose2_aio",
+        *modules,
         *importlib.import_module("nose2.plugins").DEFAULT_PLUGINS,
     ):
         importlib.import_module(name)

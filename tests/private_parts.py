@@ -46,12 +46,58 @@ _CALLS = "unittest calls each test and fixture through it, so we see what these 
 _CLEANUPS = "We call cleanups one by one, to see what each returns."
 _IDLE = "It shows whether a thread of a thread pool waits for its next job."
 _LOST = "Asking for the exception in the public way would mark it as retrieved."
+_RECYCLED = "A new loop takes over the open files of a closed one, without a system call."
 _NOSE2 = "It tells which of nose2's methods drops what the user's function returns."
 _SUCH = "A test of nose2's such, and its fixtures, are told by the qualified names of these."
 _DESTROYED = "A task that we abandon on a closed loop would print an error."
 _CURRENT = "Up to Python 3.13, asking for the current loop creates one. This attribute doesn't."
 
 PRIVATE_NAMES = (
+    PrivateName(
+        "_scheduled",
+        "eventloop.event_loops",
+        "asyncio.BaseEventLoop",
+        "If it is empty, no timer is about to run.",
+    ),
+    PrivateName(
+        "_selector",
+        "eventloop.event_loops",
+        "asyncio.SelectorEventLoop",
+        "It tells whether a loop waits for a file.",
+    ),
+    PrivateName(
+        "_callbacks",
+        "running.host",
+        "asyncio.Future",
+        "If something waits for the end of the task, the loop has to go round once more.",
+    ),
+    PrivateName(
+        "_scheduled_tasks",
+        "eventloop.event_loops",
+        "asyncio.tasks",
+        "asyncio.all_tasks takes ten times as long to say that there is no task.",
+        "3.12-3.13",
+    ),
+    PrivateName(
+        "_all_tasks",
+        "eventloop.event_loops",
+        "asyncio.tasks",
+        "It is _scheduled_tasks, before Python 3.12.",
+        "3.11-3.11",
+    ),
+    PrivateName(
+        "_eager_tasks",
+        "eventloop.event_loops",
+        "asyncio.tasks",
+        "_scheduled_tasks does not have those.",
+        "3.12-3.13",
+    ),
+    PrivateName(
+        "_ready",
+        "eventloop.event_loops",
+        "asyncio.BaseEventLoop",
+        "If it is empty, the loop need not go round once more: that takes 5 µs a test.",
+    ),
     PrivateName(
         "_CapturingHandler",
         "eventloop.state",
@@ -202,6 +248,12 @@ PRIVATE_NAMES = (
         "It shows which test set a callback. The public get_context is new in Python 3.12.",
     ),
     PrivateName(
+        "_debug",
+        "cases.asyncio_runner",
+        "asyncio.Runner",
+        "IsolatedAsyncioTestCase sets it, so that its loops are in debug mode.",
+    ),
+    PrivateName(
         "_default_executor",
         "eventloop.instrumented",
         "asyncio.BaseEventLoop",
@@ -239,6 +291,16 @@ PRIVATE_NAMES = (
         "anyio asks for it before it cancels a task. A host that is idle can always be cancelled.",
     ),
     PrivateName("_fut_waiter", "introspection.waits", "asyncio.Task", _AWAITS),
+    PrivateName("_BaseSelectorImpl", "eventloop.event_loops", "selectors", _RECYCLED),
+    PrivateName(
+        "_close_self_pipe", "eventloop.event_loops", "asyncio.SelectorEventLoop", _RECYCLED
+    ),
+    PrivateName("_csock", "eventloop.event_loops", "asyncio.SelectorEventLoop", _RECYCLED),
+    PrivateName("_fd_to_key", "eventloop.event_loops", "selectors.DefaultSelector", _RECYCLED),
+    PrivateName("_internal_fds", "eventloop.event_loops", "asyncio.SelectorEventLoop", _RECYCLED),
+    PrivateName("_make_self_pipe", "eventloop.event_loops", "asyncio.SelectorEventLoop", _RECYCLED),
+    PrivateName("_read_from_self", "eventloop.event_loops", "asyncio.SelectorEventLoop", _RECYCLED),
+    PrivateName("_ssock", "eventloop.event_loops", "asyncio.SelectorEventLoop", _RECYCLED),
     PrivateName(
         "_get_running_loop",
         "eventloop.event_loops",
@@ -284,6 +346,12 @@ PRIVATE_NAMES = (
         "asyncio.events.BaseDefaultEventLoopPolicy._Local",
         _CURRENT,
         "3.11-3.13",
+    ),
+    PrivateName(
+        "_loop_factory",
+        "cases.asyncio_runner",
+        "asyncio.Runner",
+        "A runner without one gets one that makes an instrumented loop.",
     ),
     PrivateName("_makeLayer", "cases.nose2_cases", "nose2.tools.such.Scenario", _SUCH),
     PrivateName("_makeTestCase", "cases.nose2_cases", "nose2.tools.such.Scenario", _SUCH),

@@ -2,7 +2,8 @@
 
 unittest calls each of them through a private method of the test case, a *hook*
 (`unittest_internals`): ``_callSetUp``, ``_callTestMethod``, ``_callTearDown``, ``_callCleanup``.
-When a test starts, `Adapter.attach` replaces the hooks of this one instance.
+`hooks` replaces those of the test and of cleanups. Those of ``setUp`` and ``tearDown`` are replaced
+by `Adapter.attach` on the instance, when a test starts.
 
 1. Our hook calls what unittest would call. Only if that returns an awaitable, we run it
    (`invocation` for tests, `fixture_calls` for fixtures). The result decides, not the declaration:
@@ -14,16 +15,11 @@ When a test starts, `Adapter.attach` replaces the hooks of this one instance.
    more cleanup, so that unittest reports it for this test.
 5. If a class overrides a hook, we leave that. IsolatedAsyncioTestCase is the exception: see
    `isolated`.
-
-A test can also call ``doCleanups`` itself. So the hook of cleanups is replaced on TestCase, until
-the run ends.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from unittest import TestCase
@@ -42,86 +38,19 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import DefinitionError
 from nose2_aio.eventloop import event_loops
 from nose2_aio.introspection import locations
-from nose2_aio.reporting import unawaited
 from nose2_aio.reporting.inspections import inspect_after_test
 from nose2_aio.reporting.timings import Timings
-from nose2_aio.running import async_contexts, coroutines, decorators
+from nose2_aio.running import coroutines, decorators
 from nose2_aio.running.host import never
 from nose2_aio.running.slow_tests import Running
 
 __unittest = True
 
-__all__ = ["Adapter", "in_charge", "stepping_in"]
+__all__ = ["Adapter"]
 
-_ADAPTER = "__nose2_aio_adapter__"
-"""The attribute of our ``doCleanups`` with the adapter that it belongs to."""
+_TEST_HOOK = unittest_internals.TEST_HOOK
 _NO_SET_UP = TestCase.setUp
 _NO_TEAR_DOWN = TestCase.tearDown
-
-
-@contextmanager
-def stepping_in(adapter: Adapter) -> Iterator[None]:
-    """Inside the block, step in at cleanups of tests, and record coroutines that are dropped."""
-    adapter.attribution.warnings_filters = unawaited.active_filters()
-    before = getattr(TestCase, unittest_internals.CLEANUP_HOOK)
-    do_plain_cleanups: Callable[[TestCase], Any] = TestCase.doCleanups
-    adapter.do_cleanups = do_plain_cleanups
-
-    def call_cleanup(test: TestCase, function: Any, /, *args: Any, **kwargs: Any) -> None:
-        if test is adapter.test:
-            adapter.call_cleanup(test, function, *args, **kwargs)
-        else:
-            unittest_internals.call_cleanup(test, function, *args, **kwargs)
-
-    def do_cleanups(test: TestCase) -> Any:
-        is_passed = do_plain_cleanups(test)
-        frame = sys._getframe(1)
-        is_end = frame.f_code is unittest_internals.RUN_CODE or unittest_internals.is_called_by_run(
-            frame
-        )
-        if is_end and test is adapter.test:
-            return adapter.end(test, is_passed=is_passed)
-        return is_passed
-
-    setattr(do_cleanups, _ADAPTER, adapter)
-    setattr(TestCase, unittest_internals.CLEANUP_HOOK, call_cleanup)
-    TestCase.doCleanups = do_cleanups  # type: ignore[assignment,method-assign]
-    try:
-        with (
-            _recording_drops(adapter.attribution),
-            adapter.attribution.shortened_log(),
-            unittest_internals.replaced_enter_context(async_contexts.enter_context),
-        ):
-            yield
-    finally:
-        setattr(TestCase, unittest_internals.CLEANUP_HOOK, before)
-        TestCase.doCleanups = do_plain_cleanups  # type: ignore[assignment,method-assign]
-        adapter.close()
-
-
-def in_charge() -> Adapter | None:
-    """Return the adapter that steps in now; None if none does."""
-    found: Adapter | None = getattr(TestCase.doCleanups, _ADAPTER, None)
-    return found
-
-
-@contextmanager
-def _recording_drops(attribution: Attribution) -> Iterator[None]:
-    if not attribution.are_unawaited_checked:
-        yield
-        return
-    known = attribution.known_filters
-    if known is None:
-        known = attribution.known_filters = list(unawaited.active_filters())
-
-    def note(coroutine: Any, is_late: bool) -> bool:  # noqa: FBT001 -- a callback
-        return attribution.note_unawaited(coroutine, is_late=is_late)
-
-    with (
-        unawaited.intercept_drops(note, lambda: attribution.warnings_filters, known),
-        unawaited.intercept_mock_calls(attribution.note_handed),
-    ):
-        yield
 
 
 class Adapter:
@@ -129,6 +58,8 @@ class Adapter:
 
     test: TestCase | None = None
     """The test that runs, or that ran last."""
+    waiting_test: TestCase | None = None
+    """The test that runs, until its method is called. None if its class calls that itself."""
     do_cleanups: Callable[[TestCase], Any] = TestCase.doCleanups
     """Calls the cleanups of a test, as unittest does."""
     tell: Callable[[], None] | None = None
@@ -151,13 +82,13 @@ class Adapter:
         self._timings = timings
         self._time_limits = scopes.options.time_limits
         self._limits = Limits(settings, self._time_limits)
-        self._invocation = Invocation(settings, scopes, fixtures, attribution, self._limits)
+        self.invocation = Invocation(settings, scopes, fixtures, attribution, self._limits)
         self._isolated = IsolatedCases(settings, scopes.options, fixtures)
 
     def close(self) -> None:
         """End the last test, after all of them."""
         self.attribution.close()
-        self.test = None
+        self.test = self.waiting_test = None
         self._time_limits.close()
 
     @property
@@ -176,27 +107,23 @@ class Adapter:
         if self._scopes.layered_test is not test:  # or its layers have begun it
             self._begin(test)
         case = type(test)
-        hook = getattr(case, unittest_internals.TEST_HOOK, None)
-        if hook is None:
-            return
-        if hook is unittest_internals.call_test_method:
-            test.__dict__[unittest_internals.TEST_HOOK] = partial(self._invocation.call, test)
+        has_default_hook = getattr(case, _TEST_HOOK, None) is getattr(TestCase, _TEST_HOOK)
+        if has_default_hook:
+            self.waiting_test = test
             if case.setUp is not _NO_SET_UP or case.tearDown is not _NO_TEAR_DOWN:
                 self._replace_fixture_hooks(test, case)
         elif unittest_internals.is_isolated(case):
             self._isolated.attach(test, self.attribution.problems)
-        else:
+        elif isinstance(test, TestCase):
             self._check_fixtures(test)
+        else:
+            return
         if case in self.definitions.suspicions:
             self.definitions.attach(test)
         scopes, limits = self._scopes, self._limits
         if scopes.open and not scopes.is_innermost(case):
             scopes.close_outside(scopes.key_of(test))
-        if (
-            limits.are_for_all
-            or limits.mistake is not None
-            or hook is not unittest_internals.call_test_method
-        ):
+        if limits.are_for_all or limits.mistake is not None or not has_default_hook:
             limits.begin_before_set_up(test)
             if limits.mistake is not None:
                 self.fail(test, limits.mistake)
@@ -231,7 +158,7 @@ class Adapter:
     ) -> None:
         """Call a cleanup, in place of ``_callCleanup``."""
         self._time_limits.restart_if_over()
-        number = unittest_internals.count_cleanups(test)
+        number = len(unittest_internals.cleanups_of_test(test))
         self._fixtures.phases.current = Phase(CLEANUP, test, function, number)
         try:
             self._fixtures.call(self._scopes.key_of(test), never, function, *args, **kwargs)
@@ -244,35 +171,39 @@ class Adapter:
 
         ``is_passed`` says whether it has passed so far.
         """
-        self.attribution.end()
-        scopes = self._scopes
-        if self._time_limits.deadline is not None and scopes.layered_test is not test:
+        attribution, scopes = self.attribution, self._scopes
+        is_layered = scopes.layered_test is test  # then its layers end it
+        if self._time_limits.deadline is not None and not is_layered:
             self._time_limits.end()
-        if scopes.open and scopes.open[-1].owner is test is not scopes.layered_test:
-            is_passed = self._attempt(test, is_passed, lambda: scopes.close(scopes.key_of(test)))
-        elif scopes.open and scopes.layered_test is test:  # its layers end it
-            inspect_after_test(self.attribution.problems, scopes.open[-1].runner.loop)
+        if scopes.open and scopes.open[-1].owner is test and not is_layered:
+            is_passed = self._attempt(test, is_passed, scopes.close_innermost)
+        attribution.end()
+        if scopes.open and is_layered:
+            inspect_after_test(attribution.problems, scopes.open[-1].runner.loop)
         if self._isolated.test is test:
-            problems = self.attribution.problems
-            end = partial(self._isolated.end, test, problems, is_passed=is_passed)
+            end = partial(self._isolated.end, test, attribution.problems, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, end)
-        if type(test) in self.definitions.uncalled:
+        has_begun = self.waiting_test is not test  # or its setUp has failed
+        if has_begun and type(test) in self.definitions.uncalled:
             check = partial(self.definitions.check, test, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, check)
         # its layers may need its attributes
-        if self.attribution.has_problems(test, keeps_attributes=scopes.layered_test is test):
-            check = partial(self.attribution.check, test, is_passed=is_passed)
+        if attribution.has_problems(test, keeps_attributes=is_layered):
+            check = partial(attribution.check, test, is_passed=is_passed)
             is_passed = self._attempt(test, is_passed, check)
         if self.tell is not None:
             is_passed = self._attempt(test, is_passed, self.tell)
-        waits, self._time_limits.waits = self._time_limits.waits, None
-        if waits is not None and (
-            self.attribution.has_run_coroutine or self._isolated.test is test
-        ):
-            self._timings.note(test.id(), monotonic() - self._began, waits)
-        if scopes.layered_test is not test:
+        if self._time_limits.waits is not None:
+            self._note_waits(test)
+        if not is_layered:
             self._began = 0.0
         return is_passed
+
+    def _note_waits(self, test: TestCase) -> None:
+        waits, self._time_limits.waits = self._time_limits.waits, None
+        is_async = self.attribution.has_run_coroutine or self._isolated.test is test
+        if waits is not None and is_async:
+            self._timings.note(test.id(), monotonic() - self._began, waits)
 
     def _begin(self, test: TestCase) -> None:
         self.attribution.begin(test)
@@ -348,7 +279,7 @@ class Adapter:
         if call_inner is not None:
             call_inner(partial(self._fixtures.call, key, never), test, fixture)
             return
-        is_last = partial(self._invocation.is_last, test) if name == "tearDown" else never
+        is_last = partial(self.invocation.is_last, test) if name == "tearDown" else never
         if self._scopes.open:
             self._fixtures.call(key, is_last, fixture)
             return

@@ -1,6 +1,7 @@
 """The runner of a test of IsolatedAsyncioTestCase, in place of the `asyncio.Runner` of its class.
 
-1. The loop is that of the runner which the class has made. It is instrumented until the end.
+1. The loop is that of the runner which the class has made. It is instrumented until the end. If
+   that is a runner of asyncio's without a loop factory, its loop is an `InstrumentedLoop`.
 2. Each coroutine runs as with asyncio: in a task of its own, which the loop makes, in the given
    context. Our `Runner` limits it, finds deadlocks, and reports where it waits.
 3. Ctrl-C cancels the task, as with asyncio.
@@ -14,8 +15,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from asyncio import AbstractEventLoop
-from collections.abc import Coroutine
-from contextlib import ExitStack
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, Self
 
 from nose2_aio.errors import AioError, DeadlockError, LoopError
@@ -49,10 +51,11 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
     """Runs the coroutines of one test. Other attributes are those of ``runner``, which it replaces.
 
     Problems are recorded in ``problems`` if ``is_checked``. ``is_loop_chosen`` says that we have
-    chosen the loop: then it is made the current one.
+    chosen the loop: then it is made the current one. Unless ``is_debugging``, asyncio's debug mode
+    is only on if that is so for other loops.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each by its name
         self,
         runner: Any,
         options: RunnerOptions,
@@ -60,6 +63,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         *,
         is_checked: bool,
         is_loop_chosen: bool,
+        is_debugging: bool = True,
     ) -> None:
         # without that of asyncio: all of its methods are replaced
         self._replaced = runner
@@ -69,6 +73,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         self._recorded = problems if is_checked else Problems()
         self._is_checked = is_checked
         self._is_loop_chosen = is_loop_chosen
+        self._is_debugging = is_debugging
         self._open_loop: AbstractEventLoop | None = None
         self._own_context: contextvars.Context | None = None
         self._is_closed = self._is_abandoned = False
@@ -89,13 +94,16 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         if self._is_closed:
             raise RuntimeError("Runner is closed")
         if self._open_loop is None:
-            with event_loops.selector_unlogged():
-                loop: AbstractEventLoop = self._replaced.get_loop()
+            loop = self._made_loop()
             if self._is_loop_chosen:  # asyncio makes only its own loops current
                 self._at_end.callback(event_loops.make_current(loop))
-            self._at_end.enter_context(instrumented.instrument(loop))
-            self._options.note_blind(loop)
             state = instrumented.state_of(loop)
+            if state is None:
+                self._at_end.enter_context(instrumented.instrument(loop))
+                state = instrumented.state_of(loop)
+            else:
+                self._at_end.callback(state.forget)
+            self._options.note_blind(loop)
             if state is not None:
                 state.problems = self._recorded
                 state.is_new = True
@@ -118,7 +126,16 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
             return self._replaced.run(coro, **({} if context is None else {"context": context}))
         if not asyncio.iscoroutine(coro):
             raise ValueError(f"a coroutine was expected, got {coro!r}")
-        return self._run(loop, coro, self._own_context if context is None else context, TaskHost)
+        if context is None:
+            context = self._own_context
+        # in debug mode, each frame below this one costs time for each task and future of the test
+        with self._runner(loop, context, TaskHost) as runner:
+            try:
+                runner.begin(coro, always)
+                loop.run_forever()
+            except BaseException as error:
+                raise runner.cut(error)  # noqa: B904 -- the same error
+            return runner.end(partial(_fail_stopped, runner.host))
 
     def inspect(self) -> None:
         """Run the checks for what the test has left on the loop.
@@ -132,7 +149,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         if not self._is_checked or loop is None or loop.is_closed():
             return
         if state is not None and state.objects:
-            self._run(loop, shutdown.give_way(), None, Host)
+            self._run(loop, shutdown.give_way())
             Leftovers(loop, self._problems, self._options.grace).inspect()
 
     def close(self) -> None:
@@ -155,27 +172,31 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
         finally:
             self._at_end.close()
 
-    def _run(
-        self,
-        loop: AbstractEventLoop,
-        coro: Coroutine[Any, Any, Any],
-        context: contextvars.Context | None,
-        host: type[Host],
-    ) -> Any:
+    def _made_loop(self) -> AbstractEventLoop:
+        """Return the loop of the runner of the class."""
+        runner = self._replaced
+        if self._is_asyncio:
+            if not self._is_debugging:
+                runner._debug = self._options.debug or None  # None: what asyncio has by default
+            if runner._loop_factory is None:
+                runner._loop_factory = _current_loop
+        return event_loops.unlogged(runner.get_loop)
+
+    def _run(self, loop: AbstractEventLoop, coro: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine of ours."""
+        with self._runner(loop, None, Host) as runner:
+            return runner.run(coro, partial(_fail_stopped, runner.host), is_last=always)
+
+    @contextmanager
+    def _runner(
+        self, loop: AbstractEventLoop, context: contextvars.Context | None, host: type[Host]
+    ) -> Iterator[Runner]:
         runner = Runner(
             loop, context=context, options=self._options, problems=self._recorded, host=host
         )
-
-        def stopped(report: str) -> None:
-            error = RuntimeError(_STOPPED)
-            error.add_note(f"\n{report}")
-            if not isinstance(runner.host, TaskHost):
-                raise error
-            runner.host.detach(error)  # as with asyncio, the task goes on when the loop does
-
         try:
             with runner, interrupts.cancelling(runner.host, self._options.grace):
-                return runner.run(coro, stopped, is_last=always)
+                yield runner
         finally:
             self._is_abandoned |= runner.is_abandoned
             self._find_deadlocks(loop)
@@ -198,7 +219,7 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
                 if not self._is_abandoned:  # or the error of the test says so
                     with options.time_limits.within(Limit(_CLOSING * options.grace, "grace")):
                         left = shutdown.shut_down(loop, _GRACES * options.grace)
-                        stubborn = self._run(loop, left, None, Host)
+                        stubborn = self._run(loop, left)
                     if stubborn:
                         self._problems.abandon_reason = shutdown.message(stubborn)
             except (Exception, SystemExit) as error:  # SystemExit is that of a leftover task
@@ -224,3 +245,19 @@ class AsyncioRunner(asyncio.Runner):  # type: ignore[misc]  # tests may ask with
     def _note_failure(self, error: BaseException) -> None:
         text = f"the event loop could not be closed: {error!r}"
         self._problems.abandon_reason = str(error) if isinstance(error, AioError) else text
+
+
+def _fail_stopped(host: Host, report: str) -> None:
+    """Fail a coroutine that has stopped its loop."""
+    error = RuntimeError(_STOPPED)
+    error.add_note(f"\n{report}")
+    if not isinstance(host, TaskHost):
+        raise error
+    host.detach(error)  # as with asyncio, the task goes on when the loop does
+
+
+def _current_loop() -> AbstractEventLoop:
+    """Return a new loop that is the current one, as asyncio's runners make it without a factory."""
+    loop = event_loops.new()
+    asyncio.set_event_loop(loop)
+    return loop

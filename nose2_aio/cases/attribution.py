@@ -35,6 +35,7 @@ __all__ = ["Attribution"]
 
 _PLAIN_ATTRIBUTES = frozenset(vars(TestCase()))
 """The attributes that a test case has if the user adds none."""
+_PLAIN_COUNT = len(_PLAIN_ATTRIBUTES)
 _NONE: frozenset[str] = frozenset()
 _NOT_USERS = (
     _PLAIN_ATTRIBUTES
@@ -89,16 +90,25 @@ class Attribution:
         """Begin a test, and report problems of the one before that were found after its end."""
         if vars(self.problems):
             self._report_late()
-        if self.has_run_coroutine:  # otherwise nothing else refers to them
-            self.problems.is_checked = False
-        if not self.has_run_coroutine or type(self._test) is not type(test):
+            self._renew()
+        elif self.has_run_coroutine:
+            self._renew()
+        else:  # nothing else refers to its problems
+            self._is_clean = False
+        if type(self._test) is not type(test):
             self._is_clean = False
         self._test = test
         self._is_running = True
-        self._attributes_before = _NONE
-        if len(getattr(test, "__dict__", ())) > len(_PLAIN_ATTRIBUTES):
-            self._attributes_before = frozenset(_attributes(test))
+        has_attributes = len(getattr(test, "__dict__", ())) > _PLAIN_COUNT
+        self._attributes_before = frozenset(_attributes(test)) if has_attributes else _NONE
         self.warnings_filters = unawaited.active_filters()
+
+    def _renew(self) -> None:
+        """Let the next test have problems of its own."""
+        if self.has_run_coroutine:
+            self.problems.is_checked = False
+        else:
+            self._is_clean = False
         self.problems = CheckedProblems()
         self.has_run_coroutine = False
 
@@ -173,7 +183,7 @@ class Attribution:
 
         Unless ``keeps_attributes``, resources that nobody closed report that.
         """
-        has_attributes = len(test.__dict__) > len(_PLAIN_ATTRIBUTES)
+        has_attributes = len(test.__dict__) > _PLAIN_COUNT
         if has_attributes and not keeps_attributes:
             self._release_attributes(test)
         return bool(vars(self.problems)) or (

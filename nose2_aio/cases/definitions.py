@@ -74,7 +74,7 @@ class Definitions:
                 found.mistake = never_runs(function)
                 own = unittest_internals.own_method(case, name)
                 self._replacements[_base(case, name), name] = own
-        if getattr(case, unittest_internals.TEST_HOOK) is unittest_internals.call_test_method:
+        if unittest_internals.has_default_hook(case, unittest_internals.TEST_HOOK):
             uncalled = _plain_functions(owner, _FIXTURES_OF_ISOLATED)
             if uncalled:
                 self.uncalled.setdefault(case, uncalled)
@@ -99,16 +99,17 @@ class Definitions:
             test.__dict__[unittest_internals.SET_UP_HOOK] = partial(_fail, test, found.mistake)
         hidden = None if found.async_fixture is None else _hidden(test)
         if hidden is not None:
-            call = test.__dict__[unittest_internals.TEST_HOOK]
+            call = partial(getattr(type(test), unittest_internals.TEST_HOOK), test)
             test.__dict__[unittest_internals.TEST_HOOK] = partial(
                 self._call_elsewhere, call, hidden, found.async_fixture
             )
 
     def check(self, test: TestCase, *, is_passed: bool) -> None:
-        """Raise an error if a fixture was not called in a test that has ended."""
+        """Raise an error if a fixture was not called in a test that has ended.
+
+        Its ``setUp`` must have passed.
+        """
         called, self._called = self._called, set()
-        if unittest_internals.TEST_HOOK in test.__dict__:
-            return  # its setUp has failed
         owner, identity = nose2_cases.user_class_of_test(test), id(nose2_cases.user_object(test))
         is_over = is_passed and not unittest_internals.overrides_run(type(test))
         for name, function in self.uncalled[type(test)].items():

@@ -223,7 +223,7 @@ class FixtureCaller:
                 f"\n\n{report}"
             )
 
-        job = _await_fixture(awaitable, function)
+        job: Any = awaitable if inspect.iscoroutine(awaitable) else _await(awaitable)
         runner = None
         try:
             if self._scopes.has_abandoned_loop(scope_key):
@@ -231,15 +231,16 @@ class FixtureCaller:
             runner = self._scopes.runner_for(scope_key)
             loop = awaitable.get_loop() if isinstance(awaitable, asyncio.Future) else runner.loop
             if loop is runner.loop:
-                return runner.run(job, stopped, is_last=is_last)
-            with Runner(loop, options=self._scopes.options) as own:
-                return own.run(job, stopped, is_last=always)
+                value = runner.run(job, stopped, is_last=is_last)
+            else:
+                with Runner(loop, options=self._scopes.options) as own:
+                    value = own.run(job, stopped, is_last=always)
         finally:
             if runner is not None and runner.is_abandoned:
                 self._scopes.abandoned_owners.add(scope_key.owner)
             coroutines.close_unstarted(job)
-            if inspect.iscoroutine(awaitable):
-                coroutines.close_unstarted(awaitable)
+        _refuse_async_generator(value, function)
+        return value
 
 
 def _advice(error: BaseException) -> str:
@@ -253,10 +254,8 @@ def _advice(error: BaseException) -> str:
     return ""
 
 
-async def _await_fixture(awaitable: Awaitable[Any], function: Any) -> Any:
-    value = await awaitable
-    _refuse_async_generator(value, function)
-    return value
+async def _await(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
 
 
 def _as_awaitable(

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 from unittest import TestCase, TestResult
 
-from nose2_aio.cases import adapter, definitions, nose2_cases, unittest_internals
+from nose2_aio.cases import definitions, hooks, nose2_cases, unittest_internals
 from nose2_aio.errors import DefinitionError
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running import coroutines
@@ -51,16 +51,16 @@ def guard() -> None:
 
     @functools.wraps(before)
     def run(test: TestCase, result: TestResult | None = None) -> TestResult | None:
-        outer = adapter.in_charge()
+        outer = hooks.in_charge()
         if outer is not None and not outer.is_busy:
             return before(test, result)
         own = test.__dict__
-        hooks = {name: hook for name, hook in _hooks(test).items() if name not in own}
-        own.update(hooks)
+        ours = {name: hook for name, hook in _hooks(test).items() if name not in own}
+        own.update(ours)
         try:
             return before(test, result)
         finally:
-            for name in hooks:
+            for name in ours:
                 own.pop(name, None)
 
     setattr(run, _MARK, True)
@@ -70,9 +70,9 @@ def guard() -> None:
 def _hooks(test: TestCase) -> dict[str, Callable[..., None]]:
     """Return our hooks for a test, by name."""
     case = type(test)
-    if getattr(case, unittest_internals.TEST_HOOK) is not unittest_internals.call_test_method:
+    if not unittest_internals.has_default_hook(case, unittest_internals.TEST_HOOK):
         return {}
-    hooks: dict[str, Callable[..., None]] = {
+    ours: dict[str, Callable[..., None]] = {
         unittest_internals.TEST_HOOK: partial(_call_test, test),
         unittest_internals.CLEANUP_HOOK: partial(_call, case),
     }
@@ -81,14 +81,14 @@ def _hooks(test: TestCase) -> dict[str, Callable[..., None]]:
         (unittest_internals.TEAR_DOWN_HOOK, test.tearDown),
     ):
         if unittest_internals.has_default_hook(case, hook):
-            hooks[hook] = partial(_call, case, fixture)
+            ours[hook] = partial(_call, case, fixture)
     wider: list[Any] = [getattr(case, name, None) for name in ("setUpClass", "tearDownClass")]
     wider += definitions.async_fixtures_of_module(case)
     # expectedFailure would hide the error of the test itself, but not one of setUp
     wider.append(getattr(test, unittest_internals.method_name(test), None))
     for fixture in filter(coroutines.is_declared, wider):
-        hooks[unittest_internals.SET_UP_HOOK] = partial(_refuse, case, fixture)
-    return hooks
+        ours[unittest_internals.SET_UP_HOOK] = partial(_refuse, case, fixture)
+    return ours
 
 
 def _call_test(test: TestCase, method: Callable[[], Any]) -> None:

@@ -39,6 +39,8 @@ __unittest = True
 __all__ = ["Invocation"]
 
 _PLAN = Plan()
+_TEAR_DOWN_HOOK = unittest_internals.TEAR_DOWN_HOOK
+_cleanups_of = unittest_internals.cleanups_of_test
 _TAGS = tag_lookup.CLASS_ATTRIBUTE
 
 
@@ -61,8 +63,7 @@ class Invocation:
         self._time_limits = scopes.options.time_limits
 
     def call(self, test: TestCase, method: Callable[[], Any]) -> None:
-        """Call the method of a test, in place of ``_callTestMethod``."""
-        del test.__dict__[unittest_internals.TEST_HOOK]
+        """Call the method of a test."""
         call = None
         if getattr(method, "__qualname__", None) in nose2_cases.TESTS:
             call = nose2_cases.user_call(test, method)
@@ -90,13 +91,13 @@ class Invocation:
             # what unittest says, at the same place
             text = "It is deprecated to return a value that is not None from a test case"
             what = f" returned {type(value).__name__!r}" if sys.version_info >= (3, 14) else ""
-            warnings.warn(f"{text} ({method}{what})", DeprecationWarning, stacklevel=3)
+            warnings.warn(f"{text} ({method}{what})", DeprecationWarning, stacklevel=4)
 
     def is_last(self, test: TestCase) -> bool:
         """Return True if nothing can follow the test, or its ``tearDown``, in its scope."""
         return (
-            unittest_internals.count_cleanups(test) == 0
-            and unittest_internals.TEAR_DOWN_HOOK not in test.__dict__
+            not _cleanups_of(test)
+            and _TEAR_DOWN_HOOK not in test.__dict__
             and test is not self._scopes.layered_test
         )
 
@@ -149,12 +150,7 @@ class Invocation:
         coroutines.refuse_generator(value, call.function)
         return coroutines.checked(value, call.function)
 
-    def _execution(
-        self,
-        call: UserCall,
-        mark: Decoration | None,
-        body: Body,
-    ) -> Execution:
+    def _execution(self, call: UserCall, mark: Decoration | None, body: Body) -> Execution:
         self._attribution.begin_coroutine()
         plan = _PLAN
         is_tagged = getattr(call.function, "__dict__", None) or hasattr(call.owner, _TAGS)

@@ -27,7 +27,7 @@ from nose2_aio.eventloop.problems import Problems
 from nose2_aio.introspection import locations, tracebacks
 from nose2_aio.running import coroutines, hypothesis_examples
 from nose2_aio.running.runner_options import RunnerOptions
-from nose2_aio.running.time_limits import call_users_code
+from nose2_aio.running.time_limits import calls_users_code
 
 __unittest = True
 
@@ -74,7 +74,9 @@ class IsolatedCases:
         own, case = test.__dict__, type(test)
         for hook in _STEPS:
             own[hook] = partial(self._call, hook, partial(getattr(case, hook), test))
-        if getattr(case, unittest_internals.TEST_HOOK) is _CALL_TEST:
+        method = getattr(test, unittest_internals.method_name(test), None)
+        is_own = getattr(case, unittest_internals.TEST_HOOK) is not _CALL_TEST
+        if not (is_own or inspect.iscoroutinefunction(method)):
             call = partial(self._call_test, test)
             own[unittest_internals.TEST_HOOK] = partial(
                 self._call, unittest_internals.TEST_HOOK, call
@@ -92,6 +94,7 @@ class IsolatedCases:
                 problems,
                 is_checked=self._settings.are_isolated_checked,
                 is_loop_chosen=unittest_internals.is_loop_chosen(test),
+                is_debugging=self._settings.isolated_debug,
             )
             unittest_internals.set_asyncio_runner(test, self._runner)
             if unittest_internals.is_runner_closed_by_unittest(case):
@@ -112,6 +115,7 @@ class IsolatedCases:
             del problems.abandon_reason
             raise AbandonedLoopError(reason)
 
+    @calls_users_code
     def _call(self, hook: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Call one step of a test, under the time limit of the test."""
         time_limits = self._options.time_limits
@@ -120,7 +124,7 @@ class IsolatedCases:
         try:
             if self._runner is not None and hook is unittest_internals.SET_UP_HOOK:
                 self._runner.get_loop()
-            call_users_code(function, *args, **kwargs)
+            function(*args, **kwargs)
             deadline = time_limits.deadline
             if deadline is not None and deadline.is_over_in_real_time:
                 raise deadline.lateness()  # of plain code; the runner raises that of coroutines
@@ -135,7 +139,7 @@ class IsolatedCases:
         """Return the phase in which a hook is called, with its arguments."""
         test = self.test
         if hook is unittest_internals.CLEANUP_HOOK and test is not None:
-            return Phase(CLEANUP, test, args[0], unittest_internals.count_cleanups(test))
+            return Phase(CLEANUP, test, args[0], len(unittest_internals.cleanups_of_test(test)))
         names = _FIXTURES.get(hook, ())
         own = [one for one in names if unittest_internals.overrides(test, one)]
         return Phase(" or ".join(own), test) if own else None
@@ -149,9 +153,7 @@ class IsolatedCases:
         runner.close()
 
     def _call_test(self, test: TestCase, method: Callable[[], Any]) -> None:
-        if inspect.iscoroutinefunction(method):
-            _CALL_TEST(test, method)
-            return
+        """Call a test method that isn't declared with ``async def``."""
         if hypothesis_examples.has_examples(method, test):
             run = partial(_run_body, test)
             with hypothesis_examples.examples(method, run):

@@ -5,8 +5,6 @@ function in place of the test case. The kind of a test case is known by the qual
 module of its method, since the classes are local to functions of nose2.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import itertools

@@ -9,6 +9,7 @@ second for a fixture of a class, a module or a layer.
 from __future__ import annotations
 
 import inspect
+import re
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -136,7 +137,7 @@ def _message(event: Any) -> str:
     if verdict and issubclass(kind, AioError):
         return f"{kind.__name__}: {verdict}"
     if lines[0].endswith(":") and lines[1:]:  # such as that of a `CheckError`
-        return f"{kind.__name__}: {FINDING.sub('', lines[1].strip())}"
+        return f"{kind.__name__}: {re.sub(FINDING, '', lines[1].strip())}"
     return lines[0]
 
 

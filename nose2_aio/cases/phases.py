@@ -4,8 +4,6 @@ If something hangs, or Ctrl-C comes, the report says which phase it was, and whe
 had passed before. For a cleanup, it says where the cleanup was registered.
 """
 
-from __future__ import annotations
-
 import unittest
 import weakref
 from types import FrameType

@@ -1,7 +1,5 @@
 """Scope keys: the test, class, module or layer that a test or a fixture belongs to."""
 
-from __future__ import annotations
-
 import enum
 import sys
 from typing import Any, NamedTuple

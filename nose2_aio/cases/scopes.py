@@ -154,10 +154,13 @@ class Scopes:
 
     def has_abandoned_loop(self, scope_key: ScopeKey) -> bool:
         """Return True if the loop of a scope was abandoned."""
-        scope = self._find(scope_key.level, scope_key)
-        if scope is not None and scope.runner.is_abandoned:
+        runner = self._runner_of_innermost_test(scope_key)
+        if runner is None:
+            scope = self._find(scope_key.level, scope_key)
+            runner = None if scope is None else scope.runner
+        if runner is not None and runner.is_abandoned:
             return True
-        return scope_key.owner in self.abandoned_owners
+        return bool(self.abandoned_owners) and scope_key.owner in self.abandoned_owners
 
     @property
     def is_in_use(self) -> bool:
@@ -191,6 +194,11 @@ class Scopes:
                 error = self._close_last() or error
         if error is not None:
             raise tracebacks.trim(error)
+
+    def close_innermost(self) -> None:
+        """Close the innermost scope, which is that of a test, unless code runs in it."""
+        if not self.is_in_use:
+            self._close_last()
 
     def close_all(self, *, keep_run: bool = False) -> None:
         """Close all scopes. With ``keep_run``, leave that of the run open."""

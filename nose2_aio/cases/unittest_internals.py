@@ -38,7 +38,7 @@ __all__ = [
     "call_test_method",
     "called_by_unittest",
     "cleanups_of",
-    "count_cleanups",
+    "cleanups_of_test",
     "error_holder",
     "flattened",
     "forget_previous_class",
@@ -67,6 +67,7 @@ __all__ = [
     "subtest",
     "subtest_parts",
     "suite_with",
+    "takes_any_result",
     "test_in",
     "tests_in",
 ]
@@ -81,11 +82,12 @@ _MAKE_RUNNER_HOOK = "_setupAsyncioRunner"
 call_test_method: Callable[..., Any] = getattr(TestCase, TEST_HOOK)
 has_passed: Callable[[TestCase], bool] = operator.attrgetter("_outcome.success")
 """Returns True if a test whose method has just returned has passed, with its subtests."""
+cleanups_of_test: Callable[[TestCase], list[Any]] = operator.attrgetter("_cleanups")
+"""Returns the cleanups of a test that are waiting."""
 call_isolated_test_method: Callable[..., Any] = getattr(IsolatedAsyncioTestCase, TEST_HOOK)
 call_cleanup: Callable[..., Any] = getattr(TestCase, CLEANUP_HOOK)
 RUN_CODE = locations.code_of(TestCase, "run")
 
-_DEFAULT_HOOKS = {hook: getattr(TestCase, hook) for hook in (SET_UP_HOOK, TEAR_DOWN_HOOK)}
 _DEFAULT_SUITE_METHODS = {
     name: (getattr(BaseTestSuite, name), getattr(TestSuite, name))
     for name in ("run", "__call__", "__iter__")
@@ -101,8 +103,13 @@ Cleanup = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 def is_run_by_unittest(case: type[TestCase]) -> bool:
     """Return True if unittest calls the tests of a class: the class doesn't override that."""
-    hook = getattr(case, TEST_HOOK)
-    return hook in (call_test_method, call_isolated_test_method) and _is_unittests(case, "run")
+    return takes_any_result(case) and _is_unittests(case, "run")
+
+
+def takes_any_result(case: type[TestCase]) -> bool:
+    """Return True if a class calls the method of a test as unittest does."""
+    is_isolated_hook = getattr(case, TEST_HOOK) is call_isolated_test_method
+    return is_isolated_hook or has_default_hook(case, TEST_HOOK)
 
 
 def like_unittests(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -140,8 +147,8 @@ def own_method(case: type[TestCase], name: str) -> Any:
 
 
 def has_default_hook(case: type[TestCase], hook: str) -> bool:
-    """Return True if a class has the hook of TestCase."""
-    return getattr(case, hook) is _DEFAULT_HOOKS[hook]
+    """Return True if a class has the hook of TestCase, which may be ours now."""
+    return getattr(case, hook, None) is getattr(TestCase, hook)
 
 
 def is_set_up_by_unittest(case: type[TestCase]) -> bool:
@@ -159,15 +166,10 @@ def method_name(test: TestCase) -> str:
     return test._testMethodName
 
 
-def count_cleanups(test: TestCase) -> int:
-    """Return how many cleanups of a test are waiting. No public function does."""
-    return len(test._cleanups)  # type: ignore[attr-defined]
-
-
 def cleanups_of(owner: object) -> list[Any]:
     """Return the cleanups of a test or a class that are waiting; those of modules for others."""
     if isinstance(owner, TestCase):
-        return owner._cleanups  # type: ignore[attr-defined,no-any-return]
+        return cleanups_of_test(owner)
     if isinstance(owner, type):
         return owner._class_cleanups  # type: ignore[attr-defined,no-any-return]
     return unittest.case._module_cleanups  # type: ignore[attr-defined,no-any-return]

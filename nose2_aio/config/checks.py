@@ -3,8 +3,6 @@
 `nose2_aio.reporting.inspections` has the function of each check.
 """
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple, TypedDict, get_args
 
 __all__ = ["CHECKS", "MODES", "Check", "Mode", "Modes"]

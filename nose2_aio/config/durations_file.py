@@ -6,8 +6,6 @@ stands there twice, the last line counts: so the files of several shards are mer
 after the other.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Mapping
@@ -30,7 +28,7 @@ class Duration(NamedTuple):
     waiting: float
     """How many of the seconds it waited: then other tests can run, in other workers."""
 
-    def __add__(self, other: object) -> Duration:
+    def __add__(self, other: object) -> "Duration":
         assert isinstance(other, Duration)
         return Duration(self.seconds + other.seconds, self.waiting + other.waiting)
 
@@ -73,7 +71,7 @@ def own_path(path: str, shard: Shard | None) -> Path:
     whole = Path(path)
     if shard is None:
         return whole
-    return whole.with_name(f"{whole.stem}-{shard.number}-of-{shard.count}{whole.suffix}")
+    return whole.with_name(f"{whole.stem}-{shard.number}-of-{shard.total}{whole.suffix}")
 
 
 def write(path: Path, durations: Mapping[str, Duration]) -> None:

@@ -9,8 +9,6 @@ A factory is given as one of these:
 Each has a short name. It is part of the id of a test that runs on several loops.
 """
 
-from __future__ import annotations
-
 import asyncio
 import importlib
 import inspect
@@ -29,7 +27,7 @@ __all__ = ["Factory", "are_same", "make_loop", "parse", "takes_no_arguments", "v
 _RULE = "must be a callable without arguments that returns an event loop, or the dotted name of one"
 _DEFAULT_NAME = "new_event_loop"
 """The name of the factory in a module that is given as a factory."""
-_NOT_IN_IDS = re.compile(r"[^\w<>-]")
+_NOT_IN_IDS = r"[^\w<>-]"
 """Characters that can't be part of a test's id."""
 
 
@@ -223,7 +221,7 @@ def _short_name(given: Any) -> str:
         name = str(getattr(inner, "__name__", type(inner).__name__))
     if name == _DEFAULT_NAME and owner:
         name = owner.rpartition(".")[2]
-    return _NOT_IN_IDS.sub("_", name)
+    return re.sub(_NOT_IN_IDS, "_", name)
 
 
 def _text(given: Any) -> str:

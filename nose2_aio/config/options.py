@@ -4,11 +4,8 @@ Each row of `OPTIONS` is a key of the ``[aio]`` section and, with ``--aio-`` bef
 of the command line.
 """
 
-from __future__ import annotations
-
 import difflib
 import os
-import random
 from collections.abc import Collection, Iterable
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
@@ -126,6 +123,8 @@ def _parse_seed(text: str, *, name: str, place: str) -> int | None:
         return int(word)
     is_switch = place.startswith("--")
     if word == "true" or (word in _TRUE and not is_switch):
+        import random
+
         return random.SystemRandom().randrange(_SEEDS)
     if word == "false" or (word in _FALSE and not is_switch):
         return None
@@ -186,6 +185,11 @@ OPTIONS = (
         "With several, each test runs once on each loop. Without it: asyncio's own loop",
     ),
     _switch("debug", "Run event loops in asyncio's debug mode"),
+    _switch(
+        "isolated-debug",
+        "Run tests of IsolatedAsyncioTestCase in asyncio's debug mode, as unittest does, whatever "
+        "'debug' says. That is slow",
+    ),
     *(_choice(check.name, MODES, f"What to do if {check.help}") for check in CHECKS),
     _switch("strict", "Fail a test for each finding of each check"),
     _switch("isolated-checks", "Check the tests of IsolatedAsyncioTestCase as well"),

@@ -3,13 +3,10 @@
 The command line wins over the environment, and that over the file.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from nose2_aio.config.checks import CHECKS, Check
 from nose2_aio.config.environment import PREFIX
@@ -28,8 +25,7 @@ It is the default of the setting ``grace``.
 _CHECKS_BY_FIELD = {check.name.replace("-", "_"): check for check in CHECKS}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Settings:
+class Settings(NamedTuple):
     """The settings of a run. A tag wins over them for the tests that it is on.
 
     Instances are compared by identity, so they can be keys of a cache.
@@ -47,7 +43,9 @@ class Settings:
     """The loop factories; each coroutine test runs once on a loop of each. Empty: asyncio's."""
     debug: bool = False
     """True if loops run in asyncio's debug mode."""
-    modes: Mapping[str, str] = field(default_factory=dict)
+    isolated_debug: bool = True
+    """True if loops of IsolatedAsyncioTestCase run in asyncio's debug mode."""
+    modes: Mapping[str, str] = MappingProxyType({})
     """The mode of each check that has a setting: one of `nose2_aio.config.checks.MODES`."""
     strict: bool = False
     """True if each finding of each check fails its test."""
@@ -95,7 +93,7 @@ class Settings:
     """True if the tests run first that failed when they last ran."""
     ci_annotations: str = "auto"
     """Whether GitHub Actions gets annotations: one of ``FEEDBACK`` in `options`."""
-    places: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, str] = MappingProxyType({})
     """Where each given value is from, by the name of its field, as messages show it."""
 
     def mode(self, check: Check) -> str:
@@ -116,6 +114,11 @@ class Settings:
                     "and use --aio-workers=N"
                 )
         return ""
+
+
+# as functions of ours, they would cost time for each test
+Settings.__eq__ = object.__eq__  # type: ignore[method-assign]
+Settings.__hash__ = object.__hash__  # type: ignore[method-assign]
 
 
 def default_text(option: Option) -> str:

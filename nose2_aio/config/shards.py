@@ -12,36 +12,32 @@ The rules are those of the systems' own manuals:
   ``parallel``, ``System.TotalJobsInPhase`` is 1.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nose2_aio.errors import InvalidValueError
 
 __all__ = ["SYSTEMS", "Shard", "from_environment", "parse"]
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(NamedTuple):
     """One of several runs that together run the whole suite."""
 
     number: int
     """Counts from 1."""
-    count: int
+    total: int
     """How many runs there are."""
 
     def __str__(self) -> str:
-        return f"shard {self.number} of {self.count}"
+        return f"shard {self.number} of {self.total}"
 
 
-@dataclass(frozen=True, slots=True)
-class _System:
+class _System(NamedTuple):
     """How a CI system tells a job which one of several it is."""
 
     name: str
-    index: str
+    number: str
     """The variable with the number of the job."""
     total: str
     """The variable with the number of jobs."""
@@ -66,7 +62,7 @@ def parse(text: str, *, name: str, place: str) -> Shard:
     match = re.fullmatch(r"\s*(\d{1,6})/(\d{1,6})\s*", text, re.ASCII)
     if match is not None:
         found = Shard(int(match[1]), int(match[2]))
-        if 1 <= found.number <= found.count:
+        if 1 <= found.number <= found.total:
             return found
     raise InvalidValueError(
         f"{name} must be I/N, two whole numbers with 1 <= I <= N, such as 2/4, got {text!r} "
@@ -82,14 +78,14 @@ def from_environment(variables: Mapping[str, str], place: str) -> Shard | None:
     """
     only = None
     for system in SYSTEMS:
-        index, total = variables.get(system.index), variables.get(system.total)
+        index, total = variables.get(system.number), variables.get(system.total)
         if index is None and total == "1":
             only = Shard(1, 1)
             continue
         if index is not None and total is not None:
             return _numbered(system, index, total, place)
         if (index, total) != (None, None):
-            names = (system.index, system.total)
+            names = (system.number, system.total)
             known, missing = names if total is None else reversed(names)
             raise InvalidValueError(
                 f"shards: {system.name} sets {known} and {missing}, but here {missing} is not set "
@@ -102,10 +98,10 @@ def _numbered(system: _System, index: str, total: str, place: str) -> Shard:
     """Return the shard for the texts of both variables of a system."""
     if re.fullmatch(r"\d{1,6} \d{1,6}", f"{index} {total}", re.ASCII):
         found = Shard(int(index) - system.first + 1, int(total))
-        if 1 <= found.number <= found.count:
+        if 1 <= found.number <= found.total:
             return found
     numbers = "1 <= I <= N" if system.first else "0 <= I < N"
     raise InvalidValueError(
-        f"shards: {system.index} and {system.total} of {system.name} must be whole numbers I and N "
-        f"with {numbers}, got {index!r} and {total!r} ({place})"
+        f"shards: {system.number} and {system.total} of {system.name} must be whole numbers I and "
+        f"N with {numbers}, got {index!r} and {total!r} ({place})"
     )

@@ -12,7 +12,7 @@ from nose2_aio.config.settings import default_text
 
 __all__ = ["define", "given"]
 
-_OURS = re.compile(rf"(--(?:no-)?{SECTION}-)([^\s=]*)")
+_OURS = rf"(--(?:no-)?{SECTION}-)([^\s=]*)"
 
 
 def define(session: Any) -> None:
@@ -28,7 +28,7 @@ def define(session: Any) -> None:
     refuse = session.argparse.error
 
     def error(message: str) -> None:
-        unknown = _OURS.search(message)
+        unknown = re.search(_OURS, message)
         if unknown is not None and message.startswith("Unrecognized arguments"):
             nearest = _nearest(*unknown.groups())
             hint = f"did you mean {nearest!r}?" if nearest else "'nose2 --help' lists all"

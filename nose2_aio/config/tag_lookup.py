@@ -9,8 +9,6 @@ An attribute of the function counts as a tag, also if it was set by hand. If its
 they raise `InvalidTypeError` or `InvalidValueError`.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple

@@ -5,8 +5,6 @@ objects of the user alive. A task that has ended no longer knows at which line i
 the coroutine functions of tasks are monitored; without that (`monitoring`), nothing is known.
 """
 
-from __future__ import annotations
-
 from asyncio import Task
 from collections import deque
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ blocked for minutes delays the end for minutes. The threads of this executor are
 not joined. It also knows which job each thread runs.
 """
 
-from __future__ import annotations
-
 import concurrent.futures.thread
 import contextvars
 import dis

@@ -4,7 +4,8 @@
 transports, servers and async generators. For each, it records which test has created it, and where.
 asyncio's debug mode records where, too, but takes ten times as long.
 
-- `InstrumentedLoop` is asyncio's own loop with this mixin. Tests run on it by default.
+- `event_loops.InstrumentedLoop` is asyncio's own loop with this mixin, and has its name.
+  Tests run on it by default.
 - `instrument` adds the mixin to a loop that the user has created, for the time of a test.
 
 Everything that we know about a loop is in its `LoopState`. The loop waits in an
@@ -41,7 +42,6 @@ from nose2_aio.introspection.locations import Origin
 
 __all__ = [
     "STATE",
-    "InstrumentedLoop",
     "InstrumentedMixin",
     "class_name",
     "clock_of",
@@ -201,15 +201,6 @@ for _name in _OPENING_METHODS:
     setattr(InstrumentedMixin, _name, _recording(_name))
 
 
-class InstrumentedLoop(InstrumentedMixin, asyncio.SelectorEventLoop):  # type: ignore[misc]  # wider parameters
-    """An instrumented `asyncio.SelectorEventLoop`."""
-
-    def __init__(self) -> None:
-        selector = InstrumentedSelector()
-        selector.loop_state = self.__nose2_aio__ = LoopState()
-        super().__init__(selector)
-
-
 @contextmanager
 def instrument(loop: AbstractEventLoop) -> Iterator[None]:
     """Instrument a loop that the user has created, inside the block.
@@ -353,13 +344,17 @@ def clock_of(loop: AbstractEventLoop | None) -> Clock | None:
 def describe_wakeup_sources(loop: AbstractEventLoop, *, has_own: bool = True) -> list[str]:
     """Return what outside of a loop may still wake it, in words.
 
-    Without ``has_own``, the connections whose other end is on the loop, too, are left out.
+    In virtual time, these are the files that hold it. In real time, they are all files; without
+    ``has_own``, the connections whose other end is on the loop, too, are left out.
     """
     loop_state = state_of(loop)
     selector: Any = getattr(loop, "_selector", None)
     files = [] if selector is None else list((selector.get_map() or {}).values())
     files = files[1:]  # the first one is the loop's own
-    if not has_own:
+    if clock_of(loop) is not None:
+        foreign = selector.foreign_files()
+        files = [key for key in files if key.fd in foreign]
+    elif not has_own:
         files = wakeup_sources.without_pairs(files)
     jobs = [] if loop_state is None else list((loop_state.jobs or {}).items())
     return [

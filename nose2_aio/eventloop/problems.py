@@ -10,8 +10,6 @@ Many tests may share an event loop. So that each problem is attributed to the ri
    has a loop of its own, these are the test's.
 """
 
-from __future__ import annotations
-
 from contextvars import ContextVar
 from logging import LogRecord
 from typing import Any, NamedTuple
@@ -68,14 +66,14 @@ class HandlerCall(NamedTuple):
     """The name of the task's coroutine."""
 
     @classmethod
-    def of_log(cls, record: LogRecord) -> HandlerCall:
+    def of_log(cls, record: LogRecord) -> "HandlerCall":
         """Return the call that asyncio has logged."""
         context: dict[str, Any] = {"message": record.getMessage().partition("\n")[0]}
         if record.exc_info:
             context["exception"] = record.exc_info[1]
         return cls(context, is_captured=False, origin=(), name="")
 
-    def kept_in(self, attribute: str) -> HandlerCall:
+    def kept_in(self, attribute: str) -> "HandlerCall":
         """Return the call with the attribute that has kept the object until now."""
         message = f"{self.context.get('message')}: {attribute}"
         return self._replace(context={**self.context, "message": message})

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import math
 import selectors
+import sys
+from collections.abc import Collection
 from typing import Any
 
 from nose2_aio.config.seconds import monotonic
@@ -25,6 +27,8 @@ __all__ = ["InstrumentedSelector"]
 
 _SECOND_LOOK = 0.05
 """Seconds between the two looks that find a deadlock."""
+_KNOWS_ENDS = sys.platform == "linux"
+"""True if the system tells where the other end of a file is."""
 _RECHECK = 0.25
 """Seconds until the next look whether a thread or a process that might wake a loop still exists."""
 
@@ -34,6 +38,18 @@ class InstrumentedSelector(selectors.DefaultSelector):
 
     loop_state: LoopState
     """The state of the loop that it belongs to."""
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Watch a file."""
+        self.loop_state.is_bare = False
+        return super().register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        """Watch a file no more."""
+        key = super().unregister(fileobj)
+        if self.loop_state.own_files is not None:
+            self.loop_state.own_files.forget(key.fd)
+        return key
 
     def select(self, timeout: float | None = None) -> list[Any]:
         """Wait for files, ``timeout`` seconds at most; None: without a limit."""
@@ -71,11 +87,32 @@ class InstrumentedSelector(selectors.DefaultSelector):
         """Return True if it waits for a file other than the loop's own."""
         return len(self.get_map()) > 1
 
+    def foreign_files(self) -> Collection[int]:
+        """Return the descriptors of the watched files that something outside may make ready."""
+        watched = [key.fd for key in self.get_map().values()][1:]  # the first is the loop's own
+        if not watched or not _KNOWS_ENDS:
+            return watched
+        loop_state = self.loop_state
+        if loop_state.own_files is None:
+            from nose2_aio.eventloop.own_files import OwnFiles
+
+            loop_state.own_files = OwnFiles()
+        return loop_state.own_files.foreign(watched)
+
     def can_be_woken(self) -> bool:
-        """Return True if anything but a file may wake the loop."""
+        """Return True if anything but such a file may wake the loop."""
+        own_files = self.loop_state.own_files
         return (
-            self._has_job() or wakeup_sources.process_can_wake() or wakeup_sources.alarm_can_wake()
+            self._has_job()
+            or wakeup_sources.process_can_wake()
+            or wakeup_sources.alarm_can_wake()
+            or (own_files is not None and own_files.is_anything_on_way(self._awaits_room))
         )
+
+    def _awaits_room(self, descriptor: int) -> bool:
+        """Return True if the loop waits until it can write to a file."""
+        key = self.get_map().get(descriptor)
+        return key is not None and bool(key.events & selectors.EVENT_WRITE)
 
     def _select_virtually(self, clock: Clock, left: float) -> list[Any]:
         """Wait or jump, as the clock decides. Record how long it waited, and what it skipped."""
@@ -90,7 +127,7 @@ class InstrumentedSelector(selectors.DefaultSelector):
 
     def _record_wait(self, waits: WaitTimes, timeout: float | None, idle: WaitKind) -> list[Any]:
         """Wait, and record for how long and for what: ``idle`` if there is no event."""
-        is_avoidable = waits.lines is not None and not (self.has_files() or self.can_be_woken())
+        is_avoidable = waits.lines is not None and not (self.foreign_files() or self.can_be_woken())
         began, events = monotonic(), []
         try:
             events = self.wait(timeout)

@@ -3,8 +3,6 @@
 It is all in one `LoopState`, so that our names can't collide with attributes of the loop.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging
@@ -12,7 +10,7 @@ import weakref
 from asyncio import TimerHandle
 from collections.abc import Callable, Iterable
 from types import AsyncGeneratorType, FrameType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import _log
 
 from nose2_aio.config.seconds import monotonic
@@ -24,6 +22,9 @@ from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitTimes
 from nose2_aio.introspection import holders, locations
 from nose2_aio.introspection.locations import Origin
+
+if TYPE_CHECKING:
+    from nose2_aio.eventloop.own_files import OwnFiles
 
 __all__ = ["CreatedObject", "LoopState", "name_of_coroutine", "silence_interrupted"]
 
@@ -72,6 +73,8 @@ class LoopState:
     """The timer of the loop that does this if the selector is not ours."""
     clock: Clock | None = None
     """The loop's clock, if its time is virtual, or was."""
+    own_files: "OwnFiles | None" = None
+    """What is known about the files that the loop watches; None: nobody has asked yet."""
     waits: WaitTimes | None = None
     """Where to add how long the loop waits; None if that is not recorded."""
     is_new = True
@@ -82,6 +85,10 @@ class LoopState:
     """True if an async generator was deleted that was not closed. A task closes it."""
     has_selector = True
     """True if the loop waits in an `InstrumentedSelector`."""
+    files: Any = None
+    """The `LoopFiles` that another loop may take over. None: the loop has opened its own."""
+    is_bare = True
+    """False once the loop had a signal handler, or its selector a file of somebody else."""
     initial_handler: Any = None
     """The exception handler from before we instrumented the loop. None: asyncio's default."""
     objects: dict[int, tuple[weakref.ref[Any], Problems, Origin, str]] | None = None

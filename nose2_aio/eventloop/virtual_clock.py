@@ -4,8 +4,9 @@ The rules:
 
 1. The clock moves only when the loop has nothing to run. Then it jumps to the next timer.
 2. It is never ahead of the real world. While something outside may wake the loop, the loop waits
-   for real. That may be a file other than the loop's own, a job of an executor, a child process,
-   another thread, or a timer for SIGALRM (`nose2_aio.eventloop.wakeup_sources`).
+   for real. That may be a file whose other end isn't known to be our own
+   (`nose2_aio.eventloop.own_files`), a job of an executor, a child process, another thread, or a
+   timer for SIGALRM (`nose2_aio.eventloop.wakeup_sources`).
 3. While the loop waits for real, the next timer fires when it is due in real time: when the loop
    has waited for real as long as the timer has left to go, since the timer was set.
 4. `Clock.advance` moves the clock in any case: that is what its caller has asked for.
@@ -30,7 +31,7 @@ from __future__ import annotations
 import asyncio
 import math
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from nose2_aio.config import seconds
@@ -54,11 +55,11 @@ class WaitingSelector(Protocol):
     def wait(self, timeout: float | None) -> list[Any]:
         """Wait for files in real time, ``timeout`` seconds at most; None: without a limit."""
 
-    def has_files(self) -> bool:
-        """Return True if it waits for a file other than the loop's own."""
+    def foreign_files(self) -> Collection[int]:
+        """Return the descriptors of the watched files that something outside may make ready."""
 
     def can_be_woken(self) -> bool:
-        """Return True if anything but a file may wake the loop."""
+        """Return True if anything but such a file may wake the loop."""
 
 
 class Clock:
@@ -186,7 +187,7 @@ class Clock:
         if self._alarm is not None and self._alarm[0] < due:
             due, real_wait_before, _ = self._alarm
         look, end = _FIRST_LOOK, 0.0
-        while selector.has_files() or selector.can_be_woken():
+        while selector.foreign_files() or selector.can_be_woken():
             now = monotonic()
             end = end or now + real_left
             left = due - self._now - (self._real_wait - real_wait_before)

@@ -26,7 +26,7 @@ class WallClock:
     """
 
     def __init__(self, place: str) -> None:
-        from importlib import metadata  # noqa: PLC0415 -- slow to import, and rarely needed
+        from importlib import metadata
 
         try:
             version = metadata.version("time-machine")
@@ -46,7 +46,7 @@ class WallClock:
 
     def begin(self) -> None:
         """Stop it; raise `InvalidValueError` if time-machine refuses."""
-        import time_machine  # noqa: PLC0415 -- it may not be installed
+        import time_machine  # it may not be installed
 
         travel = time_machine.travel(time.time(), tick=False)
         try:
@@ -74,7 +74,7 @@ class WallClock:
         """Let it show the real time of day again."""
         if self._travel is None:
             return
-        import time_machine  # noqa: PLC0415 -- it may not be installed
+        import time_machine  # it may not be installed
 
         # no public function stops any journey but the last; the names are those of 3.0 and before
         stack: Any = getattr(time_machine, "traveller_stack", None)

@@ -10,8 +10,6 @@ Frames of asyncio and of this package are not shown as lines; `waits` has words 
 of libraries between those of the user, only their number is shown.
 """
 
-from __future__ import annotations
-
 import gc
 import itertools
 import linecache

@@ -6,8 +6,6 @@ acquires a lock, or takes an item (`monitoring`). Only a report makes text of it
 Nothing is kept alive by these notes, and only the last ones of each object are kept.
 """
 
-from __future__ import annotations
-
 import asyncio
 import collections
 import itertools

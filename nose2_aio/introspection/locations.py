@@ -7,7 +7,6 @@ import functools
 import inspect
 import os
 import sys
-import sysconfig
 import unittest
 from collections.abc import Callable
 from pathlib import Path
@@ -38,17 +37,25 @@ __all__ = [
 
 _PACKAGE = __name__.partition(".")[0]
 _LIBRARIES = tuple(
-    sorted({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, reverse=True)
+    sorted(
+        {
+            str(Path(os.__file__).parent),
+            *(one for one in sys.path if one.endswith(("site-packages", "dist-packages"))),
+        },
+        reverse=True,
+    )
 )
 """The directories of libraries. A directory inside another one comes before it."""
+_SCRIPTS = {
+    Path(one).parent
+    for one in (sys.executable, *getattr(sys, "argv", ())[:1])
+    if Path(one).parent.name in ("bin", "Scripts")
+}
+"""The directory of the script ``nose2``, and that of Python."""
 _NOT_USERS = tuple(
-    f"{one}{os.sep}"
-    for one in (*_LIBRARIES, sysconfig.get_path("scripts"), Path(__file__).parent.parent)
+    f"{one}{os.sep}" for one in (*_LIBRARIES, *_SCRIPTS, Path(__file__).parent.parent)
 )
-"""The directories that no file of the user's is in.
-
-One is that of the script ``nose2``, one is that of this package.
-"""
+"""The directories that no file of the user's is in. One is that of this package."""
 _UNITTEST = f"{Path(unittest.__file__).parent}{os.sep}"
 _ORIGIN_DEPTH = 3
 """How many lines an origin has, at most."""

@@ -8,7 +8,17 @@ import socket
 import stat
 from typing import Any
 
-__all__ = ["address", "ends_of_file", "name_of_file", "name_of_socket", "name_of_transport"]
+__all__ = [
+    "address",
+    "ends_of_file",
+    "name_of_file",
+    "name_of_socket",
+    "name_of_transport",
+    "open_files",
+]
+
+_OPEN_FILES = "/proc/self/fd"
+"""The directory on Linux that has a link for each open file of this process."""
 
 
 def address(value: Any) -> str:
@@ -62,3 +72,17 @@ def name_of_file(descriptor: int) -> str:
             if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
                 return f"the pipe {descriptor}"
         return f"the file {descriptor}"
+
+
+def open_files() -> dict[int, tuple[int, int]]:
+    """Return the device and the inode of each open file of this process, by descriptor.
+
+    Return nothing if the system is not Linux.
+    """
+    found = {}
+    with contextlib.suppress(OSError):
+        for name in os.listdir(_OPEN_FILES):  # noqa: PTH208 -- only the names are needed
+            with contextlib.suppress(OSError):  # the directory itself is closed by now
+                info = os.fstat(int(name))
+                found[int(name)] = (info.st_dev, info.st_ino)
+    return found

@@ -22,7 +22,8 @@ __all__ = ["describe"]
 
 _HANDLER = dis.opmap.get("PUSH_EXC_INFO")
 """The first instruction of a handler that code of a module has. Others only clean up."""
-_CATCHES = re.compile(r"except\s*(:|.*(CancelledError|BaseException))")
+_CANCELLED = asyncio.CancelledError
+_CATCHES = r"except\s*(:|.*(CancelledError|BaseException))"
 
 _reached: weakref.WeakKeyDictionary[Task[Any], tuple[CodeType, int]] = weakref.WeakKeyDictionary()
 """The handler that a CancelledError has reached last, by task."""
@@ -45,7 +46,7 @@ def _waits_at(lines: list[Line]) -> list[str]:
 
 
 def _note(code: CodeType, offset: int, error: BaseException) -> None:
-    if not isinstance(error, asyncio.CancelledError) or code.co_code[offset] != _HANDLER:
+    if not isinstance(error, _CANCELLED) or code.co_code[offset] != _HANDLER:
         return
     if code.co_filename.startswith(monitoring.ASYNCIO):
         return  # a task group waits for its other tasks
@@ -62,7 +63,7 @@ def _place(code: CodeType, offset: int) -> str:
     texts = {line: linecache.getline(code.co_filename, line).strip() for line in lines}
     found = lines[0]
     if texts[found].startswith("except"):
-        found = next((line for line in lines if _CATCHES.match(texts[line])), found)
+        found = next((line for line in lines if re.match(_CATCHES, texts[line])), found)
     return locations.line_in(code.co_filename, found, code.co_name)
 
 

@@ -6,8 +6,6 @@
    If a task completes the future in a done callback, the wait is for that task.
 """
 
-from __future__ import annotations
-
 import asyncio
 import asyncio.base_subprocess
 import concurrent.futures
@@ -309,8 +307,12 @@ def _to_socket(words: str) -> Callable[[_Locals, _Called], str]:
 
 def _named(words: str) -> Callable[[_Locals, _Called], str]:
     """Return a function that returns words, with the name of ``self`` in place of the braces."""
-    before, noun, after = re.split(r"[{}]", words)
-    return lambda own, called: f"{before}{called(own['self'], noun)}{after}"
+
+    def describe(own: _Locals, called: _Called) -> str:
+        before, noun, after = re.split(r"[{}]", words)
+        return f"{before}{called(own['self'], noun)}{after}"
+
+    return describe
 
 
 def _inner_codes(owner: object, name: str, ending: str = "") -> frozenset[CodeType]:

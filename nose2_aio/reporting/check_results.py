@@ -5,8 +5,6 @@
 - Otherwise the summary of the run lists the finding.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -35,8 +33,8 @@ _MAX_FINDINGS = 20
 """How many findings of one test are shown."""
 _MAX_NAMES = 3
 """How many tasks are named that are like one that is shown."""
-_SECONDS = re.compile(r"\b[\d.e+-]+ s\b")
-_TASK = re.compile(r"\btask (.*?) \(")
+_SECONDS = r"\b[\d.e+-]+ s\b"
+_TASK = r"\btask (.*?) \("
 
 
 class SummaryEntry(NamedTuple):
@@ -136,7 +134,7 @@ def texts(findings: Iterable[Finding]) -> list[str]:
     """Return the text of each finding. Those that differ only in names are shown once."""
     alike: dict[Any, list[Finding]] = {}
     for one in findings:
-        details = _SECONDS.sub("", "\n".join(one.details))
+        details = re.sub(_SECONDS, "", "\n".join(one.details))
         alike.setdefault((one.check, one.place, one.key or one.what, details), []).append(one)
     groups = list(alike.values())
     lines = [_text(*group) for group in groups[:_MAX_FINDINGS]]
@@ -148,7 +146,7 @@ def _text(first: Finding, *others: Finding) -> str:
     check, place, what, details, _ = first
     lines = [f"{f'{place}: ' if place else ''}{what} ({check})", *details]
     if others:
-        names = [found[1] for one in others if (found := _TASK.search(one.what))]
+        names = [found[1] for one in others if (found := re.search(_TASK, one.what))]
         shown = f": {', '.join(names[:_MAX_NAMES])}" if names else ""
         lines.append(f"  the same for {len(others)} more{shown}{', …' * (len(names) > _MAX_NAMES)}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Colours of the report, on a terminal. The rules and the colours are those of CPython's unittest.
+"""Colours of the report, on a terminal. They are those of CPython's unittest.
 
 nose2 writes each word on an outcome with a call of its own. So the words can be coloured in the
 stream that nose2 writes to. Without colours, nothing is changed.
@@ -6,13 +6,10 @@ stream that nose2 writes to. Without colours, nothing is changed.
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["ColorStream", "has_colors"]
+__all__ = ["ColorStream"]
 
 _GREEN, _YELLOW, _RED, _RESET = "\x1b[32m", "\x1b[33m", "\x1b[1;31m", "\x1b[0m"
 _WORDS = re.compile(
@@ -23,25 +20,6 @@ _WORDS = re.compile(
 )
 """Whole texts, and the beginnings of lines on failures."""
 _COLORS = {"passed": _GREEN, "other": _YELLOW, "failed": _RED, "head": _RED}
-
-
-def has_colors(environment: Mapping[str, str], *, is_terminal: bool) -> bool:
-    """Return True if the report is to be coloured. ``is_terminal`` is True if a terminal gets it.
-
-    The first of these rules decides: ``PYTHON_COLORS`` is 0 or 1; ``NO_COLOR`` is set;
-    ``FORCE_COLOR`` is set; ``TERM`` is ``dumb``. Else it is True for a terminal.
-    """
-    if not sys.flags.ignore_environment:
-        if environment.get("PYTHON_COLORS") in ("0", "1"):
-            return environment["PYTHON_COLORS"] == "1"
-        if environment.get("NO_COLOR"):
-            return False
-        if environment.get("FORCE_COLOR"):
-            return True
-        if environment.get("TERM") == "dumb":
-            return False
-    # older consoles of Windows show the codes
-    return os.name == "posix" and is_terminal
 
 
 class ColorStream:

@@ -1,16 +1,11 @@
 """One line for each failure: the test, ``file:line``, and the first line of the error."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from nose2_aio.reporting.outcomes import Outcome
 
-__all__ = ["LABELS", "FailureLine"]
+__all__ = ["FailureLine"]
 
-LABELS: Mapping[str, str] = {"errors": "ERROR", "failures": "FAIL", "flaky": "FLAKY"}
-"""The categories of nose2's report that have failures, in its order, and how each line begins."""
 _LONGEST = 200
 """How long a message may be."""
 
@@ -19,7 +14,7 @@ class FailureLine(NamedTuple):
     """One failure."""
 
     label: str
-    """One of the values of `LABELS`."""
+    """One of the values of `nose2_aio.reporting.failures.LABELS`."""
     outcome: Outcome
 
     @property

@@ -10,8 +10,6 @@ To add a check:
 The order of the functions is the order of their findings in a report.
 """
 
-from __future__ import annotations
-
 import asyncio
 import enum
 import inspect

@@ -21,7 +21,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["LiveLine", "terminal_of"]
+__all__ = ["LiveLine"]
 
 _COLUMNS = 80
 """The width of a terminal that doesn't know its own."""
@@ -85,15 +85,6 @@ class LiveLine:
             self._is_shown = True  # also if Ctrl-C comes while this is written
             os.write(self._descriptor, f"{old}{_cut(text, width)}".encode(errors="replace"))
             self._is_shown = bool(text)
-
-
-def terminal_of(stream: Any) -> int | None:
-    """Return the file descriptor of the terminal that a stream writes to; None if it is none."""
-    try:
-        descriptor: int = stream.fileno()
-    except (AttributeError, OSError, ValueError):  # None, not a file, closed
-        return None
-    return descriptor if os.isatty(descriptor) else None
 
 
 def _cut(text: str, width: int) -> str:

@@ -3,11 +3,8 @@
 `nose2_aio.cases.outcome_recorder` makes the outcomes from nose2's events.
 """
 
-from __future__ import annotations
-
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,9 +14,9 @@ __all__ = ["FAILED", "FINDING", "Listener", "Outcome", "Place", "place_in", "pla
 
 FAILED = ("failed", "error", "unexpected success")
 """The statuses that fail a run."""
-_LINE = re.compile(r'^[ |]*File "(?P<file>.+)", line (?P<line>\d+)', re.MULTILINE)
+_LINE = r'(?m)^[ |]*File "(?P<file>.+)", line (?P<line>\d+)'
 """A line of a traceback; inside the report of an exception group, there are bars before it."""
-FINDING = re.compile(r"^(?P<file>\S.*?):(?P<line>\d+) in .*?: ", re.MULTILINE)
+FINDING = r"(?m)^(?P<file>\S.*?):(?P<line>\d+) in .*?: "
 """The place of a finding of the checks."""
 
 
@@ -41,8 +38,7 @@ class Place(NamedTuple):
         return f"{self.shown_file}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a test, or of a fixture that failed."""
 
     test: Any
@@ -82,13 +78,13 @@ class Listener:
 
 def place_in(traceback: str) -> Place | None:
     """Return the innermost line of the user's code in the text of a traceback; None for none."""
-    found = [one for one in _LINE.finditer(traceback) if locations.is_users(one["file"])]
+    found = [one for one in re.finditer(_LINE, traceback) if locations.is_users(one["file"])]
     return _place(found[-1]) if found else None
 
 
 def place_of_finding(message: str) -> Place | None:
     """Return the line of the first finding in the message of an error, or of what is stuck."""
-    found = FINDING.search(message)
+    found = re.search(FINDING, message)
     return _place(found) if found else None
 
 

@@ -5,24 +5,22 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from unittest import TestCase
 
 from nose2_aio.config import tag_lookup
 from nose2_aio.errors import AioError
+from nose2_aio.reporting.failures import Failure
 from nose2_aio.reporting.outcomes import Listener, Outcome
 from nose2_aio.reporting.timings import TimedTest, Timings
 
-__all__ = ["VERSION", "ReportFile", "Tries"]
+__all__ = ["VERSION", "ReportFile"]
 
 VERSION = 2
 """The version of the format. It changes when a field changes its meaning, or is gone."""
-Tries = Mapping[str, tuple[int, bool]]
-"""How often each failed test ran, and if it is flaky, by its id."""
 
 
 class ReportFile(Listener):
@@ -50,11 +48,13 @@ class ReportFile(Listener):
         else:
             self._fixtures.append(row)
 
-    def write(self, timings: Timings, tries: Tries) -> list[str]:
+    def write(self, timings: Timings, failures: Iterable[Failure]) -> list[str]:
         """Write the file; return lines that say why that failed, if it did."""
         if not self._path:
             return []
-        report = _rounded(self._as_json(timings, tries))
+        import json
+
+        report = _rounded(self._as_json(timings, failures))
         text = json.dumps(report, indent=2, ensure_ascii=False)
         try:
             Path(self._path).parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,8 @@ class ReportFile(Listener):
             return [f"The report could not be written: {error}", ""]
         return []
 
-    def _as_json(self, timings: Timings, tries: Tries) -> dict[str, Any]:
+    def _as_json(self, timings: Timings, failures: Iterable[Failure]) -> dict[str, Any]:
+        tries = {one.name: (one.tries, bool(one.flaky)) for one in failures}
         timed: dict[str, deque[TimedTest]] = {}  # with ``repeat``, a test has several times
         for test in timings.tests:
             timed.setdefault(test.name.partition("\n")[0], deque()).append(test)

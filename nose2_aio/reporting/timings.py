@@ -4,8 +4,6 @@ There are two forms here: one line with ``-v``, and a table with ``--aio-duratio
 `nose2_aio.reporting.report_file` has them too.
 """
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -40,7 +38,7 @@ class Totals(NamedTuple):
     unknown: int = 0
     """How many of them ran on loops that don't record how long they wait."""
 
-    def __add__(self, other: Any) -> Totals:
+    def __add__(self, other: Any) -> "Totals":
         return Totals(*(own + others for own, others in zip(self, other, strict=True)))
 
 

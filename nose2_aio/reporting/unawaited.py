@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import CoroutineType
 from typing import Any, TypeAlias
-from unittest import mock
 
 from nose2_aio.eventloop.problems import Unawaited
 from nose2_aio.introspection import attributes, locations
@@ -41,8 +40,6 @@ _HOOK = "_warn_unawaited_coroutine"
 _MOCK_HOOK = "_increment_mock_call"
 _ORIGIN_DEPTH = 1
 """How many frames Python records where a coroutine is created. Each frame costs time."""
-# no public attribute tells a call of an AsyncMock from a function that mock.patch decorates
-_MOCK_CALL = getattr(getattr(mock.AsyncMock, "_execute_mock_call", None), "__code__", None)
 _TEXT = "coroutine 'x' was never awaited"
 """A warning as Python words it, to try the filters of warnings on."""
 
@@ -126,7 +123,10 @@ def describe(coroutine: Coroutine, *, is_dropped: bool) -> Unawaited:
 
     ``is_dropped`` is True if the line of the user's that runs now drops the coroutine.
     """
-    if coroutine.cr_code is _MOCK_CALL:
+    from unittest import mock
+
+    # no public attribute tells a call of an AsyncMock from a function that mock.patch decorates
+    if coroutine.cr_code is locations.code_of(mock.AsyncMock, "_execute_mock_call"):
         called = None if coroutine.cr_frame is None else coroutine.cr_frame.f_locals.get("self")
         mock_name = _name_of_mock(called)
         name = f"of the AsyncMock {mock_name}" if mock_name else "of an AsyncMock"
@@ -179,6 +179,8 @@ def intercept_mock_calls(note: Callable[[Any, str], None]) -> Iterator[None]:
     ``AsyncMock``, for example, leaves its first argument alone. That is rarely a mistake. The mock
     may be gone when its coroutines are found, so we replace the method that each call calls.
     """
+    from unittest import mock
+
     increment = getattr(mock.CallableMixin, _MOCK_HOOK)
 
     @functools.wraps(increment)

@@ -1,7 +1,5 @@
 """A time limit, and the deadline of the test or fixture that runs."""
 
-from __future__ import annotations
-
 import math
 from asyncio import AbstractEventLoop
 from collections.abc import Callable

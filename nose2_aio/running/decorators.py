@@ -7,16 +7,13 @@
    chose one.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, overload
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from nose2_aio.config import seconds
 from nose2_aio.config.loop_factories import Factory, takes_no_arguments
@@ -66,8 +63,7 @@ class _UntilComplete(Protocol):
 _ATTRIBUTE = "__nose2_aio_decoration__"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Decoration:
+class Decoration(NamedTuple):
     """The decoration of a function: its engine, and the function that returns its loop context."""
 
     engine: Engine

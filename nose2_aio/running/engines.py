@@ -16,8 +16,6 @@ A test without a decorator is run until complete. If its body returns a callable
 step 2.
 """
 
-from __future__ import annotations
-
 import asyncio
 import enum
 import functools

@@ -8,8 +8,8 @@
 3. Hosts nest: the job of the outer host is to await the inner one (`Host.attend`). So whatever
    cancels the outer host, such as a task group of ``setUpClass`` whose task has failed, cancels the
    job of the inner one.
-4. A host that waits for a job, or for an inner host, is hidden from `asyncio.all_tasks`: code that
-   waits for all tasks would wait for ever.
+4. If other code may run on the loop while a host waits for a job, or for an inner host, the host
+   is hidden from `asyncio.all_tasks`: code that waits for all tasks would wait for ever.
 
 A `TaskHost` runs one job as `asyncio.Runner` would: in a task that the loop makes.
 """
@@ -24,7 +24,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from nose2_aio.eventloop import instrumented
+from nose2_aio.eventloop import event_loops, instrumented
 from nose2_aio.eventloop.host_task import HostTask
 from nose2_aio.introspection import await_chains
 from nose2_aio.introspection.await_chains import Line
@@ -54,7 +54,10 @@ def never() -> bool:
 
 
 class Host:
-    """Runs jobs on a loop, in a context; ``on_end`` is called on the loop after the last one."""
+    """Runs jobs on a loop, in a context; ``on_end`` is called on the loop after the last one.
+
+    It gets True if the task still runs, but is the last thing on the loop.
+    """
 
     state = State.NEW
     task: asyncio.Task[Any] | None = None
@@ -80,12 +83,12 @@ class Host:
         loop: AbstractEventLoop,
         context: contextvars.Context,
         outer: Host | None,
-        on_end: Callable[[], None],
+        on_end: Callable[..., None],
     ) -> None:
         self.loop = loop
         self._context = context
         self._outer = outer
-        self.on_end: Callable[[], None] | None = on_end
+        self.on_end: Callable[..., None] | None = on_end
 
     @property
     def is_busy(self) -> bool:
@@ -134,8 +137,12 @@ class Host:
         """Await the task of an inner host as soon as the loop runs."""
         self.begin(_awaited(inner), never)
         self._is_attending = True
-        assert isinstance(self.task, HostTask)
-        self.task.hide()
+        self.hide()
+
+    def hide(self) -> None:
+        """Hide its task from `asyncio.all_tasks` until the next job begins, since it is idle."""
+        if isinstance(self.task, HostTask):
+            self.task.hide()
 
     def take_interruption(self) -> BaseException | None:
         """Return the error that this host, or an outer one, got while an inner one ran."""
@@ -184,9 +191,20 @@ class Host:
     def _stop(self) -> None:
         """Stop the loop, after what the job has scheduled last, as without us."""
         if getattr(self.loop, "_ready", True):
+            self.hide()
             self.loop.call_soon(self._stop_if_idle)
         else:
             self.loop.stop()  # nothing is scheduled: this saves one round of the loop
+
+    def _is_quiet(self) -> bool:
+        """Return True if there is no other task, and nothing is scheduled or waits for the end."""
+        task = self.task
+        assert task is not None
+        return not (
+            task._callbacks
+            or not event_loops.is_idle(self.loop)
+            or event_loops.has_task(self.loop, task)
+        )
 
     def _stop_if_idle(self) -> None:
         if self.job is None:  # or the test has stopped the loop before, and another job has begun
@@ -194,6 +212,7 @@ class Host:
 
     async def _serve(self) -> None:
         """Run one job after another."""
+        is_quiet = False
         try:
             while self.job is not None:
                 try:
@@ -208,19 +227,22 @@ class Host:
                     self.is_late = self.deadline.is_over
                 if self._is_last():
                     self.state = State.CLOSING
+                    is_quiet = self.error is None and self._is_quiet()
                 else:
                     self._stop()
                     await self._next()
         finally:
             if self.on_end is not None and self._outer is None and not self.loop.is_closed():
-                self.loop.call_soon(self.on_end)
+                if is_quiet:
+                    self.on_end(is_quiet)  # this saves one round of the loop
+                else:
+                    self.loop.call_soon(self.on_end)
 
     async def _next(self) -> None:
         """Wait for the next job or the end; a cancellation that comes meanwhile hits the job."""
         task = self.task
         assert isinstance(task, HostTask)
         task.is_idle = True
-        task.hide()
         while self.job is None and self.state is State.OPEN:
             self._wake = asyncio.Future(loop=self.loop)  # the loop would record where it was made
             try:
@@ -228,7 +250,7 @@ class Host:
             except asyncio.CancelledError as error:  # of the last step of the job before
                 task.take_cancellation(error)
         task.is_idle = False
-        if not self._is_attending:
+        if task.is_hidden and not self._is_attending:
             task.show()
         if self.job is not None:
             task.pass_cancellation()
@@ -241,7 +263,13 @@ class TaskHost(Host):
         """Run the job as soon as the loop runs."""
         self.state = State.OPEN
         self.job = job
+        # debug mode would save our stack twice, which is slow; a task factory is the user's
+        is_quiet = self.loop.get_debug() and self.loop.get_task_factory() is None
+        if is_quiet:
+            self.loop.set_debug(False)
         self.task = self.loop.create_task(job, context=self._context)
+        if is_quiet:
+            self.loop.set_debug(True)
         self.task.add_done_callback(self._note_end)
         loop_state = instrumented.state_of(self.loop)
         if loop_state is not None:

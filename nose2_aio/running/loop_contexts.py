@@ -9,7 +9,6 @@ from typing import Any
 
 from nose2_aio.errors import InvalidTypeError, LoopError
 from nose2_aio.eventloop import event_loops, instrumented
-from nose2_aio.eventloop.instrumented import InstrumentedLoop
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.introspection import locations
@@ -58,7 +57,7 @@ def virtual_clock(*, wall: bool = False) -> Iterator[AbstractEventLoop]:
     package time-machine. Raises `InvalidValueError` if that isn't installed.
     """
     moved = WallClock(f"virtual_clock, {locations.of_caller()}") if wall else None
-    with _closed_after(InstrumentedLoop()) as loop:
+    with _closed_after(event_loops.InstrumentedLoop()) as loop:
         clock = instrumented.make_virtual(loop)
         clock.is_always_virtual = True
         with moved or nullcontext():

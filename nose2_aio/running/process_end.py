@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import multiprocessing
 import os
 import sys
 import threading
@@ -116,7 +115,7 @@ def leave(status: int, last: _Waiting | None = None) -> None:
 
     ``last`` is the thread for that; None while Python still starts threads.
     """
-    for child in multiprocessing.active_children():
+    for child in _children():
         child.kill()
     last = last or _Waiting(atexit._run_exitfuncs)
     last.begin()
@@ -142,6 +141,12 @@ def will_exit() -> bool:
     return False
 
 
+def _children() -> list[Any]:
+    """Return the child processes that Python joins at its end."""
+    module = sys.modules.get("multiprocessing")
+    return [] if module is None else module.active_children()
+
+
 def _threads() -> list[Thread]:
     """Return the threads that Python joins at its end."""
     main = threading.main_thread()
@@ -150,10 +155,9 @@ def _threads() -> list[Thread]:
 
 def _lines(threads: Iterable[Thread]) -> list[str]:
     """Return a line for each of the threads that runs, and for each child process."""
-    children = multiprocessing.active_children()
     return [
         *_thread_lines(threads),
-        *(f"  child process {child.name} (pid {child.pid})" for child in children),
+        *(f"  child process {child.name} (pid {child.pid})" for child in _children()),
     ]
 
 

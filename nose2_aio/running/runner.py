@@ -119,9 +119,6 @@ class Runner:
             state.problems = state.problems or self.problems
         self._loop_state = state
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.host.state.value} {self.loop!r}>"
-
     def __enter__(self) -> Self:
         return self
 
@@ -150,7 +147,6 @@ class Runner:
         """Run a coroutine to its end; return its value, or raise its error.
 
         If a task group has cancelled it because of a failed task, the error of that task is raised.
-
         ``stopped`` is called when the tested code has stopped the loop before that, with the report
         where it waits. If it returns, the loop runs on. If it raises, the coroutine is cancelled.
         ``is_last`` is called at the end. If it returns True, the runner ends at the same time.
@@ -160,14 +156,23 @@ class Runner:
         """
         host = self.host
         if self.is_calling or host.job is not None:
-            context = self.context.copy()
-            with Runner(
-                self.loop, context=context, options=self.options, problems=self.problems
-            ) as own:
+            own = Runner(
+                self.loop, context=self.context.copy(), options=self.options, problems=self.problems
+            )
+            with own:
                 return own.run(job, stopped, is_last=always)
         if self._outer is not None or host.state is not State.NEW:
             self._ensure_current()
-        time_limits, state = self.options.time_limits, self._loop_state
+        try:
+            self.begin(job, is_last)
+            self.loop.run_forever()
+        except BaseException as error:
+            raise self.cut(error)  # noqa: B904 -- the same error
+        return self.end(stopped)
+
+    def begin(self, job: Coroutine[Any, Any, Any], is_last: Callable[[], bool]) -> None:
+        """Start a coroutine that the loop will run; then call `end`, or `cut` after an error."""
+        host, state, time_limits = self.host, self._loop_state, self.options.time_limits
         if time_limits.virtual is not None or (state is not None and state.clock is not None):
             try:
                 time_limits.set_clock(self.loop)
@@ -175,11 +180,47 @@ class Runner:
                 job.close()
                 raise
         host.deadline = time_limits.deadline
+        host.begin(job, is_last)
+        if state is not None:
+            state.is_new = False
+            if state.waits is not (waits := time_limits.waits):
+                instrumented.record_waits(self.loop, waits, lambda: host.innermost_line)
+            if self.options.fails_deadlocks:
+                state.on_deadlock = lambda: self._cancelling.find_deadlock()  # noqa: PLW0108 -- lazy
+        if host.deadline is not None:
+            self._cancelling.limit(host.deadline)
+
+    def cut(self, error: BaseException) -> BaseException:
+        """Run a coroutine to its end that an error interrupts; return the error to raise for it."""
+        if self.host.deadline is not None:
+            self.host.deadline.leave()
+        canceller = self._cancelling
+        is_ours = error is canceller.interruption
+        canceller.interruption = None
+        if isinstance(error, KeyboardInterrupt):
+            canceller.note_interrupt(error)
+        ended = self._give_up()
+        self.options.time_limits.restart_if_over()
+        if is_ours:
+            canceller.explain(error, ended)
+        if self.is_abandoned:
+            canceller.note_abandoned(error)
+        return tracebacks.trim(error)
+
+    def end(self, stopped: Callable[[str], None]) -> Any:
+        """Run the loop on until the coroutine has ended. For the rest see `run`."""
+        host, time_limits = self.host, self.options.time_limits
         try:
-            host.begin(job, is_last)
-            self._run(stopped)
+            while host.job is not None:
+                if self._canceller is not None and self._canceller.interruption is not None:
+                    raise self._canceller.interruption
+                stopped(self._cancelling.report())
+                if host.job is not None:
+                    self.loop.run_forever()
         except BaseException as error:
-            raise tracebacks.trim(self._interrupted(error))  # noqa: B904 -- the same error
+            raise self.cut(error)  # noqa: B904 -- the same error
+        if host.deadline is not None:
+            host.deadline.leave()
         value, failure = host.value, host.error
         host.value = host.error = None
         if self._outer is not None:
@@ -205,6 +246,7 @@ class Runner:
         with contextlib.suppress(LoopError):  # the next coroutine raises it again
             self.options.time_limits.set_clock(self.loop)
         self.is_calling = True
+        self.host.hide()
         try:
             return self.context.run(call_users_code, function, *args, **kwargs)
         finally:
@@ -238,59 +280,14 @@ class Runner:
                 self._restore()
                 self.loop.close()
 
-    def _run(self, stopped: Callable[[str], None]) -> None:
-        """Run the loop until the host has run its job to the end."""
-        loop, host, state = self.loop, self.host, self._loop_state
-        deadline = host.deadline
-        if state is not None:
-            state.is_new = False
-            if state.waits is not (waits := self.options.time_limits.waits):
-                instrumented.record_waits(loop, waits, lambda: host.innermost_line)
-            if self.options.fails_deadlocks:
-                state.on_deadlock = self._find_deadlock
-        if deadline is not None:
-            self._cancelling.limit(deadline)
-        try:
-            loop.run_forever()
-            while host.job is not None:
-                if self._canceller is not None and self._canceller.interruption is not None:
-                    raise self._canceller.interruption
-                stopped(self._cancelling.report())
-                if host.job is not None:
-                    loop.run_forever()
-        finally:
-            if deadline is not None:
-                deadline.leave()
-
-    def _find_deadlock(self) -> None:
-        self._cancelling.find_deadlock()
-
     @property
     def _cancelling(self) -> Canceller:
         if self._canceller is None:
             self._canceller = Canceller(self.loop, self.host, self.options)
         return self._canceller
 
-    def _interrupted(self, error: BaseException) -> BaseException:
-        """Run the interrupted coroutine to its end; return the error to raise for it."""
-        canceller = self._cancelling
-        is_ours = error is canceller.interruption
-        canceller.interruption = None
-        if isinstance(error, KeyboardInterrupt):
-            canceller.note_interrupt(error)
-        ended = self._give_up()
-        self.options.time_limits.restart_if_over()
-        if is_ours:
-            canceller.explain(error, ended)
-        if self.is_abandoned:
-            canceller.note_abandoned(error)
-        return error
-
     def _give_up(self) -> BaseException | None:
-        """Cancel the coroutine that runs, and run it to its end; return its error.
-
-        If it does not end, the loop is abandoned.
-        """
+        """Cancel the coroutine that runs, and return its error; abandon the loop if it goes on."""
         host = self.host
         host.expect_more()
         if host.is_busy:
@@ -337,9 +334,8 @@ class Runner:
     @property
     def _has_finished(self) -> bool:
         """True if the host of an outer runner goes on, since this one has run its last job."""
-        outer = self._outer
         is_done = self.host.state is State.CLOSING and self.host.job is None
-        return is_done and outer is not None and outer.host.job is None
+        return is_done and self._outer is not None and self._outer.host.job is None
 
     def _finish(self) -> None:
         """Run the loop until the host has ended, and what is left on it was shut down."""
@@ -354,24 +350,28 @@ class Runner:
             with contextlib.suppress(SystemExit):  # of a leftover task: the shutdown reports it
                 self.loop.run_forever()
 
-    def _end(self) -> None:
-        """Stop the loop after the end of the host, and after the shutdown if there is one."""
+    def _end(self, is_quiet: bool = False) -> None:  # noqa: FBT001, FBT002 -- a callback
+        """Stop the loop after the end of the host, and after the shutdown if there is one.
+
+        ``is_quiet`` says that the host is about to end, and is the last task.
+        """
         state = self.host.state
         if state is State.OPEN:
             self.loop.stop()
-        elif self._restore is None or state is State.CLOSED or self._is_clean():
+        elif self._restore is None or state is State.CLOSED or self._is_clean(is_quiet):
             self._stop()
+        elif is_quiet:
+            self.loop.call_soon(self._end)
         elif self._shutdown is None:
             self._undo.enter_context(self._limited_shutdown())
             self._shutdown = asyncio.Task(self._leftovers.shut_down(), loop=self.loop)
             self._shutdown.add_done_callback(self._stop)
 
-    def _is_clean(self) -> bool:
-        """Return True if there is nothing to shut down on the loop."""
+    def _is_clean(self, is_quiet: bool) -> bool:  # noqa: FBT001
         state = self._loop_state
         if state is None or state.objects or state.default_executor or state.has_dropped_generator:
-            return self._leftovers.is_none()
-        return not asyncio.all_tasks(self.loop)
+            return not is_quiet and self._leftovers.is_none()
+        return is_quiet or not asyncio.all_tasks(self.loop)
 
     def _stop(self, shutdown: asyncio.Task[None] | None = None) -> None:
         self.host.state = State.CLOSED

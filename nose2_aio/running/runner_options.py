@@ -1,7 +1,5 @@
 """What holds for all runners of a run."""
 
-from __future__ import annotations
-
 from asyncio import AbstractEventLoop
 from typing import NamedTuple
 

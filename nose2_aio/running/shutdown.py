@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import types
 from asyncio import AbstractEventLoop, Task, wait
 from collections.abc import Callable, Generator
@@ -196,6 +195,8 @@ def abandon(loop: AbstractEventLoop, *, is_closed: bool = True) -> None:
 
 def prevent_finalization(task: Task[Any]) -> None:
     """Never delete a task that did not end: its ``finally`` blocks might hang, also at the exit."""
+    import ctypes
+
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))
     # no public attribute stops asyncio's message that the task was destroyed
     task._log_destroy_pending = False  # type: ignore[attr-defined]

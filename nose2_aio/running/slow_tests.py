@@ -10,8 +10,6 @@ A timer for each test would cost too much. So there is one alarm for all:
 The alarm is a signal, so there are no such lines on Windows, nor outside of the main thread.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 import os

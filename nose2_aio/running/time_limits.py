@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import sysconfig
+import os
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, TypeVar
 
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import LoopError
@@ -36,7 +37,7 @@ from nose2_aio.reporting.notes import Notes
 from nose2_aio.running.deadlines import Deadline, Limit, VirtualTime
 from nose2_aio.running.slow_tests import Running, SlowTests
 
-__all__ = ["TimeLimits", "call_users_code"]
+__all__ = ["TimeLimits", "call_users_code", "calls_users_code"]
 
 _SLACK = 0.1
 """Seconds from the limit to the alarm. In this time, the loop can cancel the code first."""
@@ -52,7 +53,10 @@ _BLOCKED = 1.0
 """Seconds by which an alarm comes too late if C code has run that can't be interrupted."""
 _RUNNERS = ("nose2", "nose2_aio")
 _CALLBACK = locations.code_of(asyncio.Handle, "_run")
-_LIBRARY = (sysconfig.get_path("stdlib"), "<frozen ")
+_LIBRARY = (str(Path(os.__file__).parent), "<frozen ")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_callers: list[CodeType] = []
+"""The code of functions of ours that call code of the user."""
 
 
 class TimeLimits:
@@ -80,7 +84,7 @@ class TimeLimits:
 
     def report_slow(self, seconds: float, running: Callable[[], Running | None]) -> SlowTests:
         """Print a line on what runs for so many seconds: ``running`` returns what that is."""
-        slow = SlowTests(seconds, running)
+        slow = SlowTests(seconds, lambda: None if self.is_off() else running())
         self.slow = slow if slow.can_print else None
         return slow
 
@@ -241,6 +245,15 @@ def _blocked(seconds: float, frame: FrameType | None) -> str:
     return "\n".join([head, *await_chains.format_lines(await_chains.of_frame(frame))])
 
 
+def calls_users_code(function: _Function) -> _Function:
+    """Decorate a function that calls code of the user: whatever it calls may be interrupted.
+
+    `call_users_code` would be one more frame on the stack, and debug mode saves them all.
+    """
+    _callers.append(function.__code__)
+    return function
+
+
 def call_users_code(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Call code of the user, and return what it returns.
 
@@ -254,11 +267,13 @@ def _is_interruptible(frame: FrameType | None, *, is_awaiting: bool) -> bool:
 
     ``is_awaiting`` is True if the loop of the test runs. Then asyncio's code is not interrupted.
     """
-    is_in_loop = False
+    is_in_loop, innermost = False, frame
     while frame is not None:
         code, package = frame.f_code, locations.package_of(frame)
         if code is _CALLBACK or code is call_users_code.__code__:
             return True
+        if code in _callers:
+            return frame is not innermost
         if package == "asyncio" or frame.f_globals is vars(selector):
             if is_awaiting:
                 return False

@@ -9,23 +9,21 @@
 This happens once, in the main process. A spawned worker loads the suite again, and does the same.
 """
 
-from __future__ import annotations
-
 import os
-import random
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import TestSuite
 
 from nose2_aio.cases import nose2_cases, unittest_internals
 from nose2_aio.config import baseline_file, durations_file
 from nose2_aio.config.settings import Settings
 from nose2_aio.config.shards import Shard
-from nose2_aio.suites import bazel, shards, units
-from nose2_aio.suites.durations import Estimate
 from nose2_aio.suites.last_failed import LastFailed
 from nose2_aio.suites.names import is_load_failure
-from nose2_aio.suites.units import Unit
+
+if TYPE_CHECKING:
+    from nose2_aio.suites.durations import Estimate
+    from nose2_aio.suites.units import Unit
 
 __all__ = ["Arrangement", "arranged", "begin", "order_note"]
 
@@ -53,6 +51,8 @@ def begin(suite: Any, settings: Settings, session: Any, *, is_main: bool) -> Arr
     if is_main:
         failed.begin(session.hooks)
         if settings.shards == "auto":
+            from nose2_aio.suites import bazel
+
             lines = bazel.begin(session)
     found = arranged(suite, settings, failed)
     return found._replace(lines=[*lines, *found.lines])
@@ -63,6 +63,8 @@ def arranged(suite: Any, settings: Settings, failed: LastFailed) -> Arrangement:
     lines: list[str] = []
     part = ""
     if settings.shards == "auto":
+        from nose2_aio.suites import bazel
+
         filtered = bazel.filtered(unittest_internals.flattened(suite))
         if filtered is not None:
             suite, part = _with(suite, filtered[0]), "its tests were selected by Bazel"
@@ -73,13 +75,15 @@ def arranged(suite: Any, settings: Settings, failed: LastFailed) -> Arrangement:
         tests, found = _part(suite, settings.shard, settings)
         suite = _with(suite, tests)
         lines += found
-        part = f"it was {settings.shard}" if settings.shard.count > 1 else part
+        part = f"it was {settings.shard}" if settings.shard.total > 1 else part
     if settings.last_failed or settings.failed_first:
         tests, line = _failed(suite, settings, failed)
         lines.append(line)
         if settings.last_failed and tests:
             suite, part = _with(suite, tests), "only tests ran that had failed"
     if settings.shuffle is not None or settings.failed_first:
+        from nose2_aio.suites import units
+
         suite = units.reordered(suite, settings, _rank(settings, failed))
     return Arrangement(suite, lines, part)
 
@@ -96,11 +100,13 @@ def _failed(suite: Any, settings: Settings, failed: LastFailed) -> tuple[list[An
     return [*found, *filter(is_load_failure, every)], line
 
 
-def _rank(settings: Settings, failed: LastFailed) -> Callable[[Unit], Any]:
+def _rank(settings: Settings, failed: LastFailed) -> "Callable[[Unit], Any]":
     """Return the function that gives each unit its place."""
+    import random
+
     numbers = random.Random(settings.shuffle)  # noqa: S311 -- random() is the same everywhere
 
-    def rank(unit: Unit) -> tuple[bool, float]:
+    def rank(unit: "Unit") -> tuple[bool, float]:
         is_later = not (settings.failed_first and any(map(failed.has, unit.tests)))
         return is_later, 0.0 if settings.shuffle is None else numbers.random()
 
@@ -115,6 +121,8 @@ def order_note(settings: Settings) -> list[str]:
 
 def _part(suite: Any, shard: Shard, settings: Settings) -> tuple[list[Any], list[str]]:
     """Return the tests that a shard runs, and lines on them."""
+    from nose2_aio.suites import shards
+
     durations = durations_file.read(settings.durations_file)
     part = shards.part_of(suite, shard, settings, durations)
     about = _about(part.groups, settings.workers) if part.groups else ""
@@ -128,9 +136,9 @@ def _part(suite: Any, shard: Shard, settings: Settings) -> tuple[list[Any], list
     return part.tests, lines
 
 
-def _about(groups: Sequence[Estimate], workers: int) -> str:
+def _about(groups: "Sequence[Estimate]", workers: int) -> str:
     """Return the words on how long groups of tests will take."""
-    total, work = sum(groups, Estimate())
+    total, work = sum(groups[1:], groups[0])
     cores = min(workers, os.cpu_count() or 1)
     longest = max(groups).total
     seconds = max(longest, total / max(1, workers), work / max(1, cores)) / 1e6

@@ -3,8 +3,6 @@
 All times are whole microseconds. So a sum is the same in whatever order tests were discovered.
 """
 
-from __future__ import annotations
-
 import itertools
 import operator
 from collections import defaultdict
@@ -24,7 +22,7 @@ class Estimate(NamedTuple):
     work: int = 0
     """How long they will use a processor: then no other test can use it."""
 
-    def __add__(self, other: Any) -> Estimate:
+    def __add__(self, other: Any) -> "Estimate":
         return Estimate(*map(operator.add, self, other))
 
 

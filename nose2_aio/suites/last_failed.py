@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 from unittest import TestCase
 
-from nose2_aio.reporting.failure_lines import LABELS
+from nose2_aio.reporting.failures import LABELS
 from nose2_aio.suites.names import base_name, is_load_failure, name_of, owners_of
 
 __all__ = ["LastFailed"]
 
 _CATEGORIES = (*LABELS, "unexpectedSuccesses")
 """The categories of nose2's report whose tests have failed."""
-_FIXTURE = re.compile(r"layer (\S+)|\w+ \((\S+)\)")
+_FIXTURE = r"layer (\S+)|\w+ \((\S+)\)"
 """The names that reports have for a layer, and for a fixture of a class, module or layer."""
 
 
@@ -38,7 +38,7 @@ class LastFailed:
             self._names = set()
         self._selected = self._names | set(map(base_name, self._names))
         self._ended: set[str] = set()
-        """The names of tests that have ended, and of what they belong to."""
+        """Those of the names whose tests have ended."""
 
     def has(self, test: Any) -> bool:
         """Return True if a test failed last, on any of its loops."""
@@ -55,7 +55,7 @@ class LastFailed:
         """Note that a test has ended."""
         test = getattr(event.test, "test_case", event.test)  # the test of a subtest
         if isinstance(test, TestCase):
-            self._ended |= {name_of(test), *owners_of(test)}
+            self._ended |= self._selected.intersection((name_of(test), *owners_of(test)))
 
     def beforeSummaryReport(self, event: Any) -> None:  # noqa: N802 -- nose2's name
         """Write the file, if something has changed."""
@@ -85,5 +85,5 @@ class LastFailed:
 def _failed_name(test: Any) -> str:
     """Return the name to save for a test or a fixture that has failed."""
     name = name_of(getattr(test, "test_case", test))
-    match = _FIXTURE.fullmatch(name)
+    match = re.fullmatch(_FIXTURE, name)
     return name if match is None else match[1] or match[2]

@@ -12,8 +12,6 @@
 The later repetitions run copies, made before any test runs: a test changes its test case.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import re
@@ -39,7 +37,7 @@ _LOOP = "__nose2_aio_loop__"
 """The attribute of a test with the name of its loop, if its id has that name."""
 _MARK = "__nose2_aio_name__"
 """The attribute of our wrappers around ``id`` and ``__str__``."""
-_NAME_WITH_LOOP = re.compile(r"(?P<name>.+)\[(?P<loop>[\w<>-]+)\]")
+_NAME_WITH_LOOP = r"(?P<name>.+)\[(?P<loop>[\w<>-]+)\]"
 _FAILED = "nose2.loader"
 """The module of the tests with which nose2 reports that something could not be loaded."""
 
@@ -105,7 +103,7 @@ def split_name(name: str, module: object = None) -> tuple[str, str] | None:
     None if the name has no loop. Brackets that belong to the name of an existing test don't count.
     ``module`` is the module that the name belongs to. None if the name begins with a module's name.
     """
-    match = _NAME_WITH_LOOP.fullmatch(name)
+    match = re.fullmatch(_NAME_WITH_LOOP, name)
     if match is None:
         return None
     parts = name.split(".")
@@ -158,19 +156,12 @@ def _has(owner: object, names: list[str]) -> bool:
 
 def _choice(test: Any, settings: Settings) -> _Choice:
     """Return what was chosen for a test."""
-    case = type(test)
-    method = getattr(case, unittest_internals.TEST_HOOK, None)
-    if method not in (
-        unittest_internals.call_test_method,
-        unittest_internals.call_isolated_test_method,
-    ):
+    if not isinstance(test, TestCase):
         return _NO_CHOICE
+    case = type(test)
     function, owner = nose2_cases.function_and_owner(test)
-    if (
-        not settings.loop
-        and not getattr(function, "__dict__", None)
-        and not tag_lookup.has_tags(owner)
-    ):
+    has_tags = bool(getattr(function, "__dict__", None)) or tag_lookup.has_tags(owner)
+    if not (settings.loop or has_tags) or not unittest_internals.takes_any_result(case):
         return _NO_CHOICE
     try:
         is_tagged = bool(tag_lookup.read_loop(function, owner))
@@ -178,7 +169,7 @@ def _choice(test: Any, settings: Settings) -> _Choice:
     except InvalidValueError as error:
         return _Choice(error=error)
     if not found or (
-        method is unittest_internals.call_isolated_test_method
+        not unittest_internals.has_default_hook(case, unittest_internals.TEST_HOOK)
         and not _takes_loops(case, is_tagged=is_tagged)
     ):
         return _NO_CHOICE

@@ -10,7 +10,7 @@ from nose2_aio.cases import nose2_cases
 
 __all__ = ["base_name", "is_load_failure", "name_of", "owners_of"]
 
-_LOOP = re.compile(r"(.+)\[[^\[\]]+\]")
+_LOOP = r"(.+)\[[^\[\]]+\]"
 
 _LOADERS = ("nose2.loader", "unittest.loader")
 """The modules of the tests that report that something could not be loaded."""
@@ -28,7 +28,7 @@ def name_of(test: Any) -> str:
 
 def base_name(name: str) -> str:
     """Return the id of a test without the name of its loop, if it has one."""
-    match = _LOOP.fullmatch(name)
+    match = re.fullmatch(_LOOP, name)
     return name if match is None else match[1]
 
 

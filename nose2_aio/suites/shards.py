@@ -13,9 +13,6 @@ discovery. A test that reports that something could not be loaded is in all shar
 may have loaded it.
 """
 
-from __future__ import annotations
-
-import hashlib
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -55,7 +52,7 @@ def part_of(
     names = sorted(groups)
     known = estimates([groups[name] for name in names], durations)
     lengths = known or [Estimate(len(groups[name])) for name in names]
-    parts = _divided(names, lengths, shard.count)
+    parts = _divided(names, lengths, shard.total)
     own = parts[shard.number - 1]
     by_name = dict(zip(names, lengths, strict=True))
     return Part(
@@ -123,4 +120,6 @@ def _identity(test: Any) -> str:
 
 
 def _hash(name: str) -> bytes:
+    import hashlib
+
     return hashlib.sha256(name.encode("utf-8", "replace")).digest()

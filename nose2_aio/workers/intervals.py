@@ -1,7 +1,5 @@
 """When each test ran: how long tests take, and which ran at the same time."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from nose2_aio.workers.messages import Call

@@ -4,8 +4,6 @@ The main process sends an `Assignment` for each unit. The worker answers with re
 sequences of events (`Report`, `Event`).
 """
 
-from __future__ import annotations
-
 import math
 import pickle
 from collections.abc import Sequence
@@ -181,7 +179,7 @@ class Report(NamedTuple):
         return pickle.dumps((self.unit, events, self.is_over, self.is_interrupted), _PROTOCOL)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Report:
+    def from_bytes(cls, data: bytes) -> "Report":
         """Return the report that `to_bytes` has made these bytes of."""
         unit, events, is_over, is_interrupted = pickle.loads(data)  # noqa: S301 -- our own
         return cls(unit, [_KINDS[code](*rest) for code, *rest in events], is_over, is_interrupted)

@@ -7,45 +7,26 @@ a category for flaky tests.
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-from unittest import TestCase
 
 from nose2_aio.cases import nose2_cases
 from nose2_aio.config import tag_lookup
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
+from nose2_aio.reporting.failures import Failure
 
-__all__ = ["Failure", "Failures", "complete_junit", "move_to_category", "retry"]
+__all__ = ["are_due", "complete_junit", "max_retries", "move_to_category", "retry"]
 
 _CATEGORY = "flaky"
-_NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_IN_XML = r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 """The characters that XML can't have."""
 _NOT_IN_MP = "retries: with -N, no failed test is run again: use --aio-workers=N in its place"
 _MOST = 20
 """How many of the tests that ran at the same time are shown."""
-
-
-@dataclass(eq=False)
-class Failure:
-    """A test that has failed."""
-
-    test: Any
-    events: list[Any] = field(default_factory=list)
-    """nose2's outcome events that report the failure: several if subtests have failed."""
-    tries: int = 1
-    """How often it ran."""
-    flaky: str = ""
-    """If it has passed when it ran again: lines on that."""
-
-    @property
-    def name(self) -> str:
-        """The id of the test, without the values of its parameters."""
-        return str(self.test.id()).partition("\n")[0]
 
 
 def _describe(tries: int, concurrent: Sequence[str] | None) -> str:
@@ -65,29 +46,6 @@ def _describe(tries: int, concurrent: Sequence[str] | None) -> str:
     return "\n".join(lines)
 
 
-class Failures:
-    """The tests that have failed so far."""
-
-    def __init__(self) -> None:
-        self._found: dict[int, Failure] = {}
-
-    def __iter__(self) -> Iterator[Failure]:
-        return iter(self._found.values())
-
-    def reported_by(self, event: Any) -> Failure | None:
-        """Return the failure that the event reports first; None if it reports none."""
-        return next((one for one in self if one.events[0] is event), None)
-
-    def note(self, event: Any) -> None:
-        """Note a test if it has failed, given the event of nose2's hook ``testOutcome``."""
-        if event.exc_info is None or event.expected:
-            return
-        test = getattr(event.test, "test_case", event.test)  # the test of a subtest
-        if not isinstance(test, TestCase):  # a fixture
-            return
-        self._found.setdefault(id(test), Failure(test)).events.append(event)
-
-
 def max_retries(test: Any, settings: Settings) -> int:
     """Return how many times a test may run again."""
     try:
@@ -95,6 +53,12 @@ def max_retries(test: Any, settings: Settings) -> int:
     except InvalidValueError:  # the test has reported this error
         return 0
     return settings.retries if tagged is None else tagged
+
+
+def are_due(failures: Iterable[Failure], settings: Settings) -> bool:
+    """Return True if one of the failed tests at least may run again."""
+    is_possible = settings.repeat == 1 and os.name == "posix"
+    return is_possible and any(max_retries(one.test, settings) for one in failures)
 
 
 def retry(
@@ -105,16 +69,20 @@ def retry(
 ) -> str:
     """Run failed tests again, and note which are flaky; return a line that says what was done.
 
+    One of them at least may run again, see `are_due`.
+
     ``run_alone`` runs a test and returns True if it passes, None after Ctrl-C.
     ``concurrent_tests`` returns the ids of the tests that ran at the same time, or None.
     """
+    import multiprocessing
+
+    if multiprocessing.current_process().daemon:
+        return _NOT_IN_MP
     count = flaky = 0
     began = monotonic()
     for failure in failures:
         most = max_retries(failure.test, settings)
         count += most > 0
-        if most and multiprocessing.current_process().daemon:
-            return _NOT_IN_MP
         while failure.tries <= most and not failure.flaky:
             has_passed = run_alone(failure.test)
             if has_passed is None:
@@ -124,8 +92,7 @@ def retry(
                 failure.flaky = _describe(failure.tries, concurrent_tests(failure.test))
                 flaky += 1
     tests = f"{count} failed test{'s' * (count != 1)}"
-    line = f"retries: {tests} run again in {monotonic() - began:.1f} s, {flaky} flaky"
-    return line if count else ""
+    return f"retries: {tests} run again in {monotonic() - began:.1f} s, {flaky} flaky"
 
 
 def move_to_category(
@@ -154,11 +121,11 @@ def complete_junit(
     ``details`` returns the lines to add to the text of a failure.
     """
     by_name = {one.name: one for one in failures}
-    for case in reporter.tree.iter("testcase") if by_name else ():
+    for case in reporter.tree.iter("testcase"):
         failure = by_name.get(f"{case.get('classname')}.{case.get('name')}".split(" (")[0])
         if failure is None:
             continue
-        text = _NOT_IN_XML.sub("\ufffd", "\n".join(details(failure)))
+        text = re.sub(_NOT_IN_XML, "\ufffd", "\n".join(details(failure)))
         for child in case:
             if child.tag in ("error", "failure"):
                 child.text = f"{child.text}\n{text}"

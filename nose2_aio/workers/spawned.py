@@ -1,24 +1,23 @@
 """Workers that are spawned, not forked. Each runs the same command line again.
 
-1. The main process starts a worker with `run_spawned`, which notes in this module what the process
-   is for, and runs nose2.
-2. nose2 loads the suite. The plugin asks for `current_worker`, and calls its ``work`` instead of
-   running the suite.
+1. The main process starts a worker with `run_spawned`, which notes what the process is for, and
+   runs nose2.
+2. nose2 loads the suite. The plugin asks for the worker that this process is
+   (`nose2_aio.workers.role`), and calls its ``work`` instead of running the suite.
 3. The worker compares the names of the tests that it has loaded with those of the main process. If
    they differ it refuses. Else it runs units for the main process.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from nose2.main import PluggableTestProgram
 
 from nose2_aio.suites.units import Unit
+from nose2_aio.workers import role
 from nose2_aio.workers.messages import Channel
 from nose2_aio.workers.recording import Describe
 from nose2_aio.workers.worker_process import WorkerHooks, WorkerProcess
@@ -26,7 +25,6 @@ from nose2_aio.workers.worker_process import WorkerHooks, WorkerProcess
 __all__ = [
     "LoadRequest",
     "SpawnedWorker",
-    "current_worker",
     "load_name",
     "load_names",
     "run_spawned",
@@ -74,27 +72,11 @@ class SpawnedWorker:
             self._process.work(units, hooks, result=result, describe=describe)
 
 
-@dataclass
-class _ProcessState:
-    """What this process is."""
-
-    worker: SpawnedWorker | None = None
-    """None in the main process and in forked workers."""
-
-
-_process = _ProcessState()
-
-
-def current_worker() -> SpawnedWorker | None:
-    """Return the spawned worker that this process is; None if it isn't one."""
-    return _process.worker
-
-
 def run_spawned(channel: Channel, request: LoadRequest) -> None:
     """Load the suite again and run units of it. This is the main function of the new process."""
     process = WorkerProcess(channel)
     os.chdir(request.folder)
-    _process.worker = SpawnedWorker(process, request)
+    role.set_worker(SpawnedWorker(process, request))
     PluggableTestProgram(module=None, argv=list(request.argv), exit=False)
     process.end()
 

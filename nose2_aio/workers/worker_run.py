@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from unittest import BaseTestSuite, TestCase
 
 from nose2_aio.config import durations_file
 from nose2_aio.config.settings import Settings
+from nose2_aio.errors import WorkerStartError
+from nose2_aio.reporting.failures import Failure
 from nose2_aio.suites.units import Unit
 from nose2_aio.workers.delivery import Receiver
 from nose2_aio.workers.intervals import RunIntervals
@@ -25,6 +27,7 @@ from nose2_aio.workers.pool import Pool
 from nose2_aio.workers.receivers import PassDetector, ReplayReceiver, RunHooks
 from nose2_aio.workers.recording import Describe
 from nose2_aio.workers.replay import Replay, time_of_plugins
+from nose2_aio.workers.retries import retry
 from nose2_aio.workers.schedule import longest_first
 from nose2_aio.workers.spawned import LoadRequest, load_names, run_spawned
 from nose2_aio.workers.worker_handle import WorkerHandle
@@ -89,6 +92,13 @@ class WorkerRun:
             self.is_interrupted = pool.interrupts > 0
             if pool.interrupts:
                 result.stop()
+
+    def retry(self, failures: Iterable[Failure]) -> str:
+        """Run failed tests again that may be flaky; return a line on that."""
+        try:
+            return retry(failures, self._settings, self.run_alone, self.concurrent_tests)
+        except WorkerStartError as error:
+            return f"retries: failed tests could not be run again: {error}"
 
     def run_alone(self, test: TestCase) -> bool | None:
         """Run a test alone in a fresh worker. Return True if it passes, None after Ctrl-C."""

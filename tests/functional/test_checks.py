@@ -450,7 +450,7 @@ async def test_it(self):
     self.fail("mine")
 """)
         project.write(
-            "lib/library.py",
+            "site-packages/library.py",
             """
 import asyncio
 def start():
@@ -472,10 +472,8 @@ tasks = []
         project.write(
             "run.py",
             f"""
-import sys, sysconfig
-packages, get_path = {str(project.folder / "lib")!r}, sysconfig.get_path
-sysconfig.get_path = lambda name: packages if name == "platlib" else get_path(name)
-sys.path.insert(0, packages)
+import sys
+sys.path.insert(0, {str(project.folder / "site-packages")!r})
 import nose2
 nose2.main(module=None)
 """,

@@ -179,3 +179,43 @@ class SelfRunning(TestCase):
             self.assertEqual("".join(run.reports).count("DefinitionError"), 5)
             self.assertIn("FAILED (failures=1, errors=6, skipped=1)", run.output)
             self.assertNotIn("nose2_aio/", run.output)
+
+
+class DebugMode(TestCase):
+    """asyncio's debug mode, in which IsolatedAsyncioTestCase runs its tests."""
+
+    def test_stacks(self) -> None:
+        """What is saved of a test is the same as without the plugin, with few frames of ours."""
+        project = Project(self)
+        project.write(
+            "test_it.py",
+            """
+            import asyncio
+            import unittest
+
+            class Case(unittest.IsolatedAsyncioTestCase):
+                async def test_stacks(self):
+                    loop = asyncio.get_running_loop()
+
+                    async def nothing():
+                        pass
+
+                    def made():
+                        yield loop.call_soon(print)
+                        yield loop.call_later(9, print)
+                        yield loop.create_task(nothing())
+                        yield loop.create_future()
+                        yield asyncio.Future()
+
+                    for one in made():
+                        stack = one._source_traceback
+                        users = [frame for frame in stack if frame.filename == __file__]
+                        print("saved", type(one), type(stack), [(*frame,) for frame in users])
+                        print("ours", sum("/nose2_aio/" in frame.filename for frame in stack))
+                        one.cancel()
+            """,
+        )
+        found = [project.nose2(plugin=plugin).output for plugin in (True, False)]
+        ours, theirs = (re.findall("^saved .*", one, re.MULTILINE) for one in found)
+        self.assertEqual((ours, len(ours)), (theirs, 5))
+        self.assertEqual(re.findall(r"^ours (\d+)", found[0], re.MULTILINE), [*"11454"])

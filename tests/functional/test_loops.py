@@ -203,7 +203,7 @@ class OneLoop(TestCase):
         tests = """
         class Case(unittest.TestCase):
             async def test_x(self):
-                assert kind() == "InstrumentedLoop", kind()
+                assert kind() == "_UnixSelectorEventLoop", kind()
 
         class Isolated(unittest.IsolatedAsyncioTestCase):
             async def test_x(self):
@@ -233,7 +233,7 @@ class Tags(TestCase):
 
                 @aio.loop("asyncio")
                 async def test_function(self):
-                    assert kind() == "InstrumentedLoop", kind()
+                    assert kind() == "_UnixSelectorEventLoop", kind()
 
                 async def test_by_hand(self):
                     assert kind() == "Blind", kind()
@@ -308,7 +308,7 @@ class Tags(TestCase):
         for line in (
             "Case.test_x[fast] Fast",
             "Case.test_x[blind] Blind",
-            "Case.test_x[asyncio] InstrumentedLoop",
+            "Case.test_x[asyncio] _UnixSelectorEventLoop",
             "Case.test_one Blind",
             "other Fast",
             "other Blind",
@@ -883,11 +883,30 @@ class Isolated(TestCase):
         for line in (
             f"Own.test_own {own}",
             "Own.test_tagged[fast] Fast",
-            "Own.test_tagged[asyncio] InstrumentedLoop",
+            "Own.test_tagged[asyncio] _UnixSelectorEventLoop",
             "Runner.test_runner Blind",
             "Current.test_current Fast",
         ):
             self.assertIn(f"test_it.{line}\n", run.output)
+
+    def test_debug(self) -> None:
+        """Debug mode can be turned off, with every loop factory. Then ``debug`` counts."""
+        one = project(
+            self,
+            """
+            class Case(unittest.IsolatedAsyncioTestCase):
+                async def test_debug(self):
+                    print("debug:", asyncio.get_running_loop().get_debug())
+
+            @aio.loop("asyncio")
+            class Tagged(Case):
+                pass
+            """,
+        )
+        off = "--no-aio-isolated-debug"
+        for options, is_on in (((), True), ((off,), False), ((off, "--aio-debug"), True)):
+            run = one.nose2(*options)
+            self.assertEqual(run.output.count(f"debug: {is_on}\n"), 2, run.output)
 
     def test_classes_of_others(self) -> None:
         """Classes that run their own tests are unchanged."""

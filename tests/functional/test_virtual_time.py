@@ -307,8 +307,9 @@ class Limits(unittest.TestCase):
         while True:
             await asyncio.sleep(0.5)
     async def test_held(self):
-        async with await asyncio.start_server(print, "127.0.0.1", 0):
-            await asyncio.sleep(100)
+        await asyncio.get_running_loop().create_datagram_endpoint(
+            asyncio.DatagramProtocol, local_addr=("0.0.0.0", 0))
+        await asyncio.sleep(100)
     async def test_blocks(self):
         time.sleep(100)
     @aio.timeout(10)
@@ -375,7 +376,7 @@ class Fixture(unittest.TestCase):
         self.assertRegex(
             run.output,
             r"Its clock shows 0 s of virtual time, held by:\n"
-            r"  the listening socket at 127\.0\.0\.1:\d+\n",
+            r"  the socket at 0\.0\.0\.0:\d+\n",
         )
 
     def test_never_overtakes(self) -> None:
@@ -520,7 +521,7 @@ async def test_idle():
     def test_deadlock(self) -> None:
         """A deadlock fails at once and uses no CPU, also with a limit or checks ignored."""
         run = self.project("""
-import resource
+import resource, socket
 @aio.virtual_time
 class Dead(unittest.TestCase):
     async def test_event(self):
@@ -529,15 +530,16 @@ class Dead(unittest.TestCase):
     async def test_for_ever(self):
         await asyncio.sleep(float("inf"))
     async def test_holds_a_file(self):
-        self.reader, self.writer = os.pipe()
-        asyncio.get_running_loop().add_reader(self.reader, print)
+        anybody = socket.socket(type=socket.SOCK_DGRAM)
+        anybody.bind(("0.0.0.0", 0))
+        asyncio.get_running_loop().add_reader(anybody, print)
         began = time.process_time()
         try:
             with self.assertRaises(TimeoutError):
                 await asyncio.wait_for(asyncio.Event().wait(), 1)
         finally:
-            asyncio.get_running_loop().remove_reader(self.reader)
-            os.close(self.reader), os.close(self.writer)
+            asyncio.get_running_loop().remove_reader(anybody)
+            anybody.close()
         self.assertLess(time.process_time() - began, 0.3)
     @classmethod
     def tearDownClass(cls):
@@ -695,13 +697,16 @@ async def test_other(): pass
 @aio.virtual_time
 async def test():
     await asyncio.sleep(5)
-    async with await asyncio.start_server(print, "127.0.0.1", 0):
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGQUIT)).start()
-        await asyncio.sleep(0.4)
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        asyncio.DatagramProtocol, local_addr=("0.0.0.0", 0))
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGQUIT)).start()
+    await asyncio.sleep(0.4)
+    transport.close()
 """).nose2()
         self.assertEqual(run.returncode, 0, run.output)
         self.assertRegex(
-            run.output, r"Its clock shows 5 s of virtual time, held by:\n  the listening socket"
+            run.output,
+            r"Its clock shows 5 s of virtual time, held by:\n  the socket at 0\.0\.0\.0:",
         )
 
 

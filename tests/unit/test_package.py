@@ -34,6 +34,7 @@ TOP = (
     "__init__",
     "__main__",
     "errors",
+    "execution",
     "feedback",
     "plugin",
     "run",
@@ -110,7 +111,7 @@ class Imports(TestCase):
         self.assertEqual((run.returncode, run.output), (0, ""))
 
     def test_nose2(self) -> None:
-        """Only the plugin, what starts nose2, and what reads its files import nose2."""
+        """Only the plugin, what executes its suite, starts it, or reads its files import nose2."""
         knowing = {
             name
             for name, path in MODULES.items()
@@ -121,7 +122,9 @@ class Imports(TestCase):
                 for part in [getattr(node, "module", ""), *(alias.name for alias in node.names)]
             )
         }
-        self.assertEqual(knowing, {"__main__", "plugin", "standalone", "workers.spawned"})
+        self.assertEqual(
+            knowing, {"__main__", "execution", "plugin", "standalone", "workers.spawned"}
+        )
 
 
 class OneTest(TestCase):
@@ -155,6 +158,16 @@ class Modules(TestCase):
             for one in exported:
                 self.assertTrue(hasattr(module, one), (name, one))
 
+    def test_annotations(self) -> None:
+        """A module with a ``NamedTuple`` evaluates its annotations.
+
+        As texts, ``NamedTuple`` would compile each of them: that takes most of the time.
+        """
+        for name, path in MODULES.items():
+            text = path.read_text()
+            if "(NamedTuple):" in text:
+                self.assertNotIn("from __future__ import annotations", text, name)
+
     def test_public(self) -> None:
         """No public name looks like a test, other than a test case, and each has a docstring."""
         for name in nose2_aio.__all__:
@@ -173,6 +186,7 @@ class Modules(TestCase):
             {
                 "cases.adapter",
                 "cases.definitions",
+                "cases.hooks",
                 "cases.fixture_wrappers",
                 "cases.guarding",
                 "cases.isolated",

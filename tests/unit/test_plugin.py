@@ -16,6 +16,7 @@ from nose2.session import Session
 from nose2_aio import AioPlugin
 from nose2_aio.config.options import OPTIONS
 from nose2_aio.errors import UnsentError
+from nose2_aio.execution import Execution
 
 
 class Documentation(TestCase):
@@ -159,8 +160,9 @@ class WorkersOfOurs(TestCase):
             executeTests=lambda suite, result: suite(result),
             result=SimpleNamespace(stop=None),
         )
-        with mock.patch("nose2_aio.workers.spawned._process.worker", mock.Mock()):
-            self.assertTrue(plugin._has_workers)
+        execution = Execution(plugin._test_run, plugin.session)
+        with mock.patch("nose2_aio.workers.role._current", [mock.Mock()]):
+            self.assertTrue(execution.has_workers)
             plugin.startTestRun(event)
         self.addCleanup(plugin.stopTestRun, None)
         self.assertNotIn("afterTestRun", plugin.session.hooks.hooks)
@@ -169,9 +171,10 @@ class WorkersOfOurs(TestCase):
     def test_windows(self) -> None:
         """Without worker processes, tests run in the main process, and a line says so."""
         plugin = self.plugin(workers="2")
-        self.assertTrue(plugin._has_workers)
-        with mock.patch("nose2_aio.plugin.os", SimpleNamespace(name="nt")):
-            self.assertFalse(plugin._has_workers)
+        execution = Execution(plugin._test_run, plugin.session)
+        self.assertTrue(execution.has_workers)
+        with mock.patch("nose2_aio.execution.os", SimpleNamespace(name="nt")):
+            self.assertFalse(execution.has_workers)
         self.assertIn(
             "workers: this system has none, so tests run in the main process",
             plugin._test_run.notes.lines,
@@ -186,8 +189,9 @@ class WorkersOfOurs(TestCase):
             assert len("five") == 5
         except AssertionError:
             error = sys.exc_info()
-        text = plugin._describe_error(self, error)
+        execution = Execution(plugin._test_run, plugin.session)
+        text = execution.describe_error(self, error)
         self.assertTrue(text.startswith("Traceback (most recent call last):"))
         self.assertNotIn(">>>", text)
         pretty.register()
-        self.assertIn('>>> assert len("five") == 5', plugin._describe_error(self, error))
+        self.assertIn('>>> assert len("five") == 5', execution.describe_error(self, error))

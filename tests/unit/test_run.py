@@ -22,15 +22,22 @@ class Workers(TestCase):
         """A process that is a spawned worker runs units for the main process."""
         worker, result = mock.Mock(), mock.Mock()
         describe: Any = mock.Mock()
-        with mock.patch.object(run.spawned, "current_worker", return_value=worker):
+        with mock.patch.object(run.role, "current_worker", return_value=worker):
             self.run.execute_in_workers(TestSuite(), result, describe)
         worker.work.assert_called_once_with([], self.run, result=result, describe=describe)
 
     def test_no_retry(self) -> None:
         """If failed tests can't run again, a line says so. The run goes on."""
         result = SimpleNamespace(shouldStop=False)
-        with mock.patch.object(run, "retry", side_effect=WorkerStartError("no worker")):
+        failed = mock.Mock(test=self, exc_info=(1, 2, 3), expected=False)
+        error = WorkerStartError("no worker")
+        with mock.patch("nose2_aio.workers.worker_run.retry", side_effect=error) as retry:
             self.run._retry(result, mock.Mock())
+            self.run.failures.note(failed)
+            self.run._retry(result, mock.Mock())  # its setting is 0
+            retry.assert_not_called()
+            with mock.patch("nose2_aio.workers.retries.are_due", return_value=True):
+                self.run._retry(result, mock.Mock())
         self.assertEqual(
             self.run.notes.lines, ["retries: failed tests could not be run again: no worker"]
         )

@@ -13,7 +13,7 @@ from unittest import TestCase, TestResult, TextTestResult, defaultTestLoader, mo
 
 import nose2_aio as aio
 from nose2_aio import standalone
-from nose2_aio.cases import adapter
+from nose2_aio.cases import hooks
 from nose2_aio.config.settings import Settings
 from nose2_aio.errors import AioWarning, InvalidValueError
 from nose2_aio.running import process_end
@@ -249,9 +249,9 @@ class Nested(TestCase):
 
         class Case(aio.TestCase):
             async def test(self) -> None:
-                seen.append(adapter.in_charge())
+                seen.append(hooks.in_charge())
 
-        before = adapter.in_charge()
+        before = hooks.in_charge()
         self.assertTrue(result_of(Case).wasSuccessful())
-        self.assertIs(adapter.in_charge(), before)
+        self.assertIs(hooks.in_charge(), before)
         self.assertIsNot(seen[0], before)

@@ -11,7 +11,8 @@ from typing import Any
 from unittest import TestCase, mock
 
 import nose2_aio as aio
-from nose2_aio.cases.adapter import Adapter, stepping_in
+from nose2_aio.cases import hooks
+from nose2_aio.cases.adapter import Adapter
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.scopes import Scopes
@@ -45,7 +46,7 @@ def run(case: TestCase, settings: Settings | None = None) -> unittest.TestResult
             adapter.detach()
 
     result = Result()
-    with stepping_in(adapter):
+    with hooks.replaced(adapter):
         case.run(result)
     return result
 

@@ -33,7 +33,9 @@ class Runners(TestCase):
         self.inner = asyncio.Runner(debug=True)
         self.problems = Problems()
 
-    def runner(self, inner: Any = None, **options: Any) -> AsyncioRunner:
+    def runner(
+        self, inner: Any = None, *, is_debugging: bool = True, **options: Any
+    ) -> AsyncioRunner:
         """Return a runner in the place of that one."""
         made = AsyncioRunner(
             self.inner if inner is None else inner,
@@ -41,6 +43,7 @@ class Runners(TestCase):
             self.problems,
             is_checked=True,
             is_loop_chosen=False,
+            is_debugging=is_debugging,
         )
         self.addCleanup(made.close)
         return made
@@ -70,6 +73,28 @@ class Runners(TestCase):
 
         self.runner().run(step(), context=context)
         self.assertEqual(context[variable], "set")
+
+    def test_loop(self) -> None:
+        """Without a loop factory, its loop is like asyncio's, and the current one."""
+        runner = self.runner()
+        loop = runner.get_loop()
+        self.assertIs(event_loops.current(), loop)
+        self.assertIsInstance(loop, event_loops.InstrumentedLoop)
+        plain = asyncio.SelectorEventLoop()
+        self.addCleanup(plain.close)
+        self.assertEqual(repr(loop), repr(plain).replace("debug=False", "debug=True"))
+        self.assertEqual(repr(type(loop)), repr(type(plain)))
+        runner.close()
+        self.assertIsNone(event_loops.current())
+
+    def test_debug(self) -> None:
+        """Debug mode can be off, also with a loop factory. Then the setting ``debug`` counts."""
+        for make in (None, asyncio.SelectorEventLoop):
+            for is_debugging, debug in ((True, False), (False, False), (False, True)):
+                inner = asyncio.Runner(debug=True, loop_factory=make)
+                runner = self.runner(inner, is_debugging=is_debugging, debug=debug)
+                is_on = runner.get_loop().get_debug()
+                self.assertEqual(is_on, is_debugging or debug, (make, debug))
 
     def test_attributes(self) -> None:
         """Other attributes are those of asyncio's runner."""

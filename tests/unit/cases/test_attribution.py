@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from unittest import TestCase, mock
 
-from nose2_aio.cases.adapter import Adapter, stepping_in
+from nose2_aio.cases import hooks
+from nose2_aio.cases.adapter import Adapter
 from nose2_aio.cases.attribution import Attribution
 from nose2_aio.cases.fixture_calls import FixtureCaller
 from nose2_aio.cases.scopes import Scopes
@@ -37,7 +38,7 @@ class Attributed(TestCase):
         )
         self.addCleanup(scopes.options.time_limits.close)
         first, second = self.nothing(), self.nothing()
-        with stepping_in(adapter):
+        with hooks.replaced(adapter):
             self.assertIsNone(adapter.running())
             adapter.attach(Case("test"))
             attribution.note_unawaited(first, is_late=False)

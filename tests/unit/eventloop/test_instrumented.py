@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import TestCase, mock
 
-from nose2_aio.eventloop import instrumented, state, wakeup_sources
+from nose2_aio.eventloop import event_loops, instrumented, state, wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.problems import HandlerCall, Problems
 from nose2_aio.eventloop.wait_times import WaitTimes
@@ -146,7 +146,7 @@ class Instrumenting(TestCase):
 
     def test_second_look(self) -> None:
         """A deadlock is reported only if a second look finds it, too."""
-        loop = instrumented.InstrumentedLoop()
+        loop = event_loops.InstrumentedLoop()
         loop_state = instrumented.state_of(loop)
         assert loop_state is not None
         loop_state.on_deadlock = self.fail

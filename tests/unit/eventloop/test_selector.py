@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from unittest import TestCase, mock
 
-from nose2_aio.eventloop import instrumented, selector
+from nose2_aio.eventloop import event_loops, selector
 
 
 class Recheck(TestCase):
@@ -13,7 +13,7 @@ class Recheck(TestCase):
 
     def test_recheck(self) -> None:
         """It waits for a limited time and looks again: the thread may end without an event."""
-        loop: Any = instrumented.InstrumentedLoop()
+        loop: Any = event_loops.InstrumentedLoop()
         self.addCleanup(loop.close)
         loop.__nose2_aio__.on_deadlock = self.fail
         with (

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from unittest import TestCase, skipIf
 
-from nose2_aio.reporting.colors import ColorStream, has_colors
+from nose2_aio.reporting.colors import ColorStream
+from nose2_aio.reporting.terminals import has_colors
 from tests.runs import TOP
 
 
@@ -37,7 +38,7 @@ class Rules(TestCase):
         """Python's switch -E ignores the variables."""
         code = (
             f"import sys; sys.path.insert(0, {str(TOP)!r})\n"
-            "from nose2_aio.reporting.colors import has_colors\n"
+            "from nose2_aio.reporting.terminals import has_colors\n"
             "print(has_colors({'PYTHON_COLORS': '1'}, is_terminal=False))\n"
         )
         printed = subprocess.check_output([sys.executable, "-E", "-c", code], text=True)

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from unittest import TestCase, mock, skipUnless
 
-from nose2_aio.reporting.live_line import LiveLine, terminal_of
+from nose2_aio.reporting.live_line import LiveLine
+from nose2_aio.reporting.terminals import terminal_of
 from tests.terminal import has_terminals
 
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import TestCase, mock
 
+from nose2_aio.cases.isolated import IsolatedCases
 from nose2_aio.errors import TimeLimitError
 from nose2_aio.eventloop import alarms, selector
 from nose2_aio.eventloop.alarms import Alarm, Overrun
@@ -101,8 +102,11 @@ class Limits(TestCase):
         user = frame("tests.test_x", "/somewhere/test_x.py")
         ours = frame("nose2_aio.running.runner", "/lib/nose2_aio/runners.py", back=user)
         calls = frame("nose2_aio", "/d.py", made=time_limits.call_users_code.__code__)
+        hook = frame("nose2_aio", "/d.py", made=IsolatedCases._call.__code__)
         for stack, is_awaiting, expected in (
             (None, False, False),
+            (hook, False, False),
+            (frame("unittest.case", unittest_file(), back=hook), False, True),
             (user, True, True),
             (frame("unittest.case", unittest_file(), back=user), False, True),
             (frame("json", unittest_file(), back=user), False, True),

@@ -90,3 +90,10 @@ class Names(TestCase):
             with self.subTest(name):
                 text = (folder / "failed.txt").read_text()
                 self.assertEqual(text, "" if is_removed else f"{name}\n")
+
+    def test_memory(self) -> None:
+        """Nothing is kept of tests that did not fail last."""
+        self.has(Case("a"))
+        failed = LastFailed(self.folder)
+        failed.testOutcome(SimpleNamespace(test=Case("b")))
+        self.assertEqual(failed._ended, set())

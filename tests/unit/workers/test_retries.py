@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 import nose2_aio as aio
 from nose2_aio.config import settings
+from nose2_aio.reporting.failures import Failure, Failures
 from nose2_aio.workers import retries
-from nose2_aio.workers.retries import Failure, Failures
 
 
 class Case(TestCase):
@@ -34,6 +34,13 @@ def event(test: Any, *, fails: bool = True, expected: bool = False, outcome: str
     return SimpleNamespace(
         test=test, exc_info=(1, 2, 3) if fails else None, expected=expected, outcome=outcome
     )
+
+
+def failure(test: Any, flaky: str, *events: Any) -> Failure:
+    found = Failure(test)
+    found.flaky = flaky
+    found.events += events
+    return found
 
 
 class Failed(TestCase):
@@ -114,11 +121,6 @@ class Again(TestCase):
             ([True, False, False], "retries: interrupted"),
         )
 
-    def test_never(self) -> None:
-        """If no test runs again, there is no line."""
-        failure, line = self.retried(name="never")
-        self.assertEqual((failure.tries, line), (1, ""))
-
     def test_daemon(self) -> None:
         """A process of nose2's -N can't start another one."""
         with mock.patch("multiprocessing.current_process", return_value=mock.Mock(daemon=True)):
@@ -155,7 +157,7 @@ class Reports(TestCase):
             flaky, other = event(Case("plain")), event(Case("plain"))
             error = event(Case("plain"), outcome="error")
             categories = {"failures": [other, flaky], "errors": [error], "skipped": [other]}
-            found = [Failure(None, [flaky, error], flaky="it is"), Failure(None, [other])]
+            found = [failure(None, "it is", flaky, error), failure(None, "", other)]
             retries.move_to_category(found, categories, is_failure=is_failure)
             self.assertEqual(categories["failures"], [other])
             self.assertEqual(categories["errors"], [])
@@ -185,7 +187,7 @@ class Reports(TestCase):
             ET.SubElement(case, tag).text = "text"
             ET.SubElement(case, "system-out").text = "out"
         reporter = SimpleNamespace(tree=tree, errors=1, failed=3)
-        failures = [Failure(test, flaky="it is"), Failure(Case("tagged"))]
+        failures = [failure(test, "it is"), failure(Case("tagged"), "")]
         ET.SubElement(ET.SubElement(tree, "testcase", classname=owner, name="tagged"), "error")
         tree[4][0].text = "text"
         retries.complete_junit(reporter, failures, lambda one: [f"found\x00in {one.name}"])

@@ -6,7 +6,7 @@ from typing import Any
 from unittest import TestCase, mock
 
 from nose2_aio.suites.units import Unit
-from nose2_aio.workers import spawned
+from nose2_aio.workers import role, spawned
 from nose2_aio.workers.spawned import LoadRequest, SpawnedWorker
 
 
@@ -81,7 +81,7 @@ class Names(TestCase):
 
     def test_main_process(self) -> None:
         """The main process is no spawned worker."""
-        self.assertIsNone(spawned.current_worker())
+        self.assertIsNone(role.current_worker())
 
 
 class Starts(TestCase):
@@ -92,14 +92,14 @@ class Starts(TestCase):
         calls: list[Any] = []
 
         def program(**given: Any) -> None:
-            calls.append((given["argv"], given["exit"], spawned.current_worker() is not None))
+            calls.append((given["argv"], given["exit"], role.current_worker() is not None))
 
         request = LoadRequest(["nose2", "-v"], "/somewhere", ["a"])
         with (
             mock.patch.object(spawned, "WorkerProcess") as process,
             mock.patch.object(spawned.os, "chdir") as chdir,
             mock.patch.object(spawned, "PluggableTestProgram", program),
-            mock.patch.object(spawned, "_process", spawned._ProcessState()),
+            mock.patch.object(role, "_current", []),
         ):
             spawned.run_spawned(mock.sentinel.channel, request)
         process.assert_called_once_with(mock.sentinel.channel)
