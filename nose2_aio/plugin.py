@@ -187,6 +187,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         from nose2_aio.running import process_end
         from nose2_aio.suites import arrangement
 
+        nose2_plugins.keep_hooks(self.session)
         is_worker = role.current_worker() is not None
         if is_worker:
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
@@ -236,6 +237,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     def startSubprocess(self, event: Any) -> None:
         """Begin a share of the run in one of nose2's worker processes."""
         self._is_worker = True
+        nose2_plugins.keep_hooks(self.session)
         self._test_run.begin(event.result.stop, self._tell)
         event.executeTests = functools.partial(self._execute_share, event.executeTests)
 
