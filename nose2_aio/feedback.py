@@ -113,11 +113,14 @@ class Feedback:
 
 def _failures(event: Any) -> list[FailureLine]:
     """Return the failures in the order of nose2's reports, given its event for the summary."""
-    from nose2_aio.cases.outcome_recorder import outcome_of
-    from nose2_aio.reporting.failure_lines import FailureLine
-
-    return [
-        FailureLine(label, outcome_of(one.test, [one]))
+    found = [
+        (label, one)
         for category, label in LABELS.items()
         for one in event.reportCategories.get(category, ())
     ]
+    if not found:
+        return []
+    from nose2_aio.cases.outcome_recorder import outcome_of
+    from nose2_aio.reporting.failure_lines import FailureLine
+
+    return [FailureLine(label, outcome_of(one.test, [one])) for label, one in found]

@@ -14,6 +14,7 @@ __all__ = [
     "REPORTER",
     "defined_in",
     "is_on",
+    "keep_hooks",
 ]
 
 ATTRIB = "nose2.plugins.attrib"
@@ -23,6 +24,10 @@ JUNIT = "nose2.plugins.junitxml"
 MP = "nose2.plugins.mp"
 PRETTY = "nose2.plugins.prettyassert"
 REPORTER = "nose2.plugins.result"
+_HOOKS_OF_EACH_TEST = (
+    *("startTest", "reportStartTest", "stopTest"),
+    *("setTestOutcome", "testOutcome", "reportSuccess"),
+)
 
 
 def defined_in(module: str, session: Any) -> list[Any]:
@@ -33,3 +38,13 @@ def defined_in(module: str, session: Any) -> list[Any]:
 def is_on(module: str, session: Any) -> bool:
     """True if a plugin of this nose2 module is registered."""
     return any(plugin.registered for plugin in defined_in(module, session))
+
+
+def keep_hooks(session: Any) -> None:
+    """Keep the hooks that a session calls for each test where Python finds them at once.
+
+    nose2 makes a new hook each time that it looks one up, and then takes the old one. For an empty
+    test that is a fifth of its time.
+    """
+    for name in _HOOKS_OF_EACH_TEST:
+        setattr(session.hooks, name, getattr(session.hooks, name))

@@ -12,6 +12,7 @@ from typing import Any
 __all__ = [
     "address",
     "ends_of_file",
+    "is_of_child",
     "name_of_file",
     "name_of_socket",
     "name_of_transport",
@@ -62,6 +63,15 @@ def name_of_socket(one: Any) -> str:
         return f"the {kind} at {address(one.getsockname())}".removesuffix(" at ")
     except OSError:
         return "a closed socket"
+
+
+def is_of_child(descriptor: int) -> bool:
+    """Return True if a file becomes ready when a child process ends."""
+    try:
+        name = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 -- a text
+    except OSError:
+        return False
+    return name == "anon_inode:[pidfd]"
 
 
 def name_of_file(descriptor: int) -> str:

@@ -774,7 +774,9 @@ class Resources(TestCase):
                 os.close(probe)
                 return probe
 
-            before = opened()
+            def setUpModule():
+                global before
+                before = opened()
 
             def tearDownModule():
                 print("most", most, "more open", opened() - before)

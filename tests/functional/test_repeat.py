@@ -10,10 +10,14 @@ from tests.workers import NOTE, Workers
 CODE = (
     NOTE
     + """
-def count(name):
+def count(name, number=1):
+    path = os.path.join(os.path.dirname(__file__), f"{name}.{number}")
+    try:
+        open(path, "x").close()
+    except FileExistsError:  # another round was first, maybe in another process
+        return count(name, number + 1)
     note(name)
-    with open(os.path.join(os.path.dirname(__file__), "notes.txt")) as file:
-        return file.read().split().count(name)
+    return number
 
 class Case(unittest.TestCase):
     def test_1(self):

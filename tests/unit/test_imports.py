@@ -39,6 +39,7 @@ AT_IMPORT = {
 """The modules that ``import nose2_aio`` loads, besides those of `nose2_aio.config`."""
 RARE = (
     *("nose2_aio.reporting.colors", "nose2_aio.reporting.github", "nose2_aio.reporting.live_line"),
+    "nose2_aio.reporting.failure_lines",
     *("nose2_aio.suites.units", "nose2_aio.suites.shards", "nose2_aio.standalone"),
     *("bdb", "hashlib", "json", "multiprocessing", "pickle", "random", "sysconfig", "tempfile"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 from unittest import TestCase, mock
@@ -23,6 +24,15 @@ class Names(TestCase):
             (b"\0abstract", "abstract"),
         ):
             self.assertEqual(sockets.address(value), expected)
+
+    def test_child(self) -> None:
+        """The file that tells the end of a process is recognized."""
+        for descriptor, expected in ((-1, False), (0, False)):
+            self.assertEqual(sockets.is_of_child(descriptor), expected)
+        if sys.platform == "linux":
+            descriptor = os.pidfd_open(os.getpid())
+            self.addCleanup(os.close, descriptor)
+            self.assertTrue(sockets.is_of_child(descriptor))
 
     def test_sockets(self) -> None:
         """A socket is named after its other end, or else after its own address."""
