@@ -95,6 +95,8 @@ class OwnFiles:
                 if not self._are_connected(one, other):
                     self._look_at([one])  # the other one was closed, and its number used again
                 return True
+        if any(file_ends.is_unacknowledged(one) for one in self._pending):
+            return True
         return bool(self._unseen or self._pending) and file_ends.has_backlog()
 
     def _are_connected(self, one: int, other: int) -> bool:

@@ -25,7 +25,15 @@ from typing import Any, NamedTuple
 
 from nose2_aio.introspection import sockets
 
-__all__ = ["End", "Kind", "has_backlog", "is_in_accept_queue", "is_on_way", "look_at"]
+__all__ = [
+    "End",
+    "Kind",
+    "has_backlog",
+    "is_in_accept_queue",
+    "is_on_way",
+    "is_unacknowledged",
+    "look_at",
+]
 
 
 class Kind:
@@ -128,6 +136,12 @@ def is_on_way(sender: int, receiver: int, *, is_room_awaited: bool) -> bool:
     if one.unacknowledged and is_room_awaited:
         return True
     return one.state in _ENDED and other.state == _ESTABLISHED and not one.unsent
+
+
+def is_unacknowledged(sender: int) -> bool:
+    """Return True if a TCP socket has sent bytes, or will, that the kernel has not acknowledged."""
+    one = _tcp_info(sender)
+    return one is None or one.unacknowledged > 0 or (one.unsent > 0 and one.window > 0)
 
 
 def _tcp_info(descriptor: int) -> _TcpInfo | None:

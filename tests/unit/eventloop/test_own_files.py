@@ -103,6 +103,8 @@ class Whose(TestCase):
             for _ in range(2):
                 self.assertEqual(own.foreign(files), set())
                 self.check_rest(own)
+            with mock.patch.object(file_ends, "is_unacknowledged", return_value=True):
+                self.assertTrue(own.is_anything_on_way(never))
             with server.accept()[0] as accepted:
                 self.assertEqual(own.foreign(files), set())
                 self.assertEqual(own._tcp, {client.fileno(): accepted.fileno()})

@@ -249,6 +249,14 @@ class Moving(TestCase):
         ends = descriptor, self.other.fileno()
         self.assertTrue(file_ends.is_on_way(*ends, is_room_awaited=False))
 
+    def test_unacknowledged(self) -> None:
+        """Nobody has accepted a connection yet: what is sent is acknowledged by the kernel."""
+        self.assertFalse(file_ends.is_unacknowledged(self.one.fileno()))
+        drop_all(self.other)
+        self.one.send(b"lost")
+        self.assertTrue(file_ends.is_unacknowledged(self.one.fileno()))
+        self.assertTrue(file_ends.is_unacknowledged(99_999))
+
     def test_backlog(self) -> None:
         """The kernel tells how many packets were not received yet, since Linux 5.10."""
         with tempfile.TemporaryDirectory() as folder:
