@@ -38,8 +38,9 @@ from pathlib import Path
 from typing import Any
 
 import exchanges
-import nose2_aio as aio
 from exchanges import Scene
+
+import nose2_aio as aio
 
 PATIENCE = 75
 """Real seconds that one run may take."""
@@ -50,7 +51,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=1000, help="how many runs (default 1000)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
-    parser.add_argument("--load", action="store_true", help="while other processes take the machine")
+    parser.add_argument(
+        "--load", action="store_true", help="while other processes take the machine"
+    )
     parser.add_argument("--kinds", default="", help="only these exchanges, divided by commas")
     parser.add_argument("--seed", type=int, help="one run in this process, with its traceback")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)

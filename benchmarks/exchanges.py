@@ -305,7 +305,11 @@ def tune(scene: Scene, sock: Any, *, is_connected: bool = False) -> None:
 
 
 def fork(
-    get: Callable[[], Any], act: Callable[[Any], None], keep: tuple[int, ...], *, is_grandchild: bool
+    get: Callable[[], Any],
+    act: Callable[[Any], None],
+    keep: tuple[int, ...],
+    *,
+    is_grandchild: bool,
 ) -> int:
     """Fork a process that calls ``act`` on the result of ``get``; return its number.
 
