@@ -8,6 +8,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from importlib import metadata
@@ -551,13 +552,16 @@ class Loops(TestCase):
                 loop.add_reader(read, print)
                 done = loop.run_in_executor(None, int)
                 await done
-                job = loop.run_in_executor(None, time.sleep, 0.1)
+                gate = threading.Lock()
+                gate.acquire()
+                job = loop.run_in_executor(None, gate.acquire)
                 with write:  # the child has it
                     process = await asyncio.create_subprocess_exec(
                         "sleep", "0.1", pass_fds=[write.fileno()]
                     )
                 found = instrumented.describe_wakeup_sources(loop)
                 loop.remove_reader(read)
+                gate.release()
                 await process.wait()
                 await job
                 server.close()
@@ -566,7 +570,7 @@ class Loops(TestCase):
         found = "\n".join(run(main))
         for part in (
             r"the pipe \d+, for builtins\.print$",
-            "the executor job time.sleep$",
+            "the executor job .*acquire$",
             r"the thread asyncio_\d+_0",
             r"the child process \d+ \(sleep\)",
         ):
