@@ -570,7 +570,7 @@ class Loops(TestCase):
         found = "\n".join(run(main))
         for part in (
             r"the pipe \d+, for builtins\.print$",
-            "the executor job .*acquire$",
+            "the executor job .*acquire of .*lock",
             r"the thread asyncio_\d+_0",
             r"the child process \d+ \(sleep\)",
         ):
