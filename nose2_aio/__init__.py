@@ -72,14 +72,20 @@ _MODULES = {
 """The modules that take long to import, and the public names in them. See `__getattr__`."""
 
 
-def __getattr__(name: str) -> Any:
-    """Import the module of a public name when somebody first asks for it.
+if not TYPE_CHECKING:  # for type checkers, it would make any other name valid
 
-    There is no ``__dir__`` for these names: nose2 asks for all that it lists, to find the plugin.
-    """
-    for module, names in _MODULES.items():
-        if name in names:
-            value = getattr(import_module(f"{__name__}.{module}"), name)
-            globals()[name] = value
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """Import the module of a public name when somebody first asks for it.
+
+        nose2 asks for all names, to find the plugin. Other runners and editors ask for a few.
+        """
+        for module, names in _MODULES.items():
+            if name in names:
+                value = getattr(import_module(f"{__name__}.{module}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
