@@ -64,7 +64,7 @@ class InstrumentedSelector(selectors.DefaultSelector):
             if left <= 0:
                 loop_state.alarm = None
                 on_alarm()
-                return super().select(0)
+                timeout = 0
         if timeout == 0:
             return self.wait(0)
         clock = loop_state.clock

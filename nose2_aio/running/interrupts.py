@@ -145,15 +145,17 @@ def cancelling(host: Host, grace: float) -> Iterator[None]:
         yield
         return
     places: list[str] = []
-    alarm = Alarm()
+    alarm: Alarm | None = None
 
     def on_signal(_: int, __: FrameType | None) -> None:
+        nonlocal alarm
         places.append("" if places else hang_report.describe_loop(host.loop, host.task))
         if host.is_being_cancelled or not host.is_busy:
             raise KeyboardInterrupt
         host.cancel()
         host.is_being_cancelled = True
         host.loop.call_soon_threadsafe(_wake)
+        alarm = Alarm()
         alarm.set((monotonic() + grace, lambda _: KeyboardInterrupt()))
 
     signal.signal(signal.SIGINT, on_signal)
@@ -166,7 +168,7 @@ def cancelling(host: Host, grace: float) -> Iterator[None]:
         interrupt.add_note(f"\n{places[0]}")
         raise interrupt from error
     finally:
-        if places:
+        if alarm is not None:
             alarm.close()
         if signal.getsignal(signal.SIGINT) is on_signal:
             signal.signal(signal.SIGINT, signal.default_int_handler)

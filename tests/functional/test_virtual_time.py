@@ -617,7 +617,7 @@ virtual-time = true
         )
         what = r"waited 0\.\d s for real in virtual time, for (.*)"
         child = (
-            r"the pipe \d+; "
+            r"the pipe \d+; (the thread asyncio-waitpid-\d+; )?"  # until Python 3.11
             r"the child process \d+ \(sleep\), started at test_it.py:10 in child"
         )
         job = "the executor job time.sleep, handed over at test_it.py:15 in test_thread; the .*"
