@@ -38,8 +38,9 @@ from pathlib import Path
 from typing import Any
 
 import exchanges
-import nose2_aio as aio
 from exchanges import Scene
+
+import nose2_aio as aio
 
 PATIENCE = 75
 """Real seconds that one run may take."""
@@ -50,7 +51,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=1000, help="how many runs (default 1000)")
     parser.add_argument("--first", type=int, default=0, help="the first seed (default 0)")
-    parser.add_argument("--load", action="store_true", help="while other processes take the machine")
+    parser.add_argument(
+        "--load", action="store_true", help="while other processes take the machine"
+    )
     parser.add_argument("--kinds", default="", help="only these exchanges, divided by commas")
     parser.add_argument("--seed", type=int, help="one run in this process, with its traceback")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
@@ -83,7 +86,7 @@ def run_outside(first: int, end: int, kinds: str) -> list[int]:
             text=True,
             bufsize=1,
         )
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None
         seed, printed = first - 1, []
         with process:
             watchdog = watch(process)
@@ -135,7 +138,7 @@ def run(scene: Scene, kinds: list[str]) -> None:
     with aio.virtual_clock() as loop:
         loop.set_exception_handler(lambda _, context: errors.append(context))
         loop.run_until_complete(exchange_all(scene, kinds))
-    assert not errors, errors  # noqa: S101
+    assert not errors, errors
 
 
 async def exchange_all(scene: Scene, kinds: list[str]) -> None:
@@ -152,7 +155,7 @@ async def exchange_all(scene: Scene, kinds: list[str]) -> None:
             group.create_task(under_timeout(own, name))
     ticking.cancel()
     shown, taken = loop.time(), time.monotonic() - began
-    assert shown <= taken, f"the clock shows {shown:.4f} s after {taken:.4f} s"  # noqa: S101
+    assert shown <= taken, f"the clock shows {shown:.4f} s after {taken:.4f} s"
 
 
 async def under_timeout(scene: Scene, name: str) -> None:
@@ -173,7 +176,7 @@ async def under_timeout(scene: Scene, name: str) -> None:
 
 async def tick(seconds: float) -> None:
     """Sleep for ever, a little at a time."""
-    while True:
+    while True:  # noqa: ASYNC110 -- it is the timers that matter
         await asyncio.sleep(seconds)
 
 
