@@ -43,7 +43,8 @@ class Servers(unittest.TestCase):
         reader, writer = await connect(await self.serve(handle))
         for _ in range(5):
             writer.write(b"ping\\n")
-            self.assertEqual(await asyncio.wait_for(reader.readline(), 2 * every or None), b"pong\\n")
+            answer = await asyncio.wait_for(reader.readline(), 2 * every or None)
+            self.assertEqual(answer, b"pong\\n")
             await asyncio.sleep(every)
         writer.close()
 
@@ -114,8 +115,8 @@ def main() -> None:
             ratios.append(waiting / computing)
             seconds.append(waiting)
     print(
-        f"{KINDS * each} tests with servers that wait 1 to 60 s each: {statistics.median(ratios):.2f} "
-        f"of their computing time, {statistics.median(seconds):.2f} s "
+        f"{KINDS * each} tests with servers that wait 1 to 60 s each: "
+        f"{statistics.median(ratios):.2f} of their computing time, {statistics.median(seconds):.2f} s "
         f"(Python {sys.version.split()[0]}, median of {options.rounds})"
     )
 
