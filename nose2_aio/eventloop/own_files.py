@@ -91,12 +91,16 @@ class OwnFiles:
         ``awaits_room`` returns whether the loop waits until it can write to a file.
         """
         for one, other in self._tcp.items():
-            if _is_from(one, other, awaits_room) or _is_from(other, one, awaits_room):
+            if one > other and other in self._tcp:
+                continue  # both are watched: one question for both
+            if _is_pair_busy(one, other, awaits_room):
                 if not self._are_connected(one, other):
                     self._look_at([one])  # the other one was closed, and its number used again
                 return True
-        if any(file_ends.is_unacknowledged(one) for one in self._pending):
-            return True
+        for one in self._pending:
+            info = file_ends.tcp_info(one)
+            if info is None or info.unacknowledged or info.is_kept_back:
+                return True
         return bool(self._unseen or self._pending) and file_ends.has_backlog()
 
     def _are_connected(self, one: int, other: int) -> bool:
@@ -140,8 +144,20 @@ class OwnFiles:
                 self._foreign.add(one)
 
 
-def _is_from(one: int, other: int, awaits_room: Callable[[int], bool]) -> bool:
-    return file_ends.is_on_way(one, other, is_room_awaited=awaits_room(one))
+def _is_pair_busy(one: int, other: int, awaits_room: Callable[[int], bool]) -> bool:
+    """Return True if something is on its way between two TCP sockets, in either direction.
+
+    If the loop waits until it can write to one, an acknowledgement may make it ready, too.
+    """
+    ours, theirs = file_ends.tcp_info(one), file_ends.tcp_info(other)
+    return (
+        ours is None
+        or theirs is None
+        or file_ends.is_on_way(ours, theirs)
+        or file_ends.is_on_way(theirs, ours)
+        or (ours.unacknowledged > 0 and awaits_room(one))
+        or (theirs.unacknowledged > 0 and awaits_room(other))
+    )
 
 
 def _own_end(descriptor: int) -> End | None:

@@ -99,7 +99,7 @@ class InstrumentedSelector(selectors.DefaultSelector):
         """Return the descriptors of the watched files that something outside may make ready."""
         if not self.has_files():
             return ()
-        watched = [key.fd for key in self.get_map().values()][1:]  # the first is the loop's own
+        watched: list[Any] = list(self.get_map())[1:]  # the first is the loop's own
         if not _KNOWS_ENDS:
             return watched
         loop_state = self.loop_state

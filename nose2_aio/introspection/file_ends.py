@@ -28,11 +28,13 @@ from nose2_aio.introspection import sockets
 __all__ = [
     "End",
     "Kind",
+    "Name",
+    "TcpInfo",
     "has_backlog",
     "is_in_accept_queue",
     "is_on_way",
-    "is_unacknowledged",
     "look_at",
+    "tcp_info",
 ]
 
 
@@ -61,7 +63,7 @@ class End(NamedTuple):
     """True if it needs no other end: who knows its address may connect, or send to it."""
 
 
-class _TcpInfo(NamedTuple):
+class TcpInfo(NamedTuple):
     """What the kernel knows about one end of a connection."""
 
     state: int
@@ -77,6 +79,11 @@ class _TcpInfo(NamedTuple):
     window: int
     """For how many bytes the other end has room."""
 
+    @property
+    def is_kept_back(self) -> bool:
+        """True if bytes were not sent yet by Nagle's algorithm, TCP_CORK or pacing."""
+        return self.unsent > 0 and (self.unacknowledged > 0 or self.window > 0)
+
 
 _OPEN_FILES = "/proc/self/fd"
 _BACKLOG = "/proc/net/softnet_stat"
@@ -86,7 +93,7 @@ _BACKLOG_COLUMN = 11
 It is there since Linux 5.10.
 """
 _TCP_INFO = struct.Struct("=B23xI100xQ8xI52xQQ12xI")
-"""``struct tcp_info`` of ``linux/tcp.h``, with the fields of `_TcpInfo`: all since Linux 5.4."""
+"""``struct tcp_info`` of ``linux/tcp.h``, with the fields of `TcpInfo`: all since Linux 5.4."""
 _ESTABLISHED = 1
 _ENDED = (4, 5, 11)
 """The states of a TCP socket that has ended its stream: FIN_WAIT1, FIN_WAIT2, CLOSING."""
@@ -120,31 +127,19 @@ def look_at(descriptor: int) -> End | None:
     return None
 
 
-def is_on_way(sender: int, receiver: int, *, is_room_awaited: bool) -> bool:
+def is_on_way(sender: TcpInfo, receiver: TcpInfo) -> bool:
     """Return True if bytes or the end of a stream are on their way between two TCP sockets.
 
-    Bytes that wait until the receiver has read others are not on their way. ``is_room_awaited``
-    says that somebody waits until the sender has room: its bytes have to be acknowledged, too.
+    Bytes that wait until the receiver has read others are not on their way.
     """
-    one, other = _tcp_info(sender), _tcp_info(receiver)
-    if one is None or other is None:
-        return True
-    if one.sent - one.sent_again > other.received:
-        return True
-    if one.unsent and (one.unacknowledged or one.window):
-        return True  # by Nagle's algorithm, TCP_CORK or pacing
-    if one.unacknowledged and is_room_awaited:
-        return True
-    return one.state in _ENDED and other.state == _ESTABLISHED and not one.unsent
+    return (
+        sender.sent - sender.sent_again > receiver.received
+        or sender.is_kept_back
+        or (sender.state in _ENDED and receiver.state == _ESTABLISHED and not sender.unsent)
+    )
 
 
-def is_unacknowledged(sender: int) -> bool:
-    """Return True if a TCP socket has sent bytes, or will, that the kernel has not acknowledged."""
-    one = _tcp_info(sender)
-    return one is None or one.unacknowledged > 0 or (one.unsent > 0 and one.window > 0)
-
-
-def _tcp_info(descriptor: int) -> _TcpInfo | None:
+def tcp_info(descriptor: int) -> TcpInfo | None:
     """Return what the kernel knows about a TCP socket; None if it is closed, or the kernel old."""
     try:
         one = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, descriptor)
@@ -152,7 +147,7 @@ def _tcp_info(descriptor: int) -> _TcpInfo | None:
             data = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
         finally:
             one.detach()
-        return _TcpInfo(*_TCP_INFO.unpack(data))
+        return TcpInfo(*_TCP_INFO.unpack(data))
     except (OSError, struct.error):
         return None
 

@@ -103,7 +103,7 @@ class Whose(TestCase):
             for _ in range(2):
                 self.assertEqual(own.foreign(files), set())
                 self.check_rest(own)
-            with mock.patch.object(file_ends, "is_unacknowledged", return_value=True):
+            with mock.patch.object(file_ends, "tcp_info", return_value=None):
                 self.assertTrue(own.is_anything_on_way(never))
             with server.accept()[0] as accepted:
                 self.assertEqual(own.foreign(files), set())
@@ -185,6 +185,22 @@ class Whose(TestCase):
             os.dup2(one.fileno(), other.fileno())
             self.assertTrue(own.is_anything_on_way(never))
             self.assertEqual(own.foreign([one.fileno()]), {one.fileno()})
+
+    def test_room(self) -> None:
+        """If the loop waits for room to write, it gets that with an acknowledgement."""
+        one, other = connect()
+        with one, other:
+            for _ in range(50):  # after a while, acknowledgements are delayed
+                one.send(b"a")
+                other.recv(9)
+                other.send(b"b")
+                one.recv(9)
+            one.send(b"c")
+            for files in ([one], [other]):
+                own = OwnFiles()
+                own.foreign([file.fileno() for file in files])
+                self.assertFalse(own.is_anything_on_way(never))
+                self.assertTrue(own.is_anything_on_way(lambda file: file == one.fileno()))
 
     def test_on_way(self) -> None:
         """Bytes that are on their way are seen, whichever end is watched."""

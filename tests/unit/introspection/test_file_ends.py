@@ -14,7 +14,7 @@ from unittest import TestCase, mock, skipUnless
 
 if sys.platform == "linux":
     from nose2_aio.introspection import file_ends
-    from nose2_aio.introspection.file_ends import Kind
+    from nose2_aio.introspection.file_ends import Kind, TcpInfo
 
 _ATTACH_FILTER = 26
 """``SO_ATTACH_FILTER``"""
@@ -167,9 +167,13 @@ class Moving(TestCase):
         self.addCleanup(self.one.close)
         self.addCleanup(self.other.close)
 
-    def is_on_way(self, *, is_room_awaited: bool = False) -> bool:
-        ends = self.one.fileno(), self.other.fileno()
-        return file_ends.is_on_way(*ends, is_room_awaited=is_room_awaited)
+    def infos(self) -> tuple[TcpInfo, TcpInfo]:
+        infos = [file_ends.tcp_info(end.fileno()) for end in (self.one, self.other)]
+        assert infos[0] is not None and infos[1] is not None
+        return infos[0], infos[1]
+
+    def is_on_way(self) -> bool:
+        return file_ends.is_on_way(*self.infos())
 
     def test_delivered(self) -> None:
         """Bytes that were read are not on their way, though the receiver acknowledges them late."""
@@ -179,8 +183,7 @@ class Moving(TestCase):
             self.other.send(b"pong")
             self.assertEqual(self.one.recv(9), b"pong")
             self.assertFalse(self.is_on_way())
-            ends = self.other.fileno(), self.one.fileno()
-            self.assertFalse(file_ends.is_on_way(*ends, is_room_awaited=False))
+            self.assertFalse(file_ends.is_on_way(*self.infos()[::-1]))
 
     def test_nagle(self) -> None:
         """Small writes wait for an acknowledgement, which may take 40 ms."""
@@ -195,17 +198,6 @@ class Moving(TestCase):
             self.assertEqual(got, b"ab")
             self.other.send(b"c")  # from now on, acknowledgements are sent with data
             self.one.recv(9)
-
-    def test_room(self) -> None:
-        """Who waits for room to send gets it with an acknowledgement."""
-        for _ in range(50):
-            self.one.send(b"a")
-            self.other.recv(9)
-            self.other.send(b"b")
-            self.one.recv(9)
-        self.one.send(b"c")
-        self.assertFalse(self.is_on_way())
-        self.assertTrue(self.is_on_way(is_room_awaited=True))
 
     def test_end(self) -> None:
         """The end of a stream has come, if nothing has to be sent before it."""
@@ -246,16 +238,7 @@ class Moving(TestCase):
         """Of a socket that is closed, nothing is known."""
         descriptor = self.one.fileno()
         self.one.close()
-        ends = descriptor, self.other.fileno()
-        self.assertTrue(file_ends.is_on_way(*ends, is_room_awaited=False))
-
-    def test_unacknowledged(self) -> None:
-        """Nobody has accepted a connection yet: what is sent is acknowledged by the kernel."""
-        self.assertFalse(file_ends.is_unacknowledged(self.one.fileno()))
-        drop_all(self.other)
-        self.one.send(b"lost")
-        self.assertTrue(file_ends.is_unacknowledged(self.one.fileno()))
-        self.assertTrue(file_ends.is_unacknowledged(99_999))
+        self.assertIsNone(file_ends.tcp_info(descriptor))
 
     def test_backlog(self) -> None:
         """The kernel tells how many packets were not received yet, since Linux 5.10."""
