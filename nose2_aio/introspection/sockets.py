@@ -87,19 +87,21 @@ def name_of_file(descriptor: int) -> str:
 
 
 @contextlib.contextmanager
-def opened(descriptor: int) -> Iterator[socket.socket]:
+def opened(descriptor: int) -> Iterator[socket.SocketType]:
     """Yield a socket object for the descriptor of a socket that somebody else will close.
 
     Raises `OSError` if it isn't a socket.
     """
     copied = os.dup(descriptor)
     try:
-        one = socket.socket(fileno=copied)
+        one = socket.SocketType(fileno=copied)  # tests may replace socket.socket
     except OSError:
         os.close(copied)
         raise
-    with one:
+    try:
         yield one
+    finally:
+        one.close()
 
 
 def open_files() -> dict[int, tuple[int, int]]:

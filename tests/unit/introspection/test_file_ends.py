@@ -234,6 +234,25 @@ class Moving(TestCase):
             pass  # the last acknowledgement is delayed for 40 ms
         self.assertFalse(self.is_on_way())
 
+    def test_counts(self) -> None:
+        """Where the kernel doesn't count, nothing is said about TCP. Tests may replace sockets."""
+        with mock.patch("socket.socket", side_effect=RuntimeError("replaced")):
+            for info, expected in (
+                (file_ends.tcp_info(self.one.fileno()), False),
+                (None, False),
+                (mock.Mock(sent=1), True),
+            ):
+                with mock.patch.object(file_ends, "tcp_info", return_value=info):
+                    file_ends.counts_bytes.cache_clear()
+                    self.assertEqual(file_ends.counts_bytes(), expected)
+                    end = file_ends.look_at(self.one.fileno())
+                    self.assertEqual(end is not None, expected)
+            file_ends.counts_bytes.cache_clear()
+            with mock.patch.object(file_ends, "tcp_info", side_effect=OSError):
+                self.assertFalse(file_ends.counts_bytes())
+            file_ends.counts_bytes.cache_clear()
+            self.assertTrue(file_ends.counts_bytes())
+
     def test_closed(self) -> None:
         """Of a socket that is closed, nothing is known."""
         descriptor = self.one.fileno()
