@@ -598,6 +598,13 @@ class Held(unittest.TestCase):
     async def test_real(self):
         await asyncio.to_thread(time.sleep, 0.1)
 
+class Fixture(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        await child()
+    async def test_short(self):
+        pass
+
 class Isolated(unittest.IsolatedAsyncioTestCase):
     async def test_child(self):
         await child()
@@ -615,6 +622,7 @@ plugins = nose2_aio
 virtual-time = true
 """,
         )
+        named = r"(?:test_it\.|setUpClass \(test_it\.)(\w+(?:\.\w+)?)\)?"
         what = r"waited 0\.\d s for real in virtual time, for (.*)"
         child = (
             r"the pipe \d+; (the thread asyncio-waitpid-\d+; )?"  # until Python 3.11
@@ -623,8 +631,9 @@ virtual-time = true
         job = "the executor job time.sleep, handed over at test_it.py:15 in test_thread; the .*"
         for switches in ([], ["--aio-workers=2"], ["-N", "2"]):
             run = project.nose2(*switches)
-            found = dict(re.findall(rf"(?m)^test_it\.(\S+) {what}$", run.output))
+            found = dict(re.findall(rf"(?m)^{named} {what}$", run.output))
             expected = {
+                "Fixture": child,
                 "Held.test_child": child,
                 "Held.test_thread": job,
                 "Isolated.test_child": child,
