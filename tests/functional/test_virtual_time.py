@@ -562,7 +562,14 @@ class Dead(unittest.TestCase):
 async def test_advance():
     await aio.clock().advance(20)
     print("behind it")
-""").nose2()
+
+@aio.virtual_time
+async def test_settle():
+    job = asyncio.create_task(asyncio.to_thread(time.sleep, 0.5))
+    await aio.clock().settle()
+""").nose2("--aio-time-limit=0.2")
+        self.assertIn("in test_advance: moves the clock, 10 s to go", run.output)
+        self.assertIn("in test_settle: waits until only timers are left to wait for", run.output)
         self.assertIn("its time limit of 10 s of virtual time (@timeout)", run.output)
         self.assertIn(", in test_advance\n    await aio.clock().advance(20)", run.output)
         self.assertNotIn("behind it\n", run.output)
@@ -582,7 +589,7 @@ from nose2_aio.eventloop import virtual_clock
 virtual_clock._MUCH = 0.05
 
 async def child():
-    process = await asyncio.create_subprocess_exec("sleep", "0.3", stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec("sleep", "0.2", stdout=subprocess.PIPE)
     await process.communicate()
 
 class Held(unittest.TestCase):
