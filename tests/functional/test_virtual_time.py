@@ -630,7 +630,7 @@ virtual-time = true
 """,
         )
         named = r"(?:test_it\.|setUpClass \(test_it\.)(\w+(?:\.\w+)?)\)?"
-        what = r"waited 0\.\d s for real in virtual time, for (.*)"
+        what = r"waited [\d.]+ s for real in virtual time, for (.*)"
         child = (
             r"the pipe \d+; (the thread asyncio-waitpid-\d+; )?"  # until Python 3.11
             r"the child process \d+ \(sleep\), started at test_it.py:10 in child"
