@@ -200,11 +200,8 @@ class Adapter:
         return is_passed
 
     def _end_time(self) -> None:
-        """End the time of the test. If it was virtual, and was held for long, a note says so."""
-        virtual = self._time_limits.virtual
-        if self.test is not None and virtual is not None and virtual.held.holders is not None:
-            name = self.test.id().partition("\n")[0]
-            self._time_limits.notes.add(f"{name} {virtual.held}")
+        if self.test is not None and self._time_limits.virtual is not None:
+            self._time_limits.note_held(self.test.id())
         self._time_limits.end()
 
     def _note_waits(self, test: TestCase) -> None:

@@ -140,6 +140,7 @@ class FixtureCaller:
                 BaseException.add_note(error, f"\n{also}")
             raise
         finally:
+            self._scopes.options.time_limits.note_held(self.running.name)
             self.running = before
             current_problems.reset(token)
         found = self._scopes.error_for(scope_key.level, scope_key.owner, problems)

@@ -159,8 +159,8 @@ class Clock:
         place = f"Clock.advance, {locations.of_caller()}"
         duration = seconds.validate(duration, name="seconds", place=place)
         self._require_virtual(place)
-        reached = self._loop.create_future()
-        self._goals.append((_rounded(self._now + duration), reached))
+        goal, reached = _rounded(self._now + duration), self._loop.create_future()
+        self._goals.append((goal, reached))
         try:
             await reached
         finally:

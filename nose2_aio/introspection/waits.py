@@ -27,6 +27,7 @@ __all__ = [
     "Names",
     "Wait",
     "by_name",
+    "describe_in",
     "describe_timer",
     "listed",
     "of_task",
@@ -155,7 +156,14 @@ def describe_timer(function: Callable[..., Any], describe: Callable[[float], str
 
     They are ``loop``, and ``h`` for the timer. ``describe`` gets the seconds to go.
     """
-    _WORDS[function.__code__] = (Kind.TIMER, lambda own, _: describe(_seconds_left(own)))
+    describe_in(function, Kind.TIMER, lambda own: describe(_seconds_left(own)))
+
+
+def describe_in(
+    function: Callable[..., Any], kind: Kind, describe: Callable[[_Locals], str]
+) -> None:
+    """Let a function describe the waits in another one, given its local variables."""
+    _WORDS[function.__code__] = (kind, lambda own, _: describe(own))
 
 
 def by_name(task: Task[Any]) -> tuple[str, int]:

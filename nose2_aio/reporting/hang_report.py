@@ -20,8 +20,10 @@ from typing import Any
 
 from nose2_aio.eventloop import instrumented, wakeup_sources
 from nose2_aio.eventloop.executors import Executor
+from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.introspection import await_chains, locations, swallowing, waits
 from nose2_aio.introspection.await_chains import Line
+from nose2_aio.introspection.waits import Kind
 from nose2_aio.reporting import verdicts
 from nose2_aio.reporting.loop_tasks import LoopTasks, is_idle_host, name_of, own_task
 
@@ -192,3 +194,11 @@ def _clock(loop: AbstractEventLoop) -> list[list[str]]:
     held = ", held by:" if holders else ""
     head = f"Its clock shows {clock.time():g} s of virtual time{held}"
     return [[head, *(f"  {holder}" for holder in holders)]]
+
+
+waits.describe_in(
+    Clock.advance,
+    Kind.TIMER,
+    lambda own: f"moves the clock, {own['goal'] - own['self'].time():.4g} s to go",
+)
+waits.describe_in(Clock.settle, Kind.WORK, lambda _: "waits until only timers are left to wait for")

@@ -102,6 +102,12 @@ class TimeLimits:
         self.deadline = self.virtual = None
         self._set_alarm()
 
+    def note_held(self, name: str) -> None:
+        """Note what has held the time of a test or fixture, if it was virtual and held for long."""
+        if self.virtual is not None and self.virtual.held.holders is not None:
+            first, _, _ = name.partition("\n")
+            self.notes.add(f"{first} {self.virtual.held}")
+
     def set_clock(self, loop: AbstractEventLoop) -> None:
         """Make the time of a loop virtual or real, for what is about to run on it.
 

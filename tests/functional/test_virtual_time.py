@@ -562,7 +562,14 @@ class Dead(unittest.TestCase):
 async def test_advance():
     await aio.clock().advance(20)
     print("behind it")
-""").nose2()
+
+@aio.virtual_time
+async def test_settle():
+    job = asyncio.create_task(asyncio.to_thread(time.sleep, 0.5))
+    await aio.clock().settle()
+""").nose2("--aio-time-limit=0.2")
+        self.assertIn("in test_advance: moves the clock, 10 s to go", run.output)
+        self.assertIn("in test_settle: waits until only timers are left to wait for", run.output)
         self.assertIn("its time limit of 10 s of virtual time (@timeout)", run.output)
         self.assertIn(", in test_advance\n    await aio.clock().advance(20)", run.output)
         self.assertNotIn("behind it\n", run.output)
@@ -582,7 +589,7 @@ from nose2_aio.eventloop import virtual_clock
 virtual_clock._MUCH = 0.05
 
 async def child():
-    process = await asyncio.create_subprocess_exec("sleep", "0.3", stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec("sleep", "0.2", stdout=subprocess.PIPE)
     await process.communicate()
 
 class Held(unittest.TestCase):
@@ -597,6 +604,13 @@ class Held(unittest.TestCase):
     @aio.virtual_time(False)
     async def test_real(self):
         await asyncio.to_thread(time.sleep, 0.1)
+
+class Fixture(unittest.TestCase):
+    @classmethod
+    async def setUpClass(cls):
+        await child()
+    async def test_short(self):
+        pass
 
 class Isolated(unittest.IsolatedAsyncioTestCase):
     async def test_child(self):
@@ -615,7 +629,8 @@ plugins = nose2_aio
 virtual-time = true
 """,
         )
-        what = r"waited 0\.\d s for real in virtual time, for (.*)"
+        named = r"(?:test_it\.|setUpClass \(test_it\.)(\w+(?:\.\w+)?)\)?"
+        what = r"waited [\d.]+ s for real in virtual time, for (.*)"
         child = (
             r"the pipe \d+; (the thread asyncio-waitpid-\d+; )?"  # until Python 3.11
             r"the child process \d+ \(sleep\), started at test_it.py:10 in child"
@@ -623,8 +638,9 @@ virtual-time = true
         job = "the executor job time.sleep, handed over at test_it.py:15 in test_thread; the .*"
         for switches in ([], ["--aio-workers=2"], ["-N", "2"]):
             run = project.nose2(*switches)
-            found = dict(re.findall(rf"(?m)^test_it\.(\S+) {what}$", run.output))
+            found = dict(re.findall(rf"(?m)^{named} {what}$", run.output))
             expected = {
+                "Fixture": child,
                 "Held.test_child": child,
                 "Held.test_thread": job,
                 "Isolated.test_child": child,
