@@ -13,7 +13,7 @@ from nose2_aio.config import nose2_plugins
 from nose2_aio.errors import WorkerStartError
 from nose2_aio.introspection import tracebacks
 from nose2_aio.run import Execute, Run
-from nose2_aio.workers import role
+from nose2_aio.workers import retries, role
 
 __all__ = ["Execution"]
 
@@ -43,9 +43,7 @@ class Execution:
             self._session.argparse.exit(2, f"nose2: error: {error}\n")
         finally:
             reporters = nose2_plugins.defined_in(nose2_plugins.JUNIT, self._session)
-            for plugin in reporters if run.failures else ():
-                from nose2_aio.workers import retries
-
+            for plugin in reporters:
                 retries.complete_junit(plugin, run.failures, run.found_in)
 
     @property

@@ -9,15 +9,15 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nose2_aio.cases.outcome_recorder import outcome_of
 from nose2_aio.config.seconds import monotonic
+from nose2_aio.reporting import github
+from nose2_aio.reporting.failure_lines import FailureLine
 from nose2_aio.reporting.failures import LABELS
 from nose2_aio.reporting.terminals import has_colors, terminal_of
 from nose2_aio.run import Run
-
-if TYPE_CHECKING:
-    from nose2_aio.reporting.failure_lines import FailureLine
 
 __all__ = ["Feedback"]
 
@@ -88,8 +88,6 @@ class Feedback:
 
     def afterSummaryReport(self, event: Any) -> None:  # noqa: N802 -- nose2's name
         """Print an annotation for each failure, and append to the summary of the job."""
-        from nose2_aio.reporting import github
-
         found = _failures(event)
         workspace = self._environment.get("GITHUB_WORKSPACE", "")
         for one in found:
@@ -113,14 +111,8 @@ class Feedback:
 
 def _failures(event: Any) -> list[FailureLine]:
     """Return the failures in the order of nose2's reports, given its event for the summary."""
-    found = [
-        (label, one)
+    return [
+        FailureLine(label, outcome_of(one.test, [one]))
         for category, label in LABELS.items()
         for one in event.reportCategories.get(category, ())
     ]
-    if not found:
-        return []
-    from nose2_aio.cases.outcome_recorder import outcome_of
-    from nose2_aio.reporting.failure_lines import FailureLine
-
-    return [FailureLine(label, outcome_of(one.test, [one])) for label, one in found]

@@ -233,6 +233,8 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def startSubprocess(self, event: Any) -> None:
         """Begin a share of the run in one of nose2's worker processes."""
+        from nose2_aio.workers import pickling  # noqa: F401 -- before a test has opened all files
+
         self._is_worker = True
         nose2_plugins.keep_hooks(self.session)
         self._test_run.begin(event.result.stop, self._tell)
@@ -288,13 +290,11 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
     def beforeErrorList(self, event: Any) -> None:
         """Report flaky tests in a category of their own, and fixtures by their names."""
         from nose2_aio.cases import nose2_cases
+        from nose2_aio.workers import retries
 
         categories, is_failure = event.reportCategories, self.settings.flaky == "fail"
         nose2_cases.name_fixtures(categories)
-        if self._test_run.failures:
-            from nose2_aio.workers import retries
-
-            retries.move_to_category(self._test_run.failures, categories, is_failure=is_failure)
+        retries.move_to_category(self._test_run.failures, categories, is_failure=is_failure)
 
     def beforeSummaryReport(self, event: Any) -> None:
         """Print findings that have failed no test."""

@@ -37,7 +37,7 @@ from nose2_aio.reporting.timings import PartialTimings, Timings
 from nose2_aio.running import interrupts, process_end
 from nose2_aio.running.interrupts import Interrupts
 from nose2_aio.suites import loop_variants
-from nose2_aio.workers import role
+from nose2_aio.workers import retries, role
 
 if TYPE_CHECKING:
     from nose2_aio.workers.recording import Describe
@@ -188,13 +188,12 @@ class Run:
 
     def _retry(self, result: Any, describe: "Describe") -> None:
         """Run failed tests again that may be flaky, unless the run was stopped."""
-        if result.shouldStop or not self.failures:
-            return
-        from nose2_aio.workers import retries
-
-        if retries.are_due(self.failures, self.settings):
-            from nose2_aio.workers.worker_run import WorkerRun
-
+        if not result.shouldStop and retries.are_due(self.failures, self.settings):
+            try:
+                from nose2_aio.workers.worker_run import WorkerRun
+            except OSError as error:  # a test has left no file to open
+                self.note(retries.FAILED.format(error=error))
+                return
             workers = self.workers or WorkerRun([], self.settings, self, describe)
             self.note(workers.retry(self.failures))
             self.is_cut |= workers.is_interrupted

@@ -29,6 +29,8 @@ class ReportFile(Listener):
     def __init__(self, path: str) -> None:
         """Write to ``path``; to no file if it is ""."""
         self._path = path
+        if path:
+            import json  # noqa: F401 -- now, since a test may leave no file to open
         self._tests: list[dict[str, Any]] = []
         self._fixtures: list[dict[str, Any]] = []
         """The fixtures that failed, or that skipped their tests."""

@@ -19,8 +19,10 @@ from nose2_aio.config.settings import Settings
 from nose2_aio.errors import InvalidValueError
 from nose2_aio.reporting.failures import Failure
 
-__all__ = ["are_due", "complete_junit", "max_retries", "move_to_category", "retry"]
+__all__ = ["FAILED", "are_due", "complete_junit", "max_retries", "move_to_category", "retry"]
 
+FAILED = "retries: failed tests could not be run again: {error}"
+"""The line that says that no worker could be started."""
 _CATEGORY = "flaky"
 _NOT_IN_XML = r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 """The characters that XML can't have."""
@@ -121,7 +123,7 @@ def complete_junit(
     ``details`` returns the lines to add to the text of a failure.
     """
     by_name = {one.name: one for one in failures}
-    for case in reporter.tree.iter("testcase"):
+    for case in reporter.tree.iter("testcase") if by_name else ():
         failure = by_name.get(f"{case.get('classname')}.{case.get('name')}".split(" (")[0])
         if failure is None:
             continue

@@ -27,7 +27,7 @@ from nose2_aio.workers.pool import Pool
 from nose2_aio.workers.receivers import PassDetector, ReplayReceiver, RunHooks
 from nose2_aio.workers.recording import Describe
 from nose2_aio.workers.replay import Replay, time_of_plugins
-from nose2_aio.workers.retries import retry
+from nose2_aio.workers.retries import FAILED, retry
 from nose2_aio.workers.schedule import longest_first
 from nose2_aio.workers.spawned import LoadRequest, load_names, run_spawned
 from nose2_aio.workers.worker_handle import WorkerHandle
@@ -98,7 +98,7 @@ class WorkerRun:
         try:
             return retry(failures, self._settings, self.run_alone, self.concurrent_tests)
         except WorkerStartError as error:
-            return f"retries: failed tests could not be run again: {error}"
+            return FAILED.format(error=error)
 
     def run_alone(self, test: TestCase) -> bool | None:
         """Run a test alone in a fresh worker. Return True if it passes, None after Ctrl-C."""

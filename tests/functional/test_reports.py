@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from unittest import TestCase
 
-from tests.runs import Project, Run
+from tests.runs import LOAD, Project, Run
 
 SUITE = """
 import asyncio
@@ -368,3 +368,38 @@ class Frames(TestCase):
                 run.output,
             )
             self.assertEqual(run.output.count("did not run"), 4, run.output)
+
+    def test_no_files(self) -> None:
+        """If a test has opened all files, all failures are reported: nothing has to be imported."""
+        project = Project(
+            self,
+            test_it="""
+            import asyncio, os, resource, unittest
+            import nose2_aio as aio
+            files = []
+            class Case(unittest.TestCase):
+                @aio.retries(1)
+                async def test_1(self):
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+                    try:
+                        while True:
+                            files.append(os.open(os.devnull, os.O_RDONLY))
+                    except OSError as error:
+                        self.fail("all files")
+                async def test_2(self):
+                    await asyncio.Event().wait()
+                async def test_3(self):
+                    asyncio.ensure_future(self.test_2())
+                    self.fail("with a task")
+            """,
+        )
+        run = project.python("-m", "nose2", *LOAD)
+        for line in (
+            "FAIL test_it.Case.test_1, test_it.py:12: AssertionError: all files",
+            "ERROR test_it.Case.test_2, test_it.py:14: DeadlockError: stuck at test_it.py:14",
+            "FAIL test_it.Case.test_3, test_it.py:17: AssertionError: with a task",
+            "leaked-tasks",
+            "retries: failed tests could not be run again: [Errno 24]",
+            "FAILED (failures=2, errors=1)",
+        ):
+            self.assertIn(line, run.output)

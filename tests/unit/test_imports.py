@@ -38,12 +38,11 @@ AT_IMPORT = {
 }
 """The modules that ``import nose2_aio`` loads, besides those of `nose2_aio.config`."""
 RARE = (
-    *("nose2_aio.reporting.colors", "nose2_aio.reporting.github", "nose2_aio.reporting.live_line"),
-    "nose2_aio.reporting.failure_lines",
+    *("nose2_aio.reporting.colors", "nose2_aio.reporting.live_line"),
     *("nose2_aio.suites.units", "nose2_aio.suites.shards"),
     *("bdb", "hashlib", "json", "multiprocessing", "pickle", "random", "sysconfig", "tempfile"),
 )
-"""Modules that are needed for a feature, or for a report, but for no plain run."""
+"""Modules that are needed for a feature, but for no plain run."""
 
 
 def loaded(program: str) -> set[str]:
@@ -66,11 +65,11 @@ class Imports(TestCase):
         self.assertLessEqual(found - ours, {"numbers"})
 
     def test_run(self) -> None:
-        """A plain run loads no worker processes, and nothing for reports of failures."""
+        """A plain run loads no worker processes. It loads what reports of failures need."""
         found = loaded(RUN)
         self.assertIn("nose2_aio.running.runner", found)
         workers = {name for name in found if name.startswith("nose2_aio.workers.")}
-        self.assertEqual(workers, {"nose2_aio.workers.role"})
+        self.assertEqual(workers, {"nose2_aio.workers.retries", "nose2_aio.workers.role"})
         self.assertEqual(found & {*RARE}, set())
 
     def test_public(self) -> None:
