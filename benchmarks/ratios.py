@@ -200,9 +200,8 @@ def costs(taken: Taken, tests: int) -> list[list[str]]:
 
 
 def show(head: list[str], rows: list[list[str]]) -> None:
-    """Print a table."""
-    print()
-    for row in [head, *rows]:
+    """Print a table, if it has rows."""
+    for row in [[""], head, *rows] if rows else ():
         first, *rest = row
         print(f"{first:58}", *(f"{cell:>13}" for cell in rest))
 
