@@ -206,6 +206,12 @@ PRIVATE_NAMES = (
         "It knows the program of a child process that a task waits for.",
     ),
     PrivateName(
+        "_signal",
+        "running.interrupts",
+        "signal",
+        "Each step of IsolatedAsyncioTestCase sets a handler, which takes long in Python.",
+    ),
+    PrivateName(
         "_task",
         "reporting.loop_tasks",
         "asyncio.StreamReaderProtocol",

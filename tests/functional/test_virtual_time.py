@@ -582,7 +582,7 @@ from nose2_aio.eventloop import virtual_clock
 virtual_clock._MUCH = 0.05
 
 async def child():
-    process = await asyncio.create_subprocess_exec("sleep", "0.1", stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec("sleep", "0.3", stdout=subprocess.PIPE)
     await process.communicate()
 
 class Held(unittest.TestCase):
@@ -593,7 +593,7 @@ class Held(unittest.TestCase):
     async def test_child(self):
         await child()
     async def test_short(self):
-        await asyncio.to_thread(time.sleep, 0.001)
+        await asyncio.sleep(3600)
     @aio.virtual_time(False)
     async def test_real(self):
         await asyncio.to_thread(time.sleep, 0.1)

@@ -7,11 +7,13 @@ import datetime as dt
 import math
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from importlib import metadata
 from typing import Any
-from unittest import TestCase, mock
+from unittest import TestCase, mock, skipUnless
 
 import time_machine
 
@@ -260,6 +262,30 @@ class Advancing(TestCase):
             await clock.advance(60)
             self.assertTrue(tasks[0].done())
             tasks[1].cancel()
+
+        run(main)
+
+    @skipUnless(sys.platform == "linux", "elsewhere, the server holds the clock")
+    def test_settle_with_server(self) -> None:
+        """It returns when nothing is on its way between a client and a server."""
+
+        async def serve(reader: Any, writer: Any) -> None:
+            line = await reader.readline()
+            await asyncio.sleep(10)
+            writer.write(line)
+
+        async def main(clock: Clock) -> None:
+            server = await asyncio.start_server(serve, "127.0.0.1", 0)
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(b"hello\n")
+            answer = asyncio.create_task(reader.readline())
+            await clock.settle()
+            self.assertEqual((answer.done(), clock.time()), (False, 0))
+            await clock.advance(10)
+            await clock.settle()
+            self.assertEqual((answer.result(), clock.time()), (b"hello\n", 10))
+            writer.close()
+            server.close()
 
         run(main)
 
@@ -526,13 +552,16 @@ class Loops(TestCase):
                 loop.add_reader(read, print)
                 done = loop.run_in_executor(None, int)
                 await done
-                job = loop.run_in_executor(None, time.sleep, 0.1)
+                gate = threading.Lock()
+                gate.acquire()
+                job = loop.run_in_executor(None, gate.acquire)
                 with write:  # the child has it
                     process = await asyncio.create_subprocess_exec(
                         "sleep", "0.1", pass_fds=[write.fileno()]
                     )
                 found = instrumented.describe_wakeup_sources(loop)
                 loop.remove_reader(read)
+                gate.release()
                 await process.wait()
                 await job
                 server.close()
@@ -541,7 +570,7 @@ class Loops(TestCase):
         found = "\n".join(run(main))
         for part in (
             r"the pipe \d+, for builtins\.print$",
-            "the executor job time.sleep$",
+            "the executor job .*acquire of .*lock",
             r"the thread asyncio_\d+_0",
             r"the child process \d+ \(sleep\)",
         ):

@@ -53,7 +53,10 @@ class Names(TestCase):
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
         self.addCleanup(os.close, writer)
+        before = sockets.open_files()
         self.assertEqual(sockets.name_of_file(reader), f"the pipe {reader}")
+        self.assertIsNone(sockets.ends_of_file(reader))
+        self.assertEqual(sockets.open_files(), before)
         with Path(__file__).open() as file:
             self.assertEqual(sockets.name_of_file(file.fileno()), f"the file {file.fileno()}")
 
