@@ -119,10 +119,10 @@ FIGURES = {
         ("sleeps", "sleeps-now"),
     ),
     "servers": Figure(
-        "clients and servers that wait, in virtual time / computing",
+        "servers that wait, in virtual time / without waits",
         2,
-        lambda run: run.seconds / run.computing,
-        ("servers",),
+        lambda waiting, computing: waiting.seconds / computing.seconds,
+        ("servers", "servers-now"),
     ),
     "memory": Figure(
         "memory that many tests leave", 2, lambda run: run.kept / 2**20, ("memory",), " MiB"
@@ -200,9 +200,8 @@ def costs(taken: Taken, tests: int) -> list[list[str]]:
 
 
 def show(head: list[str], rows: list[list[str]]) -> None:
-    """Print a table."""
-    print()
-    for row in [head, *rows]:
+    """Print a table, if it has rows."""
+    for row in [[""], head, *rows] if rows else ():
         first, *rest = row
         print(f"{first:58}", *(f"{cell:>13}" for cell in rest))
 

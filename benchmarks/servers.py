@@ -1,21 +1,11 @@
-"""What waiting costs in virtual time if there are servers, as a ratio to the same without waits.
+"""Tests with a server and clients that wait, for ``ratios.py``.
 
-usage: python benchmarks/servers.py [--tests N] [--rounds N]
-
-Each test has a server and clients that are connected by real sockets of the loopback interface. It
-waits 1 to 60 s: for a keepalive, an idle timeout, a slow answer, or the next try. The same suite is
-run with all waits at 0 and real time, alternately. That is its computing time.
+Real sockets of the loopback interface connect them. Each test waits 1 to 60 s: for a keepalive, an
+idle timeout, a slow answer, or the next try. The same suite with all waits at 0, in real time, says
+what it computes.
 """
 
 from __future__ import annotations
-
-import argparse
-import re
-import statistics
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 
 SUITE = """\
 import asyncio, unittest
@@ -100,45 +90,10 @@ KINDS = 4
 """The test methods of the suite."""
 
 
-def main() -> None:
-    """Measure, and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--tests", type=int, default=100, help="how many tests (default 100)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is run (default 5)")
-    options = parser.parse_args()
-    each = options.tests // KINDS
-    ratios, seconds = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(options.rounds):
-            waiting = run(Path(folder), each, 1, "--aio-virtual-time")
-            computing = run(Path(folder), each, 0)
-            ratios.append(waiting / computing)
-            seconds.append(waiting)
-    print(
-        f"{KINDS * each} tests with servers that wait 1 to 60 s each: "
-        f"{statistics.median(ratios):.2f} of their computing time, {statistics.median(seconds):.2f} s "
-        f"(Python {sys.version.split()[0]}, median of {options.rounds})"
-    )
-
-
-def run(folder: Path, count: int, unit: int, *switches: str) -> float:
-    """Run the suite, with waits in this unit of seconds; return the seconds that nose2 says."""
+def suite(count: int, unit: int) -> str:
+    """Return a suite of ``count`` tests, with waits in this unit of seconds."""
+    each = count // KINDS
     text = SUITE
-    for name, value in {"unit": unit, "last": max(count - 1, 1), "count": count}.items():
+    for name, value in {"unit": unit, "last": max(each - 1, 1), "count": each}.items():
         text = text.replace(f"{{{name}}}", str(value))
-    (folder / "test_it.py").write_text(text)
-    done = subprocess.run(
-        [sys.executable, "-m", "nose2", "--no-user-config", "--plugin=nose2_aio", "-q", *switches],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    found = re.search(r"Ran \d+ tests in (.*)s", done.stderr)
-    if done.returncode or found is None:
-        sys.exit(f"failed:\n{done.stderr[-4000:]}")
-    return float(found[1])
-
-
-if __name__ == "__main__":
-    main()
+    return text

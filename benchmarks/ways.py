@@ -12,8 +12,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+
+import servers
 
 TOP = Path(__file__).parents[1]
 NOSE2 = ["-m", "nose2", "-c", os.devnull, "--no-user-config", "-q", "--plugin", "stopwatch"]
@@ -31,7 +34,6 @@ UNCHECKED = [
 MEMORY = ["-m", "nose2", "-c", os.devnull, "--no-user-config", "-q", "--plugin", "scales"]
 PYTEST = ["-m", "pytest", "-q", "-p", "stopwatch_pytest", "-p", "no:cacheprovider"]
 SCRIPT = ["test_it.py"]
-CLIENT_SERVER = TOP / "tests" / "support" / "scenario" / "client_server" / "test_waiting.py"
 
 CLOCK = """\
 import time
@@ -238,11 +240,6 @@ def imports(modules: str) -> Callable[[int], str]:
     return lambda _: IMPORTS.format(modules=modules)
 
 
-def client_server(count: int) -> str:
-    """Return a suite of clients and servers that wait."""
-    return CLIENT_SERVER.read_text().replace("COUNT = 100", f"COUNT = {count}")
-
-
 def timers(main: str, context: str, delay: str) -> Callable[[int], str]:
     """Return a function that returns a program that waits for many timers.
 
@@ -334,7 +331,10 @@ WAYS = {
     "calls": Way("", SCRIPT, timers(CALLS, "virtual_clock", "n + 1"), size="timers"),
     "sleeps-now": Way("", SCRIPT, timers(SLEEPS, "child_loop", "1e-9"), size="timers"),
     "sleeps": Way("", SCRIPT, timers(SLEEPS, "virtual_clock", "n + 1"), size="timers"),
-    "servers": Way("", [*PLUGIN, "--aio-virtual-time"], client_server, size="servers"),
+    "servers-now": Way("", PLUGIN, partial(servers.suite, unit=0), size="servers"),
+    "servers": Way(
+        "", [*PLUGIN, "--aio-virtual-time"], partial(servers.suite, unit=1), size="servers"
+    ),
     "import-nose2": Way("", SCRIPT, imports("asyncio, nose2"), size=""),
     "import": Way("", SCRIPT, imports("nose2_aio"), size=""),
 }

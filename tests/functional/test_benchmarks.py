@@ -27,11 +27,11 @@ class Benchmarks(TestCase):
         run = project.python(
             str(PROGRAMS / "ratios.py"),
             *("--only", "files", "empty", "sleeps", "servers"),
-            *("--tests", "3", "--many", "3", "--timers", "10", "--servers", "5", "--rounds", "1"),
+            *("--tests", "3", "--many", "3", "--timers", "10", "--servers", "4", "--rounds", "1"),
             *("--json", "figures.json"),
         )
         self.assertEqual(run.returncode, 0, run.output)
-        self.assertRegex(run.output, r"round 1 of 1 \.{6} \d+ s, about 0 s left\n")
+        self.assertRegex(run.output, r"round 1 of 1 \.{7} \d+ s, about 0 s left\n")
         report = json.loads((project.folder / "figures.json").read_text())
         self.assertEqual([row[0] for row in report["ways"]], ["loop by hand", "coroutine test"])
         self.assertEqual(report["ways"][0][2], "1.00")
