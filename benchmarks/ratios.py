@@ -6,8 +6,8 @@ Needs the package and its [bench] extra:  python -m pip install -e '.[bench]'
 
 Runs the same suite of empty tests in several ways, each in a process of its own, in turn. Prints
 the median time a test of each, and a table of figures: each is the median of the ratios of runs
-that stood next to each other. Only the running is timed, not the starting and loading. Absolute
-times say little on a shared machine: compare the ratios.
+that stood next to each other. Only the running is timed, not the starting and loading, as CPU time:
+that depends less on what else the machine does. Whole processes are timed as they last.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Figure(NamedTuple):
 
 
 def _ratio(one: Run, other: Run) -> float:
-    return one.seconds / other.seconds
+    return one.computing / other.computing
 
 
 FIGURES = {
@@ -98,7 +98,7 @@ FIGURES = {
     "import": Figure(
         "import nose2_aio, more than import asyncio, nose2",
         15,
-        lambda ours, nose2: (ours.seconds - nose2.seconds) * 1000,
+        lambda ours, nose2: (ours.computing - nose2.computing) * 1000,
         ("import", "import-nose2"),
         " ms",
     ),
@@ -192,7 +192,7 @@ def costs(taken: Taken, tests: int) -> list[list[str]]:
     rows = []
     for name, way in WAYS.items():
         if way.size == "tests" and name in taken:
-            each = statistics.median(run.seconds for run in taken[name]) / tests * 1e6
+            each = statistics.median(run.computing for run in taken[name]) / tests * 1e6
             ratios = list(map(_ratio, taken[name], taken.get("hand", ())))
             ratio = f"{statistics.median(ratios):.2f}" if ratios else ""
             rows.append([way.name, f"{each:.1f} us", ratio])

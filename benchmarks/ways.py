@@ -28,13 +28,25 @@ UNCHECKED = [
     "--aio-open-asyncgens=ignore",
     "--aio-open-transports=ignore",
 ]
-SCALES = ["-m", "nose2", "-c", os.devnull, "--no-user-config", "-q", "--plugin", "scales"]
+MEMORY = ["-m", "nose2", "-c", os.devnull, "--no-user-config", "-q", "--plugin", "scales"]
 PYTEST = ["-m", "pytest", "-q", "-p", "stopwatch_pytest", "-p", "no:cacheprovider"]
 SCRIPT = ["test_it.py"]
 CLIENT_SERVER = TOP / "tests" / "support" / "scenario" / "client_server" / "test_waiting.py"
 
+CLOCK = """\
+import time
+
+class Clock:
+    def __init__(self):
+        self.start = time.perf_counter(), time.process_time()
+
+    def tell(self, *more):
+        now = time.perf_counter(), time.process_time()
+        print("\\nSTOPWATCH", now[0] - self.start[0], now[1] - self.start[1], *more, flush=True)
+"""
 STOPWATCH = """\
-import sys, time
+import sys
+from clock import Clock
 from nose2.events import Plugin
 
 class Stopwatch(Plugin):
@@ -44,25 +56,26 @@ class Stopwatch(Plugin):
     def startTestRun(self, event):
         if "nose2_aio" in sys.modules:
             import unittest.mock  # it does so now: that is part of the start
-        self.start = time.perf_counter(), time.process_time()
+        self.clock = Clock()
 
     def stopTestRun(self, event):
-        taken = time.perf_counter() - self.start[0], time.process_time() - self.start[1]
-        print("STOPWATCH", *taken, flush=True)
+        self.clock.tell()
 """
 STOPWATCH_PYTEST = """\
-import time, pytest
+import pytest
+from clock import Clock
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session):
-    start = time.perf_counter()
+    clock = Clock()
     try:
         return (yield)
     finally:
-        print("\\nSTOPWATCH", time.perf_counter() - start, flush=True)
+        clock.tell()
 """
-SCALES_PLUGIN = """\
-import gc, os, time, tracemalloc
+SCALES = """\
+import gc, os, tracemalloc
+from clock import Clock
 from nose2.events import Plugin
 
 class Scales(Plugin):
@@ -71,7 +84,7 @@ class Scales(Plugin):
     first = None
 
     def startTestRun(self, event):
-        self.start = time.perf_counter()
+        self.clock = Clock()
 
     def stopTest(self, event):
         self.last = len(os.listdir("/dev/fd"))
@@ -83,8 +96,7 @@ class Scales(Plugin):
     def stopTestRun(self, event):
         gc.collect()
         kept, _ = tracemalloc.get_traced_memory()
-        taken = time.perf_counter() - self.start
-        print("STOPWATCH", taken, taken, kept, self.last - self.first, flush=True)
+        self.clock.tell(kept, self.last - self.first)
 """
 """Measures what is made after the first test, and is still there after the last one.
 
@@ -139,20 +151,21 @@ def anyio_backend():
     return "asyncio"
 """
 IMPORTS = """\
-import time
-start = time.perf_counter()
+from clock import Clock
+clock = Clock()
 import {modules}
-print("STOPWATCH", time.perf_counter() - start)
+clock.tell()
 """
 TIMERS = """\
-import asyncio, time
+import asyncio
+from clock import Clock
 import nose2_aio as aio
 
 {main}
 with aio.{context}() as loop:
-    start = time.perf_counter()
+    clock = Clock()
     loop.run_until_complete(main())
-    print("STOPWATCH", time.perf_counter() - start)
+    clock.tell()
 """
 SLEEPS = """\
 async def main():
@@ -196,8 +209,8 @@ class Run(NamedTuple):
     """Seconds from its start to its end."""
     seconds: float
     """Seconds that the tests took, without starting and loading."""
-    computing: float = 0
-    """Those of them that the processor worked."""
+    computing: float
+    """Those of them in which a processor worked for this process."""
     kept: float = 0
     """Bytes that are kept after the last test."""
     opened: float = 0
@@ -248,8 +261,9 @@ def run(way: Way, folder: Path, count: int) -> Run:
     if not folder.exists():
         folder.mkdir()
         (folder / "test_it.py").write_text(way.text(count))
+        (folder / "clock.py").write_text(CLOCK)
         (folder / "stopwatch.py").write_text(STOPWATCH)
-        (folder / "scales.py").write_text(SCALES_PLUGIN)
+        (folder / "scales.py").write_text(SCALES)
         (folder / "stopwatch_pytest.py").write_text(STOPWATCH_PYTEST)
         (folder / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, *way.arguments]
@@ -315,7 +329,7 @@ WAYS = {
         suite(ASYNC, ""),
         needs=("pytest", "pytest_asyncio"),
     ),
-    "memory": Way("", [*SCALES, "--plugin", "nose2_aio"], suite(ASYNC), size="many"),
+    "memory": Way("", [*MEMORY, "--plugin", "nose2_aio"], suite(ASYNC), size="many"),
     "calls-now": Way("", SCRIPT, timers(CALLS, "child_loop", "1e-9"), size="timers"),
     "calls": Way("", SCRIPT, timers(CALLS, "virtual_clock", "n + 1"), size="timers"),
     "sleeps-now": Way("", SCRIPT, timers(SLEEPS, "child_loop", "1e-9"), size="timers"),

@@ -189,13 +189,12 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
         nose2_plugins.keep_hooks(self.session)
         is_worker = role.current_worker() is not None
+        reporters = nose2_plugins.defined_in(nose2_plugins.REPORTER, self.session)
         if is_worker:
             for hook in ("stopTestRun", "afterTestRun"):  # the main process reports
                 self.session.hooks.hooks.pop(hook, None)
         else:
-            Feedback(self._test_run).begin(
-                self.session, nose2_plugins.defined_in(nose2_plugins.REPORTER, self.session)
-            )
+            Feedback(self._test_run).begin(self.session, reporters)
             self._test_run.outcomes.register(self.session.hooks)
         if self._has_names or nose2_plugins.is_on(nose2_plugins.ATTRIB, self.session):
             by = "name" if self._has_names else "-A or -E"
@@ -218,9 +217,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         self._test_run.part = self._test_run.part or part
         self._test_run.planned = event.suite.countTestCases()  # with -N, nobody else counts them
         lines += arrangement.order_note(self.settings) * (self.session.verbosity > 0)
-        for plugin in (
-            () if is_worker else nose2_plugins.defined_in(nose2_plugins.REPORTER, self.session)
-        ):
+        for plugin in () if is_worker else reporters:
             for line in lines:
                 plugin.stream.writeln(line)
 

@@ -51,7 +51,7 @@ _NEEDS_NOSE2 = (
     *("durations-file", "exit-grace", "baseline-update"),
 )
 """The settings that have no effect without nose2."""
-_PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(?: in .*)?")
+_PLACE = r"(?P<file>.+?):(?P<line>\d+)(?: in .*)?"
 
 
 class Standalone:
@@ -269,6 +269,6 @@ def _stop_of(result: Any) -> Callable[[], Any] | None:
 
 
 def _warn(text: str, place: str) -> None:
-    match = _PLACE.fullmatch(place)
+    match = re.fullmatch(_PLACE, place)
     file, line = (match["file"], int(match["line"])) if match else ("nose2_aio", 0)
     warnings.warn_explicit(text, AioWarning, file, line)

@@ -10,12 +10,10 @@ import gc
 import importlib
 import marshal
 import os
-import pkgutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -49,6 +47,8 @@ class ForkServer:
 
     def run(self, *arguments: str, folder: Path, stderr: int) -> subprocess.CompletedProcess[str]:
         """Run nose2 in a folder; ``stderr`` is STDOUT or PIPE, as in ``subprocess.run``."""
+        import tempfile  # noqa: PLC0415 -- not in the server: no plain run has it
+
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as apart:
             err = out if stderr == subprocess.STDOUT else apart
             request = marshal.dumps((str(folder), arguments))
@@ -108,13 +108,14 @@ def _fork(requests: socket.socket) -> tuple[str, list[str], list[int]]:
 
 
 def _import() -> None:
-    """Import what a run may import."""
-    package = importlib.import_module("nose2_aio")
-    modules = [one.name for one in pkgutil.walk_packages(package.__path__, "nose2_aio.")]
-    modules.remove("nose2_aio.__main__")
+    """Import what each run imports."""
     for name in (
         "nose2.main",
-        *modules,
+        "nose2_aio",
+        "nose2_aio.execution",
+        "nose2_aio.feedback",
+        "nose2_aio.suites.arrangement",
+        "unittest.mock",
         *importlib.import_module("nose2.plugins").DEFAULT_PLUGINS,
     ):
         importlib.import_module(name)

@@ -135,7 +135,7 @@ class Adapter:
     def detach(self) -> None:
         """End the time of the test, when unittest is done with it."""
         if self._time_limits.deadline is not None and self._scopes.layered_test is None:
-            self._time_limits.end()
+            self._end_time()
 
     def begin_layered(self, test: TestCase) -> None:
         """Begin a test before the fixtures that its layers have for it."""
@@ -174,7 +174,7 @@ class Adapter:
         attribution, scopes = self.attribution, self._scopes
         is_layered = scopes.layered_test is test  # then its layers end it
         if self._time_limits.deadline is not None and not is_layered:
-            self._time_limits.end()
+            self._end_time()
         if scopes.open and scopes.open[-1].owner is test and not is_layered:
             is_passed = self._attempt(test, is_passed, scopes.close_innermost)
         attribution.end()
@@ -199,6 +199,14 @@ class Adapter:
             self._began = 0.0
         return is_passed
 
+    def _end_time(self) -> None:
+        """End the time of the test. If it was virtual, and was held for long, a note says so."""
+        virtual = self._time_limits.virtual
+        if self.test is not None and virtual is not None and virtual.held.holders is not None:
+            name = self.test.id().partition("\n")[0]
+            self._time_limits.notes.add(f"{name} {virtual.held}")
+        self._time_limits.end()
+
     def _note_waits(self, test: TestCase) -> None:
         waits, self._time_limits.waits = self._time_limits.waits, None
         is_async = self.attribution.has_run_coroutine or self._isolated.test is test
@@ -208,7 +216,7 @@ class Adapter:
     def _begin(self, test: TestCase) -> None:
         self.attribution.begin(test)
         if self._time_limits.deadline is not None:
-            self._time_limits.end()
+            self._end_time()
         self.test = test
         self._limits.mistake = None
         phases = self._fixtures.phases

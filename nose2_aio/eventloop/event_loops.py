@@ -212,8 +212,8 @@ class LoopFiles:
         self.writer.close()
         self.epoll.close()
 
-    def are_unused(self) -> bool:
-        """Return True if a new loop can have them. Otherwise close those that are still ours."""
+    def reuse(self) -> bool:
+        """Return True if a new loop can have them. If not, close those that are still ours."""
         try:
             self.epoll.modify(self.number, select.EPOLLIN)  # fails if it is no longer this socket
             if not self.epoll.poll(0, 1):
@@ -256,7 +256,7 @@ class _Recycler:
         """Return files for a new loop; None: it has to open its own."""
         if get_ident() != self.thread or self._lent is not None:
             return None
-        if self._spare is None or not self._spare.are_unused():
+        if self._spare is None or not self._spare.reuse():
             self._spare = None
             self._refill()
         # in this order: another thread may fork at any moment

@@ -341,27 +341,17 @@ def clock_of(loop: AbstractEventLoop | None) -> Clock | None:
     return clock if clock is not None and clock.is_virtual else None
 
 
-def describe_wakeup_sources(loop: AbstractEventLoop, *, has_own: bool = True) -> list[str]:
+def describe_wakeup_sources(loop: AbstractEventLoop) -> list[str]:
     """Return what outside of a loop may still wake it, in words.
 
-    In virtual time, these are the files that hold it. In real time, they are all files; without
-    ``has_own``, the connections whose other end is on the loop, too, are left out.
+    Files are only known if the selector is ours.
     """
     loop_state = state_of(loop)
-    selector: Any = getattr(loop, "_selector", None)
-    files = [] if selector is None else list((selector.get_map() or {}).values())
-    files = files[1:]  # the first one is the loop's own
-    if clock_of(loop) is not None:
-        foreign = selector.foreign_files()
-        files = [key for key in files if key.fd in foreign]
-    elif not has_own:
-        files = wakeup_sources.without_pairs(files)
-    jobs = [] if loop_state is None else list((loop_state.jobs or {}).items())
-    return [
-        *map(wakeup_sources.describe_file, files),
-        *(executors.describe_job(function) for job, function in jobs if not job.done()),
-        *wakeup_sources.describe(),
-    ]
+    if loop_state is not None and loop_state.has_selector and not loop.is_closed():
+        selector: InstrumentedSelector = cast(Any, loop)._selector
+        return selector.describe_outside()
+    jobs = [] if loop_state is None else loop_state.describe_jobs()
+    return [*jobs, *wakeup_sources.describe()]
 
 
 @functools.cache

@@ -60,7 +60,10 @@ class OwnFiles:
         self._unseen: set[int] = set()
         """The descriptors of those that don't tell what is on its way to them."""
         self._pending: set[int] = set()
-        """The descriptors of TCP sockets whose connection nobody has accepted yet."""
+        """The descriptors of TCP sockets that are connected, and whose other end nobody has open.
+
+        They are looked at again each time.
+        """
         self._inherited = process_state.inherited_files
 
     def forget(self, descriptor: int) -> None:
@@ -92,6 +95,8 @@ class OwnFiles:
                 if not self._are_connected(one, other):
                     self._look_at([one])  # the other one was closed, and its number used again
                 return True
+        if any(file_ends.is_unacknowledged(one) for one in self._pending):
+            return True
         return bool(self._unseen or self._pending) and file_ends.has_backlog()
 
     def _are_connected(self, one: int, other: int) -> bool:
@@ -119,7 +124,9 @@ class OwnFiles:
         """Record whether the other end of a file is among the ends that are ``known``."""
         end = self._ends[one]
         other = None if end is None else next((name for name in end.others if name in known), None)
+        self._foreign.discard(one)
         self._pending.discard(one)
+        self._tcp.pop(one, None)
         if end is None or not (other or end.is_open_to_all):
             self._foreign.add(one)
         elif end.name[0] == Kind.UDP:
@@ -128,6 +135,9 @@ class OwnFiles:
             self._tcp[one] = known[other]
         elif end.name[0] == Kind.TCP:
             self._pending.add(one)
+            if not file_ends.is_in_accept_queue(end.name):
+                # the queue is full, or we have closed the other end: the kernel will go on with it
+                self._foreign.add(one)
 
 
 def _is_from(one: int, other: int, awaits_room: Callable[[int], bool]) -> bool:

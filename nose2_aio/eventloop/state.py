@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import _log
 
 from nose2_aio.config.seconds import monotonic
+from nose2_aio.eventloop import executors
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.endings import Endings, take_return
 from nose2_aio.eventloop.executors import Executor
@@ -151,6 +152,31 @@ class LoopState:
             self.jobs = weakref.WeakKeyDictionary()
         self.jobs[future] = function
 
+    def describe_jobs(self) -> list[str]:
+        """Return the jobs that aren't done, and where they were handed over, in words."""
+        found = []
+        for job, function in list((self.jobs or {}).items()):
+            if not job.done():
+                created = self.find(job)
+                place = "" if created is None else locations.format_origin(created.origin)
+                handed_over = f", handed over at {place}" if place else ""
+                found.append(f"{executors.describe_job(function)}{handed_over}")
+        return found
+
+    def origin_of_file(self, descriptor: int) -> Origin:
+        """Return where the transport or server with a file was opened; empty if not known."""
+        for one in self.created:
+            if descriptor in map(_descriptor, _files_of(one.thing)):
+                return one.origin
+        return ()
+
+    def origin_of_child(self, number: int) -> Origin:
+        """Return where a child process was started; empty if the loop doesn't know it."""
+        for one in self.created:
+            if isinstance(one.thing, asyncio.SubprocessTransport) and one.thing.get_pid() == number:
+                return one.origin
+        return ()
+
     def add_future(self, future: asyncio.Future[Any], frame: FrameType) -> None:
         """Record where a future is being created, given the innermost frame."""
         if self.futures is None:
@@ -237,6 +263,20 @@ class LoopState:
         variables = getattr(context.get("handle"), "_context", None)  # public since Python 3.12
         problems = None if variables is None else variables.get(current_problems)
         return problems or current_problems.get() or self.problems, (), ""
+
+
+def _files_of(thing: Any) -> Iterable[Any]:
+    """Return the sockets or the pipe of a server or a transport; empty for other objects."""
+    if isinstance(thing, asyncio.AbstractServer):
+        return getattr(thing, "sockets", ())
+    if isinstance(thing, asyncio.BaseTransport):
+        return (thing.get_extra_info("socket") or thing.get_extra_info("pipe"),)
+    return ()
+
+
+def _descriptor(file: Any) -> int:
+    """Return the descriptor of a file; -1 for None, and if it is closed."""
+    return -1 if file is None else int(file.fileno())
 
 
 def _failed_call(context: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ The rules:
 3. While the loop waits for real, the next timer fires when it is due in real time: when the loop
    has waited for real as long as the timer has left to go, since the timer was set.
 4. `Clock.advance` moves the clock in any case: that is what its caller has asked for.
+   `Clock.settle` keeps it from jumping until nothing outside can wake the loop, and returns then.
 5. The tag ``timeout`` of a test counts virtual time. The setting ``time-limit`` counts real time.
 
 So a timer never fires early, in virtual time or in real time. It may be late: if several timers are
@@ -40,13 +41,17 @@ from nose2_aio.errors import LoopError
 from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.introspection import locations
 
-__all__ = ["Clock", "WaitingSelector"]
+__all__ = ["Clock", "HeldTime", "WaitingSelector"]
 
 _EXACT = 2.0**20
 """Seconds up to which a float can hold whole nanoseconds: twelve days."""
 _NANO = 1_000_000_000
 _FIRST_LOOK, _LAST_LOOK = 0.001, 0.05
 """Seconds between two looks whether something may still wake the loop: at first, and at most."""
+
+_MUCH = 0.5
+"""Seconds that a test may wait for real before we tell what it waits for."""
+_MAX_HOLDERS = 3
 
 
 class WaitingSelector(Protocol):
@@ -58,8 +63,39 @@ class WaitingSelector(Protocol):
     def foreign_files(self) -> Collection[int]:
         """Return the descriptors of the watched files that something outside may make ready."""
 
+    def describe_outside(self) -> list[str]:
+        """Return what outside of the loop may wake it, in words."""
+
     def can_be_woken(self) -> bool:
         """Return True if anything but such a file may wake the loop."""
+
+
+class HeldTime:
+    """How long something outside of the loop held the virtual time of one test, and what."""
+
+    seconds = 0.0
+    """How long the loop has waited for real."""
+
+    def __init__(self, holders: list[str] | None = None) -> None:
+        self.holders = holders
+        """What could wake the loop when that was too long; None before that."""
+
+    def __str__(self) -> str:
+        """``waited 3.2 s for real in virtual time, for the socket to 10.0.0.1:80``."""
+        shown = (self.holders or [])[:_MAX_HOLDERS]
+        what = f", for {'; '.join(shown)}" if shown else ""
+        return f"waited {self.seconds:.1f} s for real in virtual time{what}"
+
+    @property
+    def left(self) -> float:
+        """Seconds until the wait is too long; infinity after that."""
+        return _MUCH - self.seconds if self.holders is None else math.inf
+
+    def add(self, seconds: float, describe: Callable[[], list[str]]) -> None:
+        """Add a real wait. ``describe`` returns what can wake the loop."""
+        self.seconds += seconds
+        if self.left <= 0:
+            self.holders = describe()
 
 
 class Clock:
@@ -83,6 +119,8 @@ class Clock:
     """Seconds that the loop has waited for real, since `take_waits`."""
     _is_released = False
     """True if the last real wait ended because nothing outside could wake the loop any more."""
+    held = HeldTime([])
+    """Where to add how long the loop has waited for real. By default, nobody asks for that."""
     _wall: WallClock | None = None
     """The time of day that is moved together with this clock, if any."""
     _wall_start: int | None = None
@@ -95,6 +133,8 @@ class Clock:
         """By moment: `_real_wait` when the last timer was set for it. No entry means 0."""
         self._goals: list[tuple[float, asyncio.Future[None]]] = []
         """The times that `advance` moves to, and the futures that it awaits."""
+        self._settling: list[asyncio.Future[None]] = []
+        """The futures that `settle` awaits."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.time():g} s{'' if self._is_virtual else ', real'}>"
@@ -118,14 +158,26 @@ class Clock:
         """
         place = f"Clock.advance, {locations.of_caller()}"
         duration = seconds.validate(duration, name="seconds", place=place)
-        if not self._is_virtual:
-            raise LoopError(f"time isn't virtual any more: only then can it be moved ({place})")
+        self._require_virtual(place)
         reached = self._loop.create_future()
         self._goals.append((_rounded(self._now + duration), reached))
         try:
             await reached
         finally:
             self._goals = [one for one in self._goals if one[1] is not reached]
+
+    async def settle(self) -> None:
+        """Wait until nothing but timers is left to wait for. The clock does not jump before that.
+
+        Then every other task waits for a timer, or for another task, or for ever. While something
+        outside may wake the loop, the loop waits for real, and timers that are due fire.
+
+        Raises `LoopError` if the clock shows real time.
+        """
+        self._require_virtual(f"Clock.settle, {locations.of_caller()}")
+        settled = self._loop.create_future()
+        self._settling.append(settled)
+        await settled
 
     @property
     def is_virtual(self) -> bool:
@@ -172,54 +224,63 @@ class Clock:
         self._move_wall()
 
     def can_move(self) -> bool:
-        """Return True if there is a timer, or a call of `advance`."""
-        return bool(self._goals) or self._next() < math.inf
+        """Return True if there is a timer, or a call of `advance` or `settle`."""
+        return self._next() < math.inf or bool(self._goals or self._settling)
 
     def select(self, selector: WaitingSelector, real_left: float) -> list[Any]:
         """Wait for real, or move the clock; return events of files. Called if nothing can run.
 
         A real wait takes ``real_left`` seconds at most.
         """
-        due = self._next()
-        if self._goals:
-            return selector.wait(0) or self._move_to_goal(due)
-        real_wait_before = self._real_wait_before(due)
-        if self._alarm is not None and self._alarm[0] < due:
-            due, real_wait_before, _ = self._alarm
-        look, end = _FIRST_LOOK, 0.0
+        due, real_wait_before = self._next_due()
+        look, end, is_held = _FIRST_LOOK, 0.0, True
         while selector.foreign_files() or selector.can_be_woken():
             now = monotonic()
             end = end or now + real_left
             left = due - self._now - (self._real_wait - real_wait_before)
-            if left <= 0:
+            if left <= 0 or self._goals:
                 break
             if now >= end:
                 return []
             next_look = look if selector.can_be_woken() else math.inf
-            events = selector.wait(_timeout(left, end - now, next_look))
-            waited = monotonic() - now
-            self._real_wait += waited
-            self._waited += waited
+            events = selector.wait(_timeout(left, end - now, next_look, self.held.left))
+            self._note_real_wait(monotonic() - now, selector)
             if events:
                 return events
             look = min(2 * look, _LAST_LOOK)
         else:
-            self._is_released = end > 0
+            is_held, self._is_released = False, end > 0
         # the thread or process that has just ended may have woken the loop before
         events = selector.wait(0)
         if events:
             return events
-        if due == math.inf:
-            # after a wait, return to `InstrumentedSelector.select`: it may be a deadlock now
-            return [] if end else selector.wait(_timeout(real_left))
-        self._jump(due, real_wait_before)
+        if self._settling and not is_held:
+            self._settle()
+        elif self._goals:
+            self._move_to_goal()
+        elif due < math.inf:
+            self._jump(due, real_wait_before)
+        elif not end:  # after a wait, `InstrumentedSelector.select` looks for a deadlock
+            return selector.wait(_timeout(real_left))
         return []
+
+    def _note_real_wait(self, seconds: float, selector: WaitingSelector) -> None:
+        self._real_wait += seconds
+        self._waited += seconds
+        self.held.add(seconds, selector.describe_outside)
 
     def _next(self) -> float:
         """Return the time of the next timer; infinity if there is none."""
         timers = self._loop._scheduled
         when: float = timers[0].when() if timers else math.inf
         return when
+
+    def _next_due(self) -> tuple[float, float]:
+        """Return when the next timer or the alarm is due, and `_real_wait` when it was set."""
+        due, alarm = self._next(), self._alarm
+        if alarm is not None and alarm[0] < due:
+            return alarm[:2]
+        return due, self._real_wait_before(due)
 
     def _real_wait_before(self, when: float) -> float:
         """Return `_real_wait` when the last timer was set for a moment.
@@ -231,17 +292,26 @@ class Clock:
         moment = _moment(when)
         return max(self._real_wait_at.get(moment, 0.0), self._real_wait_at.get(moment + 1, 0.0))
 
-    def _move_to_goal(self, due: float) -> list[Any]:
+    def _require_virtual(self, place: str) -> None:
+        if not self._is_virtual:
+            raise LoopError(f"time isn't virtual any more: only then can it be moved ({place})")
+
+    def _settle(self) -> None:
+        settled, self._settling = self._settling, []
+        for one in settled:
+            if not one.done():  # a task that waits may have been cancelled
+                one.set_result(None)
+
+    def _move_to_goal(self) -> None:
         """Move to the nearest goal of `advance`, or to the next timer if that is due before."""
-        goal = min(goal for goal, _ in self._goals)
+        goal, due = min(goal for goal, _ in self._goals), self._next()
         if _rounded(due) <= goal:
             self._jump(due, self._real_wait_before(due))
-            return []
+            return
         self._jump(goal, self._real_wait)
         for one, reached in self._goals:
             if one <= self._now and not reached.done():
                 reached.set_result(None)
-        return []
 
     def _jump(self, due: float, real_wait_before: float) -> None:
         """Move to a moment. If the alarm is due before that, move to the alarm and call it.
@@ -254,9 +324,12 @@ class Clock:
         if alarm is not None and is_alarm_due:
             due, real_wait_before, _ = alarm
         before, self._now = self._now, max(_rounded(due), self._now)
-        waited = min(max(self._real_wait - real_wait_before, 0.0), self._now - before)
-        self._real_wait -= waited
-        self._skipped += self._now - before - waited
+        passed = self._now - before
+        if self._real_wait:
+            waited = min(max(self._real_wait - real_wait_before, 0.0), passed)
+            self._real_wait -= waited
+            passed -= waited
+        self._skipped += passed
         if self._real_wait_at:
             self._real_wait_at.pop(_moment(due), None)
         if self._now >= _EXACT:

@@ -6,12 +6,14 @@ did not start.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # typeshed doesn't have it
 import asyncio
 import os
 import selectors
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -19,6 +21,7 @@ from nose2_aio.config.seconds import monotonic
 from nose2_aio.eventloop import executors
 from nose2_aio.eventloop.alarms import process_alarms
 from nose2_aio.introspection import await_chains, locations, sockets
+from nose2_aio.introspection.locations import Origin
 
 __all__ = [
     "ProcessState",
@@ -86,9 +89,7 @@ def ignore_foreign_threads() -> None:
 def process_can_wake() -> bool:
     """Return True if another thread, or a child process, may wake a loop."""
     frames = other_frames()
-    if frames and _busy_threads(frames):
-        return True
-    if _has_foreign_thread(frames):
+    if (frames and _busy_threads(frames)) or _has_foreign_thread(frames):
         return True
     now = monotonic()
     if now - process_state.childless_at < _BIRTH:
@@ -107,14 +108,17 @@ def signal_can_wake() -> bool:
 def alarm_can_wake() -> bool:
     """Return True if the tested code has set a timer for SIGALRM that may wake a loop."""
     try:
-        left, _ = signal.getitimer(signal.ITIMER_REAL)
-    except AttributeError:  # Windows has no such timer
+        handler = _signal.getsignal(signal.SIGALRM)  # without the time to make an enum of it
+    except AttributeError:  # Windows has no such signal
         return False
-    return left > 0 and _is_users(signal.getsignal(signal.SIGALRM), signal.SIGALRM)
+    return _is_users(handler, signal.SIGALRM) and signal.getitimer(signal.ITIMER_REAL)[0] > 0
 
 
-def describe() -> list[str]:
-    """Return the reasons for `process_can_wake` and `alarm_can_wake`, in words."""
+def describe(origin_of_child: Callable[[int], Origin] = lambda _: ()) -> list[str]:
+    """Return the reasons for `process_can_wake` and `alarm_can_wake`, in words.
+
+    The argument returns where a child process was started, given its number.
+    """
     frames = other_frames()
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     found = []
@@ -127,21 +131,25 @@ def describe() -> list[str]:
             "a thread that Python did not start, of a library that was used since the start"
         )
     if _has_child():
-        found += _running_children()
+        found += _running_children(origin_of_child)
     if alarm_can_wake():
         found.append("the alarm of signal.setitimer")
     return found
 
 
-def describe_file(key: selectors.SelectorKey) -> str:
-    """Return which file a loop waits for, and which functions of the user it calls then."""
+def describe_file(key: selectors.SelectorKey, origin: Origin) -> str:
+    """Return which file a loop waits for, which functions it calls then, and where it was opened.
+
+    Functions of asyncio are left out.
+    """
     called = [locations.callback_of(handle) for handle in key.data or () if handle]
     names = [
         locations.describe(function)
         for function in called
         if not str(getattr(function, "__module__", "")).startswith("asyncio.")
     ]
-    return f"{sockets.name_of_file(key.fd)}{', for ' if names else ''}{' and '.join(names)}"
+    called_then = f", for {' and '.join(names)}" if names else ""
+    return f"{sockets.name_of_file(key.fd)}{called_then}{_at('opened', origin)}"
 
 
 def without_pairs(files: list[selectors.SelectorKey]) -> list[selectors.SelectorKey]:
@@ -150,6 +158,11 @@ def without_pairs(files: list[selectors.SelectorKey]) -> list[selectors.Selector
     return [
         key for key, pair in zip(files, ends, strict=True) if pair is None or pair[::-1] not in ends
     ]
+
+
+def _at(done: str, origin: Origin) -> str:
+    place = locations.format_origin(origin)
+    return f", {done} at {place}" if place else ""
 
 
 def other_frames() -> dict[int, FrameType]:
@@ -228,7 +241,7 @@ def _has_child() -> bool:
     return bool(_running_children())
 
 
-def _running_children() -> list[str]:
+def _running_children(origin_of_child: Callable[[int], Origin] = lambda _: ()) -> list[str]:
     """Return the running child processes, in words.
 
     Left out are children that have ended and that nobody has waited for, and the resource tracker
@@ -246,7 +259,8 @@ def _running_children() -> list[str]:
         number, _, name = head.partition(" (")
         is_zombie = rest.split()[0] == "Z"
         if not is_zombie and number != str(_tracker()):
-            found.append(f"the child process {number} ({name})")
+            started = _at("started", origin_of_child(int(number)))
+            found.append(f"the child process {number} ({name}){started}")
     return found
 
 

@@ -21,11 +21,19 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-__all__ = ["End", "Kind", "has_backlog", "is_on_way", "look_at"]
+from nose2_aio.introspection import sockets
+
+__all__ = [
+    "End",
+    "Kind",
+    "has_backlog",
+    "is_in_accept_queue",
+    "is_on_way",
+    "is_unacknowledged",
+    "look_at",
+]
 
 
 class Kind:
@@ -82,13 +90,19 @@ _TCP_INFO = struct.Struct("=B23xI100xQ8xI52xQQ12xI")
 _ESTABLISHED = 1
 _ENDED = (4, 5, 11)
 """The states of a TCP socket that has ended its stream: FIN_WAIT1, FIN_WAIT2, CLOSING."""
-_DIAG_BY_FAMILY, _UDIAG_SHOW_PEER, _UNIX_DIAG_PEER = 20, 4, 2
-"""``linux/sock_diag.h``, ``linux/unix_diag.h``"""
-_NETLINK_SOCK_DIAG = 4
-_REQUEST = struct.Struct("=IHHII BBHIIIII")
-_ANSWER = struct.Struct("=IHHII BBBBIII")
+_NETLINK_SOCK_DIAG, _DIAG_BY_FAMILY, _NETLINK_ERROR = 4, 20, 2
+_HEAD = struct.Struct("=IHHII")
+"""``linux/netlink.h``: the length of the message, its type, 1 for a request, two more numbers."""
+_ANY_COOKIE = b"\xff" * 8
+_UNIX_REQUEST = struct.Struct("=BBHIII8s")
+_UNIX_ANSWER = struct.Struct("=BBBBIII")
+_UDIAG_SHOW_PEER, _UNIX_DIAG_PEER = 4, 2
 _ATTRIBUTE = struct.Struct("=HH")
-_NETLINK_ERROR = 2
+"""``linux/unix_diag.h``"""
+_TCP_REQUEST = struct.Struct("=BBBBI 2s2s16s16sI8s")
+_TCP_ANSWER = struct.Struct("=BB66xI")
+"""``linux/inet_diag.h``: the family, the state, the inode."""
+_CLOSE_WAIT = 8
 
 
 def look_at(descriptor: int) -> End | None:
@@ -99,7 +113,7 @@ def look_at(descriptor: int) -> End | None:
         if stat.S_ISFIFO(info.st_mode):
             return _pipe(descriptor, file)
         if stat.S_ISSOCK(info.st_mode):
-            with _socket(descriptor) as one:
+            with sockets.opened(descriptor) as one:
                 return _socket_end(one, file)
     except OSError:
         pass
@@ -124,6 +138,12 @@ def is_on_way(sender: int, receiver: int, *, is_room_awaited: bool) -> bool:
     return one.state in _ENDED and other.state == _ESTABLISHED and not one.unsent
 
 
+def is_unacknowledged(sender: int) -> bool:
+    """Return True if a TCP socket has sent bytes, or will, that the kernel has not acknowledged."""
+    one = _tcp_info(sender)
+    return one is None or one.unacknowledged > 0 or (one.unsent > 0 and one.window > 0)
+
+
 def _tcp_info(descriptor: int) -> _TcpInfo | None:
     """Return what the kernel knows about a TCP socket; None if it is closed, or the kernel old."""
     try:
@@ -144,13 +164,6 @@ def has_backlog() -> bool:
             return any(int(line.split()[_BACKLOG_COLUMN], 16) for line in file)
     except (OSError, IndexError):
         return True
-
-
-@contextmanager
-def _socket(descriptor: int) -> Iterator[socket.socket]:
-    """Yield a socket object for a descriptor that somebody else will close."""
-    with socket.socket(fileno=os.dup(descriptor)) as one:
-        yield one
 
 
 def _pipe(descriptor: int, file: tuple[int, int]) -> End | None:
@@ -207,22 +220,46 @@ def _is_loopback(address: Any) -> bool:
     return bool(address[1]) and (address[0].startswith("127.") or address[0] == "::1")
 
 
+def is_in_accept_queue(name: Name) -> bool:
+    """Return True if the other end of a TCP socket exists, and nobody has accepted it yet.
+
+    An end that was closed has no inode either. But it has ended its stream, too.
+    """
+    _, (host, port), (other_host, other_port) = name
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    ports = [one.to_bytes(2, "big") for one in (other_port, port)]
+    try:
+        ends = [socket.inet_pton(family, one) for one in (other_host, host)]
+        request = (family, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF, *ports, *ends, 0, _ANY_COOKIE)
+        answer = _ask_kernel(_TCP_REQUEST.pack(*request))
+    except OSError:  # for example, an address with the name of an interface
+        answer = None
+    if answer is None:
+        return False
+    _, state, inode = _TCP_ANSWER.unpack_from(answer)
+    return inode == 0 and state in (_ESTABLISHED, _CLOSE_WAIT)
+
+
 def _inode_of_peer(inode: int) -> int:
     """Return the inode of the Unix socket that another one is connected to; 0 if not known."""
-    any_cookie = 0xFFFFFFFF
-    request = _REQUEST.pack(
-        _REQUEST.size, _DIAG_BY_FAMILY, 1, 0, 0,
-        socket.AF_UNIX, 0, 0, any_cookie, inode, _UDIAG_SHOW_PEER, any_cookie, any_cookie,
-    )  # fmt: skip
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
-        kernel.send(request)
-        answer = kernel.recv(4096, socket.MSG_DONTWAIT)
-    if _ANSWER.unpack_from(answer)[1] == _NETLINK_ERROR:
-        return 0
-    at = _ANSWER.size
-    while at < len(answer):
+    answer = _ask_kernel(
+        _UNIX_REQUEST.pack(socket.AF_UNIX, 0, 0, 0xFFFFFFFF, inode, _UDIAG_SHOW_PEER, _ANY_COOKIE)
+    )
+    at = _UNIX_ANSWER.size
+    while answer is not None and at < len(answer):
         size, kind = _ATTRIBUTE.unpack_from(answer, at)
         if kind == _UNIX_DIAG_PEER:
             return int.from_bytes(answer[at + _ATTRIBUTE.size : at + size], "little")
         at += size + -size % 4
     return 0
+
+
+def _ask_kernel(request: bytes) -> bytes | None:
+    """Ask for one socket, as ``sock_diag(7)`` describes. Return the answer; None if it has none.
+
+    Raises `OSError` if the system doesn't allow that.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:
+        kernel.send(_HEAD.pack(_HEAD.size + len(request), _DIAG_BY_FAMILY, 1, 0, 0) + request)
+        answer = kernel.recv(4096, socket.MSG_DONTWAIT)
+    return None if _HEAD.unpack_from(answer)[1] == _NETLINK_ERROR else answer[_HEAD.size :]

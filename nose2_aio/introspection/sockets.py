@@ -6,15 +6,18 @@ import contextlib
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from typing import Any
 
 __all__ = [
     "address",
     "ends_of_file",
+    "is_of_child",
     "name_of_file",
     "name_of_socket",
     "name_of_transport",
     "open_files",
+    "opened",
 ]
 
 _OPEN_FILES = "/proc/self/fd"
@@ -33,7 +36,7 @@ def address(value: Any) -> str:
 def ends_of_file(descriptor: int) -> tuple[Any, Any] | None:
     """Return the addresses of both ends of a connected socket; None for other files."""
     try:
-        with socket.socket(fileno=os.dup(descriptor)) as one:
+        with opened(descriptor) as one:
             return one.getsockname(), one.getpeername()
     except OSError:
         return None
@@ -62,16 +65,41 @@ def name_of_socket(one: Any) -> str:
         return "a closed socket"
 
 
+def is_of_child(descriptor: int) -> bool:
+    """Return True if a file becomes ready when a child process ends."""
+    try:
+        name = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 -- a text
+    except OSError:
+        return False
+    return name == "anon_inode:[pidfd]"
+
+
 def name_of_file(descriptor: int) -> str:
     """Return the name of the file, pipe or socket with a file descriptor."""
     try:
-        with socket.socket(fileno=os.dup(descriptor)) as one:
+        with opened(descriptor) as one:
             return name_of_socket(one)
     except OSError:
         with contextlib.suppress(OSError):
             if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
                 return f"the pipe {descriptor}"
         return f"the file {descriptor}"
+
+
+@contextlib.contextmanager
+def opened(descriptor: int) -> Iterator[socket.socket]:
+    """Yield a socket object for the descriptor of a socket that somebody else will close.
+
+    Raises `OSError` if it isn't a socket.
+    """
+    copied = os.dup(descriptor)
+    try:
+        one = socket.socket(fileno=copied)
+    except OSError:
+        os.close(copied)
+        raise
+    with one:
+        yield one
 
 
 def open_files() -> dict[int, tuple[int, int]]:

@@ -125,7 +125,7 @@ def _timer(timer: TimerHandle) -> str:
 
 def _sources(tasks: LoopTasks, stuck: Task[Any]) -> list[str]:
     """Return what could still wake the loop, in words."""
-    found = instrumented.describe_wakeup_sources(tasks.loop, has_own=False)
+    found = instrumented.describe_wakeup_sources(tasks.loop)
     loop_state = instrumented.state_of(tasks.loop)
     now = tasks.loop.time()
     for one in [] if loop_state is None else loop_state.created:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from nose2_aio.config.seconds import monotonic
 from nose2_aio.errors import TimeLimitError
 from nose2_aio.eventloop import instrumented
-from nose2_aio.eventloop.virtual_clock import Clock
+from nose2_aio.eventloop.virtual_clock import Clock, HeldTime
 from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.introspection.debuggers import is_debugged
 
@@ -33,6 +33,8 @@ class VirtualTime(NamedTuple):
 
     place: str
     """Where it was asked for."""
+    held: HeldTime
+    """How long it was held by what is outside of the loop."""
     limit: Limit
     """The limit of the setting, which counts real time."""
     wall: WallClock | None = None

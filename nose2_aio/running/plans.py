@@ -10,6 +10,7 @@ from nose2_aio.config import tag_lookup
 from nose2_aio.config.loop_factories import Factory, are_same
 from nose2_aio.config.settings import Settings
 from nose2_aio.config.tag_lookup import DurationTags
+from nose2_aio.eventloop.virtual_clock import HeldTime
 from nose2_aio.eventloop.wall_clock import WallClock
 from nose2_aio.running.deadlines import Limit, VirtualTime
 from nose2_aio.running.engines import SLEEP, TIMEOUT, Engine, Plan
@@ -54,7 +55,7 @@ def virtual(
     is_tagged = bool(tagged) or is_virtual
     place = "@virtual_time" if is_tagged else settings.places.get("virtual_time", "")
     wall = WallClock(place) if tagged == "wall" else None
-    return VirtualTime(place, overall(settings), wall, is_tagged)
+    return VirtualTime(place, HeldTime(), overall(settings), wall, is_tagged)
 
 
 def factories(function: object, owner: type, settings: Settings) -> dict[int, Factory]:

@@ -114,7 +114,9 @@ class TimeLimits:
                 loop_state.clock.is_virtual = loop_state.clock.is_always_virtual
             return
         try:
-            instrumented.make_virtual(loop).set_wall_clock(virtual.wall)
+            clock = instrumented.make_virtual(loop)
+            clock.held = virtual.held
+            clock.set_wall_clock(virtual.wall)
         except LoopError as error:
             if virtual.is_tagged:
                 raise LoopError(

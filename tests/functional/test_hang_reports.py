@@ -148,7 +148,8 @@ EXPECTED = {
         (
             r"TimeLimitError: .*\n\nstuck: Task-\d+ \(serve\), at test_it.py:17 in serve: "
             r"waits for the event gate to be set; "
-            r"only the listening socket at 127\.0\.0\.1:\d+ could wake it\n\n"
+            r"only the listening socket at 127\.0\.0\.1:\d+, opened at test_it.py:20 in "
+            r"test_socket could wake it\n\n"
             r"The test waits for data from the socket to 127\.0\.0\.1:\d+\.\n\n"
             r"Task-\d+ \(serve\):\n  test_it.py:17 in serve  await gate.wait\(\)\n  waits for"
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from unittest import TestCase
@@ -376,7 +377,7 @@ class Fixture(unittest.TestCase):
         self.assertRegex(
             run.output,
             r"Its clock shows 0 s of virtual time, held by:\n"
-            r"  the socket at 0\.0\.0\.0:\d+\n",
+            r"  the socket at 0\.0\.0\.0:\d+, opened at test_it.py:\d+ in test_held\n",
         )
 
     def test_never_overtakes(self) -> None:
@@ -572,6 +573,68 @@ async def test_event():
     await asyncio.Event().wait()
 """).nose2("--aio-deadlocks=ignore")
         self.assertIn("its time limit of 500 s of virtual time (@timeout)", run.output)
+
+    def test_held(self) -> None:
+        """The end of the run says what held virtual time for long, and where that was made."""
+        project = self.project(
+            """
+from nose2_aio.eventloop import virtual_clock
+virtual_clock._MUCH = 0.05
+
+async def child():
+    process = await asyncio.create_subprocess_exec("sleep", "0.3", stdout=subprocess.PIPE)
+    await process.communicate()
+
+class Held(unittest.TestCase):
+    async def test_thread(self):
+        await asyncio.to_thread(time.sleep, 0.1)
+        await asyncio.to_thread(time.sleep, 0.1)
+        self.fail()
+    async def test_child(self):
+        await child()
+    async def test_short(self):
+        await asyncio.sleep(3600)
+    @aio.virtual_time(False)
+    async def test_real(self):
+        await asyncio.to_thread(time.sleep, 0.1)
+
+class Isolated(unittest.IsolatedAsyncioTestCase):
+    async def test_child(self):
+        await child()
+
+class Standalone(aio.TestCase):
+    @aio.virtual_time
+    async def test_child(self):
+        await child()
+""",
+            """
+[unittest]
+plugins = nose2_aio
+          nose2.plugins.mp
+[aio]
+virtual-time = true
+""",
+        )
+        what = r"waited 0\.\d s for real in virtual time, for (.*)"
+        child = (
+            r"the pipe \d+; (the thread asyncio-waitpid-\d+; )?"  # until Python 3.11
+            r"the child process \d+ \(sleep\), started at test_it.py:10 in child"
+        )
+        job = "the executor job time.sleep, handed over at test_it.py:15 in test_thread; the .*"
+        for switches in ([], ["--aio-workers=2"], ["-N", "2"]):
+            run = project.nose2(*switches)
+            found = dict(re.findall(rf"(?m)^test_it\.(\S+) {what}$", run.output))
+            expected = {
+                "Held.test_child": child,
+                "Held.test_thread": job,
+                "Isolated.test_child": child,
+                "Standalone.test_child": child,
+            }
+            self.assertEqual(set(found), set(expected), run.output)
+            for name, pattern in expected.items():
+                self.assertRegex(found[name], f"^{pattern}$")
+        run = project.python("-m", "unittest", "test_it.Standalone")
+        self.assertRegex(run.output, rf"test_it\.Standalone\.test_child {what}")
 
     def test_wall(self) -> None:
         """``wall`` moves the time of day in the test and its fixtures, and only there."""

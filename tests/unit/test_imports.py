@@ -40,7 +40,7 @@ AT_IMPORT = {
 RARE = (
     *("nose2_aio.reporting.colors", "nose2_aio.reporting.github", "nose2_aio.reporting.live_line"),
     "nose2_aio.reporting.failure_lines",
-    *("nose2_aio.suites.units", "nose2_aio.suites.shards", "nose2_aio.standalone"),
+    *("nose2_aio.suites.units", "nose2_aio.suites.shards"),
     *("bdb", "hashlib", "json", "multiprocessing", "pickle", "random", "sysconfig", "tempfile"),
 )
 """Modules that are needed for a feature, or for a report, but for no plain run."""
@@ -78,5 +78,6 @@ class Imports(TestCase):
         names: dict[str, object] = {}
         exec("from nose2_aio import *", names)
         self.assertLessEqual({*nose2_aio.__all__}, {*names})
+        self.assertLessEqual({*nose2_aio.__all__}, {*dir(nose2_aio)})
         with self.assertRaisesRegex(AttributeError, "module 'nose2_aio' has no attribute 'tset'"):
             _ = nose2_aio.tset

@@ -19,6 +19,7 @@ from tests.unit.introspection.test_file_ends import connect, drop_all
 
 if sys.platform == "linux":
     from nose2_aio.eventloop.own_files import OwnFiles
+    from nose2_aio.introspection import file_ends
 
 
 def never(_: int) -> bool:
@@ -52,13 +53,17 @@ class Whose(TestCase):
         numbers = [file if isinstance(file, int) else file.fileno() for file in files]
         found = own.foreign(numbers)
         self.assertEqual(own.foreign(numbers), found)  # from now on it is known
-        self.assertFalse(own.is_anything_on_way(never))
+        self.check_rest(own)
         answer = [one in found for one in numbers]
         for one in numbers:
             own.forget(one)
         tables = [table for table in vars(own).values() if isinstance(table, (dict, set))]
         self.assertEqual([len(table) for table in tables], [0] * 6)
         return answer
+
+    def check_rest(self, own: OwnFiles) -> None:
+        """Check that nothing is on its way. Packets of other programs are in the same list."""
+        self.assertIn(False, (own.is_anything_on_way(never) for _ in range(1000)))
 
     def test_own(self) -> None:
         """Files are own if both ends are open here, whether both are watched or one."""
@@ -97,7 +102,9 @@ class Whose(TestCase):
             files = [client.fileno(), server.fileno()]
             for _ in range(2):
                 self.assertEqual(own.foreign(files), set())
-                self.assertFalse(own.is_anything_on_way(never))
+                self.check_rest(own)
+            with mock.patch.object(file_ends, "is_unacknowledged", return_value=True):
+                self.assertTrue(own.is_anything_on_way(never))
             with server.accept()[0] as accepted:
                 self.assertEqual(own.foreign(files), set())
                 self.assertEqual(own._tcp, {client.fileno(): accepted.fileno()})
@@ -115,6 +122,36 @@ class Whose(TestCase):
         os.close(reader)
         for one in ends:
             one.detach() if one.fileno() in given else one.close()
+
+    def test_handshake(self) -> None:
+        """As long as the kernel has not put a connection into the queue, that holds time."""
+        own = OwnFiles()
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_connection(server.getsockname()) as client,
+        ):
+            for is_queued in (False, True):
+                with mock.patch.object(file_ends, "is_in_accept_queue", return_value=is_queued):
+                    found = own.foreign([client.fileno()])
+                self.assertEqual(client.fileno() in found, not is_queued)
+
+    def test_closed(self) -> None:
+        """If the other end was closed, the kernel still sends what is left: the file is foreign."""
+        own = OwnFiles()
+        with (
+            socket.create_server(("127.0.0.1", 0)) as server,
+            socket.create_connection(server.getsockname()) as client,
+        ):
+            accepted, _ = server.accept()
+            drop_all(client)
+            accepted.send(b"lost")
+            files = [client.fileno(), server.fileno()]
+            self.assertEqual(own.foreign(files), set())
+            accepted.close()
+            self.assertTrue(own.is_anything_on_way(never))
+            self.assertEqual(own.foreign(files), {client.fileno()})
+            self.check_rest(own)
+            self.assertEqual(self.foreign(client, server), [True, False])
 
     def test_inherited(self) -> None:
         """A file that was open before a fork may be open in the parent: it's not own."""

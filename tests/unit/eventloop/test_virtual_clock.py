@@ -7,18 +7,20 @@ import datetime as dt
 import math
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from importlib import metadata
 from typing import Any
-from unittest import TestCase, mock
+from unittest import TestCase, mock, skipUnless
 
 import time_machine
 
 import nose2_aio as aio
 from nose2_aio.errors import InvalidTypeError, InvalidValueError, LoopError
 from nose2_aio.eventloop import instrumented, wakeup_sources
-from nose2_aio.eventloop.virtual_clock import Clock
+from nose2_aio.eventloop.virtual_clock import Clock, HeldTime
 from nose2_aio.eventloop.wall_clock import WallClock
 
 
@@ -45,6 +47,9 @@ class Outside:
 
     def foreign_files(self) -> tuple[int, ...]:
         return (3,) if self.files and self.now < self.holds else ()
+
+    def describe_outside(self) -> list[str]:
+        return ["a file" if self.files else "a thread"]
 
     def can_be_woken(self) -> bool:
         return not self.files and self.now < self.holds
@@ -222,8 +227,83 @@ class Advancing(TestCase):
                     r"\(Clock.advance, .*test_virtual_clock.py:\d+\)",
                 )
             clock.is_virtual = False
-            with self.assertRaisesRegex(LoopError, "time isn't virtual any more"):
-                await clock.advance(1)
+            for call in (clock.settle, lambda: clock.advance(1)):
+                with self.assertRaisesRegex(LoopError, r"time isn't virtual any more.*clock.py:\d"):
+                    await call()
+
+        run(main)
+
+    def test_settle(self) -> None:
+        """It returns when all others wait for timers, or for each other. The clock stands still."""
+
+        async def main(clock: Clock) -> None:
+            loop, steps = asyncio.get_running_loop(), []
+
+            async def work() -> None:
+                for _ in range(3):
+                    await asyncio.sleep(0)
+                    steps.append("passes")
+                await loop.run_in_executor(None, time.sleep, 0.02)
+                steps.append("thread")
+                process = await asyncio.create_subprocess_exec("true")
+                await process.wait()
+                steps.append("process")
+                await asyncio.sleep(60)
+
+            await clock.settle()  # nothing at all is left
+            tasks = [loop.create_task(work()), loop.create_task(asyncio.Event().wait())]
+            given_up = loop.create_task(clock.settle())
+            await asyncio.sleep(0)
+            given_up.cancel()
+            await asyncio.gather(clock.settle(), clock.settle())
+            self.assertEqual(steps, [*["passes"] * 3, "thread", "process"])
+            self.assertEqual(clock.time(), 0)
+            self.assertTrue(given_up.cancelled())
+            await clock.advance(60)
+            self.assertTrue(tasks[0].done())
+            tasks[1].cancel()
+
+        run(main)
+
+    @skipUnless(sys.platform == "linux", "elsewhere, the server holds the clock")
+    def test_settle_with_server(self) -> None:
+        """It returns when nothing is on its way between a client and a server."""
+
+        async def serve(reader: Any, writer: Any) -> None:
+            line = await reader.readline()
+            await asyncio.sleep(10)
+            writer.write(line)
+
+        async def main(clock: Clock) -> None:
+            server = await asyncio.start_server(serve, "127.0.0.1", 0)
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(b"hello\n")
+            answer = asyncio.create_task(reader.readline())
+            await clock.settle()
+            self.assertEqual((answer.done(), clock.time()), (False, 0))
+            await clock.advance(10)
+            await clock.settle()
+            self.assertEqual((answer.result(), clock.time()), (b"hello\n", 10))
+            writer.close()
+            server.close()
+
+        run(main)
+
+    def test_settle_while_advancing(self) -> None:
+        """Another task moves the clock: that goes first while a thread may wake the loop."""
+
+        async def main(clock: Clock) -> None:
+            loop = asyncio.get_running_loop()
+            job = loop.run_in_executor(None, time.sleep, 0.02)
+            advancing = loop.create_task(clock.advance(5))
+            await clock.settle()
+            self.assertTrue(job.done())
+            self.assertEqual((clock.time(), advancing.done()), (5, True))
+            advancing = loop.create_task(clock.advance(5))
+            await clock.settle()
+            self.assertEqual((clock.time(), advancing.done()), (5, False))
+            await advancing
+            self.assertEqual(clock.time(), 10)
 
         run(main)
 
@@ -409,6 +489,20 @@ class Holding(TestCase):
         self.clock.set_alarm(4, None)
         self.assertIsNone(self.clock._alarm)
 
+    def test_held(self) -> None:
+        """What it waits for is described once, as soon as it has waited for half a second."""
+        self.timer(500)
+        held = self.clock.held = HeldTime()
+        self.select(Outside(0.4, files=True))
+        self.assertIsNone(held.holders)
+        outside = Outside(100, files=True)
+        self.select(outside, 2)
+        self.assertAlmostEqual(outside.waited[0] or 0, 0.1)
+        self.assertEqual(held.holders, ["a file"])
+        self.select(Outside(3))
+        self.assertEqual(str(held), "waited 5.4 s for real in virtual time, for a file")
+        self.assertEqual(str(HeldTime([])), "waited 0.0 s for real in virtual time")
+
     def test_modes(self) -> None:
         """When it is switched to real or virtual time, it goes on from the time that it shows."""
         self.timer(5)
@@ -456,13 +550,18 @@ class Loops(TestCase):
             read, write = map(open, os.pipe(), "rw")
             with read:
                 loop.add_reader(read, print)
-                job = loop.run_in_executor(None, time.sleep, 0.1)
+                done = loop.run_in_executor(None, int)
+                await done
+                gate = threading.Lock()
+                gate.acquire()
+                job = loop.run_in_executor(None, gate.acquire)
                 with write:  # the child has it
                     process = await asyncio.create_subprocess_exec(
                         "sleep", "0.1", pass_fds=[write.fileno()]
                     )
                 found = instrumented.describe_wakeup_sources(loop)
                 loop.remove_reader(read)
+                gate.release()
                 await process.wait()
                 await job
                 server.close()
@@ -471,7 +570,7 @@ class Loops(TestCase):
         found = "\n".join(run(main))
         for part in (
             r"the pipe \d+, for builtins\.print$",
-            "the executor job time.sleep$",
+            "the executor job .*acquire of .*lock",
             r"the thread asyncio_\d+_0",
             r"the child process \d+ \(sleep\)",
         ):
@@ -490,7 +589,7 @@ class Loops(TestCase):
             signal.setitimer(signal.ITIMER_REAL, 100)
             self.assertTrue(wakeup_sources.alarm_can_wake())
             self.assertIn("the alarm of signal.setitimer", wakeup_sources.describe())
-            with mock.patch.object(signal, "getitimer", side_effect=AttributeError):
+            with mock.patch.object(wakeup_sources, "signal", object()):  # as on Windows
                 self.assertFalse(wakeup_sources.alarm_can_wake())
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)

@@ -135,6 +135,24 @@ class Names(TestCase):
                 assert end is not None
                 self.assertEqual((end.name[0], end.is_open_to_all), (Kind.UDP, False))
 
+    def test_accept_queue(self) -> None:
+        """A connection is in the queue until somebody accepts it, also if it was half closed."""
+        for host in ("127.0.0.1", "::1"):
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            with (
+                socket.create_server((host, 0), family=family) as server,
+                socket.create_connection(server.getsockname()[:2]) as client,
+            ):
+                end = file_ends.look_at(client.fileno())
+                assert end is not None
+                self.assertTrue(file_ends.is_in_accept_queue(end.name))
+                client.shutdown(socket.SHUT_WR)
+                self.assertTrue(file_ends.is_in_accept_queue(end.name))
+                server.accept()[0].close()
+                self.assertFalse(file_ends.is_in_accept_queue(end.name))
+        for names in ((("fe80::1%lo", 1), ("::1", 1)), (("127.0.0.9", 1), ("127.0.0.9", 2))):
+            self.assertFalse(file_ends.is_in_accept_queue((Kind.TCP, *names)))
+
     def test_refused(self) -> None:
         """The kernel may know nothing about a Unix socket, or have no module that tells it."""
         self.assertEqual(file_ends._inode_of_peer(0xFFFFFFFE), 0)
@@ -230,6 +248,14 @@ class Moving(TestCase):
         self.one.close()
         ends = descriptor, self.other.fileno()
         self.assertTrue(file_ends.is_on_way(*ends, is_room_awaited=False))
+
+    def test_unacknowledged(self) -> None:
+        """Nobody has accepted a connection yet: what is sent is acknowledged by the kernel."""
+        self.assertFalse(file_ends.is_unacknowledged(self.one.fileno()))
+        drop_all(self.other)
+        self.one.send(b"lost")
+        self.assertTrue(file_ends.is_unacknowledged(self.one.fileno()))
+        self.assertTrue(file_ends.is_unacknowledged(99_999))
 
     def test_backlog(self) -> None:
         """The kernel tells how many packets were not received yet, since Linux 5.10."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 from unittest import TestCase, mock
@@ -24,6 +25,15 @@ class Names(TestCase):
         ):
             self.assertEqual(sockets.address(value), expected)
 
+    def test_child(self) -> None:
+        """The file that tells the end of a process is recognized."""
+        for descriptor, expected in ((-1, False), (0, False)):
+            self.assertEqual(sockets.is_of_child(descriptor), expected)
+        if sys.platform == "linux":
+            descriptor = os.pidfd_open(os.getpid())
+            self.addCleanup(os.close, descriptor)
+            self.assertTrue(sockets.is_of_child(descriptor))
+
     def test_sockets(self) -> None:
         """A socket is named after its other end, or else after its own address."""
         with socket.socket() as server, socket.socket() as client:
@@ -43,7 +53,10 @@ class Names(TestCase):
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
         self.addCleanup(os.close, writer)
+        before = sockets.open_files()
         self.assertEqual(sockets.name_of_file(reader), f"the pipe {reader}")
+        self.assertIsNone(sockets.ends_of_file(reader))
+        self.assertEqual(sockets.open_files(), before)
         with Path(__file__).open() as file:
             self.assertEqual(sockets.name_of_file(file.fileno()), f"the file {file.fileno()}")
 

@@ -7,6 +7,7 @@ import sys
 import types
 from unittest import TestCase, mock
 
+from nose2_aio.eventloop.virtual_clock import HeldTime
 from nose2_aio.running.deadlines import Deadline, Limit, VirtualTime
 
 SOON = Limit(0.01, "here")
@@ -42,7 +43,7 @@ class Deadlines(TestCase):
             Limit(5, "@timeout", is_tagged=True),
             Limit(0, "", is_tagged=True),
         )
-        virtual = VirtualTime("@virtual_time", setting)
+        virtual = VirtualTime("@virtual_time", HeldTime(), setting)
         for limit, real, left in (
             (setting, setting, math.inf),
             (tag, setting, 5),

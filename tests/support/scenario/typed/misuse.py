@@ -19,6 +19,7 @@ async def connect(port: int) -> str:
 connect("80")  # type: ignore
 connect(80, 81)  # type: ignore
 number: int = connect(80)  # type: ignore
+unknown: object = aio.time_out  # type: ignore
 
 
 @aio.run_forever  # type: ignore
