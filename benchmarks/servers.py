@@ -117,7 +117,8 @@ def main() -> None:
     print(
         f"{KINDS * each} tests with servers that wait 1 to 60 s each: "
         f"{statistics.median(ratios):.2f} of their computing time, "
-        f"{statistics.median(seconds):.2f} s (Python {sys.version.split()[0]}, median of {options.rounds})"
+        f"{statistics.median(seconds):.2f} s "
+        f"(Python {sys.version.split()[0]}, median of {options.rounds})"
     )
 
 
