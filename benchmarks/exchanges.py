@@ -784,6 +784,27 @@ async def _with_blocking_client(scene: Scene) -> None:
             assert client.recv(5) == b"hello"
 
 
+async def ordered(scene: Scene) -> None:
+    """A timer that is due in real time before somebody answers fires before; a later one after."""
+    loop, fired = asyncio.get_running_loop(), list[str]()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+
+    def act(_: Any) -> None:
+        time.sleep(0.4)
+        theirs.send(b".")
+
+    with ours, theirs:
+        actor = scene.rng.choice(("thread", "child", "grandchild"))
+        async with acting(actor, lambda: None, act, (theirs.fileno(),)):
+            timers = [loop.call_later(delay, fired.append, f"{delay} s") for delay in (0.05, 2)]
+            if actor != "thread":
+                theirs.close()
+            await loop.sock_recv(ours, 1)
+            assert fired == ["0.05 s"], fired
+            timers[1].cancel()
+
+
 _WAKE_UPS: tuple[Callable[[Scene], Any], ...] = (
     _from_thread,
     _from_jobs,
@@ -800,6 +821,7 @@ ALL: dict[str, tuple[Callable[[Scene], Any], float]] = {
     "datagrams": (datagrams, 4),
     "proxied": (proxied, 4),
     "wake_ups": (wake_ups, 4),
+    "ordered": (ordered, 0.2),
     "overfull": (overfull, 0.1),
 }
 """The exchanges by name, and how often each is chosen, compared with the others."""
