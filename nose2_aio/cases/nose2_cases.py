@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from unittest import TestCase
 
 from nose2_aio.cases import unittest_internals
+from nose2_aio.config import tag_lookup
 from nose2_aio.introspection import locations
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "has_fixture",
     "inner_fixture_call",
     "is_layer_suite",
+    "may_have_tags",
     "name_fixtures",
     "renew_user_object",
     "set_function_name",
@@ -66,6 +68,16 @@ def function_and_owner(test: TestCase) -> tuple[Any, type]:
     method: Any = getattr(test, unittest_internals.method_name(test), None)
     found = user_call(test, method)
     return (method, type(test)) if found is None else (found.function, found.owner)
+
+
+def may_have_tags(test: TestCase) -> bool:
+    """Return True if a test, or its class, has attributes that tags may have set."""
+    method = getattr(test, unittest_internals.method_name(test), None)
+    return (
+        bool(getattr(method, "__dict__", None))
+        or getattr(method, "__qualname__", "") in TESTS
+        or hasattr(type(test), tag_lookup.CLASS_ATTRIBUTE)
+    )
 
 
 def unwrap_nose2(function: Any) -> Any:

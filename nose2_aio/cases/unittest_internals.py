@@ -80,6 +80,8 @@ CLOSE_RUNNER_HOOK = "_tearDownAsyncioRunner"
 _MAKE_RUNNER_HOOK = "_setupAsyncioRunner"
 
 call_test_method: Callable[..., Any] = getattr(TestCase, TEST_HOOK)
+method_name: Callable[[TestCase], str] = operator.attrgetter("_testMethodName")
+"""Returns the name of the method that is the test."""
 has_passed: Callable[[TestCase], bool] = operator.attrgetter("_outcome.success")
 """Returns True if a test whose method has just returned has passed, with its subtests."""
 cleanups_of_test: Callable[[TestCase], list[Any]] = operator.attrgetter("_cleanups")
@@ -159,11 +161,6 @@ def is_set_up_by_unittest(case: type[TestCase]) -> bool:
 def is_running(test: TestCase) -> bool:
     """Return True while unittest runs a test, from its ``setUp`` to its last cleanup."""
     return getattr(test, "_outcome", None) is not None
-
-
-def method_name(test: TestCase) -> str:
-    """Return the name of the method that is the test."""
-    return test._testMethodName
 
 
 def cleanups_of(owner: object) -> list[Any]:

@@ -158,11 +158,12 @@ def _choice(test: Any, settings: Settings) -> _Choice:
     """Return what was chosen for a test."""
     if not isinstance(test, TestCase):
         return _NO_CHOICE
+    if not (settings.loop or nose2_cases.may_have_tags(test)):
+        return _NO_CHOICE  # as most tests
     case = type(test)
-    function, owner = nose2_cases.function_and_owner(test)
-    has_tags = bool(getattr(function, "__dict__", None)) or tag_lookup.has_tags(owner)
-    if not (settings.loop or has_tags) or not unittest_internals.takes_any_result(case):
+    if not unittest_internals.takes_any_result(case):
         return _NO_CHOICE
+    function, owner = nose2_cases.function_and_owner(test)
     try:
         is_tagged = bool(tag_lookup.read_loop(function, owner))
         found = plans.factories(function, owner, settings)
