@@ -652,7 +652,9 @@ async def overfull(scene: Scene) -> None:
 
 async def wake_ups(scene: Scene) -> None:
     """Wait for what is no socket: callbacks of threads, jobs, processes and special files."""
-    await scene.rng.choice(_WAKE_UPS)(scene)
+    wake_up = scene.rng.choice(_WAKE_UPS)
+    print(wake_up.__name__)
+    await wake_up(scene)
 
 
 async def _from_thread(scene: Scene) -> None:
@@ -699,7 +701,7 @@ async def _from_alarm(_: Scene) -> None:
 
 async def _from_terminal(scene: Scene) -> None:
     """The kernel passes on what is written to a terminal a little later."""
-    if not Path("/dev/ptmx").exists():
+    if not os.access("/dev/ptmx", os.R_OK):
         return
     master, slave = os.openpty()
     for _ in range(scene.rng.randint(1, 10)):
