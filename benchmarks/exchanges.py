@@ -689,6 +689,8 @@ async def _from_program(scene: Scene) -> None:
 
 
 async def _from_alarm(_: Scene) -> None:
+    if signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
+        return  # the process has only one, and another exchange waits for it
     loop = asyncio.get_running_loop()
     rung = asyncio.Event()
     loop.add_signal_handler(signal.SIGALRM, rung.set)
