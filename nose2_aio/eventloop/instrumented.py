@@ -32,7 +32,7 @@ from nose2_aio.errors import LoopError
 from nose2_aio.eventloop import asyncio_log, endings, executors, jobs, wakeup_sources
 from nose2_aio.eventloop.alarms import Overrun
 from nose2_aio.eventloop.executors import Executor
-from nose2_aio.eventloop.selector import InstrumentedSelector
+from nose2_aio.eventloop.selector import KNOWS_ENDS, InstrumentedSelector
 from nose2_aio.eventloop.state import LoopState, name_of_coroutine
 from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitTimes
@@ -328,6 +328,9 @@ def make_virtual(loop: AbstractEventLoop) -> Clock:
             "could jump"
         )
     if loop_state.clock is None:
+        if KNOWS_ENDS:
+            # now, since a test may leave no file to open
+            from nose2_aio.eventloop import own_files  # noqa: F401
         loop_state.clock = Clock(loop, 0.0 if loop_state.is_new else loop.time())
     elif not loop_state.clock.is_virtual:
         loop_state.clock.is_virtual = True

@@ -25,12 +25,12 @@ from nose2_aio.eventloop.virtual_clock import Clock
 from nose2_aio.eventloop.wait_times import WaitKind, WaitTimes
 from nose2_aio.introspection import sockets
 
-__all__ = ["InstrumentedSelector"]
+__all__ = ["KNOWS_ENDS", "InstrumentedSelector"]
 
 _HAS_EPOLL = hasattr(select, "epoll")
 _SECOND_LOOK = 0.05
 """Seconds between the two looks that find a deadlock."""
-_KNOWS_ENDS = sys.platform == "linux"
+KNOWS_ENDS = sys.platform == "linux"
 """True if the system tells where the other end of a file is."""
 _RECHECK = 0.25
 """Seconds until the next look whether a thread or a process that might wake a loop still exists."""
@@ -100,7 +100,7 @@ class InstrumentedSelector(selectors.DefaultSelector):
         if not self.has_files():
             return ()
         watched: list[Any] = list(self.get_map())[1:]  # the first is the loop's own
-        if not _KNOWS_ENDS:
+        if not KNOWS_ENDS:
             return watched
         loop_state = self.loop_state
         if loop_state.own_files is None:

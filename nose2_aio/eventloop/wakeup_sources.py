@@ -169,7 +169,8 @@ def other_frames() -> dict[int, FrameType]:
     """Return the innermost frame of each other thread, by the thread's identity."""
     frames = sys._current_frames()
     # our own frame refers to this dict: a reference cycle would keep the other frames alive
-    del frames[threading.get_ident()]
+    if frames.pop(threading.get_ident(), None) is None:  # gevent gives each greenlet a number
+        del frames[next(number for number in frames if frames[number] is sys._getframe(1))]
     return frames
 
 

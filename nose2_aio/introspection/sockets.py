@@ -110,7 +110,7 @@ def open_files() -> dict[int, tuple[int, int]]:
     Return nothing if the system is not Linux.
     """
     found = {}
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # a test may have replaced ``os.listdir``
         for name in os.listdir(_OPEN_FILES):  # noqa: PTH208 -- only the names are needed
             with contextlib.suppress(OSError):  # the directory itself is closed by now
                 info = os.fstat(int(name))

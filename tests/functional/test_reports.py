@@ -378,14 +378,19 @@ class Frames(TestCase):
             import nose2_aio as aio
             files = []
             class Case(unittest.TestCase):
-                @aio.retries(1)
-                async def test_1(self):
+                @aio.virtual_time
+                async def test_0(self):
+                    loop, (reader, writer) = asyncio.get_running_loop(), os.pipe()
                     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
                     try:
                         while True:
                             files.append(os.open(os.devnull, os.O_RDONLY))
-                    except OSError as error:
-                        self.fail("all files")
+                    except OSError:
+                        loop.add_reader(reader, print)
+                        await asyncio.sleep(0.01)
+                @aio.retries(1)
+                async def test_1(self):
+                    self.fail("all files")
                 async def test_2(self):
                     await asyncio.Event().wait()
                 async def test_3(self):
@@ -395,9 +400,9 @@ class Frames(TestCase):
         )
         run = project.python("-m", "nose2", *LOAD)
         for line in (
-            "FAIL test_it.Case.test_1, test_it.py:12: AssertionError: all files",
-            "ERROR test_it.Case.test_2, test_it.py:14: DeadlockError: stuck at test_it.py:14",
-            "FAIL test_it.Case.test_3, test_it.py:17: AssertionError: with a task",
+            "FAIL test_it.Case.test_1, test_it.py:17: AssertionError: all files",
+            "ERROR test_it.Case.test_2, test_it.py:19: DeadlockError: stuck at test_it.py:19",
+            "FAIL test_it.Case.test_3, test_it.py:22: AssertionError: with a task",
             "leaked-tasks",
             "retries: failed tests could not be run again: [Errno 24]",
             "FAILED (failures=2, errors=1)",

@@ -303,5 +303,5 @@ class Jumping(TestCase):
                 await asyncio.sleep(0.05)
                 self.assertGreaterEqual(time.monotonic() - real, 0.04)
 
-        with mock.patch.object(selector, "_KNOWS_ENDS", False):
+        with mock.patch.object(selector, "KNOWS_ENDS", False):
             run(main)

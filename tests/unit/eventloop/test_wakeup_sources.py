@@ -58,6 +58,12 @@ class WakeupSources(TestCase):
             self.assertFalse(_can_wake())
         self.assertTrue(executors._has_job(0))
 
+    def test_greenlets(self) -> None:
+        """The own thread is found although gevent has replaced the numbers of threads."""
+        own = threading.get_ident()
+        with mock.patch.object(threading, "get_ident", return_value=-1):
+            self.assertNotIn(own, wakeup_sources.other_frames())
+
     def test_xdist(self) -> None:
         """The thread of a worker of pytest-xdist, which reads from its main process, can't."""
         gate = threading.Lock()

@@ -57,6 +57,8 @@ class Names(TestCase):
         self.assertEqual(sockets.name_of_file(reader), f"the pipe {reader}")
         self.assertIsNone(sockets.ends_of_file(reader))
         self.assertEqual(sockets.open_files(), before)
+        with mock.patch("os.listdir", return_value=["replaced.txt"]):
+            self.assertEqual(sockets.open_files(), {})
         with Path(__file__).open() as file:
             self.assertEqual(sockets.name_of_file(file.fileno()), f"the file {file.fileno()}")
 
