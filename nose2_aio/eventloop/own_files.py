@@ -25,8 +25,9 @@ or to a path need not have one. They don't hold time: a client that is neither t
 another one, nor a child process would have to know the address.
 
 What is not seen: a process that is not our child (any more) and that has got one end from us by
-``SCM_RIGHTS``, or from a child process that had it as its standard input or output. A datagram that
-is delayed on purpose on the loopback interface (``tc netem``), or lost in it, isn't seen either.
+``SCM_RIGHTS``, or from a child process to which ``subprocess`` gave it (``stdout``, ``pass_fds``).
+A datagram that is delayed on purpose on the loopback interface (``tc netem``), or lost in it, isn't
+seen either.
 
 Anything else holds time, such as a connection to another process, a terminal, or an eventfd.
 """

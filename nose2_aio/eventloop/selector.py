@@ -111,12 +111,11 @@ class InstrumentedSelector(selectors.DefaultSelector):
 
     def can_be_woken(self) -> bool:
         """Return True if anything but such a file may wake the loop."""
-        own_files = self.loop_state.own_files
         return (
             self._has_job()
             or wakeup_sources.process_can_wake()
             or wakeup_sources.alarm_can_wake()
-            or (own_files is not None and own_files.is_anything_on_way(self._awaits_room))
+            or self._is_anything_on_way()
         )
 
     def describe_outside(self) -> list[str]:
@@ -132,11 +131,17 @@ class InstrumentedSelector(selectors.DefaultSelector):
             files = [key for key in keys if key.fd in foreign and not sockets.is_of_child(key.fd)]
         else:
             files = wakeup_sources.without_pairs(keys)
+        is_on_way = self._is_anything_on_way()
         return [
             *(wakeup_sources.describe_file(key, state.origin_of_file(key.fd)) for key in files),
             *state.describe_jobs(),
             *wakeup_sources.describe(state.origin_of_child),
+            *(["data on its way between two sockets of this process"] if is_on_way else []),
         ]
+
+    def _is_anything_on_way(self) -> bool:
+        own_files = self.loop_state.own_files
+        return own_files is not None and own_files.is_anything_on_way(self._awaits_room)
 
     def _awaits_room(self, descriptor: int) -> bool:
         """Return True if the loop waits until it can write to a file."""

@@ -14,7 +14,7 @@ from unittest import TestCase, mock, skipUnless
 
 import nose2_aio as aio
 from nose2_aio.eventloop import selector, wakeup_sources
-from nose2_aio.eventloop.virtual_clock import Clock
+from nose2_aio.eventloop.virtual_clock import Clock, HeldTime
 from tests.unit.introspection.test_file_ends import connect, drop_all
 
 if sys.platform == "linux":
@@ -291,6 +291,23 @@ class Jumping(TestCase):
             loop.remove_reader(event)
             os.close(event)
             await asyncio.sleep(3600)
+
+        run(main)
+
+    def test_told(self) -> None:
+        """The clock tells that it is held by data which the kernel doesn't deliver."""
+
+        async def main(clock: Clock) -> None:
+            one, other = connect()
+            drop_all(other)
+            clock.held = HeldTime()
+            _, writer = await asyncio.open_connection(sock=one)
+            writer.write(b"lost")
+            await asyncio.sleep(0.6)
+            what = "data on its way between two sockets of this process"
+            self.assertRegex(str(clock.held), f"^waited 0.[56] s for real .*, for {what}$")
+            writer.close()
+            other.close()
 
         run(main)
 
