@@ -266,7 +266,7 @@ def listen(scene: Scene, wire: str, backlog: int = 100) -> socket.socket:
     if wire == "unix":
         listener.bind(scene.new_path())
     elif wire == "abstract":
-        listener.bind(f"\0{scene.rng.getrandbits(60):x}")
+        listener.bind(f"\0{os.getpid()}-{scene.rng.getrandbits(60):x}")
     else:
         host = hosts.get(wire) or scene.rng.choice(("127.0.0.1", "127.0.0.3", ""))
         listener.bind((host, 0))
