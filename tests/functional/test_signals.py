@@ -301,12 +301,12 @@ class Case(unittest.TestCase):
                 began = time.monotonic()
                 run = self.run_signalled(
                     project,
-                    [Step(count, stop, pause=1.2) for count in steps],
+                    [Step(count, stop, pause=2.2) for count in steps],
                     f"--aio-workers={workers}",
-                    "--aio-time-limit=1",
+                    "--aio-time-limit=2",
                     "--aio-grace=0.05",
                 )
-                self.assertGreater(time.monotonic() - began, 1.2)
+                self.assertGreater(time.monotonic() - began, 2.2)
                 self.assertEqual((run.returncode, run.ran), (0, 2), run.output)
                 (gap,) = (line for line in self.notes(project) if line.startswith("gap"))
                 self.assertGreater(float(gap.split()[1]), 0.4)
