@@ -12,7 +12,7 @@ from tests.runs import python
 PRINT = "print(*(name for name in sys.modules if name not in known), sep='\\n')\n"
 IMPORT = f"import asyncio, nose2.main, sys; known = {{*sys.modules}}; import nose2_aio; {PRINT}"
 RUN = f"""
-import asyncio, sys
+import asyncio, ctypes, sys
 from nose2.main import PluggableTestProgram
 from nose2.plugins import DEFAULT_PLUGINS
 for name in DEFAULT_PLUGINS:

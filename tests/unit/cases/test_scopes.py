@@ -35,6 +35,14 @@ class Opening(TestCase):
         self.assertEqual(self.levels(), [ScopeLevel.MODULE, ScopeLevel.TEST])
         self.assertIs(self.scopes.runner_for(TEST), self.scopes.runner_around(TEST))
 
+    def test_in_use(self) -> None:
+        """A scope stays open while code runs in it, as when the user calls cleanups by hand."""
+        runner = self.scopes.runner_for(TEST)
+        runner.call(self.scopes.close_innermost)
+        self.assertEqual(self.levels(), [ScopeLevel.TEST])
+        self.scopes.close_innermost()
+        self.assertEqual(self.levels(), [])
+
     def test_class_inside_test(self) -> None:
         """A class that runs inside a test, in a suite of the test, doesn't share its loop."""
         loop = self.scopes.runner_for(TEST).loop

@@ -13,7 +13,7 @@ from typing import Any
 from unittest import TestCase, mock, skipUnless
 
 import nose2_aio as aio
-from nose2_aio.eventloop import selector, wakeup_sources
+from nose2_aio.eventloop import instrumented, selector, wakeup_sources
 from nose2_aio.eventloop.virtual_clock import Clock, HeldTime
 from tests.unit.introspection.test_file_ends import connect, drop_all
 
@@ -320,5 +320,8 @@ class Jumping(TestCase):
                 await asyncio.sleep(0.05)
                 self.assertGreaterEqual(time.monotonic() - real, 0.04)
 
-        with mock.patch.object(selector, "KNOWS_ENDS", False):
+        with (
+            mock.patch.object(instrumented, "KNOWS_ENDS", False),
+            mock.patch.object(selector, "KNOWS_ENDS", False),
+        ):
             run(main)
