@@ -550,11 +550,15 @@ class Loops(TestCase):
             read, write = map(open, os.pipe(), "rw")
             with read:
                 loop.add_reader(read, print)
-                done = loop.run_in_executor(None, int)
-                await done
-                gate = threading.Lock()
+                begun, gate = threading.Event(), threading.Lock()
                 gate.acquire()
-                job = loop.run_in_executor(None, gate.acquire)
+
+                def hold() -> None:
+                    begun.set()
+                    gate.acquire()
+
+                job = loop.run_in_executor(None, hold)
+                begun.wait()
                 with write:  # the child has it
                     process = await asyncio.create_subprocess_exec(
                         "sleep", "0.1", pass_fds=[write.fileno()]
@@ -570,7 +574,7 @@ class Loops(TestCase):
         found = "\n".join(run(main))
         for part in (
             r"the pipe \d+, for builtins\.print$",
-            "the executor job .*acquire of .*lock",
+            "the executor job .*hold",
             r"the thread asyncio_\d+_0",
             r"the child process \d+ \(sleep\)",
         ):
