@@ -155,12 +155,12 @@ class LoopState:
     def describe_jobs(self) -> list[str]:
         """Return the jobs that aren't done, and where they were handed over, in words."""
         found = []
-        for job, function in list((self.jobs or {}).items()):
-            if not job.done():
-                created = self.find(job)
-                place = "" if created is None else locations.format_origin(created.origin)
-                handed_over = f", handed over at {place}" if place else ""
-                found.append(f"{executors.describe_job(function)}{handed_over}")
+        every = list((self.jobs or {}).items())
+        for job, function in [one for one in every if not one[0].done()]:
+            created = self.find(job)
+            place = "" if created is None else locations.format_origin(created.origin)
+            handed_over = f", handed over at {place}" if place else ""
+            found.append(f"{executors.describe_job(function)}{handed_over}")
         return found
 
     def origin_of_file(self, descriptor: int) -> Origin:
