@@ -276,7 +276,10 @@ def _files_of(thing: Any) -> Iterable[Any]:
 
 def _descriptor(file: Any) -> int:
     """Return the descriptor of a file; -1 for None, and if it is closed."""
-    return -1 if file is None else int(file.fileno())
+    try:
+        return -1 if file is None else int(file.fileno())
+    except ValueError:  # a closed pipe
+        return -1
 
 
 def _failed_call(context: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from unittest import TestCase
 from tests.runs import Project
 
 HEAD = """
-import asyncio, datetime, os, queue, signal, subprocess, sys, threading, time, unittest
+import asyncio, datetime, os, queue, signal, socket, subprocess, sys, threading, time, unittest
 from concurrent.futures import ThreadPoolExecutor
 import nose2_aio as aio
 
@@ -599,6 +599,18 @@ class Held(unittest.TestCase):
         self.fail()
     async def test_child(self):
         await child()
+    async def test_closed_pipe(self):
+        read, write = os.pipe()
+        pipe = os.fdopen(read, "rb", 0)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(asyncio.Protocol, pipe)
+        transport.close()
+        os.close(write)
+        anybody = socket.socket(type=socket.SOCK_DGRAM)
+        anybody.bind(("0.0.0.0", 0))
+        asyncio.get_running_loop().add_reader(anybody, print)
+        await asyncio.sleep(0.1)
+        asyncio.get_running_loop().remove_reader(anybody)
+        anybody.close()
     async def test_short(self):
         await asyncio.sleep(3600)
     @aio.virtual_time(False)
@@ -642,6 +654,7 @@ virtual-time = true
             expected = {
                 "Fixture": child,
                 "Held.test_child": child,
+                "Held.test_closed_pipe": r"the socket at 0\.0\.0\.0:\d+, for builtins.print",
                 "Held.test_thread": job,
                 "Isolated.test_child": child,
                 "Standalone.test_child": child,
