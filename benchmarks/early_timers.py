@@ -32,13 +32,12 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import exchanges
 from exchanges import Scene
+from waiting import load
 
 import nose2_aio as aio
 
@@ -194,19 +193,6 @@ def make_tls(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext] | None:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)
     return server, ssl.create_default_context(cafile=str(certificate))
-
-
-@contextmanager
-def load() -> Iterator[None]:
-    """Have twice as many processes as there are processors count."""
-    counting = [sys.executable, "-c", "while True: pass"]
-    processes = [subprocess.Popen(counting) for _ in range(2 * (os.cpu_count() or 1))]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
 
 
 if __name__ == "__main__":

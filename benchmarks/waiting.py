@@ -125,7 +125,7 @@ def outside(folder: Path, repeats: int) -> None:
 
 @contextmanager
 def load() -> Any:
-    """Have twice as many processes as there are processors count."""
+    """Keep the machine busy inside the block: two processes that count, for each processor."""
     counting = [sys.executable, "-c", "while True: pass"]
     processes = [subprocess.Popen(counting) for _ in range(2 * (os.cpu_count() or 1))]
     try:

@@ -182,9 +182,9 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def startTestRun(self, event: Any) -> None:
         """Begin the run: its signals, and how its suite is executed."""
-        from nose2_aio.execution import Execution
         from nose2_aio.feedback import Feedback
         from nose2_aio.running import process_end
+        from nose2_aio.suite_execution import SuiteExecution
         from nose2_aio.suites import arrangement
 
         nose2_plugins.keep_hooks(self.session)
@@ -207,7 +207,7 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
         if conflict:
             self.session.argparse.exit(2, f"nose2: error: {conflict}\n")
         self._test_run.begin(event.result.stop, self._tell)
-        execution = Execution(self._test_run, self.session)
+        execution = SuiteExecution(self._test_run, self.session)
         event.executeTests = functools.partial(execution, event.executeTests)
         if process_end.will_exit() and not self.settings.workers:
             self._test_run.time_limits.on_stuck = functools.partial(self._end_stuck, event)
@@ -358,10 +358,10 @@ class AioPlugin(Plugin, metaclass=_PluginType):  # type: ignore[misc]  # nose2 h
 
     def _execute_share(self, execute: Execute, suite: Any, result: Any) -> Any:
         from nose2_aio.cases import unittest_internals
-        from nose2_aio.execution import Execution
+        from nose2_aio.suite_execution import SuiteExecution
 
         try:
-            execution = Execution(self._test_run, self.session, is_share=True)
+            execution = SuiteExecution(self._test_run, self.session, is_share=True)
             return execution(execute, suite, result)
         finally:
             # or unittest would tear the class and the module down again, in the next share

@@ -112,7 +112,7 @@ def _import() -> None:
     for name in (
         "nose2.main",
         "nose2_aio",
-        "nose2_aio.execution",
+        "nose2_aio.suite_execution",
         "nose2_aio.feedback",
         "nose2_aio.suites.arrangement",
         "unittest.mock",

@@ -88,7 +88,6 @@ class TcpInfo(NamedTuple):
         return self.unsent > 0 and (self.unacknowledged > 0 or self.window > 0)
 
 
-_OPEN_FILES = "/proc/self/fd"
 _BACKLOG = "/proc/net/softnet_stat"
 _BACKLOG_COLUMN = 11
 """The column that counts the packets that were sent to this machine, and not yet received.

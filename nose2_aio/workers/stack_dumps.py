@@ -16,7 +16,7 @@ from pathlib import Path
 from traceback import FrameSummary
 from typing import IO, NoReturn
 
-from nose2_aio.introspection import dumps
+from nose2_aio.introspection import locations
 
 __all__ = ["DUMP_SIGNAL", "frames_of_thread", "write_at_exit", "write_at_signals"]
 
@@ -26,6 +26,7 @@ DUMP_SIGNAL: int = (
 """The signal that makes a worker write its stacks. Tests are unlikely to use it."""
 _FILE = "stacks"
 _THREAD = re.compile(r"^(?:Current thread|Thread) 0x([0-9a-f]+)")
+_FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
 
 
 def write_at_signals(folder: Path) -> IO[str]:
@@ -69,12 +70,12 @@ def _threads(folder: Path) -> Iterator[tuple[int, list[FrameSummary]]]:
     identity: int | None = None
     frames: list[FrameSummary] = []
     for line in text.splitlines():
-        head, frame = _THREAD.match(line), dumps.users_frame(line)
+        head, frame = _THREAD.match(line), _FRAME.match(line)
         if head:
             if identity is not None:
                 yield identity, frames
             identity, frames = int(head[1], 16), []
-        elif frame:
-            frames.insert(0, frame)
+        elif frame and locations.is_users(frame[1]):
+            frames.insert(0, FrameSummary(frame[1], int(frame[2]), frame[3]))
     if identity is not None:
         yield identity, frames

@@ -34,7 +34,7 @@ TOP = (
     "__init__",
     "__main__",
     "errors",
-    "execution",
+    "suite_execution",
     "feedback",
     "plugin",
     "run",
@@ -123,7 +123,7 @@ class Imports(TestCase):
             )
         }
         self.assertEqual(
-            knowing, {"__main__", "execution", "plugin", "standalone", "workers.spawned"}
+            knowing, {"__main__", "plugin", "standalone", "suite_execution", "workers.spawned"}
         )
 
 

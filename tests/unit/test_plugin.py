@@ -16,7 +16,7 @@ from nose2.session import Session
 from nose2_aio import AioPlugin
 from nose2_aio.config.options import OPTIONS
 from nose2_aio.errors import UnsentError
-from nose2_aio.execution import Execution
+from nose2_aio.suite_execution import SuiteExecution
 
 
 class Documentation(TestCase):
@@ -160,7 +160,7 @@ class WorkersOfOurs(TestCase):
             executeTests=lambda suite, result: suite(result),
             result=SimpleNamespace(stop=None),
         )
-        execution = Execution(plugin._test_run, plugin.session)
+        execution = SuiteExecution(plugin._test_run, plugin.session)
         with mock.patch("nose2_aio.workers.role._current", [mock.Mock()]):
             self.assertTrue(execution.has_workers)
             plugin.startTestRun(event)
@@ -171,9 +171,9 @@ class WorkersOfOurs(TestCase):
     def test_windows(self) -> None:
         """Without worker processes, tests run in the main process, and a line says so."""
         plugin = self.plugin(workers="2")
-        execution = Execution(plugin._test_run, plugin.session)
+        execution = SuiteExecution(plugin._test_run, plugin.session)
         self.assertTrue(execution.has_workers)
-        with mock.patch("nose2_aio.execution.os", SimpleNamespace(name="nt")):
+        with mock.patch("nose2_aio.suite_execution.os", SimpleNamespace(name="nt")):
             self.assertFalse(execution.has_workers)
         self.assertIn(
             "workers: this system has none, so tests run in the main process",
@@ -189,7 +189,7 @@ class WorkersOfOurs(TestCase):
             assert len("five") == 5
         except AssertionError:
             error = sys.exc_info()
-        execution = Execution(plugin._test_run, plugin.session)
+        execution = SuiteExecution(plugin._test_run, plugin.session)
         text = execution.describe_error(self, error)
         self.assertTrue(text.startswith("Traceback (most recent call last):"))
         self.assertNotIn(">>>", text)

@@ -15,10 +15,10 @@ from nose2_aio.introspection import tracebacks
 from nose2_aio.run import Execute, Run
 from nose2_aio.workers import retries, role
 
-__all__ = ["Execution"]
+__all__ = ["SuiteExecution"]
 
 
-class Execution:
+class SuiteExecution:
     """Executes a suite, in place of nose2."""
 
     def __init__(self, run: Run, session: Any, *, is_share: bool = False) -> None:
